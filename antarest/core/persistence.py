@@ -1,9 +1,35 @@
-"""The connection to the database: the declarative base, engines, and URLs that are safe to show."""
+"""The connection to the database: the declarative base, engines, and what drivers say translated into our errors."""
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import MetaData, create_engine, event
 from sqlalchemy.orm import DeclarativeBase
+
+from antarest.core.config import DbConfig, load_config
+from antarest.core.driver_errors import connection_error, is_connection_error
+from antarest.core.urls import database_name, is_memory, redact, redact_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from sqlite3 import Connection
+
+    from sqlalchemy.engine import URL, Engine
+
+__all__ = [
+    "NAMING_CONVENTION",
+    "Base",
+    "connection_error",
+    "create_db_engine",
+    "database_name",
+    "redact",
+    "redact_url",
+    "translate_errors",
+    "upgrade_db",
+]
 
 # Every constraint has a name on both engines, so that a later revision can drop it. "ck" needs the name of the
 # constraint itself: `CheckConstraint("width > 0", name="width_positive")` becomes `ck_matrix_width_positive`.
@@ -20,3 +46,63 @@ class Base(DeclarativeBase):
     """The declarative base of every model."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+def create_db_engine(db: DbConfig | URL, *, application_name: str = "antarest", **options: Any) -> Engine:
+    """The application's engine: nothing is connected yet.
+
+    On SQLite every connection enforces foreign keys and waits for other writers; on PostgreSQL it gives up on a server
+    that does not answer, and says who it is. Bound values stay out of logs and errors.
+
+    Args:
+        db: the configuration, or a normalised URL to connect to with the defaults.
+        application_name: what the server's list of sessions shows.
+        options: anything else that SQLAlchemy's `create_engine` takes; it wins.
+    """
+    db = db if isinstance(db, DbConfig) else DbConfig(db)
+    settings: dict[str, Any] = {"hide_parameters": True}
+    if not is_memory(db.url):
+        names = ("pool_size", "max_overflow", "pool_recycle", "pool_pre_ping")
+        settings |= {name: getattr(db, name) for name in names if "poolclass" not in options}
+    if db.url.get_backend_name() == "postgresql":
+        defaults = {"connect_timeout": db.connect_timeout, "application_name": application_name}
+        # A parameter in the URL is somebody's decision, and wins.
+        settings["connect_args"] = {name: value for name, value in defaults.items() if name not in db.url.query}
+    engine = create_engine(db.url, **settings | options)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite(db.busy_timeout))
+    return engine
+
+
+def _prepare_sqlite(busy_timeout: int) -> Any:
+    def prepare(connection: Connection, _record: object) -> None:
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA busy_timeout={busy_timeout * 1000}")
+
+    return prepare
+
+
+@contextmanager
+def translate_errors(url: URL) -> Iterator[None]:
+    """Turn what the driver raises about the connection inside the block into errors for a user.
+
+    Other errors pass: ours, and those about the SQL that was run.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_connection_error(error):
+            raise
+        raise connection_error(error, url) from error
+
+
+def upgrade_db(config_file: str | Path | None = None) -> None:
+    """Upgrade the database that a configuration names to head; nothing to do is fine too.
+
+    Args:
+        config_file: the configuration, as `load_config` takes it.
+    """
+    # The one upward import of the core, and so inside the function: models that import Base load no Alembic.
+    from antarest.migration.workflow import MigrationWorkflow
+
+    MigrationWorkflow.from_config(load_config(config_file)).upgrade()

@@ -1,0 +1,75 @@
+# Creates the virtual environment, then hands over to Invoke, pytest, ruff and mypy. The commands live in tasks.py.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this text
+	@echo "usage: make TARGET [PYTHON=python3.13] [VENV=folder] [ARGS=\"arguments for pytest\"]"
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-18s%s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "The commands of the database, once it is installed:  $(BIN)/inv --list"
+
+##@ Database
+
+.PHONY: migrate
+migrate: $(INSTALLED) ## upgrade the database to head (the configuration says which database)
+	@$(BIN)/inv db.upgrade
+
+##@ Development
+
+.PHONY: install
+install: $(INSTALLED) ## create the virtual environment from requirements.lock
+
+.PHONY: test
+test: $(INSTALLED) ## run every test, on SQLite and on PostgreSQL
+	$(PYTEST)
+
+.PHONY: test-unit
+test-unit: $(INSTALLED) ## run the tests in tests/unit
+	$(PYTEST) tests/unit
+
+.PHONY: test-integration
+test-integration: $(INSTALLED) ## verify the migrations and the commands on both engines
+	$(PYTEST) tests/integration
+
+.PHONY: lint
+lint: $(INSTALLED) ## check style, format and types; changes nothing
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(INSTALLED) ## mend what ruff can mend, and format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: lock
+lock: $(INSTALLED) ## write requirements.lock anew, with the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile --upgrade --universal --generate-hashes --no-emit-index-url --extra dev \
+		--custom-compile-command "make lock" --quiet --output-file requirements.lock pyproject.toml
+
+.PHONY: clean
+clean: ## delete the virtual environment, caches and builds; never a database
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist antarest.egg-info
+	find antarest alembic scripts tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/pip:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || { echo \
+		"Python 3.11 or newer is needed, and '$(PYTHON)' is not. Name one:  make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): pyproject.toml requirements.lock | $(BIN)/pip
+	@echo "Installing the packages of requirements.lock into $(VENV)"
+	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@

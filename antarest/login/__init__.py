@@ -1,0 +1,1 @@
+"""Who may do what: people, bots, groups and their roles."""

@@ -1,0 +1,1 @@
+"""Matrices, and the datasets that group them."""

@@ -1,0 +1,92 @@
+"""The gate for CI and hooks: one head, `rollback.sh` in sync, every model registered, models equal to the migrations."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from antarest.migration import authoring, inventory, rollback_script, walk
+from antarest.migration.connection import moving
+from antarest.migration.project import Project
+from antarest.migration.scratch import PostgresServer, postgres_server, scratch_database
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that must not be merged.
+
+    Attributes:
+        check: which check found it.
+        fact: what is wrong.
+        command: what mends it, or shows more.
+    """
+
+    check: str
+    fact: str
+    command: str
+
+
+def check(project: Project) -> list[Finding]:
+    """Run every check.
+
+    Raises:
+        MigrationError: the revision files do not even make a history.
+        NoPostgres: there is no PostgreSQL server to be had.
+    """
+    findings = [*_heads(project), *_rollback_script(project)]
+    if project.metadata_name:
+        findings += _registered(project)
+        findings += _drift(project, "sqlite")
+        with ExitStack() as stack:
+            findings += _drift(project, "postgresql", stack.enter_context(postgres_server()))
+    return findings
+
+
+def _heads(project: Project) -> Iterator[Finding]:
+    heads = project.history.heads
+    if len(heads) > 1:
+        yield Finding("heads", f"the history has {len(heads)} heads: {', '.join(heads)}", "inv db.history")
+
+
+def _rollback_script(project: Project) -> Iterator[Finding]:
+    path = project.rollback_script
+    if path and not rollback_script.is_in_sync(project):
+        revision, head = rollback_script.parse(path)
+        found = f"it goes from {head} to {revision}" if head else "it is missing or was edited"
+        yield Finding("rollback script", f"{path.name} is not what the history gives: {found}", "inv db.rollback-script")
+
+
+def _registered(project: Project) -> Iterator[Finding]:
+    """Import every module of the models' package that is named `model`, and see whether tables appear."""
+    metadata = project.metadata()
+    registered = set(metadata.tables)
+    registry = project.metadata_name.partition(":")[0]
+    package = importlib.import_module(registry.partition(".")[0])
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if module.name.rpartition(".")[2] in ("model", "models"):
+            importlib.import_module(module.name)
+            for table in sorted(set(metadata.tables) - registered):
+                registered.add(table)
+                yield Finding("registry", f"table {table} of {module.name} is not registered", f"import it in {registry}")
+
+
+def _drift(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[Finding]:
+    with scratch_database(engine, server) as url, moving(url) as connection:  # type: ignore[arg-type]
+        walk.upgrade(connection, project, project.history.heads)
+        migrated = inventory.reflect(connection, exclude=[project.version_table])
+    models = authoring.models_inventory(project, engine, server)
+    differences = inventory.differences(migrated, models)
+    dropped = [d for d in differences if d.kind == "table" and d.after is None]
+    if len(dropped) > 1 and len(dropped) * 2 > len(migrated.tables):
+        yield Finding(
+            "models",
+            f"{engine}: {len(dropped)} of {len(migrated.tables)} tables have no model: the models were not imported",
+            f"import them in {project.metadata_name.partition(':')[0]}",
+        )
+        return
+    for difference in differences:
+        fact = f"{engine}: {difference.render('the migrations', 'the models')}"
+        yield Finding("models", fact, 'inv db.revision --message="..."')

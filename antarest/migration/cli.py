@@ -1,0 +1,361 @@
+"""The commands of the workflow: arguments, questions, and the boundary where an error is printed and becomes an exit code.
+
+`tasks.py` calls `run` with keyword arguments, `python -m antarest.migration` and `rollback.sh` come through `main`; both
+use the same verbs and the same words for each flag.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from antarest.core.config import Config, load_config
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError, Hint, UsageError
+from antarest.core.persistence import redact
+from antarest.migration import report, rollback_script
+from antarest.migration.errors import CheckFailed, LossNotConfirmed, NotConfirmed, ResetNotConfirmed, UnexpectedFailure
+from antarest.migration.history import HEAD
+from antarest.migration.loss import Agreement
+from antarest.migration.project import Project
+from antarest.migration.workflow import MigrationWorkflow
+
+if TYPE_CHECKING:
+    from antarest.migration.plan import RollbackPlan
+
+HIDDEN = argparse.SUPPRESS
+FLAGS = {
+    "config": "the configuration file (default: $ANTAREST_CONF, else application.yaml)",
+    "debug": "show the traceback of an error",
+    "project": "the alembic.ini to work on (default: the one here)",
+    "to": "the revision to go to: an id, the beginning of one, head or base",
+    "steps": "how many revisions to go back (default: 1)",
+    "dry_run": "show what would be done, and change nothing",
+    "yes": "answer questions with yes; this never permits a loss of data",
+    "allow_data_loss": "agree to the losses that the plan names",
+    "allow_production": "also where the server is not on this host or the configuration says production",
+    "message": "what the revision is for; its words become the name of the file",
+    "empty": "write an empty revision, for changes by hand",
+    "json": "print JSON, for machines",
+    "head": HIDDEN,  # rollback.sh says which head it was made for
+}
+_TEXTS = {"config": "PATH", "project": "PATH", "to": "REV", "steps": "N", "message": "TEXT", "head": "REV"}
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command: what it does, and the flags it has beside `config`, `debug` and `project`."""
+
+    call: Callable[..., int]
+    flags: tuple[str, ...] = ()
+
+
+class Session:
+    """What a command works with, made when it is first needed."""
+
+    def __init__(self, config: str | None, project: str | None) -> None:
+        self._config_path = config or None
+        self._project_path = project or None
+
+    @cached_property
+    def project(self) -> Project:
+        """The Alembic project."""
+        return Project.load(self._project_path)
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration."""
+        return load_config(self._config_path)
+
+    @cached_property
+    def workflow(self) -> MigrationWorkflow:
+        """The workflow on the configured database, with progress on the standard output."""
+        return MigrationWorkflow.from_config(self.config, self.project, listener=report.Progress(sys.stdout))
+
+    def introduce(self) -> None:
+        """Say which file was used and which database it names."""
+        print(report.fields([("configuration", str(self.config.source)), ("database", self.workflow.database)]))
+
+    def redact(self, text: str) -> str:
+        """Take the passwords of the configuration out of a text, where it was read."""
+        if "config" not in self.__dict__:
+            return text
+        urls = [url for url in (self.config.db.url, self.config.db.admin_url) if url is not None]
+        return redact(text, *urls)
+
+
+# ---- the verbs
+
+
+def upgrade(session: Session, *, to: str = "", dry_run: bool = False) -> int:
+    """Upgrade the database to head, or to a revision."""
+    workflow = session.workflow
+    session.introduce()
+    pending = workflow.pending(to or HEAD)
+    if pending:
+        start = report.position(workflow.current())
+        print(f"{'upgrade':<14} {start} -> {pending[-1].id} ({report.count(len(pending), 'revision')})")
+    if dry_run:
+        print(report.pending(pending) if pending else report.nothing_to_do(workflow.current()))
+        return EXIT_DONE
+    print(report.move(workflow.upgrade(to or HEAD), "upgraded"))
+    return EXIT_DONE
+
+
+def rollback(
+    session: Session,
+    *,
+    steps: str = "",
+    to: str = "",
+    dry_run: bool = False,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    head: str = "",
+) -> int:
+    """Roll the database back: one revision, several, or to a revision; with a plan first."""
+    count = _positive(steps)
+    if steps and to:
+        raise UsageError("--steps and --to cannot be given together")
+    if head:
+        rollback_script.require_head(session.project, head)
+    workflow = session.workflow
+    session.introduce()
+    plan = workflow.plan_rollback(steps=count, to=to or None)
+    if not plan.steps:
+        print(report.nothing_to_do(plan.current))
+        return EXIT_DONE
+    print(report.plan(plan))
+    if dry_run:
+        return EXIT_DONE
+    workflow.refuse_undeclared(plan)
+    print(report.move(workflow.rollback(plan, _agree(workflow, plan, yes=yes, everything=allow_data_loss)), "rolled back"))
+    return EXIT_DONE
+
+
+def reset(
+    session: Session, *, yes: bool = False, allow_data_loss: bool = False, allow_production: bool = False
+) -> int:
+    """Drop the objects of the history and migrate to head again (development)."""
+    workflow = session.workflow
+    session.introduce()
+    plan = workflow.plan_reset(allow_production=allow_production)
+    print(report.reset_plan(plan))
+    question = f"Drop {report.count(plan.total, 'row')} in {plan.database}?"
+    if plan.total and not allow_data_loss:
+        if yes or not sys.stdin.isatty():
+            raise ResetNotConfirmed(plan.database, plan.total, sum(rows > 0 for rows in plan.rows.values()))
+        _ask(question, "inv db.reset --yes --allow-data-loss")
+    elif not yes:
+        _ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
+    print(report.move(workflow.reset(plan), "reset"))
+    return EXIT_DONE
+
+
+def status(session: Session, *, json: bool = False) -> int:
+    """Say where the database is: exit code 0 at head, 1 otherwise, 3 unreachable."""
+    found = session.workflow.status()
+    source = str(session.config.source)
+    if json:
+        print(report.status_json(found, source))
+    else:
+        messages = [session.project.history[id_].message for id_ in found.heads]
+        print(report.status(found, source, messages[0] if len(messages) == 1 else ""))
+    return EXIT_DONE if found.at_head else EXIT_FAILED
+
+
+def history(session: Session) -> int:
+    """List the revisions, newest first, with a mark at what is applied, current and head."""
+    session.introduce()
+    entries = session.workflow.history()
+    print(report.history(entries, session.project.history.unknown(session.workflow.current())))
+    return EXIT_DONE
+
+
+def revision(session: Session, *, message: str = "", empty: bool = False) -> int:
+    """Write a revision from the difference between the models and the migrations."""
+    if not message:
+        raise UsageError('a revision needs a message: --message="add study horizon"')
+    # Imported here: whoever only looks at a database does not wait for Alembic.
+    from antarest.migration.authoring import write_revision
+
+    written = write_revision(session.project, message, empty=empty)
+    print(report.written(written, str(session.project.rollback_script or "")))
+    return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
+
+
+def check(session: Session) -> int:
+    """Check the project, for CI and hooks: one head, rollback.sh, models registered and equal to the migrations."""
+    from antarest.migration import checks  # as above
+
+    found = checks.check(session.project)
+    print(report.findings(found))
+    if found:
+        raise CheckFailed(len(found))
+    return EXIT_DONE
+
+
+def grant(session: Session) -> int:
+    """Give the application's role the rights that it lacks (PostgreSQL)."""
+    session.introduce()
+    granted = session.workflow.grant()
+    print("\n".join(granted) if granted else "nothing to do: no right is missing")
+    return EXIT_DONE
+
+
+def write_rollback_script(session: Session) -> int:
+    """Write scripts/rollback.sh anew, after revision files were renamed, deleted or edited."""
+    path = rollback_script.write(session.project)
+    target, head = rollback_script.target(session.project.history)
+    print(f"{path}: from {head} to {target}")
+    return EXIT_DONE
+
+
+VERBS = {
+    "upgrade": Verb(upgrade, ("to", "dry_run")),
+    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "head")),
+    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production")),
+    "status": Verb(status, ("json",)),
+    "history": Verb(history),
+    "revision": Verb(revision, ("message", "empty")),
+    "check": Verb(check),
+    "grant": Verb(grant),
+    "rollback-script": Verb(write_rollback_script),
+}
+
+
+# ---- questions
+
+
+def _positive(steps: str) -> int:
+    try:
+        count = int(steps or "1")
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise UsageError(f"--steps must be a whole number from 1, not {steps!r}")
+    return count
+
+
+def _agree(workflow: MigrationWorkflow, plan: RollbackPlan, *, yes: bool, everything: bool) -> Agreement:
+    """What may be lost: nothing without losses, all that is named with the flag, or what is answered on a terminal."""
+    is_terminal = sys.stdin.isatty()
+    if plan.losses and not everything:
+        if yes or not is_terminal:
+            raise LossNotConfirmed(plan.losses, workflow.database, report.position(plan.current))
+        _ask(f"Roll back to {plan.target} and lose this?", "inv db.rollback --allow-data-loss")
+        return plan.agreement
+    if is_terminal and not yes and not everything:
+        _ask(f"Roll back to {plan.target}?", "inv db.rollback --yes")
+    return Agreement(everything=everything)
+
+
+def _ask(question: str, command: str) -> None:
+    """Ask on the terminal, where there is one.
+
+    Raises:
+        NotConfirmed: the answer is not yes, or nobody can answer.
+    """
+    if not sys.stdin.isatty():
+        raise NotConfirmed(question, command)
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise NotConfirmed(question, command)
+
+
+# ---- the boundary
+
+
+def run(
+    verb: str, *, config: str | None = None, project: str | None = None, debug: bool = False, **options: Any
+) -> int:
+    """Run a command: print its result, or its error.
+
+    Returns:
+        The exit code.
+    """
+    session = Session(config, project)
+    try:
+        return VERBS[verb].call(session, **options)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted: what ran was rolled back. See where the database is:   inv db.status\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
+        sys.stderr.close()
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
+        return _fail(session, error, debug=debug, json=options.get("json", False))
+
+
+def _fail(session: Session, error: Exception, *, debug: bool, json: bool) -> int:
+    known = error if isinstance(error, AntarestError) else UnexpectedFailure(session.redact(_one_line(error)))
+    if debug:
+        sys.stderr.write(session.redact("".join(traceback.format_exception(error))))
+    sys.stdout.flush()
+    if json:
+        print(report.render_error_json(known))
+        return known.exit_code
+    return _print_error(known)
+
+
+def _print_error(error: AntarestError) -> int:
+    sys.stderr.write(report.render_error(error))
+    return error.exit_code
+
+
+def _one_line(error: Exception) -> str:
+    first_line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+
+
+def refuse_misplaced(words: Sequence[str], command: str) -> int:
+    """Refuse flags that stand before the task, where Invoke takes them for its own, and name the right spelling.
+
+    Args:
+        words: the command line before the task.
+        command: the task, as it is called.
+
+    Returns:
+        The exit code: 0 when there is nothing to refuse.
+    """
+    for word in words:
+        flag, _, value = word.partition("=")
+        if flag in ("--config", "-f", "--debug", "-d"):
+            right = f"{command} --debug" if flag in ("--debug", "-d") else f"{command} --config={value or 'PATH'}"
+            error = UsageError(f"{flag} before the task is Invoke's own", hints=[Hint("Put it behind the task", right)])
+            return _print_error(error)
+    return EXIT_DONE
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors have the shape of all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(_print_error(UsageError(message)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m antarest.migration", description=__doc__.partition("\n")[0], allow_abbrev=False)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, verb in VERBS.items():
+        summary = (verb.call.__doc__ or "").partition("\n")[0]
+        sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        for flag in (*verb.flags, "config", "project", "debug"):
+            option = f"--{flag.replace('_', '-')}"
+            if flag in _TEXTS:
+                sub.add_argument(option, metavar=_TEXTS[flag], default="", help=FLAGS[flag])
+            else:
+                sub.add_argument(option, action="store_true", help=FLAGS[flag])
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the command line names, and return its exit code."""
+    options = vars(_parser().parse_args(arguments))
+    return run(options.pop("verb"), **options)

@@ -1,0 +1,80 @@
+"""The workflow's own connections: one to move a database, one to look at it. The application has its own engine."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.pool import NullPool
+
+from antarest.core.persistence import translate_errors
+
+BUSY_TIMEOUT = 5_000
+"""How long an SQLite connection waits for another writer, in milliseconds."""
+
+CONNECT_TIMEOUT = 10
+"""How long to wait for a PostgreSQL server to answer, in seconds."""
+
+
+@contextmanager
+def moving(url: URL) -> Iterator[Connection]:
+    """Open a connection to migrate on, whose transaction includes DDL on both engines.
+
+    On SQLite the driver would commit before DDL, and foreign keys would fire while a table is rebuilt. So the driver's
+    own transactions are off (`isolation_level`), foreign keys are off before the transaction begins (inside it the
+    PRAGMA does nothing), and it begins with `BEGIN IMMEDIATE`, so that one writer is sure of the file from the start.
+    No statement has run on the connection: Alembic must find it without a transaction.
+
+    Raises:
+        DatabaseError: the database cannot be reached.
+    """
+    engine = _engine(url, begin="BEGIN IMMEDIATE")
+    with translate_errors(url):
+        connection = engine.connect()
+    with connection:
+        yield connection
+
+
+@contextmanager
+def looking(url: URL) -> Iterator[Connection]:
+    """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
+
+    Raises:
+        DatabaseError: the database cannot be reached, or cannot be read.
+    """
+    is_file = url.get_backend_name() == "sqlite"
+    engine = create_engine("sqlite://") if is_file and not Path(url.database or "").exists() else _engine(url)
+    with translate_errors(url), engine.connect() as connection:
+        yield connection
+
+
+def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
+    """Read the revisions that the database records, sorted; none for an empty one."""
+    if not inspect(connection).has_table(version_table):
+        return ()
+    quoted = connection.dialect.identifier_preparer.quote(version_table)
+    rows = connection.execute(text(f"SELECT version_num FROM {quoted}"))  # noqa: S608 - the name is quoted
+    return tuple(sorted(row[0] for row in rows))
+
+
+def _engine(url: URL, begin: str = "BEGIN") -> Engine:
+    if url.get_backend_name() != "sqlite":
+        wanted = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "antarest-migration"}
+        own = {key: value for key, value in wanted.items() if key not in url.query}
+        return create_engine(url, poolclass=NullPool, connect_args=own)
+    engine = create_engine(url, poolclass=NullPool)
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+        connection.execute("PRAGMA foreign_keys = OFF")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,125 @@
+"""SQL text as tokens: just enough to read what the engines keep as text, and to compare expressions across them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+_TOKEN = re.compile(
+    r"""
+    (?P<comment> --[^\n]* | /\*.*?\*/ )
+  | (?P<space>   \s+ )
+  | (?P<token>   '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*`
+               | \d+(?:\.\d+)?(?:[eE][+-]?\d+)?
+               | \w+
+               | :: | <> | != | <= | >= | == | \|\| | ->> | -> | !~~ | ~~ | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_WORD = re.compile(r"\w+|\".*\"")
+_NEVER_SPACED = {")", "]", ",", ".", "[", "::"}
+_BEFORE_SPACE = {
+    "include",
+    "in",
+    "and",
+    "or",
+    "not",
+    "any",
+    "all",
+    "as",
+    "on",
+    "when",
+    "then",
+    "else",
+    "from",
+    "where",
+    "is",
+    "like",
+}
+_GROUP = {"("}
+_OPENING, _CLOSING = frozenset("(["), frozenset(")]")
+
+
+class IndexText(NamedTuple):
+    """What a `CREATE INDEX` statement says."""
+
+    keys: tuple[str, ...]
+    unique: bool
+    where: str | None
+    options: str
+
+
+def tokenise(sql: str) -> list[str]:
+    """The tokens of a text: words in lower case, plain identifiers without their quotes, no comments."""
+    return [_token(match["token"]) for match in _TOKEN.finditer(sql) if match["token"]]
+
+
+def _token(text: str) -> str:
+    if text[0] in '"`':
+        name = text[1:-1].replace('""', '"')
+        return name if _PLAIN_NAME.fullmatch(name) else f'"{name}"'
+    return text if text[0] == "'" else text.lower()
+
+
+def join(tokens: Iterable[str]) -> str:
+    """One spelling for tokens: single spaces, none inside parentheses."""
+    text = previous = ""
+    for token in tokens:
+        tight = not text or text[-1] in "([." or token in _NEVER_SPACED or text.endswith("::")
+        call = token in _GROUP and _WORD.fullmatch(previous) and previous not in _BEFORE_SPACE
+        text += token if tight or call else f" {token}"
+        previous = token
+    return text
+
+
+def normalise(sql: str) -> str:
+    """One spelling for a text, whatever its white space, quotes and case."""
+    return join(tokenise(sql))
+
+
+def name_of(token: str) -> str:
+    """The identifier that a token stands for."""
+    return token[1:-1] if token[:1] == '"' else token
+
+
+def split(tokens: Sequence[str], separator: str = ",") -> Iterator[list[str]]:
+    """The parts of a list between separators, those in parentheses left alone."""
+    part: list[str] = []
+    depth = 0
+    for token in tokens:
+        depth += (token in _OPENING) - (token in _CLOSING)
+        if token == separator and depth == 0:
+            yield part
+            part = []
+        else:
+            part.append(token)
+    if part:
+        yield part
+
+
+def closing(tokens: Sequence[str], start: int) -> int:
+    """The position of the parenthesis that closes the one at `start`."""
+    depth = 0
+    for position in range(start, len(tokens)):
+        depth += (tokens[position] in _OPENING) - (tokens[position] in _CLOSING)
+        if depth == 0:
+            return position
+    return len(tokens)
+
+
+def parse_index(sql: str) -> IndexText:
+    """Read a `CREATE INDEX` statement, as SQLite keeps it and as PostgreSQL renders it."""
+    tokens = tokenise(sql)
+    start = tokens.index("(")
+    end = closing(tokens, start)
+    head, rest = tokens[:start], tokens[end + 1 :]
+    where = None
+    if "where" in rest:
+        where = join(rest[rest.index("where") + 1 :])
+        rest = rest[: rest.index("where")]
+    using = head[head.index("using") :] if "using" in head else []
+    options = rest if using in ([], ["using", "btree"]) else using + rest
+    keys = [part[:-1] if part[-1] == "asc" else part for part in split(tokens[start + 1 : end])]
+    return IndexText(tuple(join(key) for key in keys), "unique" in head[:2], where, join(options))

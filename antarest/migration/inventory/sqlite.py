@@ -1,0 +1,136 @@
+"""Reflection of SQLite: the inspector, and the text in `sqlite_master` for what the inspector does not see."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from antarest.migration.inventory._common import computed, constraints
+from antarest.migration.inventory.schema import Column, Definition, Index, Inventory, Table, Unique
+from antarest.migration.inventory.sql import closing, join, name_of, normalise, parse_index, split, tokenise
+
+# The inspector maps a declared type to the nearest it knows; a strict comparison needs what was declared.
+_DECLARED_TYPES = """
+    SELECT m.name, x.name, x.type FROM sqlite_master AS m JOIN pragma_table_xinfo(m.name) AS x WHERE m.type = 'table'
+"""
+# The inspector misses a UNIQUE beside a type that has a length, and warns of each index on an expression.
+_UNIQUE_COLUMNS = """
+    SELECT m.name, l.name, i.name FROM sqlite_master AS m
+    JOIN pragma_index_list(m.name) AS l JOIN pragma_index_info(l.name) AS i
+    WHERE m.type = 'table' AND l.origin = 'u' ORDER BY m.name, l.seq, i.seqno
+"""
+
+
+class _TableText(NamedTuple):
+    """What only the text of a `CREATE TABLE` tells."""
+
+    collations: Mapping[str, str]
+    autoincrement: str | None
+    uniques: Mapping[tuple[str, ...], Unique]
+    options: str
+
+
+def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
+    """The inventory of the main schema of a SQLite database."""
+    inspector = sa.inspect(connection)
+    master = connection.exec_driver_sql(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    ).all()
+    texts = {name: _table_text(sql) for kind, name, _, sql in master if kind == "table"}
+    types = {
+        (table, column): normalise(text.upper().removesuffix(" GENERATED ALWAYS")).upper()
+        for table, column, text in _rows(connection, _DECLARED_TYPES)
+    }
+    uniques = _unique_columns(_rows(connection, _UNIQUE_COLUMNS))
+    found = constraints(inspector, {})
+    tables = {}
+    for (_, name), columns in inspector.get_multi_columns().items():
+        if name in exclude:
+            continue
+        text, own = texts[name], found[name]
+        tables[name] = Table(
+            name=name,
+            columns=tuple(
+                Column(
+                    name=column["name"],
+                    type=types[name, column["name"]],
+                    nullable=column["nullable"],
+                    default=column["default"],
+                    computed=computed(column),
+                    autoincrement=column["name"] == text.autoincrement,
+                    collation=text.collations.get(column["name"]),
+                )
+                for column in columns
+            ),
+            primary_key=own.primary_key,
+            foreign_keys=own.foreign_keys,
+            uniques=tuple(sorted((text.uniques.get(each, Unique(each)) for each in uniques[name]), key=repr)),
+            checks=own.checks,
+            indexes=tuple(
+                Index(index, name, *parse_index(sql))
+                for kind, index, table, sql in sorted(master)
+                if kind == "index" and table == name
+            ),
+            options=text.options,
+        )
+    return Inventory(
+        engine="sqlite",
+        tables=tables,
+        views={name: Definition(name, normalise(sql)) for kind, name, _, sql in master if kind == "view"},
+        triggers={
+            f"{table}.{name}": Definition(name, normalise(sql))
+            for kind, name, table, sql in master
+            if kind == "trigger" and table not in exclude
+        },
+    )
+
+
+def _rows(connection: Connection, sql: str) -> Iterable[tuple[str, str, str]]:
+    return [(row[0], row[1], row[2]) for row in connection.exec_driver_sql(sql)]
+
+
+def _unique_columns(rows: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[str, ...]]]:
+    indexes: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for table, index, column in rows:
+        indexes[table, index].append(column)
+    tables: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for (table, _), columns in indexes.items():
+        tables[table].append(tuple(columns))
+    return tables
+
+
+def _table_text(sql: str) -> _TableText:
+    tokens = tokenise(sql)
+    if tokens[1:2] == ["virtual"]:
+        return _TableText({}, None, {}, join(tokens[tokens.index("using") :]))
+    start = tokens.index("(")
+    end = closing(tokens, start)
+    collations: dict[str, str] = {}
+    uniques: dict[tuple[str, ...], Unique] = {}
+    autoincrement = None
+    for definition in split(tokens[start + 1 : end]):
+        column = name_of(definition[0])
+        if "collate" in definition:
+            collations[column] = definition[definition.index("collate") + 1].upper()
+        if "autoincrement" in definition:
+            autoincrement = column
+        if "unique" in definition:
+            unique = _unique(definition, definition.index("unique"))
+            uniques[unique.columns] = unique
+    return _TableText(collations, autoincrement, uniques, join(tokens[end + 1 :]).upper())
+
+
+def _unique(definition: Sequence[str], at: int) -> Unique:
+    """A unique constraint: within the definition of its column, or on its own with a list of columns."""
+    name = name_of(definition[at - 1]) if definition[at - 2 : at - 1] == ["constraint"] else None
+    rest = definition[at + 1 :]
+    columns = [definition[0]]
+    if rest[:1] == ["("]:
+        end = closing(rest, 0)
+        columns, rest = [part[0] for part in split(rest[1:end])], rest[end + 1 :]
+    conflict = join(rest[:3]).upper() if rest[:2] == ["on", "conflict"] else ""
+    return Unique(tuple(map(name_of, columns)), name, conflict)

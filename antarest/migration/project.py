@@ -1,0 +1,138 @@
+"""Which Alembic project is worked on: its `alembic.ini`, its revision files, its metadata and its rollback script."""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import importlib
+import io
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from antarest.core.errors import Hint
+from antarest.migration.errors import InvalidProject, ProjectNotFound
+from antarest.migration.history import History, read_history
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import MetaData
+
+_BESIDE_THE_PACKAGE = Path(__file__).parents[2] / "alembic.ini"
+_SECTION = "antarest"
+
+
+@dataclass(frozen=True)
+class Project:
+    """An Alembic project on disk.
+
+    Attributes:
+        ini: its `alembic.ini`.
+        versions: the folders with its revision files.
+        metadata_name: where its `MetaData` is, as `package.module:attribute`; empty where nobody says.
+        rollback_script: the `rollback.sh` to keep in sync; None where the project has none.
+        version_table: the table in which the database records its current revision.
+    """
+
+    ini: Path
+    versions: tuple[Path, ...]
+    metadata_name: str = ""
+    rollback_script: Path | None = None
+    version_table: str = "alembic_version"
+
+    @classmethod
+    def load(cls, ini: str | Path | None = None) -> Project:
+        """Read a project's `alembic.ini`: the one named, else `./alembic.ini`, else the one beside this package.
+
+        Raises:
+            ProjectNotFound: there is no such file.
+            InvalidProject: it does not say where the revisions are.
+        """
+        here = Path("alembic.ini")
+        path = (Path(ini) if ini else here if here.is_file() else _BESIDE_THE_PACKAGE).absolute()
+        if not path.is_file():
+            raise ProjectNotFound(path)
+        parser = configparser.ConfigParser({"here": str(path.parent)})
+        try:
+            parser.read(path, encoding="utf-8")
+            alembic = parser["alembic"]
+            location = path.parent / alembic["script_location"]
+            folders = alembic.get("version_locations", "").split(_separator(alembic))
+            own = dict(parser[_SECTION]) if parser.has_section(_SECTION) else {}
+        except (configparser.Error, KeyError, UnicodeDecodeError) as error:
+            raise InvalidProject(path, " ".join(str(error).split())) from None
+        script = own.get("rollback_script")
+        return cls(
+            ini=path,
+            versions=tuple(path.parent / name.strip() for name in folders if name.strip()) or (location / "versions",),
+            metadata_name=own.get("metadata", ""),
+            rollback_script=path.parent / script if script else None,
+            version_table=own.get("version_table", "alembic_version"),
+        )
+
+    @property
+    def root(self) -> Path:
+        """The folder of the project."""
+        return self.ini.parent
+
+    @property
+    def is_checkout(self) -> bool:
+        """Whether people work on it here: an installed copy is not under version control, and writes nothing."""
+        return (self.root / ".git").exists()
+
+    @cached_property
+    def history(self) -> History:
+        """The revision graph, read from the files once.
+
+        Raises:
+            MigrationError: a file cannot be read, or the files do not make a graph.
+        """
+        return read_history(self.versions)
+
+    @property
+    def folder(self) -> str:
+        """The revision folders as they are shown, relative to the project."""
+        return ", ".join(os.path.relpath(folder, self.root) for folder in self.versions)
+
+    def metadata(self) -> MetaData:
+        """Import the models and return their metadata.
+
+        Raises:
+            InvalidProject: `alembic.ini` does not name one, or it cannot be imported.
+        """
+        module, _, attribute = self.metadata_name.partition(":")
+        if not module or not attribute:
+            raise InvalidProject(
+                self.ini,
+                f"[{_SECTION}] metadata is not named",
+                [Hint("Name it in the file", f"[{_SECTION}] metadata = package.module:attribute")],
+            )
+        try:
+            metadata: MetaData = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise InvalidProject(self.ini, f"[{_SECTION}] metadata = {self.metadata_name}: {error}") from error
+        return metadata
+
+    def alembic_options(self) -> dict[str, Any]:
+        """What Alembic's migration context is told wherever revisions run, so that they run alike everywhere."""
+        return {
+            "target_metadata": self.metadata() if self.metadata_name else None,  # For its naming convention.
+            "render_as_batch": True,
+            "transactional_ddl": True,
+            "version_table": self.version_table,
+        }
+
+    def alembic_config(self, **attributes: object) -> Config:
+        """The configuration that Alembic's commands take, silent, with `attributes` for `env.py`."""
+        # Imported here: what only reads the files should not wait for Alembic.
+        from alembic.config import Config
+
+        silent = argparse.Namespace(quiet=True, x=None)
+        return Config(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes)
+
+
+def _separator(section: configparser.SectionProxy) -> str | None:
+    names = {"os": os.pathsep, "space": " ", "newline": "\n", ":": ":", ";": ";"}
+    return names.get(section.get("path_separator", "os").strip())

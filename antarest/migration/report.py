@@ -1,0 +1,223 @@
+"""Results as text: for a terminal, for a pipe, and as JSON. The only module that formats."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from antarest.core.errors import AntarestError
+from antarest.migration.history import BASE, Direction, Revision
+
+if TYPE_CHECKING:
+    from antarest.migration.authoring import Written
+    from antarest.migration.checks import Finding
+    from antarest.migration.environment import Move
+    from antarest.migration.plan import Drop, RollbackPlan
+    from antarest.migration.reset import ResetPlan
+    from antarest.migration.workflow import HistoryEntry, Status
+
+_MESSAGE_WIDTH = 72
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+def style(text: str, name: str, stream: TextIO) -> str:
+    """Colour a text, where the stream is a terminal and NO_COLOR (https://no-color.org) is not set."""
+    if not text or not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\x1b[{_STYLES[name]}m{text}\x1b[0m"
+
+
+def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
+    """The error in the shape that every command shares: fact, values, state, ways on."""
+    lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(error.message, 'bold', stream)}"]
+    width = max((len(label) for label in error.details), default=0)
+    lines += [f"  {label:<{width}}  {value}" for label, value in error.details.items()]
+    lines.append(error.state)
+    for hint in error.hints:
+        lines.append(f"  {hint.text.rstrip(':')}:   {hint.command}" if hint.command else hint.text)
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def render_error_json(error: AntarestError) -> str:
+    """The error for a machine."""
+    return json.dumps({"error": error.to_dict()}, indent=2)
+
+
+def fields(pairs: Iterable[tuple[str, str]]) -> str:
+    """Labels and values, one pair a line, aligned."""
+    rows = [(label, value) for label, value in pairs if value]
+    return "\n".join(f"{label:<14} {value}" for label, value in rows)
+
+
+def position(revisions: Sequence[str]) -> str:
+    """Where a database is."""
+    return ", ".join(revisions) or BASE
+
+
+def revision_line(revision: Revision) -> str:
+    """A revision in one line: its id and its message."""
+    message = revision.message if len(revision.message) <= _MESSAGE_WIDTH else revision.message[: _MESSAGE_WIDTH - 3] + "..."
+    return f"{revision.id}  {message}".rstrip()
+
+
+def status(status: Status, source: str, head_message: str) -> str:
+    """`db.status`, for people."""
+    current = position(status.current) + (" (head)" if status.at_head and status.current else "")
+    head = position(status.heads) + (f"  {head_message}" if head_message else "")
+    pending = f"{len(status.pending)}: {_some(status.pending)}" if status.pending else "none"
+    return fields(
+        [
+            ("configuration", source),
+            ("database", status.database),
+            ("engine", status.engine),
+            ("current", current),
+            ("head" if len(status.heads) <= 1 else "heads", head),
+            ("pending", pending),
+            ("applied", f"{status.applied} of {status.applied + len(status.pending)} revisions"),
+            ("unknown", f"{', '.join(status.unknown)} (not in this checkout)" if status.unknown else ""),
+            ("missing rights", "; ".join(status.missing_grants)),
+            ("rollback.sh", "in sync" if status.rollback_script_in_sync else "out of date: inv db.rollback-script"),
+        ]
+    )
+
+
+def status_json(status: Status, source: str) -> str:
+    """`db.status`, for machines."""
+    return json.dumps({"configuration": source, "at_head": status.at_head, **dataclasses.asdict(status)}, indent=2)
+
+
+def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
+    """The revisions, newest first: `*` is applied, and current and head are named."""
+    lines = [f"? {id_}  (current; not in this checkout)" for id_ in unknown]
+    for entry in entries:
+        names = [name for name, is_it in (("current", entry.is_current), ("head", entry.is_head)) if is_it]
+        mark = "*" if entry.is_applied else " "
+        lines.append(f"{mark} {revision_line(entry.revision)}" + (f"  ({', '.join(names)})" if names else ""))
+    return "\n".join(lines) or "no revisions"
+
+
+def pending(revisions: Sequence[Revision]) -> str:
+    """What an upgrade would run, and what that loses by its revisions' own words."""
+    lines = []
+    for revision in revisions:
+        lines.append(f"  {revision_line(revision)}")
+        lines += [f"      loses {item}: {reason}" for item, reason in revision.losses("upgrade").items()]
+    return "\n".join(lines)
+
+
+def plan(plan: RollbackPlan) -> str:
+    """A rollback before it runs: the revisions, and what is dropped with them."""
+    lines = [f"rollback       {position(plan.current)} -> {plan.target} ({count(len(plan.steps), 'revision')})"]
+    for step in plan.steps:
+        lines.append(f"  {revision_line(step.revision)}")
+        lines += [f"      {_drop_line(drop)}" for drop in step.drops]
+    if plan.losses:
+        lines.append(f"This loses data: {'; '.join(f'{loss.amount} of {loss.item}' for loss in plan.losses)}.")
+    else:
+        lines.append("This loses no data.")
+    return "\n".join(lines)
+
+
+def _drop_line(drop: Drop) -> str:
+    loss = drop.loss
+    kind = "column" if "." in loss.item else "table"
+    amount = loss.amount if loss.count else "empty"
+    if not drop.is_drop:
+        return f"may lose some of {loss.item}, at most {amount}: {loss.reason}"
+    text = f"drops {kind} {loss.item} ({amount})"
+    if drop.moved_to:
+        text = f"moves {kind} {loss.item} ({amount}) to {', '.join(drop.moved_to)}"
+        return f"{text}; may lose some: {loss.reason}" if loss.declared and loss.count else text
+    if loss.count == 0:
+        return text
+    return f"{text}: {loss.reason}" if loss.declared else f"{text}: NOT DECLARED by the revision, so it is refused"
+
+
+def nothing_to_do(current: Sequence[str]) -> str:
+    """There was nothing to do."""
+    return f"nothing to do: the database is at {position(current)}"
+
+
+def move(move: Move, verb: str) -> str:
+    """What a run came to."""
+    lines = [f"lost           {loss}" for loss in move.losses]
+    if not move.steps and move.after == move.before:
+        lines.append(nothing_to_do(move.after))
+    else:
+        seconds = sum(step[2] for step in move.steps)
+        done = f"{count(len(move.steps), 'revision')} in {seconds:.2f} s"
+        lines.append(f"{verb}: {done}; the database is at {position(move.after)}")
+    return "\n".join(lines)
+
+
+def reset_plan(plan: ResetPlan) -> str:
+    """A reset before it runs."""
+    filled = {table: rows for table, rows in plan.rows.items() if rows}
+    rows = "\n".join(f"  {table:<28} {count(count, 'row'):>14}" for table, count in filled.items())
+    head = f"reset          drops {count(len(plan.rows), 'table')} with {count(plan.total, 'row')}, then migrates to head"
+    return f"{head}\n{rows}" if rows else head
+
+
+def written(written: Written, rollback_script: str) -> str:
+    """What `db.revision` wrote, and what it leaves to be done."""
+    lines = []
+    if written.path:
+        lines += [fields([("revision", str(written.path)), ("rollback", rollback_script)])]
+        lines += [f"detected       {each}" for each in written.detected]
+        lines += [
+            f"careful        {each}: this drops it with its data. If it is a rename, write it as one (see the file)"
+            for each in written.drops
+        ]
+    elif not written.by_hand:
+        lines.append("nothing detected: the models match the migrations, and nothing was written")
+    lines += [f"by hand        {each}: Alembic does not write this" for each in written.by_hand]
+    if written.by_hand and not written.path:
+        lines.append('nothing was written. Write it into an empty revision:   inv db.revision --empty --message="..."')
+    return "\n".join(lines)
+
+
+def findings(found: Sequence[Finding]) -> str:
+    """What `db.check` found."""
+    if not found:
+        return "no findings: one head, rollback.sh in sync, every model registered, models and migrations match on both engines"
+    return "\n".join(f"{finding.check}: {finding.fact}\n    {finding.command}" for finding in found)
+
+
+def _some(ids: Sequence[str], shown: int = 3) -> str:
+    return ", ".join(ids[:shown]) + (f" and {len(ids) - shown} more" if len(ids) > shown else "")
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things, such as `1 row` or `2,000 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+class Progress:
+    """Prints a line for each revision; on a terminal the one that runs is shown while it runs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def started(self, revision: Revision, direction: Direction) -> None:
+        """Show the revision on a terminal; a pipe hears of it when it has ended."""
+        if self._stream.isatty():
+            arrow = "up  " if direction == "upgrade" else "down"
+            self._write(f"\r  {style(arrow, 'dim', self._stream)}       ...  {revision_line(revision)}")
+
+    def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
+        """Print the revision with its time."""
+        arrow = "up  " if direction == "upgrade" else "down"
+        start = "\r\x1b[K" if self._stream.isatty() else ""
+        self._write(f"{start}  {style(arrow, 'dim', self._stream)} {seconds:7.2f} s  {revision_line(revision)}\n")
+
+    def note(self, text: str) -> None:
+        """Print the note on a line of its own."""
+        self._write(f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()

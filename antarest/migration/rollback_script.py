@@ -1,0 +1,128 @@
+"""`scripts/rollback.sh`: rendered from the revision graph, compared with the file, written anew.
+
+The script says where it goes (`REVISION=`) and, on the next line, for which head it was made (`HEAD=`): two branches that
+each add a revision conflict there, and a script that a head has overtaken refuses to run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from antarest.migration.errors import MultipleHeads, RollbackScriptStale
+from antarest.migration.history import BASE, History
+from antarest.migration.project import Project
+
+_TEMPLATE = """\
+#!/usr/bin/env bash
+# Roll the database back by one revision: from the head of this checkout to the revision before it.
+#
+# usage: scripts/rollback.sh [--dry-run] [--yes] [--allow-data-loss] [--config=PATH]
+#
+#   --dry-run          show the plan (revisions, what is dropped, how many rows that loses) and change nothing
+#   --yes              answer questions with yes; this never permits a loss of data
+#   --allow-data-loss  agree to the losses that the plan names
+#   --config=PATH      the configuration that names the database (else $ANTAREST_CONF, else application.yaml)
+#
+# Exit codes: 0 done or nothing to do, 1 refused or failed (nothing was changed), 2 usage or configuration,
+# 3 database unreachable (retry), 4 database locked (retry).
+#
+# Generated from the revision files; do not edit. Write it anew with: inv db.rollback-script
+set -euo pipefail
+
+REVISION={revision}
+HEAD={head}
+
+root=$(cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")/{root}" && pwd)
+python=$root/.venv/bin/python3
+[ -x "$python" ] || python=python3
+export PYTHONPATH="$root${{PYTHONPATH:+:$PYTHONPATH}}"
+exec "$python" -m antarest.migration rollback "$@" --project="$root/{ini}" --to="$REVISION" --head="$HEAD"
+"""
+
+
+def target(history: History) -> tuple[str, str]:
+    """Where the script goes, and for which head it is made.
+
+    Raises:
+        MultipleHeads: the history has no one head.
+    """
+    head = history.head
+    return (BASE, BASE) if head == BASE else (history.states_below([head])[0], head)
+
+
+def render(project: Project) -> str:
+    """Render the script for the project as its files are now.
+
+    Raises:
+        MultipleHeads: the history has no one head.
+    """
+    revision, head = target(project.history)
+    folder = _path(project).parent
+    root = os.path.relpath(project.root, folder)
+    return _TEMPLATE.format(revision=revision, head=head, root=root, ini=project.ini.name)
+
+
+def parse(path: Path) -> tuple[str, str]:
+    """Read `REVISION` and `HEAD` from a script; empty where it does not have them."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    found = dict(re.findall(r"^(REVISION|HEAD)=(\S*)$", text, re.MULTILINE))
+    return found.get("REVISION", ""), found.get("HEAD", "")
+
+
+def is_in_sync(project: Project) -> bool:
+    """Whether the script is just what would be rendered now, and can be executed. True where there is none to keep."""
+    path = project.rollback_script
+    if path is None:
+        return True
+    try:
+        expected = render(project)
+    except MultipleHeads:
+        return False
+    return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == expected and os.access(path, os.X_OK)
+
+
+def sync(project: Project) -> bool:
+    """Write the script anew if it is not in sync.
+
+    Returns:
+        Whether it was written. With several heads there is nothing right to write: the old script stays, and refuses.
+    """
+    if project.rollback_script is None or len(project.history.heads) > 1 or is_in_sync(project):
+        return False
+    write(project)
+    return True
+
+
+def write(project: Project) -> Path:
+    """Write the script, whole or not at all.
+
+    Raises:
+        MultipleHeads: the history has no one head.
+    """
+    path, text = _path(project), render(project)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rollback-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).chmod(0o755)
+    Path(name).replace(path)
+    return path
+
+
+def require_head(project: Project, written_for: str) -> None:
+    """Refuse when a script that was made for another head is run.
+
+    Raises:
+        RollbackScriptStale: the head of the files is not the one that the script names.
+        MultipleHeads: the history has no one head.
+    """
+    head = project.history.head
+    if head != written_for:
+        raise RollbackScriptStale(_path(project), written_for, head)
+
+
+def _path(project: Project) -> Path:
+    return project.rollback_script or project.root / "scripts" / "rollback.sh"

@@ -1,0 +1,315 @@
+"""The façade of the workflow: what the command line, the launchers and the tests call.
+
+A verb looks, plans or moves, and returns what came of it as data. Nothing here prints, asks or exits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from antarest.core.config import Config, DbConfig
+from antarest.core.persistence import redact_url
+from antarest.core.urls import is_memory
+from antarest.migration import rollback_script
+from antarest.migration.connection import looking, read_current
+from antarest.migration.errors import InMemoryDatabase, LossNotDeclared, ResetRefused, UnknownRevision
+from antarest.migration.history import BASE, HEAD, Revision
+from antarest.migration.loss import Agreement
+from antarest.migration.project import Project
+
+if TYPE_CHECKING:
+    # What moves a database needs Alembic; what only looks at one should not wait for it.
+    from sqlalchemy import Connection
+
+    from antarest.migration.environment import Listener, Move
+    from antarest.migration.plan import RollbackPlan
+    from antarest.migration.reset import ResetPlan
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a database is.
+
+    Attributes:
+        engine: its engine and version, such as `PostgreSQL 15.18`.
+        database: its URL, redacted.
+        current: the revisions that it records.
+        heads: the heads of the revision files.
+        pending: what an upgrade would run, in order.
+        applied: how many revisions of the files are applied.
+        unknown: the current revisions that no file has.
+        rollback_script_in_sync: whether `rollback.sh` goes where it should.
+        missing_grants: the rights that the application's role lacks.
+    """
+
+    engine: str
+    database: str
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    pending: tuple[str, ...]
+    applied: int
+    unknown: tuple[str, ...]
+    rollback_script_in_sync: bool
+    missing_grants: tuple[str, ...]
+
+    @property
+    def at_head(self) -> bool:
+        """Whether nothing is pending and nothing is unknown."""
+        return not self.pending and not self.unknown
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """A revision, and how the database stands to it."""
+
+    revision: Revision
+    is_head: bool
+    is_current: bool
+    is_applied: bool
+
+
+class MigrationWorkflow:
+    """Everything that can be done with one database and one Alembic project."""
+
+    def __init__(
+        self,
+        project: Project,
+        db: DbConfig,
+        *,
+        environment: str = "development",
+        source: Path | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        """Bind a project to a database.
+
+        Args:
+            project: the Alembic project.
+            db: the database; migrations go to its `admin_url` where it has one.
+            environment: what the configuration says it is for; `production` is not reset without more words.
+            source: the file that this came from, for messages.
+            listener: who hears how a run goes on.
+        """
+        self.project = project
+        self.db = db
+        self.environment = environment
+        self.source = source
+        self.listener = listener
+
+    @classmethod
+    def from_config(
+        cls, config: Config, project: Project | None = None, *, listener: Listener | None = None
+    ) -> MigrationWorkflow:
+        """Bind a project (default: the one that `Project.load` finds) to the database of a configuration."""
+        return cls(
+            project or Project.load(),
+            config.db,
+            environment=config.environment,
+            source=config.source,
+            listener=listener,
+        )
+
+    @property
+    def database(self) -> str:
+        """The database as it may be shown."""
+        return redact_url(self.db.migration_url)
+
+    # ---- looking
+
+    def current(self) -> tuple[str, ...]:
+        """The revisions that the database records; none for an empty or missing one.
+
+        Raises:
+            DatabaseError: it cannot be reached.
+        """
+        with self._looking() as connection:
+            return read_current(connection, self.project.version_table)
+
+    def status(self) -> Status:
+        """Say where the database is. A missing SQLite file is not created.
+
+        Raises:
+            DatabaseError: it cannot be reached.
+            MigrationError: the revision files do not make a history.
+        """
+        history = self.project.history
+        with self._looking() as connection:
+            current = read_current(connection, self.project.version_table)
+            engine = _engine_version(connection)
+            missing = self._missing_grants(connection) if current else []
+        return Status(
+            engine=engine,
+            database=self.database,
+            current=current,
+            heads=history.heads,
+            pending=history.pending(current),
+            applied=len(history.applied(current)),
+            unknown=history.unknown(current),
+            rollback_script_in_sync=rollback_script.is_in_sync(self.project),
+            missing_grants=tuple(grant.sql for grant in missing),
+        )
+
+    def history(self) -> list[HistoryEntry]:
+        """List the revisions, newest first, with what the database says of each."""
+        current = self.current()
+        history = self.project.history
+        applied = history.applied(current)
+        return [
+            HistoryEntry(history[id_], id_ in history.heads, id_ in current, id_ in applied)
+            for id_ in reversed(history.order)
+        ]
+
+    # ---- moving
+
+    def pending(self, to: str = HEAD) -> list[Revision]:
+        """What an upgrade would run, in order.
+
+        Raises:
+            UnknownRevision: the database is at a revision that the files do not have.
+            OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
+        """
+        current = self._known_current()
+        target = self.project.history.upgrade_target(current, to)
+        return [self.project.history[id_] for id_ in self.project.history.pending(current, target)]
+
+    def upgrade(self, to: str = HEAD) -> Move:
+        """Upgrade the database, in one transaction, and read its revision from a second connection.
+
+        Args:
+            to: `head`, a revision or the beginning of its id.
+
+        Raises:
+            UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
+            RevisionFailed, LossNotDeclared, ForeignKeysViolated: the run was rolled back; nothing was changed.
+            DatabaseError: the database cannot be reached.
+        """
+        self._refuse_memory()
+        target = self.project.history.upgrade_target(self._known_current(), to)
+        return self._run(lambda command, config: command.upgrade(config, target))
+
+    def plan_rollback(self, *, steps: int = 1, to: str | None = None) -> RollbackPlan:
+        """Plan a rollback: `steps` single states back, or to the revision `to`.
+
+        Raises:
+            UnknownRevision, OutOfReach, RevisionNotFound, AmbiguousRevision, Irreversible: it cannot go there.
+        """
+        from antarest.migration.plan import plan_rollback
+
+        with self._looking() as connection:
+            current = read_current(connection, self.project.version_table)
+            self._refuse_unknown(current)
+            return plan_rollback(self.project, connection, current, steps=steps, to=to)
+
+    def rollback(self, plan: RollbackPlan, agreement: Agreement) -> Move:
+        """Roll back as planned, in one transaction.
+
+        Args:
+            plan: what `plan_rollback` returned.
+            agreement: what may be lost. What is measured before the commit counts, not the plan.
+
+        Raises:
+            LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
+        """
+        self._refuse_memory()
+        self.refuse_undeclared(plan)
+        return self._run(lambda command, config: command.downgrade(config, plan.target), agreement=agreement)
+
+    def refuse_undeclared(self, plan: RollbackPlan) -> None:
+        """Refuse a plan with losses that its revisions do not declare; nobody can agree to those.
+
+        Raises:
+            LossNotDeclared: there is one.
+        """
+        if undeclared := [loss for loss in plan.losses if not loss.declared]:
+            raise LossNotDeclared(undeclared, self.database, ", ".join(plan.current))
+
+    def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
+        """Find out what a reset would drop.
+
+        Raises:
+            ResetRefused: the configuration says production, or the server is not on this host.
+        """
+        from antarest.migration import reset
+
+        if not allow_production:
+            if self.environment == "production":
+                raise ResetRefused("its configuration says environment: production", self.database)
+            reset.require_local(self.db.migration_url)
+        with self._looking() as connection:
+            return reset.plan_reset(self.project, connection)
+
+    def reset(self, plan: ResetPlan) -> Move:
+        """Drop the objects of the history and migrate to head again, in one transaction.
+
+        Raises:
+            RevisionFailed, AlembicRefused: the run was rolled back; nothing was changed.
+        """
+        from antarest.migration import reset
+
+        self._refuse_memory()
+        head = self.project.history.head
+
+        def prepare(connection: Connection) -> None:
+            reset.drop_objects(self.project, connection, sorted(plan.rows))
+
+        return self._run(lambda command, config: command.upgrade(config, head), prepare=prepare)
+
+    def grant(self) -> list[str]:
+        """Give the application's role the rights that it lacks.
+
+        Returns:
+            The statements that were executed.
+        """
+        from antarest.migration import grants
+        from antarest.migration.connection import moving
+
+        with moving(self.db.migration_url) as connection, connection.begin():
+            missing = self._missing_grants(connection)
+            grants.grant(connection, missing)
+        return [grant.sql for grant in missing]
+
+    def _run(self, call: Callable[[Any, Any], None], **wishes: Any) -> Move:
+        from alembic import command
+
+        from antarest.migration.environment import ATTRIBUTE, Move, Silence
+
+        move = Move(self.project, self.db, listener=self.listener or Silence(), **wishes)
+        call(command, self.project.alembic_config(**{ATTRIBUTE: move}))
+        return move
+
+    @contextmanager
+    def _looking(self) -> Iterator[Connection]:
+        self._refuse_memory()
+        with looking(self.db.migration_url) as connection:
+            yield connection
+
+    def _refuse_memory(self) -> None:
+        if is_memory(self.db.migration_url):
+            raise InMemoryDatabase(self.source)
+
+    def _known_current(self) -> tuple[str, ...]:
+        current = self.current()
+        self._refuse_unknown(current)
+        return current
+
+    def _refuse_unknown(self, current: tuple[str, ...]) -> None:
+        history = self.project.history
+        if unknown := history.unknown(current):
+            raise UnknownRevision(unknown[0], self.database, history.heads, len(history), self.project.folder)
+
+    def _missing_grants(self, connection: Connection) -> list[Any]:
+        role = self.db.role_to_grant
+        if not role or not self.project.metadata_name:
+            return []
+        from antarest.migration import grants
+
+        return grants.missing_grants(connection, self.project.metadata(), role, self.project.version_table)
+
+
+def _engine_version(connection: Connection) -> str:
+    names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
+    return f"{names.get(connection.dialect.name, connection.dialect.name)} {version}"

@@ -1,0 +1,1 @@
+"""Studies, their tags, and the groups that share them."""

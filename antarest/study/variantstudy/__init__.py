@@ -1,0 +1,1 @@
+"""Variants: studies that are another study and a list of commands."""

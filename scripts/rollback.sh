@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Roll the database back by one revision: from the head of this checkout to the revision before it.
+#
+# usage: scripts/rollback.sh [--dry-run] [--yes] [--allow-data-loss] [--config=PATH]
+#
+#   --dry-run          show the plan (revisions, what is dropped, how many rows that loses) and change nothing
+#   --yes              answer questions with yes; this never permits a loss of data
+#   --allow-data-loss  agree to the losses that the plan names
+#   --config=PATH      the configuration that names the database (else $ANTAREST_CONF, else application.yaml)
+#
+# Exit codes: 0 done or nothing to do, 1 refused or failed (nothing was changed), 2 usage or configuration,
+# 3 database unreachable (retry), 4 database locked (retry).
+#
+# Generated from the revision files; do not edit. Write it anew with: inv db.rollback-script
+set -euo pipefail
+
+REVISION=79c8a2f1e05d
+HEAD=d56b40e9c7a3
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+python=$root/.venv/bin/python3
+[ -x "$python" ] || python=python3
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+exec "$python" -m antarest.migration rollback "$@" --project="$root/alembic.ini" --to="$REVISION" --head="$HEAD"

@@ -1,0 +1,112 @@
+"""The commands of the database, for Invoke: `inv --list`. What they do is in `antarest.migration`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import takewhile
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import Task, task
+
+from antarest.migration import cli
+
+_NAMESPACE = "db"
+
+
+def _run(verb: str, **options: Any) -> None:
+    """Run a verb, and leave with its exit code.
+
+    Invoke takes `--config` and `--debug` for itself when they stand before the task, and says nothing: refuse those.
+    """
+    before_the_task = takewhile(lambda word: not word.startswith(f"{_NAMESPACE}."), sys.argv[1:])
+    if code := cli.refuse_misplaced(list(before_the_task), f"inv {_NAMESPACE}.{verb}") or cli.run(verb, **options):
+        sys.exit(code)
+
+
+def _command(verb: str) -> Callable[[Callable[..., None]], Task[Any]]:
+    """Make an Invoke task with the words for its flags, under the name of the verb."""
+    flags = (*cli.VERBS[verb].flags, "config", "debug")
+    words = {flag: text for flag, text in cli.FLAGS.items() if flag in flags and text != cli.HIDDEN}
+    decorate: Callable[[Callable[..., None]], Task[Any]] = task(name=verb, help=words, auto_shortflags=False)
+    return decorate
+
+
+@_command("upgrade")
+def upgrade(_: Context, to: str = "", dry_run: bool = False, config: str = "", debug: bool = False) -> None:
+    """Upgrade the database to head, or to a revision."""
+    _run("upgrade", to=to, dry_run=dry_run, config=config, debug=debug)
+
+
+@_command("rollback")
+def rollback(
+    _: Context,
+    steps: str = "",
+    to: str = "",
+    dry_run: bool = False,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    config: str = "",
+    debug: bool = False,
+) -> None:
+    """Roll the database back: one revision, several, or to a revision; with a plan first."""
+    flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss}
+    _run("rollback", steps=steps, to=to, **flags, config=config, debug=debug)
+
+
+@_command("reset")
+def reset(
+    _: Context,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    allow_production: bool = False,
+    config: str = "",
+    debug: bool = False,
+) -> None:
+    """Drop the objects of the history and migrate to head again (development)."""
+    flags = {"yes": yes, "allow_data_loss": allow_data_loss, "allow_production": allow_production}
+    _run("reset", **flags, config=config, debug=debug)
+
+
+@_command("status")
+def status(_: Context, json: bool = False, config: str = "", debug: bool = False) -> None:
+    """Say where the database is: exit code 0 at head, 1 otherwise, 3 unreachable."""
+    _run("status", json=json, config=config, debug=debug)
+
+
+@_command("history")
+def history(_: Context, config: str = "", debug: bool = False) -> None:
+    """List the revisions, newest first, with a mark at what is applied, current and head."""
+    _run("history", config=config, debug=debug)
+
+
+@_command("revision")
+def revision(_: Context, message: str = "", empty: bool = False, config: str = "", debug: bool = False) -> None:
+    """Write a revision from the difference between the models and the migrations."""
+    _run("revision", message=message, empty=empty, config=config, debug=debug)
+
+
+@_command("check")
+def check(_: Context, config: str = "", debug: bool = False) -> None:
+    """Check the project, for CI and hooks: one head, rollback.sh, models registered and equal to the migrations."""
+    _run("check", config=config, debug=debug)
+
+
+@_command("grant")
+def grant(_: Context, config: str = "", debug: bool = False) -> None:
+    """Give the application's role the rights that it lacks (PostgreSQL)."""
+    _run("grant", config=config, debug=debug)
+
+
+@_command("rollback-script")
+def rollback_script(_: Context, config: str = "", debug: bool = False) -> None:
+    """Write scripts/rollback.sh anew, after revision files were renamed, deleted or edited."""
+    _run("rollback-script", config=config, debug=debug)
+
+
+namespace = Collection()
+namespace.add_collection(
+    Collection(_NAMESPACE, upgrade, rollback, reset, status, history, revision, check, grant, rollback_script)
+)

@@ -1,0 +1,176 @@
+"""Databases for tests: each test its own, on SQLite and on PostgreSQL, cloned and not migrated again.
+
+One PostgreSQL server serves the whole run: its workers, and the commands that tests run. With pytest-xdist it starts
+before the workers; without, it starts once it is known that a selected test needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import URL
+
+from antarest.core.config import DbConfig
+from antarest.migration.project import Project
+from antarest.migration.scratch import (
+    KIND_VARIABLE,
+    URL_VARIABLE,
+    EngineName,
+    NoPostgres,
+    PostgresServer,
+    postgres_server,
+    scratch_database,
+)
+from tests import support
+from tests.support import ROOT, Checkout, ConfigFile, Run
+
+_SERVER = pytest.StashKey[PostgresServer]()
+
+# Variables that mean something to us, to libpq or to git, and are none of a test's.
+_FOREIGN = ("ANTAREST_", "PG", "GIT_")
+_OURS = "ANTAREST_TEST_"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With pytest-xdist, start the server before the workers."""
+    if config.getoption("dist", "no") != "no" and not config.getoption("collectonly"):
+        _share_server(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Without pytest-xdist, start the server if a selected test needs it."""
+    in_worker = hasattr(session.config, "workerinput")
+    needed = any("postgres" in getattr(item, "fixturenames", ()) for item in session.items)
+    if needed and not in_worker and not session.config.getoption("collectonly"):
+        _share_server(session.config)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which PostgreSQL runs."""
+    return _server_lines(config)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say which PostgreSQL runs, where the header could not know it yet."""
+    return _server_lines(config)
+
+
+def _server_lines(config: pytest.Config) -> list[str]:
+    server = config.stash.get(_SERVER, None)
+    return [f"postgresql: {server.version} ({server.kind})"] if server else []
+
+
+def _share_server(config: pytest.Config) -> None:
+    """Find or start a server for this process and for all that it starts, until pytest ends."""
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    try:
+        server = stack.enter_context(postgres_server())
+    except NoPostgres as error:
+        details = [f"  {label}: {value}" for label, value in error.details.items()]
+        pytest.exit("\n".join([error.message, *details]), returncode=error.exit_code)
+    environment = stack.enter_context(pytest.MonkeyPatch.context())
+    environment.setenv(URL_VARIABLE, server.url.render_as_string(hide_password=False))
+    environment.setenv(KIND_VARIABLE, "url")
+    config.stash[_SERVER] = server
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test depends on who runs it."""
+    for name in os.environ:
+        if name.startswith(_FOREIGN) and not name.startswith(_OURS):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The PostgreSQL server of this run."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine_name(request: pytest.FixtureRequest) -> EngineName:
+    """Each engine in turn."""
+    name: EngineName = request.param
+    return name
+
+
+@pytest.fixture
+def sqlite_database() -> Iterator[URL]:
+    """An empty SQLite database (a file that does not exist yet)."""
+    with scratch_database("sqlite") as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_database(postgres: PostgresServer) -> Iterator[URL]:
+    """An empty PostgreSQL database."""
+    with scratch_database("postgresql", postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database(engine_name: EngineName, postgres: PostgresServer) -> Iterator[URL]:
+    """An empty database, on each engine in turn."""
+    with scratch_database(engine_name, postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_database(
+    engine_name: EngineName, postgres: PostgresServer, migrated_template: Callable[[EngineName], str]
+) -> Iterator[URL]:
+    """A database at head, on each engine in turn."""
+    with scratch_database(engine_name, postgres, template=migrated_template(engine_name)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: PostgresServer) -> Iterator[Callable[[EngineName], str]]:
+    """The database at head that others are cloned from, migrated when it is first asked for."""
+    from antarest.migration.workflow import MigrationWorkflow  # most tests do without it
+
+    with ExitStack() as stack:
+
+        @cache
+        def template(engine: EngineName) -> str:
+            url = stack.enter_context(scratch_database(engine, postgres))
+            MigrationWorkflow(Project.load(ROOT / "alembic.ini"), DbConfig(url=url)).upgrade()
+            return str(url.database)
+
+        yield template
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> ConfigFile:
+    """Write configuration files: `config_file(url, db={"pool_size": 1}, environment="production")` returns the path."""
+
+    def write(url: URL | str, *, name: str = "application.yaml", db: dict[str, Any] | None = None, **top: Any) -> Path:
+        text = url.render_as_string(hide_password=False) if isinstance(url, URL) else url
+        path = tmp_path / name
+        path.write_text(yaml.safe_dump({"db": {"url": text, **(db or {})}, **top}), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run commands as a user does; see `tests.support.run`."""
+    return support.run
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A copy of this repository that the test may change."""
+    return Checkout.create(tmp_path / "checkout")

@@ -1,0 +1,54 @@
+"""Values for generated rows that the schema does not tell: JSON texts, flags, and the kinds of joined tables.
+
+`ROWS` maps a revision to values by "table.column". An entry holds from its revision on, until a later revision has one for
+the same column or drops the column; an empty list ends it. `values_at` puts them together for a database.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROWS: dict[str, dict[str, list[object]]] = {
+    "7c1f0e5ab284": {
+        "identities.type": ["users", "users_ldap", "bots"],
+        # An integer, but a flag.
+        "bots.is_author": [0, 1],
+    },
+    "b3d94a6e7f10": {"study.type": ["rawstudy"], "study.version": ["700", "860", "9.2"]},
+    "2ed6bf9f1690": {"taskjob.result": [None, '{"success": true, "message": ""}', '{"success": false}']},
+    "95b7e1c0d34f": {
+        "study.type": ["rawstudy", "variantstudy"],
+        "commandblock.index": [0, 1, 2, 3],
+        "commandblock.args": ['{"area_name": "fr"}', '{"link": ["be", "fr"], "capacity": 1500.5}', "{}"],
+    },
+    "d8a4731be60c": {"configdata.value": ["true", '{"mode": "maintenance"}', '"été"']},
+    # From here on a boolean again, which needs no help.
+    "6a93d7e2f05b": {"bots.is_author": []},
+    "270fb8e94d1a": {
+        # Lists in the order in which the way back writes them. Studies share tags; some have none.
+        "study.tags": [
+            '["2030", "winter"]',
+            '["winter"]',
+            "[]",
+            '["2030", "a, b", "quoted \\"x\\" and back\\\\slash"]',
+            '["Winter", "hiver", "winter", "été"]',
+            '[""]',
+        ],
+    },
+    "d56b40e9c7a3": {"job_result.solver_stats": [None, '{"iterations": 42, "objective": -1.5e9}']},
+}
+
+
+def values_at(revisions: Iterable[str]) -> dict[str, list[object]]:
+    """The values to draw from, by "table.column", in a database that has these revisions.
+
+    Args:
+        revisions: the applied ones, from base to current.
+    """
+    values: dict[str, list[object]] = {}
+    for revision in revisions:
+        values |= ROWS.get(revision, {})
+    return {column: drawn for column, drawn in values.items() if drawn}

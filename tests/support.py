@@ -1,0 +1,116 @@
+"""What the fixtures hand out: commands run as a user runs them, and checkouts to run them in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]  # what the fixture "run" is
+ConfigFile = Callable[..., Path]  # what the fixture "config_file" is
+
+
+def run(
+    *command: str | Path,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    stdin: str = "",
+    timeout: float = 120,
+    traceback: bool = False,
+) -> Result:
+    """Run a command as a user does, with the programs of this interpreter's environment first on the PATH.
+
+    Args:
+        command: the program and its arguments; "python" is this interpreter.
+        cwd: the folder to run it in.
+        env: variables to add to the environment.
+        stdin: what is typed; its end is the end of the file.
+        timeout: seconds after which it counts as hanging.
+        traceback: whether it may print a traceback.
+    """
+    programs = Path(sys.executable).parent
+    search = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, "PATH": search, **(env or {})},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    result = Result(done.returncode, done.stdout, done.stderr)
+    assert traceback or "Traceback" not in result.out + result.err, result.err
+    return result
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of this repository, under version control, that a test may change."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> Checkout:
+        """Copy what is tracked and what is new; what is ignored stays behind."""
+        listed = _git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file():  # a file that is deleted but not committed is still listed
+                (path / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, path / name)
+        _git(path, "init", "--quiet", "--initial-branch=main")
+        checkout = cls(path)
+        checkout.commit("Copy the working tree")
+        return checkout
+
+    @property
+    def revisions(self) -> list[Path]:
+        """Its revision files, by name."""
+        return sorted((self.path / "alembic" / "versions").glob("*.py"))
+
+    def run(
+        self,
+        *command: str | Path,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float = 120,
+        traceback: bool = False,
+    ) -> Result:
+        """As `run`, in this checkout and with its code."""
+        variables = {"PYTHONPATH": str(self.path), **(env or {})}
+        return run(*command, cwd=self.path, env=variables, stdin=stdin, timeout=timeout, traceback=traceback)
+
+    def git(self, *arguments: str) -> str:
+        """Run git in it, and return what it prints."""
+        return _git(self.path, *arguments)
+
+    def commit(self, message: str) -> None:
+        """Commit whatever changed."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", f"--message={message}")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    # The settings of whoever runs the tests (signing, hooks, templates) are none of ours.
+    settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_TEMPLATE_DIR": ""}
+    person = {f"GIT_{role}_{what}": "tests" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = run("git", *arguments, cwd=folder, env={**settings, **person}, traceback=True)
+    assert done.code == 0, done.err
+    return done.out

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL, make_url
+
+from antarest.core.errors import ConfigError, UnreadableUrl, UnsupportedUrl
+from antarest.core.urls import database_name, is_memory, normalise_url, redact, redact_url, server_name
+
+PASSWORDS = [
+    "geheim",
+    "p@ss/w:rd",
+    "100%",
+    "%40",
+    "a b+c",
+    "?x=y&z",
+    "#frag[ment]",
+    "ünï",
+    "'quo\"te",
+    "back\\slash",
+    "$x",
+]
+
+
+@pytest.mark.parametrize(
+    "scheme", ["postgresql", "postgres", "postgresql+psycopg2", "postgres+psycopg2", "PostgreSQL", "POSTGRES"]
+)
+def test_every_name_of_postgresql_means_psycopg2(scheme: str) -> None:
+    url = normalise_url(f"{scheme}://u:p@db1:5433/antarest?sslmode=require")
+
+    assert url == URL.create("postgresql+psycopg2", "u", "p", "db1", 5433, "antarest", query={"sslmode": "require"})
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "sqlite+pysqlite", "SQLite"])
+def test_every_name_of_sqlite_means_sqlite(scheme: str) -> None:
+    assert normalise_url(f"{scheme}:////srv/a.db") == URL.create("sqlite", database="/srv/a.db")
+
+
+def test_a_normalised_url_stays_as_it_is() -> None:
+    for text in ("postgresql://u:p%40@h/d?password=x&host=a&host=b", "sqlite:////srv/a b%25.db", "sqlite://"):
+        url = normalise_url(text)
+        assert normalise_url(url) == url
+        assert normalise_url(url.render_as_string(hide_password=False)) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mysql://u:geheim@h/d",
+        "mysql+pymysql://u:geheim@h/d",
+        "oracle://u:geheim@h/d",
+        "postgresql+psycopg://u:geheim@h/d",
+        "postgresql+asyncpg://u:geheim@h/d",
+        "sqlite+aiosqlite:///a.db",
+        "sqlite+pysqlcipher://:geheim@/a.db",
+    ],
+)
+def test_another_engine_or_driver_is_refused_with_what_is_supported(text: str) -> None:
+    with pytest.raises(UnsupportedUrl) as caught:
+        normalise_url(text)
+
+    assert caught.value.scheme == text.partition(":")[0]
+    assert caught.value.scheme in caught.value.message
+    assert caught.value.details == {"supported": "PostgreSQL through psycopg2, SQLite"}
+    assert "geheim" not in str(caught.value.to_dict())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        "host=db1 user=u password=geheim",
+        "://geheim",
+        "postgresql:/u:geheim@h/d",
+        "postgresql://u:geheim@h:port/d",
+        "postgresql://u:geheim@h:99999/d",
+        "postgresql://u:geheim@h:0/d",
+        "postgresql://user:geheim",
+        "postgresql://u:p@geheim@h/d",
+        "postgresql://u:p@geheim/w@h/d",
+        "postgresql://u:p@geheim?w@h/d",
+        "postgresql://h/d?user=u@v&password=x@geheim",
+        "postgresql://u:geh?eim@h/d",
+        "postgresql://h:5432/d?password=p@geheim",
+        "postgresql://u:geheim@h",
+        "postgresql://u:geheim@h/",
+        "postgresql://u@h/?password=geheim",
+    ],
+)
+def test_a_url_that_cannot_be_understood_is_refused_without_its_password(text: str) -> None:
+    with pytest.raises(UnreadableUrl) as caught:
+        normalise_url(text)
+
+    assert caught.value.code == "config.E110"
+    assert "geheim" not in str(caught.value) + repr(caught.value) + str(caught.value.to_dict())
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None, "SQLAlchemy's error would show the text in a traceback"
+
+
+def test_a_slash_in_a_password_is_understood_without_quotes() -> None:
+    assert normalise_url("postgresql://u:a/b:c#d%@h/d").password == "a/b:c#d%"
+
+
+def test_a_url_without_database_is_refused_but_a_service_names_one() -> None:
+    with pytest.raises(UnreadableUrl, match="names no database"):
+        normalise_url("postgresql://u:p@h")
+
+    assert normalise_url("postgresql:///?service=antarest").query == {"service": "antarest"}
+    assert normalise_url("postgresql://h?dbname=antarest").database == "antarest"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqlite:///file:a.db?uri=true",
+        "sqlite:///file:a.db",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "sqlite:///a.db?mode=ro",
+        "sqlite://antarest.db",
+        "sqlite://u:p@h/a.db",
+    ],
+)
+def test_sqlite_takes_no_host_and_no_parameters(text: str) -> None:
+    with pytest.raises(UnreadableUrl):
+        normalise_url(text)
+
+
+def test_a_relative_sqlite_path_is_relative_to_the_folder(tmp_path: Path) -> None:
+    def path(text: str) -> str | None:
+        return normalise_url(text, folder=tmp_path / "conf").database
+
+    assert path("sqlite:///a.db") == str(tmp_path / "conf" / "a.db")
+    assert path("sqlite:///../data/a.db") == str(tmp_path / "data" / "a.db")
+    assert path("sqlite:////srv/a.db") == "/srv/a.db"
+    assert normalise_url("sqlite:///a.db").database == "a.db"
+
+
+def test_a_tilde_in_a_sqlite_path_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+
+    assert normalise_url("sqlite:///~/a.db", folder=tmp_path).database == "/home/ada/a.db"
+
+
+@pytest.mark.parametrize("text", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_sqlite_database_in_memory_is_recognised(text: str, tmp_path: Path) -> None:
+    url = normalise_url(text, folder=tmp_path)
+
+    assert is_memory(url)
+    assert is_memory(make_url(text))
+    assert redact_url(url) == "sqlite:///:memory:"
+    assert database_name(url) == ":memory:"
+
+
+def test_a_file_and_a_server_are_not_in_memory() -> None:
+    assert not is_memory(normalise_url("sqlite:////srv/memory"))
+    assert not is_memory(normalise_url("postgresql://h/memory"))
+    assert is_memory(make_url("sqlite:///file:x?mode=memory&uri=true"))
+
+
+def test_user_password_and_database_among_the_parameters_move_to_their_place() -> None:
+    url = normalise_url("postgresql://a:b@h/c?user=u&password=geheim&dbname=d&sslmode=require")
+
+    assert (url.username, url.password, url.database) == ("u", "geheim", "d")
+    assert url.query == {"sslmode": "require"}
+    assert "geheim" not in repr(url)
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_password_is_masked_wherever_it_stands(password: str) -> None:
+    in_place = URL.create("postgresql+psycopg2", "ada", password, "db1", 5432, "antarest")
+    in_query = URL.create("postgresql", "ada", None, "db1", 5432, "antarest", query={"password": password})
+    certificate = in_place.update_query_dict({"sslpassword": f"{password}2", "sslmode": "require"})
+
+    assert redact_url(in_place) == "postgresql://ada:***@db1:5432/antarest"
+    assert redact_url(in_place.render_as_string(hide_password=False)) == redact_url(in_place)
+    assert redact_url(in_query) == "postgresql://ada@db1:5432/antarest?password=***"
+    assert redact_url(certificate) == "postgresql://ada:***@db1:5432/antarest?sslmode=require&sslpassword=***"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://u:geheim@h:port/d", "postgresql://***@h:port/d"),
+        ("postgresql://u:p@geheim@h/d?password=geheim", "postgresql://***@h/d"),
+        ("postgresql://user:geheim", "postgresql://***"),
+        ("postgresql://h:x/d?password=x@geheim", "postgresql://***"),
+        ("postgresql://h:5432/d?password=x@geheim", "postgresql://***"),
+        ("password=geheim", "***"),
+        ("geheim geheim://x", "***"),
+        ("", "***"),
+    ],
+)
+def test_of_a_text_that_cannot_be_parsed_nothing_is_shown_that_could_be_a_password(text: str, shown: str) -> None:
+    assert redact_url(text) == shown
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_message_of_a_driver_loses_the_password_in_every_spelling(password: str) -> None:
+    url = URL.create("postgresql+psycopg2", "ada", password, "db1", 5432, "antarest")
+    shown = url.render_as_string(hide_password=False)
+    message = f"cannot use {shown}: {password!r} is wrong, {password} too"
+
+    cleaned = redact(message, url)
+
+    assert cleaned == redact(message, shown)
+    assert shown not in cleaned
+    assert password not in cleaned
+    assert cleaned.endswith(" is wrong, *** too")
+
+
+def test_redaction_masks_each_url_and_leaves_the_rest() -> None:
+    one, other = "postgresql://u:erstes@h/d", "postgresql://u@h/d?password=zweites"
+
+    assert redact("erstes und zweites und drittes", one, other) == "*** und *** und drittes"
+    assert redact("nothing to hide", "sqlite:////a.db", "postgresql://u@h/d") == "nothing to hide"
+    assert redact("bad postgresql://u:a@b@h/d here", "postgresql://u:a@b@h/d") == "bad postgresql://***@h/d here"
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("postgresql://db1/d", "db1:5432"),
+        ("postgresql://db1:5433/d", "db1:5433"),
+        ("postgresql://[::1]:5433/d", "[::1]:5433"),
+        ("postgresql:///d", "the default host"),
+        ("postgresql:///d?host=/run/postgresql", "the socket in /run/postgresql"),
+        ("postgresql:///d?host=db1&port=5433", "db1:5433"),
+    ],
+)
+def test_a_server_has_a_name_for_messages(text: str, server: str) -> None:
+    url = normalise_url(text)
+
+    assert server_name(url) == server
+    assert database_name(url) == f"d on {server}"
+
+
+def test_the_errors_about_urls_are_configuration_errors() -> None:
+    assert issubclass(UnsupportedUrl, ConfigError)
+    assert issubclass(UnreadableUrl, ConfigError)
