@@ -1,7 +1,7 @@
 """Values for generated rows that the schema does not tell: JSON texts, flags, and the kinds of joined tables.
 
-`ROWS` maps a revision to values by "table.column". An entry holds from its revision on, until a later revision has one for
-the same column or drops the column; an empty list ends it. `values_at` puts them together for a database.
+`ROWS` maps a revision to values by "table.column". An entry holds from its revision on, until a later revision has one
+for the same column or drops the column; an empty list ends it. `values_at` puts them together for a database.
 """
 
 from __future__ import annotations

@@ -88,6 +88,16 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
     return _unreachable(url, _first_line(text))
 
 
+def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
+    """The error for a role that the server of this URL does not have."""
+    return RoleMissing(
+        f"the role {role} does not exist on {server_name(url)}",
+        database=redact_url(url),
+        reason=reason,
+        hints=[Hint("Create the role", _command("createuser", url, "--pwprompt", role)), _CORRECT],
+    )
+
+
 def _raised_by_driver(error: BaseException) -> BaseException | None:
     raised = error.orig if isinstance(error, DBAPIError) else error
     return raised if raised and type(raised).__module__.partition(".")[0] in {"psycopg2", "sqlite3"} else None
@@ -128,16 +138,6 @@ def _refused(url: URL, reason: str) -> DatabaseError:
         database=redact_url(url),
         reason=reason,
         hints=[Hint("Try role and password by hand", by_hand), _CORRECT],
-    )
-
-
-def _role_missing(url: URL, reason: str) -> DatabaseError:
-    create = _command("createuser", url, "--pwprompt", url.username or "")
-    return RoleMissing(
-        f"{_role(url)} does not exist on {server_name(url)}",
-        database=redact_url(url),
-        reason=reason,
-        hints=[Hint("Create the role", create), _CORRECT],
     )
 
 
@@ -190,7 +190,11 @@ class _Known(NamedTuple):
 # The first that fits decides. Where a name has several addresses libpq reports each, so any line may be the one.
 _KNOWN = (
     _Known(r'database ".*" does not exist', frozenset({"3D000"}), _database_missing),
-    _Known(r'role ".*" does not exist', frozenset(), _role_missing),
+    _Known(
+        r'role ".*" does not exist',
+        frozenset(),
+        lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason),
+    ),
     _Known(
         r"too many (clients|connections)|connection slots are reserved|no more connections allowed",
         frozenset({"53300"}),

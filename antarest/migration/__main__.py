@@ -1,6 +1,46 @@
 """`python -m antarest.migration VERB ...`: the commands of the workflow, for a host without Invoke."""
 
-from antarest.migration.cli import main
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from antarest.core.errors import UsageError
+from antarest.migration.cli import FLAGS, VERBS, print_error, run
+
+_TEXTS = {"config": "PATH", "project": "PATH", "to": "REV", "steps": "N", "message": "TEXT", "head": "REV"}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors have the shape of all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(print_error(UsageError(message)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m antarest.migration", description="Move a database safely between revisions.", allow_abbrev=False
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, verb in VERBS.items():
+        summary = (verb.call.__doc__ or "").partition("\n")[0]
+        sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        for flag in (*verb.flags, "config", "project", "debug"):
+            option = f"--{flag.replace('_', '-')}"
+            if flag in _TEXTS:
+                sub.add_argument(option, metavar=_TEXTS[flag], default="", help=FLAGS[flag])
+            else:
+                sub.add_argument(option, action="store_true", help=FLAGS[flag])
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the command line names, and return its exit code."""
+    options = vars(_parser().parse_args(arguments))
+    return run(options.pop("verb"), **options)
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -1,4 +1,4 @@
-"""The gate for CI and hooks: one head, `rollback.sh` in sync, every model registered, models equal to the migrations."""
+"""The gate for CI and hooks: one head, `rollback.sh` in sync, models registered and equal to the migrations."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def _rollback_script(project: Project) -> Iterator[Finding]:
     if path and not rollback_script.is_in_sync(project):
         revision, head = rollback_script.parse(path)
         found = f"it goes from {head} to {revision}" if head else "it is missing or was edited"
-        yield Finding("rollback script", f"{path.name} is not what the history gives: {found}", "inv db.rollback-script")
+        yield Finding(
+            "rollback script", f"{path.name} is not what the history gives: {found}", "inv db.rollback-script"
+        )
 
 
 def _registered(project: Project) -> Iterator[Finding]:
@@ -70,7 +72,9 @@ def _registered(project: Project) -> Iterator[Finding]:
             importlib.import_module(module.name)
             for table in sorted(set(metadata.tables) - registered):
                 registered.add(table)
-                yield Finding("registry", f"table {table} of {module.name} is not registered", f"import it in {registry}")
+                yield Finding(
+                    "registry", f"table {table} of {module.name} is not registered", f"import it in {registry}"
+                )
 
 
 def _drift(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[Finding]:

@@ -1,7 +1,6 @@
-"""The commands of the workflow: arguments, questions, and the boundary where an error is printed and becomes an exit code.
+"""The commands of the workflow: arguments, questions, and the boundary that turns an error into an exit code.
 
-`tasks.py` calls `run` with keyword arguments, `python -m antarest.migration` and `rollback.sh` come through `main`; both
-use the same verbs and the same words for each flag.
+`tasks.py` and `python -m antarest.migration` (which `rollback.sh` calls) share the verbs and the words for each flag.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from antarest.core.config import Config, load_config
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError, Hint, UsageError
@@ -43,7 +42,6 @@ FLAGS = {
     "json": "print JSON, for machines",
     "head": HIDDEN,  # rollback.sh says which head it was made for
 }
-_TEXTS = {"config": "PATH", "project": "PATH", "to": "REV", "steps": "N", "message": "TEXT", "head": "REV"}
 
 
 @dataclass(frozen=True)
@@ -132,13 +130,13 @@ def rollback(
     if dry_run:
         return EXIT_DONE
     workflow.refuse_undeclared(plan)
-    print(report.move(workflow.rollback(plan, _agree(workflow, plan, yes=yes, everything=allow_data_loss)), "rolled back"))
+    print(
+        report.move(workflow.rollback(plan, _agree(workflow, plan, yes=yes, everything=allow_data_loss)), "rolled back")
+    )
     return EXIT_DONE
 
 
-def reset(
-    session: Session, *, yes: bool = False, allow_data_loss: bool = False, allow_production: bool = False
-) -> int:
+def reset(session: Session, *, yes: bool = False, allow_data_loss: bool = False, allow_production: bool = False) -> int:
     """Drop the objects of the history and migrate to head again (development)."""
     workflow = session.workflow
     session.introduce()
@@ -183,7 +181,7 @@ def revision(session: Session, *, message: str = "", empty: bool = False) -> int
     from antarest.migration.authoring import write_revision
 
     written = write_revision(session.project, message, empty=empty)
-    print(report.written(written, str(session.project.rollback_script or "")))
+    print(report.written(written, session.project.rollback_script))
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
 
 
@@ -301,10 +299,11 @@ def _fail(session: Session, error: Exception, *, debug: bool, json: bool) -> int
     if json:
         print(report.render_error_json(known))
         return known.exit_code
-    return _print_error(known)
+    return print_error(known)
 
 
-def _print_error(error: AntarestError) -> int:
+def print_error(error: AntarestError) -> int:
+    """Print an error, and return its exit code."""
     sys.stderr.write(report.render_error(error))
     return error.exit_code
 
@@ -329,33 +328,5 @@ def refuse_misplaced(words: Sequence[str], command: str) -> int:
         if flag in ("--config", "-f", "--debug", "-d"):
             right = f"{command} --debug" if flag in ("--debug", "-d") else f"{command} --config={value or 'PATH'}"
             error = UsageError(f"{flag} before the task is Invoke's own", hints=[Hint("Put it behind the task", right)])
-            return _print_error(error)
+            return print_error(error)
     return EXIT_DONE
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors have the shape of all others."""
-
-    def error(self, message: str) -> NoReturn:
-        raise SystemExit(_print_error(UsageError(message)))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m antarest.migration", description=__doc__.partition("\n")[0], allow_abbrev=False)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, verb in VERBS.items():
-        summary = (verb.call.__doc__ or "").partition("\n")[0]
-        sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        for flag in (*verb.flags, "config", "project", "debug"):
-            option = f"--{flag.replace('_', '-')}"
-            if flag in _TEXTS:
-                sub.add_argument(option, metavar=_TEXTS[flag], default="", help=FLAGS[flag])
-            else:
-                sub.add_argument(option, action="store_true", help=FLAGS[flag])
-    return parser
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the command line names, and return its exit code."""
-    options = vars(_parser().parse_args(arguments))
-    return run(options.pop("verb"), **options)

@@ -56,7 +56,7 @@ def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
     if not inspect(connection).has_table(version_table):
         return ()
     quoted = connection.dialect.identifier_preparer.quote(version_table)
-    rows = connection.execute(text(f"SELECT version_num FROM {quoted}"))  # noqa: S608 - the name is quoted
+    rows = connection.execute(text(f"SELECT version_num FROM {quoted}"))
     return tuple(sorted(row[0] for row in rows))
 
 

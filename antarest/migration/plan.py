@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from antarest.migration import walk
+from antarest.migration.catalog import measure, read_catalog
 from antarest.migration.errors import Irreversible
 from antarest.migration.history import BASE, Revision
-from antarest.migration.loss import Agreement, Loss, measure, read_catalog
+from antarest.migration.loss import Agreement, Loss
 from antarest.migration.project import Project
 
 
@@ -64,7 +65,9 @@ class RollbackPlan:
     @property
     def agreement(self) -> Agreement:
         """The agreement to lose what this plan names, with at most the counts that it names."""
-        return Agreement(most={(loss.revision, loss.item): loss.count for loss in self.losses if loss.count is not None})
+        return Agreement(
+            most={(loss.revision, loss.item): loss.count for loss in self.losses if loss.count is not None}
+        )
 
 
 def plan_rollback(
@@ -87,9 +90,7 @@ def plan_rollback(
             raise Irreversible(revision.id, revision.irreversible, revision.id if position else "")
     counter = _Counter(connection, project.version_table)
     walked = walk.dropped_by_downgrade(project, current, target)
-    return RollbackPlan(
-        current, target, tuple(_plan_step(history[id_], dropped, counter) for id_, dropped in walked)
-    )
+    return RollbackPlan(current, target, tuple(_plan_step(history[id_], dropped, counter) for id_, dropped in walked))
 
 
 def _plan_step(revision: Revision, dropped: Sequence[str], counter: _Counter) -> PlannedStep:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from antarest.core.errors import AntarestError
@@ -15,7 +16,7 @@ from antarest.migration.history import BASE, Direction, Revision
 if TYPE_CHECKING:
     from antarest.migration.authoring import Written
     from antarest.migration.checks import Finding
-    from antarest.migration.environment import Move
+    from antarest.migration.move import Move
     from antarest.migration.plan import Drop, RollbackPlan
     from antarest.migration.reset import ResetPlan
     from antarest.migration.workflow import HistoryEntry, Status
@@ -60,7 +61,9 @@ def position(revisions: Sequence[str]) -> str:
 
 def revision_line(revision: Revision) -> str:
     """A revision in one line: its id and its message."""
-    message = revision.message if len(revision.message) <= _MESSAGE_WIDTH else revision.message[: _MESSAGE_WIDTH - 3] + "..."
+    message = (
+        revision.message if len(revision.message) <= _MESSAGE_WIDTH else revision.message[: _MESSAGE_WIDTH - 3] + "..."
+    )
     return f"{revision.id}  {message}".rstrip()
 
 
@@ -157,33 +160,43 @@ def move(move: Move, verb: str) -> str:
 def reset_plan(plan: ResetPlan) -> str:
     """A reset before it runs."""
     filled = {table: rows for table, rows in plan.rows.items() if rows}
-    rows = "\n".join(f"  {table:<28} {count(count, 'row'):>14}" for table, count in filled.items())
-    head = f"reset          drops {count(len(plan.rows), 'table')} with {count(plan.total, 'row')}, then migrates to head"
+    rows = "\n".join(f"  {table:<28} {count(number, 'row'):>14}" for table, number in filled.items())
+    head = (
+        f"reset          drops {count(len(plan.rows), 'table')} with {count(plan.total, 'row')}, then migrates to head"
+    )
     return f"{head}\n{rows}" if rows else head
 
 
-def written(written: Written, rollback_script: str) -> str:
+def written(written: Written, rollback_script: Path | None) -> str:
     """What `db.revision` wrote, and what it leaves to be done."""
     lines = []
     if written.path:
-        lines += [fields([("revision", str(written.path)), ("rollback", rollback_script)])]
+        lines.append(fields([("revision", _near(written.path)), ("rollback", _near(rollback_script))]))
         lines += [f"detected       {each}" for each in written.detected]
         lines += [
-            f"careful        {each}: this drops it with its data. If it is a rename, write it as one (see the file)"
+            f"careful        {each}, with its data. If it is a rename, write it as one; the file says how"
             for each in written.drops
         ]
     elif not written.by_hand:
         lines.append("nothing detected: the models match the migrations, and nothing was written")
-    lines += [f"by hand        {each}: Alembic does not write this" for each in written.by_hand]
+    lines += [f"by hand        {each}: Alembic does not see it" for each in written.by_hand]
     if written.by_hand and not written.path:
         lines.append('nothing was written. Write it into an empty revision:   inv db.revision --empty --message="..."')
     return "\n".join(lines)
 
 
+def _near(path: Path | None) -> str:
+    """The path as a person in this folder would write it."""
+    if path is None:
+        return ""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
 def findings(found: Sequence[Finding]) -> str:
     """What `db.check` found."""
     if not found:
-        return "no findings: one head, rollback.sh in sync, every model registered, models and migrations match on both engines"
+        facts = "one head, rollback.sh in sync, models registered and equal to the migrations on both engines"
+        return f"no findings: {facts}"
     return "\n".join(f"{finding.check}: {finding.fact}\n    {finding.command}" for finding in found)
 
 

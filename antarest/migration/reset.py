@@ -10,8 +10,8 @@ from sqlalchemy import URL, Connection, Enum, text
 
 from antarest.core.persistence import redact_url
 from antarest.migration import walk
+from antarest.migration.catalog import count_rows, read_catalog
 from antarest.migration.errors import ResetRefused
-from antarest.migration.loss import count_rows, read_catalog
 from antarest.migration.project import Project
 
 

@@ -1,7 +1,7 @@
 """`scripts/rollback.sh`: rendered from the revision graph, compared with the file, written anew.
 
-The script says where it goes (`REVISION=`) and, on the next line, for which head it was made (`HEAD=`): two branches that
-each add a revision conflict there, and a script that a head has overtaken refuses to run.
+The script says where it goes (`REVISION=`) and, on the next line, for which head it was made (`HEAD=`): two branches
+that each add a revision conflict there, and a script that a head has overtaken refuses to run.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ def is_in_sync(project: Project) -> bool:
         expected = render(project)
     except MultipleHeads:
         return False
-    return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == expected and os.access(path, os.X_OK)
+    return (
+        path.is_file() and path.read_text(encoding="utf-8", errors="replace") == expected and os.access(path, os.X_OK)
+    )
 
 
 def sync(project: Project) -> bool:

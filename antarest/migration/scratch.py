@@ -30,7 +30,7 @@ from sqlalchemy.exc import OperationalError
 
 from antarest.core.errors import EXIT_UNREACHABLE, AntarestError, Hint
 from antarest.core.urls import normalise_url
-from antarest.migration.embedded_postgres import Unavailable, embedded_postgres
+from antarest.migration.embedded_postgres import Unavailable, embedded_postgres, memory_folder
 
 Kind = Literal["url", "testcontainers", "embedded"]
 EngineName = Literal["sqlite", "postgresql"]
@@ -123,7 +123,7 @@ def scratch_database(
 
 
 def _sqlite_database(stack: ExitStack, template: str | None) -> URL:
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="antarest-sqlite-"))
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="antarest-sqlite-", dir=memory_folder()))
     file = Path(folder, "scratch.db")
     if template:
         shutil.copyfile(template, file)

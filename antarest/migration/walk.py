@@ -1,9 +1,10 @@
-"""Runs revisions on a scratch database, without `env.py`: to see what they do, never to move a database that is used."""
+"""Runs revisions on a scratch database, without `env.py`: to see what they do, never to move one that is used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from alembic.operations import Operations
@@ -11,8 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from antarest.migration.catalog import Catalog, read_catalog
 from antarest.migration.connection import moving
-from antarest.migration.loss import Catalog, read_catalog
 from antarest.migration.project import Project
 from antarest.migration.scratch import scratch_database
 
@@ -34,13 +35,13 @@ def upgrade(
     """Upgrade a scratch database to these revisions, and commit."""
     script = ScriptDirectory.from_config(project.alembic_config())
     for revision in revisions:
-        _run(connection, project, script, lambda current, to=revision: script._upgrade_revs(to, current), on_step)  # noqa: SLF001 - what Alembic's own commands call
+        _run(connection, project, script, partial(script._upgrade_revs, revision), on_step)  # noqa: SLF001 - as `command`
 
 
 def downgrade(connection: Connection, project: Project, to: str, on_step: Callable[[str], None] | None = None) -> None:
     """Downgrade a scratch database to this revision, and commit."""
     script = ScriptDirectory.from_config(project.alembic_config())
-    _run(connection, project, script, lambda current: script._downgrade_revs(to, current), on_step)  # noqa: SLF001 - as above
+    _run(connection, project, script, partial(script._downgrade_revs, to), on_step)  # noqa: SLF001 - as `command`
 
 
 def dropped_by_downgrade(project: Project, current: Collection[str], to: str) -> list[tuple[str, list[str]]]:

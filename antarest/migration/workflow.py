@@ -17,7 +17,7 @@ from antarest.core.urls import is_memory
 from antarest.migration import rollback_script
 from antarest.migration.connection import looking, read_current
 from antarest.migration.errors import InMemoryDatabase, LossNotDeclared, ResetRefused, UnknownRevision
-from antarest.migration.history import BASE, HEAD, Revision
+from antarest.migration.history import HEAD, Revision
 from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     # What moves a database needs Alembic; what only looks at one should not wait for it.
     from sqlalchemy import Connection
 
-    from antarest.migration.environment import Listener, Move
+    from antarest.migration.move import Listener, Move
     from antarest.migration.plan import RollbackPlan
     from antarest.migration.reset import ResetPlan
 
@@ -274,7 +274,8 @@ class MigrationWorkflow:
     def _run(self, call: Callable[[Any, Any], None], **wishes: Any) -> Move:
         from alembic import command
 
-        from antarest.migration.environment import ATTRIBUTE, Move, Silence
+        from antarest.migration.environment import ATTRIBUTE
+        from antarest.migration.move import Move, Silence
 
         move = Move(self.project, self.db, listener=self.listener or Silence(), **wishes)
         call(command, self.project.alembic_config(**{ATTRIBUTE: move}))

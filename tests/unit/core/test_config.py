@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -29,7 +26,6 @@ from antarest.core.errors import (
 )
 
 POSTGRESQL = "postgresql://antarest:geheim@db1:5432/antarest"
-NOBODY = 65534
 
 Write = Callable[[str], Path]
 
@@ -261,36 +257,21 @@ def test_a_link_that_leads_nowhere_is_not_skipped(tmp_path: Path) -> None:
         load_config(environ={}, cwd=tmp_path)
 
 
-def test_a_file_that_this_user_may_not_read_is_refused(tmp_path: Path) -> None:
-    file = names(tmp_path, "secret")
+def test_a_file_that_this_user_may_not_read_is_refused(open_folder: Path, as_nobody: Callable[..., str]) -> None:
+    file = names(open_folder, "secret")
     file.chmod(0o000)
-    tmp_path.chmod(0o755)
-    # Root reads everything, so a child process looks at it as nobody, with the code already imported.
     program = """
-import os, sys
+import sys
 from antarest.core.config import load_config
 from antarest.core.errors import ConfigNotFound
-if os.geteuid() == 0:
-    os.setgroups([]), os.setgid(65534), os.setuid(65534)
-os.chdir("/")
+
 try:
     load_config(sys.argv[1], environ={})
 except ConfigNotFound as error:
     print(error)
 """
-    for folder in tmp_path.parents:
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o011)
 
-    done = subprocess.run(
-        [sys.executable, "-c", program, file],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(CHECKOUT)},
-    )
-
-    assert done.stdout.strip() == f"the configuration file cannot be read (permission denied): {file}"
+    assert as_nobody(program, file) == f"the configuration file cannot be read (permission denied): {file}"
 
 
 # ---- what is refused

@@ -1,0 +1,74 @@
+"""What can go wrong when a database is moved: one class a fact, each with its values and the way on.
+
+Codes: `db.E2xx` the revision graph and its files (`graph`), `db.E5xx` data that would be lost and `db.E6xx` a run that
+failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx` the checks (`refusal`). `config.E...`, `db.E3xx`
+and `db.E4xx` live in `antarest.core.errors`.
+"""
+
+from antarest.migration.errors.base import (
+    MigrationError,
+)
+from antarest.migration.errors.graph import (
+    AmbiguousRevision,
+    DuplicateRevision,
+    InvalidProject,
+    InvalidRevisionFile,
+    MissingPredecessor,
+    MultipleHeads,
+    OutOfReach,
+    ProjectNotFound,
+    RevisionCycle,
+    RevisionNotFound,
+    UnknownRevision,
+)
+from antarest.migration.errors.refusal import (
+    CheckFailed,
+    InMemoryDatabase,
+    NotConfirmed,
+    ResetNotConfirmed,
+    ResetRefused,
+    RollbackScriptStale,
+    SqlNotSupported,
+)
+from antarest.migration.errors.run import (
+    AlembicRefused,
+    ForeignKeysViolated,
+    Irreversible,
+    LossNotConfirmed,
+    LossNotDeclared,
+    NotRecorded,
+    RevisionFailed,
+    RunFailed,
+    UnexpectedFailure,
+)
+
+__all__ = [
+    "AlembicRefused",
+    "AmbiguousRevision",
+    "CheckFailed",
+    "DuplicateRevision",
+    "ForeignKeysViolated",
+    "InMemoryDatabase",
+    "InvalidProject",
+    "InvalidRevisionFile",
+    "Irreversible",
+    "LossNotConfirmed",
+    "LossNotDeclared",
+    "MigrationError",
+    "MissingPredecessor",
+    "MultipleHeads",
+    "NotConfirmed",
+    "NotRecorded",
+    "OutOfReach",
+    "ProjectNotFound",
+    "ResetNotConfirmed",
+    "ResetRefused",
+    "RevisionCycle",
+    "RevisionFailed",
+    "RevisionNotFound",
+    "RollbackScriptStale",
+    "RunFailed",
+    "SqlNotSupported",
+    "UnexpectedFailure",
+    "UnknownRevision",
+]

@@ -1,0 +1,170 @@
+"""Codes `db.E2xx`: the project, the revision graph and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from antarest.core.errors import EXIT_USAGE, Hint
+from antarest.migration.errors.base import MigrationError, shorten
+
+
+class ProjectNotFound(MigrationError):
+    """There is no `alembic.ini`, neither in the working directory nor beside the package."""
+
+    code = "db.E200"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"there is no Alembic project at {path}",
+            hints=[
+                Hint("Go to the folder of the repository, or name the file", "--project=PATH/alembic.ini"),
+            ],
+        )
+
+
+class InvalidProject(MigrationError):
+    """`alembic.ini` cannot be used as it is."""
+
+    code = "db.E210"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, path: Path, reason: str, hints: Sequence[Hint] = ()) -> None:
+        self.path = path
+        super().__init__(f"{path.name} cannot be used: {reason}", details={"file": str(path)}, hints=hints)
+
+
+class UnknownRevision(MigrationError):
+    """The database is at a revision that the files do not have: another branch, or a newer release."""
+
+    code = "db.E201"
+
+    def __init__(self, revision: str, database: str, heads: Sequence[str], count: int, folder: str) -> None:
+        self.revision = revision
+        super().__init__(
+            f"the database is at revision {revision}, which this checkout does not contain",
+            details={
+                "database": database,
+                "this code": f"head is {shorten(heads) or 'none'}, {count} revisions in {folder}",
+            },
+            hints=[
+                Hint("Find the branch that has it, and roll back from there", f"git log --all -- '*{revision}*'"),
+                Hint("Or start anew with this checkout (development only)", "inv db.reset"),
+            ],
+        )
+
+
+class MultipleHeads(MigrationError):
+    """The history ends in more than one revision, so that "head" says nothing."""
+
+    code = "db.E202"
+
+    def __init__(self, heads: Sequence[str]) -> None:
+        self.heads = tuple(heads)
+        super().__init__(
+            f"the history has {len(heads)} heads: {shorten(heads)}",
+            hints=[
+                Hint("Change down_revision of the newer one to the other head", "inv db.history"),
+                Hint("Or join them", "alembic merge heads -m 'merge heads'"),
+            ],
+        )
+
+
+class InvalidRevisionFile(MigrationError):
+    """A revision file cannot be read: a syntax error, no `revision`, or a declaration that is not a literal."""
+
+    code = "db.E203"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(
+            f"the revision file {path.name} cannot be read: {reason}",
+            details={"file": str(path)},
+            hints=[Hint("Mend the file, then look again", "inv db.history")],
+        )
+
+
+class MissingPredecessor(MigrationError):
+    """A revision file names a predecessor that no file has."""
+
+    code = "db.E204"
+
+    def __init__(self, path: Path, revision: str, missing: str) -> None:
+        self.revision, self.missing = revision, missing
+        super().__init__(
+            f"revision {revision} follows {missing}, and no revision file has that id",
+            details={"file": str(path)},
+            hints=[
+                Hint("Bring the missing file back", f"git log --all -- '*{missing}*'"),
+                Hint("Or mend down_revision in the file, then look again", "inv db.history"),
+            ],
+        )
+
+
+class DuplicateRevision(MigrationError):
+    """Two revision files have the same id."""
+
+    code = "db.E205"
+
+    def __init__(self, revision: str, paths: Sequence[Path]) -> None:
+        self.revision = revision
+        super().__init__(
+            f"revision {revision} is in more than one file",
+            details={"files": shorten([path.name for path in paths]), "folder": str(paths[0].parent)},
+            hints=[Hint("Give one of them another id, or delete the copy, then look again", "inv db.history")],
+        )
+
+
+class RevisionCycle(MigrationError):
+    """The revisions follow each other in a circle."""
+
+    code = "db.E206"
+
+    def __init__(self, revisions: Sequence[str]) -> None:
+        self.revisions = tuple(revisions)
+        super().__init__(
+            f"the revisions follow each other in a circle: {shorten(revisions)}",
+            hints=[Hint("Mend down_revision in one of them, then look again", "inv db.history")],
+        )
+
+
+class RevisionNotFound(MigrationError):
+    """The revision that was asked for does not exist."""
+
+    code = "db.E207"
+
+    def __init__(self, asked: str, nearest: Sequence[str] = ()) -> None:
+        self.asked = asked
+        super().__init__(
+            f"there is no revision {asked!r}",
+            details={"nearest": shorten(nearest)} if nearest else {},
+            hints=[Hint("List the revisions", "inv db.history")],
+        )
+
+
+class AmbiguousRevision(MigrationError):
+    """The beginning of a revision id fits more than one revision."""
+
+    code = "db.E208"
+
+    def __init__(self, asked: str, candidates: Sequence[str]) -> None:
+        self.asked, self.candidates = asked, tuple(candidates)
+        super().__init__(
+            f"revision {asked!r} is ambiguous: it could be {shorten(candidates)}",
+            hints=[Hint("Give more of the id", "inv db.history")],
+        )
+
+
+class OutOfReach(MigrationError):
+    """The target exists, but the verb cannot go there from the current revision."""
+
+    code = "db.E209"
+
+    def __init__(self, message: str, current: str, hints: Sequence[Hint] = ()) -> None:
+        super().__init__(
+            message,
+            details={"current": current},
+            hints=[*hints, Hint("List the revisions, with a mark at current", "inv db.history")],
+        )

@@ -1,0 +1,101 @@
+"""Codes `db.E7xx` and `db.E8xx`: operations that are refused before they begin, and the checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from antarest.core.errors import EXIT_USAGE, Hint
+from antarest.migration.errors.base import MigrationError
+
+
+class InMemoryDatabase(MigrationError):
+    """The configuration names a database that would be gone when the command ends."""
+
+    code = "db.E701"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, source: Path | None) -> None:
+        super().__init__(
+            "the configured database is an SQLite database in memory, which is gone when the command ends",
+            details={"configuration": str(source)} if source else {},
+            hints=[Hint("Name a file in the configuration", "db.url: sqlite:///antarest.db")],
+        )
+
+
+class ResetRefused(MigrationError):
+    """A reset of a database that looks like one that others use."""
+
+    code = "db.E702"
+
+    def __init__(self, reason: str, database: str) -> None:
+        super().__init__(
+            f"db.reset is refused: {reason}",
+            details={"database": database},
+            hints=[Hint("If it is the one to be emptied, say so", "inv db.reset --allow-production")],
+        )
+
+
+class ResetNotConfirmed(MigrationError):
+    """A reset of a database that has rows, and nobody has agreed to lose them."""
+
+    code = "db.E703"
+
+    def __init__(self, database: str, rows: int, tables: int) -> None:
+        self.rows = rows
+        super().__init__(
+            f"db.reset would lose {rows} rows in {tables} tables",
+            details={"database": database},
+            hints=[Hint("Agree to it", "inv db.reset --yes --allow-data-loss")],
+        )
+
+
+class NotConfirmed(MigrationError):
+    """The question was answered with no, or nobody was there to answer it."""
+
+    code = "db.E704"
+
+    def __init__(self, question: str, command: str) -> None:
+        super().__init__(f"not confirmed: {question}", hints=[Hint("Answer it in advance", command)])
+
+
+class SqlNotSupported(MigrationError):
+    """`--sql` for SQLite, whose table rebuilds need the database itself."""
+
+    code = "db.E705"
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            "--sql writes scripts for PostgreSQL only; SQLite rebuilds tables, which needs the database itself",
+            details={"database": database},
+            hints=[Hint("Upgrade the SQLite file directly", "alembic upgrade head")],
+        )
+
+
+# ---- the checks
+
+
+class RollbackScriptStale(MigrationError):
+    """`rollback.sh` was made for another head than the one that the files have."""
+
+    code = "db.E801"
+
+    def __init__(self, path: Path, written_for: str, head: str) -> None:
+        self.written_for, self.head = written_for, head
+        super().__init__(
+            f"{path.name} was written for head {written_for}, and the head is {head}",
+            details={"file": str(path)},
+            hints=[
+                Hint("Write it anew", "inv db.rollback-script"),
+                Hint("Or roll back one step from where the database is", "inv db.rollback"),
+            ],
+        )
+
+
+class CheckFailed(MigrationError):
+    """`db.check` found something."""
+
+    code = "db.E802"
+
+    def __init__(self, findings: int) -> None:
+        self.findings = findings
+        super().__init__(f"db.check has {findings} finding{'s' if findings != 1 else ''}, see above")

@@ -1,0 +1,168 @@
+"""Codes `db.E5xx` and `db.E6xx`: data that would be lost, and runs that failed. Each of them was rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from antarest.core.errors import NOTHING_CHANGED, Hint
+from antarest.migration.errors.base import MigrationError, shorten
+
+if TYPE_CHECKING:
+    from antarest.migration.loss import Loss
+
+_SHOWN = 3  # An error has at most nine lines.
+
+
+class LossNotDeclared(MigrationError):
+    """The run would lose data that its revisions do not declare; it was rolled back."""
+
+    code = "db.E501"
+
+    def __init__(self, losses: Sequence[Loss], database: str, current: str) -> None:
+        self.losses = tuple(losses)
+        first = losses[0]
+        super().__init__(
+            f"the {first.direction} of revision {first.revision} would lose data that it does not declare",
+            details={"database": database, **_loss_details(losses)},
+            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
+            hints=[
+                Hint("Mend the revision so that it keeps the data, or declare the loss in its file", first.declaration),
+            ],
+        )
+
+
+class LossNotConfirmed(MigrationError):
+    """A rollback would lose data, declared by its revisions, and nobody has agreed to it."""
+
+    code = "db.E502"
+
+    def __init__(self, losses: Sequence[Loss], database: str, current: str) -> None:
+        self.losses = tuple(losses)
+        super().__init__(
+            "the rollback would lose data, and nobody agreed to it",
+            details={"database": database, **_loss_details(losses)},
+            state=f"{NOTHING_CHANGED} The database is at {current}.",
+            hints=[
+                Hint("See the plan", "inv db.rollback --dry-run"),
+                Hint("Agree to the loss", "inv db.rollback --allow-data-loss"),
+            ],
+        )
+
+
+class Irreversible(MigrationError):
+    """A revision on the way back says that it cannot be undone."""
+
+    code = "db.E503"
+
+    def __init__(self, revision: str, reason: str, nearest: str) -> None:
+        self.revision, self.reason = revision, reason
+        super().__init__(
+            f"revision {revision} is irreversible: {reason}",
+            details={"reachable": f"down to {nearest}"},
+            hints=[Hint("Roll back as far as that", f"inv db.rollback --to={nearest}")],
+        )
+
+
+class ForeignKeysViolated(MigrationError):
+    """After the run, rows would refer to rows that do not exist."""
+
+    code = "db.E504"
+
+    def __init__(self, violations: Sequence[str], database: str, current: str) -> None:
+        self.violations = tuple(violations)
+        super().__init__(
+            f"the run would leave {len(violations)} foreign keys that point nowhere",
+            details={"database": database, "where": shorten(violations)},
+            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
+            hints=[Hint("Mend the revision, then look at what is pending", "inv db.status")],
+        )
+
+
+def _loss_details(losses: Sequence[Loss]) -> dict[str, str]:
+    details = {"loses" if index == 0 else f"loses {index + 1}": str(loss) for index, loss in enumerate(losses[:_SHOWN])}
+    if len(losses) > _SHOWN:
+        details["and"] = f"{len(losses) - _SHOWN} more"
+    return details
+
+
+# ---- a run that failed
+
+
+class RevisionFailed(MigrationError):
+    """A revision raised an error while it ran; everything was rolled back."""
+
+    code = "db.E601"
+
+    def __init__(self, revision: str, direction: str, reason: str, *, database: str, current: str, done: int) -> None:
+        self.revision, self.direction, self.reason = revision, direction, reason
+        undone = f" {done} revisions before it were undone with it." if done else ""
+        super().__init__(
+            f"the {direction} of revision {revision} failed: {reason}",
+            details={"database": database},
+            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.{undone}",
+            hints=[
+                Hint("Mend the revision or the data, then look at what is pending", "inv db.status"),
+                Hint("See the traceback", "run it again with --debug"),
+            ],
+        )
+
+
+class AlembicRefused(MigrationError):
+    """Alembic itself refused the command, or failed before the first revision."""
+
+    code = "db.E603"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"Alembic refuses: {reason}", hints=[Hint("See where the database is", "inv db.status")])
+
+
+class RunFailed(MigrationError):
+    """A run failed before its first revision, or after its last one; everything was rolled back."""
+
+    code = "db.E604"
+
+    def __init__(self, reason: str, *, database: str, current: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the run failed: {reason}",
+            details={"database": database},
+            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
+            hints=[
+                Hint("See where the database is", "inv db.status"),
+                Hint("See the traceback", "run it again with --debug"),
+            ],
+        )
+
+
+class UnexpectedFailure(MigrationError):
+    """Something that nobody thought of."""
+
+    code = "db.E699"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"an unexpected error: {reason}",
+            state="An open transaction was rolled back.",
+            hints=[
+                Hint("See where the database is", "inv db.status"),
+                Hint("See the traceback", "run it again with --debug"),
+            ],
+        )
+
+
+class NotRecorded(MigrationError):
+    """The run ended without an error, and yet a second connection does not see its result."""
+
+    code = "db.E602"
+
+    def __init__(self, expected: str, found: str, database: str) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(
+            f"the database should be at {expected} now, and is at {found}",
+            details={"database": database},
+            state="Another process may have moved it at the same time.",
+            hints=[Hint("See where it is", "inv db.status")],
+        )

@@ -1,0 +1,44 @@
+"""The reflected tables, as SQLAlchemy needs them to write and read rows that are equal on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Dialect, TableClause
+from typing_extensions import override
+
+
+class _FloatAsDecimal(sa.TypeDecorator[Decimal]):
+    """A NUMERIC of SQLite, which keeps it as a float, read as the decimal that PostgreSQL would give."""
+
+    impl = sa.Float
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> float | None:
+        return None if value is None else float(value)
+
+    @override
+    def process_result_value(self, value: float | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(str(value))
+
+
+def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str, TableClause]:
+    """The tables of the schema with the types of their columns, sorted by name; nothing else is reflected."""
+    found = sa.inspect(connection).get_multi_columns()
+    return {
+        name: sa.table(name, *(sa.column(each["name"], _storage(each["type"], connection)) for each in columns))
+        for (_, name), columns in sorted(found.items())
+        if name not in exclude
+    }
+
+
+def _storage(kind: sa.types.TypeEngine[Any], connection: Connection) -> sa.types.TypeEngine[Any]:
+    if isinstance(kind, sa.JSON):
+        kind.none_as_null = True
+    if isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float) and connection.dialect.name == "sqlite":
+        return _FloatAsDecimal()
+    return kind

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from antarest.core import errors
+from antarest.core.errors import (
+    EXIT_FAILED,
+    EXIT_LOCKED,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+    NOTHING_CHANGED,
+    AntarestError,
+    ConfigError,
+    DatabaseError,
+    Hint,
+    InvalidValue,
+    UsageError,
+)
+
+CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, AntarestError)]
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    codes = [each.code for each in CLASSES]
+
+    assert len(set(codes)) == len(codes) > 15
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_the_code_tells_the_family_and_the_exit_code(kind: type[AntarestError]) -> None:
+    family = kind.code.partition(".")[0]
+
+    if issubclass(kind, ConfigError):
+        assert family in {"config", "usage"}
+        assert kind.exit_code == EXIT_USAGE
+    elif issubclass(kind, DatabaseError):
+        assert family == "db"
+        assert kind.exit_code in {EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_LOCKED}
+        assert kind.code.startswith("db.E4") == (kind.exit_code == EXIT_LOCKED)
+    else:
+        assert kind is AntarestError
+
+
+def test_an_error_is_its_message_and_plain_data() -> None:
+    hints = [Hint("Look again", "inv db.status"), Hint("Or think")]
+
+    error = UsageError("no such flag", details={"flag": "--frob"}, hints=hints)
+
+    assert str(error) == error.message == "no such flag"
+    assert json.loads(json.dumps(error.to_dict())) == {
+        "code": "usage.E101",
+        "message": "no such flag",
+        "details": {"flag": "--frob"},
+        "state": NOTHING_CHANGED,
+        "hints": [{"text": "Look again", "command": "inv db.status"}, {"text": "Or think", "command": ""}],
+    }
+
+
+def test_a_place_goes_before_the_message_and_the_details() -> None:
+    error = InvalidValue("a whole number").at("server.port", Path("/srv/application.yaml"), found="abc")
+
+    assert str(error) == error.message == "server.port: must be a whole number"
+    assert error.details == {"file": "/srv/application.yaml", "found": "abc"}
+
+
+def test_a_database_error_shows_the_database_first() -> None:
+    error = DatabaseError("no", database="sqlite:////a.db", reason="why", state="Stopped at X.", hints=[])
+
+    assert list(error.details.items()) == [("database", "sqlite:////a.db"), ("reason", "why")]
+    assert error.state == "Stopped at X."
+    assert DatabaseError("no", database="sqlite:////a.db").details == {"database": "sqlite:////a.db"}
