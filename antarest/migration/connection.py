@@ -10,17 +10,12 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.pool import NullPool
 
+from antarest.core.config import DbConfig
 from antarest.core.persistence import translate_errors
-
-BUSY_TIMEOUT = 5_000
-"""How long an SQLite connection waits for another writer, in milliseconds."""
-
-CONNECT_TIMEOUT = 10
-"""How long to wait for a PostgreSQL server to answer, in seconds."""
 
 
 @contextmanager
-def moving(url: URL) -> Iterator[Connection]:
+def moving(db: DbConfig | URL) -> Iterator[Connection]:
     """Open a connection to migrate on, whose transaction includes DDL on both engines.
 
     On SQLite the driver would commit before DDL, and foreign keys would fire while a table is rebuilt. So the driver's
@@ -31,22 +26,25 @@ def moving(url: URL) -> Iterator[Connection]:
     Raises:
         DatabaseError: the database cannot be reached.
     """
-    engine = _engine(url, begin="BEGIN IMMEDIATE")
-    with translate_errors(url):
+    db = db if isinstance(db, DbConfig) else DbConfig(db)
+    engine = _engine(db, begin="BEGIN IMMEDIATE")
+    with translate_errors(db.migration_url):
         connection = engine.connect()
     with connection:
         yield connection
 
 
 @contextmanager
-def looking(url: URL) -> Iterator[Connection]:
+def looking(db: DbConfig | URL) -> Iterator[Connection]:
     """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
 
     Raises:
         DatabaseError: the database cannot be reached, or cannot be read.
     """
+    db = db if isinstance(db, DbConfig) else DbConfig(db)
+    url = db.migration_url
     is_file = url.get_backend_name() == "sqlite"
-    engine = create_engine("sqlite://") if is_file and not Path(url.database or "").exists() else _engine(url)
+    engine = create_engine("sqlite://") if is_file and not Path(url.database or "").exists() else _engine(db)
     with translate_errors(url), engine.connect() as connection:
         yield connection
 
@@ -60,17 +58,18 @@ def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
     return tuple(sorted(row[0] for row in rows))
 
 
-def _engine(url: URL, begin: str = "BEGIN") -> Engine:
+def _engine(db: DbConfig, begin: str = "BEGIN") -> Engine:
+    url = db.migration_url
     if url.get_backend_name() != "sqlite":
-        wanted = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "antarest-migration"}
+        wanted = {"connect_timeout": db.connect_timeout, "application_name": "antarest-migration"}
         own = {key: value for key, value in wanted.items() if key not in url.query}
-        return create_engine(url, poolclass=NullPool, connect_args=own)
-    engine = create_engine(url, poolclass=NullPool)
+        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=own)
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+        connection.execute(f"PRAGMA busy_timeout = {db.busy_timeout * 1000}")
         connection.execute("PRAGMA foreign_keys = OFF")
 
     @event.listens_for(engine, "begin")

@@ -70,7 +70,7 @@ def _dispatch(context: Any, project: Project, get_move: Callable[[], Move]) -> N
 
 def _read(context: Any, move: Move) -> None:
     history = move.project.history
-    with looking(move.db.migration_url) as connection:
+    with looking(move.db) as connection:
         if unknown := history.unknown(read_current(connection, move.project.version_table)):
             raise UnknownRevision(unknown[0], move.database, history.heads, len(history), move.project.folder)
         connection.rollback()  # Alembic must find the connection without a transaction.
@@ -82,7 +82,7 @@ def _read(context: Any, move: Move) -> None:
 def _stamp(context: Any, move: Move) -> None:
     if is_memory(move.db.migration_url):
         raise InMemoryDatabase(None)
-    with moving(move.db.migration_url) as connection:
+    with moving(move.db) as connection:
         context.configure(connection=connection, **move.project.alembic_options())
         with context.begin_transaction():
             context.run_migrations()

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from antarest.core.driver_errors import role_missing
 from antarest.core.errors import Hint
 from antarest.core.urls import redact_url
-from antarest.migration.errors import MigrationError, shorten
+from antarest.migration.errors.base import MigrationError, shorten
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from antarest.core.config import DbConfig
 from antarest.core.errors import AntarestError
-from antarest.core.persistence import redact, redact_url
+from antarest.core.persistence import redact, redact_url, translate_errors
 from antarest.core.urls import is_memory
 from antarest.migration import rollback_script
 from antarest.migration.catalog import foreign_key_violations
@@ -120,14 +120,14 @@ def carry_out(context: Any, move: Move, steps_of: Callable[..., Iterable[Any]], 
     url = move.db.migration_url
     if is_memory(url):
         raise InMemoryDatabase(None)
-    with looking(url) as connection:
+    with looking(move.db) as connection:
         move.before = move.after = read_current(connection, move.project.version_table)
     _look_ahead(move, steps_of, destination)
     if not _steps(move, steps_of, destination) and not move.prepare:
         _mend_grants(move)
         _sync_rollback_script(move)
         return
-    with moving(url) as connection, _failures(move):
+    with moving(move.db) as connection, _failures(move):
         guard = LossGuard(connection, exclude=[move.project.version_table])
         context.configure(
             connection=connection,
@@ -193,7 +193,8 @@ def _walk(move: Move, guard: LossGuard, steps: Iterable[Any]) -> Iterator[Any]:
 def _failures(move: Move) -> Iterator[None]:
     """Turn what a revision raises into an error that says which one it was, and that nothing was changed."""
     try:
-        yield
+        with translate_errors(move.db.migration_url):
+            yield
     except AntarestError:
         raise
     except Exception as error:
@@ -248,13 +249,13 @@ def _grant(move: Move, connection: Connection) -> None:
 def _mend_grants(move: Move) -> None:
     """At head, and yet a right may be missing: an object that somebody made or owned by hand."""
     if move.db.role_to_grant and move.before:
-        with moving(move.db.migration_url) as connection, connection.begin():
+        with moving(move.db) as connection, connection.begin():
             _grant(move, connection)
 
 
 def _confirm(move: Move) -> None:
     """Read the revision from a second connection: only that says that the run was committed."""
-    with looking(move.db.migration_url) as connection:
+    with looking(move.db) as connection:
         found = read_current(connection, move.project.version_table)
     if found != move.after:
         raise NotRecorded(", ".join(move.after) or BASE, ", ".join(found) or BASE, move.database)

@@ -148,7 +148,7 @@ def nothing_to_do(current: Sequence[str]) -> str:
 def move(move: Move, verb: str) -> str:
     """What a run came to."""
     lines = [f"lost           {loss}" for loss in move.losses]
-    if not move.steps and move.after == move.before:
+    if not move.steps and not move.prepare:
         lines.append(nothing_to_do(move.after))
     else:
         seconds = sum(step[2] for step in move.steps)

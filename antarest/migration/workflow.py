@@ -266,7 +266,7 @@ class MigrationWorkflow:
         from antarest.migration import grants
         from antarest.migration.connection import moving
 
-        with moving(self.db.migration_url) as connection, connection.begin():
+        with moving(self.db) as connection, connection.begin():
             missing = self._missing_grants(connection)
             grants.grant(connection, missing)
         return [grant.sql for grant in missing]
@@ -284,7 +284,7 @@ class MigrationWorkflow:
     @contextmanager
     def _looking(self) -> Iterator[Connection]:
         self._refuse_memory()
-        with looking(self.db.migration_url) as connection:
+        with looking(self.db) as connection:
             yield connection
 
     def _refuse_memory(self) -> None:

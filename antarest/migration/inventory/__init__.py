@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from antarest.migration.inventory import postgresql, sqlite
 from antarest.migration.inventory.compare import Difference, differences
-from antarest.migration.inventory.parity import parity
+from antarest.migration.inventory.across_engines import parity
 from antarest.migration.inventory.schema import (
     Check,
     Column,

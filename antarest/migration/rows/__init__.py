@@ -9,7 +9,7 @@ assert changes(before, snapshot(connection)) == []
 from __future__ import annotations
 
 from antarest.migration.rows.draw import NoValidRow
-from antarest.migration.rows.fill import fill
-from antarest.migration.rows.snapshot import Snapshot, TableRows, changes, snapshot
+from antarest.migration.rows.filler import fill
+from antarest.migration.rows.snapshots import Snapshot, TableRows, changes, snapshot
 
 __all__ = ["NoValidRow", "Snapshot", "TableRows", "changes", "fill", "snapshot"]

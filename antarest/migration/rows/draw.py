@@ -17,6 +17,7 @@ from antarest.migration.rows.checks import within_checks
 from antarest.migration.rows.pools import Pool, pool_of
 
 _REFERRED_ROWS = 200
+_SHOWN_REFERENCES = 12
 
 Draw = dict[str, object]
 Values = tuple[object, ...]
@@ -81,7 +82,8 @@ class TableDraw:
         self._pools = dict(self._own_pools(referring - given))
         self._referred = {key: self._rows_referred_to(key) for key in self._keys}
         self._seen: dict[tuple[str, ...], set[str]] = {columns: set() for columns in self._uniques()}
-        self.longest = max((len(pool.values) for pool in self._pools.values()), default=0)
+        referred = (min(len(found), _SHOWN_REFERENCES) for found in self._referred.values())
+        self.longest = max((*(len(pool.values) for pool in self._pools.values()), *referred), default=0)
 
     def row(self, number: int, attempt: int) -> Draw | None:
         """A row, or None where this draw cannot be one.
@@ -186,14 +188,14 @@ class TableDraw:
         return self._random.sample(found, len(found))
 
     def _options(self, key: ForeignKey, row: Draw) -> Iterator[Values]:
-        """The rows to refer to: those of the other table, the row itself, and nothing."""
+        """What a key can be: nothing, the row itself, the rows there are, and a part of one of these."""
         found = list(self._referred[key])
-        if key.referred_table == self._table.name and row.keys() >= {*key.referred_columns}:
-            found.append(tuple(row[column] for column in key.referred_columns))
-        yield from found
         if self._nullable.issuperset(key.columns):
             yield (None,) * len(key.columns)
-        elif self._nullable & {*key.columns}:
+        if key.referred_table == self._table.name and row.keys() >= {*key.referred_columns}:
+            found.insert(0, tuple(row[column] for column in key.referred_columns))
+        yield from found
+        if self._nullable & {*key.columns} and not self._nullable.issuperset(key.columns):
             for each in found:
                 yield tuple(None if c in self._nullable else v for c, v in zip(key.columns, each, strict=True))
 

@@ -28,7 +28,8 @@ class VariantStudy(Study):
     # NULL: its files are not being generated.
     generation_task_id: Mapped[str | None] = mapped_column(ForeignKey("taskjob.id", ondelete="SET NULL"), index=True)
 
-    generation_task: Mapped[TaskJob | None] = relationship(foreign_keys=generation_task_id)
+    # The task refers to the study too: where both are new, this column is written last.
+    generation_task: Mapped[TaskJob | None] = relationship(foreign_keys=generation_task_id, post_update=True)
     commands: Mapped[list[CommandBlock]] = relationship(
         back_populates="study",
         cascade="all, delete-orphan",

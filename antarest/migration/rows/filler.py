@@ -130,13 +130,11 @@ class _Filler:
         found = self._connection.execute(sa.select(*(referred.c[column] for column in cut.key.referred_columns)))
         targets = sorted(map(tuple, found), key=repr)
         identity = [table.c[column] for column in (facts.primary_key.columns if facts.primary_key else cut.key.columns)]
-        # A row more than there are targets goes without one, so that NULL is among the values too.
-        period = len(targets) + is_nullable(facts, cut.key)
-        for number, row in enumerate(sorted(map(tuple, self._connection.execute(sa.select(*identity))), key=repr)):
-            if number % period == len(targets):
-                continue
+        rows = sorted(map(tuple, self._connection.execute(sa.select(*identity))), key=repr)
+        # One row goes without, so that NULL is among the values too.
+        for number, row in enumerate(rows[1:] if is_nullable(facts, cut.key) else rows):
             which = (column.is_not_distinct_from(value) for column, value in zip(identity, row, strict=True))
-            target: Draw = dict(zip(cut.key.columns, targets[number % period], strict=True))
+            target: Draw = dict(zip(cut.key.columns, targets[number % len(targets)], strict=True))
             refusal = self._execute(sa.update(table).where(*which).values(target))
             if refusal and not is_nullable(facts, cut.key):
                 raise NoValidRow(cut.table, refusal)
@@ -147,11 +145,17 @@ class _Filler:
         if all(is_nullable(self._inventory.tables[cut.table], cut.key) for cut in self._cuts):
             yield
             return
-        begin = "SET CONSTRAINTS ALL DEFERRED" if self._is_postgresql else "PRAGMA defer_foreign_keys = ON"
-        self._connection.exec_driver_sql(begin)
-        yield
         if self._is_postgresql:
+            self._connection.exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")
+            yield
             self._connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+            return
+        driver = self._connection.connection.driver_connection
+        if driver is not None and not driver.in_transaction:
+            # The pragma ends with the transaction, and sqlite3 would begin one only with the first row.
+            self._connection.exec_driver_sql("BEGIN")
+        self._connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        yield
 
     def _advance_sequences(self) -> None:
         """Move every sequence past the ids that were numbered here, as if they had been drawn from it."""
