@@ -77,15 +77,16 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
         url: what the connection was made with.
     """
     raised = _raised_by_driver(error) or error
-    text = redact(str(raised), url)
+    text = str(raised)
     if url.get_backend_name() == "sqlite":
         return _sqlite_error(_sqlite_code(raised), url, _first_line(text))
     state = getattr(raised, "pgcode", None) or ""
     for known in _KNOWN:
+        # Not in the redacted text: the password may be a word of the message, such as "database".
         said = re.search(rf".*(?:{known.text}).*", text)
         if said or state in known.states:
-            return known.build(url, _first_line(said[0] if said else text))
-    return _unreachable(url, _first_line(text))
+            return known.build(url, redact(_first_line(said[0] if said else text), url))
+    return _unreachable(url, redact(_first_line(text), url))
 
 
 def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
@@ -106,7 +107,7 @@ def _raised_by_driver(error: BaseException) -> BaseException | None:
 def _first_line(text: str) -> str:
     line = next((line.strip() for line in text.splitlines() if line.strip()), "no reason was given")
     line = re.sub(r"^connection to server (at|on socket) .*? failed: ", "", line)
-    return re.sub(r"^(FATAL|ERROR): +", "", line)[:200]
+    return re.sub(r"^\w+:  ", "", line)[:200]  # FATAL, in whatever language
 
 
 # ---- PostgreSQL

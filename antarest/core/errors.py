@@ -10,7 +10,8 @@ prints it and exits with `exit_code`.
     |   `-- UsageError
     |-- DatabaseError                 exit code 1                               (this module)
     |   |-- DatabaseUnreachable       exit code 3: retry
-    |   `-- ...
+    |   |-- DatabaseLocked            exit code 4: retry
+    |   `-- AccessRefused, ...        exit code 2: what the configuration names does not exist or does not fit
     `-- MigrationError                exit code 1                               (antarest.migration.errors)
 """
 
@@ -103,7 +104,7 @@ class ConfigNotFound(ConfigError):
         self.file, self.reason, self.named_by, self.similar = file, reason, named_by, tuple(similar)
         hints = [Hint(f"A file with a similar name exists: {path}") for path in similar]
         super().__init__(
-            f"the configuration file cannot be read ({reason}): {file}",
+            f"the configuration file cannot be read ({reason})" + (f": {file}" if file else ""),
             details={"named by": named_by},
             hints=[*hints, Hint("Name the file", "inv db.status --config=PATH")],
         )
@@ -127,7 +128,11 @@ class ConfigNotYaml(ConfigError):
     def __init__(self, file: Path, *, problem: str, line: int | None) -> None:
         self.file, self.problem, self.line = file, problem, line
         place = f"{file}, line {line}" if line else str(file)
-        super().__init__("the configuration file is not valid YAML", details={"file": place, "problem": problem})
+        super().__init__(
+            "the configuration file is not valid YAML",
+            details={"file": place, "problem": problem},
+            hints=[Hint("A value with : # % & * or @ in it needs quotes", 'url: "postgresql://..."')],
+        )
 
 
 class ConfigNotMapping(ConfigError):

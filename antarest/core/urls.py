@@ -53,8 +53,9 @@ def normalise_url(url: URL | str, *, folder: Path | None = None) -> URL:
 
 def is_memory(url: URL) -> bool:
     """Whether the URL names an SQLite database that is gone when its connection closes."""
+    name = url.database or MEMORY
     return url.get_backend_name() == "sqlite" and (
-        url.database in {None, "", MEMORY} or url.query.get("mode") == "memory" or MEMORY in str(url.database)
+        name == MEMORY or name.startswith(f"file:{MEMORY}") or url.query.get("mode") == "memory"
     )
 
 

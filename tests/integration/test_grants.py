@@ -279,10 +279,9 @@ def test_an_error_about_something_else_passes(roles: Roles) -> None:
 
 
 def test_on_sqlite_there_are_no_roles(tmp_path: Path) -> None:
-    with create_engine(f"sqlite:///{tmp_path / 'a.db'}").connect() as connection:
+    with connected(URL.create("sqlite", database=str(tmp_path / "a.db"))) as connection:
         assert missing_grants(connection, two_tables(), "anybody") == []
         grant(connection, [])
-        connection.engine.dispose()
 
 
 # ---- as a user runs it

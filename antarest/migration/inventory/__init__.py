@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 
 from antarest.migration.inventory import postgresql, sqlite
-from antarest.migration.inventory.compare import Difference, differences
 from antarest.migration.inventory.across_engines import parity
+from antarest.migration.inventory.compare import Difference, differences
 from antarest.migration.inventory.schema import (
     Check,
     Column,

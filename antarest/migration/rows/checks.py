@@ -9,6 +9,7 @@ from sqlalchemy import Connection, TableClause
 from sqlalchemy.exc import DBAPIError
 
 from antarest.migration.inventory import Table
+from antarest.migration.inventory.expression import canonical
 from antarest.migration.inventory.sql import name_of, tokenise
 from antarest.migration.rows.pools import Pool
 
@@ -17,7 +18,8 @@ def within_checks(connection: Connection, table: TableClause, facts: Table, colu
     """The pool with the literals of the checks that name the column, without what a check of it alone forbids."""
     names = {each.name for each in facts.columns}
     for check in facts.checks:
-        tokens = tokenise(check.expression)
+        # Without casts: a type may be called as a column is ("text", "date").
+        tokens = tokenise(canonical(check.expression))
         used = {name_of(token) for token in tokens} & names
         if column in used:
             pool = pool.including(_literals(tokens))

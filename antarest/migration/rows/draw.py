@@ -13,11 +13,13 @@ from sqlalchemy import Connection, TableClause
 from antarest.core.errors import Hint
 from antarest.migration.errors import MigrationError
 from antarest.migration.inventory import Column, ForeignKey, Table
+from antarest.migration.inventory.sql import name_of, tokenise
 from antarest.migration.rows.checks import within_checks
 from antarest.migration.rows.pools import Pool, pool_of
 
 _REFERRED_ROWS = 200
 _SHOWN_REFERENCES = 12
+_LENIENT_ATTEMPTS = 20
 
 Draw = dict[str, object]
 Values = tuple[object, ...]
@@ -79,9 +81,12 @@ class TableDraw:
         )
         referring = {column for key in self._keys for column in key.columns}
         self._nullable = {column.name for column in table.columns if self._takes_null(column)}
+        self._seen: dict[tuple[str, ...], set[str]] = {columns: set() for columns in self._uniques()}
+        keys = (key for index in table.indexes if index.unique for key in index.keys)
+        self._distinct = self._names_in(*keys).union(*self._seen)
+        self._constrained = self._names_in(*(check.expression for check in table.checks)) | self._distinct
         self._pools = dict(self._own_pools(referring - given))
         self._referred = {key: self._rows_referred_to(key) for key in self._keys}
-        self._seen: dict[tuple[str, ...], set[str]] = {columns: set() for columns in self._uniques()}
         referred = (min(len(found), _SHOWN_REFERENCES) for found in self._referred.values())
         self.longest = max((*(len(pool.values) for pool in self._pools.values()), *referred), default=0)
 
@@ -90,9 +95,12 @@ class TableDraw:
 
         Args:
             number: of the row; the first attempt at each goes through the pools in order, so that no value is missed.
-            attempt: any further one is left to chance.
+            attempt: any further one is left to chance, at first only for the columns that a constraint could be about.
         """
-        row = {name: self._value(pool, number, attempt) for name, pool in self._pools.items()}
+        row = {
+            name: self._value(pool, number, by_chance=attempt > (0 if name in self._constrained else _LENIENT_ATTEMPTS))
+            for name, pool in self._pools.items()
+        }
         for key in self._keys:
             options = [each for each in self._options(key, row) if _agree(row, key, each)]
             if not options:
@@ -140,14 +148,18 @@ class TableDraw:
             raise NoValidRow(
                 self._table.name, f"no value is known for {column.name}, {column.type} NOT NULL, that its checks allow"
             )
-        return replace(pool, values=(*pool.values, None)) if nullable else pool
+        return Pool(
+            (*pool.values, None) if nullable else pool.values, pool.fresh if column.name in self._distinct else None
+        )
 
     def _shuffled(self, pool: Pool) -> Pool:
         return replace(pool, values=tuple(self._random.sample(pool.values, len(pool.values))))
 
-    def _value(self, pool: Pool, number: int, attempt: int) -> object:
-        if pool.values and (attempt == 0 or pool.fresh is None or self._random.getrandbits(1)):
-            return pool.values[number % len(pool.values)] if attempt == 0 else self._random.choice(pool.values)
+    def _value(self, pool: Pool, number: int, *, by_chance: bool) -> object:
+        if pool.values and not by_chance:
+            return pool.values[number % len(pool.values)]
+        if pool.values and (pool.fresh is None or self._random.getrandbits(1)):
+            return self._random.choice(pool.values)
         if pool.fresh is None:
             return None
         self.numbered = next(self._numbers)
@@ -159,6 +171,11 @@ class TableDraw:
     def _is_sole_key(self, column: Column) -> bool:
         key = self._table.primary_key
         return key is not None and key.columns == (column.name,)
+
+    def _names_in(self, *texts: str) -> set[str]:
+        """The columns of the table that expressions are about."""
+        words = {name_of(token) for text in texts for token in tokenise(text)}
+        return {column.name for column in self._table.columns if column.name in words}
 
     def _made_by_database(self, column: Column) -> bool:
         """Whether the database numbers the rows; where a row must refer to itself, its number is needed beforehand."""

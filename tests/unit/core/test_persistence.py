@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, NullPool, QueuePool, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
@@ -22,6 +23,7 @@ from antarest.core.errors import (
     NOTHING_CHANGED,
     AccessRefused,
     AntarestError,
+    ConfigNotFound,
     DatabaseError,
     DatabaseLocked,
     DatabaseMissing,
@@ -33,7 +35,8 @@ from antarest.core.errors import (
     TooManyConnections,
     UsageError,
 )
-from antarest.core.persistence import connection_error, create_db_engine, translate_errors
+from antarest.core.persistence import connection_error, create_db_engine, translate_errors, upgrade_db
+from tests.support import ConfigFile
 
 SECRET = "geh/ei%m@1"
 
@@ -178,6 +181,26 @@ def test_models_load_neither_alembic_nor_a_driver() -> None:
     )
 
     assert done.stdout.strip() == "set()"
+
+
+def test_upgrade_db_upgrades_the_database_that_a_configuration_names(
+    empty_database: URL, config_file: ConfigFile
+) -> None:
+    url = normalise_url(empty_database)
+    file = config_file(url)
+
+    upgrade_db(file)
+    upgrade_db(str(file))
+
+    heads = ScriptDirectory(str(CHECKOUT / "alembic")).get_heads()
+    engine = create_db_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == heads
+
+
+def test_upgrade_db_says_what_is_wrong_with_a_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigNotFound):
+        upgrade_db(tmp_path / "gone.yaml")
 
 
 # ---- PostgreSQL refuses
@@ -346,6 +369,7 @@ PREFIX = 'connection to server at "db1" (10.0.0.1), port 5432 failed: '
             DatabaseUnreachable,
             "Passwort-Authentifizierung für Benutzer »ada« fehlgeschlagen",
         ),
+        (f"{PREFIX}ВАЖНО:  система баз данных запускается\n", DatabaseUnreachable, "система баз данных запускается"),
         (f"{PREFIX}No route to host\n\tIs the server running?\n", DatabaseUnreachable, "No route to host"),
         ("server closed the connection unexpectedly\n\tThis probably means\n", DatabaseUnreachable, None),
         ("", DatabaseUnreachable, "no reason was given"),
@@ -366,6 +390,16 @@ def test_what_libpq_says_before_there_is_an_sqlstate(said: str, kind: type[Datab
     assert error.reason == (reason or said.removeprefix(PREFIX).splitlines()[0].partition(":  ")[2] or error.reason)
     assert "FATAL" not in error.reason
     assert SECRET not in str(error.to_dict())
+
+
+@pytest.mark.parametrize("password", ["database", "exist", "a", 'database "d" does not exist'])
+def test_a_password_that_is_a_word_of_the_message_hides_nothing_of_its_meaning(password: str) -> None:
+    url = URL.create("postgresql+psycopg2", "ada", password, "db1", None, "d")
+
+    error = connection_error(psycopg2.OperationalError(f'{PREFIX}FATAL:  database "d" does not exist\n'), url)
+
+    assert type(error) is DatabaseMissing
+    assert password not in error.reason
 
 
 def test_a_role_that_does_not_exist_gets_a_command_that_creates_it() -> None:

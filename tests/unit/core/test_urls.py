@@ -153,7 +153,7 @@ def test_a_sqlite_database_in_memory_is_recognised(text: str, tmp_path: Path) ->
 
 
 def test_a_file_and_a_server_are_not_in_memory() -> None:
-    assert not is_memory(normalise_url("sqlite:////srv/memory"))
+    assert not is_memory(normalise_url("sqlite:////srv/:memory:"))
     assert not is_memory(normalise_url("postgresql://h/memory"))
     assert is_memory(make_url("sqlite:///file:x?mode=memory&uri=true"))
 

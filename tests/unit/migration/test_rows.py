@@ -341,7 +341,8 @@ def test_a_child_of_joined_inheritance_takes_the_keys_of_its_parent(database: Co
     run(
         database,
         "CREATE TABLE identity (id VARCHAR(9) PRIMARY KEY, type VARCHAR(9) NOT NULL);"
-        "CREATE TABLE bot (id VARCHAR(9) PRIMARY KEY REFERENCES identity, owner VARCHAR(9) NOT NULL REFERENCES identity)",
+        "CREATE TABLE bot (id VARCHAR(9) PRIMARY KEY REFERENCES identity,"
+        " owner VARCHAR(9) NOT NULL REFERENCES identity)",
     )
 
     added = fill(database)
@@ -413,27 +414,22 @@ def test_the_rows_are_in_the_transaction_of_the_caller(database: Connection) -> 
     ("definition", "reason"),
     [
         ("id INTEGER PRIMARY KEY, a VARCHAR(9) NOT NULL CHECK (a = 'x' AND a = 'y')", "a, VARCHAR(9) NOT NULL"),
-        ("id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, CHECK (a < b AND b < a), CHECK (a + b <> 0)", "check"),
+        ("id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, CHECK (coalesce(a < b AND b < a, 1 = 0))", "check"),
         ("id INTEGER PRIMARY KEY REFERENCES parent", "id must refer to a row of parent"),
     ],
 )
 def test_a_table_that_cannot_be_filled_is_named_with_the_reason(
     database: Connection, definition: str, reason: str
 ) -> None:
-    definition = definition.replace(
-        "CHECK (a < b AND b < a), CHECK (a + b <> 0)", "CHECK (coalesce(a < b AND b < a, 1 = 0))"
-    )
-    run(
-        database, f"CREATE TABLE alembic_version (id INTEGER PRIMARY KEY); CREATE TABLE parent (id INTEGER PRIMARY KEY)"
-    )
+    run(database, "CREATE TABLE alembic_version (id INTEGER); CREATE TABLE parent (id INTEGER PRIMARY KEY)")
     run(database, f"CREATE TABLE t ({definition})")
 
     with pytest.raises(NoValidRow) as caught:
         fill(database, exclude=("alembic_version", "parent"))
 
     assert caught.value.table == "t"
-    assert reason in caught.value.reason.lower() or reason in caught.value.reason
-    assert "t" in caught.value.message
+    assert reason in caught.value.reason or reason in caught.value.reason.lower()
+    assert caught.value.message.endswith("the table t")
 
 
 def test_a_value_of_the_wrong_type_is_named_as_the_reason(database: Connection) -> None:

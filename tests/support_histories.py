@@ -1,0 +1,136 @@
+"""Small Alembic projects, written from a few lines each, and databases to run them on."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, NullPool, create_engine, event
+
+from antarest.core.config import DbConfig
+from antarest.migration import inventory
+from antarest.migration.project import Project
+from antarest.migration.rows import snapshot
+from antarest.migration.workflow import MigrationWorkflow
+
+Losses = list[tuple[str, str, int | None]]
+
+_INI = """\
+[alembic]
+script_location = %(here)s/alembic
+path_separator = os
+"""
+_ENV = """\
+from alembic import context
+from antarest.migration import environment
+
+environment.run(context)
+"""
+_REVISION = '''\
+"""{message}"""
+import sqlalchemy as sa
+from alembic import op
+
+revision = {id!r}
+down_revision = {down!r}
+lossy = {lossy!r}
+moves = {moves!r}
+irreversible = {irreversible!r}
+
+
+def sql(*statements):
+    for statement in statements:
+        op.get_bind().exec_driver_sql(statement)
+
+
+def is_postgresql():
+    return op.get_bind().dialect.name == "postgresql"
+
+
+def upgrade():
+{upgrade}
+
+
+def downgrade():
+{downgrade}
+'''
+
+
+@dataclass(frozen=True)
+class Script:
+    """A revision: its id, the bodies of its functions, and what it declares.
+
+    The bodies may use `op`, `sa`, `sql("...", ...)` and `is_postgresql()`. `down` is the script before it unless named.
+    """
+
+    id: str
+    upgrade: str = "pass"
+    downgrade: str = "pass"
+    lossy: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    moves: Mapping[str, str] = field(default_factory=dict)
+    irreversible: str = ""
+    down: str | tuple[str, ...] | None = None
+
+
+def write_project(folder: Path, *scripts: Script) -> Project:
+    """Write an Alembic project with these revisions, each after the one before it."""
+    versions = folder / "alembic" / "versions"
+    versions.mkdir(parents=True)
+    (folder / "alembic.ini").write_text(_INI)
+    (folder / "alembic" / "env.py").write_text(_ENV)
+    previous: str | None = None
+    for script in scripts:
+        text = _REVISION.format(
+            id=script.id,
+            message=f"revision {script.id}",
+            down=script.down or previous,
+            lossy=dict(script.lossy),
+            moves=dict(script.moves),
+            irreversible=script.irreversible,
+            upgrade=textwrap.indent(textwrap.dedent(script.upgrade).strip(), "    "),
+            downgrade=textwrap.indent(textwrap.dedent(script.downgrade).strip(), "    "),
+        )
+        (versions / f"{script.id}.py").write_text(text)
+        previous = script.id
+    return Project.load(folder / "alembic.ini")
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database with a project of its own."""
+
+    url: URL
+    project: Project
+
+    @property
+    def workflow(self) -> MigrationWorkflow:
+        """The workflow on it."""
+        return MigrationWorkflow(self.project, DbConfig(url=self.url))
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection as the application has it: foreign keys are enforced, and the block commits."""
+        engine = create_engine(self.url, poolclass=NullPool)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON"))
+        with engine.begin() as connection:
+            yield connection
+
+    def execute(self, *statements: str) -> None:
+        """Run statements and commit."""
+        with self.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+    def value(self, query: str) -> object:
+        """The first value of a query."""
+        with self.connect() as connection:
+            return connection.exec_driver_sql(query).scalar()
+
+    def state(self) -> tuple[object, object]:
+        """All that it holds: its schema, and its rows, the revision among them."""
+        with self.connect() as connection:
+            return inventory.reflect(connection, exclude=()), snapshot(connection, exclude=())
