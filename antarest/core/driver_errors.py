@@ -10,9 +10,9 @@ import os
 import re
 import shlex
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
@@ -50,8 +50,6 @@ _FILE_CODES = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
-# SQLSTATE: connection exceptions, authorization, unknown database, connections used up, shutdown, idle too long.
-_CONNECTION_STATES = re.compile(r"08...|28...|3D000|53300|57P0.|25P03|25P04")
 _READ_ONLY_STATE = "25006"
 
 
@@ -60,11 +58,11 @@ def is_connection_error(error: BaseException) -> bool:
     raised = _raised_by_driver(error)
     if isinstance(raised, sqlite3.Error):
         return _sqlite_code(raised) in _FILE_CODES
-    state = getattr(raised, "pgcode", None)
-    if raised is None or state == _READ_ONLY_STATE:
-        return raised is not None
-    if state:
-        return bool(_CONNECTION_STATES.fullmatch(state))
+    if raised is None:
+        return False
+    # An SQLSTATE means that a server answered: it is about the statement, or about a server that takes none that write.
+    if state := getattr(raised, "pgcode", None):
+        return bool(state == _READ_ONLY_STATE)
     kinds = {each.__name__ for each in type(raised).__mro__}
     return bool(kinds & {"OperationalError", "InterfaceError"}) or "invalid connection option" in str(raised)
 
@@ -80,13 +78,12 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
     text = str(raised)
     if url.get_backend_name() == "sqlite":
         return _sqlite_error(_sqlite_code(raised), url, _first_line(text))
-    state = getattr(raised, "pgcode", None) or ""
-    for known in _KNOWN:
-        # Not in the redacted text: the password may be a word of the message, such as "database".
-        said = re.search(rf".*(?:{known.text}).*", text)
-        if said or state in known.states:
-            return known.build(url, redact(_first_line(said[0] if said else text), url))
-    return _unreachable(url, redact(_first_line(text), url))
+    if getattr(raised, "pgcode", None) == _READ_ONLY_STATE:
+        return _read_only(url, redact(_first_line(text), url))
+    # Not in the redacted text: the password may be a word of the message, such as "database".
+    known = ((re.search(rf".*(?:{words}).*", text), build) for words, build in _KNOWN)
+    line, build = next(((said[0], build) for said, build in known if said), (text, _unreachable))
+    return build(url, redact(_first_line(line), url))
 
 
 def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
@@ -180,40 +177,16 @@ def _command(program: str, url: URL, *arguments: str) -> str:
     return shlex.join([each for each in (program, *server, *arguments) if each])
 
 
-class _Known(NamedTuple):
-    """How a kind of refusal is recognised, and the error that it becomes."""
-
-    text: str
-    states: frozenset[str]
-    build: Callable[[URL, str], DatabaseError]
-
-
-# The first that fits decides. Where a name has several addresses libpq reports each, so any line may be the one.
-_KNOWN = (
-    _Known(r'database ".*" does not exist', frozenset({"3D000"}), _database_missing),
-    _Known(
-        r'role ".*" does not exist',
-        frozenset(),
-        lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason),
-    ),
-    _Known(
-        r"too many (clients|connections)|connection slots are reserved|no more connections allowed",
-        frozenset({"53300"}),
-        _too_many,
-    ),
-    _Known(
-        r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects|not permitted to log in"
-        r"|permission denied for database",
-        frozenset({"28000", "28P01"}),
-        _refused,
-    ),
-    _Known(
-        r"invalid (connection option|URI query parameter|port number)|invalid \S+ value|server does not support SSL"
-        r"|certificate|definition of service|service file",
-        frozenset(),
-        _invalid_parameter,
-    ),
-    _Known(r"in a read-only transaction", frozenset({_READ_ONLY_STATE}), _read_only),
+# Words of libpq and of the server, and the error that they mean; the first that fits decides. Where a host has several
+# addresses libpq reports each, so any line may hold them.
+_KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
+    (r'database ".*" does not exist', _database_missing),
+    (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
+    (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
+    (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
+    (r"not permitted to log in|permission denied for database", _refused),
+    (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),
+    (r"server does not support SSL|certificate|definition of service|service file", _invalid_parameter),
 )
 
 

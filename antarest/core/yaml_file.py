@@ -86,4 +86,4 @@ def _safe_characters(text: str, position: int) -> str | None:
     if position < path:
         # Name and password stand before the last @; host and port after it, where a variable may hold both.
         return "" if "@" in text[position:path] else None
-    return "/" if "?" not in text[path:position] else ""
+    return "/"

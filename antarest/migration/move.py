@@ -147,6 +147,8 @@ def carry_out(context: Any, move: Move, steps_of: Callable[..., Iterable[Any]], 
             _grant(move, connection)
             move.after = tuple(sorted(context.get_context().get_current_heads()))
     _confirm(move)
+    for loss in move.losses:
+        move.listener.note(f"lost {loss}")
     _sync_rollback_script(move)
 
 
@@ -157,10 +159,10 @@ def _look_ahead(move: Move, steps_of: Callable[..., Iterable[Any]], destination:
         return
     if unknown := history.unknown(move.before):
         raise UnknownRevision(unknown[0], move.database, history.heads, len(history), move.project.folder)
-    for step in _steps(move, steps_of, destination):
+    for position, step in enumerate(_steps(move, steps_of, destination)):
         revision = history[step.revision.revision]
         if step.is_downgrade and revision.irreversible:
-            raise Irreversible(revision.id, revision.irreversible, revision.id)
+            raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
 
 
 def _steps(move: Move, steps_of: Callable[..., Iterable[Any]], destination: str | None) -> list[Any]:

@@ -87,7 +87,7 @@ def plan_rollback(
     on_the_way = [history[id_] for id_ in reversed(history.order) if id_ in history.applied(current) - kept]
     for position, revision in enumerate(on_the_way):
         if revision.irreversible:
-            raise Irreversible(revision.id, revision.irreversible, revision.id if position else "")
+            raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
     counter = _Counter(connection, project.version_table)
     walked = walk.dropped_by_downgrade(project, current, target)
     return RollbackPlan(current, target, tuple(_plan_step(history[id_], dropped, counter) for id_, dropped in walked))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from antarest.core.errors import AntarestError
+from antarest.core.errors import AntarestError, Hint
 from antarest.migration.history import BASE, Direction, Revision
 
 if TYPE_CHECKING:
@@ -38,9 +38,18 @@ def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
     width = max((len(label) for label in error.details), default=0)
     lines += [f"  {label:<{width}}  {value}" for label, value in error.details.items()]
     lines.append(error.state)
-    for hint in error.hints:
-        lines.append(f"  {hint.text.rstrip(':')}:   {hint.command}" if hint.command else hint.text)
+    lines += _hints(error.hints)
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def _hints(hints: Sequence[Hint]) -> list[str]:
+    """The ways on: the commands stand below each other, so that the eye finds them."""
+    labels = [hint.text if hint.text.endswith((":", "?")) else f"{hint.text}:" for hint in hints]
+    width = max((len(label) for label, hint in zip(labels, hints, strict=True) if hint.command), default=0)
+    return [
+        f"  {label:<{width}}   {hint.command}" if hint.command else hint.text
+        for label, hint in zip(labels, hints, strict=True)
+    ]
 
 
 def render_error_json(error: AntarestError) -> str:
@@ -147,14 +156,11 @@ def nothing_to_do(current: Sequence[str]) -> str:
 
 def move(move: Move, verb: str) -> str:
     """What a run came to."""
-    lines = [f"lost           {loss}" for loss in move.losses]
     if not move.steps and not move.prepare:
-        lines.append(nothing_to_do(move.after))
-    else:
-        seconds = sum(step[2] for step in move.steps)
-        done = f"{count(len(move.steps), 'revision')} in {seconds:.2f} s"
-        lines.append(f"{verb}: {done}; the database is at {position(move.after)}")
-    return "\n".join(lines)
+        return nothing_to_do(move.after)
+    seconds = sum(step[2] for step in move.steps)
+    done = f"{count(len(move.steps), 'revision')} in {seconds:.2f} s"
+    return f"{verb}: {done}; the database is at {position(move.after)}"
 
 
 def reset_plan(plan: ResetPlan) -> str:

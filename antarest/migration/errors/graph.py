@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,10 @@ class ProjectNotFound(MigrationError):
         super().__init__(
             f"there is no Alembic project at {path}",
             hints=[
-                Hint("Go to the folder of the repository, or name the file", "--project=PATH/alembic.ini"),
+                Hint(
+                    "Go to the folder of the repository, or name the file",
+                    "python -m antarest.migration status --project=PATH/alembic.ini",
+                ),
             ],
         )
 
@@ -50,7 +54,7 @@ class UnknownRevision(MigrationError):
                 "this code": f"head is {shorten(heads) or 'none'}, {count} revisions in {folder}",
             },
             hints=[
-                Hint("Find the branch that has it, and roll back from there", f"git log --all -- '*{revision}*'"),
+                Hint("Find the branch that has it, and roll back from there", _find(revision)),
                 Hint("Or start anew with this checkout (development only)", "inv db.reset"),
             ],
         )
@@ -97,7 +101,7 @@ class MissingPredecessor(MigrationError):
             f"revision {revision} follows {missing}, and no revision file has that id",
             details={"file": str(path)},
             hints=[
-                Hint("Bring the missing file back", f"git log --all -- '*{missing}*'"),
+                Hint("Find the missing file, and bring it back", _find(missing)),
                 Hint("Or mend down_revision in the file, then look again", "inv db.history"),
             ],
         )
@@ -166,5 +170,10 @@ class OutOfReach(MigrationError):
         super().__init__(
             message,
             details={"current": current},
-            hints=[*hints, Hint("List the revisions, with a mark at current", "inv db.history")],
+            hints=[Hint("List the revisions, with a mark at current", "inv db.history"), *hints],
         )
+
+
+def _find(revision: str) -> str:
+    """The command that finds the file of a revision in any branch."""
+    return f"git log --all -- {shlex.quote(f'*{revision}*')}"

@@ -98,4 +98,7 @@ class CheckFailed(MigrationError):
 
     def __init__(self, findings: int) -> None:
         self.findings = findings
-        super().__init__(f"db.check has {findings} finding{'s' if findings != 1 else ''}, see above")
+        super().__init__(
+            f"db.check has {findings} finding{'s' if findings != 1 else ''}, see above",
+            hints=[Hint("Mend them, then check again", "inv db.check")],
+        )

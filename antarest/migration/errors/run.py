@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from antarest.migration.loss import Loss
 
 _SHOWN = 3  # An error has at most nine lines.
+_TRACEBACK = Hint("The same command with --debug shows the traceback.")
 
 
 class LossNotDeclared(MigrationError):
@@ -55,12 +56,12 @@ class Irreversible(MigrationError):
 
     code = "db.E503"
 
-    def __init__(self, revision: str, reason: str, nearest: str) -> None:
+    def __init__(self, revision: str, reason: str, *, is_current: bool) -> None:
         self.revision, self.reason = revision, reason
+        reachable = Hint("A rollback can go as far as to it", f"inv db.rollback --to={revision}")
         super().__init__(
             f"revision {revision} is irreversible: {reason}",
-            details={"reachable": f"down to {nearest}"},
-            hints=[Hint("Roll back as far as that", f"inv db.rollback --to={nearest}")],
+            hints=[Hint("See where the database is", "inv db.status") if is_current else reachable],
         )
 
 
@@ -103,7 +104,7 @@ class RevisionFailed(MigrationError):
             state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.{undone}",
             hints=[
                 Hint("Mend the revision or the data, then look at what is pending", "inv db.status"),
-                Hint("See the traceback", "run it again with --debug"),
+                _TRACEBACK,
             ],
         )
 
@@ -131,7 +132,7 @@ class RunFailed(MigrationError):
             state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
             hints=[
                 Hint("See where the database is", "inv db.status"),
-                Hint("See the traceback", "run it again with --debug"),
+                _TRACEBACK,
             ],
         )
 
@@ -148,7 +149,7 @@ class UnexpectedFailure(MigrationError):
             state="An open transaction was rolled back.",
             hints=[
                 Hint("See where the database is", "inv db.status"),
-                Hint("See the traceback", "run it again with --debug"),
+                _TRACEBACK,
             ],
         )
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, TableClause
 from antarest.core.errors import Hint
 from antarest.migration.errors import MigrationError
 from antarest.migration.inventory import Column, ForeignKey, Table
+from antarest.migration.inventory.expression import canonical
 from antarest.migration.inventory.sql import name_of, tokenise
 from antarest.migration.rows.checks import within_checks
 from antarest.migration.rows.pools import Pool, pool_of
@@ -84,7 +85,9 @@ class TableDraw:
         self._seen: dict[tuple[str, ...], set[str]] = {columns: set() for columns in self._uniques()}
         keys = (key for index in table.indexes if index.unique for key in index.keys)
         self._distinct = self._names_in(*keys).union(*self._seen)
-        self._constrained = self._names_in(*(check.expression for check in table.checks)) | self._distinct
+        checked = [self._names_in(canonical(check.expression)) for check in table.checks]
+        # A check of one column is settled: its pool has only what the check allows.
+        self._constrained = self._distinct.union(*(names for names in checked if len(names) > 1))
         self._pools = dict(self._own_pools(referring - given))
         self._referred = {key: self._rows_referred_to(key) for key in self._keys}
         referred = (min(len(found), _SHOWN_REFERENCES) for found in self._referred.values())

@@ -509,7 +509,7 @@ def test_every_refusal_is_a_usage_error_of_at_most_nine_lines(write: Write) -> N
 def test_a_value_that_is_one_variable_is_taken_as_it_is(write: Write) -> None:
     file = write("environment: ${ENV}\ndb:\n  url: ${DB_URL}\n  pool_size: ${SIZE}\n  pool_pre_ping: ${PING}\n")
 
-    config = load(file, ENV="staging", DB_URL=" postgresql://u:100%25@h/d?sslmode=require\n", SIZE="9", PING="False")
+    config = load(file, ENV="staging", DB_URL=" postgresql://u:100%25@h/d?sslmode=require\n", SIZE=" 9\n", PING="False")
 
     assert config.environment == "staging"
     assert config.db == DbConfig(

@@ -331,10 +331,14 @@ def test_a_database_that_is_read_only(role: URL, admin: Callable[[str], None]) -
     assert (error.code, error.exit_code) == ("db.E307", EXIT_FAILED)
 
 
-def test_a_connection_that_the_server_ends(postgres_database: URL) -> None:
-    error = refused(normalise_url(postgres_database), "SELECT pg_terminate_backend(pg_backend_pid())")
-
-    assert type(error) is DatabaseUnreachable
+def test_a_session_that_an_administrator_ends(role: URL, admin: Callable[[str], None]) -> None:
+    engine = create_db_engine(role)
+    with engine.connect() as connection:
+        session = connection.scalar(text("SELECT pg_backend_pid()"))
+        admin(f"SELECT pg_terminate_backend({session}, 5000)")
+        with pytest.raises(DatabaseUnreachable, match="cannot connect to PostgreSQL"), translate_errors(role):
+            connection.execute(text("SELECT 1"))
+    engine.dispose()
 
 
 PREFIX = 'connection to server at "db1" (10.0.0.1), port 5432 failed: '

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from sqlalchemy.engine import URL, make_url
@@ -199,14 +200,12 @@ def test_of_a_text_that_cannot_be_parsed_nothing_is_shown_that_could_be_a_passwo
 def test_a_message_of_a_driver_loses_the_password_in_every_spelling(password: str) -> None:
     url = URL.create("postgresql+psycopg2", "ada", password, "db1", 5432, "antarest")
     shown = url.render_as_string(hide_password=False)
-    message = f"cannot use {shown}: {password!r} is wrong, {password} too"
+    spellings = [password, quote(password, safe=""), quote_plus(password), repr(password)[1:-1]]
 
-    cleaned = redact(message, url)
+    cleaned = redact(f"cannot use {shown}: {', '.join(spellings)}", url)
 
-    assert cleaned == redact(message, shown)
-    assert shown not in cleaned
-    assert password not in cleaned
-    assert cleaned.endswith(" is wrong, *** too")
+    assert cleaned == "cannot use postgresql+psycopg2://ada:***@db1:5432/antarest: ***, ***, ***, ***"
+    assert cleaned == redact(f"cannot use {shown}: {', '.join(spellings)}", shown)
 
 
 def test_redaction_masks_each_url_and_leaves_the_rest() -> None:

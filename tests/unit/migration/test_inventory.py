@@ -285,7 +285,7 @@ def test_a_difference_is_found_and_nothing_else(
 
     assert changed != BASE[engine]
     assert any(line.startswith(expected) for line in found), found
-    assert {line.split(": ")[0] for line in found} == {expected.split(": ")[0]}
+    assert {line.partition(": ")[0] for line in found} == {expected.partition(": ")[0]}
 
 
 def test_the_same_schema_has_no_differences(base: Connection) -> None:
@@ -409,8 +409,10 @@ def test_the_models_created_twice_have_no_drift(both: tuple[Connection, Connecti
         ("ALTER TABLE job DROP CONSTRAINT ck_job_range", "check job.((count >= -1) and ((ratio < 3) or (not done)))"),
         ("ALTER TABLE log DROP CONSTRAINT fk_log_job_id_job", "foreign key log(job_id): only in SQLite"),
         (
-            "ALTER TABLE log DROP CONSTRAINT fk_log_job_id_job;\n"
-            "ALTER TABLE log ADD CONSTRAINT fk_log_job_id_job FOREIGN KEY (job_id) REFERENCES job ON UPDATE CASCADE",
+            (
+                "ALTER TABLE log DROP CONSTRAINT fk_log_job_id_job,"
+                " ADD CONSTRAINT fk_log_job_id_job FOREIGN KEY (job_id) REFERENCES job ON UPDATE CASCADE"
+            ),
             "foreign key log(job_id): on delete: SET NULL -> NO ACTION",
         ),
         ("ALTER TABLE job RENAME CONSTRAINT uq_job_name TO u", "unique job(name): name: uq_job_name -> u"),
@@ -454,4 +456,5 @@ def test_an_id_that_sqlite_does_not_generate_breaks_parity(sqlite_database: URL,
 def test_a_column_of_the_inventory_is_what_the_engine_says(base: Connection) -> None:
     found = inventory_of(base, BASE[base.dialect.name]).tables["study"].column("path")
 
-    assert found == Column("path", "TEXT", nullable=True, comment=found and found.comment)
+    comment = "where it is" if base.dialect.name == "postgresql" else None
+    assert found == Column("path", "TEXT", nullable=True, comment=comment)

@@ -1,6 +1,5 @@
 """join rivers and roads"""
 
-
 revision = "c00000000000"
 down_revision = ("b10000000000", "b20000000000")
 
