@@ -78,11 +78,11 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
     text = str(raised)
     if url.get_backend_name() == "sqlite":
         return _sqlite_error(_sqlite_code(raised), url, _first_line(text))
-    if getattr(raised, "pgcode", None) == _READ_ONLY_STATE:
-        return _read_only(url, redact(_first_line(text), url))
     # Not in the redacted text: the password may be a word of the message, such as "database".
     known = ((re.search(rf".*(?:{words}).*", text), build) for words, build in _KNOWN)
     line, build = next(((said[0], build) for said, build in known if said), (text, _unreachable))
+    if getattr(raised, "pgcode", None) == _READ_ONLY_STATE:
+        build = _read_only
     return build(url, redact(_first_line(line), url))
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from antarest.core.errors import UsageError
+from antarest.core.errors import Hint, UsageError
 from antarest.migration.cli import FLAGS, VERBS, print_error, run
 
 _TEXTS = {"config": "PATH", "project": "PATH", "to": "REV", "steps": "N", "message": "TEXT", "head": "REV"}
@@ -16,7 +16,8 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors have the shape of all others."""
 
     def error(self, message: str) -> NoReturn:
-        raise SystemExit(print_error(UsageError(message)))
+        hint = Hint("See the verbs and their flags", f"{self.prog} --help")
+        raise SystemExit(print_error(UsageError(message, hints=[hint])))
 
 
 def _parser() -> argparse.ArgumentParser:

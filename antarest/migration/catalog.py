@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,79 +14,118 @@ from sqlalchemy import Connection, text
 Catalog = dict[str, frozenset[str]]
 """The tables of a database, each with its columns."""
 
-Identities = dict[str, Hashable]
-"""What each "table" and "table.column" is, whatever it is called: PostgreSQL's numbers outlive a rename."""
-
-_CATALOG_QUERY = {
-    "sqlite": "SELECT m.name, c.name, NULL, NULL FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c"
-    " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
-    "postgresql": "SELECT c.relname, a.attname, c.oid, a.attnum FROM pg_catalog.pg_class c"
-    " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-    " WHERE c.relkind IN ('r', 'p') AND c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace"
-    " WHERE nspname = current_schema())",
+_TABLES_QUERY = {
+    "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1 FROM sqlite_master m"
+    " JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
+    # Rows are counted where they lie (ONLY): a partition, or a table that inherits, is a table of its own.
+    "postgresql": """
+        SELECT CASE WHEN n.nspname = current_schema() THEN NULL ELSE n.nspname END, c.relname, a.attname,
+               c.oid, a.attnum, c.relfilenode, has_table_privilege(c.oid, 'SELECT'), n.nspname
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    """,
 }
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table as it is now.
+
+    Attributes:
+        name: what it is called; with its schema where that is not the current one (PostgreSQL).
+        sql: its name as SQL.
+        identity: what it is, whatever it is called. On SQLite only its name, unless somebody keeps track.
+        columns: the identity of each column, by name.
+        file: where its rows are stored; a TRUNCATE changes it.
+        readable: whether this role may count its rows.
+    """
+
+    name: str
+    sql: str
+    identity: Hashable
+    columns: Mapping[str, Hashable]
+    file: int
+    readable: bool = True
+
+
+Tables = dict[str, Table]
+"""The tables of a database by name."""
+
+
+@dataclass(frozen=True)
 class Measure:
-    """How full a table is: its rows, and for each column the values that are not NULL."""
+    """How full a table is: its rows, and for some of its columns the values that are not NULL."""
 
     rows: int
     values: Mapping[str, int]
 
-    def of(self, item: str) -> int:
-        """The count that belongs to "table" or "table.column"."""
-        _, _, column = item.partition(".")
-        return self.values.get(column, 0) if column else self.rows
+    def of(self, column: str | None) -> int:
+        """The values of a column, or the rows."""
+        return self.values[column] if column is not None else self.rows
+
+
+def read_tables(connection: Connection, *, exclude: Iterable[str] = ()) -> Tables:
+    """Read all tables with one query; on PostgreSQL those of every schema."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    hidden = set(exclude)
+    found: dict[str, tuple[Any, dict[str, Hashable]]] = {}
+    for row in connection.execute(text(_TABLES_QUERY[connection.dialect.name])):
+        name = f"{row[0]}.{row[1]}" if row[0] else row[1]
+        if name not in hidden:
+            columns = found.setdefault(name, (row, {}))[1]
+            if row[2] is not None:
+                columns[row[2]] = (row[3], row[4])
+    is_sqlite = connection.dialect.name == "sqlite"
+    return {
+        name: Table(
+            name=name,
+            sql=quote(row[1]) if is_sqlite else f"ONLY {quote(row[7])}.{quote(row[1])}",
+            identity=row[3],
+            columns=columns,
+            file=row[5],
+            readable=bool(row[6]),
+        )
+        for name, (row, columns) in found.items()
+    }
 
 
 def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:
-    """Read the tables of the database (PostgreSQL: of the current schema) and their columns, with one query."""
-    return tables_of(read_identities(connection, exclude=exclude))
+    """Read the tables of the database and their columns, by name."""
+    return {name: frozenset(table.columns) for name, table in read_tables(connection, exclude=exclude).items()}
 
 
-def read_identities(connection: Connection, *, exclude: Iterable[str] = ()) -> Identities:
-    """Read what the tables and columns are; on SQLite there is nothing but their names to know them by."""
-    hidden = set(exclude)
-    found: Identities = {}
-    for table, column, oid, number in connection.execute(text(_CATALOG_QUERY[connection.dialect.name])):
-        if table not in hidden:
-            found[table] = oid or table
-            if column is not None:
-                found[f"{table}.{column}"] = (oid, number) if oid else f"{table}.{column}"
-    return found
+def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | None] | None:
+    """Split "table" or "table.column" where the table is; None when it does not exist. A name may have dots in it."""
+    if item in tables:
+        return item, None
+    parts = item.split(".")
+    for at in range(1, len(parts)):
+        table, column = ".".join(parts[:at]), ".".join(parts[at:])
+        if column in tables.get(table, ()):
+            return table, column
+    return None
 
 
-def tables_of(identities: Identities) -> Catalog:
-    """The tables and columns by name."""
-    columns: dict[str, set[str]] = {item: set() for item in identities if "." not in item}
-    for item in identities:
-        table, dot, column = item.partition(".")
-        if dot:
-            columns[table].add(column)
-    return {table: frozenset(names) for table, names in columns.items()}
-
-
-def measure(connection: Connection, table: str, columns: Iterable[str]) -> Measure:
-    """Count the rows of a table and the values in its columns, in one scan.
-
-    It goes past SQLAlchemy's events, so that it can be called while a statement is about to run.
-    """
+def measure(connection: Connection, table: Table, columns: Iterable[str] = ()) -> Measure:
+    """Count the rows of a table and the values in its columns, in one scan."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     names = sorted(columns)
     counts = ", ".join(["count(*)", *(f"count({quote(name)})" for name in names)])
+    # Past SQLAlchemy, for which a "%" or ":x" in a name would be a parameter.
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(f"SELECT {counts} FROM {quote(table)}")
+        cursor.execute(f"SELECT {counts} FROM {table.sql}")
         rows, *values = cursor.fetchone() or (0,)
     finally:
         cursor.close()
-    return Measure(rows, dict(zip(names, values, strict=False)))
+    return Measure(rows, dict(zip(names, values, strict=True)))
 
 
-def count_rows(connection: Connection, tables: Iterable[str]) -> dict[str, int]:
+def count_rows(connection: Connection, names: Collection[str]) -> dict[str, int]:
     """Count the rows of each of these tables."""
-    return {table: measure(connection, table, ()).rows for table in sorted(tables)}
+    tables = read_tables(connection)
+    return {name: measure(connection, tables[name]).rows for name in sorted(names)}
 
 
 def foreign_key_violations(connection: Connection) -> set[tuple[Any, ...]]:

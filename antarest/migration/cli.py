@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -117,7 +118,7 @@ def rollback(
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
     count = _positive(steps)
     if steps and to:
-        raise UsageError("--steps and --to cannot be given together")
+        raise UsageError("--steps and --to cannot be given together", hints=_HOW_FAR)
     if head:
         rollback_script.require_head(session.project, head)
     workflow = session.workflow
@@ -176,7 +177,8 @@ def history(session: Session) -> int:
 def revision(session: Session, *, message: str = "", empty: bool = False) -> int:
     """Write a revision from the difference between the models and the migrations."""
     if not message:
-        raise UsageError('a revision needs a message: --message="add study horizon"')
+        example = 'inv db.revision --message="add study horizon"'
+        raise UsageError("a revision needs a message", hints=[Hint("Say what it is for", example)])
     # Imported here: whoever only looks at a database does not wait for Alembic.
     from antarest.migration.authoring import write_revision
 
@@ -227,6 +229,11 @@ VERBS = {
 
 # ---- questions
 
+_HOW_FAR = (
+    Hint("So many steps back", "inv db.rollback --steps=1 --dry-run"),
+    Hint("Back to a revision", "inv db.rollback --to=REV --dry-run"),
+)
+
 
 def _positive(steps: str) -> int:
     try:
@@ -234,7 +241,7 @@ def _positive(steps: str) -> int:
     except ValueError:
         count = 0
     if count < 1:
-        raise UsageError(f"--steps must be a whole number from 1, not {steps!r}")
+        raise UsageError(f"--steps must be a whole number from 1, not {steps!r}", hints=_HOW_FAR)
     return count
 
 
@@ -282,7 +289,7 @@ def run(
     try:
         return VERBS[verb].call(session, **options)
     except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted: what ran was rolled back. See where the database is:   inv db.status\n")
+        sys.stderr.write(f"\n{report.INTERRUPTED}")
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
         sys.stderr.close()
@@ -314,19 +321,34 @@ def _one_line(error: Exception) -> str:
 
 
 def refuse_misplaced(words: Sequence[str], command: str) -> int:
-    """Refuse flags that stand before the task, where Invoke takes them for its own, and name the right spelling.
+    """Refuse flags that Invoke takes for its own, silently, and name the right spelling.
+
+    Those are the long ones before the task, and the short ones anywhere. Whoever means our configuration with them
+    would otherwise work on another database.
 
     Args:
-        words: the command line before the task.
-        command: the task, as it is called.
+        words: the command line, or what of it stands before the task.
+        command: the task, as it is called, for example `inv db.status`.
 
     Returns:
         The exit code: 0 when there is nothing to refuse.
     """
-    for word in words:
-        flag, _, value = word.partition("=")
-        if flag in ("--config", "-f", "--debug", "-d"):
-            right = f"{command} --debug" if flag in ("--debug", "-d") else f"{command} --config={value or 'PATH'}"
-            error = UsageError(f"{flag} before the task is Invoke's own", hints=[Hint("Put it behind the task", right)])
-            return print_error(error)
+    namespace = command.rpartition(" ")[2].partition(".")[0]
+    task = next((index for index, word in enumerate(words) if word.startswith(f"{namespace}.")), len(words))
+    for index, word in enumerate(words):
+        found = _INVOKES_SHORT.fullmatch(word) or (_INVOKES_LONG.fullmatch(word) if index < task else None)
+        if found:
+            right = f"{command} --debug"
+            if found["flag"] in ("f", "config"):
+                behind = words[index + 1] if index + 1 < len(words) and index + 1 != task else ""
+                right = f"{command} --config={found['value'] or behind or 'PATH'}"
+            flag = ("--" if word.startswith("--") else "-") + found["flag"]
+            return print_error(
+                UsageError(f"{flag} is taken by Invoke here, not by the task", hints=[Hint("Write it so", right)])
+            )
     return EXIT_DONE
+
+
+# With one dash several flags of Invoke can be in one word.
+_INVOKES_SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[df])=?(?P<value>.*)")
+_INVOKES_LONG = re.compile(r"--(?P<flag>config|debug)=?(?P<value>.*)")

@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from antarest.core.config import DbConfig
 from antarest.core.persistence import translate_errors
+from antarest.migration.watch import SqliteConnection, postgres_connection
 
 
 @contextmanager
@@ -75,8 +76,10 @@ def _engine(db: DbConfig, begin: str = "BEGIN") -> Engine:
     if url.get_backend_name() != "sqlite":
         wanted = {"connect_timeout": db.connect_timeout, "application_name": "antarest-migration"}
         own = {key: value for key, value in wanted.items() if key not in url.query}
+        own["connection_factory"] = postgres_connection()
         return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=own)
-    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
+    factory = {"factory": SqliteConnection}
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=factory)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:

@@ -212,17 +212,20 @@ class History:
                 raise OutOfReach(
                     f"a rollback cannot go {steps} step{'' if steps == 1 else 's'} back: {way}",
                     shown,
-                    [Hint("Go all the way back", "inv db.rollback --to=base")] if states else [],
+                    [Hint("See what all the way back would be", "inv db.rollback --to=base --dry-run")]
+                    if states
+                    else [],
                 )
             return states[steps - 1]
         target = self.resolve(to)
         if set(current) == {target} or (target == BASE and not current) or target in states:
             return target
         if target not in self.applied(current):
+            is_above = target != BASE and set(current) <= self.applied([target])
             raise OutOfReach(
                 f"revision {target} is not below the current one, so a rollback cannot go there",
                 shown,
-                [Hint("An upgrade may", f"inv db.upgrade --to={target}")],
+                [Hint("An upgrade can", f"inv db.upgrade --to={target}")] if is_above else [],
             )
         raise OutOfReach(
             f"revision {target} is only one branch of a merge, so a rollback cannot stop there",
@@ -243,11 +246,17 @@ class History:
         shown = ", ".join(sorted(current))
         if target == BASE or target in self.applied(current):
             raise OutOfReach(
-                f"revision {target} is below the current one, so an upgrade cannot go there",
+                f"{'base' if target == BASE else f'revision {target}'} is below the current revision, "
+                "so an upgrade cannot go there",
                 shown,
                 [Hint("A rollback can", f"inv db.rollback --to={target}")],
             )
-        raise OutOfReach(f"revision {target} is on another branch than the current one", shown)
+        parting = self._state_below(target, self.states_below(current))
+        raise OutOfReach(
+            f"revision {target} is on another branch than the current one, so an upgrade cannot go there",
+            shown,
+            [Hint("Roll back to where the branches part, then upgrade", f"inv db.rollback --to={parting}")],
+        )
 
     def _state_below(self, revision: str, states: tuple[str, ...]) -> str:
         below = self.applied([revision])
@@ -278,7 +287,7 @@ def read_revision(path: Path) -> Revision:
     except (OSError, ValueError) as error:
         raise InvalidRevisionFile(path, str(error)) from None
     values = _assignments(path, tree)
-    if not isinstance(values.get("revision"), str):
+    if not isinstance(values.get("revision"), str) or not values["revision"]:
         raise InvalidRevisionFile(path, 'it has no line revision = "..."')
     message = (ast.get_docstring(tree) or "").partition("\n")[0].strip()
     return Revision(
@@ -300,7 +309,7 @@ def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
             if isinstance(target, ast.Name) and target.id in _ASSIGNMENTS:
                 try:
                     values[target.id] = ast.literal_eval(node.value)
-                except ValueError:
+                except (ValueError, TypeError):
                     raise InvalidRevisionFile(path, f"line {node.lineno}: {target.id} is not a literal") from None
     return values
 

@@ -1,37 +1,21 @@
 """What a run loses: tables, columns with values, and rows that are gone after a revision and were there before it.
 
 The revision says in its file what it loses (`lossy`) and what it moves (`moves`); `LossGuard` measures what really
-vanishes, and names each loss with its count before the run commits. It counts a table at the moment a statement is
-about to drop, truncate or delete from it, never beforehand, so a large table that nobody touches costs nothing.
+vanishes, and names each loss with its count before the run commits. It counts a table when a statement is about to take
+something from it, never beforehand, so a large table that nobody touches costs nothing. What it compares are counts: a
+value that another one overwrites is not a loss, nor is a table that is rebuilt with as many rows and values as it had.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection
 
-from antarest.migration.catalog import (
-    Catalog,
-    Identities,
-    Measure,
-    count_rows,
-    measure,
-    read_catalog,
-    read_identities,
-    tables_of,
-)
+from antarest.migration.catalog import Measure, Table, Tables, find, measure
 from antarest.migration.history import Direction, Revision
-
-# What can make a table, a column or a row vanish. On SQLite a rebuild drops the table, and a plain DELETE leaves no
-# trace in the catalog; PostgreSQL counts the deleted rows itself, cascades and triggers included.
-_CONSTRAINT_WORDS = "CONSTRAINT|INDEX|DEFAULT|NOT|TYPE|SEQUENCE|TRIGGER|VIEW|IDENTITY|EXPRESSION|FUNCTION"
-_DROPS = re.compile(rf"\bDROP\s+(?!(?:{_CONSTRAINT_WORDS})\b)|\bTRUNCATE\b", re.IGNORECASE)
-_DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b|\bREPLACE\b", re.IGNORECASE)
-_DDL = re.compile(r"\b(?:ALTER|CREATE|DROP)\b", re.IGNORECASE)
-_TRUNCATES = re.compile(r"\bTRUNCATE\b", re.IGNORECASE)
+from antarest.migration.ledger import ENDS_TRANSACTION, Flow, Ledger, NotAllowed, PostgresLedger, SqliteLedger
 
 
 @dataclass(frozen=True)
@@ -44,6 +28,7 @@ class Loss:
         item: "table" or "table.column".
         count: how many rows (of a table) or values that are not NULL (of a column); None when nobody counted.
         reason: what the revision says of it; empty when it does not declare it.
+        unit: what was counted, "row" of a table or "value" of a column.
     """
 
     revision: str
@@ -51,6 +36,7 @@ class Loss:
     item: str
     count: int | None
     reason: str = ""
+    unit: str = "row"
 
     @property
     def declared(self) -> bool:
@@ -65,10 +51,9 @@ class Loss:
     @property
     def amount(self) -> str:
         """Its count in words, such as `12 rows`."""
-        unit = "value" if "." in self.item else "row"
         if self.count is None:
-            return f"an unknown number of {unit}s"
-        return f"{self.count:,} {unit}{'' if self.count == 1 else 's'}"
+            return f"an unknown number of {self.unit}s"
+        return f"{self.count:,} {self.unit}{'' if self.count == 1 else 's'}"
 
     def __str__(self) -> str:
         return f"{self.item}: {self.amount}" + (f" ({self.reason})" if self.reason else " (not declared)")
@@ -80,23 +65,24 @@ class Agreement:
 
     Attributes:
         everything: whatever the revisions declare.
-        most: the largest count agreed to, by revision and item, as it was named in the plan.
+        most: the largest count agreed to, by revision and item, as it was named in the plan; None where the plan named
+            an unknown number.
     """
 
     everything: bool = False
-    most: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    most: Mapping[tuple[str, str], int | None] = field(default_factory=dict)
 
     def covers(self, loss: Loss) -> bool:
         """Whether this loss, with this count, was agreed to."""
-        named = self.most.get((loss.revision, loss.item))
-        return self.everything or (named is not None and loss.count is not None and loss.count <= named)
+        named = self.most.get((loss.revision, loss.item), 0)
+        return self.everything or named is None or (loss.count is not None and loss.count <= named)
 
 
 class LossGuard:
     """Watches one migrating transaction and tells what it lost.
 
     Call `start()` inside the transaction, `begin()` before and `end()` after each revision, and `finish()` before the
-    commit.
+    commit. In between, a statement or a call that would commit fails.
 
     Attributes:
         losses: what has been lost so far, in order.
@@ -106,171 +92,170 @@ class LossGuard:
         """Prepare to watch `connection`, without looking at the tables in `exclude` (such as the version table)."""
         self.losses: list[Loss] = []
         self._connection = connection
-        self._is_sqlite = connection.dialect.name == "sqlite"
         self._exclude = frozenset(exclude)
-        self._active = False
-        self._identities: Identities = {}
-        self._catalog: Catalog = {}
-        # Of the revision that runs: what its tables held before it took something from them, which of them it
-        # truncated, which columns it dropped and made anew, and how full the places were that it moves values to.
-        self._measures: dict[str, Measure] = {}
-        self._truncated: set[str] = set()
-        self._replaced: set[str] = set()
-        self._destinations: dict[str, int] = {}
-        # Of the run: on SQLite the rows last seen in each table, on PostgreSQL its own count of deleted rows.
-        self._rows: dict[str, int] = {}
-        self._deleted: dict[str, int] = {}
+        self._has_tables = False
+        self._is_rolled_back = False
 
     def start(self) -> None:
-        """Take the catalog of the beginning. A database without tables has nothing to lose, and is not watched."""
-        self._look()
-        self._active = bool(self._catalog)
-        if not self._active:
-            return
-        event.listen(self._connection, "before_cursor_execute", self._before_statement)
-        if self._is_sqlite:
-            self._rows = count_rows(self._connection, self._catalog)
-        else:
-            self._deleted = self._deleted_rows()
+        """Begin to watch. A database without tables has nothing to lose, and is not counted."""
+        self._driver = self._connection.connection.dbapi_connection
+        ledger = SqliteLedger if self._connection.dialect.name == "sqlite" else PostgresLedger
+        self._ledger: Ledger = ledger(self._connection, self._exclude)
+        self._ledger.look()
+        self._has_tables = bool(self._ledger.tables)
+        self._driver.watcher = self
 
     def begin(self, revision: Revision, direction: Direction) -> None:
-        """A revision is about to run: see how full the places are that it moves values from and to."""
-        self._measures.clear()
-        self._truncated, self._replaced = set(), set()
-        if not self._active:
+        """A revision is about to run: see how full the places are that it moves values to."""
+        if not self._has_tables:
             return
-        moves = revision.destinations(direction)
-        self._destinations = self._fullness({item for items in moves.values() for item in items})
-        if self._is_sqlite:  # A table that is renamed there is not told from one that has vanished.
-            for table in {source.partition(".")[0] for source in moves} & self._catalog.keys():
-                self._measures[table] = measure(self._connection, table, self._catalog[table])
+        self._ledger.look()
+        self._ledger.emptied.clear()
+        self._before: Tables = self._ledger.tables
+        self._known = {table.identity: table for table in self._before.values()}
+        self._flows = self._ledger.flows()
+        self._destinations = revision.destinations(direction)
+        self._fullness = {place: self._full(place) for place in sum(self._destinations.values(), [])}
+        # By identity, what tables held before the revision took something from them; and the columns, by name, that it
+        # dropped and made anew.
+        self._measures: dict[Hashable, Measure] = {}
+        self._replaced: set[tuple[str, str]] = set()
 
     def end(self, revision: Revision, direction: Direction) -> None:
         """A revision has run: record what it lost."""
-        if not self._active:
+        if not self._has_tables:
             return
-        before = self._identities
-        self._look()
-        rows = self._rows_gone(before)
-        for item, count in [*self._vanished(before), *rows.items(), *self._values_gone(rows)]:
-            lost = self._without_moved(item, count, revision, direction)
-            if lost is None or lost > 0:
-                self.losses.append(Loss(revision.id, direction, item, lost, revision.losses(direction).get(item, "")))
+        self._ledger.look()
+        arrived = {place: max(self._full(place) - full, 0) for place, full in self._fullness.items()}
+        for table in self._before.values():
+            for column, lost in self._gone(table):
+                item = table.name if column is None else f"{table.name}.{column}"
+                remaining = self._without_moved(item, lost, arrived)
+                if remaining is None or remaining > 0:
+                    reason = revision.losses(direction).get(item, "")
+                    unit = "row" if column is None else "value"
+                    self.losses.append(Loss(revision.id, direction, item, remaining, reason, unit))
 
     def finish(self) -> None:
-        """Count once more before the commit (SQLite): rows that went by a way that nobody saw are a loss as well."""
-        if not self._active:
+        """Stop watching: the commit may come."""
+        self._driver.watcher = None
+        if self._is_rolled_back:
+            raise NotAllowed(ENDS_TRANSACTION)
+
+    # ---- what the connection tells
+
+    def before(self, statement: str) -> None:
+        """Count the tables that the statement is about to take something from."""
+        if self._is_rolled_back:
+            raise NotAllowed(ENDS_TRANSACTION)
+        takes = self._ledger.before(statement)
+        if self._has_tables:
+            for name, columns in takes.items():
+                self._measure(self._ledger.tables[name], columns)
+
+    def after(self, statement: str) -> None:
+        """See which columns are missing now: one that comes back is not the one that went."""
+        if self._ledger.after(statement) and self._has_tables:
+            for name in self._before.keys() & self._ledger.tables.keys():
+                missing = self._before[name].columns.keys() - self._ledger.tables[name].columns.keys()
+                self._replaced |= {(name, column) for column in missing}
+
+    def on_commit(self) -> None:
+        """Refuse it: what is lost is not known yet."""
+        raise NotAllowed(ENDS_TRANSACTION)
+
+    def on_rollback(self) -> None:
+        """Let it happen, and nothing after it."""
+        self._is_rolled_back = True
+
+    # ---- counting
+
+    def _measure(self, table: Table, columns: Iterable[str]) -> None:
+        """Count a table, unless it was counted in this revision already, or was made by it."""
+        known = self._known.get(table.identity)
+        if known is None or not table.readable:
             return
-        event.remove(self._connection, "before_cursor_execute", self._before_statement)
-        if self._is_sqlite:
-            now = count_rows(self._connection, self._catalog.keys() & self._rows.keys())
-            for table, rows in now.items():
-                if rows < self._rows[table]:
-                    last = self.losses[-1] if self.losses else None
-                    revision, direction = (last.revision, last.direction) if last else ("(any)", "upgrade")
-                    self.losses.append(Loss(revision, direction, table, self._rows[table] - rows))
-
-    def _look(self) -> None:
-        self._identities = read_identities(self._connection, exclude=self._exclude)
-        self._catalog = tables_of(self._identities)
-
-    def _before_statement(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        """Count the tables that the statement is about to take something from, as they are before its revision does."""
-        drops = bool(_DROPS.search(statement))
-        takes = drops or bool(self._is_sqlite and _DELETES.search(statement))
-        if not takes and not (self._measures and _DDL.search(statement)):
+        seen = self._measures.get(table.identity)
+        names = {identity: name for name, identity in known.columns.items()}
+        # The names that they had before the revision, by the names that they have now.
+        wanted = {c: names[i] for c, i in table.columns.items() if c in columns and i in names}
+        wanted = {c: name for c, name in wanted.items() if not seen or name not in seen.values}
+        if seen and not wanted:
             return
-        live = read_catalog(self._connection, exclude=self._exclude)
-        # A column that comes back is not the one that went; PostgreSQL tells them apart by its numbers.
-        for table in self._measures.keys() & live.keys() if self._is_sqlite else ():
-            self._replaced |= {f"{table}.{column}" for column in self._catalog.get(table, frozenset()) - live[table]}
-        if takes:
-            self._count(statement, live, drops=drops)
+        found = measure(self._connection, table, wanted)
+        values = {name: found.values[column] for column, name in wanted.items()}
+        if seen:
+            self._measures[table.identity] = Measure(seen.rows, {**seen.values, **values})
+        elif table.identity not in self._ledger.emptied:
+            flow = self._flow(table)
+            self._measures[table.identity] = Measure(found.rows + flow.deleted - flow.inserted, values)
 
-    def _count(self, statement: str, live: Catalog, *, drops: bool) -> None:
-        words = {word.lower() for word in re.findall(r"\w+", statement)}
-        mentioned = {table for table in self._catalog if words.issuperset(re.findall(r"\w+", table.lower()))}
-        if _TRUNCATES.search(statement):  # With CASCADE it may empty tables that it does not mention.
-            mentioned = self._truncated = set(self._catalog)
-        for table in mentioned & live.keys():
-            known = self._measures.get(table)
-            if known is None or (drops and not known.values):
-                seen = measure(self._connection, table, live[table] & self._catalog[table] if drops else ())
-                self._measures[table] = Measure(known.rows if known else seen.rows, seen.values)
+    def _flow(self, table: Table) -> Flow:
+        """The rows that the revision inserted and deleted."""
+        now, before = (flows.get(table.identity, Flow()) for flows in (self._ledger.flows(), self._flows))
+        return Flow(max(now.inserted - before.inserted, 0), max(now.deleted - before.deleted, 0))
 
-    def _vanished(self, before: Identities) -> Iterator[tuple[str, int | None]]:
-        """Each table and column that is no more, with what it held; None when nobody counted."""
-        now = self._identities
-        alive = set(now.values())
-        for item, identity in before.items():
-            table, dot, column = item.partition(".")
-            rebuilt = table in now and now[table] != before[table]
-            if item not in self._replaced:
-                if identity in alive or (item in now and (rebuilt or not dot)):
-                    continue
-                if dot and before[table] not in alive and not rebuilt:
-                    continue  # It went with its table.
-            measured = self._measures.get(table)
-            if measured is None or (dot and column not in measured.values):
-                yield item, None
-            else:
-                yield item, measured.of(item)
-
-    def _rows_gone(self, before: Identities) -> dict[str, int]:
-        """The tables that have fewer rows than before, and how many fewer."""
-        after = self._catalog
-        if self._is_sqlite:
-            recount = self._measures.keys() & after.keys()
+    def _gone(self, table: Table) -> Iterator[tuple[str | None, int | None]]:
+        """The rows (None) and the values of each column that are gone from a table of before; None when unknown."""
+        measured = self._measures.get(table.identity)
+        now = next((t for t in self._ledger.tables.values() if t.identity == table.identity), None)
+        if now is None and table.name not in self._ledger.tables:
+            yield None, measured.rows if measured else None
+            return
+        if now is None:  # It was rebuilt: what has its name now has its columns by their names.
+            now = self._ledger.tables[table.name]
+            columns = {c: c for c in table.columns if c in now.columns and (table.name, c) not in self._replaced}
+            left = measure(self._connection, now, columns.values())
+            rows = measured.rows - left.rows if measured else None
         else:
-            rebuilt = {t for t in self._measures.keys() & after.keys() if before.get(t) != self._identities[t]}
-            recount = rebuilt | (self._truncated & self._measures.keys() & after.keys())
-        now = count_rows(self._connection, recount)
-        gone = {table: self._measures[table].rows - rows for table, rows in now.items()}
-        if self._is_sqlite:
-            self._rows = {table: rows for table, rows in self._rows.items() if table in after} | now
-        else:
-            deleted = self._deleted_rows()
-            for table, rows in deleted.items():
-                gone[table] = max(rows - self._deleted.get(table, 0), gone.get(table, 0))
-            self._deleted = deleted
-        return {table: rows for table, rows in gone.items() if rows > 0}
+            names = {identity: name for name, identity in now.columns.items()}
+            columns = {c: names[i] for c, i in table.columns.items() if i in names}
+            counted = [names for c, names in columns.items() if measured and c in measured.values]
+            left = measure(self._connection, now, counted) if counted and now.readable else Measure(0, {})
+            rows = self._rows_gone(now, measured)
+        yield None, rows
+        rebuilt = now.identity != table.identity
+        for column in table.columns:
+            before = measured.values.get(column) if measured else None
+            if column not in columns:
+                yield column, before
+            elif before is not None:
+                yield column, before - left.values[columns[column]] - max(rows or 0, 0)
+            elif rebuilt:
+                yield column, None
 
-    def _values_gone(self, rows_gone: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-        """The columns of tables that were taken from and are still there, with fewer values than their rows explain."""
-        for table, measured in self._measures.items():
-            columns = self._catalog.get(table, frozenset()) & measured.values.keys()
-            if not columns:
+    def _rows_gone(self, table: Table, measured: Measure | None) -> int | None:
+        """The rows that are gone from a table that is still there."""
+        if table.identity in self._ledger.emptied:
+            return measured.rows if measured else None
+        flow = self._flow(table)
+        if not flow.deleted or not table.readable:
+            return flow.deleted
+        now = measure(self._connection, table).rows
+        before = measured.rows if measured else now + flow.deleted - flow.inserted
+        # Not those that it inserted itself, nor those of a savepoint that was rolled back.
+        return min(flow.deleted, before, before + flow.inserted - now)
+
+    # ---- moves
+
+    def _without_moved(self, item: str, lost: int | None, arrived: dict[str, int]) -> int | None:
+        """What of `lost` did not arrive where the revision says it moves it. What arrives is counted for one source."""
+        if lost is None:
+            return None
+        for place in self._destinations.get(item, ()):
+            if place == item or lost <= 0:
                 continue
-            now = measure(self._connection, table, columns)
-            for column in sorted(columns):
-                gone = measured.values[column] - now.values[column] - rows_gone.get(table, 0)
-                if gone > 0 and f"{table}.{column}" not in self._replaced:
-                    yield f"{table}.{column}", gone
+            if "." in place and "." not in item and arrived.get(place):
+                return 0  # Rows that become values, such as a list: how many make one cannot be known.
+            taken = min(lost, arrived.get(place, 0))
+            arrived[place] = arrived.get(place, 0) - taken
+            lost -= taken
+        return lost
 
-    def _deleted_rows(self) -> dict[str, int]:
-        query = "SELECT relname, n_tup_del FROM pg_catalog.pg_stat_xact_user_tables WHERE schemaname = current_schema()"
-        return {table: rows for table, rows in self._connection.execute(text(query)) if table in self._catalog}
-
-    def _without_moved(self, item: str, count: int | None, revision: Revision, direction: Direction) -> int | None:
-        """What of `count` did not arrive where the revision says it moves it."""
-        destinations = revision.destinations(direction).get(item)
-        if not destinations or count is None:
-            return count
-        if "." in item and any("." not in destination for destination in destinations):
-            return 0  # Values that became rows cannot be counted against each other; the declaration vouches for them.
-        if "." not in item and any("." in destination for destination in destinations):
+    def _full(self, place: str) -> int:
+        """How full "table" or "table.column" is; 0 where it does not exist."""
+        found = find({name: table.columns for name, table in self._ledger.tables.items()}, place)
+        if found is None:
             return 0
-        now = self._fullness(destinations)
-        before = {place: self._destinations.get(place, 0) for place in destinations if place != item}
-        arrived = sum(now.get(place, 0) - before.get(place, 0) for place in destinations)
-        return max(count - arrived, 0)
-
-    def _fullness(self, items: Iterable[str]) -> dict[str, int]:
-        """The count of each "table" or "table.column" that exists."""
-        result: dict[str, int] = {}
-        for item in items:
-            table, _, column = item.partition(".")
-            columns = self._catalog.get(table)
-            if columns is not None and (not column or column in columns):
-                result[item] = measure(self._connection, table, [column] if column else ()).of(item)
-        return result
+        name, column = found
+        return measure(self._connection, self._ledger.tables[name], [] if column is None else [column]).of(column)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BESIDE_THE_PACKAGE = Path(__file__).parents[2] / "alembic.ini"
 _SECTION = "antarest"
+_LOOK = Hint("Mend it, then look again", "inv db.history")
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,11 @@ class Project:
             location = path.parent / alembic["script_location"]
             folders = alembic.get("version_locations", "").split(_separator(alembic))
             own = dict(parser[_SECTION]) if parser.has_section(_SECTION) else {}
-        except (configparser.Error, KeyError, UnicodeDecodeError) as error:
-            raise InvalidProject(path, " ".join(str(error).split())) from None
+        except KeyError as error:
+            missing = "section [alembic]" if "alembic" in error.args else "script_location in the section [alembic]"
+            raise InvalidProject(path, f"it has no {missing}", [_LOOK]) from None
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise InvalidProject(path, " ".join(str(error).split()), [_LOOK]) from None
         script = own.get("rollback_script")
         return cls(
             ini=path,
@@ -87,8 +91,12 @@ class Project:
         """The revision graph, read from the files once.
 
         Raises:
+            InvalidProject: the folder of the revision files does not exist.
             MigrationError: a file cannot be read, or the files do not make a graph.
         """
+        for folder in self.versions:
+            if not folder.is_dir():  # Without this, an upgrade would have nothing to do.
+                raise InvalidProject(self.ini, f"there is no folder {folder}, where its revisions should be", [_LOOK])
         return read_history(self.versions)
 
     @property
@@ -112,7 +120,8 @@ class Project:
         try:
             metadata: MetaData = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
-            raise InvalidProject(self.ini, f"[{_SECTION}] metadata = {self.metadata_name}: {error}") from error
+            reason = f"[{_SECTION}] metadata = {self.metadata_name}: {error}"
+            raise InvalidProject(self.ini, reason, [_LOOK]) from error
         return metadata
 
     def alembic_options(self) -> dict[str, Any]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from antarest.migration.workflow import HistoryEntry, Status
 
 _MESSAGE_WIDTH = 72
+INTERRUPTED = """\
+interrupted: a run that was not committed was rolled back
+  See where the database is:   inv db.status
+"""
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 

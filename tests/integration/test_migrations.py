@@ -1,87 +1,24 @@
 """Every revision, on both engines, with rows in every table.
 
-Whoever moves the database here does it in an Alembic run of its own, as production does: one run remembers the enum
-types that it created, and so hides what a later one stumbles over. Twice, at the end, each run is a process as well.
+Whatever moves a database here is an Alembic run of its own, as in production: one run remembers the enum types that it
+created, and so hides what a later one stumbles over. In the last two tests each run is a process as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import pytest
-from sqlalchemy import URL, Connection, NullPool, text
+from sqlalchemy import URL
 
-from antarest.core.config import DbConfig
-from antarest.core.persistence import create_db_engine
 from antarest.migration.history import BASE, Direction, Revision
 from antarest.migration.inventory import Inventory, differences, parity, reflect
-from antarest.migration.loss import Agreement
-from antarest.migration.plan import RollbackPlan
-from antarest.migration.project import Project
-from antarest.migration.rows import Snapshot, changes, fill, snapshot
+from antarest.migration.rows import Snapshot, changes
 from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
-from antarest.migration.workflow import MigrationWorkflow
-from tests.rows import values_at
-from tests.support import ROOT, ConfigFile, Run
-
-PROJECT = Project.load(ROOT / "alembic.ini")
-HISTORY = PROJECT.history
-
-each_revision = pytest.mark.parametrize(
-    "revision", [pytest.param(HISTORY[id_], id=HISTORY[id_].path.stem) for id_ in HISTORY.order]
-)
-
-
-@dataclass(frozen=True)
-class Database:
-    """A database that moves by runs of its own, and shows its schema and its rows."""
-
-    url: URL
-
-    @property
-    def workflow(self) -> MigrationWorkflow:
-        return MigrationWorkflow(PROJECT, DbConfig(url=self.url))
-
-    @contextmanager
-    def connected(self) -> Iterator[Connection]:
-        """A connection as the application has it: foreign keys are enforced. What is done with it is committed."""
-        with create_db_engine(self.url, poolclass=NullPool).begin() as connection:
-            yield connection
-
-    def upgrade(self, to: str = "head") -> None:
-        if to != BASE:
-            self.workflow.upgrade(to)
-
-    def downgrade(self, to: str) -> None:
-        """Without a plan, which takes longer than the run; that has tests of its own."""
-        plan = RollbackPlan(self.workflow.current(), to, ())
-        self.workflow.rollback(plan, Agreement(everything=True))
-
-    def fill(self) -> Snapshot:
-        """Put rows into every table."""
-        applied = HISTORY.applied(self.workflow.current())
-        with self.connected() as connection:
-            added = fill(connection, values=values_at(id_ for id_ in HISTORY.order if id_ in applied))
-        assert all(added.values()), added
-        return self.rows()
-
-    def rows(self) -> Snapshot:
-        with self.connected() as connection:
-            return snapshot(connection)
-
-    def schema(self) -> Inventory:
-        with self.connected() as connection:
-            return reflect(connection)
-
-    def sequences(self) -> dict[str, int]:
-        """How far each sequence is; SQLite has none."""
-        if self.url.get_backend_name() == "sqlite":
-            return {}
-        with self.connected() as connection:
-            found = connection.execute(text("SELECT sequencename, last_value FROM pg_sequences"))
-            return dict(found.tuples().all())
+from tests.database import HISTORY, PROJECT, Database
+from tests.support import ConfigFile, Run
 
 
 @pytest.fixture
@@ -98,13 +35,20 @@ def migrated(migrated_database: URL) -> Database:
 
 
 def below(revision: Revision) -> str:
-    """The revision, or base, that is below it."""
+    """The revision, or base, that a rollback of this one goes to."""
     return HISTORY.states_below([revision.id])[0]
 
 
 def items(rows: Snapshot) -> set[str]:
     """Every "table" and "table.column"."""
     return {*rows.tables, *(f"{name}.{column}" for name, table in rows.tables.items() for column in table.columns)}
+
+
+def values(rows: Snapshot, column: str) -> set[tuple[object, ...]]:
+    """The values of a "table.column" that are not NULL, each with the key of its row."""
+    table, _, name = column.partition(".")
+    found = rows.tables[table].pick([*rows.tables[table].key, name])
+    return {row for row in found if row[-1] is not None}
 
 
 def without(rows: Snapshot, lost: Mapping[str, str]) -> Snapshot:
@@ -117,8 +61,13 @@ def without(rows: Snapshot, lost: Mapping[str, str]) -> Snapshot:
     return Snapshot(kept)
 
 
+def both_ways(revision: Revision) -> dict[str, str]:
+    """What it loses on its way up and on its way down."""
+    return {**revision.losses("upgrade"), **revision.losses("downgrade")}
+
+
 def renames(revision: Revision, direction: Direction) -> dict[str, str]:
-    """The moves that only give another name: of a table, or of a column within its table."""
+    """The moves that only give another name: to a table, or to a column of the same table."""
     result = {}
     for source, (destination, *_) in revision.destinations(direction).items():
         (table, _, column), (new_table, _, new_column) = source.partition("."), destination.partition(".")
@@ -130,63 +79,83 @@ def renames(revision: Revision, direction: Direction) -> dict[str, str]:
 
 
 def assert_kept(before: Snapshot, after: Snapshot, revision: Revision, direction: Direction) -> None:
-    """Nothing but declared losses is missing after the revision ran, and what it moves has arrived."""
-    declared, destinations = revision.losses(direction), revision.destinations(direction)
-    kept, renamed = without(before, declared), renames(revision, direction)
-    assert changes(kept, after, renamed=renamed) == []
-    gone = items(kept.renamed(renamed)) - items(after)
-    assert {item for item in gone if item.partition(".")[0] not in gone or "." not in item} <= destinations.keys()
-    for source, places in destinations.items():
+    """Nothing is missing but what the revision declares as lost, and what it moves has arrived."""
+    lost, moves, renamed = revision.losses(direction), revision.destinations(direction), renames(revision, direction)
+    kept = without(before, lost).renamed(renamed)
+    assert changes(kept, after) == []
+    gone = items(kept) - items(after)
+    assert {item for item in gone if "." not in item or item.partition(".")[0] not in gone} <= moves.keys()
+    for source, places in moves.items():
         assert items(after).issuperset(places)
-        if source not in declared and source not in renamed and all("." in item for item in (source, *places)):
-            arrived = {pair for place in places for pair in values(after, place)}
-            assert [pair for pair in values(before, source) if pair not in arrived] == []
+        if source not in lost and source not in renamed and all("." in place for place in (source, *places)):
+            assert values(before, source) <= set[tuple[object, ...]]().union(*(values(after, each) for each in places))
 
 
-def values(rows: Snapshot, item: str) -> list[tuple[object, ...]]:
-    """The values of a column that are not NULL, each with the key of its row."""
-    table, _, column = item.partition(".")
-    found = rows.tables[table].pick([*rows.tables[table].key, column])
-    return [row for row in found if row[-1] is not None]
+# ---- each revision
 
 
-def both_ways(revision: Revision) -> dict[str, str]:
-    return {**revision.losses("upgrade"), **revision.losses("downgrade")}
+@dataclass(frozen=True)
+class Filled:
+    """A database at some revision, with rows in every table, to be copied."""
+
+    engine: EngineName
+    database: Database
+    rows: Snapshot
+    schema: Inventory
+    sequences: dict[str, int]
 
 
-# ---- one revision
+@pytest.fixture(scope="module")
+def filled(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[Filled]:
+    engine, revision = request.param
+    with scratch_database(engine, postgres) as url:
+        database = Database(url)
+        database.upgrade(revision)
+        yield Filled(engine, database, database.fill(), database.schema(), database.sequences())
 
 
-@each_revision
-def test_rows_survive_up_and_down_and_up(database: Database, revision: Revision) -> None:
-    database.upgrade(below(revision))
-    old_rows, old_schema, sequences = database.fill(), database.schema(), database.sequences()
-
-    database.upgrade(revision.id)
-    rows, schema = database.rows(), database.schema()
-    assert_kept(old_rows, rows, revision, "upgrade")
-
-    database.downgrade(below(revision))
-    assert differences(old_schema, database.schema()) == []
-    assert changes(without(old_rows, both_ways(revision)), database.rows()) == []
-    assert database.sequences() == sequences
-
-    database.upgrade(revision.id)
-    assert differences(schema, database.schema()) == []
-    assert changes(without(rows, both_ways(revision)), database.rows()) == []
+@pytest.fixture
+def copy(filled: Filled, postgres: PostgresServer) -> Iterator[Database]:
+    with scratch_database(filled.engine, postgres, template=filled.database.url.database) as url:
+        yield Database(url)
 
 
-@each_revision
-def test_rows_survive_down_and_up(database: Database, revision: Revision) -> None:
-    database.upgrade(revision.id)
-    rows, schema = database.fill(), database.schema()
+REVISIONS = [(engine, HISTORY[id_]) for engine in ("sqlite", "postgresql") for id_ in HISTORY.order]
+IDS = [f"{engine}-{revision.path.stem}" for engine, revision in REVISIONS]
 
-    database.downgrade(below(revision))
-    assert_kept(rows, database.rows(), revision, "downgrade")
+# pytest orders by the position in these lists, so that what one of the two tests fills, the other one uses next.
+from_below = pytest.mark.parametrize(
+    ("filled", "revision"), [((engine, below(each)), each) for engine, each in REVISIONS], ids=IDS, indirect=["filled"]
+)
+from_above = pytest.mark.parametrize(
+    ("filled", "revision"), [((engine, each.id), each) for engine, each in REVISIONS], ids=IDS, indirect=["filled"]
+)
 
-    database.upgrade(revision.id)
-    assert differences(schema, database.schema()) == []
-    assert changes(without(rows, both_ways(revision)), database.rows()) == []
+
+@from_below
+def test_rows_survive_up_and_down_and_up(filled: Filled, copy: Database, revision: Revision) -> None:
+    copy.upgrade(revision.id)
+    rows, schema = copy.rows(), copy.schema()
+    assert_kept(filled.rows, rows, revision, "upgrade")
+
+    copy.downgrade(below(revision))
+    assert differences(filled.schema, copy.schema()) == []
+    assert changes(without(filled.rows, both_ways(revision)), copy.rows()) == []
+    assert copy.sequences() == filled.sequences
+
+    copy.upgrade(revision.id)
+    assert differences(schema, copy.schema()) == []
+    assert changes(without(rows, both_ways(revision)), copy.rows()) == []
+
+
+@from_above
+def test_rows_survive_down_and_up(filled: Filled, copy: Database, revision: Revision) -> None:
+    copy.downgrade(below(revision))
+    assert_kept(filled.rows, copy.rows(), revision, "downgrade")
+
+    copy.upgrade(revision.id)
+    assert differences(filled.schema, copy.schema()) == []
+    assert changes(without(filled.rows, both_ways(revision)), copy.rows()) == []
 
 
 # ---- the whole history
@@ -200,39 +169,34 @@ def test_an_upgrade_from_empty_reaches_head(database: Database) -> None:
 
 
 def test_rows_of_the_oldest_schema_reach_head_in_one_run(database: Database) -> None:
-    first = HISTORY[HISTORY.order[0]]
-    database.upgrade(first.id)
+    database.upgrade(HISTORY.order[0])
     rows = database.fill()
 
-    losses = database.workflow.upgrade().losses
+    database.upgrade()
 
-    renamed = {source: new for id_ in HISTORY.order for source, new in renames(HISTORY[id_], "upgrade").items()}
-    declared = {loss.item: loss.reason for loss in losses}
-    assert changes(without(rows, declared | {"bots.is_author": "now a boolean"}), database.rows(), renamed=renamed) == []
+    revisions = [HISTORY[id_] for id_ in HISTORY.order]
+    lost = {item: why for revision in revisions for item, why in revision.losses("upgrade").items()}
+    renamed = {source: new for revision in revisions for source, new in renames(revision, "upgrade").items()}
+    assert changes(without(rows, lost), database.rows(), renamed=renamed) == []
 
 
-def test_a_downgrade_to_base_leaves_nothing(migrated: Database) -> None:
+def test_a_downgrade_to_base_leaves_nothing_but_the_empty_version_table(migrated: Database) -> None:
     migrated.fill()
 
     migrated.downgrade(BASE)
 
     with migrated.connected() as connection:
         left = reflect(connection, exclude=())
-        rows = connection.execute(text(f"SELECT count(*) FROM {PROJECT.version_table}")).scalar()
     assert left.tables.keys() == {PROJECT.version_table}
-    assert rows == 0
-    assert (left.enums, left.sequences, left.views, left.triggers, left.functions, left.domains) == ({}, {}, {}, {}, {}, {})
-
-
-def test_no_upgrade_leaves_a_temporary_table(migrated: Database) -> None:
-    assert [table for table in migrated.schema().tables if table.startswith("_alembic_tmp_")] == []
+    assert replace(left, tables={}) == Inventory(engine=left.engine)
+    assert migrated.query(f"SELECT * FROM {PROJECT.version_table}") == []
 
 
 def test_the_models_and_the_migrations_make_the_same_schema(migrated: Database, database: Database) -> None:
     with database.connected() as connection:
         PROJECT.metadata().create_all(connection)
 
-    assert [str(difference) for difference in differences(migrated.schema(), database.schema())] == []
+    assert [str(each) for each in differences(migrated.schema(), database.schema())] == []
 
 
 def test_both_engines_have_the_same_schema_at_each_revision(postgres: PostgresServer) -> None:
@@ -245,8 +209,7 @@ def test_both_engines_have_the_same_schema_at_each_revision(postgres: PostgresSe
             postgresql.upgrade(revision)
             found[revision] = [str(each) for each in parity(sqlite.schema(), postgresql.schema())]
 
-    assert {revision: differing for revision, differing in found.items() if differing} == {}
-    assert found.keys() == set(HISTORY.order)
+    assert found == dict.fromkeys(HISTORY.order, [])
 
 
 # ---- each step a process
@@ -272,6 +235,7 @@ def test_downgraded_one_by_one_by_alembic_nothing_is_left(
     for revision in reversed(HISTORY.order):
         done = run("alembic", "-x", "allow-data-loss", "downgrade", "-1", env=environment)
         assert done.code == 0, done.err
-        assert migrated.workflow.current() == tuple(HISTORY[revision].down)
+        assert migrated.workflow.current() == HISTORY[revision].down
 
-    assert migrated.schema() == Inventory(engine=migrated.schema().engine)
+    left = migrated.schema()
+    assert left == Inventory(engine=left.engine)

@@ -60,8 +60,8 @@ def test_every_link_resolves(target: str) -> None:
 
 def error_table() -> str:
     """The table of error codes, as the README has it."""
-    for module in ("antarest.migration.errors", "antarest.migration.scratch", "antarest.migration.grants"):
-        importlib.import_module(module)
+    for module in ("errors", "scratch", "grants", "rows"):
+        importlib.import_module(f"antarest.migration.{module}")
     rows = sorted((cls.code, cls.exit_code, (cls.__doc__ or "").partition("\n")[0]) for cls in _leaves(AntarestError))
     lines = [f"| `{code}` | {exit_code} | {meaning} |" for code, exit_code, meaning in rows]
     return "\n".join(["| code | exit | what happened |", "|---|---|---|", *lines]) + "\n"

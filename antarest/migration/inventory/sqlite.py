@@ -8,11 +8,16 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from antarest.migration.inventory._common import computed, constraints
 from antarest.migration.inventory.schema import Column, Definition, Index, Inventory, Table, Unique
 from antarest.migration.inventory.sql import closing, join, name_of, normalise, parse_index, split, tokenise
 
+_MASTER = r"""
+    SELECT type, name, tbl_name, sql FROM sqlite_master
+    WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name
+"""
 # The inspector maps a declared type to the nearest it knows; a strict comparison needs what was declared.
 _DECLARED_TYPES = """
     SELECT m.name, x.name, x.type FROM sqlite_master AS m JOIN pragma_table_xinfo(m.name) AS x WHERE m.type = 'table'
@@ -36,56 +41,59 @@ class _TableText(NamedTuple):
 
 def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
     """The inventory of the main schema of a SQLite database."""
-    inspector = sa.inspect(connection)
-    master = connection.exec_driver_sql(
-        "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-    ).all()
-    texts = {name: _table_text(sql) for kind, name, _, sql in master if kind == "table"}
-    types = {
-        (table, column): normalise(text.upper().removesuffix(" GENERATED ALWAYS")).upper()
-        for table, column, text in _rows(connection, _DECLARED_TYPES)
-    }
-    uniques = _unique_columns(_rows(connection, _UNIQUE_COLUMNS))
-    found = constraints(inspector, {})
-    tables = {}
-    for (_, name), columns in inspector.get_multi_columns().items():
-        if name in exclude:
-            continue
-        text, own = texts[name], found[name]
-        tables[name] = Table(
-            name=name,
-            columns=tuple(
-                Column(
-                    name=column["name"],
-                    type=types[name, column["name"]],
-                    nullable=column["nullable"],
-                    default=column["default"],
-                    computed=computed(column),
-                    autoincrement=column["name"] == text.autoincrement,
-                    collation=text.collations.get(column["name"]),
-                )
-                for column in columns
-            ),
-            primary_key=own.primary_key,
-            foreign_keys=own.foreign_keys,
-            uniques=tuple(sorted((text.uniques.get(each, Unique(each)) for each in uniques[name]), key=repr)),
-            checks=own.checks,
-            indexes=tuple(
-                Index(index, name, *parse_index(sql))
-                for kind, index, table, sql in sorted(master)
-                if kind == "index" and table == name
-            ),
-            options=text.options,
-        )
+    master = connection.exec_driver_sql(_MASTER).all()
+    indexes: dict[str, list[Index]] = defaultdict(list)
+    for kind, name, table, sql in master:
+        if kind == "index":
+            indexes[table].append(Index(name, table, *parse_index(sql)))
+    texts = {name: _table_text(sql) for kind, name, _, sql in master if kind == "table" and name not in exclude}
     return Inventory(
         engine="sqlite",
-        tables=tables,
+        tables=_tables(connection, texts, indexes),
         views={name: Definition(name, normalise(sql)) for kind, name, _, sql in master if kind == "view"},
         triggers={
             f"{table}.{name}": Definition(name, normalise(sql))
             for kind, name, table, sql in master
             if kind == "trigger" and table not in exclude
         },
+    )
+
+
+def _tables(
+    connection: Connection, texts: Mapping[str, _TableText], indexes: Mapping[str, Sequence[Index]]
+) -> dict[str, Table]:
+    inspector = sa.inspect(connection)
+    types = {
+        (table, column): normalise(text.upper().removesuffix(" GENERATED ALWAYS")).upper()
+        for table, column, text in _rows(connection, _DECLARED_TYPES)
+    }
+    uniques = _unique_columns(_rows(connection, _UNIQUE_COLUMNS))
+    found = constraints(inspector, {})
+    columns = inspector.get_multi_columns()
+    return {
+        name: Table(
+            name=name,
+            columns=tuple(_column(each, types[name, each["name"]], text) for each in columns[None, name]),
+            primary_key=found[name].primary_key,
+            foreign_keys=found[name].foreign_keys,
+            uniques=tuple(sorted((text.uniques.get(each, Unique(each)) for each in uniques[name]), key=repr)),
+            checks=found[name].checks,
+            indexes=tuple(indexes.get(name, ())),
+            options=text.options,
+        )
+        for name, text in texts.items()
+    }
+
+
+def _column(column: ReflectedColumn, declared: str, text: _TableText) -> Column:
+    return Column(
+        name=column["name"],
+        type=declared,
+        nullable=column["nullable"],
+        default=column["default"],
+        computed=computed(column),
+        autoincrement=column["name"] == text.autoincrement,
+        collation=text.collations.get(column["name"]),
     )
 
 

@@ -15,6 +15,7 @@ PASSWORDS = [
     "100%",
     "%40",
     "a b+c",
+    "a b/c",
     "?x=y&z",
     "#frag[ment]",
     "ünï",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
-from antarest.migration.inventory import Column, Difference, Inventory, differences, parity, reflect
+from antarest.migration.inventory import Column, Difference, Inventory, differences, reflect
+from tests.support_schemas import opened, run
 
 BASE = {
     "sqlite": """
@@ -179,68 +179,6 @@ CASES = [
     for old, new, expected in cases
 ]
 
-MODELS = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-sa.Table(
-    "job",
-    MODELS,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("big", sa.BigInteger().with_variant(sa.Integer, "sqlite"), sa.ForeignKey("big.id", ondelete="CASCADE")),
-    sa.Column("name", sa.String(36), nullable=False, unique=True, server_default="it's"),
-    sa.Column("kind", sa.Enum("RAW", "VARIANT", "O'K", name="kind", create_constraint=True), server_default="RAW"),
-    sa.Column("soft", sa.Enum("A", "B", name="soft", native_enum=False, create_constraint=True)),
-    sa.Column("done", sa.Boolean(create_constraint=True, name="done"), server_default=sa.false(), nullable=False),
-    sa.Column("count", sa.Integer, server_default="-1"),
-    sa.Column("ratio", sa.Float),
-    sa.Column("single", sa.Double),
-    sa.Column("amount", sa.Numeric(10, 2)),
-    sa.Column("at", sa.DateTime, server_default=sa.func.now()),
-    sa.Column("day", sa.Date),
-    sa.Column("hour", sa.Time),
-    sa.Column("args", sa.JSON),
-    sa.Column("blob", sa.LargeBinary),
-    sa.Column("token", sa.Uuid),
-    sa.Column("text", sa.Text),
-    sa.CheckConstraint("count >= -1 AND (ratio < 3 OR NOT done)", name="range"),
-    sa.CheckConstraint("name IN ('a', 'b, c') AND text LIKE 'x%'", name="names"),
-    sa.Index("ix_job_at", sa.column("at").desc()),
-    sa.Index("ix_job_lower", sa.func.lower(sa.column("name")), unique=True),
-)
-sa.Table("big", MODELS, sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True))
-sa.Table("child", MODELS, sa.Column("id", sa.ForeignKey("job.id"), primary_key=True))
-sa.Table(
-    "log",
-    MODELS,
-    sa.Column("id", sa.Integer, sa.Sequence("log_id_sequence"), primary_key=True),
-    sa.Column("job_id", sa.ForeignKey("job.id", ondelete="SET NULL", onupdate="CASCADE"), index=True),
-)
-
-
-@contextmanager
-def opened(url: URL) -> Iterator[Connection]:
-    """A connection to a database; the engine is disposed of afterwards."""
-    engine = sa.create_engine(url)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def run(connection: Connection, ddl: str) -> None:
-    """Run statements separated by semicolons and a line break, and keep what they did."""
-    for statement in ddl.replace("; CREATE", ";\nCREATE").split(";\n"):
-        if statement.strip():
-            connection.exec_driver_sql(statement)
-    connection.commit()
-
 
 def inventory_of(connection: Connection, ddl: str) -> Inventory:
     """The inventory of a schema that is created for it, and gone again afterwards."""
@@ -260,16 +198,6 @@ def inventory_of(connection: Connection, ddl: str) -> Inventory:
 def base(empty_database: URL) -> Iterator[Connection]:
     with opened(empty_database) as connection:
         yield connection
-
-
-@pytest.fixture
-def both(sqlite_database: URL, postgres_database: URL) -> Iterator[tuple[Connection, Connection]]:
-    """The models, created on both engines."""
-    with opened(sqlite_database) as sqlite, opened(postgres_database) as postgresql:
-        for connection in (sqlite, postgresql):
-            MODELS.create_all(connection)
-            connection.commit()
-        yield sqlite, postgresql
 
 
 @pytest.mark.parametrize(("engine", "old", "new", "expected"), CASES)
@@ -373,84 +301,6 @@ def test_the_sides_are_called_as_the_caller_says() -> None:
 
     assert missing.render("the database", "the models") == "index ix_study_owner_id: only in the models"
     assert nullable.render("a", "b") == "study.path: nullable: False -> True"
-
-
-def test_the_same_models_have_parity(both: tuple[Connection, Connection]) -> None:
-    sqlite, postgresql = both
-
-    assert [str(each) for each in parity(reflect(sqlite), reflect(postgresql))] == []
-
-
-def test_the_models_created_twice_have_no_drift(both: tuple[Connection, Connection]) -> None:
-    for connection in both:
-        before = reflect(connection)
-        MODELS.drop_all(connection)
-        MODELS.create_all(connection)
-
-        assert [str(each) for each in differences(before, reflect(connection))] == []
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ("ALTER TABLE job ALTER name TYPE VARCHAR(40)", "job.name: type: VARCHAR(36) -> VARCHAR(40)"),
-        ("ALTER TABLE job ALTER count TYPE BIGINT", "job.count: type: INTEGER -> BIGINT"),
-        ("ALTER TABLE job ALTER at TYPE TIMESTAMPTZ", "job.at: type: DATETIME -> TIMESTAMP WITH TIME ZONE"),
-        ("ALTER TABLE job ALTER amount TYPE NUMERIC(9, 2)", "job.amount: type: NUMERIC(10,2) -> NUMERIC(9,2)"),
-        ("ALTER TABLE job ALTER ratio SET NOT NULL", "job.ratio: nullable: True -> False"),
-        ("ALTER TABLE job ALTER done SET DEFAULT true", "job.done: default: false -> true"),
-        ("ALTER TABLE job ALTER name DROP DEFAULT", "job.name: default: it's -> none"),
-        ("ALTER TABLE job ALTER name SET DEFAULT 'its'", "job.name: default: it's -> its"),
-        ("ALTER TABLE job ALTER count SET DEFAULT -2", "job.count: default: -1 -> -2"),
-        ("ALTER TABLE job DROP COLUMN day", "job.day: only in SQLite"),
-        ("ALTER TABLE job ADD COLUMN week INTEGER", "job.week: only in PostgreSQL"),
-        ("ALTER TYPE kind ADD VALUE 'NEW'", "job.kind: type: ENUM(O'K, RAW, VARIANT) -> ENUM(NEW, O'K, RAW, VARIANT)"),
-        ("ALTER TABLE job DROP CONSTRAINT ck_job_soft", "job.soft: type: ENUM(A, B) -> VARCHAR(1)"),
-        ("ALTER TABLE job DROP CONSTRAINT ck_job_range", "check job.((count >= -1) and ((ratio < 3) or (not done)))"),
-        ("ALTER TABLE log DROP CONSTRAINT fk_log_job_id_job", "foreign key log(job_id): only in SQLite"),
-        (
-            (
-                "ALTER TABLE log DROP CONSTRAINT fk_log_job_id_job,"
-                " ADD CONSTRAINT fk_log_job_id_job FOREIGN KEY (job_id) REFERENCES job ON UPDATE CASCADE"
-            ),
-            "foreign key log(job_id): on delete: SET NULL -> NO ACTION",
-        ),
-        ("ALTER TABLE job RENAME CONSTRAINT uq_job_name TO u", "unique job(name): name: uq_job_name -> u"),
-        ("ALTER TABLE job DROP CONSTRAINT uq_job_name", "unique job(name): only in SQLite"),
-        ("ALTER TABLE child DROP CONSTRAINT pk_child", "primary key child: only in SQLite"),
-        ("DROP INDEX ix_job_at", "index ix_job_at: only in SQLite"),
-        ("DROP INDEX ix_job_at;\nCREATE INDEX ix_job_at ON job (at)", "index ix_job_at: keys: at desc -> at"),
-        (
-            "DROP INDEX ix_job_lower;\nCREATE INDEX ix_job_lower ON job (lower(name))",
-            "index ix_job_lower: unique: True -> False",
-        ),
-        (
-            "DROP INDEX ix_log_job_id;\nCREATE INDEX ix_log_job_id ON log (job_id) WHERE id > 1",
-            "index ix_log_job_id: where: none -> (id > 1)",
-        ),
-        ("CREATE VIEW v AS SELECT 1 AS one", "view v: only in PostgreSQL"),
-        ("DROP TABLE log", "table log: only in SQLite"),
-        ("CREATE TABLE more (id INTEGER)", "table more: only in PostgreSQL"),
-    ],
-)
-def test_a_lack_of_parity_is_found(both: tuple[Connection, Connection], change: str, expected: str) -> None:
-    sqlite, postgresql = both
-    run(postgresql, change)
-
-    found = [each.render("SQLite", "PostgreSQL") for each in parity(reflect(sqlite), reflect(postgresql))]
-
-    assert len(found) == 1
-    assert found[0].startswith(expected)
-
-
-def test_an_id_that_sqlite_does_not_generate_breaks_parity(sqlite_database: URL, postgres_database: URL) -> None:
-    with opened(sqlite_database) as sqlite, opened(postgres_database) as postgresql:
-        run(sqlite, "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY)")
-        run(postgresql, "CREATE TABLE t (id BIGSERIAL PRIMARY KEY)")
-
-        assert [str(each) for each in parity(reflect(sqlite), reflect(postgresql))] == [
-            "t.id: default: none -> generated"
-        ]
 
 
 def test_a_column_of_the_inventory_is_what_the_engine_says(base: Connection) -> None:

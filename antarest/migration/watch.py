@@ -1,0 +1,133 @@
+"""Connections that tell a watcher of each statement, and of the end of their transaction, before it happens.
+
+SQLAlchemy's events do not hear a revision that takes the driver's own connection or cursor. These classes do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Protocol
+
+
+class Watcher(Protocol):
+    """Who is told."""
+
+    def before(self, statement: str) -> None:
+        """A statement is about to run."""
+
+    def after(self, statement: str) -> None:
+        """A statement has run."""
+
+    def on_commit(self) -> None:
+        """The driver is about to commit."""
+
+    def on_rollback(self) -> None:
+        """The driver is about to roll back."""
+
+
+class WatchedConnection:
+    """What the connections of both drivers have in common.
+
+    Attributes:
+        watcher: who is told; nobody when it is None.
+    """
+
+    watcher: Watcher | None = None
+
+    @contextmanager
+    def telling(self, statement: str) -> Iterator[None]:
+        """Tell of a statement that runs inside the block. What the watcher itself runs is not told."""
+        watcher, self.watcher = self.watcher, None
+        try:
+            if watcher:
+                watcher.before(statement)
+            yield
+            if watcher:
+                watcher.after(statement)
+        finally:
+            self.watcher = watcher
+
+
+class SqliteConnection(WatchedConnection, sqlite3.Connection):
+    """A connection of `sqlite3`."""
+
+    def cursor(self, factory: Any = None) -> Any:
+        """Make a cursor that tells of its statements."""
+        return super().cursor(factory or _SqliteCursor)
+
+    def commit(self) -> None:
+        """Commit, if the watcher lets it."""
+        if self.watcher:
+            self.watcher.on_commit()
+        super().commit()
+
+    def rollback(self) -> None:
+        """Roll back, and tell of it."""
+        if self.watcher:
+            self.watcher.on_rollback()
+        super().rollback()
+
+
+class _SqliteCursor(sqlite3.Cursor):
+    connection: SqliteConnection
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        with self.connection.telling(sql):
+            return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        with self.connection.telling(sql):
+            return super().executemany(sql, parameters)
+
+    def executescript(self, script: str, /) -> sqlite3.Cursor:
+        """Run the statements one by one: the driver's own method would commit first."""
+        if not self.connection.watcher:
+            return super().executescript(script)
+        statement = ""
+        for part in script.split(";"):
+            statement += f"{part};"
+            if sqlite3.complete_statement(statement):
+                self.execute(statement)
+                statement = ""
+        return self
+
+
+@cache
+def postgres_connection() -> type[Any]:
+    """The class of connections of `psycopg2`, which is imported only where it is needed."""
+    from psycopg2.extensions import connection, cursor
+    from psycopg2.sql import Composable
+
+    class PostgresConnection(WatchedConnection, connection):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.cursor_factory = PostgresCursor
+
+        def commit(self) -> None:
+            if self.watcher:
+                self.watcher.on_commit()
+            super().commit()
+
+        def rollback(self) -> None:
+            if self.watcher:
+                self.watcher.on_rollback()
+            super().rollback()
+
+    class PostgresCursor(cursor):
+        def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
+            with self.connection.telling(self._text(query)):
+                super().execute(query, vars)
+
+        def executemany(self, query: Any, vars_list: Any) -> None:
+            with self.connection.telling(self._text(query)):
+                super().executemany(query, vars_list)
+
+        def _text(self, query: Any) -> str:
+            if isinstance(query, Composable):
+                return query.as_string(self)
+            return query.decode() if isinstance(query, bytes) else str(query)
+
+    return PostgresConnection

@@ -1,0 +1,88 @@
+"""A database under test: it moves in runs of its own, takes rows, and shows its schema and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import URL, Connection, NullPool, text
+
+from antarest.core.config import DbConfig
+from antarest.core.persistence import create_db_engine
+from antarest.migration.history import BASE, HEAD
+from antarest.migration.inventory import Inventory, reflect
+from antarest.migration.loss import Agreement
+from antarest.migration.plan import RollbackPlan
+from antarest.migration.project import Project
+from antarest.migration.rows import Snapshot, fill, snapshot
+from antarest.migration.workflow import MigrationWorkflow
+from tests.rows import values_at
+from tests.support import ROOT
+
+PROJECT = Project.load(ROOT / "alembic.ini")
+HISTORY = PROJECT.history
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of the project's own history; each move is an Alembic run of its own."""
+
+    url: URL
+
+    @property
+    def workflow(self) -> MigrationWorkflow:
+        """The workflow on it."""
+        return MigrationWorkflow(PROJECT, DbConfig(url=self.url))
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """Connect as the application does, with foreign keys enforced. What is done is committed."""
+        with create_db_engine(self.url, poolclass=NullPool).begin() as connection:
+            yield connection
+
+    def execute(self, *statements: str, **parameters: object) -> None:
+        """Run SQL statements, and commit."""
+        with self.connected() as connection:
+            for statement in statements:
+                connection.execute(text(statement), parameters)
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of an SQL query."""
+        with self.connected() as connection:
+            return [tuple(row) for row in connection.execute(text(statement))]
+
+    def upgrade(self, to: str = HEAD) -> None:
+        """Upgrade it."""
+        if to != BASE:
+            self.workflow.upgrade(to)
+
+    def downgrade(self, to: str) -> None:
+        """Downgrade it, whatever is lost; without a plan, which takes longer than the run."""
+        plan = RollbackPlan(self.workflow.current(), to, ())
+        self.workflow.rollback(plan, Agreement(everything=True))
+
+    def fill(self) -> Snapshot:
+        """Put rows into every table, and return them."""
+        applied = HISTORY.applied(self.workflow.current())
+        with self.connected() as connection:
+            added = fill(connection, values=values_at(id_ for id_ in HISTORY.order if id_ in applied))
+        assert all(added.values()), added
+        return self.rows()
+
+    def rows(self) -> Snapshot:
+        """All its rows."""
+        with self.connected() as connection:
+            return snapshot(connection)
+
+    def schema(self) -> Inventory:
+        """Its schema."""
+        with self.connected() as connection:
+            return reflect(connection)
+
+    def sequences(self) -> dict[str, int]:
+        """How far each of its sequences is; SQLite has none."""
+        if self.url.get_backend_name() == "sqlite":
+            return {}
+        return {name: value for name, value in self.query("SELECT sequencename, last_value FROM pg_sequences")}

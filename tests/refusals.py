@@ -1,0 +1,109 @@
+"""What every refusal has in common, whoever prints it: its shape, its length, no password, and ways on that exist."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from dataclasses import dataclass
+from functools import cache
+
+from alembic.config import CommandLine
+
+import tasks
+from antarest.core.errors import EXIT_DONE
+from antarest.migration.__main__ import _parser
+from tests.support import Result
+
+SECRET = "s3cr3t%@:/x"  # a password that each layer could misread, or show in a spelling of its own
+_MARK = "s3cr3t"  # what every spelling of it begins with
+_MOST_LINES = 9
+
+_PROGRAMS = {"git", "ls", "export", "pip", "psql", "pg_isready", "createdb", "createuser", "sqlite3"}
+_FILE_LINE = re.compile(r"[\w.]+: \S.*|(\[\w+\] )?\w+ = \S.*|GRANT .*;|\$\{\w+\}")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error as it was printed."""
+
+    code: str
+    fact: str
+    details: dict[str, str]
+    state: str
+    hints: tuple[tuple[str, str], ...]
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands that it names."""
+        return [command for _, command in self.hints if command]
+
+
+def refusal(result: Result, code: str, exit_code: int) -> Refusal:
+    """The error that a command ended with, after everything that must hold for any of them."""
+    shown = result.out + result.err
+    assert _MARK not in shown
+    assert "Traceback" not in shown
+    # What Alembic logs on the way there is not part of the error.
+    lines = [line for line in result.err.splitlines(keepends=True) if not line.startswith("INFO ")]
+    refused = parse("".join(lines))
+    assert (refused.code, result.code) == (code, exit_code), result.err
+    return refused
+
+
+def parse(text: str) -> Refusal:
+    """Read a printed error; whatever is not of the one shape fails."""
+    lines = text.splitlines()
+    assert 3 <= len(lines) <= _MOST_LINES, text
+    first = re.fullmatch(r"error ([a-z]+\.E\d{3}): (\S.*\S)", lines[0])
+    assert first, text
+    state = next((index for index, line in enumerate(lines) if index and not line.startswith("  ")), 0)
+    assert state, f"it does not say what state the database is in:\n{text}"
+    assert re.fullmatch(r"[A-Z].*\.", lines[state]), text
+    details = [line[2:].partition("  ") for line in lines[1:state]]
+    assert all(label and value.strip() for label, _, value in details), text
+    hints = tuple(_hint(line) for line in lines[state + 1 :])
+    assert hints, f"it names no way on:\n{text}"
+    for _, command in hints:
+        assert not command or exists(command), f"{command}: there is no such command"
+    return Refusal(first[1], first[2], {label: value.strip() for label, _, value in details}, lines[state], hints)
+
+
+def _hint(line: str) -> tuple[str, str]:
+    found = re.fullmatch(r"  (\S.*?[:?]) {3,}(\S.*)", line)
+    assert found or line[0] != " ", line
+    return (found[1], found[2]) if found else (line, "")
+
+
+def exists(command: str) -> bool:
+    """Whether a command that a hint names is one: with that verb, and each flag; or a line for a file."""
+    if _FILE_LINE.fullmatch(command):
+        return True
+    program, *arguments = shlex.split(command)
+    if program == "inv":
+        return _is_task(arguments)
+    if program == "alembic":
+        return _is_accepted(CommandLine().parser, arguments)
+    if program == "python":
+        return arguments[:2] == ["-m", "antarest.migration"] and _is_accepted(_parser(), arguments[2:])
+    return program in _PROGRAMS
+
+
+def _is_task(arguments: list[str]) -> bool:
+    task, *flags = arguments
+    known = _flags().get(task, set())
+    return bool(known) and all(flag.partition("=")[0] in known for flag in flags)
+
+
+@cache
+def _flags() -> dict[str, set[str]]:
+    """The flags of each Invoke task, by the name that it is called by."""
+    return {context.name or "": set(context.flags) for context in tasks.namespace.to_contexts()}
+
+
+def _is_accepted(parser: argparse.ArgumentParser, arguments: list[str]) -> bool:
+    try:
+        parser.parse_args(arguments)
+    except SystemExit as ended:
+        return ended.code == EXIT_DONE
+    return True
