@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from itertools import takewhile
 from typing import Any
 
 from invoke.collection import Collection
@@ -19,10 +18,10 @@ _NAMESPACE = "db"
 def _run(verb: str, **options: Any) -> None:
     """Run a verb, and leave with its exit code.
 
-    Invoke takes `--config` and `--debug` for itself when they stand before the task, and says nothing: refuse those.
+    Invoke takes `--config` and `--debug` for itself when they stand before the task, and `-f` and `-d` anywhere, and
+    says nothing: refuse those.
     """
-    before_the_task = takewhile(lambda word: not word.startswith(f"{_NAMESPACE}."), sys.argv[1:])
-    if code := cli.refuse_misplaced(list(before_the_task), f"inv {_NAMESPACE}.{verb}") or cli.run(verb, **options):
+    if code := cli.refuse_misplaced(sys.argv[1:], f"inv {_NAMESPACE}.{verb}") or cli.run(verb, **options):
         sys.exit(code)
 
 

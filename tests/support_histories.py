@@ -12,16 +12,36 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, event
 
 from antarest.core.config import DbConfig
 from antarest.migration import inventory
+from antarest.migration.move import Listener
 from antarest.migration.project import Project
 from antarest.migration.rows import snapshot
 from antarest.migration.workflow import MigrationWorkflow
-
-Losses = list[tuple[str, str, int | None]]
 
 _INI = """\
 [alembic]
 script_location = %(here)s/alembic
 path_separator = os
+
+[loggers]
+keys = root
+
+[handlers]
+keys = console
+
+[formatters]
+keys = plain
+
+[logger_root]
+level = INFO
+handlers = console
+
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = plain
+
+[formatter_plain]
+format = %(message)s
 """
 _ENV = """\
 from alembic import context
@@ -108,7 +128,11 @@ class Database:
     @property
     def workflow(self) -> MigrationWorkflow:
         """The workflow on it."""
-        return MigrationWorkflow(self.project, DbConfig(url=self.url))
+        return self.workflow_with(None)
+
+    def workflow_with(self, listener: Listener | None) -> MigrationWorkflow:
+        """The workflow on it, and who hears how a run goes on."""
+        return MigrationWorkflow(self.project, DbConfig(url=self.url), listener=listener)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -120,10 +144,10 @@ class Database:
             yield connection
 
     def execute(self, *statements: str) -> None:
-        """Run statements and commit."""
+        """Run statements as they are, and commit."""
         with self.connect() as connection:
             for statement in statements:
-                connection.exec_driver_sql(statement)
+                connection.connection.cursor().execute(statement)
 
     def value(self, query: str) -> object:
         """The first value of a query."""

@@ -16,7 +16,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
-from antarest.core.errors import UsageError
+from antarest.core.errors import Hint, UsageError
 from antarest.migration import inventory, walk
 from antarest.migration.connection import moving
 from antarest.migration.inventory import Difference, Inventory
@@ -72,7 +72,10 @@ def write_revision(project: Project, message: str, *, empty: bool = False) -> Wr
         InvalidProject: the models cannot be imported.
     """
     if not re.search(r"[^\W_]", message):
-        raise UsageError("the message of a revision needs at least one letter or digit")
+        example = 'inv db.revision --message="add study horizon"'
+        raise UsageError(
+            "the message of a revision needs at least one letter or digit", hints=[Hint("Say what it is for", example)]
+        )
     _ = project.history.head  # Raises where there are several.
     before = [] if empty else difference_from_models(project)
     writing = Writing(project, only_changes=not empty)

@@ -14,15 +14,18 @@ from sqlalchemy import Connection, text
 Catalog = dict[str, frozenset[str]]
 """The tables of a database, each with its columns."""
 
+# Without generated columns, which hold nothing of their own.
 _TABLES_QUERY = {
     "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1 FROM sqlite_master m"
-    " JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
+    " JOIN pragma_table_xinfo(m.name) c ON c.hidden = 0"
+    " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
     # Rows are counted where they lie (ONLY): a partition, or a table that inherits, is a table of its own.
     "postgresql": """
         SELECT CASE WHEN n.nspname = current_schema() THEN NULL ELSE n.nspname END, c.relname, a.attname,
                c.oid, a.attnum, c.relfilenode, has_table_privilege(c.oid, 'SELECT'), n.nspname
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            AND a.attgenerated = ''
         WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     """,
 }
@@ -67,7 +70,6 @@ class Measure:
 
 def read_tables(connection: Connection, *, exclude: Iterable[str] = ()) -> Tables:
     """Read all tables with one query; on PostgreSQL those of every schema."""
-    quote = connection.dialect.identifier_preparer.quote_identifier
     hidden = set(exclude)
     found: dict[str, tuple[Any, dict[str, Hashable]]] = {}
     for row in connection.execute(text(_TABLES_QUERY[connection.dialect.name])):
@@ -80,7 +82,7 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = ()) -> Table
     return {
         name: Table(
             name=name,
-            sql=quote(row[1]) if is_sqlite else f"ONLY {quote(row[7])}.{quote(row[1])}",
+            sql=_quote(row[1]) if is_sqlite else f"ONLY {_quote(row[7])}.{_quote(row[1])}",
             identity=row[3],
             columns=columns,
             file=row[5],
@@ -109,10 +111,8 @@ def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | N
 
 def measure(connection: Connection, table: Table, columns: Iterable[str] = ()) -> Measure:
     """Count the rows of a table and the values in its columns, in one scan."""
-    quote = connection.dialect.identifier_preparer.quote_identifier
     names = sorted(columns)
-    counts = ", ".join(["count(*)", *(f"count({quote(name)})" for name in names)])
-    # Past SQLAlchemy, for which a "%" or ":x" in a name would be a parameter.
+    counts = ", ".join(["count(*)", *(f"count({_quote(name)})" for name in names)])
     cursor = connection.connection.cursor()
     try:
         cursor.execute(f"SELECT {counts} FROM {table.sql}")
@@ -120,6 +120,11 @@ def measure(connection: Connection, table: Table, columns: Iterable[str] = ()) -
     finally:
         cursor.close()
     return Measure(rows, dict(zip(names, values, strict=True)))
+
+
+def _quote(name: str) -> str:
+    """Quote a name for the driver, which does not take a "%" for a parameter as SQLAlchemy does."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def count_rows(connection: Connection, names: Collection[str]) -> dict[str, int]:

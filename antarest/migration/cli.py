@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from antarest.core.config import Config, load_config
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError, Hint, UsageError
 from antarest.core.persistence import redact
-from antarest.migration import report, rollback_script
+from antarest.migration import invoke_flags, report, rollback_script
 from antarest.migration.errors import CheckFailed, LossNotConfirmed, NotConfirmed, ResetNotConfirmed, UnexpectedFailure
 from antarest.migration.history import HEAD
 from antarest.migration.loss import Agreement
@@ -59,6 +58,7 @@ class Session:
     def __init__(self, config: str | None, project: str | None) -> None:
         self._config_path = config or None
         self._project_path = project or None
+        self.progress = report.Progress(sys.stdout)
 
     @cached_property
     def project(self) -> Project:
@@ -73,7 +73,7 @@ class Session:
     @cached_property
     def workflow(self) -> MigrationWorkflow:
         """The workflow on the configured database, with progress on the standard output."""
-        return MigrationWorkflow.from_config(self.config, self.project, listener=report.Progress(sys.stdout))
+        return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress)
 
     def introduce(self) -> None:
         """Say which file was used and which database it names."""
@@ -250,11 +250,11 @@ def _agree(workflow: MigrationWorkflow, plan: RollbackPlan, *, yes: bool, everyt
     is_terminal = sys.stdin.isatty()
     if plan.losses and not everything:
         if yes or not is_terminal:
-            raise LossNotConfirmed(plan.losses, workflow.database, report.position(plan.current))
-        _ask(f"Roll back to {plan.target} and lose this?", "inv db.rollback --allow-data-loss")
+            raise LossNotConfirmed(plan.losses, workflow.database, report.position(plan.current), target=plan.target)
+        _ask(f"Roll back to {plan.target} and lose this?", f"inv db.rollback --to={plan.target} --allow-data-loss")
         return plan.agreement
     if is_terminal and not yes and not everything:
-        _ask(f"Roll back to {plan.target}?", "inv db.rollback --yes")
+        _ask(f"Roll back to {plan.target}?", f"inv db.rollback --to={plan.target} --yes")
     return Agreement(everything=everything)
 
 
@@ -289,6 +289,7 @@ def run(
     try:
         return VERBS[verb].call(session, **options)
     except KeyboardInterrupt:
+        session.progress.stop()
         sys.stderr.write(f"\n{report.INTERRUPTED}")
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
@@ -300,6 +301,7 @@ def run(
 
 def _fail(session: Session, error: Exception, *, debug: bool, json: bool) -> int:
     known = error if isinstance(error, AntarestError) else UnexpectedFailure(session.redact(_one_line(error)))
+    session.progress.stop()
     if debug:
         sys.stderr.write(session.redact("".join(traceback.format_exception(error))))
     sys.stdout.flush()
@@ -321,10 +323,7 @@ def _one_line(error: Exception) -> str:
 
 
 def refuse_misplaced(words: Sequence[str], command: str) -> int:
-    """Refuse flags that Invoke takes for its own, silently, and name the right spelling.
-
-    Those are the long ones before the task, and the short ones anywhere. Whoever means our configuration with them
-    would otherwise work on another database.
+    """Refuse flags that Invoke takes for its own and says nothing; see `invoke_flags`.
 
     Args:
         words: the command line, or what of it stands before the task.
@@ -333,22 +332,5 @@ def refuse_misplaced(words: Sequence[str], command: str) -> int:
     Returns:
         The exit code: 0 when there is nothing to refuse.
     """
-    namespace = command.rpartition(" ")[2].partition(".")[0]
-    task = next((index for index, word in enumerate(words) if word.startswith(f"{namespace}.")), len(words))
-    for index, word in enumerate(words):
-        found = _INVOKES_SHORT.fullmatch(word) or (_INVOKES_LONG.fullmatch(word) if index < task else None)
-        if found:
-            right = f"{command} --debug"
-            if found["flag"] in ("f", "config"):
-                behind = words[index + 1] if index + 1 < len(words) and index + 1 != task else ""
-                right = f"{command} --config={found['value'] or behind or 'PATH'}"
-            flag = ("--" if word.startswith("--") else "-") + found["flag"]
-            return print_error(
-                UsageError(f"{flag} is taken by Invoke here, not by the task", hints=[Hint("Write it so", right)])
-            )
-    return EXIT_DONE
-
-
-# With one dash several flags of Invoke can be in one word.
-_INVOKES_SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[df])=?(?P<value>.*)")
-_INVOKES_LONG = re.compile(r"--(?P<flag>config|debug)=?(?P<value>.*)")
+    error = invoke_flags.find_swallowed(words, command)
+    return print_error(error) if error else EXIT_DONE

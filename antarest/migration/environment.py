@@ -17,7 +17,7 @@ from typing import Any
 from alembic.script import write_hooks
 
 from antarest.core.config import load_config
-from antarest.core.errors import AntarestError
+from antarest.core.errors import EXIT_INTERRUPTED, AntarestError
 from antarest.core.urls import is_memory
 from antarest.migration import authoring, report, rollback_script, walk
 from antarest.migration.connection import looking, moving, read_current
@@ -127,7 +127,7 @@ def _command_line(context: Any) -> Iterator[None]:
     the program keeps its own logging.
     """
     is_program = context.config.cmd_opts is None
-    if not is_program and context.config.config_file_name:
+    if not is_program and context.config.config_file_name and context.config.file_config.has_section("loggers"):
         logging.config.fileConfig(context.config.config_file_name, disable_existing_loggers=False)
     try:
         yield
@@ -136,6 +136,11 @@ def _command_line(context: Any) -> Iterator[None]:
             raise
         sys.stderr.write(report.render_error(error))
         raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        if is_program:
+            raise
+        sys.stderr.write(f"\n{report.INTERRUPTED}")
+        raise SystemExit(EXIT_INTERRUPTED) from None
 
 
 class _LogListener(Silence):

@@ -1,25 +1,22 @@
 """The revision graph, pure: heads, paths, what is pending, and where a rollback goes.
 
-Revision files are read, not run: their assignments are literals (`revision = "..."`), so the graph of a history is
-known without importing Alembic and whatever a file does. It hides how a graph with branches and merges is walked.
+It hides how a graph with branches, merges and dependencies is walked, and knows it without importing Alembic.
 """
 
 from __future__ import annotations
 
-import ast
 import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from antarest.core.errors import Hint
 from antarest.migration.errors import (
     AmbiguousRevision,
     DuplicateRevision,
-    InvalidRevisionFile,
     MissingPredecessor,
     MultipleHeads,
     OutOfReach,
@@ -30,7 +27,6 @@ from antarest.migration.errors import (
 Direction = Literal["upgrade", "downgrade"]
 BASE = "base"
 HEAD = "head"
-_ASSIGNMENTS = ("revision", "down_revision", "depends_on", "lossy", "moves", "irreversible")
 
 
 @dataclass(frozen=True)
@@ -195,7 +191,20 @@ class History:
             for predecessor in self._by_id[id_].predecessors:
                 successors[predecessor].add(id_)
         states = [id_ for id_ in reversed(ordered) if id_ in below and id_ in above and at != {id_}]
-        return (*states, BASE) if ordered else ()
+        return (*(id_ for id_ in states if self._can_stop_at(id_, ordered)), BASE) if ordered else ()
+
+    def _can_stop_at(self, state: str, ordered: list[str]) -> bool:
+        """Whether a downgrade to this state undoes all that was built on it.
+
+        Alembic undoes what follows it by `down_revision`, and what needs any of that; what only depends on it stays.
+        """
+        if not any(state in self._by_id[id_].depends_on for id_ in ordered):
+            return True
+        undone = set[str]()
+        for id_ in ordered:
+            if state in self._by_id[id_].down or not undone.isdisjoint(self._by_id[id_].predecessors):
+                undone.add(id_)
+        return len(undone) == len(ordered) - len(self.applied([state]))
 
     def rollback_target(self, current: Collection[str], *, steps: int = 1, to: str | None = None) -> str:
         """The revision that a rollback goes to: `steps` single states back, or `to`.
@@ -261,78 +270,3 @@ class History:
     def _state_below(self, revision: str, states: tuple[str, ...]) -> str:
         below = self.applied([revision])
         return next((state for state in states if state in below), BASE)
-
-
-def read_history(folders: Iterable[Path]) -> History:
-    """Read the revision files of these folders.
-
-    Raises:
-        InvalidRevisionFile: a file is not Python, or does not say which revision it is.
-        DuplicateRevision, MissingPredecessor, RevisionCycle: the files do not make a graph.
-    """
-    files = [path for folder in folders for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
-    return History(read_revision(path) for path in files)
-
-
-def read_revision(path: Path) -> Revision:
-    """Read one revision file without running it.
-
-    Raises:
-        InvalidRevisionFile: it is not Python, or does not say which revision it is.
-    """
-    try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
-    except SyntaxError as error:
-        raise InvalidRevisionFile(path, f"line {error.lineno}: {error.msg}") from None
-    except (OSError, ValueError) as error:
-        raise InvalidRevisionFile(path, str(error)) from None
-    values = _assignments(path, tree)
-    if not isinstance(values.get("revision"), str) or not values["revision"]:
-        raise InvalidRevisionFile(path, 'it has no line revision = "..."')
-    message = (ast.get_docstring(tree) or "").partition("\n")[0].strip()
-    return Revision(
-        id=values["revision"],
-        down=_as_ids(path, values.get("down_revision")),
-        depends_on=_as_ids(path, values.get("depends_on")),
-        message=message,
-        path=path,
-        **_declarations(path, values),
-    )
-
-
-def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for node in tree.body:
-        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
-            continue
-        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            if isinstance(target, ast.Name) and target.id in _ASSIGNMENTS:
-                try:
-                    values[target.id] = ast.literal_eval(node.value)
-                except (ValueError, TypeError):
-                    raise InvalidRevisionFile(path, f"line {node.lineno}: {target.id} is not a literal") from None
-    return values
-
-
-def _as_ids(path: Path, value: object) -> tuple[str, ...]:
-    ids = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (tuple, list)) else ()
-    if (value is not None and not isinstance(value, (str, tuple, list))) or not all(isinstance(i, str) for i in ids):
-        raise InvalidRevisionFile(path, f"{value!r} is no revision")
-    return ids
-
-
-def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the file says of its losses. A misspelt one would permit nothing, or too much: refuse it here."""
-    lossy, moves, irreversible = values.get("lossy", {}), values.get("moves", {}), values.get("irreversible", "")
-    well_formed = isinstance(lossy, dict) and all(_is_text_mapping(part) for part in lossy.values())
-    if not well_formed or not set(lossy) <= {"upgrade", "downgrade"}:
-        raise InvalidRevisionFile(path, 'lossy must have the form {"upgrade": {"table.column": "why"}}')
-    if not _is_text_mapping(moves):
-        raise InvalidRevisionFile(path, 'moves must have the form {"table.column": "table.column"}')
-    if not isinstance(irreversible, str):
-        raise InvalidRevisionFile(path, "irreversible must be the reason, as text")
-    return {"lossy": lossy, "moves": moves, "irreversible": irreversible}
-
-
-def _is_text_mapping(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(k, str) and isinstance(v, str) for k, v in value.items())

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from antarest.migration import walk
-from antarest.migration.catalog import measure, read_catalog
+from antarest.migration.catalog import find, measure, read_tables
 from antarest.migration.errors import Irreversible
 from antarest.migration.history import BASE, Revision
 from antarest.migration.loss import Agreement, Loss
 from antarest.migration.project import Project
+from antarest.migration.walk import Walked
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,7 @@ class RollbackPlan:
     @property
     def agreement(self) -> Agreement:
         """The agreement to lose what this plan names, with at most the counts that it names."""
-        return Agreement(
-            most={(loss.revision, loss.item): loss.count for loss in self.losses if loss.count is not None}
-        )
+        return Agreement(most={(loss.revision, loss.item): loss.count for loss in self.losses})
 
 
 def plan_rollback(
@@ -89,21 +88,21 @@ def plan_rollback(
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
     counter = _Counter(connection, project.version_table)
-    walked = walk.dropped_by_downgrade(project, current, target)
-    return RollbackPlan(current, target, tuple(_plan_step(history[id_], dropped, counter) for id_, dropped in walked))
+    walked = walk.walk_down(project, current, target)
+    return RollbackPlan(current, target, tuple(_plan_step(history[step.revision], step, counter) for step in walked))
 
 
-def _plan_step(revision: Revision, dropped: Sequence[str], counter: _Counter) -> PlannedStep:
+def _plan_step(revision: Revision, walked: Walked, counter: _Counter) -> PlannedStep:
     declared, destinations = revision.losses("downgrade"), revision.destinations("downgrade")
-    also_declared = [item for item in declared if item not in dropped]
     drops = []
-    for item in [*dropped, *also_declared]:
-        loss = Loss(revision.id, "downgrade", item, counter.count(item), declared.get(item, ""))
-        if item in dropped or loss.count:
-            drops.append(Drop(loss, tuple(destinations.get(item, ())), is_drop=item in dropped))
-    for source, places in destinations.items():
-        for place in places:
-            counter.moved(source, place)
+    for item in [*walked.dropped, *(item for item in declared if item not in walked.dropped)]:
+        loss = Loss(
+            revision.id, "downgrade", item, counter.count(item), declared.get(item, ""), unit=counter.unit(item)
+        )
+        is_drop = item in walked.dropped
+        if is_drop or loss.count != 0:
+            drops.append(Drop(loss, tuple(destinations.get(item, ())), is_drop))
+    counter.follow(walked, destinations)
     return PlannedStep(revision, tuple(drops))
 
 
@@ -112,22 +111,48 @@ class _Counter:
 
     def __init__(self, connection: Connection, version_table: str) -> None:
         self._connection = connection
-        self._catalog = read_catalog(connection, exclude=[version_table])
-        self._origins: dict[str, str] = {}
+        self._tables = read_tables(connection, exclude=[version_table])
+        # Where the rows and values of an item are now; None of one that was dropped on the way: nobody knows what fills
+        # another one of that name.
+        self._origins: dict[str, tuple[str, ...] | None] = {}
 
-    def moved(self, source: str, place: str) -> None:
-        self._origins[place] = self._origin(source)
+    def follow(self, step: Walked, moved: Mapping[str, Sequence[str]]) -> None:
+        """Note what a downgrade drops, renames and moves."""
+        arrived: dict[str, tuple[str, ...] | None] = {}
+        for source, places in [*moved.items(), *((old, [new]) for old, new in step.renamed.items())]:
+            origin = self._origin(source)
+            for place in places:
+                before = arrived.get(place, ())
+                arrived[place] = None if origin is None or before is None else before + origin
+        self._origins |= dict.fromkeys([*step.dropped, *step.renamed]) | arrived
 
     def count(self, item: str) -> int | None:
-        """How much "table" or "table.column" holds; None when it does not exist yet and nobody knows what fills it."""
-        table, _, column = self._origin(item).partition(".")
-        columns = self._catalog.get(table)
-        if columns is None or (column and column not in columns):
-            return None
-        return measure(self._connection, table, [column] if column else ()).of(f"{table}.{column}" if column else table)
+        """How much "table" or "table.column" holds; None when nobody knows."""
+        origin = self._origin(item)
+        counts = [self._count(place) for place in origin or ()]
+        return None if origin is None or None in counts else sum(count or 0 for count in counts)
 
-    def _origin(self, item: str) -> str:
-        table, _, column = item.partition(".")
+    def unit(self, item: str) -> str:
+        """What is counted in it."""
+        place = self._find(item)
+        is_column = place[1] is not None if place else "." in item
+        return "value" if is_column else "row"
+
+    def _count(self, item: str) -> int | None:
+        place = self._find(item)
+        if place is None:
+            return None
+        table, column = place
+        return measure(self._connection, self._tables[table], [] if column is None else [column]).of(column)
+
+    def _find(self, item: str) -> tuple[str, str | None] | None:
+        return find({name: table.columns for name, table in self._tables.items()}, item)
+
+    def _origin(self, item: str) -> tuple[str, ...] | None:
         if item in self._origins:
             return self._origins[item]
-        return f"{self._origins[table]}.{column}" if column and table in self._origins else item
+        table, _, column = item.partition(".")
+        if not column or table not in self._origins:
+            return (item,)
+        tables = self._origins[table]
+        return None if tables is None else tuple(f"{name}.{column}" for name in tables)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from antarest.core.errors import Hint
 from antarest.migration.errors import InvalidProject, ProjectNotFound
-from antarest.migration.history import History, read_history
+from antarest.migration.history import History
+from antarest.migration.revision_files import read_history
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -121,7 +122,7 @@ class Project:
             metadata: MetaData = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
             reason = f"[{_SECTION}] metadata = {self.metadata_name}: {error}"
-            raise InvalidProject(self.ini, reason, [_LOOK]) from error
+            raise InvalidProject(self.ini, reason, [Hint("Mend it, then look again", "inv db.check")]) from error
         return metadata
 
     def alembic_options(self) -> dict[str, Any]:

@@ -85,6 +85,9 @@ def status(status: Status, source: str, head_message: str) -> str:
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
     pending = f"{len(status.pending)}: {_some(status.pending)}" if status.pending else "none"
+    applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
+    if status.unknown:  # Counted from base, they would alarm: nobody here knows what that revision has applied.
+        pending, applied = "not known from here", ""
     return fields(
         [
             ("configuration", source),
@@ -93,7 +96,7 @@ def status(status: Status, source: str, head_message: str) -> str:
             ("current", current),
             ("head" if len(status.heads) <= 1 else "heads", head),
             ("pending", pending),
-            ("applied", f"{status.applied} of {status.applied + len(status.pending)} revisions"),
+            ("applied", applied),
             ("unknown", f"{', '.join(status.unknown)} (not in this checkout)" if status.unknown else ""),
             ("missing rights", "; ".join(status.missing_grants)),
             ("rollback.sh", "in sync" if status.rollback_script_in_sync else "out of date: inv db.rollback-script"),
@@ -140,8 +143,8 @@ def plan(plan: RollbackPlan) -> str:
 
 def _drop_line(drop: Drop) -> str:
     loss = drop.loss
-    kind = "column" if "." in loss.item else "table"
-    amount = loss.amount if loss.count else "empty"
+    kind = "column" if loss.unit == "value" else "table"
+    amount = "empty" if loss.count == 0 else loss.amount
     if not drop.is_drop:
         return f"may lose some of {loss.item}, at most {amount}: {loss.reason}"
     text = f"drops {kind} {loss.item} ({amount})"
@@ -224,12 +227,14 @@ class Progress:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._is_open = False
 
     def started(self, revision: Revision, direction: Direction) -> None:
         """Show the revision on a terminal; a pipe hears of it when it has ended."""
         if self._stream.isatty():
             arrow = "up  " if direction == "upgrade" else "down"
             self._write(f"\r  {style(arrow, 'dim', self._stream)}       ...  {revision_line(revision)}")
+            self._is_open = True
 
     def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
         """Print the revision with its time."""
@@ -237,9 +242,18 @@ class Progress:
         start = "\r\x1b[K" if self._stream.isatty() else ""
         self._write(f"{start}  {style(arrow, 'dim', self._stream)} {seconds:7.2f} s  {revision_line(revision)}\n")
 
+        self._is_open = False
+
     def note(self, text: str) -> None:
         """Print the note on a line of its own."""
+        self.stop()
         self._write(f"{text}\n")
+
+    def stop(self) -> None:
+        """End the line of a revision that did not finish: what comes next begins on its own."""
+        if self._is_open:
+            self._write("\n")
+            self._is_open = False
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

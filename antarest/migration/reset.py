@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ def plan_reset(project: Project, connection: Connection) -> ResetPlan:
     """Find which tables of the history the database has, at whatever revision it is."""
     present = read_catalog(connection, exclude=[project.version_table])
     ours = walk.tables_of_history(project)
+    # What Alembic calls a table while it rebuilds it; a run without a transaction that was killed leaves it behind.
+    ours |= {f"_alembic_tmp_{table}"[:50] for table in ours}
     return ResetPlan(redact_url(connection.engine.url), count_rows(connection, ours & present.keys()))
 
 
@@ -64,16 +67,34 @@ def require_local(url: URL) -> None:
     """Refuse a PostgreSQL server that is not on this host.
 
     Raises:
-        ResetRefused: an address of the server is neither loopback nor a socket.
+        ResetRefused: an address of the server is neither loopback nor a socket, or a service file names it.
     """
     if url.get_backend_name() != "postgresql":
         return
-    named = url.query.get("host", ())
-    hosts = [host for host in [url.host or "", *([named] if isinstance(named, str) else named)] if host]
-    hosts = [part.partition(":")[0] if part.count(":") == 1 else part for host in hosts for part in host.split(",")]
-    for host in hosts:
+    if service := [*_parameters(url, "service"), *_environment("PGSERVICE")]:
+        raise ResetRefused(f"its server is named by the service {service[0]}, not by the URL", redact_url(url))
+    for host in _hosts(url):
         if not host.startswith(("/", "@")) and not _is_loopback(host):
             raise ResetRefused(f"its server {host} is not on this host", redact_url(url))
+
+
+def _hosts(url: URL) -> list[str]:
+    """Every name and address that libpq may connect to: what the URL leaves open, its environment variables say."""
+    names = [url.host or "", *_parameters(url, "host")]
+    names = names if any(names) else _environment("PGHOST")
+    addresses = _parameters(url, "hostaddr") or _environment("PGHOSTADDR")
+    hosts = [host for listed in (*names, *addresses) for host in listed.split(",") if host]
+    return [host.partition(":")[0] if host.count(":") == 1 else host for host in hosts]
+
+
+def _parameters(url: URL, name: str) -> list[str]:
+    value = url.query.get(name, ())
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _environment(name: str) -> list[str]:
+    value = os.environ.get(name)
+    return [value] if value else []
 
 
 def _is_loopback(host: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,10 +13,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from antarest.migration.catalog import Catalog, read_catalog
+from antarest.migration.catalog import Tables, read_catalog
 from antarest.migration.connection import moving
+from antarest.migration.ledger import Ledger, NotAllowed, open_ledger
 from antarest.migration.project import Project
 from antarest.migration.scratch import scratch_database
+from antarest.migration.watch import set_watcher
 
 
 @contextmanager
@@ -44,25 +47,63 @@ def downgrade(connection: Connection, project: Project, to: str, on_step: Callab
     _run(connection, project, script, partial(script._downgrade_revs, to), on_step)  # noqa: SLF001 - as `command`
 
 
-def dropped_by_downgrade(project: Project, current: Collection[str], to: str) -> list[tuple[str, list[str]]]:
-    """Each revision on the way down, with the tables and columns ("table", "table.column") that its downgrade drops.
+@dataclass(frozen=True)
+class Walked:
+    """What a downgrade did to the tables of a scratch database.
+
+    Attributes:
+        revision: whose downgrade it was.
+        dropped: the tables and columns ("table", "table.column") that are gone.
+        renamed: the new name of those that have another one now; a column that a rebuild renames is gone.
+    """
+
+    revision: str
+    dropped: list[str]
+    renamed: dict[str, str]
+
+
+def walk_down(project: Project, current: Collection[str], to: str) -> list[Walked]:
+    """Find what each downgrade on the way does to the tables.
 
     It is found by doing it, on an empty scratch SQLite database: no live table is locked, and nothing is guessed.
     """
-    result: list[tuple[str, list[str]]] = []
+    result: list[Walked] = []
     with scratch_at(project, current) as connection:
-        exclude = [project.version_table]
-        before = read_catalog(connection, exclude=exclude)
+        ledger = open_ledger(connection, exclude=[project.version_table])
+        ledger.look()
+        before = ledger.tables
         connection.rollback()
 
         def note(revision: str) -> None:
             nonlocal before
-            after = read_catalog(connection, exclude=exclude)
-            result.append((revision, _gone(before, after)))
-            before = after
+            ledger.look()
+            result.append(_compare(revision, before, ledger.tables))
+            before = ledger.tables
 
+        set_watcher(connection, _Follower(ledger))  # Only who sees each statement knows a rename from a drop.
         downgrade(connection, project, to, note)
+        set_watcher(connection, None)
     return result
+
+
+class _Follower:
+    """Lets a ledger follow the statements, and the transaction take its course."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def before(self, statement: str) -> None:
+        with suppress(NotAllowed):
+            self._ledger.before(statement)
+
+    def after(self, statement: str) -> None:
+        self._ledger.after(statement)
+
+    def on_commit(self) -> None:
+        pass
+
+    def on_rollback(self) -> None:
+        pass
 
 
 def tables_of_history(project: Project) -> set[str]:
@@ -79,10 +120,26 @@ def tables_of_history(project: Project) -> set[str]:
     return tables
 
 
-def _gone(before: Catalog, after: Catalog) -> list[str]:
-    tables = [table for table in before if table not in after]
-    columns = [f"{table}.{column}" for table in before if table in after for column in before[table] - after[table]]
-    return sorted(tables) + sorted(columns)
+def _compare(revision: str, before: Tables, after: Tables) -> Walked:
+    """What became of the tables, which keep their identity, and of those that were rebuilt, which keep their name."""
+    alive = {table.identity: table for table in after.values()}
+    dropped, renamed = [], {}
+    for name, table in sorted(before.items()):
+        now = alive.get(table.identity) or after.get(name)
+        if now is None:
+            dropped.append(name)
+            continue
+        if now.name != name:
+            renamed[name] = now.name
+        names = {identity: column for column, identity in now.columns.items()}
+        is_same = now.identity == table.identity
+        for column, identity in sorted(table.columns.items()):
+            found = names.get(identity) if is_same else column if column in now.columns else None
+            if found is None:
+                dropped.append(f"{name}.{column}")
+            elif found != column:
+                renamed[f"{name}.{column}"] = f"{now.name}.{found}"
+    return Walked(revision, sorted(dropped, key=lambda item: ("." in item, item)), renamed)
 
 
 def _run(

@@ -9,7 +9,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, Self, cast
+
+from sqlalchemy import Connection
 
 
 class Watcher(Protocol):
@@ -51,12 +53,30 @@ class WatchedConnection:
             self.watcher = watcher
 
 
+def set_watcher(connection: Connection, watcher: Watcher | None) -> None:
+    """Let `watcher` be told of what runs on a connection that `antarest.migration.connection` made."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.watcher = watcher
+
+
 class SqliteConnection(WatchedConnection, sqlite3.Connection):
     """A connection of `sqlite3`."""
 
     def cursor(self, factory: Any = None) -> Any:
         """Make a cursor that tells of its statements."""
         return super().cursor(factory or _SqliteCursor)
+
+    def execute(self, *arguments: Any) -> Any:
+        """Execute on a cursor that tells, which the driver's shortcut would not take."""
+        return self.cursor().execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> Any:
+        """As `execute`."""
+        return self.cursor().executemany(*arguments)
+
+    def executescript(self, *arguments: Any) -> Any:
+        """As `execute`."""
+        return self.cursor().executescript(*arguments)
 
     def commit(self) -> None:
         """Commit, if the watcher lets it."""
@@ -70,22 +90,31 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
             self.watcher.on_rollback()
         super().rollback()
 
+    def __exit__(self, kind: object, error: object, traceback: object) -> Literal[False]:
+        """Commit or roll back by the methods above, which the driver would not call."""
+        if kind is None:
+            self.commit()
+        else:
+            self.rollback()
+        return False
+
 
 class _SqliteCursor(sqlite3.Cursor):
     connection: SqliteConnection
 
-    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+    def execute(self, sql: str, parameters: Any = (), /) -> Self:
         with self.connection.telling(sql):
             return super().execute(sql, parameters)
 
-    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
         with self.connection.telling(sql):
             return super().executemany(sql, parameters)
 
-    def executescript(self, script: str, /) -> sqlite3.Cursor:
+    def executescript(self, script: str, /) -> Self:
         """Run the statements one by one: the driver's own method would commit first."""
         if not self.connection.watcher:
-            return super().executescript(script)
+            super().executescript(script)
+            return self
         statement = ""
         for part in script.split(";"):
             statement += f"{part};"
@@ -101,10 +130,24 @@ def postgres_connection() -> type[Any]:
     from psycopg2.extensions import connection, cursor
     from psycopg2.sql import Composable
 
+    class Telling(cursor):
+        def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
+            with cast("WatchedConnection", self.connection).telling(self._text(query)):
+                super().execute(query, vars)
+
+        def executemany(self, query: Any, vars_list: Any) -> None:
+            with cast("WatchedConnection", self.connection).telling(self._text(query)):
+                super().executemany(query, vars_list)
+
+        def _text(self, query: Any) -> str:
+            if isinstance(query, Composable):
+                return query.as_string(self)
+            return query.decode() if isinstance(query, bytes) else str(query)
+
     class PostgresConnection(WatchedConnection, connection):
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **options)
-            self.cursor_factory = PostgresCursor
+        def cursor(self, name: Any = None, cursor_factory: Any = None, *options: Any, **named: Any) -> Any:
+            factory = type("Telling", (Telling, cursor_factory), {}) if cursor_factory else Telling
+            return super().cursor(name, factory, *options, **named)
 
         def commit(self) -> None:
             if self.watcher:
@@ -115,19 +158,5 @@ def postgres_connection() -> type[Any]:
             if self.watcher:
                 self.watcher.on_rollback()
             super().rollback()
-
-    class PostgresCursor(cursor):
-        def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
-            with self.connection.telling(self._text(query)):
-                super().execute(query, vars)
-
-        def executemany(self, query: Any, vars_list: Any) -> None:
-            with self.connection.telling(self._text(query)):
-                super().executemany(query, vars_list)
-
-        def _text(self, query: Any) -> str:
-            if isinstance(query, Composable):
-                return query.as_string(self)
-            return query.decode() if isinstance(query, bytes) else str(query)
 
     return PostgresConnection

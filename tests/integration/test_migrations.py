@@ -6,9 +6,11 @@ created, and so hides what a later one stumbles over. In the last two tests each
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
@@ -121,18 +123,22 @@ def copy(filled: Filled, postgres: PostgresServer) -> Iterator[Database]:
 
 
 REVISIONS = [(engine, HISTORY[id_]) for engine in ("sqlite", "postgresql") for id_ in HISTORY.order]
-IDS = [f"{engine}-{revision.path.stem}" for engine, revision in REVISIONS]
-
-# pytest orders by the position in these lists, so that what one of the two tests fills, the other one uses next.
-from_below = pytest.mark.parametrize(
-    ("filled", "revision"), [((engine, below(each)), each) for engine, each in REVISIONS], ids=IDS, indirect=["filled"]
-)
-from_above = pytest.mark.parametrize(
-    ("filled", "revision"), [((engine, each.id), each) for engine, each in REVISIONS], ids=IDS, indirect=["filled"]
-)
 
 
-@from_below
+def parametrize(state: Callable[[Revision], str]) -> pytest.MarkDecorator:
+    """Each revision on each engine, with a database that is filled at the state.
+
+    With the scope of a module pytest brings those together that need the same one: it is filled once for both tests.
+    """
+    return pytest.mark.parametrize(
+        ("filled", "revision"),
+        [pytest.param((engine, state(each)), each, id=f"{engine}-{each.path.stem}") for engine, each in REVISIONS],
+        indirect=["filled"],
+        scope="module",
+    )
+
+
+@parametrize(below)
 def test_rows_survive_up_and_down_and_up(filled: Filled, copy: Database, revision: Revision) -> None:
     copy.upgrade(revision.id)
     rows, schema = copy.rows(), copy.schema()
@@ -148,7 +154,7 @@ def test_rows_survive_up_and_down_and_up(filled: Filled, copy: Database, revisio
     assert changes(without(rows, both_ways(revision)), copy.rows()) == []
 
 
-@from_above
+@parametrize(lambda revision: revision.id)
 def test_rows_survive_down_and_up(filled: Filled, copy: Database, revision: Revision) -> None:
     copy.downgrade(below(revision))
     assert_kept(filled.rows, copy.rows(), revision, "downgrade")
@@ -214,28 +220,41 @@ def test_both_engines_have_the_same_schema_at_each_revision(postgres: PostgresSe
 
 # ---- each step a process
 
+# Processes that know nothing of each other; forked, so that none has to import everything first.
+STEPS = """
+import os, sys
+import antarest.dbmodel, antarest.migration.environment
+from alembic.config import main
+
+for _ in range(int(sys.argv[1])):
+    if not (child := os.fork()):
+        sys.exit(main(sys.argv[2:], prog="alembic"))
+    if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        sys.exit(code)
+"""
+
+
+def walk(run: Run, config: Path, *command: str) -> list[str]:
+    """Run an Alembic command once for each revision; returns the revisions that it ran."""
+    done = run("python", "-c", STEPS, str(len(HISTORY)), *command, env={"ANTAREST_CONF": str(config)})
+    assert done.code == 0, done.err
+    steps = re.findall(r"Running (?:upgrade|downgrade) (\w*) -> (\w*)", done.err)
+    return [new if "upgrade" in command else old for old, new in steps]
+
 
 def test_upgraded_one_by_one_by_alembic_it_is_as_upgraded_in_one_run(
     database: Database, migrated: Database, config_file: ConfigFile, run: Run
 ) -> None:
-    environment = {"ANTAREST_CONF": str(config_file(database.url))}
-    for revision in HISTORY.order:
-        done = run("alembic", "upgrade", "+1", env=environment)
-        assert done.code == 0, done.err
-        assert database.workflow.current() == (revision,)
+    assert walk(run, config_file(database.url), "upgrade", "+1") == list(HISTORY.order)
 
+    assert database.workflow.current() == (HISTORY.head,)
     assert differences(migrated.schema(), database.schema()) == []
 
 
-def test_downgraded_one_by_one_by_alembic_nothing_is_left(
-    migrated: Database, config_file: ConfigFile, run: Run
-) -> None:
+def test_downgraded_one_by_one_by_alembic_nothing_is_left(migrated: Database, config_file: ConfigFile, run: Run) -> None:
     migrated.fill()
-    environment = {"ANTAREST_CONF": str(config_file(migrated.url))}
-    for revision in reversed(HISTORY.order):
-        done = run("alembic", "-x", "allow-data-loss", "downgrade", "-1", env=environment)
-        assert done.code == 0, done.err
-        assert migrated.workflow.current() == HISTORY[revision].down
+    command = ("-x", "allow-data-loss", "downgrade", "-1")
+    assert walk(run, config_file(migrated.url), *command) == list(reversed(HISTORY.order))
 
     left = migrated.schema()
-    assert left == Inventory(engine=left.engine)
+    assert (migrated.workflow.current(), left) == ((), Inventory(engine=left.engine))

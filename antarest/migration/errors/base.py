@@ -17,3 +17,8 @@ def shorten(items: Sequence[object], shown: int = _SHOWN) -> str:
     """Join the items with commas, cut after `shown` of them."""
     rest = len(items) - shown
     return ", ".join(str(item) for item in items[:shown]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def plural(number: int) -> str:
+    """What makes a plural of a noun, where the number asks for one."""
+    return "" if number == 1 else "s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from antarest.core.errors import EXIT_USAGE, Hint
-from antarest.migration.errors.base import MigrationError
+from antarest.migration.errors.base import MigrationError, plural
 
 
 class InMemoryDatabase(MigrationError):
@@ -43,7 +43,7 @@ class ResetNotConfirmed(MigrationError):
     def __init__(self, database: str, rows: int, tables: int) -> None:
         self.rows = rows
         super().__init__(
-            f"db.reset would lose {rows} rows in {tables} tables",
+            f"db.reset would lose {rows:,} row{plural(rows)} in {tables} table{plural(tables)}",
             details={"database": database},
             hints=[Hint("Agree to it", "inv db.reset --yes --allow-data-loss")],
         )
@@ -99,6 +99,6 @@ class CheckFailed(MigrationError):
     def __init__(self, findings: int) -> None:
         self.findings = findings
         super().__init__(
-            f"db.check has {findings} finding{'s' if findings != 1 else ''}, see above",
+            f"db.check has {findings} finding{plural(findings)}, see above",
             hints=[Hint("Mend them, then check again", "inv db.check")],
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from antarest.core.errors import NOTHING_CHANGED, Hint
-from antarest.migration.errors.base import MigrationError, shorten
+from antarest.migration.errors.base import MigrationError, plural, shorten
 
 if TYPE_CHECKING:
     from antarest.migration.loss import Loss
@@ -38,15 +38,16 @@ class LossNotConfirmed(MigrationError):
 
     code = "db.E502"
 
-    def __init__(self, losses: Sequence[Loss], database: str, current: str) -> None:
-        self.losses = tuple(losses)
+    def __init__(self, losses: Sequence[Loss], database: str, current: str, *, target: str = "") -> None:
+        self.losses, self.target = tuple(losses), target
+        rollback = f"inv db.rollback --to={target}" if target else "inv db.rollback"
         super().__init__(
             "the rollback would lose data, and nobody agreed to it",
             details={"database": database, **_loss_details(losses)},
             state=f"{NOTHING_CHANGED} The database is at {current}.",
             hints=[
-                Hint("See the plan", "inv db.rollback --dry-run"),
-                Hint("Agree to the loss", "inv db.rollback --allow-data-loss"),
+                Hint("See the plan", f"{rollback} --dry-run"),
+                Hint("Agree to the loss", f"{rollback} --allow-data-loss"),
             ],
         )
 
@@ -73,7 +74,7 @@ class ForeignKeysViolated(MigrationError):
     def __init__(self, violations: Sequence[str], database: str, current: str) -> None:
         self.violations = tuple(violations)
         super().__init__(
-            f"the run would leave {len(violations)} foreign keys that point nowhere",
+            f"after the run, rows of {len(violations)} foreign key{plural(len(violations))} would point nowhere",
             details={"database": database, "where": shorten(violations)},
             state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
             hints=[Hint("Mend the revision, then look at what is pending", "inv db.status")],
@@ -97,7 +98,7 @@ class RevisionFailed(MigrationError):
 
     def __init__(self, revision: str, direction: str, reason: str, *, database: str, current: str, done: int) -> None:
         self.revision, self.direction, self.reason = revision, direction, reason
-        undone = f" {done} revisions before it were undone with it." if done else ""
+        undone = f" {done} revision{' was' if done == 1 else 's were'} undone with it." if done else ""
         super().__init__(
             f"the {direction} of revision {revision} failed: {reason}",
             details={"database": database},

@@ -1,0 +1,37 @@
+"""The flags that Invoke takes for its own, silently: whoever means our configuration would work on another database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from antarest.core.errors import Hint, UsageError
+
+# The long ones before the task; behind it they are ours. The short ones anywhere, several of them in one word.
+_LONG = re.compile(r"--(?P<flag>config|debug)=?(?P<value>.*)")
+_SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[df])=?(?P<value>.*)")
+
+
+def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
+    """Find a flag that Invoke swallows, and name the right spelling.
+
+    Args:
+        words: the command line, or what of it stands before the task.
+        command: the task, as it is called, for example `inv db.status`.
+
+    Returns:
+        What to refuse the command with; None where it is right.
+    """
+    namespace = command.rpartition(" ")[2].partition(".")[0]
+    task = next((index for index, word in enumerate(words) if word.startswith(f"{namespace}.")), len(words))
+    for index, word in enumerate(words):
+        found = _SHORT.fullmatch(word) or (_LONG.fullmatch(word) if index < task else None)
+        if found is None:
+            continue
+        right = f"{command} --debug"
+        if found["flag"] in {"f", "config"}:
+            behind = words[index + 1] if index + 1 < len(words) and index + 1 != task else "PATH"
+            right = f"{command} --config={found['value'] or behind}"
+        flag = ("--" if word.startswith("--") else "-") + found["flag"]
+        return UsageError(f"{flag} is taken by Invoke here, not by the task", hints=[Hint("Write it so", right)])
+    return None

@@ -1,0 +1,93 @@
+"""Reading revision files without running them.
+
+What the graph needs of them are literals (`revision = "..."`), so a history is known without importing Alembic, and
+whatever else a file does.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from antarest.migration.errors import InvalidRevisionFile
+from antarest.migration.history import History, Revision
+
+_ASSIGNMENTS = ("revision", "down_revision", "depends_on", "lossy", "moves", "irreversible")
+
+
+def read_history(folders: Iterable[Path]) -> History:
+    """Read the revision files of these folders.
+
+    Raises:
+        InvalidRevisionFile: a file is not Python, or does not say which revision it is.
+        DuplicateRevision, MissingPredecessor, RevisionCycle: the files do not make a graph.
+    """
+    files = [path for folder in folders for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+    return History(read_revision(path) for path in files)
+
+
+def read_revision(path: Path) -> Revision:
+    """Read one revision file without running it.
+
+    Raises:
+        InvalidRevisionFile: it is not Python, or does not say which revision it is.
+    """
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except SyntaxError as error:
+        place = f"line {error.lineno}: " if error.lineno else ""
+        raise InvalidRevisionFile(path, f"{place}{error.msg}") from None
+    except (OSError, ValueError) as error:
+        raise InvalidRevisionFile(path, str(error)) from None
+    values = _assignments(path, tree)
+    if not isinstance(values.get("revision"), str) or not values["revision"]:
+        raise InvalidRevisionFile(path, 'it has no line revision = "..."')
+    message = (ast.get_docstring(tree) or "").partition("\n")[0].strip()
+    return Revision(
+        id=values["revision"],
+        down=_as_ids(path, values.get("down_revision")),
+        depends_on=_as_ids(path, values.get("depends_on")),
+        message=message,
+        path=path,
+        **_declarations(path, values),
+    )
+
+
+def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for node in tree.body:
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Name) and target.id in _ASSIGNMENTS:
+                try:
+                    values[target.id] = ast.literal_eval(node.value)
+                except (ValueError, TypeError):
+                    raise InvalidRevisionFile(path, f"line {node.lineno}: {target.id} is not a literal") from None
+    return values
+
+
+def _as_ids(path: Path, value: object) -> tuple[str, ...]:
+    ids = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (tuple, list)) else ()
+    if (value is not None and not isinstance(value, (str, tuple, list))) or not all(isinstance(i, str) for i in ids):
+        raise InvalidRevisionFile(path, f"{value!r} is no revision")
+    return ids
+
+
+def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file says of its losses. A misspelt one would permit nothing, or too much: refuse it here."""
+    lossy, moves, irreversible = values.get("lossy", {}), values.get("moves", {}), values.get("irreversible", "")
+    well_formed = isinstance(lossy, dict) and all(_is_text_mapping(part) for part in lossy.values())
+    if not well_formed or not set(lossy) <= {"upgrade", "downgrade"}:
+        raise InvalidRevisionFile(path, 'lossy must have the form {"upgrade": {"table.column": "why"}}')
+    if not _is_text_mapping(moves):
+        raise InvalidRevisionFile(path, 'moves must have the form {"table.column": "table.column"}')
+    if not isinstance(irreversible, str):
+        raise InvalidRevisionFile(path, "irreversible must be the reason, as text")
+    return {"lossy": lossy, "moves": moves, "irreversible": irreversible}
+
+
+def _is_text_mapping(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(k, str) and isinstance(v, str) for k, v in value.items())

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Write a revision from the difference between the models and the migrations: the old name of `inv db.revision`.
+#
+# usage: scripts/create_db_migration.sh MESSAGE
+#
+# Exit codes: 0 done or nothing to do, 1 refused or failed (nothing was changed), 2 usage or configuration.
+set -euo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+python=$root/.venv/bin/python3
+[ -x "$python" ] || python=python3
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+# Words that nobody quoted are one message too.
+exec "$python" -m antarest.migration revision --message="$*" --project="$root/alembic.ini"

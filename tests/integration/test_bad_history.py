@@ -1,0 +1,108 @@
+"""Revision files that make no history, or fail, or are interrupted: one clear error, and nothing changed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
+from tests.workshop import COUNTRY, ENVIRONMENT, Workshop
+
+RESET = {"allow_data_loss": True, "allow_production": True, "yes": True}  # a container is not on this host
+RIVER, ROAD = "b10000000000", "b20000000000"
+
+
+# ---- revision files
+
+FILES = {
+    "syntax_error": ("db.E203", "b00000000000_create_river.py cannot be read: line 10: "),
+    "no_revision_id": ("db.E203", "b00000000000_create_river.py cannot be read: it has no line revision = "),
+    "missing_predecessor": ("db.E204", "c00000000000 follows b00000000000, and no revision file has that id"),
+    "duplicate_id": ("db.E205", "revision b00000000000 is in more than one file"),
+    "cycle": ("db.E206", "follow each other in a circle: b00000000000, c00000000000"),
+}
+
+
+@pytest.mark.parametrize("history", FILES)
+def test_files_that_are_no_history(
+    tmp_path: Path, empty_database: URL, history: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever is asked for, the files are read first: it is one and the same error."""
+    code, fact = FILES[history]
+    here = Workshop.create(tmp_path, history, empty_database).at_country()
+
+    command = "inv db.upgrade" if empty_database.get_backend_name() == "sqlite" else "alembic upgrade head"
+    assert fact in here.refused(command, code).fact
+
+    for verb in ("rollback", "status", "history", "rollback-script", "check"):
+        assert here.refused_here(capsys, verb).code == code
+    assert here.refused_here(capsys, "reset", allow_production=True).code == code
+    assert here.refused_here(capsys, "revision", message="add road").code == code
+
+
+def test_two_heads(tmp_path: Path, empty_database: URL, capsys: pytest.CaptureFixture[str]) -> None:
+    """`head` says nothing then; but looking, and going to one of them, still works."""
+    here = Workshop.create(tmp_path, "two_heads", empty_database).at_country()
+
+    for command in (here.ours("upgrade"), "alembic upgrade head"):
+        refused = here.refused(command, "db.E202")
+        assert refused.fact == f"the history has 2 heads: {RIVER}, {ROAD}"
+    for verb, options in (
+        ("rollback-script", {}),
+        ("reset", RESET),
+        ("revision", {"message": "add road"}),
+    ):
+        assert here.refused_here(capsys, verb, **options).code == "db.E202"
+
+    status = here.run(here.ours("status"))
+    assert (status.code, status.err) == (EXIT_FAILED, "")
+    assert f"heads          {RIVER}, {ROAD}" in status.out
+    assert here.run(here.ours("upgrade", f"--to={ROAD}")).code == EXIT_DONE
+
+
+# ---- in the middle
+
+
+def test_a_revision_that_fails(tmp_path: Path, empty_database: URL) -> None:
+    """What ran before it in the same run is undone with it, rows included."""
+    here = Workshop.create(tmp_path, "broken_upgrade", empty_database)
+    here.workflow.upgrade(COUNTRY)
+    is_sqlite = empty_database.get_backend_name() == "sqlite"
+
+    refused = here.refused("inv db.upgrade" if is_sqlite else "alembic upgrade head", "db.E601")
+
+    assert refused.fact.startswith("the upgrade of revision c00000000000 failed: ")
+    assert "nowhere" in refused.fact
+    assert f"the database is still at {COUNTRY}. 1 revision was undone with it." in refused.state
+
+
+@pytest.mark.parametrize("program", ["inv db.upgrade", "python -m antarest.migration upgrade", "alembic upgrade head"])
+def test_an_upgrade_that_is_interrupted(tmp_path: Path, empty_database: URL, program: str) -> None:
+    here = Workshop.create(tmp_path, "waiting_upgrade", empty_database)
+    here.workflow.upgrade(COUNTRY)
+    before = here.state()
+    with subprocess.Popen(
+        shlex.split(program),
+        cwd=here.folder,
+        env={**os.environ, **ENVIRONMENT, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert "waiting\n" in process.stdout  # reads until the second revision has done its part
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+
+    assert process.returncode == EXIT_INTERRUPTED
+    assert said.endswith(
+        "\ninterrupted: a run that was not committed was rolled back\n  See where the database is:   inv db.status\n"
+    )
+    assert here.state() == before

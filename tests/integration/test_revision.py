@@ -1,0 +1,263 @@
+"""Writing a revision in a checkout: a model is changed, the command is run, and the file is used."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sqlalchemy import URL
+
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.inventory import differences
+from antarest.migration.rollback_script import parse
+from tests.database import HISTORY
+from tests.refusals import refusal
+from tests.support import Checkout, ConfigFile, Result
+from tests.user import User
+
+STUDY = "antarest/study/model.py"
+TASKS = "antarest/core/tasks/model.py"
+ANCHOR = "    folder: Mapped[str | None] = mapped_column(String(255), index=True)\n"
+HORIZON = "    horizon: Mapped[str | None] = mapped_column(String(40))\n"
+
+
+@pytest.fixture
+def developer(migrated_database: URL, config_file: ConfigFile, checkout: Checkout) -> User:
+    """Somebody with a checkout and a database at head with rows, on each engine in turn."""
+    user = User(migrated_database, config_file(migrated_database), checkout.path)
+    user.database.fill()
+    return user
+
+
+def edit(checkout: Checkout, name: str, old: str, new: str) -> None:
+    """Change a file, and commit it."""
+    file = checkout.path / name
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    checkout.commit(f"Change {name}")
+
+
+def revise(checkout: Checkout, message: str, *flags: str) -> Result:
+    return checkout.run("inv", "db.revision", f"--message={message}", *flags)
+
+
+def changed(checkout: Checkout) -> list[str]:
+    """The files that are not as they were committed."""
+    return sorted(line[3:] for line in checkout.git("status", "--porcelain", "-z").split("\0") if line)
+
+
+def new_revision(checkout: Checkout) -> Path:
+    """The one revision file that is not committed."""
+    (name,) = [name for name in changed(checkout) if name.startswith("alembic/versions/")]
+    return checkout.path / name
+
+
+def load(path: Path) -> ModuleType:
+    """Import a revision file."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# ---- the daily loop
+
+
+def test_a_new_column_becomes_a_revision_that_goes_up_and_down(checkout: Checkout, developer: User) -> None:
+    edit(checkout, STUDY, ANCHOR, HORIZON + ANCHOR)
+    rows, schema = developer.database.rows(), developer.database.schema()
+
+    done = developer.inv("revision", "--message=add study horizon")
+
+    assert (done.code, done.err) == (EXIT_DONE, "")
+    file = new_revision(checkout)
+    revision = load(file)
+    assert file.name == f"{revision.revision}_add_study_horizon.py"
+    assert changed(checkout) == [f"alembic/versions/{file.name}", "scripts/rollback.sh"]
+    assert f"alembic/versions/{file.name}\n" in done.out
+    assert "detected       adds column study.horizon\n" in done.out
+    assert parse(checkout.path / "scripts" / "rollback.sh") == (HISTORY.head, revision.revision)
+    assert revision.lossy == {"downgrade": {"study.horizon": "the downgrade drops it"}}
+
+    assert developer.inv("upgrade").code == EXIT_DONE
+    assert [str(each) for each in differences(schema, developer.database.schema())] == [
+        "study.horizon: only in after"
+    ]
+
+    assert developer.run("scripts/rollback.sh").code == EXIT_DONE
+    assert developer.current == (HISTORY.head,)
+    assert differences(schema, developer.database.schema()) == []
+    assert developer.database.rows() == rows
+
+    file.unlink()
+    assert developer.inv("revision", "--message=add study horizon").code == EXIT_DONE
+    again = load(new_revision(checkout)).revision
+    assert again != revision.revision
+    assert parse(checkout.path / "scripts" / "rollback.sh") == (HISTORY.head, again)
+
+
+def test_the_developers_database_is_not_touched(checkout: Checkout, developer: User) -> None:
+    edit(checkout, STUDY, ANCHOR, HORIZON + ANCHOR)
+    developer.database.downgrade(HISTORY.states_below([HISTORY.head])[0])
+
+    def state() -> object:
+        if developer.url.get_backend_name() == "sqlite":
+            return Path(str(developer.url.database)).read_bytes()
+        return developer.current, developer.database.schema(), developer.database.rows()
+
+    before = state()
+
+    assert developer.inv("revision", "--message=add study horizon").code == EXIT_DONE
+    assert state() == before
+
+
+def test_what_is_written_is_formatted_and_clean(checkout: Checkout) -> None:
+    edit(checkout, STUDY, ANCHOR, HORIZON + ANCHOR)
+    assert revise(checkout, "add study horizon").code == EXIT_DONE
+
+    for arguments in (["format", "--check"], ["check"]):
+        done = checkout.run("ruff", *arguments, "--no-cache", new_revision(checkout))
+        assert done.code == EXIT_DONE, done.out
+
+
+def test_where_nothing_is_detected_nothing_is_written(checkout: Checkout) -> None:
+    done = revise(checkout, "add nothing")
+
+    assert (done.code, done.err) == (EXIT_DONE, "")
+    assert "nothing detected" in done.out
+    assert changed(checkout) == []
+
+
+def test_an_empty_revision_is_for_changes_by_hand(checkout: Checkout) -> None:
+    done = revise(checkout, "purge old tasks", "--empty")
+
+    assert done.code == EXIT_DONE, done.err
+    revision = load(new_revision(checkout))
+    assert (revision.down_revision, revision.lossy, revision.moves) == (HISTORY.head, {}, {})
+    assert (revision.upgrade(), revision.downgrade()) == (None, None)
+    assert parse(checkout.path / "scripts" / "rollback.sh") == (HISTORY.head, revision.revision)
+
+
+# ---- what needs a second look
+
+
+def test_a_dropped_column_may_be_a_rename_and_is_refused_while_it_has_values(
+    checkout: Checkout, developer: User
+) -> None:
+    edit(checkout, STUDY, ANCHOR, ANCHOR.replace("folder", "directory"))
+
+    done = developer.inv("revision", "--message=rename folder")
+
+    assert done.code == EXIT_DONE
+    assert "detected       adds column study.directory\n" in done.out
+    assert "careful        drops column study.folder, with its data. If it is a rename" in done.out
+    assert "# The upgrade drops study.folder. If that is a rename" in new_revision(checkout).read_text()
+    rows = developer.database.rows()
+    refused = refusal(developer.inv("upgrade"), "db.E501", EXIT_FAILED)
+    assert refused.details["loses"].startswith("study.folder: ")
+    assert developer.current == (HISTORY.head,)
+    assert developer.database.rows() == rows
+
+
+BY_HAND = {
+    "an enum label": (TASKS, '    COPY = "COPY"\n', '    COPY = "COPY"\n    PURGE = "PURGE"\n', "taskjob.ck_taskjob_tasktype"),
+    "a check": (
+        TASKS,
+        '    __tablename__ = "taskjob"\n',
+        '    __tablename__ = "taskjob"\n    __table_args__ = (CheckConstraint("name <> \'\'", name="named"),)\n',
+        "taskjob.ck_taskjob_named",
+    ),
+    "a sequence": (TASKS, 'Sequence("tasklog_id_sequence")', 'Sequence("log_numbers")', "adds sequence log_numbers"),
+}
+
+
+@pytest.mark.parametrize("kind", BY_HAND)
+def test_what_alembic_does_not_see_is_named(checkout: Checkout, kind: str) -> None:
+    file, old, new, named = BY_HAND[kind]
+    edit(checkout, TASKS, "from sqlalchemy import DateTime", "from sqlalchemy import CheckConstraint, DateTime")
+    edit(checkout, file, old, new)
+
+    done = revise(checkout, "change something")
+
+    assert done.code == EXIT_FAILED
+    (line,) = [line for line in done.out.splitlines() if line.startswith("by hand ")]
+    assert named in line
+    assert "nothing was written" in done.out
+    assert changed(checkout) == []
+
+
+def test_what_alembic_does_not_see_is_named_beside_what_it_sees(checkout: Checkout) -> None:
+    _, old, new, named = BY_HAND["an enum label"]
+    edit(checkout, STUDY, ANCHOR, HORIZON + ANCHOR)
+    edit(checkout, TASKS, old, new)
+
+    done = revise(checkout, "add horizon and purge")
+
+    assert done.code == EXIT_DONE, done.err
+    assert "detected       adds column study.horizon\n" in done.out
+    assert "by hand        check " + named in done.out
+    assert new_revision(checkout).is_file()
+
+
+# ---- messages
+
+MESSAGES = {
+    "quotes": """it's "quoted", and '''thrice''' \"\"\"too\"\"\"\"""",
+    "shell": "$(touch hacked) `touch hacked` ${HOME} $1; touch hacked & | > < * ? ~ !",
+    "backslashes": r"C:\new\table \N{DIGIT ONE} \x41 \\",
+    "slashes": "../../etc/passwd and a/b",
+    "newlines": "add horizon\n\nbecause of \"\"\"this\"\"\"\nand that",
+    "template": "%s %(rev)s %%  ${message} ## <% pass %> {0} {x}",
+    "long": "add one more column to the table of the studies " * 4 + "and end here",
+    "non-ascii": "ajouter l'été à 日本語",
+}
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_any_message_with_a_word_is_accepted(checkout: Checkout, kind: str) -> None:
+    message = MESSAGES[kind]
+
+    done = revise(checkout, message, "--empty")
+
+    assert done.code == EXIT_DONE, done.err
+    file = new_revision(checkout)
+    assert (ast.get_docstring(ast.parse(file.read_text()), clean=False) or "").startswith(f"{message}\n\nRevision ID: ")
+    assert load(file).down_revision == HISTORY.head
+    assert file.parent == checkout.path / "alembic" / "versions"
+    assert len(file.name) <= len("0123456789ab_.py") + 41
+    assert changed(checkout) == [f"alembic/versions/{file.name}", "scripts/rollback.sh"]
+    assert checkout.run("ruff", "format", "--check", "--no-cache", file).code == EXIT_DONE
+
+
+@pytest.mark.parametrize("message", ["", "🙂🙂", " \n", "--"], ids=["empty", "emoji", "blank", "dashes"])
+def test_a_message_without_a_word_is_refused(checkout: Checkout, message: str) -> None:
+    refusal(revise(checkout, message), "usage.E101", EXIT_USAGE)
+    assert changed(checkout) == []
+
+
+# ---- the old name
+
+
+def test_create_db_migration_works_from_any_folder(checkout: Checkout, tmp_path: Path) -> None:
+    edit(checkout, STUDY, ANCHOR, HORIZON + ANCHOR)
+    script = checkout.path / "scripts" / "create_db_migration.sh"
+    message = 'add "study" $(touch hacked) horizon'
+
+    done = User(URL.create("sqlite"), tmp_path / "none.yaml").run(script, message, cwd=tmp_path)
+
+    assert (done.code, done.err) == (EXIT_DONE, "")
+    file = new_revision(checkout)
+    assert file.name.endswith("_add_study_touch_hacked_horizon.py")
+    assert file.read_text().startswith('"""add \\"study\\" $(touch hacked) horizon\n')
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_create_db_migration_without_a_message_is_refused(checkout: Checkout) -> None:
+    refusal(checkout.run("scripts/create_db_migration.sh"), "usage.E101", EXIT_USAGE)
+    assert changed(checkout) == []

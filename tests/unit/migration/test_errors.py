@@ -1,0 +1,227 @@
+"""Every error that the project has, as it is printed."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from sqlalchemy import URL
+
+import antarest
+from antarest.core.driver_errors import connection_error
+from antarest.core.errors import (
+    EXIT_FAILED,
+    EXIT_LOCKED,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+    NOTHING_CHANGED,
+    AntarestError,
+    ConfigEmpty,
+    ConfigError,
+    ConfigNotFound,
+    ConfigNotMapping,
+    ConfigNotYaml,
+    DatabaseError,
+    DatabaseUrlMissing,
+    Hint,
+    InvalidValue,
+    UnknownKey,
+    UnreadableUrl,
+    UnsupportedUrl,
+    UsageError,
+    VariableUnset,
+)
+from antarest.migration import errors
+from antarest.migration.errors import MigrationError
+from antarest.migration.grants import Grant, GrantRefused
+from antarest.migration.loss import Loss
+from antarest.migration.report import render_error, render_error_json
+from antarest.migration.rows import NoValidRow
+from antarest.migration.scratch import NoPostgres
+from tests.refusals import SECRET, exists, parse
+
+FAMILIES = {AntarestError, ConfigError, DatabaseError, MigrationError}  # never raised themselves
+FILE = Path("/srv/antarest/application.yaml")
+FOLDER = Path("/srv/antarest/alembic/versions")
+DATABASE = "postgresql://antarest:***@db1:5432/antarest"
+POSTGRES = URL.create("postgresql+psycopg2", "antarest", SECRET, "db1", 5432, "antarest")
+SQLITE = URL.create("sqlite", database="/srv/antarest/antarest.db")
+IDS = [f"{number:012x}" for number in range(30)]
+LOSSES = [Loss(IDS[1], "downgrade", f"study.column_{number}", 1204, "it is new") for number in range(30)]
+
+
+def said(text: str) -> AntarestError:
+    """The error for what libpq says."""
+    return connection_error(psycopg2.OperationalError(f'connection to server at "db1" failed: {text}'), POSTGRES)
+
+
+def from_sqlite(code: int, text: str) -> AntarestError:
+    """The error for what SQLite says."""
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return connection_error(error, SQLITE)
+
+
+# Long lists on purpose: an error has at most nine lines whatever it is about.
+EXAMPLES = [
+    ConfigNotFound(str(FILE), reason="no such file or directory", named_by="--config", similar=[FILE, FILE]),
+    ConfigEmpty(FILE),
+    ConfigNotYaml(FILE, problem="expected ...", line=3),
+    ConfigNotMapping(FILE, section="db", found="a list"),
+    DatabaseUrlMissing().at("db.url", FILE),
+    UnknownKey(FILE, key="db.ulr", nearest="db.url", known=["db.url", "db.admin_url"]),
+    VariableUnset("PASSWORD").at("db.url", FILE),
+    InvalidValue("a whole number of at least 1").at("db.pool_size", FILE, found="many"),
+    UnsupportedUrl("mysql").at("db.url", FILE),
+    UnreadableUrl("postgresql://***", reason="an @ that is not quoted", hints=[Hint("Write it as %40")]),
+    UsageError("--steps must be a whole number from 1, not '0'", hints=[Hint("One", "inv db.rollback --steps=1")]),
+    said("Connection refused"),
+    said("FATAL:  sorry, too many clients already"),
+    said('FATAL:  password authentication failed for user "antarest"'),
+    said('FATAL:  role "antarest" does not exist'),
+    said('FATAL:  database "antarest" does not exist'),
+    said('invalid connection option "sslmodus"'),
+    from_sqlite(sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
+    from_sqlite(sqlite3.SQLITE_NOTADB, "file is not a database"),
+    from_sqlite(sqlite3.SQLITE_BUSY, "database is locked"),
+    errors.ProjectNotFound(FOLDER / "alembic.ini"),
+    errors.InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", [Hint("Mend it", "inv db.history")]),
+    errors.UnknownRevision("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
+    errors.MultipleHeads(IDS),
+    errors.InvalidRevisionFile(FOLDER / "a.py", "line 3: invalid syntax"),
+    errors.MissingPredecessor(FOLDER / "a.py", IDS[1], IDS[0]),
+    errors.DuplicateRevision(IDS[0], [FOLDER / f"{id_}.py" for id_ in IDS]),
+    errors.RevisionCycle(IDS),
+    errors.RevisionNotFound("zebra", IDS),
+    errors.AmbiguousRevision("0", IDS),
+    errors.OutOfReach("revision x is below the current revision", IDS[0], [Hint("A rollback can", "inv db.rollback")]),
+    errors.LossNotDeclared(LOSSES, DATABASE, IDS[1]),
+    errors.LossNotConfirmed(LOSSES, DATABASE, IDS[1]),
+    errors.Irreversible(IDS[1], "the archive was deleted", is_current=False),
+    errors.ForeignKeysViolated([f"table_{number} -> study" for number in range(30)], DATABASE, IDS[1]),
+    errors.RevisionFailed(IDS[2], "upgrade", "no such table: nowhere", database=DATABASE, current=IDS[0], done=2),
+    errors.AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
+    errors.RunFailed("disk I/O error", database=DATABASE, current=IDS[0]),
+    errors.UnexpectedFailure("ZeroDivisionError: division by zero"),
+    errors.NotRecorded(IDS[1], IDS[0], DATABASE),
+    errors.InMemoryDatabase(FILE),
+    errors.ResetRefused("its server db1 is not on this host", DATABASE),
+    errors.ResetNotConfirmed(DATABASE, 1204, 7),
+    errors.NotConfirmed("Roll back to base?", "inv db.rollback --yes"),
+    errors.SqlNotSupported("sqlite:////srv/antarest/antarest.db"),
+    errors.RollbackScriptStale(Path("/srv/antarest/scripts/rollback.sh"), IDS[0], IDS[1]),
+    errors.CheckFailed(2),
+    GrantRefused([Grant(("SELECT", "INSERT"), "TABLE", "public", "study", "app")] * 30, DATABASE, "permission denied"),
+    NoPostgres({"url": "it is not set", "testcontainers": "no Docker engine answers", "embedded": "not installed"}),
+    NoValidRow("study", "the column type has a CHECK that nothing satisfies"),
+]
+
+each_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+
+
+def kinds(family: type[AntarestError] = AntarestError) -> Iterator[type[AntarestError]]:
+    """Every error class of the project, wherever it is defined."""
+    yield family
+    for kind in family.__subclasses__():
+        yield from kinds(kind)
+
+
+def test_each_error_has_an_example_here() -> None:
+    for module in pkgutil.walk_packages(antarest.__path__, "antarest."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    raised = {kind for kind in kinds() if kind.__module__.startswith("antarest.")} - FAMILIES
+
+    assert raised == {type(error) for error in EXAMPLES}
+
+
+def test_each_error_has_a_code_of_its_own() -> None:
+    classes: set[type[AntarestError]] = {type(error) for error in EXAMPLES} | FAMILIES
+    codes = [kind.code for kind in classes]
+
+    # The family of the errors about moving a database has no code: it never appears alone.
+    assert len(set(codes)) == len(codes) - 1
+    assert MigrationError.code == AntarestError.code
+
+
+def test_each_error_is_exported() -> None:
+    defined = {kind.__name__ for kind in kinds(MigrationError) if kind.__module__.startswith(errors.__name__)}
+
+    assert set(errors.__all__) == defined
+    assert all(hasattr(errors, name) for name in errors.__all__)
+
+
+@each_example
+def test_an_error_fits_the_shape(error: AntarestError) -> None:
+    """Fact, values, state, and a way on that exists: all within nine lines."""
+    shown = parse(render_error(error))
+
+    assert (shown.code, shown.fact, shown.state) == (error.code, error.message, error.state)
+    assert shown.details == error.details
+
+
+@each_example
+def test_an_error_shows_no_password(error: AntarestError) -> None:
+    assert SECRET[:6] not in render_error(error) + render_error_json(error) + str(error) + repr(error)
+
+
+@each_example
+def test_a_code_tells_what_an_error_is_about(error: AntarestError) -> None:
+    """Its family, and whether trying again can help."""
+    family, _, number = error.code.partition(".E")
+
+    if isinstance(error, ConfigError):
+        assert family in {"config", "usage"}
+        assert error.exit_code == EXIT_USAGE
+    elif isinstance(error, MigrationError):
+        assert (family, number[0] in "25678") == ("db", True)
+        assert error.exit_code in {EXIT_FAILED, EXIT_USAGE}
+    else:
+        assert (family, number[0] in "34") == ("db", True)
+        assert (number[0] == "4") == (error.exit_code == EXIT_LOCKED)
+        assert error.exit_code != EXIT_UNREACHABLE or number in {"301", "302", "390"}
+
+
+@pytest.mark.parametrize("error", [each for each in EXAMPLES if each.code[:5] in {"db.E2", "db.E3", "db.E7"}])
+def test_what_is_refused_before_it_begins_has_changed_nothing(error: AntarestError) -> None:
+    assert error.state == NOTHING_CHANGED or isinstance(error, GrantRefused)
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    """The other tests rely on it."""
+    for command in ("inv db.nope", "inv db.status --nope", "alembic nope", "python -m antarest.migration nope", "rm x"):
+        assert not exists(command), command
+    for command in ("inv db.rollback --to=x --dry-run", "alembic merge heads -m 'x'", "db.url: sqlite:///antarest.db"):
+        assert exists(command), command
+
+
+def test_an_irreversible_revision_names_a_way_only_where_there_is_one() -> None:
+    below, here = (errors.Irreversible("abc", "why", is_current=is_current) for is_current in (False, True))
+
+    assert [hint.command for hint in below.hints] == ["inv db.rollback --to=abc"]
+    assert [hint.command for hint in here.hints] == ["inv db.status"]
+
+
+def test_a_loss_that_nobody_agreed_to_names_the_same_rollback_again() -> None:
+    error = errors.LossNotConfirmed(LOSSES[:1], DATABASE, IDS[1], target="base")
+
+    assert [hint.command for hint in error.hints] == [
+        "inv db.rollback --to=base --dry-run",
+        "inv db.rollback --to=base --allow-data-loss",
+    ]
+
+
+def test_one_and_many_are_told_apart() -> None:
+    def state(done: int) -> str:
+        return errors.RevisionFailed(IDS[2], "upgrade", "why", database=DATABASE, current=IDS[0], done=done).state
+
+    assert state(0).endswith("still at 000000000000.")
+    assert state(1).endswith("still at 000000000000. 1 revision was undone with it.")
+    assert state(2).endswith("still at 000000000000. 2 revisions were undone with it.")
+    assert errors.CheckFailed(1).message == "db.check has 1 finding, see above"
+    assert errors.CheckFailed(2).message == "db.check has 2 findings, see above"

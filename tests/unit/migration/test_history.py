@@ -1,0 +1,273 @@
+"""The graph of revisions, by small examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from antarest.migration.errors import (
+    AmbiguousRevision,
+    DuplicateRevision,
+    MissingPredecessor,
+    MultipleHeads,
+    OutOfReach,
+    RevisionCycle,
+    RevisionNotFound,
+)
+from antarest.migration.history import BASE, History, Revision
+
+Graph = Mapping[str, Sequence[str]]
+
+LINE: Graph = {"a1": [], "b1": ["a1"], "c1": ["b1"]}
+FORK: Graph = {"a1": [], "b1": ["a1"], "b2": ["a1"]}
+MERGE: Graph = {**FORK, "c1": ["b1", "b2"], "d1": ["c1"]}
+TWO_ROOTS: Graph = {"a1": [], "a2": [], "b1": ["a1", "a2"], "c1": ["b1"]}
+
+
+def history(graph: Graph, depends_on: Graph | None = None) -> History:
+    """A history of these revisions, each with what it follows, and what else it needs."""
+    needs = depends_on or {}
+    return History(
+        Revision(id_, tuple(down), f"add {id_}", Path(f"{id_}.py"), depends_on=tuple(needs.get(id_, ())))
+        for id_, down in graph.items()
+    )
+
+
+# ---- heads, order, paths
+
+
+@pytest.mark.parametrize(
+    ("graph", "heads"),
+    [({}, ()), (LINE, ("c1",)), (FORK, ("b1", "b2")), (MERGE, ("d1",)), (TWO_ROOTS, ("c1",))],
+)
+def test_the_heads_are_what_no_other_follows(graph: Graph, heads: tuple[str, ...]) -> None:
+    assert history(graph).heads == heads
+
+
+def test_the_one_head_has_a_name_and_several_are_refused() -> None:
+    assert history(LINE).head == "c1"
+    assert history({}).head == BASE
+    with pytest.raises(MultipleHeads, match="the history has 2 heads: b1, b2"):
+        _ = history(FORK).head
+
+
+def test_a_history_is_a_collection_of_its_revisions() -> None:
+    line = history(LINE)
+
+    assert len(line) == 3
+    assert "b1" in line
+    assert "zebra" not in line
+    assert line["b1"].message == "add b1"
+    assert line.order == ("a1", "b1", "c1")
+
+
+def test_the_order_does_not_depend_on_that_of_the_files() -> None:
+    backwards = dict(reversed(list(MERGE.items())))
+
+    assert history(backwards).order == history(MERGE).order
+
+
+def test_what_is_pending_comes_in_the_order_to_run_it() -> None:
+    merge = history(MERGE)
+
+    assert merge.pending([]) == ("a1", "b1", "b2", "c1", "d1")
+    assert merge.pending(["b2"]) == ("b1", "c1", "d1")
+    assert merge.pending(["b2"], "c1") == ("b1", "c1")
+    assert merge.pending(["d1"]) == ()
+    assert merge.pending([], BASE) == ()
+    assert history(FORK).pending(["b1"]) == ("b2",)
+
+
+def test_a_dependency_is_applied_before_and_is_no_end() -> None:
+    """`b2` needs `b1` of the other branch, but follows only `a1`."""
+    needs = history(FORK, {"b2": ["b1"]})
+
+    assert needs.pending([], "b2") == ("a1", "b1", "b2")
+    assert needs.applied(["b2"]) == {"a1", "b1", "b2"}
+    assert needs.heads == ("b1", "b2"), "as Alembic counts them"
+
+
+def test_what_no_file_has_is_unknown_and_counts_for_nothing() -> None:
+    line = history(LINE)
+
+    assert line.unknown(["b1", "zebra", "ape"]) == ("ape", "zebra")
+    assert line.unknown([]) == ()
+    assert line.applied(["zebra"]) == frozenset()
+
+
+# ---- references
+
+
+def test_a_reference_is_a_name_an_id_or_the_beginning_of_one() -> None:
+    merge = history(MERGE)
+
+    assert [merge.resolve(each) for each in ("head", "base", "b1", "c", "d1")] == ["d1", BASE, "b1", "c1", "d1"]
+
+
+def test_an_id_that_begins_another_one_is_itself() -> None:
+    assert history({"ab": [], "abc": ["ab"]}).resolve("ab") == "ab"
+
+
+@pytest.mark.parametrize("reference", ["zebra", "", "b11", "+1", "-1", "heads", "HEAD", "%", "b1@head"])
+def test_a_reference_that_fits_nothing(reference: str) -> None:
+    with pytest.raises(RevisionNotFound) as caught:
+        history(MERGE).resolve(reference)
+
+    assert caught.value.message == f"there is no revision {reference!r}"
+
+
+def test_a_reference_that_is_misspelt_gets_the_nearest_ids() -> None:
+    with pytest.raises(RevisionNotFound) as caught:
+        history({"79c8a2f1e05d": [], "d56b40e9c7a3": ["79c8a2f1e05d"]}).resolve("79c8a2f1e0d5")
+
+    assert caught.value.details == {"nearest": "79c8a2f1e05d"}
+
+
+def test_a_reference_that_fits_several() -> None:
+    with pytest.raises(AmbiguousRevision) as caught:
+        history(MERGE).resolve("b")
+
+    assert caught.value.candidates == ("b1", "b2")
+
+
+def test_head_is_no_reference_where_there_are_several() -> None:
+    with pytest.raises(MultipleHeads):
+        history(FORK).resolve("head")
+
+
+# ---- back
+
+
+@pytest.mark.parametrize(
+    ("graph", "current", "states"),
+    [
+        (LINE, ["c1"], ["b1", "a1", BASE]),
+        (LINE, ["a1"], [BASE]),
+        (LINE, [], []),
+        # A merge goes to the common ancestor of its branches, never to one of them alone.
+        (MERGE, ["d1"], ["c1", "a1", BASE]),
+        (MERGE, ["c1"], ["a1", BASE]),
+        # Two branches are applied, and nothing that joins them.
+        (MERGE, ["b1", "b2"], ["a1", BASE]),
+        (MERGE, ["b1"], ["a1", BASE]),
+        # Branches without a common ancestor.
+        (TWO_ROOTS, ["c1"], ["b1", BASE]),
+        (TWO_ROOTS, ["b1"], [BASE]),
+        (TWO_ROOTS, ["a1", "a2"], [BASE]),
+    ],
+)
+def test_a_rollback_stops_at_single_states(graph: Graph, current: list[str], states: list[str]) -> None:
+    found = history(graph)
+
+    assert list(found.states_below(current)) == states
+    assert [found.rollback_target(current, steps=steps + 1) for steps in range(len(states))] == states
+
+
+def test_a_rollback_does_not_stop_at_a_dependency() -> None:
+    """`b2` needs `b1` of the other branch: undoing `b2` alone is no downgrade to `b1` for Alembic."""
+    needs = history(FORK, {"b2": ["b1"]})
+
+    assert needs.states_below(["b2"]) == ("a1", BASE)
+
+
+@pytest.mark.parametrize("to", ["d1", "head", "d"])
+def test_a_rollback_to_where_the_database_is_has_nothing_to_do(to: str) -> None:
+    assert history(MERGE).rollback_target(["d1"], to=to) == "d1"
+
+
+def test_a_rollback_to_base_from_base_has_nothing_to_do() -> None:
+    assert history(LINE).rollback_target([], to="base") == BASE
+
+
+@pytest.mark.parametrize(("current", "steps", "way"), [("c1", 4, "3 at most"), ("a1", 2, "1 at most")])
+def test_more_steps_than_there_are_states(current: str, steps: int, way: str) -> None:
+    with pytest.raises(OutOfReach) as caught:
+        history(LINE).rollback_target([current], steps=steps)
+
+    assert caught.value.message == f"a rollback cannot go {steps} steps back: {way}"
+    assert caught.value.details == {"current": current}
+
+
+def test_a_step_back_from_nothing() -> None:
+    with pytest.raises(OutOfReach, match="cannot go 1 step back: no revision is applied"):
+        history(LINE).rollback_target([])
+
+
+@pytest.mark.parametrize(
+    ("current", "to", "fact", "way"),
+    [
+        ("b1", "c1", "revision c1 is not below the current one", "inv db.upgrade --to=c1"),  # above
+        ("b1", "b2", "revision b2 is not below the current one", "inv db.history"),  # beside
+        ("d1", "b2", "revision b2 is only one branch of a merge", "inv db.rollback --to=a1"),
+    ],
+)
+def test_a_rollback_that_cannot_stop_there(current: str, to: str, fact: str, way: str) -> None:
+    with pytest.raises(OutOfReach) as caught:
+        history(MERGE).rollback_target([current], to=to)
+
+    assert caught.value.message.startswith(fact)
+    assert caught.value.hints[-1].command == way
+
+
+# ---- and forth
+
+
+@pytest.mark.parametrize(
+    ("current", "to", "target"),
+    [([], "head", "d1"), (["b1"], "head", "d1"), (["b1", "b2"], "c", "c1"), (["d1"], "head", "d1"), ([], "base", BASE)],
+)
+def test_an_upgrade_goes_up(current: list[str], to: str, target: str) -> None:
+    assert history(MERGE).upgrade_target(current, to) == target
+
+
+@pytest.mark.parametrize(
+    ("current", "to", "fact", "way"),
+    [
+        (["d1"], "a1", "revision a1 is below the current revision", "inv db.rollback --to=a1"),
+        (["d1"], "base", "base is below the current revision", "inv db.rollback --to=base"),
+        (["b1"], "b2", "revision b2 is on another branch than the current one", "inv db.rollback --to=a1"),
+    ],
+)
+def test_an_upgrade_that_cannot_go_there(current: list[str], to: str, fact: str, way: str) -> None:
+    with pytest.raises(OutOfReach) as caught:
+        history(MERGE).upgrade_target(current, to)
+
+    assert caught.value.message == f"{fact}, so an upgrade cannot go there"
+    assert caught.value.hints[-1].command == way
+
+
+def test_branches_without_a_common_ancestor_part_at_base() -> None:
+    with pytest.raises(OutOfReach) as caught:
+        history({"a1": [], "a2": []}).upgrade_target(["a1"], "a2")
+
+    assert caught.value.hints[-1].command == "inv db.rollback --to=base"
+
+
+# ---- what is no graph
+
+
+def test_an_id_that_two_files_have() -> None:
+    twice = [Revision("a1", (), "", Path(name)) for name in ("one.py", "two.py")]
+
+    with pytest.raises(DuplicateRevision) as caught:
+        History(twice)
+
+    assert caught.value.details == {"files": "one.py, two.py", "folder": "."}
+
+
+@pytest.mark.parametrize(("graph", "needs"), [({"b1": ["a1"]}, {}), ({"b1": []}, {"b1": ["a1"]})])
+def test_a_predecessor_that_no_file_has(graph: Graph, needs: Graph) -> None:
+    with pytest.raises(MissingPredecessor) as caught:
+        history(graph, needs)
+
+    assert (caught.value.revision, caught.value.missing) == ("b1", "a1")
+
+
+@pytest.mark.parametrize("graph", [{"a1": ["a1"]}, {"a1": ["b1"], "b1": ["a1"]}, {**LINE, "a1": ["c1"]}])
+def test_a_circle(graph: Graph) -> None:
+    with pytest.raises(RevisionCycle) as caught:
+        history(graph)
+
+    assert set(caught.value.revisions) == set(graph)

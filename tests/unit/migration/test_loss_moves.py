@@ -1,0 +1,70 @@
+"""What arrives where a revision says that it moves it is not lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import URL
+
+from antarest.migration.scratch import EngineName
+from tests.support_losses import Case, batch, case, cases, losses
+
+Database = Callable[[EngineName], URL]
+
+NEW = "ALTER TABLE study ADD COLUMN p VARCHAR(50)"
+MERGED = {"study.name": "study.p", "study.path": "study.p"}
+
+
+@cases(
+    case("all values to a column", NEW, "UPDATE study SET p = path", "ALTER TABLE study DROP COLUMN path",
+         moves={"study.path": "study.p"}),
+    case("some values to a column", NEW, "UPDATE study SET p = path WHERE id = 1",
+         "ALTER TABLE study DROP COLUMN path", moves={"study.path": "study.p"}, loses={"study.path": 1}),
+    case("to a column of another table", "ALTER TABLE task ADD COLUMN p VARCHAR(50)",
+         "UPDATE task SET p = (SELECT path FROM study WHERE study.id = task.study_id)",
+         "ALTER TABLE study DROP COLUMN path", moves={"study.path": "task.p"}),
+    case("a column that a batch renames", batch(lambda b: b.alter_column("path", new_column_name="p")),
+         moves={"study.path": "study.p"}),
+    case("a column to a table", "CREATE TABLE t (id INT, path VARCHAR(50))",
+         "INSERT INTO t SELECT id, path FROM study WHERE path IS NOT NULL", "ALTER TABLE study DROP COLUMN path",
+         moves={"study.path": "t"}),
+    case("a column to a table, with a value that does not arrive", "CREATE TABLE t (id INT, path VARCHAR(50))",
+         "INSERT INTO t SELECT id, path FROM study WHERE id = 1", "ALTER TABLE study DROP COLUMN path",
+         moves={"study.path": "t"}, loses={"study.path": 1}),
+    case("a table to a table", "CREATE TABLE t (study_id INT, label TEXT)", "INSERT INTO t SELECT * FROM study_tag",
+         "DROP TABLE study_tag", moves={"study_tag": "t"}),
+    case("a table to a table, with rows that do not arrive", "CREATE TABLE t (study_id INT, label TEXT)",
+         "INSERT INTO t SELECT * FROM study_tag WHERE label = 'x'", "DROP TABLE study_tag", moves={"study_tag": "t"},
+         loses={"study_tag": 2}),
+    case("rows to a list in a column", "UPDATE study SET path = '[]' WHERE id = 3", "DROP TABLE study_tag",
+         moves={"study_tag": "study.path"}),
+    case("rows to a column where nothing arrives", "DROP TABLE study_tag", moves={"study_tag": "study.path"},
+         loses={"study_tag": 4}),
+    case("two columns into one, side by side", NEW, "UPDATE study SET p = coalesce(path, alias)",
+         "ALTER TABLE study DROP COLUMN path", "ALTER TABLE study DROP COLUMN alias",
+         moves={"study.path": "study.p", "study.alias": "study.p"},
+         before=("ALTER TABLE study ADD COLUMN alias VARCHAR(50)", "UPDATE study SET alias = 'z' WHERE id = 3")),
+    case("two columns into one, one over the other", NEW, "UPDATE study SET p = coalesce(path, name)",
+         "ALTER TABLE study DROP COLUMN path", "ALTER TABLE study DROP COLUMN name", moves=MERGED,
+         loses={"study.path": 2}),
+    case("deleted rows that were copied", "CREATE TABLE t AS SELECT * FROM study_tag", "DELETE FROM study_tag",
+         moves={"study_tag": "t"}),
+    case("to where it was", "DELETE FROM study_tag WHERE label = 'x'", moves={"study_tag": "study_tag"},
+         loses={"study_tag": 2}),
+)  # fmt: skip
+def test_what_arrives_is_not_lost(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+@cases(
+    case("column back to column", "ALTER TABLE study ADD COLUMN old VARCHAR(50)", "UPDATE study SET old = path",
+         "ALTER TABLE study DROP COLUMN path", moves={"study.old": "study.path"}),
+    case("some of it", "ALTER TABLE study ADD COLUMN old VARCHAR(50)", "UPDATE study SET old = path WHERE id = 2",
+         "ALTER TABLE study DROP COLUMN path", moves={"study.old": "study.path"}, loses={"study.path": 1}),
+    case("table back to list", "ALTER TABLE study ADD COLUMN tags TEXT DEFAULT '[]' NOT NULL", "DROP TABLE study_tag",
+         moves={"study.tags": "study_tag"}),
+    case("read forwards it is none", "CREATE TABLE t AS SELECT * FROM study_tag", "DROP TABLE study_tag",
+         moves={"study_tag": "t"}, loses={"study_tag": 4}),
+)  # fmt: skip
+def test_a_downgrade_reads_moves_backwards(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case, direction="downgrade") == case.loses

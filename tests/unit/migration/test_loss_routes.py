@@ -1,0 +1,113 @@
+"""Ways past SQLAlchemy, and ways out of the transaction: the guard hears of them all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from alembic.operations import Operations
+from sqlalchemy import URL
+
+from antarest.migration.connection import moving
+from antarest.migration.ledger import NotAllowed
+from antarest.migration.scratch import EngineName
+from tests.support_losses import POSTGRESQL, SQLITE, Case, case, cases, driver, losses, raw
+
+Database = Callable[[EngineName], URL]
+
+# ---- ways past SQLAlchemy
+
+
+def composed(op: Operations) -> None:
+    from psycopg2 import sql
+
+    op.get_bind().connection.cursor().execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("study_tag")))
+
+
+def with_dictionaries(op: Operations) -> None:
+    from psycopg2.extras import RealDictCursor
+
+    cursor: Any = op.get_bind().connection.cursor(cursor_factory=RealDictCursor)
+    cursor.execute("SELECT count(*) AS tags FROM study_tag")
+    assert cursor.fetchone()["tags"] == 4
+    cursor.execute("DROP TABLE study_tag")
+
+
+def row_by_row(op: Operations) -> None:
+    connection = op.get_bind()
+    for (id_,) in connection.exec_driver_sql("SELECT id FROM study"):
+        connection.exec_driver_sql(f"DELETE FROM study_tag WHERE study_id = {id_}")
+
+
+FUNCTION = "CREATE FUNCTION f() RETURNS {} LANGUAGE plpgsql AS $$ BEGIN {}; RETURN NULL; END $$"
+
+
+@cases(
+    case("a cursor deletes", raw("DELETE FROM study_tag"), loses={"study_tag": 4}),
+    case("a cursor drops", raw("DROP TABLE study_tag", "ALTER TABLE study DROP COLUMN path"),
+         loses={"study_tag": 4, "study.path": 2}),
+    case("bytes", raw(b"TRUNCATE study_tag"), loses={"study_tag": 4}, on=POSTGRESQL),
+    case("composed SQL", composed, loses={"study_tag": 4}, on=POSTGRESQL),
+    case("a cursor of another class", with_dictionaries, loses={"study_tag": 4}, on=POSTGRESQL),
+    case("a loop over an open result", row_by_row, loses={"study_tag": 4}),
+    case("the driver's shortcuts", lambda op: driver(op).execute("DROP TABLE study_tag"),
+         lambda op: driver(op).executemany("DELETE FROM task WHERE id = ?", [(1,), (3,)]),
+         loses={"study_tag": 4, "task": 2}, on=SQLITE),
+    case("a script", lambda op: driver(op).executescript(
+        "DELETE FROM study_tag; CREATE TRIGGER t AFTER INSERT ON task BEGIN SELECT 1; END; DROP TABLE [order]"),
+         loses={"study_tag": 4, "order": 2}, on=SQLITE),
+    case("a trigger", "INSERT INTO task VALUES (9, NULL)", loses={"study_tag": 4}, on=SQLITE,
+         before=("CREATE TRIGGER t AFTER INSERT ON task BEGIN DELETE FROM study_tag; END",)),
+    case("a trigger of a function", "INSERT INTO task VALUES (9, NULL)", loses={"study_tag": 4}, on=POSTGRESQL,
+         before=(FUNCTION.format("trigger", "DELETE FROM study_tag"),
+                 "CREATE TRIGGER t AFTER INSERT ON task EXECUTE FUNCTION f()")),
+    case("a DO block deletes", "DO $$ BEGIN DELETE FROM study_tag; END $$", loses={"study_tag": 4}, on=POSTGRESQL),
+    case("a DO block truncates", "DO $$ BEGIN EXECUTE 'TRUNCATE ' || 'study_tag'; END $$", loses={"study_tag": 4},
+         on=POSTGRESQL),
+    case("a DO block drops", "DO $$ BEGIN EXECUTE 'DROP TABLE ' || quote_ident('study_tag'); END $$",
+         loses={"study_tag": 4}, on=POSTGRESQL),
+    case("a DO block makes up a name: its count is unknown", "DO $$ BEGIN EXECUTE 'DROP TABLE study_' || 'tag'; END $$",
+         loses={"study_tag": None}, on=POSTGRESQL),
+    case("a function deletes", "SELECT f()", loses={"study_tag": 4}, on=POSTGRESQL,
+         before=(FUNCTION.format("int", "DELETE FROM study_tag"),)),
+    case("a function deletes what is dropped then", "SELECT f()", "DROP TABLE study_tag", loses={"study_tag": 4},
+         on=POSTGRESQL, before=(FUNCTION.format("int", "DELETE FROM study_tag"),)),
+    case("a function drops: its count is unknown", "SELECT f()", loses={"study_tag": None}, on=POSTGRESQL,
+         before=(FUNCTION.format("int", "DROP TABLE study_tag"),)),
+    case("a function truncates: its count is unknown", "SELECT f()", "INSERT INTO study_tag VALUES (1, 'n')",
+         loses={"study_tag": None}, on=POSTGRESQL, before=(FUNCTION.format("int", "TRUNCATE study_tag"),)),
+    case("a function truncates what is dropped then", "SELECT f()", "DROP TABLE study_tag", loses={"study_tag": None},
+         on=POSTGRESQL, before=(FUNCTION.format("int", "TRUNCATE study_tag"),)),
+)  # fmt: skip
+def test_sees_what_goes_past_sqlalchemy(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+# ---- the transaction
+
+
+@cases(
+    case("COMMIT", "COMMIT"),
+    case("END", "/* */ end"),
+    case("ROLLBACK", "ROLLBACK"),
+    case("COMMIT among others", "DELETE FROM task; COMMIT; SELECT 1", on=POSTGRESQL),
+    case("COMMIT AND CHAIN", "COMMIT AND CHAIN", on=POSTGRESQL),
+    case("commit of SQLAlchemy", lambda op: op.get_bind().commit()),
+    case("commit of the pool", lambda op: op.get_bind().connection.commit()),
+    case("commit of the driver", lambda op: driver(op).commit()),
+    case("with the driver", lambda op: driver(op).__enter__() and driver(op).__exit__(None, None, None)),
+    case("rollback of the driver", lambda op: driver(op).rollback()),
+    case("a statement after a rollback", lambda op: driver(op).rollback(), "DELETE FROM task"),
+)
+def test_a_revision_cannot_end_the_transaction(database: Database, engine: EngineName, case: Case) -> None:
+    with pytest.raises(NotAllowed, match="ends the transaction"):
+        losses(database(engine), Case(case.claim, ("DELETE FROM study_tag", *case.steps), {}, ()))
+    with moving(database(engine)) as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM study_tag").scalar() == 4
+
+
+def test_a_server_that_does_not_count_is_refused(database: Database) -> None:
+    """Without track_counts, PostgreSQL would say that nothing was deleted."""
+    with pytest.raises(NotAllowed, match="track_counts"):
+        losses(database("postgresql"), Case("", ("SET LOCAL track_counts = off", "DELETE FROM study_tag"), {}, ()))

@@ -1,0 +1,179 @@
+"""Which Alembic project is worked on, and what its `alembic.ini` says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from antarest.dbmodel import Base
+from antarest.migration.errors import InvalidProject, InvalidRevisionFile, ProjectNotFound
+from antarest.migration.project import Project
+from tests.support import ROOT
+
+MINIMAL = "[alembic]\nscript_location = scripts\n"
+
+
+def project(folder: Path, text: str = MINIMAL) -> Project:
+    """The project of an `alembic.ini` with this text."""
+    (folder / "alembic.ini").write_text(text, encoding="utf-8")
+    return Project.load(folder / "alembic.ini")
+
+
+# ---- which one
+
+
+def test_a_named_file_beats_the_one_that_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = project(tmp_path)
+    here = tmp_path / "here"
+    here.mkdir()
+    project(here)
+    monkeypatch.chdir(here)
+
+    assert Project.load("../alembic.ini").ini.resolve() == named.ini
+    assert Project.load().ini == here / "alembic.ini"
+
+
+def test_outside_of_a_project_it_is_the_one_beside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert Project.load().ini == ROOT / "alembic.ini"
+
+
+def test_a_named_file_that_is_missing_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ProjectNotFound) as caught:
+        Project.load("nowhere.ini")
+
+    assert caught.value.message == f"there is no Alembic project at {tmp_path / 'nowhere.ini'}"
+
+
+# ---- what it says
+
+
+def test_what_nobody_says_has_a_default(tmp_path: Path) -> None:
+    found = project(tmp_path)
+
+    assert found == Project(tmp_path / "alembic.ini", (tmp_path / "scripts" / "versions",))
+    assert found.alembic_options()["version_table"] == found.version_table == "alembic_version"
+
+
+def test_everything_can_be_said(tmp_path: Path) -> None:
+    text = (
+        "[alembic]\nscript_location = %(here)s/db\nversion_locations = %(here)s/one:two\npath_separator = :\n"
+        "file_template = %%(rev)s_%%(slug)s\n"
+        "[antarest]\nmetadata = shop.models:metadata\nrollback_script = bin/back.sh\nversion_table = shop_version\n"
+    )
+
+    found = project(tmp_path, text)
+
+    assert found.versions == (tmp_path / "one", tmp_path / "two")
+    assert found.folder == "one, two"
+    assert found.metadata_name == "shop.models:metadata"
+    assert found.rollback_script == tmp_path / "bin" / "back.sh"
+    assert found.version_table == "shop_version"
+
+
+@pytest.mark.parametrize(
+    ("separator", "locations"), [("os", "one:two"), ("space", "one  two"), ("newline", "one\n two"), (";", "one; two")]
+)
+def test_folders_are_separated_as_alembic_separates_them(tmp_path: Path, separator: str, locations: str) -> None:
+    text = f"{MINIMAL}version_locations = {locations}\npath_separator = {separator}\n"
+
+    assert project(tmp_path, text).versions == (tmp_path / "one", tmp_path / "two")
+
+
+def test_our_own_project_is_complete() -> None:
+    ours = Project.load(ROOT / "alembic.ini")
+
+    assert ours.versions == (ROOT / "alembic" / "versions",)
+    assert ours.folder == "alembic/versions"
+    assert ours.rollback_script == ROOT / "scripts" / "rollback.sh"
+    assert ours.metadata() is Base.metadata
+    assert len(ours.history) >= 15
+
+
+def test_only_what_is_under_version_control_is_a_checkout(tmp_path: Path) -> None:
+    found = project(tmp_path)
+    assert not found.is_checkout
+
+    (tmp_path / ".git").write_text("gitdir: elsewhere")  # as in a worktree
+
+    assert found.is_checkout
+
+
+# ---- what is wrong with it
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it has no section [alembic]"),
+        ("[antarest]\nmetadata = a:b\n", "it has no section [alembic]"),
+        ("[alembic]\nprepend_sys_path = .\n", "it has no script_location in the section [alembic]"),
+        ("script_location = scripts\n", "File contains no section headers."),
+        ("[alembic]\nscript_location = %(nowhere)s/scripts\n", "Bad value substitution"),
+        (MINIMAL + MINIMAL, "section 'alembic' already exists"),
+    ],
+)
+def test_a_file_that_is_no_project(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(InvalidProject) as caught:
+        project(tmp_path, text)
+
+    assert caught.value.message.startswith("alembic.ini cannot be used: ")
+    assert reason in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.details == {"file": str(tmp_path / "alembic.ini")}
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "alembic.ini").write_bytes(b"[alembic]\nscript_location = \xff\n")
+
+    with pytest.raises(InvalidProject, match="can't decode byte 0xff"):
+        Project.load(tmp_path / "alembic.ini")
+
+
+def test_a_folder_of_revisions_that_does_not_exist_is_no_empty_history(tmp_path: Path) -> None:
+    """An upgrade would have nothing to do, and say that all is well."""
+    found = project(tmp_path)
+
+    with pytest.raises(InvalidProject) as caught:
+        _ = found.history
+
+    assert f"there is no folder {tmp_path / 'scripts' / 'versions'}" in caught.value.message
+
+
+def test_the_history_is_read_once(tmp_path: Path) -> None:
+    found = project(tmp_path)
+    versions = tmp_path / "scripts" / "versions"
+    versions.mkdir(parents=True)
+    (versions / "a1.py").write_text('revision = "a1"')
+    assert found.history.head == "a1"
+
+    (versions / "b1.py").write_text("no python")
+
+    assert found.history.head == "a1"
+    with pytest.raises(InvalidRevisionFile):
+        _ = project(tmp_path).history
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "[antarest] metadata is not named"),
+        ("antarest.dbmodel", "[antarest] metadata is not named"),
+        (":metadata", "[antarest] metadata is not named"),
+        ("nowhere.models:metadata", "No module named 'nowhere'"),
+        ("antarest.dbmodel:nothing", "has no attribute 'nothing'"),
+    ],
+)
+def test_metadata_that_cannot_be_had(tmp_path: Path, name: str, reason: str) -> None:
+    found = project(tmp_path, f"{MINIMAL}[antarest]\nmetadata = {name}\n")
+
+    with pytest.raises(InvalidProject) as caught:
+        found.metadata()
+
+    assert reason in caught.value.message
+    assert caught.value.hints

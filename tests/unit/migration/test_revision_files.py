@@ -1,0 +1,127 @@
+"""What is read of revision files, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from antarest.migration.errors import InvalidRevisionFile
+from antarest.migration.history import Revision
+from antarest.migration.revision_files import read_history, read_revision
+from tests.support import ROOT
+
+
+def test_a_file_is_read_without_running_it(tmp_path: Path) -> None:
+    file = tmp_path / "b1_update_study.py"
+    file.write_text(
+        '"""update study\n\nMore words.\n"""\n\nimport nowhere\nraise SystemExit\n'
+        'revision: str = "b1"\ndown_revision = ("a1", "a2")\ndepends_on = "z1"\n'
+        'lossy = {"downgrade": {"study.tags": "they are new"}}\nmoves = {"raw.path": "study.path"}\n'
+        'irreversible = "why"\nbranch_labels = nowhere()\n'
+    )
+
+    assert read_revision(file) == Revision(
+        "b1",
+        ("a1", "a2"),
+        "update study",
+        file,
+        ("z1",),
+        {"downgrade": {"study.tags": "they are new"}},
+        {"raw.path": "study.path"},
+        "why",
+    )
+
+
+def test_a_revision_tells_its_losses_and_moves_by_direction() -> None:
+    revision = Revision(
+        "b1", (), "", Path("b1.py"), lossy={"downgrade": {"t": "new"}}, moves={"a.x": "b.x", "a.y": "b.x"}
+    )
+
+    assert (revision.losses("upgrade"), revision.losses("downgrade")) == ({}, {"t": "new"})
+    assert revision.destinations("upgrade") == {"a.x": ["b.x"], "a.y": ["b.x"]}
+    assert revision.destinations("downgrade") == {"b.x": ["a.x", "a.y"]}
+
+
+@pytest.mark.parametrize("text", ['revision = "a1"', 'revision = "a1"\ndown_revision = None', 'revision: str = "a1"\n'])
+def test_a_base_follows_nothing(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "a1.py"
+    file.write_text(text)
+
+    assert read_revision(file) == Revision("a1", (), "", file)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("def upgrade(:", "line 1: invalid syntax"),
+        ('revision = "a1"\n\tx = 1\n', "line 2: unexpected indent"),
+        ("", "it has no line revision = "),
+        ('revision = ""', "it has no line revision = "),
+        ("revision = 7", "it has no line revision = "),
+        ('revision = "a" + name', "line 1: revision is not a literal"),
+        ("revision = {[]: 1}", "line 1: revision is not a literal"),
+        ('revision = "a1"\ndown_revision = 7', "7 is no revision"),
+        ('revision = "a1"\ndown_revision = ("b1", None)', "('b1', None) is no revision"),
+        ('revision = "a1"\ndown_revision = other.revision', "line 2: down_revision is not a literal"),
+        ('revision = "a1"\nlossy = {"down": {"t": "x"}}', "lossy must have the form"),
+        ('revision = "a1"\nlossy = {"upgrade": ["t"]}', "lossy must have the form"),
+        ('revision = "a1"\nlossy = "all"', "lossy must have the form"),
+        ('revision = "a1"\nmoves = ["a"]', "moves must have the form"),
+        ('revision = "a1"\nirreversible = True', "irreversible must be the reason"),
+    ],
+)
+def test_a_file_that_cannot_be_read(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "a1_bad.py"
+    file.write_text(text)
+
+    with pytest.raises(InvalidRevisionFile) as caught:
+        read_revision(file)
+
+    assert reason in caught.value.message
+    assert caught.value.message.startswith("the revision file a1_bad.py cannot be read: ")
+    assert caught.value.details == {"file": str(file)}
+
+
+@pytest.mark.parametrize("data", [b'revision = "\xff"', b"\x00", b"\xff\xfe"])
+def test_a_file_that_is_no_text(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "a1.py"
+    file.write_bytes(data)
+
+    with pytest.raises(InvalidRevisionFile) as caught:
+        read_revision(file)
+
+    assert "None" not in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_file_that_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a1.py").mkdir()
+
+    with pytest.raises(InvalidRevisionFile, match="Is a directory"):
+        read_history([tmp_path])
+
+
+def test_a_history_is_read_from_every_folder(tmp_path: Path) -> None:
+    for name, text in {"one/a1.py": 'revision = "a1"', "two/b1.py": 'revision = "b1"\ndown_revision = "a1"'}.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    (tmp_path / "one" / "__init__.py").touch()
+    (tmp_path / "one" / "notes.txt").write_text("no revision")
+
+    found = read_history([tmp_path / "one", tmp_path / "two"])
+
+    assert found.order == ("a1", "b1")
+    assert found["b1"].path == tmp_path / "two" / "b1.py"
+
+
+def test_our_own_history_is_read_as_alembic_reads_it() -> None:
+    scripts = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
+    ours = read_history([ROOT / "alembic" / "versions"])
+
+    assert list(ours.heads) == scripts.get_heads()
+    assert {id_: ours[id_].message for id_ in ours.order} == {
+        script.revision: script.doc for script in scripts.walk_revisions()
+    }

@@ -1,0 +1,71 @@
+"""What a terminal shows and a pipe does not: colours, and the revision that runs."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from antarest.migration import report
+from antarest.migration.errors import OutOfReach
+from antarest.migration.history import Revision
+
+STUDY = Revision("a1b2c3d4e5f6", (), "create studies", Path("a.py"))
+TAGS = Revision("b1b2c3d4e5f6", ("a1b2c3d4e5f6",), "move tags", Path("b.py"))
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def test_an_error_is_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    error = OutOfReach("it is not below", "a1")
+
+    assert report.render_error(error, Terminal()).startswith(
+        "\x1b[31merror db.E209:\x1b[0m \x1b[1mit is not below\x1b[0m\n"
+    )
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as environment:
+            environment.setenv(name, value)
+            assert "\x1b" not in report.render_error(error, Terminal())
+    assert "\x1b" not in report.render_error(error, io.StringIO())
+
+
+def test_progress_through_a_pipe_is_a_line_for_each_revision() -> None:
+    stream = io.StringIO()
+    progress = report.Progress(stream)
+
+    progress.started(STUDY, "upgrade")
+    progress.finished(STUDY, "upgrade", 1.234)
+    progress.started(TAGS, "downgrade")
+    progress.stop()
+    progress.note("rewrote rollback.sh")
+
+    assert stream.getvalue() == "  up      1.23 s  a1b2c3d4e5f6  create studies\nrewrote rollback.sh\n"
+
+
+def test_progress_on_a_terminal_shows_what_runs_and_ends_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that is printed next begins on a line of its own."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    progress = report.Progress(stream)
+
+    progress.started(STUDY, "upgrade")
+    progress.finished(STUDY, "upgrade", 0.5)
+    progress.stop()
+    progress.started(TAGS, "downgrade")
+    progress.stop()
+    progress.stop()
+
+    assert stream.getvalue() == (
+        "\r  up         ...  a1b2c3d4e5f6  create studies"
+        "\r\x1b[K  up      0.50 s  a1b2c3d4e5f6  create studies\n"
+        "\r  down       ...  b1b2c3d4e5f6  move tags\n"
+    )

@@ -1,0 +1,99 @@
+"""Somebody who works on a database with commands, through a pipe or at a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from tests.database import Database
+from tests.support import ROOT, Result, run
+
+_HANGS = 120
+
+
+@dataclass(frozen=True)
+class User:
+    """Runs commands on one database, in this checkout or in another one; none may show its password.
+
+    Attributes:
+        url: the database.
+        config: the configuration file that names it; ANTAREST_CONF names the file.
+        folder: where the commands are run.
+    """
+
+    url: URL
+    config: Path
+    folder: Path = ROOT
+
+    @property
+    def database(self) -> Database:
+        """The database, looked at past the commands."""
+        return Database(self.url)
+
+    @property
+    def current(self) -> tuple[str, ...]:
+        """Where the database is."""
+        return self.database.workflow.current()
+
+    def inv(self, verb: str, *flags: str) -> Result:
+        """Run `inv db.VERB`."""
+        return self.run("inv", f"db.{verb}", *flags)
+
+    def module(self, verb: str, *flags: str) -> Result:
+        """Run `python -m antarest.migration VERB`."""
+        return self.run("python", "-m", "antarest.migration", verb, *flags)
+
+    def run(self, *command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Result:
+        """Run any command, through a pipe."""
+        done = run(*command, cwd=cwd or self.folder, env={**self._environment(), **(env or {})})
+        self._check(done)
+        assert "\x1b" not in done.out + done.err
+        return done
+
+    def at_terminal(self, *command: str | Path, answer: str = "", env: Mapping[str, str] | None = None) -> Result:
+        """Run a command at a terminal, which shows both of its streams, and type an answer ahead."""
+        here, there = pty.openpty()
+        search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        with subprocess.Popen(
+            [str(part) for part in command],
+            cwd=self.folder,
+            env={**os.environ, "PATH": search, "TERM": "xterm", **self._environment(), **(env or {})},
+            stdin=there,
+            stdout=there,
+            stderr=there,
+            start_new_session=True,
+        ) as process:
+            os.close(there)
+            os.write(here, f"{answer}\n".encode())
+            shown = _read(here)
+            done = Result(process.wait(_HANGS), shown, "")
+        self._check(done)
+        return done
+
+    def _environment(self) -> dict[str, str]:
+        return {"ANTAREST_CONF": str(self.config), "PYTHONPATH": str(self.folder)}
+
+    def _check(self, done: Result) -> None:
+        shown = done.out + done.err
+        assert "Traceback" not in shown, shown
+        assert not self.url.password or str(self.url.password) not in shown
+
+
+def _read(terminal: int) -> str:
+    """Whatever is shown on a terminal until nobody has it open any more."""
+    shown = b""
+    try:
+        while part := os.read(terminal, 65_536):
+            shown += part
+    except OSError:  # Linux says EIO at the end
+        pass
+    finally:
+        os.close(terminal)
+    return shown.decode().replace("\r\n", "\n")

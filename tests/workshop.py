@@ -1,0 +1,127 @@
+"""A folder in which somebody works on a database with one of the histories in `tests/histories`."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import URL, NullPool, create_engine, text
+
+from antarest.core.config import DbConfig
+from antarest.core.errors import EXIT_FAILED, NOTHING_CHANGED
+from antarest.migration import cli
+from antarest.migration.inventory import reflect
+from antarest.migration.project import Project
+from antarest.migration.rows import snapshot
+from antarest.migration.workflow import MigrationWorkflow
+from tests.refusals import Refusal, parse, refusal
+from tests.support import ROOT, Result, run
+
+COUNTRY = "a00000000000"  # the first revision of each history
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A copy of a history, with our tasks and a configuration file beside it, where commands are run.
+
+    Attributes:
+        folder: where it is.
+        url: the database to watch; None where there is none.
+    """
+
+    folder: Path
+    url: URL | None = None
+
+    @classmethod
+    def create(cls, parent: Path, history: str = "merge", url: URL | None = None, **db: object) -> Workshop:
+        """Copy a history, and configure a database, with further settings of the section db."""
+        folder = parent / history
+        shutil.copytree(ROOT / "tests" / "histories" / history, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "tasks.py", folder)
+        workshop = cls(folder, url)
+        if url is not None:
+            section = {"url": url.render_as_string(hide_password=False), **db}
+            workshop.configure(yaml.safe_dump({"db": section}))
+        return workshop
+
+    @property
+    def workflow(self) -> MigrationWorkflow:
+        """The workflow on its database."""
+        assert self.url
+        return MigrationWorkflow(Project.load(self.folder / "alembic.ini"), DbConfig(self.url))
+
+    def configure(self, content: str) -> None:
+        """Write the configuration that is found there."""
+        (self.folder / "application.yaml").write_text(content, encoding="utf-8")
+
+    def watching(self, url: URL | None) -> Workshop:
+        """The same folder, with another database to watch than the configured one."""
+        return Workshop(self.folder, url)
+
+    def execute(self, *statements: str) -> None:
+        """Run statements on its database, and commit."""
+        assert self.url
+        with create_engine(self.url, poolclass=NullPool).begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+
+    def at_country(self) -> Workshop:
+        """Put the database at the first revision, with a row, without Alembic: it may not read the history at all."""
+        self.execute(
+            "CREATE TABLE country (id INTEGER PRIMARY KEY, name VARCHAR)",
+            "INSERT INTO country VALUES (1, 'France')",
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)",
+            f"INSERT INTO alembic_version VALUES ('{COUNTRY}')",
+        )
+        return self
+
+    def ours(self, verb: str, flags: str = "") -> str:
+        """A command of ours: through Invoke for SQLite, and without it for PostgreSQL."""
+        assert self.url
+        start = "inv db." if self.url.get_backend_name() == "sqlite" else "python -m antarest.migration "
+        return f"{start}{verb} {flags}"
+
+    def run(self, command: str, **env: str) -> Result:
+        """Run a command in it."""
+        return run(*shlex.split(command), cwd=self.folder, env={**ENVIRONMENT, **env})
+
+    def refused(self, command: str, code: str, exit_code: int = EXIT_FAILED, **env: str) -> Refusal:
+        """Run a command that must be refused with this error, and change nothing."""
+        before = self.state()
+        refused = refusal(self.run(command, **env), code, exit_code)
+        assert refused.state.startswith(NOTHING_CHANGED)
+        assert self.state() == before
+        return refused
+
+    def refused_here(self, capsys: pytest.CaptureFixture[str], verb: str, **options: Any) -> Refusal:
+        """As `refused`, in this process: without the half second that another one takes to start."""
+        before = self.state()
+        config, project = self.folder / "application.yaml", self.folder / "alembic.ini"
+        capsys.readouterr()
+        code = cli.run(verb, config=str(config), project=str(project), **options)
+        refused = parse(capsys.readouterr().err)
+        assert code == EXIT_FAILED
+        assert refused.state.startswith(NOTHING_CHANGED)
+        assert self.state() == before
+        return refused
+
+    def state(self) -> object:
+        """Every file in the folder, and all that the database holds."""
+        if self.url is None:
+            return _files(self.folder)
+        if self.url.get_backend_name() == "sqlite":
+            return _files(self.folder), _files(Path(str(self.url.database)).parent)
+        with create_engine(self.url, poolclass=NullPool).connect() as connection:
+            return _files(self.folder), reflect(connection, exclude=()), snapshot(connection, exclude=())
+
+
+def _files(folder: Path) -> dict[str, str]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
