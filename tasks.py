@@ -34,7 +34,9 @@ def _command(verb: str) -> Callable[[Callable[..., None]], Task[Any]]:
 
 
 @_command("upgrade")
-def upgrade(_: Context, to: str = "", dry_run: bool = False, config: str = "", debug: bool = False) -> None:
+def upgrade(
+    _: Context, to: str | None = None, dry_run: bool = False, config: str | None = None, debug: bool = False
+) -> None:
     """Upgrade the database to head, or to a revision."""
     _run("upgrade", to=to, dry_run=dry_run, config=config, debug=debug)
 
@@ -42,12 +44,12 @@ def upgrade(_: Context, to: str = "", dry_run: bool = False, config: str = "", d
 @_command("rollback")
 def rollback(
     _: Context,
-    steps: str = "",
-    to: str = "",
+    steps: str | None = None,
+    to: str | None = None,
     dry_run: bool = False,
     yes: bool = False,
     allow_data_loss: bool = False,
-    config: str = "",
+    config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
@@ -61,7 +63,7 @@ def reset(
     yes: bool = False,
     allow_data_loss: bool = False,
     allow_production: bool = False,
-    config: str = "",
+    config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Drop the objects of the history and migrate to head again (development)."""
@@ -70,37 +72,39 @@ def reset(
 
 
 @_command("status")
-def status(_: Context, json: bool = False, config: str = "", debug: bool = False) -> None:
+def status(_: Context, json: bool = False, config: str | None = None, debug: bool = False) -> None:
     """Say where the database is: exit code 0 at head, 1 otherwise, 3 unreachable."""
     _run("status", json=json, config=config, debug=debug)
 
 
 @_command("history")
-def history(_: Context, config: str = "", debug: bool = False) -> None:
+def history(_: Context, config: str | None = None, debug: bool = False) -> None:
     """List the revisions, newest first, with a mark at what is applied, current and head."""
     _run("history", config=config, debug=debug)
 
 
 @_command("revision")
-def revision(_: Context, message: str = "", empty: bool = False, config: str = "", debug: bool = False) -> None:
+def revision(
+    _: Context, message: str | None = None, empty: bool = False, config: str | None = None, debug: bool = False
+) -> None:
     """Write a revision from the difference between the models and the migrations."""
     _run("revision", message=message, empty=empty, config=config, debug=debug)
 
 
 @_command("check")
-def check(_: Context, config: str = "", debug: bool = False) -> None:
+def check(_: Context, config: str | None = None, debug: bool = False) -> None:
     """Check the project, for CI and hooks: one head, rollback.sh, models registered and equal to the migrations."""
     _run("check", config=config, debug=debug)
 
 
 @_command("grant")
-def grant(_: Context, config: str = "", debug: bool = False) -> None:
+def grant(_: Context, config: str | None = None, debug: bool = False) -> None:
     """Give the application's role the rights that it lacks (PostgreSQL)."""
     _run("grant", config=config, debug=debug)
 
 
 @_command("rollback-script")
-def rollback_script(_: Context, config: str = "", debug: bool = False) -> None:
+def rollback_script(_: Context, config: str | None = None, debug: bool = False) -> None:
     """Write scripts/rollback.sh anew, after revision files were renamed, deleted or edited."""
     _run("rollback-script", config=config, debug=debug)
 

@@ -85,4 +85,4 @@ class Database:
         """How far each of its sequences is; SQLite has none."""
         if self.url.get_backend_name() == "sqlite":
             return {}
-        return {name: value for name, value in self.query("SELECT sequencename, last_value FROM pg_sequences")}
+        return dict(self.query("SELECT sequencename, last_value FROM pg_sequences"))

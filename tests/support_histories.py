@@ -158,3 +158,27 @@ class Database:
         """All that it holds: its schema, and its rows, the revision among them."""
         with self.connect() as connection:
             return inventory.reflect(connection, exclude=()), snapshot(connection, exclude=())
+
+
+STUDY_TABLES = Script(
+    "tables",
+    upgrade="""
+        op.create_table(
+            "study",
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("name", sa.String(50)),
+            sa.Column("path", sa.String(50)),
+        )
+        op.create_table(
+            "study_tag",
+            sa.Column("study_id", sa.Integer, sa.ForeignKey("study.id", name="fk_study_tag", ondelete="CASCADE")),
+            sa.Column("label", sa.String(50)),
+        )
+    """,
+    downgrade='op.drop_table("study_tag"); op.drop_table("study")',
+    lossy={"downgrade": {"study": "created by this revision", "study_tag": "created by this revision"}},
+)
+STUDY_ROWS = (
+    "INSERT INTO study VALUES (1, 'a', '/a'), (2, 'b', '/b'), (3, 'c', NULL)",
+    "INSERT INTO study_tag VALUES (1, 'x'), (1, 'y'), (2, 'x'), (3, 'z')",
+)

@@ -37,7 +37,6 @@ class User:
         """The database, looked at past the commands."""
         return Database(self.url)
 
-    @property
     def current(self) -> tuple[str, ...]:
         """Where the database is."""
         return self.database.workflow.current()
@@ -97,3 +96,12 @@ def _read(terminal: int) -> str:
     finally:
         os.close(terminal)
     return shown.decode().replace("\r\n", "\n")
+
+
+def assert_shows(shown: str, *parts: str) -> None:
+    """All of it is there, in this order."""
+    position = 0
+    for part in parts:
+        found = shown.find(part, position)
+        assert found >= 0, f"{part!r} is not, or not here, in:\n{shown}"
+        position = found + len(part)

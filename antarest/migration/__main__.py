@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         for flag in (*verb.flags, "config", "project", "debug"):
             option = f"--{flag.replace('_', '-')}"
             if flag in _TEXTS:
-                sub.add_argument(option, metavar=_TEXTS[flag], default="", help=FLAGS[flag])
+                sub.add_argument(option, metavar=_TEXTS[flag], default=None, help=FLAGS[flag])
             else:
                 sub.add_argument(option, action="store_true", help=FLAGS[flag])
     return parser

@@ -22,7 +22,8 @@ _TABLES_QUERY = {
     # Rows are counted where they lie (ONLY): a partition, or a table that inherits, is a table of its own.
     "postgresql": """
         SELECT CASE WHEN n.nspname = current_schema() THEN NULL ELSE n.nspname END, c.relname, a.attname,
-               c.oid, a.attnum, c.relfilenode, has_table_privilege(c.oid, 'SELECT'), n.nspname
+               c.oid, a.attnum, c.relfilenode,
+               has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'), n.nspname
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             AND a.attgenerated = ''

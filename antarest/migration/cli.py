@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -56,8 +56,8 @@ class Session:
     """What a command works with, made when it is first needed."""
 
     def __init__(self, config: str | None, project: str | None) -> None:
-        self._config_path = config or None
-        self._project_path = project or None
+        self._config_path = config
+        self._project_path = project
         self.progress = report.Progress(sys.stdout)
 
     @cached_property
@@ -90,7 +90,7 @@ class Session:
 # ---- the verbs
 
 
-def upgrade(session: Session, *, to: str = "", dry_run: bool = False) -> int:
+def upgrade(session: Session, *, to: str | None = None, dry_run: bool = False) -> int:
     """Upgrade the database to head, or to a revision."""
     workflow = session.workflow
     session.introduce()
@@ -108,12 +108,12 @@ def upgrade(session: Session, *, to: str = "", dry_run: bool = False) -> int:
 def rollback(
     session: Session,
     *,
-    steps: str = "",
-    to: str = "",
+    steps: str | None = None,
+    to: str | None = None,
     dry_run: bool = False,
     yes: bool = False,
     allow_data_loss: bool = False,
-    head: str = "",
+    head: str | None = None,
 ) -> int:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
     count = _positive(steps)
@@ -123,7 +123,7 @@ def rollback(
         rollback_script.require_head(session.project, head)
     workflow = session.workflow
     session.introduce()
-    plan = workflow.plan_rollback(steps=count, to=to or None)
+    plan = workflow.plan_rollback(steps=count, to=to)
     if not plan.steps:
         print(report.nothing_to_do(plan.current))
         return EXIT_DONE
@@ -174,7 +174,7 @@ def history(session: Session) -> int:
     return EXIT_DONE
 
 
-def revision(session: Session, *, message: str = "", empty: bool = False) -> int:
+def revision(session: Session, *, message: str | None = None, empty: bool = False) -> int:
     """Write a revision from the difference between the models and the migrations."""
     if not message:
         example = 'inv db.revision --message="add study horizon"'
@@ -235,7 +235,7 @@ _HOW_FAR = (
 )
 
 
-def _positive(steps: str) -> int:
+def _positive(steps: str | None) -> int:
     try:
         count = int(steps or "1")
     except ValueError:
@@ -287,6 +287,7 @@ def run(
     """
     session = Session(config, project)
     try:
+        _refuse_empty({"config": config, "project": project, **options}, verb)
         return VERBS[verb].call(session, **options)
     except KeyboardInterrupt:
         session.progress.stop()
@@ -297,6 +298,16 @@ def run(
         return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
         return _fail(session, error, debug=debug, json=options.get("json", False))
+
+
+def _refuse_empty(options: Mapping[str, object], verb: str) -> None:
+    """Refuse `--to=$UNSET`: what was meant is not what leaving the flag out would do."""
+    for name, value in options.items():
+        if value == "":
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{flag} has no value", hints=[Hint("Give it one, or leave it out", f"inv db.{verb} --help")]
+            )
 
 
 def _fail(session: Session, error: Exception, *, debug: bool, json: bool) -> int:

@@ -57,12 +57,12 @@ def _dispatch(context: Any, project: Project, get_move: Callable[[], Move]) -> N
         )
     elif context.is_offline_mode():
         _write_sql(context, get_move())
-    elif options.get("dont_mutate"):
-        _read(context, get_move())
-    elif options["fn"].__name__ == "do_stamp":
-        _stamp(context, get_move())
-    else:
+    elif (command := options["fn"].__name__) in ("upgrade", "downgrade"):
         carry_out(context, get_move(), options["fn"], options.get("destination_rev"))
+    elif command in ("do_stamp", "do_ensure_version"):
+        _stamp(context, get_move())
+    elif command != "nothing":  # That is `alembic merge`, which needs our write hook only.
+        _read(context, get_move())
 
 
 # ---- everything else that Alembic does
@@ -74,7 +74,7 @@ def _read(context: Any, move: Move) -> None:
         if unknown := history.unknown(read_current(connection, move.project.version_table)):
             raise UnknownRevision(unknown[0], move.database, history.heads, len(history), move.project.folder)
         connection.rollback()  # Alembic must find the connection without a transaction.
-        context.configure(connection=connection, **move.project.alembic_options())
+        context.configure(connection=connection, dont_mutate=True, **move.project.alembic_options())
         with context.begin_transaction():
             context.run_migrations()
 

@@ -22,8 +22,8 @@ from antarest.migration.__main__ import _parser
 from antarest.migration.history import BASE
 from tests.database import HISTORY
 from tests.refusals import refusal
-from tests.support import ROOT, Checkout, ConfigFile, Result, Run
-from tests.user import User
+from tests.support import ROOT, ConfigFile, Result, Run
+from tests.user import User, assert_shows
 
 HEAD = HISTORY.head
 TASKS = "2ed6bf9f1690"  # its downgrade drops taskjob and taskjoblog
@@ -48,15 +48,6 @@ def user_with_tasks(user: User) -> User:
     return user
 
 
-def assert_shows(shown: str, *parts: str) -> None:
-    """All of it is there, in this order."""
-    position = 0
-    for part in parts:
-        found = shown.find(part, position)
-        assert found >= 0, f"{part!r} is not, or not here, in:\n{shown}"
-        position = found + len(part)
-
-
 # ---- upgrade
 
 
@@ -67,7 +58,7 @@ def test_upgrade_goes_to_head_and_says_from_where_to_where(user: User) -> None:
     assert_shows(done.out, str(user.config), user.database.workflow.database)
     assert_shows(done.out, f"{BASE} -> {HEAD}", *(f"s  {id_}  {HISTORY[id_].message}" for id_ in HISTORY.order))
     assert_shows(done.out, f"upgraded: {len(HISTORY)} revisions", f"the database is at {HEAD}")
-    assert user.current == (HEAD,)
+    assert user.current() == (HEAD,)
 
     again = user.inv("upgrade")
 
@@ -83,14 +74,14 @@ def test_upgrade_stops_where_it_is_told_to_and_a_dry_run_changes_nothing(user: U
     assert shown.code == EXIT_DONE
     assert_shows(shown.out, f"{BASE} -> {TASKS}", f"  {BEFORE_TASKS}", f"  {TASKS}")
     assert HEAD not in shown.out
-    assert user.current == ()
+    assert user.current() == ()
     assert user.database.schema() == empty
 
     done = user.inv("upgrade", "--to=2ed6")
 
     assert done.code == EXIT_DONE
     assert_shows(done.out, f"the database is at {TASKS}")
-    assert user.current == (TASKS,)
+    assert user.current() == (TASKS,)
 
 
 # ---- status and history
@@ -164,13 +155,13 @@ def test_rollback_goes_one_revision_back_and_a_dry_run_nowhere(user: User) -> No
 
     assert shown.code == EXIT_DONE
     assert_shows(shown.out, f"{STUDY} -> {BEFORE_STUDY} (1 revision)", "study.path (empty)", "loses no data")
-    assert user.current == (STUDY,)
+    assert user.current() == (STUDY,)
 
     done = user.inv("rollback")
 
     assert (done.code, done.err) == (EXIT_DONE, "")
     assert_shows(done.out, f"{STUDY} -> {BEFORE_STUDY}", "rolled back: 1 revision", f"is at {BEFORE_STUDY}")
-    assert user.current == (BEFORE_STUDY,)
+    assert user.current() == (BEFORE_STUDY,)
 
 
 def test_rollback_goes_several_steps_or_to_a_revision(user: User) -> None:
@@ -178,11 +169,11 @@ def test_rollback_goes_several_steps_or_to_a_revision(user: User) -> None:
     user.database.upgrade(STUDY)
 
     assert user.inv("rollback", "--steps=2").code == EXIT_DONE
-    assert user.current == (states[1],)
+    assert user.current() == (states[1],)
     assert user.inv("rollback", f"--to={states[3][:6]}").code == EXIT_DONE
-    assert user.current == (states[3],)
+    assert user.current() == (states[3],)
     assert user.inv("rollback", "--to=base").code == EXIT_DONE
-    assert user.current == ()
+    assert user.current() == ()
     again = user.inv("rollback", "--to=base")
     assert again.code == EXIT_DONE
     assert_shows(again.out, "nothing to do: the database is at base")
@@ -198,7 +189,7 @@ def test_rollback_loses_nothing_that_nobody_agreed_to(user_with_tasks: User, fla
     refused = refusal(done, "db.E502", EXIT_FAILED)
     assert refused.details["loses"].startswith("taskjob: 3 rows")
     assert any("--allow-data-loss" in command for command in refused.commands)
-    assert user_with_tasks.current == (TASKS,)
+    assert user_with_tasks.current() == (TASKS,)
     assert user_with_tasks.database.rows() == rows
 
 
@@ -207,7 +198,7 @@ def test_rollback_loses_what_was_agreed_to(user_with_tasks: User) -> None:
 
     assert (done.code, done.err) == (EXIT_DONE, "")
     assert_shows(done.out, "lost taskjob: 3 rows", "lost taskjoblog: 3 rows", f"the database is at {BEFORE_TASKS}")
-    assert user_with_tasks.current == (BEFORE_TASKS,)
+    assert user_with_tasks.current() == (BEFORE_TASKS,)
 
 
 def test_rollback_asks_on_a_terminal_and_no_changes_nothing(user_with_tasks: User) -> None:
@@ -217,13 +208,13 @@ def test_rollback_asks_on_a_terminal_and_no_changes_nothing(user_with_tasks: Use
 
     assert done.code == EXIT_FAILED
     assert_shows(done.out, "drops table taskjob (3 rows)", "lose this? [y/N]", "db.E704", "Nothing was changed.")
-    assert user_with_tasks.current == (TASKS,)
+    assert user_with_tasks.current() == (TASKS,)
 
     done = user_with_tasks.at_terminal(*command, answer="y")
 
     assert done.code == EXIT_DONE
     assert_shows(done.out, "lose this? [y/N]", f"the database is at {BEFORE_TASKS}")
-    assert user_with_tasks.current == (BEFORE_TASKS,)
+    assert user_with_tasks.current() == (BEFORE_TASKS,)
 
 
 def test_a_terminal_gets_colours_unless_it_wants_none(user_with_tasks: User) -> None:
@@ -245,60 +236,6 @@ def test_there_is_nothing_to_grant_where_one_role_does_all(user: User) -> None:
     assert_shows(done.out, "nothing to do")
 
 
-def test_rollback_script_is_written_anew(checkout: Checkout) -> None:
-    script = checkout.path / "scripts" / "rollback.sh"
-    expected = script.read_text()
-    script.write_text(expected.replace(HEAD, TASKS))
-    script.chmod(0o644)
-
-    done = checkout.run("inv", "db.rollback-script")
-
-    assert done.code == EXIT_DONE, done.err
-    assert_shows(done.out, str(script), HEAD, HISTORY.states_below([HEAD])[0])
-    assert script.read_text() == expected
-    assert script.stat().st_mode & 0o111
-
-
-def test_check_of_this_repository_finds_nothing(run: Run) -> None:
-    done = run("inv", "db.check")
-
-    assert (done.code, done.err) == (EXIT_DONE, ""), done.out
-    assert_shows(done.out, "no findings")
-
-
-def test_check_finds_what_the_models_the_registry_and_the_script_lack(checkout: Checkout) -> None:
-    replace(checkout, "scripts/rollback.sh", f"HEAD={HEAD}", f"HEAD={TASKS}")
-    replace(checkout, "antarest/dbmodel.py", "import antarest.core.configdata.model\n", "")
-    replace(checkout, "antarest/study/model.py", "name: Mapped[str] = mapped_column(String(255)", "name: Mapped[str] = mapped_column(String(99)")
-
-    done = checkout.run("inv", "db.check")
-
-    assert refusal(done, "db.E802", EXIT_FAILED).fact.startswith("db.check has 4 findings")
-    assert_shows(done.out, "rollback script: ", f"it goes from {TASKS}", "inv db.rollback-script")
-    assert_shows(done.out, "registry: table configdata", "antarest.core.configdata.model is not registered")
-    assert_shows(done.out, "models: sqlite: study.name: type", 'inv db.revision --message="..."')
-    assert_shows(done.out, "models: postgresql: study.name: type")
-
-
-def test_check_finds_a_second_head(checkout: Checkout) -> None:
-    file = next(path for path in checkout.revisions if path.name.startswith(HEAD))
-    copy = file.with_name("ffffffffffff_second_head.py")
-    copy.write_text(file.read_text().replace(HEAD, "ffffffffffff").replace("solver_stats", "other_stats"))
-
-    done = checkout.run("inv", "db.check")
-
-    refusal(done, "db.E802", EXIT_FAILED)
-    assert_shows(done.out, f"heads: the history has 2 heads: {HEAD}, ffffffffffff", "inv db.history")
-
-
-def replace(checkout: Checkout, name: str, old: str, new: str) -> None:
-    """Edit a file of a checkout."""
-    file = checkout.path / name
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
-
-
 # ---- one set of commands, two ways in
 
 
@@ -313,7 +250,7 @@ def test_each_verb_works_without_invoke(user: User) -> None:
     assert_shows(run("history").out, f"* {STUDY}", "(current)")
     assert_shows(run("rollback", "--steps=1").out, f"the database is at {BEFORE_STUDY}")
     assert_shows(run("grant").out, "nothing to do")
-    assert user.current == (BEFORE_STUDY,)
+    assert user.current() == (BEFORE_STUDY,)
 
 
 def test_tasks_and_module_have_the_same_verbs_flags_and_words() -> None:
@@ -331,7 +268,7 @@ def test_tasks_and_module_have_the_same_verbs_flags_and_words() -> None:
 
 
 def _invoke_flags(task: Task[Callable[..., None]]) -> dict[str, str]:
-    return {argument.name: str(argument.help) for argument in task.get_arguments()}
+    return {str(argument.name): str(argument.help) for argument in task.get_arguments()}
 
 
 def _module_flags(parser: argparse.ArgumentParser) -> dict[str, str]:

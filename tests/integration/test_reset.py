@@ -44,7 +44,10 @@ THEIRS = {
     ),
 }
 
-SOME_ROWS = ("INSERT INTO tag (label) VALUES ('a'), ('b')", "INSERT INTO matrix VALUES ('a', 1, 1, '2021-01-01 00:00:00')")
+SOME_ROWS = (
+    "INSERT INTO tag (label) VALUES ('a'), ('b')",
+    "INSERT INTO matrix VALUES ('a', 1, 1, '2021-01-01 00:00:00')",
+)
 
 
 @contextmanager
@@ -99,7 +102,7 @@ def user(local: URL, config_file: ConfigFile) -> User:
 
 
 def state(user: User) -> tuple[tuple[str, ...], Inventory, Snapshot]:
-    return user.current, user.database.schema(), user.database.rows()
+    return user.current(), user.database.schema(), user.database.rows()
 
 
 def rows_of(user: User) -> int:
@@ -118,7 +121,7 @@ def test_what_belongs_to_others_stays(user: User) -> None:
     done = user.inv("reset", *AGREED)
 
     assert (done.code, done.err) == (EXIT_DONE, "")
-    assert user.current == (HISTORY.head,)
+    assert user.current() == (HISTORY.head,)
     assert differences(schema, user.database.schema()) == []
     kept = {name for name, table in user.database.rows().tables.items() if table.rows}
     assert kept == {name for name, table in rows.items() if name.startswith("their") and table.rows}
@@ -156,7 +159,7 @@ def test_it_works_from_a_revision_that_the_files_do_not_have(user: User) -> None
     user.database.execute("UPDATE alembic_version SET version_num = 'c0ffee123456'")
 
     assert user.inv("reset", *AGREED).code == EXIT_DONE
-    assert user.current == (HISTORY.head,)
+    assert user.current() == (HISTORY.head,)
     assert differences(schema, user.database.schema()) == []
 
 
@@ -176,7 +179,7 @@ def test_it_works_from_a_schema_that_is_half_there(user: User) -> None:
     done = user.inv("reset", *AGREED)
 
     assert (done.code, done.err) == (EXIT_DONE, "")
-    assert user.current == (HISTORY.head,)
+    assert user.current() == (HISTORY.head,)
     assert differences(schema, user.database.schema()) == []
 
 
@@ -206,7 +209,7 @@ def test_without_a_yes_and_a_permission_nothing_is_dropped(
 
 def test_where_nothing_is_lost_a_yes_is_enough(user: User) -> None:
     assert user.inv("reset", "--yes").code == EXIT_DONE
-    assert user.current == (HISTORY.head,)
+    assert user.current() == (HISTORY.head,)
 
 
 def test_it_asks_on_a_terminal_and_names_the_database_and_its_rows(user: User) -> None:
@@ -243,9 +246,7 @@ def test_production_is_refused_unless_it_is_said(local: URL, config_file: Config
     assert rows_of(user) == 0
 
 
-def test_a_server_on_another_host_is_refused_unless_it_is_said(
-    on_postgresql: URL, config_file: ConfigFile
-) -> None:
+def test_a_server_on_another_host_is_refused_unless_it_is_said(on_postgresql: URL, config_file: ConfigFile) -> None:
     """It is reached under a name that is not known to be this host: libpq goes to `hostaddr` and believes the name."""
     with forwarded(on_postgresql) as local:
         url = local.set(host="db1.example.invalid", query={"hostaddr": "127.0.0.1"})

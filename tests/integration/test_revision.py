@@ -86,12 +86,10 @@ def test_a_new_column_becomes_a_revision_that_goes_up_and_down(checkout: Checkou
     assert revision.lossy == {"downgrade": {"study.horizon": "the downgrade drops it"}}
 
     assert developer.inv("upgrade").code == EXIT_DONE
-    assert [str(each) for each in differences(schema, developer.database.schema())] == [
-        "study.horizon: only in after"
-    ]
+    assert [str(each) for each in differences(schema, developer.database.schema())] == ["study.horizon: only in after"]
 
     assert developer.run("scripts/rollback.sh").code == EXIT_DONE
-    assert developer.current == (HISTORY.head,)
+    assert developer.current() == (HISTORY.head,)
     assert differences(schema, developer.database.schema()) == []
     assert developer.database.rows() == rows
 
@@ -109,7 +107,7 @@ def test_the_developers_database_is_not_touched(checkout: Checkout, developer: U
     def state() -> object:
         if developer.url.get_backend_name() == "sqlite":
             return Path(str(developer.url.database)).read_bytes()
-        return developer.current, developer.database.schema(), developer.database.rows()
+        return developer.current(), developer.database.schema(), developer.database.rows()
 
     before = state()
 
@@ -161,12 +159,17 @@ def test_a_dropped_column_may_be_a_rename_and_is_refused_while_it_has_values(
     rows = developer.database.rows()
     refused = refusal(developer.inv("upgrade"), "db.E501", EXIT_FAILED)
     assert refused.details["loses"].startswith("study.folder: ")
-    assert developer.current == (HISTORY.head,)
+    assert developer.current() == (HISTORY.head,)
     assert developer.database.rows() == rows
 
 
 BY_HAND = {
-    "an enum label": (TASKS, '    COPY = "COPY"\n', '    COPY = "COPY"\n    PURGE = "PURGE"\n', "taskjob.ck_taskjob_tasktype"),
+    "an enum label": (
+        TASKS,
+        '    COPY = "COPY"\n',
+        '    COPY = "COPY"\n    PURGE = "PURGE"\n',
+        "taskjob.ck_taskjob_tasktype",
+    ),
     "a check": (
         TASKS,
         '    __tablename__ = "taskjob"\n',
@@ -212,7 +215,7 @@ MESSAGES = {
     "shell": "$(touch hacked) `touch hacked` ${HOME} $1; touch hacked & | > < * ? ~ !",
     "backslashes": r"C:\new\table \N{DIGIT ONE} \x41 \\",
     "slashes": "../../etc/passwd and a/b",
-    "newlines": "add horizon\n\nbecause of \"\"\"this\"\"\"\nand that",
+    "newlines": 'add horizon\n\nbecause of """this"""\nand that',
     "template": "%s %(rev)s %%  ${message} ## <% pass %> {0} {x}",
     "long": "add one more column to the table of the studies " * 4 + "and end here",
     "non-ascii": "ajouter l'été à 日本語",

@@ -96,14 +96,14 @@ def test_it_goes_to_the_predecessor_of_head_and_passes_its_arguments_on(user: Us
     for flags in ((), ("--yes",)):
         refused = refusal(user.run(SCRIPT, *flags), "db.E502", EXIT_FAILED)
         assert refused.details["loses"].startswith("note: 2 rows")
-    assert user.current == (NEW_HEAD,)
+    assert user.current() == (NEW_HEAD,)
     assert user.database.rows() == rows
 
     done = user.run(SCRIPT, "--allow-data-loss")
 
     assert (done.code, done.err) == (EXIT_DONE, "")
     assert f"the database is at {OLD_HEAD}" in done.out
-    assert user.current == (OLD_HEAD,)
+    assert user.current() == (OLD_HEAD,)
     assert user.database.rows().tables == {name: each for name, each in rows.tables.items() if name != "note"}
 
 
@@ -115,7 +115,7 @@ def test_it_works_from_any_folder_with_the_configuration_that_is_named(user: Use
     done = user.run(script, f"--config={other}", "--allow-data-loss", cwd=Path("/"), env={"PYTHONPATH": ""})
 
     assert (done.code, done.err) == (EXIT_DONE, "")
-    assert user.current == (OLD_HEAD,)
+    assert user.current() == (OLD_HEAD,)
     again = user.run(os.path.relpath(script, tmp_path), "--config=other.yaml", cwd=tmp_path, env={"PYTHONPATH": ""})
     assert (again.code, again.err) == (EXIT_DONE, "")
     assert f"nothing to do: the database is at {OLD_HEAD}" in again.out
@@ -126,7 +126,7 @@ def test_it_asks_on_a_terminal(user: User) -> None:
 
     assert done.code == EXIT_FAILED
     assert f"Roll back to {OLD_HEAD} and lose this? [y/N]" in done.out
-    assert user.current == (NEW_HEAD,)
+    assert user.current() == (NEW_HEAD,)
 
 
 # ---- when it refuses
@@ -155,7 +155,7 @@ def test_it_refuses_when_another_head_has_overtaken_it(place: Checkout, user: Us
     assert NEW_HEAD in refused.fact
     assert "feedfeedfee0" in refused.fact
     assert "inv db.rollback-script" in refused.commands
-    assert user.current == (NEW_HEAD,)
+    assert user.current() == (NEW_HEAD,)
     assert (user.database.schema(), user.database.rows()) == before
 
 
@@ -183,7 +183,7 @@ def test_two_branches_with_a_revision_each_conflict_in_it(
     assert "Merge conflict in scripts/rollback.sh" in done.out
     assert checkout.git("diff", "--name-only", "--diff-filter=U").split() == [str(SCRIPT)]
     assert user.run(SCRIPT, "--allow-data-loss").code != EXIT_DONE
-    assert user.current == (OLD_HEAD,)
+    assert user.current() == (OLD_HEAD,)
     refusal(user.inv("rollback-script"), "db.E202", EXIT_FAILED)
 
     write_revision(checkout, "aaaaaaaaaaa2", "aaaaaaaaaaa1", table="right")
@@ -193,7 +193,7 @@ def test_two_branches_with_a_revision_each_conflict_in_it(
     assert (checkout.path / SCRIPT).read_text() == rollback_script.render(project_of(checkout))
     assert user.inv("upgrade").code == EXIT_DONE
     assert user.run(SCRIPT).code == EXIT_DONE
-    assert user.current == ("aaaaaaaaaaa1",)
+    assert user.current() == ("aaaaaaaaaaa1",)
 
 
 # ---- who keeps it in sync

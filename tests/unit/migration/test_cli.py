@@ -248,3 +248,11 @@ def test_a_session_reads_nothing_before_it_is_asked(tmp_path: Path) -> None:
     session = cli.Session(str(tmp_path / "nowhere.yaml"), str(tmp_path / "nowhere.ini"))
 
     assert session.redact("a text") == "a text"
+
+
+@pytest.mark.parametrize("flag", ["to", "steps", "config", "project"])
+def test_a_flag_without_a_value_is_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--to=$UNSET` must not do what leaving the flag out would do."""
+    code = cli.run("rollback", **{flag: ""})
+
+    assert (code, capsys.readouterr().err.partition("\n")[0]) == (2, f"error usage.E101: --{flag} has no value")

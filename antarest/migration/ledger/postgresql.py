@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from antarest.migration.catalog import Tables, read_tables
-from antarest.migration.ledger import ENDS_TRANSACTION, Flow, NotAllowed, Takes
+from antarest.migration.ledger.base import ENDS_TRANSACTION, Flow, NotAllowed, Takes
 
 _HARMLESS = "CONSTRAINT|INDEX|DEFAULT|NOT|SEQUENCE|TRIGGER|VIEW|IDENTITY|EXPRESSION|FUNCTION"
 _DROPS = re.compile(rf"\bDROP\s+(?!(?:{_HARMLESS})\b)", re.IGNORECASE)

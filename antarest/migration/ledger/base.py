@@ -1,14 +1,9 @@
-"""What a statement is about to take something from, and how many rows a transaction has inserted and deleted.
-
-Each engine has a ledger of its own: what one says beforehand, the other one says afterwards.
-"""
+"""What the ledgers of both engines have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable
 from typing import NamedTuple, Protocol
-
-from sqlalchemy import Connection
 
 from antarest.migration.catalog import Tables
 
@@ -57,14 +52,3 @@ class Ledger(Protocol):
 
     def was_read(self, column: Hashable) -> bool:
         """Whether the revision can have copied the values of this column."""
-
-
-def open_ledger(connection: Connection, exclude: Iterable[str]) -> Ledger:
-    """The ledger for the engine of this connection, without the tables in `exclude`."""
-    from antarest.migration import ledger_postgresql, ledger_sqlite  # They import what is above.
-
-    ledgers: dict[str, Callable[..., Ledger]] = {
-        "sqlite": ledger_sqlite.SqliteLedger,
-        "postgresql": ledger_postgresql.PostgresLedger,
-    }
-    return ledgers[connection.dialect.name](connection, exclude)

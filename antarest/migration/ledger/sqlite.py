@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from antarest.migration.catalog import Table, Tables, measure, read_tables
-from antarest.migration.ledger import ENDS_TRANSACTION, Flow, NotAllowed, Takes
+from antarest.migration.ledger.base import ENDS_TRANSACTION, Flow, NotAllowed, Takes
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _WRITES = _ROW_ACTIONS | {sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_TRANSACTION}

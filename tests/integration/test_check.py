@@ -1,0 +1,71 @@
+"""The gate for CI and hooks: `inv db.check` on this repository, and on copies of it that have a fault."""
+
+from __future__ import annotations
+
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED
+from tests.database import HISTORY
+from tests.refusals import refusal
+from tests.support import Checkout, Run
+from tests.user import assert_shows
+
+HEAD = HISTORY.head
+OTHER = HISTORY.order[0]
+
+
+def test_rollback_script_is_written_anew(checkout: Checkout) -> None:
+    script = checkout.path / "scripts" / "rollback.sh"
+    expected = script.read_text()
+    script.write_text(expected.replace(HEAD, OTHER))
+    script.chmod(0o644)
+
+    done = checkout.run("inv", "db.rollback-script")
+
+    assert done.code == EXIT_DONE, done.err
+    assert done.out == f"{script}: from {HEAD} to {HISTORY.states_below([HEAD])[0]}\n"
+    assert script.read_text() == expected
+    assert script.stat().st_mode & 0o111
+
+
+def test_check_of_this_repository_finds_nothing(run: Run) -> None:
+    done = run("inv", "db.check")
+
+    assert (done.code, done.err) == (EXIT_DONE, ""), done.out
+    assert_shows(done.out, "no findings")
+
+
+def test_check_finds_what_the_models_the_registry_and_the_script_lack(checkout: Checkout) -> None:
+    replace(checkout, "scripts/rollback.sh", f"HEAD={HEAD}", f"HEAD={OTHER}")
+    replace(checkout, "antarest/dbmodel.py", "import antarest.core.configdata.model\n", "")
+    replace(
+        checkout,
+        "antarest/study/model.py",
+        "name: Mapped[str] = mapped_column(String(255)",
+        "name: Mapped[str] = mapped_column(String(99)",
+    )
+
+    done = checkout.run("inv", "db.check")
+
+    assert refusal(done, "db.E802", EXIT_FAILED).fact.startswith("db.check has 4 findings")
+    assert_shows(done.out, "rollback script: ", f"it goes from {OTHER}", "inv db.rollback-script")
+    assert_shows(done.out, "registry: table configdata", "antarest.core.configdata.model is not registered")
+    assert_shows(done.out, "models: sqlite: study.name: type", 'inv db.revision --message="..."')
+    assert_shows(done.out, "models: postgresql: study.name: type")
+
+
+def test_check_finds_a_second_head(checkout: Checkout) -> None:
+    file = next(path for path in checkout.revisions if path.name.startswith(HEAD))
+    copy = file.with_name("ffffffffffff_second_head.py")
+    copy.write_text(file.read_text().replace(HEAD, "ffffffffffff").replace("solver_stats", "other_stats"))
+
+    done = checkout.run("inv", "db.check")
+
+    refusal(done, "db.E802", EXIT_FAILED)
+    assert_shows(done.out, f"heads: the history has 2 heads: {HEAD}, ffffffffffff", "inv db.history")
+
+
+def replace(checkout: Checkout, name: str, old: str, new: str) -> None:
+    """Edit a file of a checkout."""
+    file = checkout.path / name
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
