@@ -94,7 +94,7 @@ def exists(command: str) -> bool:
 def _is_task(arguments: list[str]) -> bool:
     task, *flags = arguments
     known = invoke_tasks().get(task)
-    return known is not None and all(flag.partition("=")[0] in known.flags for flag in flags)
+    return known is not None and all(flag.partition("=")[0] in (*known.flags, "--help") for flag in flags)
 
 
 @cache

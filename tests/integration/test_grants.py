@@ -2,75 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import (
     URL,
     Column,
-    Connection,
     ForeignKey,
     Identity,
     Integer,
     MetaData,
-    NullPool,
     Sequence,
     String,
     Table,
-    create_engine,
     func,
     insert,
     select,
     text,
 )
 from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.orm import Session
 
-from antarest.core.config import normalise_url
 from antarest.core.errors import EXIT_USAGE, RoleMissing
-from antarest.dbmodel import Base
 from antarest.migration.grants import Grant, GrantRefused, grant, missing_grants
-from tests.support import ConfigFile, Result
+from tests.support_roles import PASSWORD, Roles, connected
 
-PASSWORD = "two@roles"
 DML = ("SELECT", "INSERT", "UPDATE", "DELETE")
-
-Run = Callable[..., Result]
-
-
-@dataclass(frozen=True)
-class Roles:
-    """An empty database with two roles that can log in, and its superuser."""
-
-    superuser: URL
-    owner: URL
-    application: URL
-
-    def execute(self, url: URL, *statements: str) -> None:
-        """Run statements as one of them."""
-        with connected(url) as connection:
-            for statement in statements:
-                connection.execute(text(statement))
-            connection.commit()
-
-
-def connected(url: URL) -> Connection:
-    return create_engine(url, poolclass=NullPool).connect()
-
-
-@pytest.fixture
-def roles(postgres_database: URL) -> Iterator[Roles]:
-    superuser = normalise_url(postgres_database)
-    names = [f"{kind}_{superuser.database}" for kind in ("owner", "application")]
-    roles = Roles(superuser, *(superuser.set(username=name, password=PASSWORD) for name in names))
-    roles.execute(superuser, *(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'" for name in names))
-    roles.execute(superuser, f"GRANT CREATE, USAGE ON SCHEMA public TO {names[0]} WITH GRANT OPTION")
-    yield roles
-    for name in names:  # the owner first: the rights that it gave depend on its own
-        roles.execute(superuser, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
 
 
 def create(roles: Roles, metadata: MetaData) -> str:
@@ -282,107 +238,3 @@ def test_on_sqlite_there_are_no_roles(tmp_path: Path) -> None:
     with connected(URL.create("sqlite", database=str(tmp_path / "a.db"))) as connection:
         assert missing_grants(connection, two_tables(), "anybody") == []
         grant(connection, [])
-
-
-# ---- as a user runs it
-
-
-@pytest.fixture
-def configuration(roles: Roles, config_file: ConfigFile) -> Path:
-    """The application's role as `db.url`, the owner as `db.admin_url`."""
-    return config_file(roles.application, db={"admin_url": roles.owner.render_as_string(hide_password=False)})
-
-
-def lacking(run: Run, configuration: Path) -> list[str]:
-    """What `status` says is missing."""
-    status = run("python", "-m", "antarest.migration", "status", "--json", f"--config={configuration}")
-    return list(json.loads(status.out)["missing_grants"])
-
-
-def use_every_table(application: URL) -> None:
-    """Read and write each table of the models as the application does."""
-    engine = create_engine(application, poolclass=NullPool)
-    with Session(engine) as session:
-        for table in Base.metadata.sorted_tables:
-            assert session.execute(select(table)).all() == []
-            session.execute(table.delete())
-            session.execute(table.update().values({each.name: each for each in table.primary_key}))
-        for sequence in ("tasklog_id_sequence",):
-            assert session.scalar(text(f"SELECT nextval('{sequence}')"))
-    with connected(application) as connection:
-        assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("python", "-m", "antarest.migration", "upgrade", "--config={configuration}"),
-        ("inv", "db.upgrade", "--config={configuration}"),
-        ("alembic", "upgrade", "head"),
-    ],
-)
-def test_each_way_to_upgrade_leaves_the_application_with_its_rights(
-    roles: Roles, configuration: Path, run: Run, command: tuple[str, ...]
-) -> None:
-    done = run(
-        *(part.format(configuration=configuration) for part in command), env={"ANTAREST_CONF": str(configuration)}
-    )
-
-    assert done.code == 0, done.err
-    assert PASSWORD not in done.out + done.err
-    use_every_table(roles.application)
-    assert lacking(run, configuration) == []
-
-
-def test_each_step_of_an_upgrade_grants_what_it_created(roles: Roles, configuration: Path, run: Run) -> None:
-    for target in ("2ed6bf9f1690", "head"):
-        done = run("python", "-m", "antarest.migration", "upgrade", f"--to={target}", f"--config={configuration}")
-        assert done.code == 0, done.err
-        assert lacking(run, configuration) == []
-        with connected(roles.application) as connection:
-            assert connection.execute(text("SELECT * FROM taskjob")).all() == []
-
-
-def test_status_names_a_missing_right_and_grant_mends_it(roles: Roles, configuration: Path, run: Run) -> None:
-    run("python", "-m", "antarest.migration", "upgrade", f"--config={configuration}")
-    role = roles.application.username
-    roles.execute(
-        roles.owner,
-        f"REVOKE INSERT, DELETE ON study FROM {role}",
-        f"REVOKE ALL ON SEQUENCE tasklog_id_sequence FROM {role}",
-    )
-    expected = [
-        f'GRANT INSERT, DELETE ON TABLE "public"."study" TO "{role}"',
-        f'GRANT USAGE, SELECT ON SEQUENCE "public"."tasklog_id_sequence" TO "{role}"',
-    ]
-
-    assert lacking(run, configuration) == expected
-    status = run("inv", "db.status", f"--config={configuration}")
-    assert all(statement in status.out for statement in expected)
-    granted = run("inv", "db.grant", f"--config={configuration}")
-
-    assert granted.code == 0, granted.err
-    assert lacking(run, configuration) == []
-    use_every_table(roles.application)
-
-
-def test_an_upgrade_with_nothing_pending_mends_a_missing_right_too(roles: Roles, configuration: Path, run: Run) -> None:
-    command = ("python", "-m", "antarest.migration", "upgrade", f"--config={configuration}")
-    run(*command)
-    roles.execute(roles.owner, f"REVOKE SELECT ON study FROM {roles.application.username}")
-
-    assert run(*command).code == 0
-    assert lacking(run, configuration) == []
-
-
-def test_a_missing_application_role_stops_the_upgrade_before_anything_is_changed(
-    roles: Roles, config_file: ConfigFile, run: Run
-) -> None:
-    file = config_file(roles.owner, db={"application_role": "no such role"})
-
-    done = run("python", "-m", "antarest.migration", "upgrade", f"--config={file}")
-
-    assert done.code == EXIT_USAGE
-    assert "db.E304" in done.err
-    with connected(roles.superuser) as connection:
-        assert connection.scalar(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")) == 0

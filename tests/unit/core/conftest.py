@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL, NullPool, create_engine, text
 
-from antarest.core.config import CHECKOUT
+from antarest.core.config import CHECKOUT, normalise_url
+from tests.support_config import Write
+from tests.support_connections import SECRET
 
 _NOBODY = 65534
 
@@ -47,3 +50,39 @@ def as_nobody() -> AsNobody:
         return done.stdout.strip()
 
     return run
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a configuration file, and return its path."""
+
+    def write(text: str) -> Path:
+        file = tmp_path / "conf" / "application.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        return file
+
+    return write
+
+
+@pytest.fixture
+def admin(postgres_database: URL) -> Callable[[str], None]:
+    """Run a statement as the superuser of a PostgreSQL server."""
+
+    def execute(statement: str) -> None:
+        engine = create_engine(normalise_url(postgres_database), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+
+    return execute
+
+
+@pytest.fixture
+def role(postgres_database: URL, admin: Callable[[str], None]) -> Iterator[URL]:
+    """The URL of a role without special rights, with a password."""
+    url = normalise_url(postgres_database)
+    name = f"role_{url.database}"
+    admin(f"CREATE ROLE {name} LOGIN PASSWORD '{SECRET}'")
+    yield url.set(username=name, password=SECRET)
+    admin(f"DROP OWNED BY {name}")
+    admin(f"DROP ROLE {name}")

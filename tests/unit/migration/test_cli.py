@@ -253,6 +253,8 @@ def test_a_session_reads_nothing_before_it_is_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("flag", ["to", "steps", "config", "project"])
 def test_a_flag_without_a_value_is_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--to=$UNSET` must not do what leaving the flag out would do."""
-    code = cli.run("rollback", **{flag: ""})
+    options: dict[str, Any] = {flag: ""}
+
+    code = cli.run("rollback", **options)
 
     assert (code, capsys.readouterr().err.partition("\n")[0]) == (2, f"error usage.E101: --{flag} has no value")
