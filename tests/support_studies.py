@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -13,9 +11,6 @@ from antarest.launcher.model import JobLog, JobLogType, JobResult
 from antarest.login.model import Group, Role, RoleType, User
 from antarest.study.model import RawStudy, Study, Tag
 from antarest.study.variantstudy.model import CommandBlock, VariantStudy, VariantStudySnapshot
-
-if TYPE_CHECKING:
-    pass
 
 
 def people(session: Session) -> tuple[User, Group]:

@@ -1,6 +1,6 @@
 """move tags to tables
 
-The labels in the JSON text of each study become rows. Text that is no JSON stops the upgrade, and nothing is changed.
+The labels in the JSON list of each study become rows. Any other text stops the upgrade, and nothing is changed.
 The way back writes the labels of a study in the order of their code points, on both engines.
 
 Revision ID: 03a6d9c7e5f1
@@ -64,7 +64,9 @@ def upgrade() -> None:
     if op.get_context().dialect.name == "postgresql":
         elements = sa.func.json_array_elements_text(sa.cast(study.c.tags, sa.JSON()))
     else:
-        elements = sa.func.json_each(study.c.tags)
+        # SQLite would take the values of an object, or a single value, for a list; PostgreSQL stops there.
+        is_list = sa.func.json_type(study.c.tags) == "array"
+        elements = sa.func.json_each(sa.case((is_list, study.c.tags), else_="not a list"))
     element = elements.table_valued("value", joins_implicitly=True)
     labels = sa.select(study.c.id, element.c.value).where(element.c.value.is_not(None)).distinct().subquery()
     op.execute(tag.insert().from_select(["label"], sa.select(labels.c.value).distinct()))

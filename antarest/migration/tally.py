@@ -77,7 +77,7 @@ class Tally:
         arrived = {place: max(self._full(place) - full, 0) for place, full in self._fullness.items()}
         for table, column, amount in sorted(self._all_gone(), key=lambda gone: (gone.table, gone.column or "")):
             item = table if column is None else f"{table}.{column}"
-            places = [place for place in self._destinations.get(item, ()) if place != item]
+            places = self._destinations.get(item, ())
             lost = amount if amount is None else self._not_arrived(item, amount, places, arrived)
             if lost is None or lost > 0:
                 yield Gone(table, column, lost)
@@ -117,8 +117,7 @@ class Tally:
             return flow.deleted
         now = measure(self._connection, table).rows
         before = measured.rows if measured else now + flow.deleted - flow.inserted
-        # Not those that it inserted itself, nor those of a savepoint that was rolled back.
-        return min(flow.deleted, before, before + flow.inserted - now)
+        return min(flow.deleted, before)  # Not those that it inserted itself.
 
     def _values_gone(
         self, table: Table, now: Table, columns: Mapping[str, str], rows: int | None

@@ -123,6 +123,17 @@ def test_each_revision_answers_for_its_own_losses(filled: Build) -> None:
     assert refused(database) == [("undeclared", "label", 3), ("drop", "label", 1)]
 
 
+def test_a_statement_that_was_seen_before_is_seen_again(filled: Build) -> None:
+    """With other parameters: SQLite's driver has it compiled already."""
+    update = """
+        study = sa.table("study", sa.column("id"), sa.column("path"))
+        op.execute(study.update().where(study.c.id == {}).values(path=None))
+    """
+    database = filled(Script("one", upgrade=update.format(1)), Script("two", upgrade=update.format(2)))
+
+    assert refused(database) == [("one", "study.path", 1), ("two", "study.path", 1)]
+
+
 def test_what_a_run_makes_and_drops_itself_is_no_loss(filled: Build) -> None:
     helper = """
         op.create_table("helper", sa.Column("id", sa.Integer))

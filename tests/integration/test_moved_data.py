@@ -72,8 +72,8 @@ def test_the_tags_in_a_json_text_become_rows_and_a_json_text_again(database: Dat
     assert found == {id_: sorted(set(labels)) for id_, labels in tags.items()}
 
 
-@pytest.mark.parametrize("text", ["", "winter", '["winter"'])
-def test_tags_that_are_no_json_stop_the_upgrade_and_nothing_is_changed(database: Database, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "winter", '["winter"', '{"a": "winter"}', '"winter"', "5"])
+def test_tags_that_are_no_json_list_stop_the_upgrade_and_nothing_is_changed(database: Database, text: str) -> None:
     database.upgrade(below(TAGS))
     database.execute(STUDY.format("a"), STUDY.format("b"), """UPDATE study SET tags = '["summer"]'""")
     database.execute("UPDATE study SET tags = :text WHERE id = 'b'", text=text)
