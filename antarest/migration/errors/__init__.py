@@ -22,9 +22,12 @@ from antarest.migration.errors.graph import (
     UnknownRevision,
 )
 from antarest.migration.errors.refusal import (
+    AlreadyFilled,
     CheckFailed,
     InMemoryDatabase,
+    NotAtHead,
     NotConfirmed,
+    PackageMissing,
     ResetNotConfirmed,
     ResetRefused,
     RollbackScriptStale,
@@ -44,6 +47,7 @@ from antarest.migration.errors.run import (
 
 __all__ = [
     "AlembicRefused",
+    "AlreadyFilled",
     "AmbiguousRevision",
     "CheckFailed",
     "DuplicateRevision",
@@ -57,9 +61,11 @@ __all__ = [
     "MigrationError",
     "MissingPredecessor",
     "MultipleHeads",
+    "NotAtHead",
     "NotConfirmed",
     "NotRecorded",
     "OutOfReach",
+    "PackageMissing",
     "ProjectNotFound",
     "ResetNotConfirmed",
     "ResetRefused",
