@@ -58,6 +58,11 @@ lock: $(INSTALLED) ## write requirements.lock anew, with the newest versions tha
 	$(BIN)/uv pip compile --upgrade --universal --generate-hashes --no-emit-index-url --extra dev \
 		--custom-compile-command "make lock" --quiet --output-file requirements.lock pyproject.toml
 
+.PHONY: docs
+docs: $(INSTALLED) ## write the pages anew that come from the code: keys, errors, the schema
+	@$(BIN)/python scripts/write_docs.py
+	@$(BIN)/inv db.diagram
+
 .PHONY: clean
 clean: ## delete the virtual environment, caches and builds; never a database
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist antarest.egg-info
