@@ -42,6 +42,7 @@ from antarest.migration.errors.run import (
     NotRecorded,
     RevisionFailed,
     RunFailed,
+    ScratchRunFailed,
     UnexpectedFailure,
 )
 
@@ -74,6 +75,7 @@ __all__ = [
     "RevisionNotFound",
     "RollbackScriptStale",
     "RunFailed",
+    "ScratchRunFailed",
     "SqlNotSupported",
     "UnexpectedFailure",
     "UnknownRevision",
