@@ -52,6 +52,7 @@ def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
         "/home/me/antarest/resources/application.yaml": str(source),
         "sqlite:////home/me/antarest/antarest.db": redact_url(url),
         "/home/me/antarest": str(checkout.path),
+        "/home/me": str(checkout.path.parent),
     }
 
 
