@@ -5,22 +5,26 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from alembic.config import CommandLine
 from invoke.parser.context import ParserContext
 
 import tasks
+from antarest.core.commands import PROGRAM
 from antarest.core.errors import EXIT_DONE
 from antarest.migration.__main__ import _parser
-from tests.support import Result
+from tests.support import ROOT, Result
 
 SECRET = "s3cr3t%@:/x"  # a password that each layer could misread, or show in a spelling of its own
 _MARK = "s3cr3t"  # what every spelling of it begins with
 _MOST_LINES = 9
 _SAYS_IT_ALL = {"config.E108"}  # "db.pool_size: must be a whole number": the fact is what to write
 
+_MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 _PROGRAMS = {"git", "ls", "export", "pip", "psql", "pg_isready", "createdb", "createuser", "sqlite3"}
 _FILE_LINE = re.compile(r"[\w.]+: \S.*|(\[\w+\] )?\w+ = \S.*|GRANT .*;|\$\{\w+\}")
 
@@ -82,13 +86,15 @@ def exists(command: str) -> bool:
     if _FILE_LINE.fullmatch(command):
         return True
     program, *arguments = shlex.split(command)
-    if program == "inv":
-        return _is_task(arguments)
-    if program == "alembic":
-        return _is_accepted(CommandLine().parser, arguments)
-    if program == "python":
-        return arguments[:2] == ["-m", "antarest.migration"] and _is_accepted(_parser(), arguments[2:])
-    return program in _PROGRAMS
+    checks: dict[str, Callable[[list[str]], bool]] = {
+        "inv": _is_task,
+        "alembic": lambda words: _is_accepted(CommandLine().parser, words),
+        "make": lambda words: all(re.search(rf"^{target}:", _MAKEFILE, re.MULTILINE) for target in words),
+        "python": lambda words: words[:2] == ["-m", "antarest.migration"] and _is_accepted(_parser(), words[2:]),
+        PROGRAM: lambda words: _is_accepted(_parser(), words),
+    }
+    check = checks.get(Path(program).name)
+    return check(arguments) if check else program in _PROGRAMS
 
 
 def _is_task(arguments: list[str]) -> bool:

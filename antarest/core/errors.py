@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
+from antarest.core.commands import spell
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -34,7 +36,10 @@ NOTHING_CHANGED = "Nothing was changed."
 
 
 class Hint(NamedTuple):
-    """A way on: what it does, and the command that does it (empty where no command can)."""
+    """A way on: what it does, and the command that does it (empty where no command can).
+
+    Commands of ours are written as in a checkout (`inv db.status`); an error spells them as they are called here.
+    """
 
     text: str
     command: str = ""
@@ -68,7 +73,7 @@ class AntarestError(Exception):
         self.message = message
         self.details = dict(details or {})
         self.state = state
-        self.hints = tuple(hints)
+        self.hints = tuple(Hint(hint.text, spell(hint.command)) for hint in hints)
 
     def to_dict(self) -> dict[str, object]:
         """The error as plain data, for `--json`."""

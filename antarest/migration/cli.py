@@ -207,8 +207,10 @@ def grant(session: Session) -> int:
 
 
 def write_rollback_script(session: Session) -> int:
-    """Write scripts/rollback.sh anew, after revision files were renamed, deleted or edited."""
-    path = rollback_script.write(session.project)
+    """Write rollback.sh anew, after revision files were renamed, deleted or edited; installed, say where it is."""
+    path = session.project.rollback_script
+    if path is None or not rollback_script.is_in_sync(session.project):
+        path = rollback_script.write(session.project)
     target, head = rollback_script.target(session.project.history)
     print(f"{path}: from {head} to {target}")
     return EXIT_DONE

@@ -115,8 +115,8 @@ def relative_imports(file: File) -> list[str]:
 
 
 def foreign_packages_in_core(file: File) -> list[str]:
-    """The core stands on SQLAlchemy and PyYAML only."""
-    known = {*sys.stdlib_module_names, "antarest", "sqlalchemy", "yaml"}
+    """The core stands on SQLAlchemy, PyYAML and platformdirs only."""
+    known = {*sys.stdlib_module_names, "antarest", "platformdirs", "sqlalchemy", "yaml"}
     foreign = [each.module for each in file.imports if each.module.partition(".")[0] not in known]
     return [f"{file.path} imports {module}" for module in foreign if _part(file.module) == "antarest.core"]
 

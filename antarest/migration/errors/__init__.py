@@ -11,6 +11,7 @@ from antarest.migration.errors.base import (
 from antarest.migration.errors.graph import (
     AmbiguousRevision,
     DuplicateRevision,
+    InstalledCopy,
     InvalidProject,
     InvalidRevisionFile,
     MissingPredecessor,
@@ -49,6 +50,7 @@ __all__ = [
     "DuplicateRevision",
     "ForeignKeysViolated",
     "InMemoryDatabase",
+    "InstalledCopy",
     "InvalidProject",
     "InvalidRevisionFile",
     "Irreversible",

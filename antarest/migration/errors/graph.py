@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from antarest.core.errors import EXIT_USAGE, Hint
+from antarest.core.location import INSTALLED, KIND
 from antarest.migration.errors.base import MigrationError, shorten
+
+_LEAVE_THE_RELEASE = (
+    Hint("A newer release has upgraded the database: start that one, or roll back with its rollback.sh."),
+    Hint("See what this release has", "inv db.history"),
+)
 
 
 class ProjectNotFound(MigrationError):
@@ -40,6 +46,24 @@ class InvalidProject(MigrationError):
         super().__init__(f"{path.name} cannot be used: {reason}", details={"file": str(path)}, hints=hints)
 
 
+class InstalledCopy(MigrationError):
+    """Revisions are written and compared in a checkout; this copy was installed from a wheel."""
+
+    code = "db.E211"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            "this is an installed copy of the migrations, which the next release replaces",
+            details={"folder": str(folder)},
+            hints=[
+                Hint("Change the migrations in a checkout, and install what is built there", "make wheel"),
+                Hint("Or name the project to work on", "python -m antarest.migration check --project=PATH/alembic.ini"),
+            ],
+        )
+
+
 class UnknownRevision(MigrationError):
     """The database is at a revision that the files do not have: another branch, or a newer release."""
 
@@ -48,12 +72,14 @@ class UnknownRevision(MigrationError):
     def __init__(self, revision: str, database: str, heads: Sequence[str], count: int, folder: str) -> None:
         self.revision = revision
         super().__init__(
-            f"the database is at revision {revision}, which this checkout does not contain",
+            f"the database is at revision {revision}, which this {KIND} does not contain",
             details={
                 "database": database,
                 "this code": f"head is {shorten(heads) or 'none'}, {count} revisions in {folder}",
             },
-            hints=[
+            hints=_LEAVE_THE_RELEASE
+            if INSTALLED
+            else [
                 Hint("Find the branch that has it, and roll back from there", _find(revision)),
                 Hint("Or start anew with this checkout (development only)", "inv db.reset"),
             ],

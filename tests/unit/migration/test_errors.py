@@ -91,6 +91,7 @@ EXAMPLES = [
     from_sqlite(sqlite3.SQLITE_BUSY, "database is locked"),
     errors.ProjectNotFound(FOLDER / "alembic.ini"),
     errors.InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", [Hint("Mend it", "inv db.history")]),
+    errors.InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
     errors.UnknownRevision("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
     errors.MultipleHeads(IDS),
     errors.InvalidRevisionFile(FOLDER / "a.py", "line 3: invalid syntax"),

@@ -91,7 +91,7 @@ def test_it_calls_the_workflow_on_its_own_project_from_any_folder(tmp_path: Path
     search, *arguments = called.stdout.splitlines()
     assert search.split(":")[0] == str(root)
     assert arguments == [
-        *("-m", "antarest.migration", "rollback", "--dry-run", "--config=a b"),
+        *("-P", "-m", "antarest.migration", "rollback", "--dry-run", "--config=a b"),
         *(f"--project={root}/alembic.ini", "--to=b1", "--head=c1"),
     ]
 
