@@ -109,7 +109,19 @@ def rollback_script(_: Context, config: str | None = None, debug: bool = False) 
     _run("rollback-script", config=config, debug=debug)
 
 
+@_command("seed")
+def seed(
+    _: Context,
+    studies: str | None = None,
+    allow_production: bool = False,
+    config: str | None = None,
+    debug: bool = False,
+) -> None:
+    """Fill an empty development database with believable data."""
+    _run("seed", studies=studies, allow_production=allow_production, config=config, debug=debug)
+
+
 namespace = Collection()
 namespace.add_collection(
-    Collection(_NAMESPACE, upgrade, rollback, reset, status, history, revision, check, grant, rollback_script)
+    Collection(_NAMESPACE, upgrade, rollback, reset, status, history, revision, check, grant, rollback_script, seed)
 )

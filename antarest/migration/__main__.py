@@ -12,7 +12,15 @@ from antarest.core.commands import PROGRAM
 from antarest.core.errors import Hint, UsageError
 from antarest.migration.cli import FLAGS, VERBS, print_error, run
 
-_TEXTS = {"config": "PATH", "project": "PATH", "to": "REV", "steps": "N", "message": "TEXT", "head": "REV"}
+_TEXTS = {
+    "config": "PATH",
+    "project": "PATH",
+    "to": "REV",
+    "steps": "N",
+    "studies": "N",
+    "message": "TEXT",
+    "head": "REV",
+}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from antarest.core.config import Config, load_config
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError, Hint, UsageError
 from antarest.core.persistence import redact
-from antarest.migration import invoke_flags, report, rollback_script
+from antarest.migration import development, invoke_flags, report, rollback_script
 from antarest.migration.errors import CheckFailed, LossNotConfirmed, NotConfirmed, ResetNotConfirmed, UnexpectedFailure
 from antarest.migration.history import HEAD
 from antarest.migration.loss import Agreement
@@ -37,6 +37,7 @@ FLAGS = {
     "yes": "answer questions with yes; this never permits a loss of data",
     "allow_data_loss": "agree to the losses that the plan names",
     "allow_production": "also where the server is not on this host or the configuration says production",
+    "studies": "how many studies; everything else follows from their number (default: 200)",
     "message": "what the revision is for; its words become the name of the file",
     "empty": "write an empty revision, for changes by hand",
     "json": "print JSON, for machines",
@@ -226,6 +227,7 @@ VERBS = {
     "check": Verb(check),
     "grant": Verb(grant),
     "rollback-script": Verb(write_rollback_script),
+    "seed": Verb(development.seed, ("studies", "allow_production")),
 }
 
 
@@ -289,7 +291,7 @@ def run(
     """
     session = Session(config, project)
     try:
-        _refuse_empty({"config": config, "project": project, **options}, verb)
+        invoke_flags.refuse_empty({"config": config, "project": project, **options}, verb)
         return VERBS[verb].call(session, **options)
     except KeyboardInterrupt:
         session.progress.stop()
@@ -300,16 +302,6 @@ def run(
         return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
         return _fail(session, error, debug=debug, json=options.get("json", False))
-
-
-def _refuse_empty(options: Mapping[str, object], verb: str) -> None:
-    """Refuse `--to=$UNSET`: what was meant is not what leaving the flag out would do."""
-    for name, value in options.items():
-        if value == "":
-            flag = f"--{name.replace('_', '-')}"
-            raise UsageError(
-                f"{flag} has no value", hints=[Hint("Give it one, or leave it out", f"inv db.{verb} --help")]
-            )
 
 
 def _fail(session: Session, error: Exception, *, debug: bool, json: bool) -> int:

@@ -1,9 +1,12 @@
-"""The flags that Invoke takes for its own, silently: whoever means our configuration would work on another database."""
+"""Flags that do something else than they say: those that Invoke takes for its own, and those without a value.
+
+Invoke says nothing, and whoever means our configuration would work on another database.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from antarest.core.errors import Hint, UsageError
 
@@ -35,3 +38,17 @@ def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
         flag = ("--" if word.startswith("--") else "-") + found["flag"]
         return UsageError(f"{flag} is taken by Invoke here, not by the task", hints=[Hint("Write it so", right)])
     return None
+
+
+def refuse_empty(options: Mapping[str, object], verb: str) -> None:
+    """Refuse `--to=$UNSET`: what was meant is not what leaving the flag out would do.
+
+    Raises:
+        UsageError: a flag has no value.
+    """
+    for name, value in options.items():
+        if value == "":
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{flag} has no value", hints=[Hint("Give it one, or leave it out", f"inv db.{verb} --help")]
+            )

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from antarest.core.errors import Hint
 from antarest.core.location import INSTALLED, ROOT
-from antarest.migration.errors import InstalledCopy, InvalidProject, ProjectNotFound
+from antarest.migration.errors import InstalledCopy, InvalidProject, PackageMissing, ProjectNotFound
 from antarest.migration.history import History
 from antarest.migration.revision_files import read_history
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import MetaData
+
+
+    from antarest.migration.seeding import Seed
 
 _SECTION = "antarest"
 _LOOK = Hint("Mend it, then look again", "inv db.history")
@@ -35,6 +38,8 @@ class Project:
         versions: the folders with its revision files.
         metadata_name: where its `MetaData` is, as `package.module:attribute`; empty where nobody says.
         rollback_script: the `rollback.sh` to keep in sync; None where the project has none.
+        diagram: the page with the schema as a diagram, to keep in sync too; None where the project has none.
+        seed_name: where the function is that fills a development database, as `package.module:function`.
         version_table: the table in which the database records its current revision.
     """
 
@@ -42,6 +47,8 @@ class Project:
     versions: tuple[Path, ...]
     metadata_name: str = ""
     rollback_script: Path | None = None
+    diagram: Path | None = None
+    seed_name: str = ""
     version_table: str = "alembic_version"
 
     @classmethod
@@ -68,12 +75,14 @@ class Project:
             raise InvalidProject(path, f"it has no {missing}", [_LOOK]) from None
         except (configparser.Error, UnicodeDecodeError) as error:
             raise InvalidProject(path, " ".join(str(error).split()), [_LOOK]) from None
-        script = own.get("rollback_script")
+        script, diagram = own.get("rollback_script"), own.get("diagram")
         return cls(
             ini=path,
             versions=tuple(path.parent / name.strip() for name in folders if name.strip()) or (location / "versions",),
             metadata_name=own.get("metadata", ""),
             rollback_script=path.parent / script if script else None,
+            diagram=path.parent / diagram if diagram else None,
+            seed_name=own.get("seed", ""),
             version_table=own.get("version_table", "alembic_version"),
         )
 
@@ -129,19 +138,36 @@ class Project:
         Raises:
             InvalidProject: `alembic.ini` does not name one, or it cannot be imported.
         """
-        module, _, attribute = self.metadata_name.partition(":")
+        metadata: MetaData = self._named("metadata", self.metadata_name)
+        return metadata
+
+    def seed(self) -> Seed:
+        """Import the function that fills a development database; see `antarest.migration.seeding`.
+
+        Raises:
+            InvalidProject: `alembic.ini` does not name one, or it cannot be imported.
+            PackageMissing: it needs a package that is not installed.
+        """
+        seed: Seed = self._named("seed", self.seed_name)
+        return seed
+
+    def _named(self, key: str, name: str) -> Any:
+        """Import what `alembic.ini` names."""
+        module, _, attribute = name.partition(":")
         if not module or not attribute:
             raise InvalidProject(
                 self.ini,
-                f"[{_SECTION}] metadata is not named",
-                [Hint("Name it in the file", f"[{_SECTION}] metadata = package.module:attribute")],
+                f"[{_SECTION}] {key} is not named",
+                [Hint("Name it in the file", f"[{_SECTION}] {key} = package.module:attribute")],
             )
         try:
-            metadata: MetaData = getattr(importlib.import_module(module), attribute)
+            return getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
-            reason = f"[{_SECTION}] metadata = {self.metadata_name}: {error}"
+            missing = (getattr(error, "name", "") or "").partition(".")[0]
+            if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
+                raise PackageMissing(missing, f"[{_SECTION}] {key} = {name}") from error
+            reason = f"[{_SECTION}] {key} = {name}: {error}"
             raise InvalidProject(self.ini, reason, [Hint("Mend it, then look again", "inv db.check")]) from error
-        return metadata
 
     def alembic_options(self) -> dict[str, Any]:
         """What Alembic's migration context is told wherever revisions run, so that they run alike everywhere."""

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -188,6 +188,13 @@ def reset_plan(plan: ResetPlan) -> str:
     return f"{head}\n{rows}" if rows else head
 
 
+def seeded(rows: Mapping[str, int], seconds: float) -> str:
+    """What a seed filled."""
+    lines = [f"  {table:<28} {count(number, 'row'):>14}" for table, number in sorted(rows.items())]
+    total = f"seeded: {count(sum(rows.values()), 'row')} in {count(len(rows), 'table')} in {seconds:.2f} s"
+    return "\n".join([*lines, total])
+
+
 def written(written: Written, rollback_script: Path | None) -> str:
     """What `db.revision` wrote, and what it leaves to be done."""
     lines = []
@@ -257,6 +264,18 @@ class Progress:
         """Print the note on a line of its own."""
         self.stop()
         self._write(f"{text}\n")
+
+    def show(self, text: str) -> None:
+        """Show on a terminal how far something is, in a line that the next one replaces."""
+        if self._stream.isatty():
+            self._write(f"\r\x1b[K  {style(text, 'dim', self._stream)}")
+            self._is_open = True
+
+    def clear(self) -> None:
+        """Take that line away."""
+        if self._is_open:
+            self._write("\r\x1b[K")
+            self._is_open = False
 
     def stop(self) -> None:
         """End the line of a revision that did not finish: what comes next begins on its own."""

