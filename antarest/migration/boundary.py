@@ -51,8 +51,12 @@ class Session:
         self.say(("configuration", str(self.config.source)), ("database", self.workflow.database))
 
     def say(self, *facts: tuple[str, str]) -> None:
-        """Print facts, one a line, at once: whoever reads a pipe should not wait for the end."""
-        print(report.fields(facts), flush=True)
+        """Print facts, one a line."""
+        self.print(report.fields(facts))
+
+    def print(self, text: str) -> None:
+        """Print a text at once: whoever reads a pipe should not wait for the end."""
+        print(text, flush=True)
 
     def redact(self, text: str) -> str:
         """Take the passwords of the configuration out of a text, where it was read."""
