@@ -10,7 +10,8 @@ from typing import NoReturn
 
 from antarest.core.commands import PROGRAM
 from antarest.core.errors import Hint, UsageError
-from antarest.migration.cli import FLAGS, VERBS, print_error, run
+from antarest.migration.boundary import print_error
+from antarest.migration.cli import FLAGS, VERBS, run
 
 _TEXTS = {
     "config": "PATH",

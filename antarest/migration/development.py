@@ -11,7 +11,7 @@ from antarest.core.errors import EXIT_DONE, Hint, UsageError
 from antarest.migration import report
 
 if TYPE_CHECKING:
-    from antarest.migration.cli import Session
+    from antarest.migration.boundary import Session
 
 _STUDIES = "200"
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import MetaData
 
-
     from antarest.migration.seeding import Seed
 
 _SECTION = "antarest"
