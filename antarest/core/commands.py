@@ -27,13 +27,22 @@ def spell(text: str) -> str:
     return _TASK.sub(lambda _: _prefix(), text) if "inv db." in text else text
 
 
+def typed(program: str) -> str:
+    """What to type for a program of this environment: its name, or its path where the shell would not find it.
+
+    Returns:
+        An empty text where there is no such program.
+    """
+    path = Path(sys.executable).parent / program
+    if not os.access(path, os.X_OK):
+        return ""
+    found = shutil.which(program)
+    return program if found and Path(found).samefile(path) else shlex.quote(str(path))
+
+
 @cache
 def _prefix() -> str:
     if (ROOT / "tasks.py").is_file() and find_spec("invoke"):
         return "inv db."
-    program = Path(sys.executable).parent / PROGRAM
-    if not os.access(program, os.X_OK):
-        return f"{shlex.quote(sys.executable)} -m antarest.migration "
-    found = shutil.which(PROGRAM)
-    is_found = found is not None and Path(found).samefile(program)
-    return f"{PROGRAM if is_found else shlex.quote(str(program))} "
+    program = typed(PROGRAM)
+    return f"{program} " if program else f"{shlex.quote(sys.executable)} -m antarest.migration "

@@ -5,9 +5,10 @@ The file is the first of these: the path that was given (`--config`), the one na
 `resources/application.yaml`: an SQLite file in the checkout for development, or, where the package is installed, one in
 the user's data folder. A file that somebody named is never replaced by another one.
 
-`${VARIABLE}` in a value is taken from the environment, `$${` is the text `${`. A value that is exactly one variable is
-taken as it is; inside a URL a variable is quoted as its place demands, so that a password may hold any character.
-`${ANTAREST_DATA}` is the user's data folder where the environment does not have it; it is created with the first use.
+`${VARIABLE}` in a value is taken from the environment, or from the file that `VARIABLE_FILE` names there; `$${` is the
+text `${`. A value that is exactly one variable is taken as it is; inside a URL a variable is quoted as its place
+demands, so that a password may hold any character. `${ANTAREST_DATA}` is the user's data folder where the environment
+does not have it; it is created with the first use.
 
 A new setting is a field with a reader; a new section is a dataclass of such fields, named in `_SECTIONS`.
 """

@@ -17,6 +17,7 @@ prints it and exits with `exit_code`.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 from antarest.core.commands import spell
@@ -177,16 +178,18 @@ class UnknownKey(ConfigError):
 
 
 class VariableUnset(ConfigError):
-    """A value names an environment variable that is not set."""
+    """A value names an environment variable that is not set, or whose file cannot be read."""
 
     code = "config.E107"
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f"the environment variable {name} is not set",
-            hints=[Hint("Set it", f"export {name}=..."), Hint("Where ${...} is meant as text, write $${...}")],
-        )
+    def __init__(self, name: str, *, file: str = "", reason: str = "") -> None:
+        self.name, self.file, self.reason = name, file, reason
+        fact = f"the environment variable {name} is not set"
+        hints = [Hint("Set it", f"export {name}=..."), Hint("Where ${...} is meant as text, write $${...}")]
+        if reason:
+            fact = f"the file that {name}_FILE names cannot be read ({reason}): {file}"
+            hints = [Hint("Who may read it?", shlex.join(["ls", "-l", file]))]
+        super().__init__(fact, hints=hints)
 
 
 class InvalidValue(ConfigError):

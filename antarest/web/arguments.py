@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from antarest import __version__
+from antarest.core import commands
 from antarest.core.errors import Hint, UsageError
 from antarest.migration.boundary import print_error
 from antarest.web.launch import Settings
@@ -51,7 +52,8 @@ def read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Settings:
 def program() -> str:
     """How this program was called, so that it can be called so again."""
     if not sys.argv[0].endswith(".py"):
-        return Path(sys.argv[0]).name
+        name = Path(sys.argv[0]).name
+        return commands.typed(name) or name
     words = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]
     return shlex.join(words)
 

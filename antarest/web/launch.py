@@ -16,6 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from antarest.core.errors import EXIT_DONE
+from antarest.core.location import ROOT
 from antarest.core.persistence import redact_url
 from antarest.migration import report
 from antarest.migration.boundary import Session, Terminated, guard
@@ -77,7 +78,8 @@ def run(settings: Settings, body: Callable[[Session], int]) -> int:
     Returns:
         The exit code.
     """
-    session = Session(settings.config)
+    # Not the project of the folder where it is started: that may be somebody else's.
+    session = Session(settings.config, str(ROOT / "alembic.ini"))
     with _terminating():
         return guard(session, lambda: body(session), debug=settings.debug)
 

@@ -222,7 +222,7 @@ def test_a_configuration_in_the_working_directory_comes_first(installation: Inst
 def test_it_is_not_worked_on(installation: Installation, command: str) -> None:
     env = {"ALEMBIC_CONFIG": str(installation.project / "alembic.ini")}
 
-    refused = refusal(installation.run(*command.split(), env=env), "db.E211", EXIT_USAGE)
+    refused = refusal(installation.run(*command.split(), env=env), "db.E723", EXIT_USAGE)
 
     assert refused.details == {"folder": str(installation.project)}
 

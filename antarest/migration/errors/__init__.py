@@ -11,7 +11,6 @@ from antarest.migration.errors.base import (
 from antarest.migration.errors.graph import (
     AmbiguousRevision,
     DuplicateRevision,
-    InstalledCopy,
     InvalidProject,
     InvalidRevisionFile,
     MissingPredecessor,
@@ -26,6 +25,7 @@ from antarest.migration.errors.refusal import (
     AlreadyFilled,
     CheckFailed,
     InMemoryDatabase,
+    InstalledCopy,
     NotAtHead,
     NotConfirmed,
     PackageMissing,

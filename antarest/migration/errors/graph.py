@@ -46,24 +46,6 @@ class InvalidProject(MigrationError):
         super().__init__(f"{path.name} cannot be used: {reason}", details={"file": str(path)}, hints=hints)
 
 
-class InstalledCopy(MigrationError):
-    """Revisions are written and compared in a checkout; this copy was installed from a wheel."""
-
-    code = "db.E211"
-    exit_code = EXIT_USAGE
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        super().__init__(
-            "this is an installed copy of the migrations, which the next release replaces",
-            details={"folder": str(folder)},
-            hints=[
-                Hint("Change the migrations in a checkout, and install what is built there", "make wheel"),
-                Hint("Or name the project to work on", "python -m antarest.migration check --project=PATH/alembic.ini"),
-            ],
-        )
-
-
 class UnknownRevision(MigrationError):
     """The database is at a revision that the files do not have: another branch, or a newer release."""
 

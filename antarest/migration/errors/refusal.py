@@ -120,6 +120,24 @@ class PackageMissing(MigrationError):
         )
 
 
+class InstalledCopy(MigrationError):
+    """Revisions are written and compared in a checkout; this copy was installed from a wheel."""
+
+    code = "db.E723"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            "this is an installed copy of the migrations, which the next release replaces",
+            details={"folder": str(folder)},
+            hints=[
+                Hint("Change the migrations in a checkout, and install what is built there", "make wheel"),
+                Hint("Or name the project to work on", "python -m antarest.migration check --project=PATH/alembic.ini"),
+            ],
+        )
+
+
 # ---- the checks
 
 
