@@ -93,7 +93,7 @@ def revision(
 
 @_command("check")
 def check(_: Context, config: str | None = None, debug: bool = False) -> None:
-    """Check the project, for CI and hooks: one head, rollback.sh, models registered and equal to the migrations."""
+    """Check the project, for CI and hooks: one head, rollback.sh, the diagram, models equal to the migrations."""
     _run("check", config=config, debug=debug)
 
 
@@ -107,6 +107,12 @@ def grant(_: Context, config: str | None = None, debug: bool = False) -> None:
 def rollback_script(_: Context, config: str | None = None, debug: bool = False) -> None:
     """Write rollback.sh anew, after revision files were renamed, deleted or edited; installed, say where it is."""
     _run("rollback-script", config=config, debug=debug)
+
+
+@_command("diagram")
+def diagram(_: Context, config: str | None = None, debug: bool = False) -> None:
+    """Write the schema of the models as a page with a Mermaid diagram."""
+    _run("diagram", config=config, debug=debug)
 
 
 @_command("seed")
@@ -123,5 +129,7 @@ def seed(
 
 namespace = Collection()
 namespace.add_collection(
-    Collection(_NAMESPACE, upgrade, rollback, reset, status, history, revision, check, grant, rollback_script, seed)
+    Collection(
+        _NAMESPACE, upgrade, rollback, reset, status, history, revision, check, grant, rollback_script, diagram, seed
+    )
 )

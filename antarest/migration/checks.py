@@ -1,4 +1,4 @@
-"""The gate for CI and hooks: one head, `rollback.sh` in sync, models registered and equal to the migrations."""
+"""The gate for CI and hooks: one head, `rollback.sh` and diagram in sync, models equal to the migrations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from antarest.migration import authoring, inventory, rollback_script, walk
+from antarest.migration import authoring, diagram, inventory, rollback_script, walk
 from antarest.migration.connection import moving
 from antarest.migration.project import Project
 from antarest.migration.scratch import PostgresServer, postgres_server, scratch_database
@@ -39,6 +39,7 @@ def check(project: Project) -> list[Finding]:
     findings = [*_heads(project), *_rollback_script(project)]
     if project.metadata_name:
         findings += _registered(project)
+        findings += _diagram(project)
         findings += _drift(project, "sqlite")
         with ExitStack() as stack:
             findings += _drift(project, "postgresql", stack.enter_context(postgres_server()))
@@ -75,6 +76,11 @@ def _registered(project: Project) -> Iterator[Finding]:
                 yield Finding(
                     "registry", f"table {table} of {module.name} is not registered", f"import it in {registry}"
                 )
+
+
+def _diagram(project: Project) -> Iterator[Finding]:
+    if project.diagram and project.is_checkout and not diagram.is_in_sync(project):
+        yield Finding("diagram", f"{project.diagram.name} does not show the models as they are now", "inv db.diagram")
 
 
 def _drift(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[Finding]:

@@ -145,12 +145,12 @@ def revision(session: Session, *, message: str | None = None, empty: bool = Fals
     from antarest.migration.authoring import write_revision
 
     written = write_revision(session.project, message, empty=empty)
-    print(report.written(written, session.project.rollback_script))
+    print(report.written(written, session.project.rollback_script, development.follow(session.project)))
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
 
 
 def check(session: Session) -> int:
-    """Check the project, for CI and hooks: one head, rollback.sh, models registered and equal to the migrations."""
+    """Check the project, for CI and hooks: one head, rollback.sh, the diagram, models equal to the migrations."""
     from antarest.migration import checks  # as above
 
     found = checks.check(session.project)
@@ -188,6 +188,7 @@ VERBS = {
     "check": Verb(check),
     "grant": Verb(grant),
     "rollback-script": Verb(write_rollback_script),
+    "diagram": Verb(development.diagram),
     "seed": Verb(development.seed, ("studies", "allow_production")),
 }
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antarest.core.errors import EXIT_DONE, Hint, UsageError
 from antarest.migration import report
+from antarest.migration.errors import PackageMissing
 
 if TYPE_CHECKING:
     from antarest.migration.boundary import Session
+    from antarest.migration.project import Project
 
 _STUDIES = "200"
 
@@ -31,3 +34,26 @@ def seed(session: Session, *, studies: str | None = None, allow_production: bool
     session.progress.clear()
     print(report.seeded(rows, time.monotonic() - began))
     return EXIT_DONE
+
+
+def diagram(session: Session) -> int:
+    """Write the schema of the models as a page with a Mermaid diagram."""
+    from antarest.migration import diagram as page  # as above
+
+    path = page.write(session.project)
+    print(f"{path}: {report.count(len(session.project.metadata().tables), 'table')}")
+    return EXIT_DONE
+
+
+def follow(project: Project) -> Path | None:
+    """Bring the diagram in line with models that have changed.
+
+    Returns:
+        The page, if it was written; without the package that draws, `db.check` finds it elsewhere.
+    """
+    from antarest.migration import diagram as page  # as above
+
+    try:
+        return page.write(project) if project.diagram and not page.is_in_sync(project) else None
+    except PackageMissing:
+        return None

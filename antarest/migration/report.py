@@ -195,11 +195,15 @@ def seeded(rows: Mapping[str, int], seconds: float) -> str:
     return "\n".join([*lines, total])
 
 
-def written(written: Written, rollback_script: Path | None) -> str:
+def written(written: Written, rollback_script: Path | None, diagram: Path | None = None) -> str:
     """What `db.revision` wrote, and what it leaves to be done."""
     lines = []
     if written.path:
-        lines.append(fields([("revision", _near(written.path)), ("rollback", _near(rollback_script))]))
+        lines.append(
+            fields(
+                [("revision", _near(written.path)), ("rollback", _near(rollback_script)), ("diagram", _near(diagram))]
+            )
+        )
         lines += [f"detected       {each}" for each in written.detected]
         lines += [
             f"careful        {each}, with its data. If it is a rename, write it as one; the file says how"
@@ -224,7 +228,7 @@ def _near(path: Path | None) -> str:
 def findings(found: Sequence[Finding]) -> str:
     """What `db.check` found."""
     if not found:
-        facts = "one head, rollback.sh in sync, models registered and equal to the migrations on both engines"
+        facts = "one head, rollback.sh and diagram in sync, models equal to the migrations on both engines"
         return f"no findings: {facts}"
     return "\n".join(f"{finding.check}: {finding.fact}\n    {spell(finding.command)}" for finding in found)
 

@@ -45,9 +45,10 @@ def test_check_finds_what_the_models_the_registry_and_the_script_lack(checkout: 
 
     done = checkout.run("inv", "db.check")
 
-    assert refusal(done, "db.E802", EXIT_FAILED).fact.startswith("db.check has 4 findings")
+    assert refusal(done, "db.E802", EXIT_FAILED).fact.startswith("db.check has 5 findings")
     assert_shows(done.out, "rollback script: ", f"it goes from {OTHER}", "inv db.rollback-script")
     assert_shows(done.out, "registry: table configdata", "antarest.core.configdata.model is not registered")
+    assert_shows(done.out, "diagram: schema.md does not show the models", "inv db.diagram")
     assert_shows(done.out, "models: sqlite: study.name: type", 'inv db.revision --message="..."')
     assert_shows(done.out, "models: postgresql: study.name: type")
 

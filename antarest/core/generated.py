@@ -1,0 +1,28 @@
+"""The generated parts of a page: what stands between two comments is written by a program, the rest by people."""
+
+from __future__ import annotations
+
+import re
+
+
+def block(text: str, name: str) -> str | None:
+    """What a text has between `<!-- generated: NAME ... -->` and `<!-- end -->`; None where it has no such place."""
+    found = _place(name).search(text)
+    return found["content"] if found else None
+
+
+def with_block(text: str, name: str, content: str) -> str:
+    """The text with other content in that place.
+
+    Raises:
+        ValueError: it has no such place.
+    """
+    new, count = _place(name).subn(lambda found: f"{found['begin']}{content}{found['end']}", text, count=1)
+    if not count:
+        raise ValueError(f"there is no <!-- generated: {name} --> with an <!-- end --> below it")
+    return new
+
+
+def _place(name: str) -> re.Pattern[str]:
+    begin = rf"(?P<begin>^<!-- generated: {re.escape(name)}(?: [^\n]*)?-->\n)"
+    return re.compile(rf"{begin}(?P<content>.*?)(?P<end>^<!-- end -->$)", re.MULTILINE | re.DOTALL)
