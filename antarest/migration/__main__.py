@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from antarest.core.errors import Hint, UsageError
-from antarest.migration.cli import FLAGS, VERBS, print_error, run
+from antarest.migration.boundary import print_error
+from antarest.migration.cli import FLAGS, VERBS, run
 
 _TEXTS = {"config": "PATH", "project": "PATH", "to": "REV", "steps": "N", "message": "TEXT", "head": "REV"}
 
