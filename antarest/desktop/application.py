@@ -74,7 +74,7 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 is_documentation = scope["path"] == "/docs" or scope["path"].startswith("/docs/")
                 headers["Content-Security-Policy"] = _DOCUMENTATION if is_documentation else _POLICY
-                headers["Referrer-Policy"] = "no-referrer"
+                headers["Referrer-Policy"] = "same-origin"
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Cross-Origin-Opener-Policy"] = "same-origin"
                 headers["Cross-Origin-Resource-Policy"] = "same-origin"

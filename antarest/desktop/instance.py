@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -113,7 +114,10 @@ class Seat:
             self._file = None
 
     def _open(self) -> int:
-        folder = platformdirs.user_runtime_path("antarest", ensure_exists=True)
+        with warnings.catch_warnings():
+            # That there is no runtime folder of the session, and another one has to do, is nothing to act upon.
+            warnings.simplefilter("ignore", platformdirs.RuntimeDirWarning)
+            folder = platformdirs.user_runtime_path("antarest", ensure_exists=True)
         self._path = folder / f"desktop-{_key(self._url)}.json"
         # Without O_NOFOLLOW, a link in a shared folder could name any file of this user to be emptied.
         return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -15,7 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 _SWEEPS = 24
 _BETWEEN_BOXES = 22
 _LANE = 10  # what a line needs of the height of a column
-_BETWEEN_COLUMNS = 76
+_BETWEEN_COLUMNS = 68
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,29 @@ def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
     for name in reversed(order):
         if len(sources[name]) > len(targets[name]):
             column[name] = min(column[source] for source in sources[name]) - 1
-    return column
+    leaves = {name: {column[target] for target in targets[name]} for name in order if not sources[name]}
+    _balance(column, {name: min(found) for name, found in leaves.items() if len(found) == 1}, sizes)
+    lowest = min(column.values(), default=0)
+    return {name: each - lowest for name, each in column.items()}
+
+
+def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[str, Box]) -> None:
+    """Move tables to the other side of the only column that they refer to, where that makes a tall picture lower.
+
+    Args:
+        column: the column of each box.
+        leaves: the boxes that nothing refers to, and the only column that they refer to.
+        sizes: the boxes.
+    """
+    tall: dict[int, int] = defaultdict(int)
+    for name, each in column.items():
+        tall[each] += sizes[name].height + _BETWEEN_BOXES
+    for name in sorted(leaves, key=lambda name: (-sizes[name].height, name)):
+        here, there, height = column[name], leaves[name] - 1, sizes[name].height + _BETWEEN_BOXES
+        if here == leaves[name] + 1 and tall[here] == max(tall.values()) and tall[there] + height < tall[here]:
+            column[name] = there
+            tall[here] -= height
+            tall[there] += height
 
 
 def _without_cycles(targets: dict[str, set[str]]) -> list[str]:

@@ -106,6 +106,7 @@ function choose(name) {
     else box.removeAttribute("aria-current");
   }
   svg.classList.toggle("has-choice", name !== "");
+  document.querySelector(".schema").classList.toggle("has-choice", name !== "");
   for (const section of document.querySelectorAll("[data-table]")) section.hidden = section.dataset.table !== name;
 }
 
@@ -120,17 +121,19 @@ function follow(event) {
   const name = link.dataset.select;
   history.pushState({}, "", link.getAttribute("href"));
   choose(name);
+  show(name);
   if (link.closest(".panel")) {
-    document.querySelector(`section[data-table="${CSS.escape(name)}"] h2`)?.focus({ preventScroll: true });
-    show(name);
+    document.querySelector(`section[data-table="${CSS.escape(name)}"] h2`).focus();
   }
 }
 
 function show(name) {
-  // Bring a table that was chosen elsewhere into view.
+  // Bring a table into view, if it is not.
   const box = svg.querySelector(`.box[data-select="${CSS.escape(name)}"]`);
   if (!box) return;
   const [place, table] = [canvas.getBoundingClientRect(), box.getBoundingClientRect()];
+  const inside = table.left >= place.left && table.right <= place.right && table.top >= place.top && table.bottom <= place.bottom;
+  if (inside) return;
   canvas.scrollBy(
     table.left + table.width / 2 - place.left - place.width / 2,
     table.top + table.height / 2 - place.top - place.height / 2,
@@ -141,5 +144,5 @@ document.querySelector(".schema").addEventListener("click", follow);
 window.addEventListener("popstate", () => choose(new URLSearchParams(location.search).get("table") ?? ""));
 
 picture.querySelector(".tools").hidden = false;
-resize(Math.min(1, canvas.clientWidth / width));
+fit();
 show(new URLSearchParams(location.search).get("table") ?? "");
