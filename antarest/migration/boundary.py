@@ -26,15 +26,15 @@ class Terminated(KeyboardInterrupt):
 class Session:
     """What a command works with, made when it is first needed."""
 
-    def __init__(self, config: str | None, project: str | None = None) -> None:
+    def __init__(self, config: str | None, project: str | Project | None) -> None:
         self._config_path = config
-        self._project_path = project
+        self._project = project
         self.progress = report.Progress(sys.stdout)
 
     @cached_property
     def project(self) -> Project:
         """The Alembic project."""
-        return Project.load(self._project_path)
+        return self._project if isinstance(self._project, Project) else Project.load(self._project)
 
     @cached_property
     def config(self) -> Config:
@@ -51,8 +51,12 @@ class Session:
         self.say(("configuration", str(self.config.source)), ("database", self.workflow.database))
 
     def say(self, *facts: tuple[str, str]) -> None:
-        """Print facts, one a line, at once: whoever reads a pipe should not wait for the end."""
-        print(report.fields(facts), flush=True)
+        """Print facts, one a line."""
+        self.print(report.fields(facts))
+
+    def print(self, text: str) -> None:
+        """Print a text at once: whoever reads a pipe should not wait for the end."""
+        print(text, flush=True)
 
     def redact(self, text: str) -> str:
         """Take the passwords of the configuration out of a text, where it was read."""

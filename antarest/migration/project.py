@@ -77,6 +77,15 @@ class Project:
             version_table=own.get("version_table", "alembic_version"),
         )
 
+    @classmethod
+    def own(cls) -> Project:
+        """The project of this code: what an application works with, wherever it is started.
+
+        Raises:
+            ProjectNotFound, InvalidProject: as for `load`.
+        """
+        return cls.load(_BESIDE_THE_PACKAGE)
+
     @property
     def root(self) -> Path:
         """The folder of the project."""
