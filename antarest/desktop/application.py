@@ -61,7 +61,7 @@ def protect(app: FastAPI, instance: str) -> None:
 
 
 class SecurityHeaders:
-    """Tells the browser to load nothing from elsewhere, to run no script but ours, and to keep the address to itself."""
+    """Tells the browser to load nothing from elsewhere, to run no script but ours, and to tell nobody the address."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -31,7 +31,7 @@ class Count:
     def short(self) -> str:
         """It in few characters."""
         size, unit = next((pair for pair in _UNITS if self.number >= pair[0]), (1, ""))
-        if self.number < 10 * size and self.is_exact or size == 1:
+        if (self.number < 10 * size and self.is_exact) or size == 1:
             return f"{self.number:,}"
         return f"{self.number / size:.3g} {unit[0] if unit != 'thousand' else 'k'}"
 

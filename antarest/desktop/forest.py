@@ -158,7 +158,7 @@ def _way_up(wanted: Filter) -> sa.CTE:
     return way.union(sa.select(parent.c.id, parent.c.parent_id).join(way, way.c.parent_id == parent.c.id))
 
 
-def _page(session: Session, roots: sa.Select[tuple[str]], number: int, way: sa.CTE | None, wanted: Filter) -> Page:
+def _page(session: Session, roots: sa.Select[str], number: int, way: sa.CTE | None, wanted: Filter) -> Page:
     found = session.scalars(sa.select(sa.func.count()).select_from(roots.subquery())).one()
     last = max(1, -(-found // TREES))
     if number > last:

@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import secrets
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
 INSTANCE_PATH = "/instance"
 PATIENCE = 600.0  # the seconds in which another start may upgrade the database and answer
+SILENCE = 15.0  # the seconds in which one that has answered before answers again, or ends
 _POLL = 0.1
-_ANSWER = 5.0  # the seconds in which an application on this host answers
+_ANSWER = 5.0  # the seconds in which an application on this host answers one question
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Seat:
         self._url = url
         self._file: int | None = None
         self._path: Path | None = None
+        self._writing = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -92,26 +95,26 @@ class Seat:
         return True
 
     def write(self, record: Record) -> None:
-        """Say where the holder serves: for the holder only."""
-        assert self._file is not None
-        data = json.dumps(asdict(record)).encode()
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, data, 0)
+        """Say where the holder serves; nothing to say for who is no holder, or not any more."""
+        with self._writing:
+            if self._file is not None:
+                os.ftruncate(self._file, 0)
+                os.pwrite(self._file, json.dumps(asdict(record)).encode(), 0)
 
     def read(self) -> Record | None:
         """What the holder says; None while it is just writing."""
-        assert self._path
         try:
-            return Record(**json.loads(self._path.read_bytes()))
+            return Record(**json.loads(self._path.read_bytes())) if self._path else None
         except (OSError, ValueError, TypeError):
             return None
 
     def leave(self) -> None:
         """Give the seat back, if it was taken."""
-        if self._file is not None:
-            os.ftruncate(self._file, 0)
-            os.close(self._file)
-            self._file = None
+        with self._writing:
+            if self._file is not None:
+                os.ftruncate(self._file, 0)
+                os.close(self._file)
+                self._file = None
 
     def _open(self) -> int:
         with warnings.catch_warnings():
@@ -138,14 +141,16 @@ def take_or_find(seat: Seat, waiting: Callable[[Record], None], patience: float 
         InstanceSilent: the other one did not answer in time.
         SeatUnusable: the file of the seat cannot be written.
     """
-    deadline = time.monotonic() + patience
+    begun = time.monotonic()
     told = False
     while not seat.take():
         record = seat.read()
         if record and answers(record):
             return record
-        if time.monotonic() > deadline:
-            raise InstanceSilent(record.pid if record else 0, patience)
+        # It says where it serves when it has answered once: then it does not upgrade any more, but hangs, or ends.
+        limit = min(SILENCE, patience) if record and record.port else patience
+        if time.monotonic() - begun > limit:
+            raise InstanceSilent(record.pid if record else 0, limit)
         if record and not told:
             waiting(record)
             told = True

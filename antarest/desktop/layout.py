@@ -1,16 +1,17 @@
 """Where the tables of a diagram stand, and which way the lines between them go.
 
-Tables that others refer to stand to the left of those. A line that has to pass a column of tables gets a lane of its own
-in it, so that no line ever runs across a table. The method is the layered one of Sugiyama, Tagawa and Toda: columns by
-the longest path, an order within each that avoids crossings, then heights that keep lines straight.
+Tables that others refer to stand to the left of those. A line that has to pass a column of tables gets a lane of its
+own in it, so that no line ever runs across a table. The method is the layered one of Sugiyama, Tagawa and Toda: columns
+by the longest path, an order within each that avoids crossings, then heights that keep lines straight.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 _SWEEPS = 24
 _BETWEEN_BOXES = 22
@@ -54,8 +55,8 @@ class Layout:
         height: of the whole.
         corners: the upper left corner of each box.
         widths: of each box; those of a column are as wide as the widest of them.
-        routes: the points of each line, from its source to its target. Between points 1 and 2, 3 and 4 and so on it runs
-            level, through a lane; in between it crosses the gap between two columns.
+        routes: the points of each line, from its source to its target. Between points 1 and 2, 3 and 4 and so on it
+            runs level, through a lane; in between it crosses the gap between two columns.
     """
 
     width: float
@@ -65,8 +66,16 @@ class Layout:
     routes: Mapping[Line, tuple[Point, ...]]
 
 
-# A box, or the lane of the lines to one port: (target, port, column).
-_Item = Hashable
+@dataclass(frozen=True)
+class _Lane:
+    """The way of the lines to one port through a column: they share it, as wires in a cable do."""
+
+    target: str
+    port: int
+    column: int
+
+
+_Item = str | _Lane  # what takes room in a column: a box, by its name, or a lane
 
 
 def arrange(boxes: Iterable[Box], lines: Iterable[Line]) -> Layout:
@@ -74,12 +83,12 @@ def arrange(boxes: Iterable[Box], lines: Iterable[Line]) -> Layout:
     sizes = {box.name: box for box in sorted(boxes, key=lambda box: box.name)}
     wanted = sorted(set(lines), key=lambda line: (line.source, line.source_port, line.target, line.target_port))
     columns = _columns(sizes, wanted)
-    chains = {line: _chain(line, columns) for line in wanted if line.source != line.target}
-    items = _items(columns, chains.values())
-    steps = _steps(chains)
+    routes = {line: _lanes(line, columns) for line in wanted if line.source != line.target}
+    items = _items(columns, routes.values())
+    steps = _steps(routes)
     _order(items, steps)
     tops = _heights(items, steps, sizes)
-    return _measure(sizes, wanted, columns, chains, tops)
+    return _measure(sizes, wanted, columns, routes, tops)
 
 
 # ---- columns
@@ -138,23 +147,22 @@ def _without_cycles(targets: dict[str, set[str]]) -> list[str]:
             targets[source].discard(target)
 
 
-def _chain(line: Line, columns: Mapping[str, int]) -> tuple[_Item, ...]:
-    """What the line meets, from source to target: the box, a lane in each column between, the box."""
+def _lanes(line: Line, columns: Mapping[str, int]) -> tuple[_Lane, ...]:
+    """The lanes that a line runs through, from source to target: one in each column between."""
     start, end = columns[line.source], columns[line.target]
     between = range(start - 1, end, -1) if end < start else range(start + 1, end)
-    return line.source, *((line.target, line.target_port, column) for column in between), line.target
+    return tuple(_Lane(line.target, line.target_port, column) for column in between)
 
 
-def _items(columns: Mapping[str, int], chains: Iterable[tuple[_Item, ...]]) -> list[list[_Item]]:
-    """What stands in each column. Lines to the same port share a lane, as wires in a cable do."""
+def _items(columns: Mapping[str, int], routes: Iterable[tuple[_Lane, ...]]) -> list[list[_Item]]:
+    """What takes room in each column."""
     count = max(columns.values(), default=-1) + 1
     items: list[dict[_Item, None]] = [{} for _ in range(count)]
     for name, column in columns.items():
         items[column][name] = None
-    for chain in chains:
-        for lane in chain[1:-1]:
-            assert isinstance(lane, tuple)
-            items[lane[2]][lane] = None
+    for lanes in routes:
+        for lane in lanes:
+            items[lane.column][lane] = None
     return [list(each) for each in items]
 
 
@@ -167,11 +175,12 @@ class _Step:
     other_port: int
 
 
-def _steps(chains: Mapping[Line, tuple[_Item, ...]]) -> dict[_Item, list[_Step]]:
+def _steps(routes: Mapping[Line, tuple[_Lane, ...]]) -> dict[_Item, list[_Step]]:
     """The pieces of line at each item."""
     steps: dict[_Item, list[_Step]] = defaultdict(list)
-    for line, chain in chains.items():
-        ports = [line.source_port, *(_LANE // 2 for _ in chain[1:-1]), line.target_port]
+    for line, lanes in routes.items():
+        chain: list[_Item] = [line.source, *lanes, line.target]
+        ports = [line.source_port, *(_LANE // 2 for _ in lanes), line.target_port]
         for index in range(len(chain) - 1):
             one, two, first, second = chain[index], chain[index + 1], ports[index], ports[index + 1]
             steps[one].append(_Step(two, first, second))
@@ -214,7 +223,7 @@ def _places(column: Sequence[_Item]) -> dict[_Item, int]:
 def _crossings(items: Sequence[Sequence[_Item]], steps: Mapping[_Item, Sequence[_Step]]) -> int:
     """How many pairs of lines cross between the columns."""
     count = 0
-    for left, right in zip(items, items[1:], strict=False):
+    for left, right in pairwise(items):
         place = _places(right)
         pieces = [
             ((index, step.own_port), (place[step.other], step.other_port))
@@ -287,7 +296,7 @@ def _measure(
     sizes: Mapping[str, Box],
     lines: Sequence[Line],
     columns: Mapping[str, int],
-    chains: Mapping[Line, tuple[_Item, ...]],
+    lanes: Mapping[Line, tuple[_Lane, ...]],
     top: Mapping[_Item, float],
 ) -> Layout:
     wide = [0] * (max(columns.values(), default=-1) + 1)
@@ -303,16 +312,15 @@ def _measure(
     def route(line: Line) -> Iterator[Point]:
         leftwards = columns[line.target] < columns[line.source]
         yield port(line.source, line.source_port, right=not leftwards)
-        for lane in chains.get(line, ())[1:-1]:
-            assert isinstance(lane, tuple)  # the ends are boxes
+        for lane in lanes.get(line, ()):
             y = round(top[lane] + _LANE / 2, 1)
-            ends = [Point(lefts[lane[2]], y), Point(lefts[lane[2]] + wide[lane[2]], y)]
+            ends = [Point(lefts[lane.column], y), Point(lefts[lane.column] + wide[lane.column], y)]
             yield from reversed(ends) if leftwards else ends
         yield port(line.target, line.target_port, right=leftwards or line.source == line.target)
 
     routes = {line: tuple(route(line)) for line in lines}
     lowest = [corners[name].y + sizes[name].height for name in sizes]
-    lowest += [point.y + _LANE / 2 for points in routes.values() for point in points]
+    lowest += [top[lane] + _LANE for found in lanes.values() for lane in found]
     return Layout(
         width=sum(wide) + max(len(wide) - 1, 0) * _BETWEEN_COLUMNS,
         height=max(lowest, default=0.0),

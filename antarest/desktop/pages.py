@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
-
 from pydantic import BaseModel, Field
 
 from antarest.core.errors import AntarestError
@@ -89,12 +88,13 @@ class Pages:
 
     def install(self, app: FastAPI) -> None:
         """Give an application the pages, and a page for each of its errors."""
-        for path, page in {
+        pages: dict[str, Callable[..., Any]] = {
             "/": self.studies,
             "/studies/{study_id}": self.study,
             "/history": self.history,
             "/schema": self.schema,
-        }.items():
+        }
+        for path, page in pages.items():
             app.add_api_route(path, page, include_in_schema=False, response_class=HTMLResponse)
         app.state.error_page = self.error
 
@@ -244,7 +244,7 @@ def _say(path: str, error: AntarestError, status: int) -> tuple[str, list[str], 
     again = (path, "Try again")
     if status == _UNAVAILABLE:
         explanation = explain(error)
-        return explanation.title, [*explanation.what, "AntaREST goes on running, and looks again when you ask it to."], again
+        return explanation.title, [*explanation.what, "AntaREST goes on running; try again when it is back."], again
     return "This page could not be made", ["AntaREST goes on running. What happened stands on its terminal."], again
 
 

@@ -56,13 +56,17 @@ def _launch(session: Session, settings: Settings, *, browser: bool) -> int:
 
 
 def _waiting_for(record: Record) -> str:
+    if record.port:
+        return f"the application runs already (process {record.pid}), and does not answer at once"
     return f"another start (process {record.pid}) is upgrading this database"
 
 
 def _serve(session: Session, settings: Settings, seat: Seat, *, browser: bool) -> int:
     """Upgrade, and serve what came of it: the application, or the page that says what is wrong."""
     from antarest.desktop.failure import Stage  # FastAPI: not for a second start, which only opens a page.
+    from antarest.web import logs
 
+    logs.configure(session.redact)
     with _bind(session, settings) as bound:
         record = replace(Record(), port=bound.getsockname()[1])
         stage = Stage(session.config, record.id, lambda: _attempt(session, settings, record.id))
@@ -91,11 +95,9 @@ def _bind(session: Session, settings: Settings) -> socket.socket:
 def _attempt(session: Session, settings: Settings, instance: str) -> FastAPI | AntarestError:
     """Upgrade the database, and make the application; an error is printed, and returned."""
     from antarest.desktop.application import create_desktop_app
-    from antarest.web import logs
 
     try:
         require_head(session, upgrade=True, command=settings.command())
-        logs.configure(session.redact)
         return create_desktop_app(session.config, session.project, instance)
     except Exception as error:  # noqa: BLE001 - whatever it is, the page can say more than a window that closes
         reason = error

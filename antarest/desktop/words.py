@@ -21,6 +21,7 @@ from antarest.migration import errors
 
 _SUPPORT = "If it happens again, send the technical details below to whoever supports AntaREST where you work."
 _PREVIOUS = "Until then, the version of AntaREST that you had before works with this database as it did."
+_FEW = 3
 _UNTOUCHED = "Your data is safe: the database was not changed"
 
 
@@ -61,8 +62,8 @@ def _newer(_: AntarestError) -> Explanation:
 
 
 def _loss(error: AntarestError) -> Explanation:
-    assert isinstance(error, errors.LossNotDeclared)
-    lost = "; ".join(f"{loss.amount} of {loss.item}" for loss in error.losses[:3])
+    losses = error.losses[:_FEW] if isinstance(error, errors.LossNotDeclared) else ()
+    lost = "; ".join(f"{loss.amount} of {loss.item}" for loss in losses)
     return Explanation(
         "The upgrade was stopped, because it would have lost data",
         [
@@ -70,7 +71,7 @@ def _loss(error: AntarestError) -> Explanation:
             "AntaREST noticed before anything was final, and undid every step.",
         ],
         [
-            "Send the technical details below to whoever supports AntaREST where you work: the upgrade has to be mended.",
+            "Send the technical details below to whoever supports AntaREST where you work: they can mend the upgrade.",
             _PREVIOUS,
         ],
     )
@@ -80,8 +81,8 @@ def _step_failed(_: AntarestError) -> Explanation:
     return Explanation(
         "The database could not be upgraded",
         [
-            "This version of AntaREST keeps the studies in a new way. One of the steps that lead there failed, and every "
-            "step was undone.",
+            "This version of AntaREST keeps the studies in a new way.",
+            "One of the steps that lead there failed, and every step was undone.",
         ],
         [
             "Try again, in case something on this computer was in the way: a full disk, for example.",
@@ -174,12 +175,16 @@ def _something(error: AntarestError) -> Explanation:
 def _unclear(_: AntarestError) -> Explanation:
     return Explanation(
         "It is not clear where the database is now",
-        ["The upgrade ended without an error, and yet the database does not show it. Another program may have moved it."],
+        [
+            "The upgrade ended without an error, and the database does not show it.",
+            "Another program may have moved it.",
+        ],
         ["Close every other program that uses the database.", "Then try again: AntaREST looks at it anew.", _SUPPORT],
         "No step was left half done",
     )
 
 
+_Kinds = type[AntarestError] | tuple[type[AntarestError], ...]
 _GRAPH = (
     errors.AmbiguousRevision,
     errors.DuplicateRevision,
@@ -192,7 +197,7 @@ _GRAPH = (
 )
 
 # The first that fits decides.
-_WORDS: Sequence[tuple[type[AntarestError] | tuple[type[AntarestError], ...], Callable[[AntarestError], Explanation]]] = (
+_WORDS: Sequence[tuple[_Kinds, Callable[[AntarestError], Explanation]]] = (
     (errors.UnknownRevision, _newer),
     (errors.LossNotDeclared, _loss),
     ((errors.RevisionFailed, errors.ForeignKeysViolated, errors.RunFailed, errors.AlembicRefused), _step_failed),

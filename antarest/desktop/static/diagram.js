@@ -144,5 +144,6 @@ document.querySelector(".schema").addEventListener("click", follow);
 window.addEventListener("popstate", () => choose(new URLSearchParams(location.search).get("table") ?? ""));
 
 picture.querySelector(".tools").hidden = false;
-fit();
+// On a narrow screen all of it would be too small to read.
+resize(Math.max(0.5, Math.min(1, canvas.clientWidth / width, canvas.clientHeight / height)));
 show(new URLSearchParams(location.search).get("table") ?? "");
