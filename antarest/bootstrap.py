@@ -39,7 +39,7 @@ def prepare(script: str) -> int:
 def _refuse(fact: str, script: str) -> int:
     """Print an error in the shape of all others, whose classes may need what is missing."""
     lines = [
-        f"error app.E100: {fact}",
+        f"error app.E106: {fact}",
         "Nothing was changed.",
         "  Install what is needed:   make install",
         f"  Then start it with that:  .venv/bin/python {script}",

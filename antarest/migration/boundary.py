@@ -26,15 +26,15 @@ class Terminated(KeyboardInterrupt):
 class Session:
     """What a command works with, made when it is first needed."""
 
-    def __init__(self, config: str | None, project: str | None = None) -> None:
+    def __init__(self, config: str | None, project: str | Project | None) -> None:
         self._config_path = config
-        self._project_path = project
+        self._project = project
         self.progress = report.Progress(sys.stdout)
 
     @cached_property
     def project(self) -> Project:
         """The Alembic project."""
-        return Project.load(self._project_path)
+        return self._project if isinstance(self._project, Project) else Project.load(self._project)
 
     @cached_property
     def config(self) -> Config:

@@ -87,10 +87,10 @@ class Project:
 
     @classmethod
     def own(cls) -> Project:
-        """The project that this package belongs to, wherever it is called from: what a program starts with.
+        """The project of this code: what an application works with, wherever it is started.
 
         Raises:
-            ProjectNotFound, InvalidProject: it is incomplete.
+            ProjectNotFound, InvalidProject: as for `load`.
         """
         return cls.load(ROOT / "alembic.ini")
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,6 +38,28 @@ ErrorPage = Callable[[Request, AntarestError, int], Response | None]
 
 _FOR_THE_OPERATOR = ("database", "reason")
 _UNAVAILABLE = 503
+
+
+class Suggestion(BaseModel):
+    """A way on."""
+
+    text: str
+    command: str = Field(description="The command or the request for it; empty where there is none.")
+
+
+class Problem(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(description="A stable code, such as `app.E422`.")
+    message: str
+    details: dict[str, str]
+    hints: list[Suggestion]
+
+
+class Refused(BaseModel):
+    """The answer to a request that failed."""
+
+    error: Problem
 
 
 def status_of(error: AntarestError) -> int:
@@ -85,8 +108,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        problems = {".".join(str(part) for part in each["loc"][1:]): str(each["msg"]) for each in error.errors()}
-        return answer(request, InvalidRequest({shown(name): text for name, text in problems.items()}))
+        return answer(request, InvalidRequest({_place(each): _problem(each) for each in error.errors()}))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
@@ -94,6 +116,18 @@ def install(app: FastAPI) -> None:
         return answer(request, ours() if ours else _other(error), **(error.headers or {}))
 
     app.add_middleware(Boundary)
+
+
+def _place(problem: Mapping[str, Any]) -> str:
+    return shown(".".join(str(part) for part in problem["loc"][1:]))
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    """What Pydantic says about a parameter, in our words where its own are about programs."""
+    if problem["type"] == "extra_forbidden":
+        return "there is no such parameter"
+    text = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return text[:1].lower() + text[1:]
 
 
 def _other(error: HTTPException) -> RequestError:

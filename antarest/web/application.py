@@ -18,6 +18,12 @@ from antarest.web.database import Database
 
 _DESCRIPTION = "Reads the studies, variants and tasks of AntaREST. Nothing can be changed here."
 
+_REFUSALS: dict[int | str, str] = {
+    422: "A parameter is unknown, or has a value that it cannot have.",
+    500: "The application failed.",
+    503: "The database is gone, busy, or not at the head of this version. Trying again can help.",
+}
+
 
 def create_app(config: Config, project: Project) -> FastAPI:
     """Make the application; nothing is connected yet.
@@ -44,6 +50,7 @@ def create_app(config: Config, project: Project) -> FastAPI:
         static_url="/docs/static",
         lifespan=lifespan,
         redirect_slashes=False,
+        responses={status: {"model": answers.Refused, "description": text} for status, text in _REFUSALS.items()},
     )
     app.state.config, app.state.project, app.state.database = config, project, database
     for each in (status, studies, tasks):

@@ -7,16 +7,43 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from antarest import __version__
 from antarest.core import commands
 from antarest.core.errors import Hint, UsageError
-from antarest.migration.boundary import print_error
-from antarest.web.launch import Settings
+from antarest.migration import report
 
 _LAST_PORT = 65_535
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says.
+
+    Args:
+        program: how the program is called, for the commands that an error names.
+        arguments: what followed it.
+        config: the configuration file.
+        host: where to listen; else the configuration says it.
+        port: the port; else the configuration says it.
+        auto_upgrade_db: whether an older database is upgraded.
+        debug: whether the traceback of an error is shown.
+    """
+
+    program: str
+    arguments: Sequence[str] = field(default=())
+    config: str | None = None
+    host: str | None = None
+    port: int | None = None
+    auto_upgrade_db: bool = False
+    debug: bool = False
+
+    def command(self, *further: str) -> str:
+        """The same start again, with further flags."""
+        return " ".join([self.program, shlex.join([*self.arguments, *further])]).strip()
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,7 +51,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit."""
-        raise SystemExit(print_error(UsageError(message, hints=[Hint("See the flags", f"{self.prog} --help")])))
+        error = UsageError(message, hints=[Hint("See the flags", f"{self.prog} --help")])
+        sys.stderr.write(report.render_error(error))
+        raise SystemExit(error.exit_code)
 
 
 def parser(description: str) -> Parser:

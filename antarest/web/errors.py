@@ -125,6 +125,22 @@ class RightsMissing(AppError):
         )
 
 
+class NotInstalled(AppError):
+    """This Python is too old, or lacks a package; `antarest.bootstrap` says so itself, with no class at hand."""
+
+    code = "app.E106"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, fact: str, script: str) -> None:
+        super().__init__(
+            fact,
+            hints=[
+                Hint("Install what is needed", "make install"),
+                Hint("Then start it with that", f".venv/bin/python {script}"),
+            ],
+        )
+
+
 # ---- answering
 
 
@@ -190,7 +206,8 @@ class InvalidRequest(RequestError):
     def __init__(self, problems: Mapping[str, str]) -> None:
         self.problems = dict(problems)
         names = shorten([shown(name) for name in problems])
-        super().__init__(f"the request cannot be understood: {names}", details=problems)
+        few = dict(list(problems.items())[:_MOST_DETAILS])
+        super().__init__(f"the request cannot be understood: {names}", details=few)
 
 
 class RequestTooLong(RequestError):
@@ -256,6 +273,7 @@ class DatabaseSilent(RequestError):
 
 _DOCS = Hint("See what can be asked", "GET /docs")
 _LAST_PORT = 65_535
+_MOST_DETAILS = 5
 
 
 def shown(text: str, longest: int = 60) -> str:

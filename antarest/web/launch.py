@@ -6,21 +6,21 @@ and what is slow to import is imported when it is needed.
 
 from __future__ import annotations
 
-import shlex
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from antarest.core.errors import EXIT_DONE
-from antarest.core.location import ROOT
 from antarest.core.persistence import redact_url
 from antarest.migration import report
 from antarest.migration.boundary import Session, Terminated, guard
+from antarest.migration.project import Project
 from antarest.migration.workflow import MigrationWorkflow
+from antarest.web.arguments import Settings
 from antarest.web.errors import SchemaAhead, SchemaBehind
 from antarest.web.serving import address_of, bind, serve
 
@@ -28,33 +28,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 __all__ = ["Settings", "bind", "launch", "make_app", "require_head", "run", "serve_app", "upgrade_to_head"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the command line says.
-
-    Args:
-        program: how the program is called, for the commands that an error names.
-        arguments: what followed it.
-        config: the configuration file.
-        host: where to listen; else the configuration says it.
-        port: the port; else the configuration says it.
-        auto_upgrade_db: whether an older database is upgraded.
-        debug: whether the traceback of an error is shown.
-    """
-
-    program: str
-    arguments: Sequence[str] = field(default=())
-    config: str | None = None
-    host: str | None = None
-    port: int | None = None
-    auto_upgrade_db: bool = False
-    debug: bool = False
-
-    def command(self, *further: str) -> str:
-        """The same start again, with further flags."""
-        return " ".join([self.program, shlex.join([*self.arguments, *further])]).strip()
 
 
 def launch(settings: Settings) -> int:
@@ -78,8 +51,7 @@ def run(settings: Settings, body: Callable[[Session], int]) -> int:
     Returns:
         The exit code.
     """
-    # Not the project of the folder where it is started: that may be somebody else's.
-    session = Session(settings.config, str(ROOT / "alembic.ini"))
+    session = Session(settings.config, Project.own())
     with _terminating():
         return guard(session, lambda: body(session), debug=settings.debug)
 

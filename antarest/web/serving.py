@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import signal
 import socket
 from collections.abc import Callable
-from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from antarest.core.errors import EXIT_DONE, EXIT_INTERRUPTED
@@ -16,10 +14,6 @@ from antarest.web.port_holder import holder_of
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-GRACE: Final = 10
-"""The seconds that running requests get to finish when the server stops."""
-
-_KEEP_ALIVE: Final = 5
 _PROGRAM: Final = "python3 antarest/main.py"
 
 
@@ -61,7 +55,7 @@ def address_of(bound: socket.socket) -> str:
 def serve(app: FastAPI, bound: socket.socket, *, on_ready: Callable[[], None], command: str = _PROGRAM) -> int:
     """Serve an application until Ctrl-C or SIGTERM, then finish the running requests and return.
 
-    Requests get `GRACE` seconds to finish. A second Ctrl-C does not wait for them.
+    Requests get ten seconds to finish. A second Ctrl-C does not wait for them.
 
     Args:
         app: the application.
@@ -75,40 +69,13 @@ def serve(app: FastAPI, bound: socket.socket, *, on_ready: Callable[[], None], c
     Raises:
         PortTaken: somebody else listens on the port by now.
     """
-    import uvicorn
+    from antarest.web.server import Server  # uvicorn is not needed before
 
-    from antarest.web.protocol import Protocol
-
-    class Server(uvicorn.Server):
-        """A server that tells when it is ready, and returns when it has stopped, whatever stopped it."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            on_ready()
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal wants it
-            # The method of the base would remember the signal as well, to raise it again at the end.
-            self.force_exit = self.should_exit and sig == signal.SIGINT
-            self.should_exit = True
-
-    config = uvicorn.Config(
-        app,
-        http=Protocol,
-        loop="asyncio",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=GRACE,
-    )
     # Connections of a server that ran here until now may linger on the port. Not set before, else a second process
     # could take the port as long as nobody listens on it.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     host, port = bound.getsockname()[:2]
-    server = Server(config)
+    server = Server(app, on_ready)
     try:
         server.run([bound])
     except OSError as error:

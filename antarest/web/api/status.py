@@ -39,7 +39,7 @@ class DatabaseFacts(Record):
     up_to_date: bool
 
 
-@router.get("/health", responses={503: {"description": "The database is gone, or not at the head of this version."}})
+@router.get("/health")
 async def health(request: Request) -> Health:
     """Say whether the application can do its work; answers within a few seconds, whatever the database does."""
     database: Database = request.app.state.database

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from antarest.web import queries
+from antarest.web.answers import Refused
 from antarest.web.database import Database
 from antarest.web.parameters import StudyFilter, Text
 from antarest.web.records import Page, StudyDetails, StudySummary
@@ -23,7 +24,7 @@ async def studies(request: Request, wanted: Annotated[StudyFilter, Query()]) -> 
     )
 
 
-@router.get("/{study_id}", responses={404: {"description": "There is no such study."}})
+@router.get("/{study_id}", responses={404: {"model": Refused, "description": "There is no such study."}})
 async def study(request: Request, study_id: Annotated[Text, Path()]) -> StudyDetails:
     """Show a study with what belongs to it, and its tree of variants."""
     database: Database = request.app.state.database
