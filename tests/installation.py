@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distribution, requires
 from pathlib import Path
@@ -90,6 +93,37 @@ class Installation:
         )
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
         return Result(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def serving(self, *command: str | Path, env: Mapping[str, str] | None = None) -> Iterator[str]:
+        """Start a program that serves; the value is its address. It is stopped with SIGTERM, and must end well."""
+        with subprocess.Popen(
+            [str(part) for part in command],
+            cwd=self.home,
+            env={**self.environment, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout
+            hanging = threading.Timer(120, process.kill)
+            hanging.start()
+            said: list[str] = []
+            for line in process.stdout:
+                said.append(line)
+                if line.startswith("listening"):
+                    break
+            try:
+                assert said[-1:], "it said nothing"
+                assert said[-1].startswith("listening"), "".join(said)
+                yield said[-1].split()[1]
+            finally:
+                process.send_signal(signal.SIGTERM)
+                rest = process.stdout.read()
+                code = process.wait()
+                hanging.cancel()
+            assert (code, rest) == (0, "stopped\n"), "".join([*said, rest])
 
     def files(self) -> dict[str, str]:
         """What is in site-packages, with what it holds; the linked packages are not looked into."""

@@ -96,6 +96,7 @@ def exists(command: str) -> bool:
         "alembic": lambda words: _is_accepted(CommandLine().parser, words),
         "make": lambda words: all(re.search(rf"^{target}:", _MAKEFILE, re.MULTILINE) for target in words),
         PROGRAM: lambda words: _is_accepted(_parser(), words),
+        "antarest": lambda words: _is_of_ours(["antarest/main.py", *words]),
     }
     check = _is_of_ours if "python" in program else checks.get(Path(program).name)
     return check(arguments) if check else program in _PROGRAMS

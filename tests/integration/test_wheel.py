@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +47,13 @@ def installation(installed: Installation, tmp_path: Path) -> Iterator[Installati
     before = installed.files()
     yield Installation(installed.prefix, home)
     assert installed.files() == before
+
+
+def get(address: str) -> str:
+    """What a page holds."""
+    with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - the address of our own server
+        text: str = answer.read().decode()
+    return text
 
 
 # ---- what is in it
@@ -159,6 +169,43 @@ def test_plain_alembic_works_on_it(installation: Installation, empty_database: U
 
     assert (upgraded.code, shown.code) == (EXIT_DONE, EXIT_DONE), upgraded.err
     assert f"{HEAD} (head)" in shown.out
+
+
+# ---- what it serves
+
+
+def test_it_serves_the_database(installation: Installation, empty_database: URL, config_file: ConfigFile) -> None:
+    source = {"ANTAREST_CONF": str(config_file(empty_database))}
+
+    refused = refusal(installation.run("antarest", "--port=0", env=source), "app.E104", EXIT_FAILED)
+    assert refused.commands == ["antarest-db upgrade", "antarest --port=0 --auto-upgrade-db"]
+    with installation.serving("antarest", "--auto-upgrade-db", "--port=0", env=source) as address:
+        health, studies = get(f"{address}/api/health"), get(f"{address}/api/studies")
+        documentation = get(f"{address}/docs")
+
+    assert json.loads(health) == {"status": "ok", "revision": HEAD}
+    assert json.loads(studies)["total"] == 0
+    assert "swagger" in documentation
+    assert Database(empty_database).workflow.current() == (HEAD,)
+
+
+def test_it_serves_its_own_project_wherever_it_is_started(
+    installation: Installation, migrated_database: URL, config_file: ConfigFile
+) -> None:
+    """Where a folder has an Alembic project of its own, that is none of the server's."""
+    shutil.copytree(ROOT / "tests" / "histories" / "merge", installation.home, dirs_exist_ok=True)
+    source = {"ANTAREST_CONF": str(config_file(migrated_database))}
+
+    with installation.serving("antarest", "--auto-upgrade-db", "--port=0", env=source) as address:
+        assert json.loads(get(f"{address}/api/health"))["revision"] == HEAD
+
+
+def test_it_is_a_desktop_application(installation: Installation) -> None:
+    with installation.serving("antarest-desktop", "--no-browser", "--port=0") as address:
+        page = get(address)
+
+    assert "<title>" in page
+    assert (installation.home / ".local" / "share" / "antarest" / "antarest.db").is_file()
 
 
 # ---- the database that nobody named
