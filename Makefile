@@ -45,6 +45,10 @@ test-unit: $(INSTALLED) ## run the tests in tests/unit
 test-integration: $(INSTALLED) ## verify the migrations and the commands on both engines
 	$(PYTEST) tests/integration
 
+.PHONY: test-docker
+test-docker: $(INSTALLED) ## build the image and run docker-compose.yml, in the local engine
+	$(BIN)/python -m pytest $(ARGS) tests/docker
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types; changes nothing
 	$(BIN)/ruff check
