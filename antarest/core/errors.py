@@ -75,7 +75,16 @@ class AntarestError(Exception):
         self.message = message
         self.details = dict(details or {})
         self.state = state
-        self.hints = tuple(Hint(hint.text, spell(hint.command)) for hint in hints)
+        self.hints = tuple(hints)
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """What to do next, safest first, with our commands as they can be typed here."""
+        return tuple(Hint(hint.text, spell(hint.command)) for hint in self._hints)
+
+    @hints.setter
+    def hints(self, hints: tuple[Hint, ...]) -> None:
+        self._hints = hints
 
     def to_dict(self) -> dict[str, object]:
         """The error as plain data, for `--json`."""
