@@ -44,8 +44,7 @@ def test_every_table_and_every_foreign_key_is_drawn(diagram: Diagram) -> None:
     assert {each.name for each in diagram.tables} == set(metadata.tables)
     assert {(e.source, e.column, f"{e.target}.{e.target_column}") for e in diagram.edges} == keys
     assert all(
-        [column.name for column in each.columns] == metadata.tables[each.name].columns.keys()
-        for each in diagram.tables
+        [column.name for column in each.columns] == metadata.tables[each.name].columns.keys() for each in diagram.tables
     )
 
 
@@ -68,7 +67,9 @@ def test_the_texts_fit_into_their_tables(diagram: Diagram) -> None:
 
 
 def test_the_tables_stay_in_a_picture_that_fits_a_screen(diagram: Diagram) -> None:
-    assert all(each.x + each.width <= diagram.width and each.y + each.height <= diagram.height for each in diagram.tables)
+    assert all(
+        each.x + each.width <= diagram.width and each.y + each.height <= diagram.height for each in diagram.tables
+    )
     assert diagram.height <= diagram.width <= 1800
 
 

@@ -73,7 +73,7 @@ def serving(answer: bytes, status: int = 200) -> Iterator[int]:
     """A server that answers every question so, and its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the base asks for this name
+        def do_GET(self) -> None:
             self.send_response(status)
             self.end_headers()
             self.wfile.write(answer if self.path == INSTANCE_PATH else b"")

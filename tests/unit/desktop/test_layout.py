@@ -101,7 +101,9 @@ def test_a_line_past_a_table_gets_a_lane() -> None:
 
 
 def test_lines_do_not_cross_where_they_need_not() -> None:
-    layout = arrange(boxes("a", "b", "c", "d", "x", "y"), [line("c", "y"), line("d", "x"), line("x", "a"), line("y", "b")])
+    layout = arrange(
+        boxes("a", "b", "c", "d", "x", "y"), [line("c", "y"), line("d", "x"), line("x", "a"), line("y", "b")]
+    )
 
     corners = layout.corners
     above = (corners["a"].y < corners["b"].y, corners["x"].y < corners["y"].y, corners["d"].y < corners["c"].y)
