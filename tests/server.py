@@ -61,7 +61,7 @@ class Server:
         wait_until(lambda: text in self.out or self.process.poll() is not None)
         assert text in self.out, self.err
 
-    def signal(self, *signals: signal.Signals) -> None:
+    def send(self, *signals: signal.Signals) -> None:
         """Send it signals."""
         for each in signals:
             self.process.send_signal(each)
@@ -72,7 +72,7 @@ class Server:
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> Result:
         """Stop it, and return how it ended."""
-        self.signal(by)
+        self.send(by)
         return self.ended()
 
 

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, NullPool, event
+from sqlalchemy import URL, Connection, Engine, NullPool, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from antarest.core.config import DbConfig
+from antarest.core.errors import DatabaseMissing, Hint
 from antarest.core.persistence import connection_error, create_db_engine, redact_url
 from antarest.migration.connection import read_current
 from antarest.migration.project import Project
@@ -155,7 +156,7 @@ class Database:
         except DBAPIError as error:
             kind = meaning(error)
             if kind is Meaning.CONNECTION:
-                raise connection_error(error, self.db.url) from error
+                raise (_file_missing(self.db.url) or connection_error(error, self.db.url)) from error
             if kind is Meaning.TOO_SLOW:
                 raise DatabaseSilent(_STATEMENT_TIMEOUT / 1000) from error
             if kind is Meaning.NO_RIGHT:
@@ -222,6 +223,18 @@ def _forget(answer: asyncio.Future[Any]) -> None:
         answer.exception()
 
 
+def _file_missing(url: URL) -> DatabaseMissing | None:
+    """The error for an SQLite file that is not there, where its folder is. Whoever may write would create it."""
+    file = Path(str(url.database))
+    if url.get_backend_name() != "sqlite" or file.exists() or not file.parent.is_dir():
+        return None
+    return DatabaseMissing(
+        f"the SQLite file is gone: {file}",
+        database=redact_url(url),
+        hints=[Hint("Bring it back, or make a new one", "inv db.upgrade")],
+    )
+
+
 def _reading_engine(db: DbConfig, **options: Any) -> Engine:
     """An engine whose connections do not write, and create no file."""
     if db.url.get_backend_name() == "sqlite":
@@ -231,7 +244,7 @@ def _reading_engine(db: DbConfig, **options: Any) -> Engine:
             return sqlite3.connect(file, uri=True, check_same_thread=False)
 
         # Opened anew for each session: a file that was replaced meanwhile, by a restored backup say, is the new one.
-        engine = create_db_engine(replace(db), creator=open_file, **{**options, "poolclass": NullPool})
+        engine = create_db_engine(db, creator=open_file, **{**options, "poolclass": NullPool})
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     engine = create_db_engine(db, application_name="antarest-web", **options)

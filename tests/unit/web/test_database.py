@@ -73,8 +73,9 @@ def test_a_file_that_is_missing_is_not_created(tmp_path: Path) -> None:
     file = tmp_path / "antarest.db"
     database = connect(URL.create("sqlite", database=str(file)))
 
-    assert isinstance(refused(database, queries.find_studies), AntarestError)
-    assert isinstance(failure(database.probe), AntarestError)
+    for error in (refused(database, queries.find_studies), failure(database.probe)):
+        assert isinstance(error, DatabaseMissing)
+        assert error.message == f"the SQLite file is gone: {file}"
     assert not file.exists()
 
 
