@@ -24,7 +24,7 @@ _PEOPLE = ("Ada Keller", "Jonas Lindqvist", "Marion Dubreuil", "Sofia Rossi")
 # name, version, tags, owner, days ago, and the same for its variants
 _TREES: tuple[tuple[str, str, str, int, int, tuple[object, ...]], ...] = (
     (
-        "Adequacy outlook 2026–2030, reference",
+        "Adequacy outlook 2026-2030, reference",
         "9.2",
         "adequacy reference 2030",
         2,
@@ -38,7 +38,7 @@ _TREES: tuple[tuple[str, str, str, int, int, tuple[object, ...]], ...] = (
                 1,
                 (
                     ("Cold spell, two reactors out", "9.2", "winter draft", 0, 1, ()),
-                    ("Cold spell, demand response ×2", "9.2", "winter", 3, 2, ()),
+                    ("Cold spell, demand response doubled", "9.2", "winter", 3, 2, ()),
                 ),
             ),
             ("Late commissioning of the Celtic link", "9.2", "adequacy", 2, 4, ()),
@@ -67,7 +67,7 @@ _TREES: tuple[tuple[str, str, str, int, int, tuple[object, ...]], ...] = (
         48,
         (("Second phase only", "8.8", "2030", 2, 52, ()),),
     ),
-    ("Adequacy outlook 2025–2030, reference", "8.7", "adequacy reference", 2, 371, ()),
+    ("Adequacy outlook 2025-2030, reference", "8.7", "adequacy reference", 2, 371, ()),
 )
 
 

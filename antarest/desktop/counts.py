@@ -49,7 +49,7 @@ def count_rows(session: Session, tables: Collection[sa.Table]) -> dict[str, Coun
     rest = [table for table in tables if table.name in there and table.name not in found]
     if rest:
         each = [sa.select(sa.literal(table.name), sa.func.count()).select_from(table) for table in rest]
-        found |= {name: Count(number) for name, number in session.execute(sa.union_all(*each)).tuples()}
+        found |= {name: Count(number) for name, number in session.execute(sa.union_all(*each))}
     return found
 
 
@@ -61,7 +61,7 @@ def _believed(session: Session) -> dict[str, Count]:
         sa.text("SELECT relname, reltuples FROM pg_class WHERE pg_table_is_visible(oid) AND reltuples >= :many"),
         {"many": _MANY},
     )
-    return {name: Count(int(number), is_exact=False) for name, number in rows.tuples()}
+    return {name: Count(int(number), is_exact=False) for name, number in rows}
 
 
 def database_size(session: Session) -> int | None:

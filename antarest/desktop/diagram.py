@@ -22,7 +22,7 @@ _NAME_CHARACTER = 8.2  # in the bold type of the names, which has wide letters
 _BESIDE = 44  # what stands beside a column's name: its marks, and air
 _BESIDE_NAME = 78  # what stands beside a table's name: its number of rows
 _ROUND = 0.5  # where a curve has its handles, as a part of the gap that it crosses
-_LOOP = 30  # how far the line of a table to itself swings out
+_LOOP = 30  # how far a line swings out that stays within a column
 
 
 @dataclass(frozen=True)
@@ -189,9 +189,8 @@ def _path(line: Line, layout: Layout) -> str:
     """The points of a line as an SVG path: curves through the gaps, level through the lanes."""
     points = [Point(point.x + MARGIN, point.y + MARGIN) for point in layout.routes[line]]
     start = f"M{_pair(points[0])}"
-    if line.source == line.target:
-        out = max(points[0].x, points[1].x) + _LOOP
-        handles = [Point(out, point.y) for point in points]
+    if points[0].x == points[-1].x:
+        handles = [Point(point.x + _LOOP, point.y) for point in points]
         return f"{start} C{_pair(handles[0])} {_pair(handles[1])} {_pair(points[1])}"
     parts = [start]
     for index in range(len(points) - 1):

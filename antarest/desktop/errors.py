@@ -1,16 +1,17 @@
-"""Codes `desktop.E...`: what keeps the desktop application from its one place."""
+"""Codes `app.E15x`: what keeps the desktop application from its one place."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from antarest.core.errors import EXIT_LOCKED, AntarestError, Hint
+from antarest.core.errors import Hint
+from antarest.web.errors import AppError
 
 
-class SeatUnusable(AntarestError):
+class SeatUnusable(AppError):
     """The file that says which desktop application serves a database cannot be written."""
 
-    code = "desktop.E101"
+    code = "app.E151"
 
     def __init__(self, path: Path | str, reason: str) -> None:
         self.path, self.reason = path, reason
@@ -21,11 +22,10 @@ class SeatUnusable(AntarestError):
         )
 
 
-class InstanceSilent(AntarestError):
+class InstanceSilent(AppError):
     """The desktop application of this database runs already, and does not answer."""
 
-    code = "desktop.E401"
-    exit_code = EXIT_LOCKED
+    code = "app.E152"
 
     def __init__(self, pid: int, seconds: float) -> None:
         self.pid, self.seconds = pid, seconds

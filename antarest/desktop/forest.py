@@ -125,10 +125,11 @@ def frequent_tags(session: Session, chosen: Collection[str] = ()) -> list[tuple[
     """The tags that most studies carry, and the chosen ones, each with the number of its studies."""
     number = sa.func.count().label("number")
     query = sa.select(StudyTag.tag_label, number).group_by(StudyTag.tag_label)
-    found = list(session.execute(query.order_by(number.desc(), StudyTag.tag_label).limit(_TAGS)).tuples())
+    frequent = session.execute(query.order_by(number.desc(), StudyTag.tag_label).limit(_TAGS))
+    found = [(label, count) for label, count in frequent]
     missing = set(chosen) - {label for label, _ in found}
     if missing:
-        rare = dict(session.execute(query.where(StudyTag.tag_label.in_(missing))).tuples().all())
+        rare = dict(session.execute(query.where(StudyTag.tag_label.in_(missing))).all())
         found = [*((label, rare.get(label, 0)) for label in sorted(missing)), *found]
     return found
 
@@ -172,10 +173,10 @@ def _grow(session: Session, roots: Sequence[str], way: sa.CTE | None, wanted: Fi
     """The trees on these roots."""
     studies = {row.id: Study(**row._mapping) for row in session.execute(_rows_below(roots, way))}  # noqa: SLF001 - public
     below = sa.select(_study.c.parent_id, sa.func.count()).where(_study.c.parent_id.in_(studies))
-    for id_, number in session.execute(below.group_by(_study.c.parent_id)).tuples():
+    for id_, number in session.execute(below.group_by(_study.c.parent_id)):
         studies[str(id_)].variant_count = number
     labels = sa.select(StudyTag.study_id, StudyTag.tag_label).where(StudyTag.study_id.in_(studies))
-    for id_, label in session.execute(labels.order_by(StudyTag.tag_label)).tuples():
+    for id_, label in session.execute(labels.order_by(StudyTag.tag_label)):
         studies[id_].tags.append(label)
     fitting: set[str] = set()
     if wanted:

@@ -310,13 +310,14 @@ def _measure(
         return Point(corners[name].x + (widths[name] if right else 0), corners[name].y + height)
 
     def route(line: Line) -> Iterator[Point]:
-        leftwards = columns[line.target] < columns[line.source]
-        yield port(line.source, line.source_port, right=not leftwards)
+        # Within a column, as from a table to itself, a line swings out to the right.
+        source, target = columns[line.source], columns[line.target]
+        yield port(line.source, line.source_port, right=target >= source)
         for lane in lanes.get(line, ()):
             y = round(top[lane] + _LANE / 2, 1)
             ends = [Point(lefts[lane.column], y), Point(lefts[lane.column] + wide[lane.column], y)]
-            yield from reversed(ends) if leftwards else ends
-        yield port(line.target, line.target_port, right=leftwards or line.source == line.target)
+            yield from reversed(ends) if target < source else ends
+        yield port(line.target, line.target_port, right=target <= source)
 
     routes = {line: tuple(route(line)) for line in lines}
     lowest = [corners[name].y + sizes[name].height for name in sizes]

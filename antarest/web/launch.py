@@ -26,6 +26,7 @@ from antarest.web.serving import address_of, bind, serve
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
 __all__ = ["Settings", "bind", "launch", "make_app", "require_head", "run", "serve_app", "upgrade_to_head"]
 
@@ -121,7 +122,7 @@ def make_app(session: Session) -> FastAPI:
 
 def serve_app(
     session: Session,
-    app: FastAPI,
+    app: ASGIApp,
     bound: socket.socket,
     *,
     command: str,

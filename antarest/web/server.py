@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from antarest.web.protocol import Protocol
 
@@ -22,7 +22,7 @@ _KEEP_ALIVE: Final = 5
 class Server(uvicorn.Server):
     """A server that says when it is ready, and returns when it has stopped, whatever stopped it."""
 
-    def __init__(self, app: FastAPI, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
         config = uvicorn.Config(
             app,
             http=Protocol,

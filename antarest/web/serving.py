@@ -12,7 +12,7 @@ from antarest.web.errors import HostNotOurs, PortForbidden, PortTaken
 from antarest.web.port_holder import holder_of
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
 _PROGRAM: Final = "python3 antarest/main.py"
 
@@ -52,7 +52,7 @@ def address_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: FastAPI, bound: socket.socket, *, on_ready: Callable[[], None], command: str = _PROGRAM) -> int:
+def serve(app: ASGIApp, bound: socket.socket, *, on_ready: Callable[[], None], command: str = _PROGRAM) -> int:
     """Serve an application until Ctrl-C or SIGTERM, then finish the running requests and return.
 
     Requests get ten seconds to finish. A second Ctrl-C does not wait for them.
