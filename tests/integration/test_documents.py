@@ -90,7 +90,7 @@ def test_every_command_in_a_sentence_exists(page: Page) -> None:
 def _verb(code: list[str]) -> tuple[str, list[str]] | None:
     """The verb of ours that this is, and its flags."""
     flags = [flag for word in code for flag in re.findall(r"--([a-z-]+)", word)]
-    if code[0] == "inv" and len(code) > 1 and code[1].startswith("db."):
+    if code[0] == "inv" and len(code) > 1 and code[1].startswith("db.") and code[1] != "db.VERB":
         return code[1].removeprefix("db."), flags
     if code[:3] == ["python", "-m", "antarest.migration"] and code[3:4] not in ([], ["VERB"]):
         return code[3], flags

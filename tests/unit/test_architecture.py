@@ -180,7 +180,7 @@ def files() -> list[File]:
     """Every Python file but those of the odd histories."""
     found = [
         ROOT / "tasks.py",
-        *(path for top in ("antarest", "alembic", "tests") for path in (ROOT / top).rglob("*.py")),
+        *(path for top in ("antarest", "alembic", "scripts", "tests") for path in (ROOT / top).rglob("*.py")),
     ]
     names = sorted(path.relative_to(ROOT).as_posix() for path in found if path.is_file())
     return [File(name, (ROOT / name).read_text()) for name in names if not name.startswith("tests/histories/")]

@@ -17,7 +17,12 @@ _LEAVE_THE_RELEASE = (
 
 
 class ProjectNotFound(MigrationError):
-    """There is no `alembic.ini`, neither in the working directory nor beside the package."""
+    """There is no `alembic.ini`, neither in the working directory nor beside the package.
+
+    Why: the command was started in another folder, or `--project` names a file that is not there.
+
+    To do: go to the folder of the repository, or give `--project=PATH/alembic.ini`.
+    """
 
     code = "db.E200"
     exit_code = EXIT_USAGE
@@ -36,7 +41,13 @@ class ProjectNotFound(MigrationError):
 
 
 class InvalidProject(MigrationError):
-    """`alembic.ini` cannot be used as it is."""
+    """`alembic.ini` cannot be used as it is.
+
+    Why: a line of `alembic.ini` is wrong, names a folder or a module that does not exist, or lacks what the command
+    needs.
+
+    To do: mend what the message names; `docs/adopting.md` shows the whole section `[antarest]`.
+    """
 
     code = "db.E210"
     exit_code = EXIT_USAGE
@@ -47,7 +58,14 @@ class InvalidProject(MigrationError):
 
 
 class UnknownRevision(MigrationError):
-    """The database is at a revision that the files do not have: another branch, or a newer release."""
+    """The database is at a revision that the files do not have: another branch, or a newer release.
+
+    Why: somebody upgraded it with another branch or a newer release, and this code does not have that revision, so
+    nobody here knows what it did.
+
+    To do: find the branch with the `git log` command of the message, check it out, and roll back from there; then come
+    back. On a development database without rows to keep, `inv db.reset` starts anew.
+    """
 
     code = "db.E201"
 
@@ -69,7 +87,13 @@ class UnknownRevision(MigrationError):
 
 
 class MultipleHeads(MigrationError):
-    """The history ends in more than one revision, so that "head" says nothing."""
+    """The history ends in more than one revision, so that "head" says nothing.
+
+    Why: two branches each added a revision after the same one, and both were merged.
+
+    To do: where the newer one is in no database yet, set its `down_revision` to the other head and run `inv
+    db.rollback-script`. Where both are deployed, join them: `alembic merge heads -m 'merge heads'`.
+    """
 
     code = "db.E202"
 
@@ -85,7 +109,14 @@ class MultipleHeads(MigrationError):
 
 
 class InvalidRevisionFile(MigrationError):
-    """A revision file cannot be read: a syntax error, no `revision`, or a declaration that is not a literal."""
+    """A revision file cannot be read: a syntax error, no `revision`, or a declaration that is not a literal.
+
+    Why: a merge left conflict marks in it, it has no `revision = ...`, or `lossy`, `moves` or `irreversible` is
+    computed instead of written down.
+
+    To do: open the file that the message names at its line. Declarations have to be literals, since they are read
+    without running the file.
+    """
 
     code = "db.E203"
 
@@ -99,7 +130,12 @@ class InvalidRevisionFile(MigrationError):
 
 
 class MissingPredecessor(MigrationError):
-    """A revision file names a predecessor that no file has."""
+    """A revision file names a predecessor that no file has.
+
+    Why: a file was deleted or not committed, or a branch was cherry-picked without the revision below it.
+
+    To do: bring the file back from the branch that the `git log` command shows, or correct `down_revision`.
+    """
 
     code = "db.E204"
 
@@ -116,7 +152,12 @@ class MissingPredecessor(MigrationError):
 
 
 class DuplicateRevision(MigrationError):
-    """Two revision files have the same id."""
+    """Two revision files have the same id.
+
+    Why: a file was copied as a template, or renamed and the old one kept.
+
+    To do: delete the copy; where both are wanted, give the newer one an id of its own and set what follows it.
+    """
 
     code = "db.E205"
 
@@ -130,7 +171,12 @@ class DuplicateRevision(MigrationError):
 
 
 class RevisionCycle(MigrationError):
-    """The revisions follow each other in a circle."""
+    """The revisions follow each other in a circle.
+
+    Why: a `down_revision` was edited by hand and leads back to its own file.
+
+    To do: set it to the revision that really comes before; `git log -p` on the file shows what it was.
+    """
 
     code = "db.E206"
 
@@ -143,7 +189,12 @@ class RevisionCycle(MigrationError):
 
 
 class RevisionNotFound(MigrationError):
-    """The revision that was asked for does not exist."""
+    """The revision that was asked for does not exist.
+
+    Why: the id is misspelt, or belongs to another branch.
+
+    To do: `inv db.history` lists every revision; the message names the nearest ones.
+    """
 
     code = "db.E207"
 
@@ -157,7 +208,12 @@ class RevisionNotFound(MigrationError):
 
 
 class AmbiguousRevision(MigrationError):
-    """The beginning of a revision id fits more than one revision."""
+    """The beginning of a revision id fits more than one revision.
+
+    Why: the few characters that were given begin more than one id.
+
+    To do: give some more of them.
+    """
 
     code = "db.E208"
 
@@ -170,7 +226,12 @@ class AmbiguousRevision(MigrationError):
 
 
 class OutOfReach(MigrationError):
-    """The target exists, but the verb cannot go there from the current revision."""
+    """The target exists, but the verb cannot go there from the current revision.
+
+    Why: an upgrade was asked to go below, or beside, where the database is, or a rollback above it.
+
+    To do: `inv db.history` marks where it is; `inv db.rollback --to=REV` goes down, `inv db.upgrade --to=REV` goes up.
+    """
 
     code = "db.E209"
 

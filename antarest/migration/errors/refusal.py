@@ -9,7 +9,12 @@ from antarest.migration.errors.base import MigrationError, plural
 
 
 class InMemoryDatabase(MigrationError):
-    """The configuration names a database that would be gone when the command ends."""
+    """The configuration names a database that would be gone when the command ends.
+
+    Why: `sqlite://` or `:memory:` is a database of one process: whatever the command did would be gone when it ends.
+
+    To do: name a file in `db.url`.
+    """
 
     code = "db.E701"
     exit_code = EXIT_USAGE
@@ -23,7 +28,13 @@ class InMemoryDatabase(MigrationError):
 
 
 class ResetRefused(MigrationError):
-    """A reset, or a seed, of a database that looks like one that others use."""
+    """A reset, or a seed, of a database that looks like one that others use.
+
+    Why: the configuration says `environment: production`, or the server is on another host.
+
+    To do: look twice at the database in the message. If it is really the one, repeat the command with
+    `--allow-production`.
+    """
 
     code = "db.E702"
 
@@ -39,7 +50,13 @@ class ResetRefused(MigrationError):
 
 
 class ResetNotConfirmed(MigrationError):
-    """A reset of a database that has rows, and nobody has agreed to lose them."""
+    """A reset of a database that has rows, and nobody has agreed to lose them.
+
+    Why: a reset drops every table of the history, and this database has rows in them.
+
+    To do: `inv db.reset` on a terminal shows what would go and asks; in a script, `--yes --allow-data-loss` agrees to
+    it.
+    """
 
     code = "db.E703"
 
@@ -53,7 +70,12 @@ class ResetNotConfirmed(MigrationError):
 
 
 class NotConfirmed(MigrationError):
-    """The question was answered with no, or nobody was there to answer it."""
+    """The question was answered with no, or nobody was there to answer it.
+
+    Why: the answer was no, or the command ran in a pipe, where nobody can answer.
+
+    To do: nothing is to be mended. In a script, answer in advance with the flag that the message shows.
+    """
 
     code = "db.E704"
 
@@ -62,7 +84,13 @@ class NotConfirmed(MigrationError):
 
 
 class SqlNotSupported(MigrationError):
-    """`--sql` for SQLite, whose table rebuilds need the database itself."""
+    """`--sql` for SQLite, whose table rebuilds need the database itself.
+
+    Why: `alembic upgrade --sql` writes a script without looking at a database, and a table is rebuilt in SQLite by
+    looking at what it is.
+
+    To do: upgrade the file itself; for a dry run, upgrade a copy of it.
+    """
 
     code = "db.E705"
 
@@ -75,7 +103,12 @@ class SqlNotSupported(MigrationError):
 
 
 class NotAtHead(MigrationError):
-    """A database has to be at head for this, and is not."""
+    """A database has to be at head for this, and is not.
+
+    Why: the command works with the tables of the models, and this database has those of an older revision, or none.
+
+    To do: run `inv db.upgrade`, then the command again.
+    """
 
     code = "db.E720"
 
@@ -88,7 +121,12 @@ class NotAtHead(MigrationError):
 
 
 class AlreadyFilled(MigrationError):
-    """A seed of a database that has rows: it would mix what was made up with what somebody entered."""
+    """A seed of a database that has rows: it would mix what was made up with what somebody entered.
+
+    Why: it was seeded before, or somebody works with it.
+
+    To do: use another database. If its rows can go, `inv db.reset` empties it, and then it can be seeded.
+    """
 
     code = "db.E721"
 
@@ -106,7 +144,12 @@ class AlreadyFilled(MigrationError):
 
 
 class PackageMissing(MigrationError):
-    """A command for development needs a package that is not installed here."""
+    """A command for development needs a package that is not installed here.
+
+    Why: only the packages for production are installed here, without those for development.
+
+    To do: `make install` in a checkout, or install the one package that the message names.
+    """
 
     code = "db.E722"
     exit_code = EXIT_USAGE
@@ -121,7 +164,12 @@ class PackageMissing(MigrationError):
 
 
 class InstalledCopy(MigrationError):
-    """Revisions are written and compared in a checkout; this copy was installed from a wheel."""
+    """Revisions are written and compared in a checkout; this copy was installed from a wheel.
+
+    Why: what lies in site-packages is replaced with the next release, and a revision written there would be lost.
+
+    To do: write the revision in a checkout, `make wheel`, and install that.
+    """
 
     code = "db.E723"
     exit_code = EXIT_USAGE
@@ -142,7 +190,13 @@ class InstalledCopy(MigrationError):
 
 
 class RollbackScriptStale(MigrationError):
-    """`rollback.sh` was made for another head than the one that the files have."""
+    """`rollback.sh` was made for another head than the one that the files have.
+
+    Why: revision files were added, renamed or deleted without writing the script anew, or a merge kept an old one. Run
+    as it is, it would go somewhere else than one step back.
+
+    To do: `inv db.rollback-script` writes it; `inv db.rollback` needs no script at all.
+    """
 
     code = "db.E801"
 
@@ -159,7 +213,13 @@ class RollbackScriptStale(MigrationError):
 
 
 class CheckFailed(MigrationError):
-    """`db.check` found something."""
+    """`db.check` found something.
+
+    Why: the lines above the error are the findings: two heads, a stale script or diagram, a model that is not
+    registered, or models and migrations that differ.
+
+    To do: below each finding stands the command that mends it, or shows more.
+    """
 
     code = "db.E802"
 

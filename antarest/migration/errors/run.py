@@ -16,7 +16,14 @@ _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 
 
 class LossNotDeclared(MigrationError):
-    """The run would lose data that its revisions do not declare; it was rolled back."""
+    """The run would lose data that its revisions do not declare; it was rolled back.
+
+    Why: a revision drops or empties something that has rows, and does not say so in `lossy` or `moves`. It was found
+    before the commit, so every row is still there.
+
+    To do: mend the revision so that it keeps the data; where the loss is meant, declare it in the file as the message
+    shows, so that whoever reviews it sees it.
+    """
 
     code = "db.E501"
 
@@ -34,7 +41,13 @@ class LossNotDeclared(MigrationError):
 
 
 class LossNotConfirmed(MigrationError):
-    """A rollback would lose data, declared by its revisions, and nobody has agreed to it."""
+    """A rollback would lose data, declared by its revisions, and nobody has agreed to it.
+
+    Why: the way back drops what the way up created, and rows were written there since.
+
+    To do: read the plan (`inv db.rollback --dry-run`), save what is needed, and agree with `--allow-data-loss`, or with
+    a yes on a terminal. `--yes` alone never agrees to a loss.
+    """
 
     code = "db.E502"
 
@@ -53,7 +66,12 @@ class LossNotConfirmed(MigrationError):
 
 
 class Irreversible(MigrationError):
-    """A revision on the way back says that it cannot be undone."""
+    """A revision on the way back says that it cannot be undone.
+
+    Why: its author declared `irreversible = ...`: what it removed cannot be computed again.
+
+    To do: go back as far as to it, or restore a backup that was taken before it.
+    """
 
     code = "db.E503"
 
@@ -67,7 +85,13 @@ class Irreversible(MigrationError):
 
 
 class ForeignKeysViolated(MigrationError):
-    """After the run, rows would refer to rows that do not exist."""
+    """After the run, rows would refer to rows that do not exist.
+
+    Why: a revision deleted rows that others refer to, or moved some and not those that point at them. SQLite does not
+    enforce foreign keys while tables are rebuilt, so they are checked before the commit.
+
+    To do: mend the revision: move or delete the referring rows first. The message names table and target.
+    """
 
     code = "db.E504"
 
@@ -92,7 +116,14 @@ def _loss_details(losses: Sequence[Loss]) -> dict[str, str]:
 
 
 class RevisionFailed(MigrationError):
-    """A revision raised an error while it ran; everything was rolled back."""
+    """A revision raised an error while it ran; everything was rolled back.
+
+    Why: the SQL of the revision does not fit the data (a NOT NULL column over NULLs, a unique index over duplicates),
+    or the revision has a mistake.
+
+    To do: the message has what the database said; `--debug` adds the traceback. Mend the data or the revision and
+    upgrade again: nothing of the run stayed.
+    """
 
     code = "db.E601"
 
@@ -111,7 +142,12 @@ class RevisionFailed(MigrationError):
 
 
 class AlembicRefused(MigrationError):
-    """Alembic itself refused the command, or failed before the first revision."""
+    """Alembic itself refused the command, or failed before the first revision.
+
+    Why: Alembic does not take the arguments (a relative revision that is too far), or `env.py` failed.
+
+    To do: read the reason in the message, and try the same with `inv db.upgrade` or `inv db.rollback`.
+    """
 
     code = "db.E603"
 
@@ -121,7 +157,12 @@ class AlembicRefused(MigrationError):
 
 
 class RunFailed(MigrationError):
-    """A run failed before its first revision, or after its last one; everything was rolled back."""
+    """A run failed before its first revision, or after its last one; everything was rolled back.
+
+    Why: the connection broke, the disk is full, or a deferred constraint failed at the commit.
+
+    To do: `inv db.status` shows that the database is where it was. Remove the cause, and run the command again.
+    """
 
     code = "db.E604"
 
@@ -139,7 +180,13 @@ class RunFailed(MigrationError):
 
 
 class UnexpectedFailure(MigrationError):
-    """Something that nobody thought of."""
+    """Something that nobody thought of.
+
+    Why: a mistake in this program, or something outside of it that no check covers.
+
+    To do: `inv db.status` shows where the database is. Repeat the command with `--debug` and report what it prints;
+    passwords are masked in it.
+    """
 
     code = "db.E699"
 
@@ -156,7 +203,13 @@ class UnexpectedFailure(MigrationError):
 
 
 class NotRecorded(MigrationError):
-    """The run ended without an error, and yet a second connection does not see its result."""
+    """The run ended without an error, and yet a second connection does not see its result.
+
+    Why: another process moved the database at the same moment, or something between us and the server (a pooler, a
+    proxy) did not commit what it said it did.
+
+    To do: `inv db.status` shows where it is. Make sure that nobody else migrates, and run the command again.
+    """
 
     code = "db.E602"
 

@@ -27,7 +27,12 @@ Values = tuple[object, ...]
 
 
 class NoValidRow(MigrationError):
-    """No row could be made that the constraints of a table accept."""
+    """No row could be made that the constraints of a table accept.
+
+    Why: the checks of a table fit no value that was tried, or contradict each other.
+
+    To do: give values for the column, as the message shows, where the rows are asked for.
+    """
 
     code = "db.E850"
 

@@ -1,0 +1,77 @@
+"""The base of every error, and the exit codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from antarest.core.commands import spell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+EXIT_LOCKED = 4
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+NOTHING_CHANGED = "Nothing was changed."
+
+
+class Hint(NamedTuple):
+    """A way on: what it does, and the command that does it (empty where no command can).
+
+    Commands of ours are written as in a checkout (`inv db.status`); an error spells them as they are called here.
+    """
+
+    text: str
+    command: str = ""
+
+
+class AntarestError(Exception):
+    """Base of every error that is meant for a user.
+
+    Args:
+        message: the fact, in the user's words, on one line.
+        details: the values that belong to it, by label, in the order to show them. URLs are already redacted.
+        state: the state that the database is in now.
+        hints: what to do next, safest first.
+    """
+
+    code: ClassVar[str] = "E000"
+    exit_code: ClassVar[int] = EXIT_FAILED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        details: Mapping[str, str] | None = None,
+        state: str = NOTHING_CHANGED,
+        hints: Sequence[Hint] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = dict(details or {})
+        self.state = state
+        self.hints = tuple(hints)
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """What to do next, safest first, with our commands as they can be typed here."""
+        return tuple(Hint(hint.text, spell(hint.command)) for hint in self._hints)
+
+    @hints.setter
+    def hints(self, hints: tuple[Hint, ...]) -> None:
+        self._hints = hints
+
+    def to_dict(self) -> dict[str, object]:
+        """The error as plain data, for `--json`."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "details": self.details,
+            "state": self.state,
+            "hints": [hint._asdict() for hint in self.hints],
+        }

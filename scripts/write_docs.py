@@ -1,0 +1,235 @@
+"""Write what documents the code from the code: the keys of the configuration, and the errors.
+
+usage: python scripts/write_docs.py [--check]
+
+--check writes nothing, and ends with exit code 1 where something is not as the code has it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+
+import antarest
+from antarest.core import config
+from antarest.core.errors import AntarestError, DatabaseUrlMissing, InvalidValue
+from antarest.core.generated import with_block
+
+ROOT = Path(__file__).resolve().parents[1]
+WIDTH = 120
+
+FAMILIES = {  # of the errors, by the beginning of their codes
+    "usage.E1": "The command line",
+    "config.E1": "The configuration",
+    "app.E1": "Starting the application",
+    "app.E4": "Requests that are refused",
+    "app.E5": "Requests without an answer",
+    "desktop.E1": "The desktop application",
+    "desktop.E4": "The desktop application, waiting",
+    "db.E2": "The project and its revisions",
+    "db.E3": "Connecting to the database",
+    "db.E4": "Waiting for others",
+    "db.E5": "Data that would be lost",
+    "db.E6": "Runs that failed",
+    "db.E7": "Operations that were refused",
+    "db.E8": "Checks",
+}
+
+
+# ---- the configuration
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A key of the configuration file.
+
+    Attributes:
+        section: where it is; empty at the top.
+        name: what it is called there.
+        expected: what a value has to be.
+        default: its value where the file has none; None where nothing is the value then.
+        required: whether the file must have it.
+        meaning: what it does.
+        example: a value.
+    """
+
+    section: str
+    name: str
+    expected: str
+    default: str | None
+    required: bool
+    meaning: str
+    example: str
+
+
+def settings() -> list[Setting]:
+    """Every key, as the classes of the configuration have it: the text is in their docstrings."""
+    return [
+        setting
+        for section, cls in config._SECTIONS.items()  # noqa: SLF001 - who documents the module may look inside
+        for setting in _settings_of(section, cls)
+    ]
+
+
+def _settings_of(section: str, cls: type) -> Iterator[Setting]:
+    meanings = _arguments(cls)
+    for each in fields(cls):
+        if "reader" in each.metadata:
+            default = None if each.default in (MISSING, None) else str(each.default)
+            if isinstance(each.default, bool):
+                default = str(each.default).lower()
+            yield Setting(
+                section,
+                each.name,
+                expected=_expected(each.metadata["reader"]),
+                default=default,
+                required=each.default is MISSING,
+                meaning=meanings[each.name],
+                example=each.metadata.get("example", default or ""),
+            )
+
+
+def _expected(reader: Callable[[str, Path], object]) -> str:
+    """What a value has to be: what its reader says when it refuses one."""
+    try:
+        reader("", ROOT)
+    except InvalidValue as refused:
+        return refused.expected
+    except DatabaseUrlMissing:
+        return "a database URL"
+    raise AssertionError("a reader takes an empty value")
+
+
+def _arguments(cls: type) -> dict[str, str]:
+    """The texts below `Args:` in a docstring."""
+    section = inspect.cleandoc(cls.__doc__ or "").partition("Args:\n")[2]
+    parts = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in parts}
+
+
+def configuration() -> str:
+    """The tables of `docs/configuration.md`, one for each section."""
+    lines = []
+    for section in dict.fromkeys(setting.section for setting in settings()):
+        lines += [f"### {f'`{section}`' if section else 'At the top'}", ""]
+        lines += ["| key | value | default | meaning | example |", "|---|---|---|---|---|"]
+        for each in settings():
+            if each.section == section:
+                default = "required" if each.required else f"`{each.default}`" if each.default else "none"
+                meaning = each.meaning[0].upper() + each.meaning[1:]
+                lines.append(f"| `{each.name}` | {each.expected} | {default} | {meaning} | `{each.example}` |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+_HEAD = """\
+# The development default: used when nobody names another configuration, see docs/configuration.md. It shows every key.
+# ${VARIABLE} in a value is taken from the environment; $${...} is the text itself.
+# Written from the code by: make docs
+"""
+_DEVELOPMENT = {
+    "environment": "development",
+    "db.url": "sqlite:///../antarest.db",
+    "server.host": "127.0.0.1",
+    "server.port": "8080",
+}
+
+
+def application_yaml() -> str:
+    """The development default, which shows every key."""
+    lines, section = [_HEAD], ""
+    for each in settings():
+        if each.section != section:
+            section = each.section
+            lines += ["", f"{section}:"]
+        value = _DEVELOPMENT.get(f"{section}.{each.name}".lstrip("."))
+        indent = "  " if section else ""
+        line = f"{indent}{each.name}: {value}" if value else f"{indent}# {each.name}: {each.example}"
+        comment = textwrap.wrap(f"# {each.meaning.rstrip('.')}", WIDTH - len(indent), subsequent_indent="# ")
+        if len(comment) == 1 and len(f"{line}  {comment[0]}") <= WIDTH:
+            lines.append(f"{line}  {comment[0]}")
+        else:
+            lines += [*(f"{indent}{part}" for part in comment), line]
+    return "\n".join(lines) + "\n"
+
+
+# ---- the errors
+
+
+def error_classes() -> list[type[AntarestError]]:
+    """The errors that are raised, by code: those whose code is their own, not a family's."""
+    for module in pkgutil.walk_packages(antarest.__path__, "antarest."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    return sorted(_raised(AntarestError), key=lambda cls: (list(FAMILIES).index(family(cls)), cls.code))
+
+
+def _raised(cls: type[AntarestError]) -> set[type[AntarestError]]:
+    below = {found for sub in cls.__subclasses__() for found in _raised(sub)}
+    is_family = "code" not in vars(cls) or (cls.code.endswith("00") and bool(below)) or cls is AntarestError
+    return below if is_family or not cls.__module__.startswith("antarest.") else below | {cls}
+
+
+def family(cls: type[AntarestError]) -> str:
+    """The beginning of its code that it shares with its like."""
+    return cls.code[: cls.code.index(".E") + 3]
+
+
+def explanation(cls: type[AntarestError]) -> dict[str, str]:
+    """What its docstring says: `what` in the first line, and the paragraphs that begin with `Why:` and `To do:`."""
+    paragraphs = inspect.cleandoc(cls.__doc__ or "").split("\n\n")
+    found = {"what": paragraphs[0]}
+    for paragraph in paragraphs[1:]:
+        label, _, text = paragraph.partition(": ")
+        if label in ("Why", "To do"):
+            found[label] = " ".join(text.split())
+    return found
+
+
+def errors() -> str:
+    """The content of `docs/errors.md`: each code with what, why, and what to do."""
+    lines, last = [], ""
+    for cls in error_classes():
+        if family(cls) != last:
+            last = family(cls)
+            lines += [f"## {FAMILIES[last]}", ""]
+        said = explanation(cls)
+        lines += [f"### {cls.code}", "", f"**{said['what']}** Exit code {cls.exit_code}.", ""]
+        lines += [f"*{label}:* {said[label]}\n" for label in ("Why", "To do") if label in said]
+    return "\n".join(lines)
+
+
+# ---- writing
+
+
+def pages() -> dict[Path, str]:
+    """What each file should be."""
+    found = {ROOT / "resources" / "application.yaml": application_yaml()}
+    for name, content in (("configuration", configuration()), ("errors", errors())):
+        path = ROOT / "docs" / f"{name}.md"
+        found[path] = with_block(path.read_text(encoding="utf-8"), name, content)
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Write what is not as it should be, or say it."""
+    stale = {path: text for path, text in pages().items() if path.read_text(encoding="utf-8") != text}
+    for path, text in stale.items():
+        name = path.relative_to(ROOT)
+        if arguments == ["--check"]:
+            print(f"{name} is not as the code has it\n    make docs")
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {name}")
+    return 1 if stale and arguments == ["--check"] else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,104 @@
+"""What documents the code comes from the code: every key, every error, and nothing that is no longer so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from antarest.core.config import load_config
+from scripts import write_docs
+from tests.documents import Page, pages
+from tests.support import ROOT, Checkout, Run
+
+SECRETS = {"DB_PASSWORD": "p:w@/", "ADMIN_PASSWORD": "p:w@/"}
+
+
+def test_the_pages_are_as_the_code_has_them(run: Run) -> None:
+    done = run("python", "scripts/write_docs.py", "--check")
+
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_what_is_stale_is_found_and_written_anew(checkout: Checkout) -> None:
+    """A key and an error that changed, and a page that somebody edited; what people wrote stays."""
+    config = checkout.path / "antarest/core/config.py"
+    config.write_text(config.read_text().replace("how many connections an engine keeps", "how many it keeps"))
+    errors = checkout.path / "docs/errors.md"
+    expected = errors.read_text()
+    errors.write_text(expected.replace("**The configuration file holds nothing.**", "**Nothing.**"))
+
+    found = checkout.run("python", "scripts/write_docs.py", "--check")
+    done = checkout.run("python", "scripts/write_docs.py")
+
+    names = ("resources/application.yaml", "docs/configuration.md", "docs/errors.md")
+    assert found.code == 1
+    assert found.out == "".join(f"{name} is not as the code has it\n    make docs\n" for name in names)
+    assert (done.code, done.out) == (0, "".join(f"wrote {name}\n" for name in names))
+    assert errors.read_text() == expected
+    assert "| How many it keeps. |" in (checkout.path / "docs/configuration.md").read_text()
+    assert "# pool_size: 5  # how many it keeps\n" in (checkout.path / "resources/application.yaml").read_text()
+
+
+# ---- errors
+
+
+@pytest.mark.parametrize("error", write_docs.error_classes(), ids=lambda error: error.code)
+def test_each_error_says_what_why_and_what_to_do(error: type) -> None:
+    said = write_docs.explanation(error)
+
+    assert list(said) == ["what", "Why", "To do"]
+    assert [text for text in said.values() if not text.endswith(".") or len(text) < 15] == []
+
+
+def test_each_code_has_a_place_of_its_own() -> None:
+    """A message can be looked up by its code, and linked to."""
+    codes = [error.code for error in write_docs.error_classes()]
+
+    assert len(codes) == len(set(codes)) > 40
+    assert {code.lower().replace(".", "") for code in codes} <= Page("docs/errors.md").anchors
+    assert "db.E200" in codes
+
+
+# ---- the configuration
+
+
+@pytest.mark.parametrize("setting", write_docs.settings(), ids=lambda setting: setting.name)
+def test_the_example_of_a_key_is_one_that_it_takes(setting: write_docs.Setting, tmp_path: Path) -> None:
+    content: dict[str, Any] = {"db": {"url": "postgresql://me@db1/antarest"}}
+    section = content.setdefault(setting.section, {}) if setting.section else content
+    section[setting.name] = setting.example
+    file = tmp_path / "application.yaml"
+    file.write_text(yaml.safe_dump(content))
+
+    assert load_config(file, environ=SECRETS).source == file
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_configurations_in_the_pages_can_be_used(page: Page, tmp_path: Path) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", page.text, re.MULTILINE | re.DOTALL)
+    for block in blocks:
+        if "\ndb:\n" in f"\n{block}":
+            file = tmp_path / "application.yaml"
+            file.write_text(block)
+            assert load_config(file, environ=SECRETS).db.url.database
+
+
+def test_the_development_default_shows_every_key_as_it_can_be_written(tmp_path: Path) -> None:
+    """Each line that is commented out can be used as it stands."""
+    text = (ROOT / "resources/application.yaml").read_text()
+    file = tmp_path / "application.yaml"
+    file.write_text(
+        re.sub(r"^(  )# (\w+: )", r"\1\2", text, flags=re.MULTILINE).replace(
+            "sqlite:///../antarest.db", "postgresql://me@db1/d"
+        )
+    )
+
+    config = load_config(file, environ=SECRETS)
+
+    assert config.db.application_role == "antarest"
+    keys = re.findall(r"^ *(?:# )?(\w+): \S", text, re.MULTILINE)
+    assert [key for key in keys if key != "by"] == [setting.name for setting in write_docs.settings()]
