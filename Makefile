@@ -7,6 +7,9 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+# With hashes, for every platform and Python that the project runs on, and without the address of an index.
+COMPILE = $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
+	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 
@@ -42,6 +45,10 @@ test-unit: $(INSTALLED) ## run the tests in tests/unit
 test-integration: $(INSTALLED) ## verify the migrations and the commands on both engines
 	$(PYTEST) tests/integration
 
+.PHONY: test-docker
+test-docker: $(INSTALLED) ## build the image and run docker-compose.yml, in the local engine
+	$(BIN)/python -m pytest $(ARGS) tests/docker
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types; changes nothing
 	$(BIN)/ruff check
@@ -54,9 +61,14 @@ format: $(INSTALLED) ## mend what ruff can mend, and format
 	$(BIN)/ruff format
 
 .PHONY: lock
-lock: $(INSTALLED) ## write requirements.lock anew, with the newest versions that pyproject.toml allows
-	$(BIN)/uv pip compile --upgrade --universal --generate-hashes --no-emit-index-url --extra dev \
-		--custom-compile-command "make lock" --quiet --output-file requirements.lock pyproject.toml
+lock: $(INSTALLED) ## write the lock files anew, with the newest versions that pyproject.toml allows
+	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraints requirements.lock --output-file requirements-run.lock pyproject.toml
+	$(COMPILE) --constraints requirements.lock --output-file requirements-build.lock --group build
+
+.PHONY: wheel
+wheel: $(INSTALLED) ## build the wheel and the source distribution into dist
+	$(BIN)/python -m hatchling build -d dist
 
 .PHONY: docs
 docs: $(INSTALLED) ## write the pages anew that come from the code: keys, errors, the schema

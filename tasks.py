@@ -105,7 +105,7 @@ def grant(_: Context, config: str | None = None, debug: bool = False) -> None:
 
 @_command("rollback-script")
 def rollback_script(_: Context, config: str | None = None, debug: bool = False) -> None:
-    """Write scripts/rollback.sh anew, after revision files were renamed, deleted or edited."""
+    """Write rollback.sh anew, after revision files were renamed, deleted or edited; installed, say where it is."""
     _run("rollback-script", config=config, debug=debug)
 
 

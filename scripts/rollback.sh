@@ -17,8 +17,15 @@ set -euo pipefail
 REVISION=79c8a2f1e05d
 HEAD=d56b40e9c7a3
 
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-python=$root/.venv/bin/python3
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+python=$root/.venv/bin/python3 packages=$root
+case $root in
+    */antarest/_alembic)  # installed from a wheel, in <environment>/lib/python3.x/site-packages
+        packages=${root%/antarest/_alembic}
+        python=${packages%/lib*/python*}/bin/python3
+        ;;
+esac
 [ -x "$python" ] || python=python3
-export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-exec "$python" -m antarest.migration rollback "$@" --project="$root/alembic.ini" --to="$REVISION" --head="$HEAD"
+export PYTHONPATH="$packages${PYTHONPATH:+:$PYTHONPATH}"
+# -P: what lies in the working directory is none of ours.
+exec "$python" -P -m antarest.migration rollback "$@" --project="$root/alembic.ini" --to="$REVISION" --head="$HEAD"

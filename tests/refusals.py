@@ -5,22 +5,29 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from alembic.config import CommandLine
 from invoke.parser.context import ParserContext
 
 import tasks
+from antarest.core.commands import PROGRAM
+from antarest.core.config import Config, DbConfig, normalise_url
 from antarest.core.errors import EXIT_DONE
 from antarest.migration.__main__ import _parser
-from tests.support import Result
+from tests.support import ROOT, Result
 
 SECRET = "s3cr3t%@:/x"  # a password that each layer could misread, or show in a spelling of its own
 _MARK = "s3cr3t"  # what every spelling of it begins with
 _MOST_LINES = 9
 _SAYS_IT_ALL = {"config.E108"}  # "db.pool_size: must be a whole number": the fact is what to write
 
+_LAUNCHERS = {"antarest/main.py": {"--config", "--host", "--port", "--auto-upgrade-db", "--debug", "--help"}}
+_MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+_REQUEST = re.compile(r"GET (/\S*)")
 _PROGRAMS = {"git", "ls", "export", "pip", "psql", "pg_isready", "createdb", "createuser", "sqlite3"}
 _FILE_LINE = re.compile(r"[\w.]+: \S.*|(\[\w+\] )?\w+ = \S.*|GRANT .*;|\$\{\w+\}")
 
@@ -78,23 +85,45 @@ def _hint(line: str) -> tuple[str, str]:
 
 
 def exists(command: str) -> bool:
-    """Whether a command that a hint names is one: with that verb, and each flag; or a line for a file."""
+    """Whether a command that a hint names is one: with that verb, and each flag; or a line for a file, or a request."""
+    if request := _REQUEST.fullmatch(command):
+        return request[1] in _addresses()
     if _FILE_LINE.fullmatch(command):
         return True
     program, *arguments = shlex.split(command)
-    if program == "inv":
-        return _is_task(arguments)
-    if program == "alembic":
-        return _is_accepted(CommandLine().parser, arguments)
-    if program == "python":
-        return arguments[:2] == ["-m", "antarest.migration"] and _is_accepted(_parser(), arguments[2:])
-    return program in _PROGRAMS
+    checks: dict[str, Callable[[list[str]], bool]] = {
+        "inv": _is_task,
+        "alembic": lambda words: _is_accepted(CommandLine().parser, words),
+        "make": lambda words: all(re.search(rf"^{target}:", _MAKEFILE, re.MULTILINE) for target in words),
+        PROGRAM: lambda words: _is_accepted(_parser(), words),
+        "antarest": lambda words: _is_of_ours(["antarest/main.py", *words]),
+    }
+    check = _is_of_ours if "python" in program else checks.get(Path(program).name)
+    return check(arguments) if check else program in _PROGRAMS
+
+
+def _is_of_ours(arguments: list[str]) -> bool:
+    script, *flags = arguments
+    if script in _LAUNCHERS:
+        return {each.partition("=")[0] for each in flags} <= _LAUNCHERS[script]
+    return arguments[:2] == ["-m", "antarest.migration"] and _is_accepted(_parser(), arguments[2:])
 
 
 def _is_task(arguments: list[str]) -> bool:
     task, *flags = arguments
     known = invoke_tasks().get(task)
     return known is not None and all(flag.partition("=")[0] in (*known.flags, "--help") for flag in flags)
+
+
+@cache
+def _addresses() -> set[str]:
+    """The addresses that the application answers at."""
+    from antarest.migration.project import Project  # most refusals name no address
+    from antarest.web.application import create_app
+
+    config = Config(DbConfig(normalise_url("sqlite:////nowhere.db")), ROOT)
+    app = create_app(config, Project.own())
+    return {*app.openapi()["paths"], *(str(getattr(route, "path", "")) for route in app.routes)}
 
 
 @cache

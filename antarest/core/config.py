@@ -1,11 +1,14 @@
 """The configuration: one file, found in one documented order, read completely or refused with a reason.
 
 The file is the first of these: the path that was given (`--config`), the one named by `ANTAREST_CONF`,
-`application.yaml` in the working directory, `application.yaml` at the root of the checkout, and the development default
-`resources/application.yaml`. A file that somebody named is never replaced by another one.
+`application.yaml` in the working directory, `application.yaml` at the root of the checkout, and the default
+`resources/application.yaml`: an SQLite file in the checkout for development, or, where the package is installed, one in
+the user's data folder. A file that somebody named is never replaced by another one.
 
-`${VARIABLE}` in a value is taken from the environment, `$${` is the text `${`. A value that is exactly one variable is
-taken as it is; inside a URL a variable is quoted as its place demands, so that a password may hold any character.
+`${VARIABLE}` in a value is taken from the environment, or from the file that `VARIABLE_FILE` names there; `$${` is the
+text `${`. A value that is exactly one variable is taken as it is; inside a URL a variable is quoted as its place
+demands, so that a password may hold any character. `${ANTAREST_DATA}` is the user's data folder where the environment
+does not have it; it is created with the first use.
 
 A new setting is a field with a reader, explained in the docstring of its class; a new section is a dataclass of such
 fields, named in `_SECTIONS`. `make docs` writes the pages and the development default from them.
@@ -30,7 +33,9 @@ from antarest.core.errors import (
     DatabaseUrlMissing,
     InvalidValue,
     UnknownKey,
+    VariableUnset,
 )
+from antarest.core.location import ROOT, create_data_folder
 from antarest.core.urls import is_memory, normalise_url, redact_url
 from antarest.core.yaml_file import expand, parse_yaml
 
@@ -40,9 +45,9 @@ if TYPE_CHECKING:
 __all__ = ["Config", "DbConfig", "ServerConfig", "is_memory", "load_config", "normalise_url"]
 
 VARIABLE: Final = "ANTAREST_CONF"
+DATA_VARIABLE: Final = "ANTAREST_DATA"
 FILE_NAME: Final = "application.yaml"
 ENVIRONMENTS: Final = ("development", "test", "staging", "production")
-CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _UNLIMITED = 2**31 - 1
@@ -187,7 +192,10 @@ def load_config(
         ConfigError: the file is missing or cannot be used; the subclass says why.
     """
     environ = os.environ if environ is None else environ
-    file, data = _find(path, environ, Path.cwd() if cwd is None else cwd)
+    cwd = Path.cwd() if cwd is None else cwd
+    if DATA_VARIABLE in environ:  # Relative to where we are; what is in a URL is relative to its file.
+        environ = {**environ, DATA_VARIABLE: os.path.abspath(cwd / environ[DATA_VARIABLE])}  # noqa: PTH100
+    file, data = _find(path, environ, cwd)
     document = parse_yaml(data, file)
     if _is_empty(document):
         raise ConfigEmpty(file)
@@ -208,9 +216,9 @@ def _find(path: str | Path | None, environ: Mapping[str, str], cwd: Path) -> tup
         return _read_file(str(path), cwd, "--config")
     if VARIABLE in environ:
         return _read_file(environ[VARIABLE], cwd, VARIABLE)
-    default = CHECKOUT / "resources" / FILE_NAME
+    default = ROOT / "resources" / FILE_NAME
     # lexists: a link that leads nowhere is somebody's configuration too.
-    found = next((each for each in (cwd / FILE_NAME, CHECKOUT / FILE_NAME) if os.path.lexists(each)), default)
+    found = next((each for each in (cwd / FILE_NAME, ROOT / FILE_NAME) if os.path.lexists(each)), default)
     return _read_file(str(found), cwd, "nobody, so it is the default")
 
 
@@ -273,12 +281,21 @@ def _read_section(section: str, data: Mapping[str, Any], file: Path, environ: Ma
         try:
             if not isinstance(raw, str):
                 raise InvalidValue("one value")  # noqa: TRY301 - it gets its place below like every other error
-            values[each.name] = each.metadata["reader"](expand(raw, environ).strip(), file.parent)
+            values[each.name] = each.metadata["reader"](_expand(raw, environ).strip(), file.parent)
         except InvalidValue as error:
             raise error.at(f"{section}.{each.name}".lstrip("."), file, found=_shown(raw)) from None
         except ConfigError as error:
             raise error.at(f"{section}.{each.name}".lstrip("."), file) from None
     return values
+
+
+def _expand(raw: str, environ: Mapping[str, str]) -> str:
+    try:
+        return expand(raw, environ)
+    except VariableUnset as unset:
+        if unset.name != DATA_VARIABLE:
+            raise
+    return expand(raw, {**environ, DATA_VARIABLE: str(create_data_folder())})
 
 
 def _shown(raw: object) -> str:

@@ -41,6 +41,9 @@ NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
 }
 
+# A server whose host died, or was cut off, is noticed within half a minute. Without this, after hours.
+_KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+
 
 class Base(DeclarativeBase):
     """The declarative base of every model."""
@@ -65,7 +68,7 @@ def create_db_engine(db: DbConfig | URL, *, application_name: str = "antarest", 
         names = ("pool_size", "max_overflow", "pool_recycle", "pool_pre_ping")
         settings |= {name: getattr(db, name) for name in names if "poolclass" not in options}
     if db.url.get_backend_name() == "postgresql":
-        defaults = {"connect_timeout": db.connect_timeout, "application_name": application_name}
+        defaults = {"connect_timeout": db.connect_timeout, "application_name": application_name, **_KEEPALIVES}
         # A parameter in the URL is somebody's decision, and wins.
         settings["connect_args"] = {name: value for name, value in defaults.items() if name not in db.url.query}
     engine = create_engine(db.url, **settings | options)

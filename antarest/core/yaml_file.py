@@ -7,6 +7,7 @@ each setting knows its own type.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -16,7 +17,6 @@ from antarest.core.errors import ConfigNotYaml, InvalidValue, VariableUnset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 _VARIABLE = re.compile(r"\$(?P<escape>\$?)\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})?")
 
@@ -56,10 +56,10 @@ def _refuse_repeated_keys(node: yaml.Node | None) -> None:
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
-    """The text with its variables replaced.
+    """The text with its variables replaced, each by its value or by what is in the file that `NAME_FILE` names.
 
     Raises:
-        VariableUnset: the environment does not have one of them.
+        VariableUnset: the environment has neither for one of them, or the file cannot be read.
         InvalidValue: `${` is followed by something else than a name and `}`.
     """
     return _VARIABLE.sub(lambda match: _replacement(match, environ), text)
@@ -71,10 +71,23 @@ def _replacement(match: re.Match[str], environ: Mapping[str, str]) -> str:
         return match[0][1:]
     if name is None:
         raise InvalidValue("written with ${NAME} for a variable, or $${ for the characters themselves")
-    if name not in environ:
-        raise VariableUnset(name)
+    value = _value(name, environ)
     safe = _safe_characters(match.string, match.start())
-    return environ[name] if safe is None else quote(environ[name], safe=safe)
+    return value if safe is None else quote(value, safe=safe)
+
+
+def _value(name: str, environ: Mapping[str, str]) -> str:
+    """The variable, or what is in the file that `NAME_FILE` names: a secret of Docker, Kubernetes or systemd."""
+    if name in environ:
+        return environ[name]
+    file = environ.get(f"{name}_FILE")
+    if file is None:
+        raise VariableUnset(name)
+    try:
+        return Path(file).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or "") if isinstance(error, OSError) else "it holds bytes that are not text"
+        raise VariableUnset(name, file=file, reason=reason.lower()) from None
 
 
 def _safe_characters(text: str, position: int) -> str | None:

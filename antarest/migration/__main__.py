@@ -1,13 +1,17 @@
-"""`python -m antarest.migration VERB ...`: the commands of the workflow, for a host without Invoke."""
+"""`antarest-db VERB ...`, or `python -m antarest.migration VERB ...`: the commands, for a host without Invoke."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
+from antarest.core.commands import PROGRAM
 from antarest.core.errors import Hint, UsageError
-from antarest.migration.cli import FLAGS, VERBS, print_error, run
+from antarest.migration.boundary import print_error
+from antarest.migration.cli import FLAGS, VERBS, run
 
 _TEXTS = {
     "config": "PATH",
@@ -29,9 +33,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m antarest.migration", description="Move a database safely between revisions.", allow_abbrev=False
-    )
+    called = PROGRAM if Path(sys.argv[0]).name == PROGRAM else "python -m antarest.migration"
+    parser = _Parser(prog=called, description="Move a database safely between revisions.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
         summary = (verb.call.__doc__ or "").partition("\n")[0]

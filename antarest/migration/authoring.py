@@ -67,6 +67,7 @@ def write_revision(project: Project, message: str, *, empty: bool = False) -> Wr
         empty: write an empty one, for changes by hand, whatever the models say.
 
     Raises:
+        InstalledCopy: the project is not one to work on.
         UsageError: the message has no letter or digit.
         MultipleHeads: there is not one head to follow.
         InvalidProject: the models cannot be imported.
@@ -76,6 +77,7 @@ def write_revision(project: Project, message: str, *, empty: bool = False) -> Wr
         raise UsageError(
             "the message of a revision needs at least one letter or digit", hints=[Hint("Say what it is for", example)]
         )
+    project.refuse_installed()
     _ = project.history.head  # Raises where there are several.
     before = [] if empty else difference_from_models(project)
     writing = Writing(project, only_changes=not empty)

@@ -1,4 +1,4 @@
-"""The commands of the workflow: arguments, questions, and the boundary that turns an error into an exit code.
+"""The commands of the workflow: arguments and questions; `boundary` turns what they raise into exit codes.
 
 `tasks.py` and `python -m antarest.migration` (which `rollback.sh` calls) share the verbs and the words for each flag.
 """
@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from antarest.core.config import Config, load_config
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError, Hint, UsageError
-from antarest.core.persistence import redact
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, Hint, UsageError
 from antarest.migration import development, invoke_flags, report, rollback_script
-from antarest.migration.errors import CheckFailed, LossNotConfirmed, NotConfirmed, ResetNotConfirmed, UnexpectedFailure
+from antarest.migration.boundary import Session, guard, print_error
+from antarest.migration.errors import CheckFailed, LossNotConfirmed, NotConfirmed, ResetNotConfirmed
 from antarest.migration.history import HEAD
 from antarest.migration.loss import Agreement
-from antarest.migration.project import Project
-from antarest.migration.workflow import MigrationWorkflow
 
 if TYPE_CHECKING:
     from antarest.migration.plan import RollbackPlan
+    from antarest.migration.workflow import MigrationWorkflow
 
 HIDDEN = argparse.SUPPRESS
 FLAGS = {
@@ -51,41 +47,6 @@ class Verb:
 
     call: Callable[..., int]
     flags: tuple[str, ...] = ()
-
-
-class Session:
-    """What a command works with, made when it is first needed."""
-
-    def __init__(self, config: str | None, project: str | None) -> None:
-        self._config_path = config
-        self._project_path = project
-        self.progress = report.Progress(sys.stdout)
-
-    @cached_property
-    def project(self) -> Project:
-        """The Alembic project."""
-        return Project.load(self._project_path)
-
-    @cached_property
-    def config(self) -> Config:
-        """The configuration."""
-        return load_config(self._config_path)
-
-    @cached_property
-    def workflow(self) -> MigrationWorkflow:
-        """The workflow on the configured database, with progress on the standard output."""
-        return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress)
-
-    def introduce(self) -> None:
-        """Say which file was used and which database it names."""
-        print(report.fields([("configuration", str(self.config.source)), ("database", self.workflow.database)]))
-
-    def redact(self, text: str) -> str:
-        """Take the passwords of the configuration out of a text, where it was read."""
-        if "config" not in self.__dict__:
-            return text
-        urls = [url for url in (self.config.db.url, self.config.db.admin_url) if url is not None]
-        return redact(text, *urls)
 
 
 # ---- the verbs
@@ -208,8 +169,10 @@ def grant(session: Session) -> int:
 
 
 def write_rollback_script(session: Session) -> int:
-    """Write scripts/rollback.sh anew, after revision files were renamed, deleted or edited."""
-    path = rollback_script.write(session.project)
+    """Write rollback.sh anew, after revision files were renamed, deleted or edited; installed, say where it is."""
+    path = session.project.rollback_script
+    if path is None or not rollback_script.is_in_sync(session.project):
+        path = rollback_script.write(session.project)
     target, head = rollback_script.target(session.project.history)
     print(f"{path}: from {head} to {target}")
     return EXIT_DONE
@@ -277,7 +240,7 @@ def _ask(question: str, command: str) -> None:
         raise NotConfirmed(question, command)
 
 
-# ---- the boundary
+# ---- from the words to the verb
 
 
 def run(
@@ -289,41 +252,12 @@ def run(
         The exit code.
     """
     session = Session(config, project)
-    try:
+
+    def call() -> int:
         invoke_flags.refuse_empty({"config": config, "project": project, **options}, verb)
         return VERBS[verb].call(session, **options)
-    except KeyboardInterrupt:
-        session.progress.stop()
-        sys.stderr.write(f"\n{report.INTERRUPTED}")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
-        sys.stderr.close()
-        return EXIT_FAILED
-    except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
-        return _fail(session, error, debug=debug, json=options.get("json", False))
 
-
-def _fail(session: Session, error: Exception, *, debug: bool, json: bool) -> int:
-    known = error if isinstance(error, AntarestError) else UnexpectedFailure(session.redact(_one_line(error)))
-    session.progress.stop()
-    if debug:
-        sys.stderr.write(session.redact("".join(traceback.format_exception(error))))
-    sys.stdout.flush()
-    if json:
-        print(report.render_error_json(known))
-        return known.exit_code
-    return print_error(known)
-
-
-def print_error(error: AntarestError) -> int:
-    """Print an error, and return its exit code."""
-    sys.stderr.write(report.render_error(error))
-    return error.exit_code
-
-
-def _one_line(error: Exception) -> str:
-    first_line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+    return guard(session, call, debug=debug, json=options.get("json", False))
 
 
 def refuse_misplaced(words: Sequence[str], command: str) -> int:

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from antarest.core.config import DbConfig
 from antarest.core.persistence import translate_errors
 from antarest.migration.watch import SqliteConnection, postgres_connection
+
+_UNDEFINED_TABLE = "42P01"
 
 
 @contextmanager
@@ -52,12 +55,27 @@ def looking(db: DbConfig | URL) -> Iterator[Connection]:
 
 
 def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
-    """Read the revisions that the database records, sorted; none for an empty one."""
-    if not inspect(connection).has_table(version_table):
-        return ()
+    """Read the revisions that the database records, sorted, in one query; none for an empty one.
+
+    A transaction that the caller has begun goes on, also where the table is missing.
+    """
     quoted = connection.dialect.identifier_preparer.quote(version_table)
-    rows = connection.execute(text(f"SELECT version_num FROM {quoted}"))
+    # PostgreSQL takes nothing more in a transaction in which a statement failed, but for the way back.
+    begun = connection.begin_nested() if connection.in_transaction() else None
+    try:
+        rows = connection.execute(text(f"SELECT version_num FROM {quoted}")).all()
+    except DBAPIError as error:
+        if not _is_about_a_missing_table(error):
+            raise
+        (begun or connection).rollback()
+        return ()
+    if begun:
+        begun.commit()
     return tuple(sorted(row[0] for row in rows))
+
+
+def _is_about_a_missing_table(error: DBAPIError) -> bool:
+    return getattr(error.orig, "pgcode", None) == _UNDEFINED_TABLE or str(error.orig).startswith("no such table: ")
 
 
 def _is_absent(file: Path) -> bool:

@@ -13,7 +13,7 @@ from antarest.migration import report
 from antarest.migration.errors import PackageMissing
 
 if TYPE_CHECKING:
-    from antarest.migration.cli import Session
+    from antarest.migration.boundary import Session
     from antarest.migration.project import Project
 
 _STUDIES = "200"

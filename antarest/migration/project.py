@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antarest.core.errors import Hint
-from antarest.migration.errors import InvalidProject, PackageMissing, ProjectNotFound
+from antarest.core.location import INSTALLED, ROOT
+from antarest.migration.errors import InstalledCopy, InvalidProject, PackageMissing, ProjectNotFound
 from antarest.migration.history import History
 from antarest.migration.revision_files import read_history
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from antarest.migration.seeding import Seed
 
-_BESIDE_THE_PACKAGE = Path(__file__).parents[2] / "alembic.ini"
 _SECTION = "antarest"
 _LOOK = Hint("Mend it, then look again", "inv db.history")
 
@@ -52,14 +52,14 @@ class Project:
 
     @classmethod
     def load(cls, ini: str | Path | None = None) -> Project:
-        """Read a project's `alembic.ini`: the one named, else `./alembic.ini`, else the one beside this package.
+        """Read a project's `alembic.ini`: the one named, else `./alembic.ini`, else our own.
 
         Raises:
             ProjectNotFound: there is no such file.
             InvalidProject: it does not say where the revisions are.
         """
         here = Path("alembic.ini")
-        path = (Path(ini) if ini else here if here.is_file() else _BESIDE_THE_PACKAGE).absolute()
+        path = (Path(ini) if ini else here if here.is_file() else ROOT / "alembic.ini").absolute()
         if not path.is_file():
             raise ProjectNotFound(path)
         parser = configparser.ConfigParser({"here": str(path.parent)})
@@ -85,6 +85,15 @@ class Project:
             version_table=own.get("version_table", "alembic_version"),
         )
 
+    @classmethod
+    def own(cls) -> Project:
+        """The project of this code: what an application works with, wherever it is started.
+
+        Raises:
+            ProjectNotFound, InvalidProject: as for `load`.
+        """
+        return cls.load(ROOT / "alembic.ini")
+
     @property
     def root(self) -> Path:
         """The folder of the project."""
@@ -94,6 +103,15 @@ class Project:
     def is_checkout(self) -> bool:
         """Whether people work on it here: an installed copy is not under version control, and writes nothing."""
         return (self.root / ".git").exists()
+
+    def refuse_installed(self) -> None:
+        """Refuse to write into what was installed from a wheel: the next release replaces it.
+
+        Raises:
+            InstalledCopy: it is that.
+        """
+        if INSTALLED and self.root.resolve() == ROOT:
+            raise InstalledCopy(self.root)
 
     @cached_property
     def history(self) -> History:

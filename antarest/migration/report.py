@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from antarest.core.commands import spell
 from antarest.core.errors import AntarestError, Hint
+from antarest.core.location import INSTALLED, KIND
 from antarest.migration.history import BASE, Direction, Revision
 
 if TYPE_CHECKING:
@@ -22,10 +24,10 @@ if TYPE_CHECKING:
     from antarest.migration.workflow import HistoryEntry, Status
 
 _MESSAGE_WIDTH = 72
-INTERRUPTED = """\
+INTERRUPTED = spell("""\
 interrupted: a run that was not committed was rolled back
   See where the database is:   inv db.status
-"""
+""")
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -97,11 +99,17 @@ def status(status: Status, source: str, head_message: str) -> str:
             ("head" if len(status.heads) <= 1 else "heads", head),
             ("pending", pending),
             ("applied", applied),
-            ("unknown", f"{', '.join(status.unknown)} (not in this checkout)" if status.unknown else ""),
+            ("unknown", f"{', '.join(status.unknown)} (not in this {KIND})" if status.unknown else ""),
             ("missing rights", "; ".join(status.missing_grants)),
-            ("rollback.sh", "in sync" if status.rollback_script_in_sync else "out of date: inv db.rollback-script"),
+            ("rollback.sh", _rollback_script(status)),
         ]
     )
+
+
+def _rollback_script(status: Status) -> str:
+    if not status.rollback_script_in_sync:
+        return spell("out of date: inv db.rollback-script")
+    return status.rollback_script if INSTALLED else "in sync"  # In a checkout it is known where it is.
 
 
 def status_json(status: Status, source: str) -> str:
@@ -205,7 +213,8 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
         lines.append("nothing detected: the models match the migrations, and nothing was written")
     lines += [f"by hand        {each}: Alembic does not see it" for each in written.by_hand]
     if written.by_hand and not written.path:
-        lines.append('nothing was written. Write it into an empty revision:   inv db.revision --empty --message="..."')
+        command = spell('inv db.revision --empty --message="..."')
+        lines.append(f"nothing was written. Write it into an empty revision:   {command}")
     return "\n".join(lines)
 
 
@@ -221,7 +230,7 @@ def findings(found: Sequence[Finding]) -> str:
     if not found:
         facts = "one head, rollback.sh and diagram in sync, models equal to the migrations on both engines"
         return f"no findings: {facts}"
-    return "\n".join(f"{finding.check}: {finding.fact}\n    {finding.command}" for finding in found)
+    return "\n".join(f"{finding.check}: {finding.fact}\n    {spell(finding.command)}" for finding in found)
 
 
 def _some(ids: Sequence[str], shown: int = 3) -> str:

@@ -35,11 +35,18 @@ set -euo pipefail
 REVISION={revision}
 HEAD={head}
 
-root=$(cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")/{root}" && pwd)
-python=$root/.venv/bin/python3
+root=$(cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")/{root}" && pwd -P)
+python=$root/.venv/bin/python3 packages=$root
+case $root in
+    */antarest/_alembic)  # installed from a wheel, in <environment>/lib/python3.x/site-packages
+        packages=${{root%/antarest/_alembic}}
+        python=${{packages%/lib*/python*}}/bin/python3
+        ;;
+esac
 [ -x "$python" ] || python=python3
-export PYTHONPATH="$root${{PYTHONPATH:+:$PYTHONPATH}}"
-exec "$python" -m antarest.migration rollback "$@" --project="$root/{ini}" --to="$REVISION" --head="$HEAD"
+export PYTHONPATH="$packages${{PYTHONPATH:+:$PYTHONPATH}}"
+# -P: what lies in the working directory is none of ours.
+exec "$python" -P -m antarest.migration rollback "$@" --project="$root/{ini}" --to="$REVISION" --head="$HEAD"
 """
 
 
@@ -102,8 +109,10 @@ def write(project: Project) -> Path:
     """Write the script, whole or not at all.
 
     Raises:
+        InstalledCopy: the project is not one to work on.
         MultipleHeads: the history has no one head.
     """
+    project.refuse_installed()
     path, text = _path(project), render(project)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rollback-")

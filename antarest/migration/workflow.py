@@ -45,6 +45,7 @@ class Status:
         unknown: the current revisions that no file has.
         rollback_script_in_sync: whether `rollback.sh` goes where it should.
         missing_grants: the rights that the application's role lacks.
+        rollback_script: the path of `rollback.sh`; empty where the project has none.
     """
 
     engine: str
@@ -56,6 +57,7 @@ class Status:
     unknown: tuple[str, ...]
     rollback_script_in_sync: bool
     missing_grants: tuple[str, ...]
+    rollback_script: str = ""
 
     @property
     def at_head(self) -> bool:
@@ -104,9 +106,9 @@ class MigrationWorkflow:
     def from_config(
         cls, config: Config, project: Project | None = None, *, listener: Listener | None = None
     ) -> MigrationWorkflow:
-        """Bind a project (default: the one that `Project.load` finds) to the database of a configuration."""
+        """Bind a project (default: our own, wherever the program is started) to the database of a configuration."""
         return cls(
-            project or Project.load(),
+            project or Project.own(),
             config.db,
             environment=config.environment,
             source=config.source,
@@ -151,6 +153,7 @@ class MigrationWorkflow:
             unknown=history.unknown(current),
             rollback_script_in_sync=rollback_script.is_in_sync(self.project),
             missing_grants=tuple(grant.sql for grant in missing),
+            rollback_script=str(self.project.rollback_script or ""),
         )
 
     def history(self) -> list[HistoryEntry]:

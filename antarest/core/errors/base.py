@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from antarest.core.commands import spell
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -13,12 +15,16 @@ EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 EXIT_LOCKED = 4
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 NOTHING_CHANGED = "Nothing was changed."
 
 
 class Hint(NamedTuple):
-    """A way on: what it does, and the command that does it (empty where no command can)."""
+    """A way on: what it does, and the command that does it (empty where no command can).
+
+    Commands of ours are written as in a checkout (`inv db.status`); an error spells them as they are called here.
+    """
 
     text: str
     command: str = ""
@@ -50,6 +56,15 @@ class AntarestError(Exception):
         self.details = dict(details or {})
         self.state = state
         self.hints = tuple(hints)
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """What to do next, safest first, with our commands as they can be typed here."""
+        return tuple(Hint(hint.text, spell(hint.command)) for hint in self._hints)
+
+    @hints.setter
+    def hints(self, hints: tuple[Hint, ...]) -> None:
+        self._hints = hints
 
     def to_dict(self) -> dict[str, object]:
         """The error as plain data, for `--json`."""

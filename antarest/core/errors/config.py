@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Self
 
 from antarest.core.errors.base import EXIT_USAGE, AntarestError, Hint
@@ -138,23 +139,26 @@ class UnknownKey(ConfigError):
 
 
 class VariableUnset(ConfigError):
-    """A value names an environment variable that is not set.
+    """A value names an environment variable that is not set, or whose file cannot be read.
 
-    Why: `${NAME}` stands in the file, and the environment of this command does not have NAME: often a service that does
-    not see what a shell exports, or `sudo`, which drops it.
+    Why: `${NAME}` stands in the file, and the environment of this command has neither NAME nor NAME_FILE: often a
+    service that does not see what a shell exports, or `sudo`, which drops it. Or NAME_FILE names a file that is not
+    there, or that this user may not read.
 
     To do: set it where the command is started (`export NAME=...`, `Environment=` in a unit, `env_file` in a compose
-    file). Write `$${NAME}` where the text itself is meant.
+    file), or let `NAME_FILE` name a file that holds it. Write `$${NAME}` where the text itself is meant.
     """
 
     code = "config.E107"
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f"the environment variable {name} is not set",
-            hints=[Hint("Set it", f"export {name}=..."), Hint("Where ${...} is meant as text, write $${...}")],
-        )
+    def __init__(self, name: str, *, file: str = "", reason: str = "") -> None:
+        self.name, self.file, self.reason = name, file, reason
+        fact = f"the environment variable {name} is not set"
+        hints = [Hint("Set it", f"export {name}=..."), Hint("Where ${...} is meant as text, write $${...}")]
+        if reason:
+            fact = f"the file that {name}_FILE names cannot be read ({reason}): {file}"
+            hints = [Hint("Who may read it?", shlex.join(["ls", "-l", file]))]
+        super().__init__(fact, hints=hints)
 
 
 class InvalidValue(ConfigError):

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from antarest.core.errors import EXIT_USAGE, Hint
+from antarest.core.location import INSTALLED, KIND
 from antarest.migration.errors.base import MigrationError, shorten
+
+_LEAVE_THE_RELEASE = (
+    Hint("A newer release has upgraded the database: start that one, or roll back with its rollback.sh."),
+    Hint("See what this release has", "inv db.history"),
+)
 
 
 class ProjectNotFound(MigrationError):
@@ -66,12 +72,14 @@ class UnknownRevision(MigrationError):
     def __init__(self, revision: str, database: str, heads: Sequence[str], count: int, folder: str) -> None:
         self.revision = revision
         super().__init__(
-            f"the database is at revision {revision}, which this checkout does not contain",
+            f"the database is at revision {revision}, which this {KIND} does not contain",
             details={
                 "database": database,
                 "this code": f"head is {shorten(heads) or 'none'}, {count} revisions in {folder}",
             },
-            hints=[
+            hints=_LEAVE_THE_RELEASE
+            if INSTALLED
+            else [
                 Hint("Find the branch that has it, and roll back from there", _find(revision)),
                 Hint("Or start anew with this checkout (development only)", "inv db.reset"),
             ],

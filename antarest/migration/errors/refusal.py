@@ -163,6 +163,29 @@ class PackageMissing(MigrationError):
         )
 
 
+class InstalledCopy(MigrationError):
+    """Revisions are written and compared in a checkout; this copy was installed from a wheel.
+
+    Why: what lies in site-packages is replaced with the next release, and a revision written there would be lost.
+
+    To do: write the revision in a checkout, `make wheel`, and install that.
+    """
+
+    code = "db.E723"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            "this is an installed copy of the migrations, which the next release replaces",
+            details={"folder": str(folder)},
+            hints=[
+                Hint("Change the migrations in a checkout, and install what is built there", "make wheel"),
+                Hint("Or name the project to work on", "python -m antarest.migration check --project=PATH/alembic.ini"),
+            ],
+        )
+
+
 # ---- the checks
 
 

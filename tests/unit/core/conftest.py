@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from antarest.core.config import CHECKOUT, normalise_url
+from antarest.core.config import normalise_url
+from tests.support import ROOT
 from tests.support_config import Write
 from tests.support_connections import SECRET
 
@@ -44,7 +45,7 @@ def as_nobody() -> AsNobody:
             text=True,
             check=False,
             cwd="/",
-            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy.engine import URL
 
 from antarest.core import config as config_module
-from antarest.core.config import CHECKOUT, Config, DbConfig, ServerConfig, load_config, normalise_url
+from antarest.core.config import Config, DbConfig, ServerConfig, load_config, normalise_url
 from antarest.core.errors import (
     EXIT_USAGE,
     NOTHING_CHANGED,
     ConfigNotFound,
 )
+from tests.support import ROOT
 from tests.support_config import POSTGRESQL, Write, load, names
 
 
@@ -127,7 +128,7 @@ def test_no_representation_shows_a_password(write: Write) -> None:
 def test_the_file_is_searched_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """--config, ANTAREST_CONF, the working directory, the root of the checkout, the default that is shipped."""
     root, cwd = tmp_path / "checkout", tmp_path / "cwd"
-    monkeypatch.setattr(config_module, "CHECKOUT", root)
+    monkeypatch.setattr(config_module, "ROOT", root)
     given = names(tmp_path, "given", "given.yaml")
     environ = {"ANTAREST_CONF": str(names(tmp_path, "variable", "variable.yaml"))}
     order = [
@@ -164,15 +165,15 @@ def test_environment_and_working_directory_are_those_of_the_process(
 
 
 def test_the_default_that_is_shipped_is_a_file_in_the_root_of_the_checkout() -> None:
-    config = load(CHECKOUT / "resources" / "application.yaml")
+    config = load(ROOT / "resources" / "application.yaml")
 
-    assert config.db == DbConfig(URL.create("sqlite", database=str(CHECKOUT / "antarest.db")))
+    assert config.db == DbConfig(URL.create("sqlite", database=str(ROOT / "antarest.db")))
     assert config.environment == "development"
     assert config.server == ServerConfig()
 
 
 def test_every_setting_is_shown_in_the_default_that_is_shipped() -> None:
-    text = (CHECKOUT / "resources" / "application.yaml").read_text()
+    text = (ROOT / "resources" / "application.yaml").read_text()
 
     for key in config_module._KEYS:
         assert f"{key.rpartition('.')[2]}:" in text

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, NullPool, QueuePool, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
-from antarest.core.config import CHECKOUT, DbConfig, normalise_url
+from antarest.core.config import DbConfig, normalise_url
 from antarest.core.errors import (
     AntarestError,
     ConfigNotFound,
@@ -21,7 +21,7 @@ from antarest.core.errors import (
     UsageError,
 )
 from antarest.core.persistence import create_db_engine, translate_errors, upgrade_db
-from tests.support import ConfigFile
+from tests.support import ROOT, ConfigFile
 from tests.support_connections import SECRET, sqlite_url
 
 
@@ -114,7 +114,7 @@ def test_models_load_neither_alembic_nor_a_driver() -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
     assert done.stdout.strip() == "set()"
@@ -129,7 +129,7 @@ def test_upgrade_db_upgrades_the_database_that_a_configuration_names(
     upgrade_db(file)
     upgrade_db(str(file))
 
-    heads = ScriptDirectory(str(CHECKOUT / "alembic")).get_heads()
+    heads = ScriptDirectory(str(ROOT / "alembic")).get_heads()
     engine = create_db_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == heads

@@ -23,6 +23,7 @@ from antarest.core.errors import (
 )
 from antarest.migration import cli, report
 from antarest.migration.__main__ import main
+from antarest.migration.boundary import Session
 from antarest.migration.cli import FLAGS, VERBS, Verb
 from antarest.migration.invoke_flags import find_swallowed
 from tests.refusals import SECRET, Refusal, invoke_tasks, parse
@@ -167,7 +168,7 @@ def test_a_swallowed_flag_is_printed_as_every_error(capsys: Capture) -> None:
 
 # ---- the boundary
 
-Ends = Callable[[cli.Session], int]
+Ends = Callable[[Session], int]
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def run_verb(monkeypatch: pytest.MonkeyPatch, config_file: ConfigFile) -> Callab
 def raising(error: BaseException) -> Ends:
     """A verb that reads the configuration and ends with this error."""
 
-    def call(session: cli.Session) -> int:
+    def call(session: Session) -> int:
         _ = session.config
         raise error
 
@@ -245,7 +246,7 @@ def test_an_interruption_is_no_error_of_ours(run_verb: Callable[..., int], capsy
 
 
 def test_a_session_reads_nothing_before_it_is_asked(tmp_path: Path) -> None:
-    session = cli.Session(str(tmp_path / "nowhere.yaml"), str(tmp_path / "nowhere.ini"))
+    session = Session(str(tmp_path / "nowhere.yaml"), str(tmp_path / "nowhere.ini"))
 
     assert session.redact("a text") == "a text"
 

@@ -43,9 +43,11 @@ from antarest.migration.loss import Loss
 from antarest.migration.report import render_error, render_error_json
 from antarest.migration.rows import NoValidRow
 from antarest.migration.scratch import NoPostgres
+from antarest.web import errors as app
 from tests.refusals import SECRET, exists, parse
 
-FAMILIES = {AntarestError, ConfigError, DatabaseError, MigrationError}  # never raised themselves
+FAMILIES = {AntarestError, ConfigError, DatabaseError, MigrationError, app.AppError}  # never raised themselves
+PROGRAM = "python3 antarest/main.py"
 FILE = Path("/srv/antarest/application.yaml")
 FOLDER = Path("/srv/antarest/alembic/versions")
 DATABASE = "postgresql://antarest:***@db1:5432/antarest"
@@ -91,6 +93,7 @@ EXAMPLES = [
     from_sqlite(sqlite3.SQLITE_BUSY, "database is locked"),
     errors.ProjectNotFound(FOLDER / "alembic.ini"),
     errors.InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", [Hint("Mend it", "inv db.history")]),
+    errors.InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
     errors.UnknownRevision("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
     errors.MultipleHeads(IDS),
     errors.InvalidRevisionFile(FOLDER / "a.py", "line 3: invalid syntax"),
@@ -122,6 +125,25 @@ EXAMPLES = [
     errors.CheckFailed(2),
     GrantRefused([Grant(("SELECT", "INSERT"), "TABLE", "public", "study", "app")] * 30, DATABASE, "permission denied"),
     NoPostgres({"url": "it is not set", "testcontainers": "no Docker engine answers", "embedded": "not installed"}),
+    app.PortTaken("127.0.0.1", 8080, holder="python3 antarest/main.py (process 4711)", command=PROGRAM),
+    app.HostNotOurs("10.1.2.3", "cannot assign requested address", command=PROGRAM),
+    app.PortForbidden(80, "permission denied", command=PROGRAM),
+    app.SchemaBehind(DATABASE, IDS[:2], IDS[2:], IDS[-1], f"{PROGRAM} --auto-upgrade-db"),
+    app.SchemaAhead("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
+    app.RightsMissing(DATABASE, "permission denied for table study"),
+    app.NotInstalled("this Python has no package fastapi: /usr/bin/python3", "antarest/main.py"),
+    app.RequestError("Bad Request"),
+    app.NoSuchRoute(),
+    app.StudyNotFound("x" * 300),
+    app.PageNotFound(7, 3),
+    app.MethodNotAllowed(),
+    app.InvalidRequest({f"parameter{number}": "should be a whole number" for number in range(30)}),
+    app.RequestTooLong(16_384),
+    app.HeadersTooLarge(16_384),
+    app.MalformedRequest(),
+    app.Failure(),
+    app.Stopping(),
+    app.DatabaseSilent(20.0),
     NoValidRow("study", "the column type has a CHECK that nothing satisfies"),
 ]
 
@@ -182,6 +204,9 @@ def test_a_code_tells_what_an_error_is_about(error: AntarestError) -> None:
     if isinstance(error, ConfigError):
         assert family in {"config", "usage"}
         assert error.exit_code == EXIT_USAGE
+    elif isinstance(error, app.AppError):
+        assert (family, number[0] in "145") == ("app", True)
+        assert error.exit_code in {EXIT_FAILED, EXIT_USAGE}
     elif isinstance(error, MigrationError):
         assert (family, number[0] in "25678") == ("db", True)
         assert error.exit_code in {EXIT_FAILED, EXIT_USAGE}

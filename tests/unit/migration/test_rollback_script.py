@@ -91,9 +91,25 @@ def test_it_calls_the_workflow_on_its_own_project_from_any_folder(tmp_path: Path
     search, *arguments = called.stdout.splitlines()
     assert search.split(":")[0] == str(root)
     assert arguments == [
-        *("-m", "antarest.migration", "rollback", "--dry-run", "--config=a b"),
+        *("-P", "-m", "antarest.migration", "rollback", "--dry-run", "--config=a b"),
         *(f"--project={root}/alembic.ini", "--to=b1", "--head=c1"),
     ]
+
+
+@pytest.mark.parametrize("library", ["lib/python3.13/site-packages", "lib64/python3.11/dist-packages"])
+def test_installed_it_calls_the_python_of_its_environment(tmp_path: Path, library: str) -> None:
+    packages = tmp_path / "an environment" / library
+    path = rollback_script.write(project(packages / "antarest" / "_alembic", **LINE))
+    python = tmp_path / "an environment" / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$PYTHONPATH" "$@"\n')
+    python.chmod(0o755)
+
+    called = subprocess.run([path], cwd="/", capture_output=True, text=True, check=True)
+
+    search, *arguments = called.stdout.splitlines()
+    assert search.split(":")[0] == str(packages)
+    assert f"--project={packages}/antarest/_alembic/alembic.ini" in arguments
 
 
 def test_a_script_is_parsed_back(tmp_path: Path) -> None:

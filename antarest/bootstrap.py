@@ -1,0 +1,48 @@
+"""How a program begins, before anything of it can be relied on: it needs the standard library only.
+
+Run as a script from a checkout, with whatever Python there is, it says what to do first instead of a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib.util import find_spec
+
+_OLDEST = (3, 11)
+_PACKAGES = ("alembic", "fastapi", "fastapi_offline", "psycopg2", "pydantic", "sqlalchemy", "uvicorn", "yaml")
+_USAGE = 2
+
+
+def prepare(script: str) -> int:
+    """Look whether a program can run here; nothing is imported for it.
+
+    Args:
+        script: its file in the checkout, such as `antarest/main.py`.
+
+    Returns:
+        The exit code: 0 when it can. Else it was said what to do.
+    """
+    # Nothing has begun yet, so a signal ends it at once; the first process of a container has no default for this.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda number, _frame: os._exit(128 + number))
+    if sys.version_info < _OLDEST:
+        found = ".".join(str(part) for part in sys.version_info[:2])
+        return _refuse(f"Python {found} is too old; 3.11 or newer is needed", script)
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        return _refuse(f"this Python has no package {missing[0]}: {sys.executable}", script)
+    return 0
+
+
+def _refuse(fact: str, script: str) -> int:
+    """Print an error in the shape of all others, whose classes may need what is missing."""
+    lines = [
+        f"error app.E106: {fact}",
+        "Nothing was changed.",
+        "  Install what is needed:    make install",
+        f"  Then start it with that:   .venv/bin/python {script}",
+    ]
+    sys.stderr.write("\n".join(lines) + "\n")
+    return _USAGE

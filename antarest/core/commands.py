@@ -1,0 +1,48 @@
+"""How our commands are called from here. Everywhere else they are written as in a checkout: `inv db.status`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from antarest.core.location import ROOT
+
+PROGRAM: Final = "antarest-db"
+_TASK: Final = re.compile(r"\binv db\.(?=[a-z])")
+
+
+def spell(text: str) -> str:
+    """The text with our commands as they can be typed here.
+
+    They stay as they are where Invoke and `tasks.py` are at hand. Installed, `inv db.status` is `antarest-db status`,
+    with the folder of the program where the shell would not find it.
+    """
+    return _TASK.sub(lambda _: _prefix(), text) if "inv db." in text else text
+
+
+def typed(program: str) -> str:
+    """What to type for a program of this environment: its name, or its path where the shell would not find it.
+
+    Returns:
+        An empty text where there is no such program.
+    """
+    path = Path(sys.executable).parent / program
+    if not os.access(path, os.X_OK):
+        return ""
+    found = shutil.which(program)
+    return program if found and Path(found).samefile(path) else shlex.quote(str(path))
+
+
+@cache
+def _prefix() -> str:
+    if (ROOT / "tasks.py").is_file() and find_spec("invoke"):
+        return "inv db."
+    program = typed(PROGRAM)
+    return f"{program} " if program else f"{shlex.quote(sys.executable)} -m antarest.migration "

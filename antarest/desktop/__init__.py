@@ -1,0 +1,1 @@
+"""The local desktop application: pages over the database, one running instance for each."""

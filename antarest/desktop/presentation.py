@@ -1,0 +1,140 @@
+"""How values are written on a page: times, sizes and numbers, and names that may hold anything at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from antarest import __version__
+from antarest.desktop.diagram import HEADER
+from antarest.study.model import PublicMode, StudyContentStatus
+
+if TYPE_CHECKING:
+    from antarest.desktop.forest import Study
+
+FOLDER = Path(__file__).parent
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_THOUSAND = 1000.0
+_TEN = 9.95  # shown with one decimal below it
+_FILES = {
+    StudyContentStatus.WARNING.name: ("warn", "files with warnings"),
+    StudyContentStatus.ERROR.name: ("bad", "files with errors"),
+}
+
+
+def environment() -> Environment:
+    """The templates. What is put into them is escaped, and a name that they do not know is an error."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    made.globals |= {"version": __version__, "header": HEADER}
+    made.filters |= {
+        "bytes": size,
+        "code": code,
+        "count": count,
+        "day": day,
+        "isolate": isolate,
+        "marked": marked,
+        "moment": moment,
+        "query": query,
+        "rights": rights,
+        "sentence": sentence,
+        "state": lambda study: list(state(study)),
+    }
+    return made
+
+
+def size(number: int) -> str:
+    """A number of bytes as a person reads it, such as `1.4 MB`."""
+    value, unit = float(number), 0
+    while round(value) >= _THOUSAND and unit < len(_UNITS) - 1:
+        value, unit = value / _THOUSAND, unit + 1
+    if unit == 0:
+        return count(number, "byte")
+    return f"{value:.1f} {_UNITS[unit]}" if value < _TEN else f"{value:.0f} {_UNITS[unit]}"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number of things, such as `1 study` or `2,000 studies`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def day(time: datetime, *, year: bool = True) -> Markup:
+    """A day, such as `3 Nov 2026`; the moment is in the tooltip."""
+    shown = f"{time.day} {time:%b}" + (f" {time.year}" if year else "")
+    return Markup('<time datetime="{}Z" title="{}">{}</time>').format(_iso(time), _moment(time), shown)
+
+
+def moment(time: datetime) -> Markup:
+    """A moment, such as `3 Nov 2026, 14:05 UTC`."""
+    return Markup('<time datetime="{}Z">{}</time>').format(_iso(time), _moment(time))
+
+
+def _iso(time: datetime) -> str:
+    return time.replace(microsecond=0, tzinfo=None).isoformat()
+
+
+def _moment(time: datetime) -> str:
+    return f"{time.day} {time:%b} {time.year}, {time:%H:%M} UTC"
+
+
+def isolate(name: str) -> Markup:
+    """A name inside a sentence: one that is written from right to left does not turn the words around it."""
+    return Markup("<bdi>{}</bdi>").format(name)
+
+
+def marked(name: str, search: str) -> Markup:
+    """A name with what was searched for marked in it."""
+    if not search:
+        return escape(name)
+    parts = re.split(f"({re.escape(search)})", name, flags=re.IGNORECASE)
+    # Every second part is what was found.
+    return Markup("").join(Markup("<mark>{}</mark>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
+def code(text: str) -> Markup:
+    """The words of a docstring: what stands between backquotes is code."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
+def query(parameters: Sequence[tuple[str, object]]) -> str:
+    """Parameters as they stand in an address."""
+    return urlencode([(name, str(value)) for name, value in parameters])
+
+
+def sentence(text: str) -> str:
+    """A text that begins with a capital letter; the rest stays as it was written."""
+    return text[:1].upper() + text[1:]
+
+
+def rights(mode: PublicMode) -> str:
+    """What everybody may do with a study."""
+    return {"NONE": "not see it", "READ": "read it", "EXECUTE": "read and run it", "EDIT": "change it"}.get(
+        mode.name, "do everything with it"
+    )
+
+
+def state(study: Study) -> Iterator[tuple[str, str]]:
+    """What is to be known before a study is opened: the kind of each badge, and its text."""
+    if study.missing_since:
+        yield "bad", "files missing"
+    elif study.content_status in _FILES:
+        yield _FILES[study.content_status]
+    if study.is_generating:
+        yield "accent", "being generated"
+    elif study.is_variant and not study.is_generated:
+        yield "", "not generated"
+    if study.archived:
+        yield "", "archived"

@@ -1,0 +1,129 @@
+"""The desktop application as a program: one start, from the upgrade to the last request."""
+
+from __future__ import annotations
+
+import threading
+import time
+import webbrowser
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
+
+from antarest.core.errors import EXIT_DONE, AntarestError
+from antarest.core.urls import is_memory
+from antarest.desktop.instance import Record, Seat, answers, take_or_find
+from antarest.migration.boundary import guard
+from antarest.migration.errors import InMemoryDatabase, UnexpectedFailure
+from antarest.web.errors import PortForbidden, PortTaken
+from antarest.web.launch import Settings, require_head, run, serve_app
+from antarest.web.serving import bind
+
+if TYPE_CHECKING:
+    import socket
+
+    from fastapi import FastAPI
+
+    from antarest.migration.boundary import Session
+
+HOST = "127.0.0.1"  # Never another one: this application is for whoever sits here.
+_ANSWERS_WITHIN = 30.0
+_POLL = 0.05
+
+
+def launch(settings: Settings, *, browser: bool = True) -> int:
+    """Start the desktop application, or show the one that runs already.
+
+    Args:
+        settings: what the command line says.
+        browser: whether a browser is opened.
+
+    Returns:
+        The exit code: that of the upgrade, when it failed and trying again did not mend it.
+    """
+    return run(settings, lambda session: _launch(session, settings, browser=browser))
+
+
+def _launch(session: Session, settings: Settings, *, browser: bool) -> int:
+    session.introduce()
+    if is_memory(session.config.db.url):
+        raise InMemoryDatabase(session.config.source)
+    with Seat(session.config.db.url) as seat:
+        other = take_or_find(seat, lambda record: session.say(("waiting", _waiting_for(record))))
+        if other:
+            session.say(("running", f"{other.url} (process {other.pid})"))
+            _show(session, other.url, browser=browser)
+            return EXIT_DONE
+        return _serve(session, settings, seat, browser=browser)
+
+
+def _waiting_for(record: Record) -> str:
+    if record.port:
+        return f"the application runs already (process {record.pid}), and does not answer at once"
+    return f"another start (process {record.pid}) is upgrading this database"
+
+
+def _serve(session: Session, settings: Settings, seat: Seat, *, browser: bool) -> int:
+    """Upgrade, and serve what came of it: the application, or the page that says what is wrong."""
+    from antarest.desktop.failure import Stage  # FastAPI: not for a second start, which only opens a page.
+    from antarest.web import logs
+
+    logs.configure(session.redact)
+    with _bind(session, settings) as bound:
+        record = replace(Record(), port=bound.getsockname()[1])
+        stage = Stage(session.config, record.id, lambda: _attempt(session, settings, record.id))
+        if stage.error:
+            session.say(("page", f"{record.url} says what to do"))
+
+        def greet(_address: str) -> None:
+            # In a thread: a browser may take its time to start, and the server has to answer it meanwhile.
+            threading.Thread(target=_greet, args=[session, seat, record, browser], daemon=True).start()
+
+        code = serve_app(session, stage, bound, command=settings.program, on_ready=greet)
+    return stage.error.exit_code if stage.error else code
+
+
+def _bind(session: Session, settings: Settings) -> socket.socket:
+    """The port that was asked for, else the configured one, else a free one."""
+    if settings.port is not None:
+        return bind(HOST, settings.port, command=settings.program)
+    try:
+        return bind(HOST, session.config.server.port, command=settings.program)
+    except (PortTaken, PortForbidden) as error:
+        session.say(("port", f"{error.message}; taking a free one"))
+        return bind(HOST, 0, command=settings.program)
+
+
+def _attempt(session: Session, settings: Settings, instance: str) -> FastAPI | AntarestError:
+    """Upgrade the database, and make the application; an error is printed, and returned."""
+    from antarest.desktop.application import create_desktop_app
+
+    try:
+        require_head(session, upgrade=True, command=settings.command())
+        return create_desktop_app(session.config, session.project, instance)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page can say more than a window that closes
+        reason = error
+
+        def again() -> NoReturn:
+            raise reason
+
+        guard(session, again, debug=settings.debug)
+        return _known(session, error)
+
+
+def _known(session: Session, error: Exception) -> AntarestError:
+    if isinstance(error, AntarestError):
+        return error
+    return UnexpectedFailure(session.redact(f"{type(error).__name__}: {error}".partition("\n")[0]))
+
+
+def _greet(session: Session, seat: Seat, record: Record, browser: bool) -> None:
+    """Wait until the application answers, tell other starts where it is, and open it."""
+    deadline = time.monotonic() + _ANSWERS_WITHIN
+    while not answers(record) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    seat.write(record)
+    _show(session, record.url, browser=browser)
+
+
+def _show(session: Session, url: str, *, browser: bool) -> None:
+    if browser and not webbrowser.open(url):
+        session.say(("browser", f"none was found; open {url} yourself"))

@@ -1,0 +1,32 @@
+"""The local desktop application: `python3 antarest/gui.py`, or `antarest-desktop` where it is installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # A script finds its own folder first on the path, where `core` or `study` would hide packages of that name.
+    # Instead: the folder above, so that the code beside it runs, whatever is installed.
+    _HERE = Path(__file__).resolve().parent
+    sys.path[:] = [str(_HERE.parent), *(each for each in sys.path if each != str(_HERE))]
+
+from antarest import bootstrap
+
+
+def main() -> int:
+    """Start the desktop application as the command line says, and return the exit code."""
+    code = bootstrap.prepare("antarest/gui.py")
+    if code:
+        return code
+    from antarest.desktop import program  # Only now is it known that what they import is there.
+    from antarest.web import arguments
+
+    parser = arguments.parser("Upgrade the database, and show it in the browser of this computer.")
+    parser.add_argument("--no-browser", action="store_true", help="open no browser; the address is printed anyway")
+    found = parser.parse_args()
+    return program.launch(arguments.read(parser, sys.argv[1:]), browser=not found.no_browser)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""The server: `python3 antarest/main.py`, or `antarest` where it is installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # A script finds its own folder first on the path, where `core` or `study` would hide packages of that name.
+    # Instead: the folder above, so that the code beside it runs, whatever is installed.
+    _HERE = Path(__file__).resolve().parent
+    sys.path[:] = [str(_HERE.parent), *(each for each in sys.path if each != str(_HERE))]
+
+from antarest import bootstrap
+
+
+def main() -> int:
+    """Launch the server as the command line says, and return the exit code."""
+    code = bootstrap.prepare("antarest/main.py")
+    if code:
+        return code
+    from antarest.web import arguments, launch  # Only now is it known that what they import is there.
+
+    parser = arguments.parser("Serve the database of AntaREST over HTTP, for reading.")
+    parser.add_argument("--host", type=arguments.text, help="where to listen (default: server.host, else 127.0.0.1)")
+    parser.add_argument("--auto-upgrade-db", action="store_true", help="upgrade the database first, where it is older")
+    return launch.launch(arguments.read(parser, sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

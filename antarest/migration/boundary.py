@@ -1,0 +1,114 @@
+"""The boundary of each program: what it works with, and how an error becomes a text and an exit code.
+
+`python -m antarest.migration`, Invoke's tasks and the launchers share it, so that they fail alike.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from functools import cached_property
+
+from antarest.core.config import Config, load_config
+from antarest.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, AntarestError
+from antarest.core.persistence import redact
+from antarest.migration import report
+from antarest.migration.errors import UnexpectedFailure
+from antarest.migration.project import Project
+from antarest.migration.workflow import MigrationWorkflow
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived: whatever runs is undone as it is for Ctrl-C."""
+
+
+class Session:
+    """What a command works with, made when it is first needed."""
+
+    def __init__(self, config: str | None, project: str | Project | None) -> None:
+        self._config_path = config
+        self._project = project
+        self.progress = report.Progress(sys.stdout)
+
+    @cached_property
+    def project(self) -> Project:
+        """The Alembic project."""
+        return self._project if isinstance(self._project, Project) else Project.load(self._project)
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration."""
+        return load_config(self._config_path)
+
+    @cached_property
+    def workflow(self) -> MigrationWorkflow:
+        """The workflow on the configured database, with progress on the standard output."""
+        return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress)
+
+    def introduce(self) -> None:
+        """Say which file was used and which database it names."""
+        self.say(("configuration", str(self.config.source)), ("database", self.workflow.database))
+
+    def say(self, *facts: tuple[str, str]) -> None:
+        """Print facts, one a line."""
+        self.print(report.fields(facts))
+
+    def print(self, text: str) -> None:
+        """Print a text at once: whoever reads a pipe should not wait for the end."""
+        print(text, flush=True)
+
+    def redact(self, text: str) -> str:
+        """Take the passwords of the configuration out of a text, where it was read."""
+        if "config" not in self.__dict__:
+            return text
+        urls = [url for url in (self.config.db.url, self.config.db.admin_url) if url is not None]
+        return redact(text, *urls)
+
+
+def guard(session: Session, call: Callable[[], int], *, debug: bool = False, json: bool = False) -> int:
+    """Do what a command does, and print its error, if it ends with one.
+
+    Args:
+        session: what it works with.
+        call: what it does; returns the exit code.
+        debug: whether the traceback of an error is shown too.
+        json: whether an error is printed as JSON, on the standard output.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        return call()
+    except KeyboardInterrupt as interruption:
+        session.progress.stop()
+        sys.stderr.write(f"\n{report.INTERRUPTED}")
+        return EXIT_TERMINATED if isinstance(interruption, Terminated) else EXIT_INTERRUPTED
+    except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
+        sys.stderr.close()
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
+        return _fail(session, error, debug=debug, json=json)
+
+
+def print_error(error: AntarestError) -> int:
+    """Print an error, and return its exit code."""
+    sys.stderr.write(report.render_error(error))
+    return error.exit_code
+
+
+def _fail(session: Session, error: Exception, *, debug: bool, json: bool) -> int:
+    known = error if isinstance(error, AntarestError) else UnexpectedFailure(session.redact(_one_line(error)))
+    session.progress.stop()
+    if debug:
+        sys.stderr.write(session.redact("".join(traceback.format_exception(error))))
+    sys.stdout.flush()
+    if json:
+        print(report.render_error_json(known))
+        return known.exit_code
+    return print_error(known)
+
+
+def _one_line(error: Exception) -> str:
+    first_line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__

@@ -1,0 +1,169 @@
+"""How the application is launched, step by step; the server and the desktop application take the same steps.
+
+Configuration, port, database, and only then the application itself: what cannot work is said before anything changes,
+and what is slow to import is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from antarest.core.errors import EXIT_DONE
+from antarest.core.persistence import redact_url
+from antarest.migration import report
+from antarest.migration.boundary import Session, Terminated, guard
+from antarest.migration.project import Project
+from antarest.migration.workflow import MigrationWorkflow
+from antarest.web.arguments import Settings
+from antarest.web.errors import SchemaAhead, SchemaBehind
+from antarest.web.serving import address_of, bind, serve
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp
+
+__all__ = ["Settings", "bind", "launch", "make_app", "require_head", "run", "serve_app", "upgrade_to_head"]
+
+
+def launch(settings: Settings) -> int:
+    """Launch the server, and serve until it is stopped.
+
+    Returns:
+        The exit code.
+    """
+    return run(settings, lambda session: _launch(session, settings))
+
+
+def run(settings: Settings, body: Callable[[Session], int]) -> int:
+    """Do what a program does with the configured database, and print its error, if it ends with one.
+
+    Ctrl-C and SIGTERM undo what is not finished.
+
+    Args:
+        settings: what the command line says.
+        body: what the program does; returns the exit code.
+
+    Returns:
+        The exit code.
+    """
+    session = Session(settings.config, Project.own())
+    with _terminating():
+        return guard(session, lambda: body(session), debug=settings.debug)
+
+
+def _launch(session: Session, settings: Settings) -> int:
+    session.introduce()
+    server = session.config.server
+    host, port = settings.host or server.host, server.port if settings.port is None else settings.port
+    with bind(host, port, command=settings.program) as bound:
+        require_head(session, upgrade=settings.auto_upgrade_db, command=settings.command("--auto-upgrade-db"))
+        return serve_app(session, make_app(session), bound, command=settings.program)
+
+
+def require_head(session: Session, *, upgrade: bool, command: str) -> None:
+    """Refuse a database that is not at the head of this code, or upgrade it.
+
+    At head, this is one query, and nothing is locked or imported for it.
+
+    Args:
+        session: what names the database.
+        upgrade: whether an older one is upgraded.
+        command: what starts this program and upgrades first, for the error.
+
+    Raises:
+        SchemaBehind: revisions are pending, and nobody said that they should run.
+        SchemaAhead: the database is at a revision that this code does not have.
+        AntarestError: the database cannot be reached, or the upgrade failed and was rolled back.
+    """
+    # As the application, which may have another role than migrations: it must be able to read this much.
+    project = session.project
+    application = MigrationWorkflow(project, replace(session.config.db, admin_url=None), source=session.config.source)
+    history, database = project.history, redact_url(session.config.db.url)
+    head, current = history.head, application.current()
+    if unknown := history.unknown(current):
+        raise SchemaAhead(unknown[0], database, history.heads, len(history), project.folder)
+    pending = history.pending(current)
+    if pending and not upgrade:
+        raise SchemaBehind(database, current, pending, head, command)
+    if pending:
+        upgrade_to_head(session)
+        current = application.current()
+    session.say(("schema", f"{report.position(current)} (head)"))
+
+
+def upgrade_to_head(session: Session) -> None:
+    """Upgrade the database, with a line for each revision.
+
+    Raises:
+        AntarestError: the upgrade failed and was rolled back.
+    """
+    workflow = session.workflow
+    pending = workflow.pending()
+    if pending:
+        start = report.position(workflow.current())
+        session.say(("upgrade", f"{start} -> {pending[-1].id} ({report.count(len(pending), 'revision')})"))
+    session.print(report.move(workflow.upgrade(), "upgraded"))
+
+
+def make_app(session: Session) -> FastAPI:
+    """Make the application, and let it log without passwords."""
+    from antarest.web import logs  # With FastAPI: not before it is known that there is something to serve.
+    from antarest.web.application import create_app
+
+    logs.configure(session.redact)
+    return create_app(session.config, session.project)
+
+
+def serve_app(
+    session: Session,
+    app: ASGIApp,
+    bound: socket.socket,
+    *,
+    command: str,
+    on_ready: Callable[[str], None] | None = None,
+) -> int:
+    """Serve until Ctrl-C or SIGTERM, and say where, and how it ended.
+
+    Args:
+        session: who says it.
+        app: the application.
+        bound: what `bind` returned.
+        command: the program, for the ways on that an error names.
+        on_ready: called with the address when connections are accepted.
+
+    Returns:
+        The exit code.
+    """
+    address = address_of(bound)
+
+    def ready() -> None:
+        session.say(("listening", address))
+        if on_ready:
+            on_ready(address)
+
+    code = serve(app, bound, on_ready=ready, command=command)
+    session.print("stopped" if code == EXIT_DONE else "stopped; running requests were cut off")
+    return code
+
+
+@contextmanager
+def _terminating() -> Iterator[None]:
+    """Let SIGTERM end whatever runs inside as Ctrl-C does: the first process of a container has no default for it."""
+
+    def terminate(_signal: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = [(each, signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM)]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)

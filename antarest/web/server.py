@@ -1,0 +1,51 @@
+"""uvicorn, as this project runs it: one process, plain HTTP, quiet, and gone when it is told to go."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from antarest.web.protocol import Protocol
+
+GRACE: Final = 10
+"""The seconds that running requests get to finish when the server stops."""
+
+_KEEP_ALIVE: Final = 5
+
+
+class Server(uvicorn.Server):
+    """A server that says when it is ready, and returns when it has stopped, whatever stopped it."""
+
+    def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            http=Protocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=GRACE,
+        )
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._on_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal wants it
+        """Stop; a second Ctrl-C does not wait for running requests."""
+        # The method of the base would remember the signal as well, to raise it again at the end.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True

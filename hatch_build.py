@@ -1,0 +1,27 @@
+"""What the wheel carries beside the package: a small mirror of the checkout, with its migrations and `alembic.ini`.
+
+It lies inside the package: a folder `alembic/` at the top of site-packages would land in the library of that name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+MIRROR = "antarest/_alembic"
+MIRRORED = {
+    "alembic.ini": "alembic.ini",
+    "alembic": "alembic",
+    "scripts/rollback.sh": "scripts/rollback.sh",
+    "resources/installed.yaml": "resources/application.yaml",
+}
+
+
+class MirrorHook(BuildHookInterface[Any]):
+    """Adds the mirror. An editable installation goes without: it uses the checkout itself."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Called by hatchling before it builds a wheel; `version` is `standard` or `editable`."""
+        if version != "editable":
+            build_data["force_include"] |= {source: f"{MIRROR}/{target}" for source, target in MIRRORED.items()}

@@ -1,0 +1,83 @@
+"""How our commands are spelled, by where they are called from."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from antarest.core import commands
+from antarest.core.errors import AntarestError, Hint
+
+STATUS = "inv db.status --config=PATH"
+
+
+@pytest.fixture(autouse=True)
+def _asked_anew() -> Iterator[None]:
+    commands._prefix.cache_clear()
+    yield
+    commands._prefix.cache_clear()
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The programs of an environment with our program, outside of a checkout; they are not on the PATH."""
+    programs = tmp_path / "an environment" / "bin"
+    programs.mkdir(parents=True)
+    shutil.copy("/bin/true", programs / commands.PROGRAM)
+    monkeypatch.setattr(commands, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    return programs
+
+
+def test_in_a_checkout_they_are_tasks_of_invoke() -> None:
+    assert commands.spell(STATUS) == STATUS
+
+
+def test_where_invoke_is_missing_they_are_not(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (environment.parents[1] / "tasks.py").touch()
+    assert commands.spell(STATUS) == STATUS
+
+    commands._prefix.cache_clear()
+    monkeypatch.setattr(commands, "find_spec", lambda _: None)
+
+    assert commands.spell(STATUS) == f"'{environment}/antarest-db' status --config=PATH"
+
+
+def test_installed_they_are_our_program(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{environment}:/bin")
+
+    assert commands.spell(STATUS) == "antarest-db status --config=PATH"
+
+
+def test_another_program_of_that_name_is_not_ours(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy("/bin/false", tmp_path / commands.PROGRAM)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{environment}")
+
+    assert commands.spell("inv db.status") == f"'{environment}/antarest-db' status"
+
+
+def test_without_our_program_it_is_the_module(environment: Path) -> None:
+    (environment / commands.PROGRAM).unlink()
+
+    assert commands.spell("inv db.rollback-script") == f"'{sys.executable}' -m antarest.migration rollback-script"
+
+
+@pytest.mark.parametrize("text", ["", "git log --all", "alembic upgrade head", "inv db.", "my-inv db", "db.url: x"])
+@pytest.mark.usefixtures("environment")
+def test_what_is_not_ours_stays(text: str) -> None:
+    assert commands.spell(text) == text
+
+
+def test_an_error_names_commands_that_can_be_typed(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(environment))
+
+    error = AntarestError("no", hints=[Hint("Look again", "inv db.status"), Hint("Or think")])
+
+    assert error.hints == (Hint("Look again", "antarest-db status"), Hint("Or think"))

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from antarest.desktop import presentation
+from antarest.desktop.counts import Count
+from antarest.study.model import PublicMode
+
+MORNING = datetime(2026, 11, 3, 9, 5, 59, 123)  # noqa: DTZ001 - as the database has it
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (1_449, "1.4 kB"),
+        (9_940, "9.9 kB"),
+        (9_990, "10 kB"),
+        (311_296, "311 kB"),
+        (999_700, "1.0 MB"),
+        (1_234_000_000, "1.2 GB"),
+        (5_000_000_000_000_000, "5000 TB"),
+    ],
+)
+def test_sizes_are_for_people(number: int, shown: str) -> None:
+    assert presentation.size(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "short"),
+    [
+        (Count(0), "0 rows", "0"),
+        (Count(1), "1 row", "1"),
+        (Count(9_999), "9,999 rows", "9,999"),
+        (Count(12_345), "12,345 rows", "12.3 k"),
+        (Count(1_234_567, is_exact=False), "about 1.23 million rows", "1.23 m"),
+        (Count(100_000, is_exact=False), "about 100 thousand rows", "100 k"),
+    ],
+)
+def test_counts_are_for_people(count: Count, words: str, short: str) -> None:
+    assert (count.words, count.short) == (words, short)
+
+
+def test_times_say_that_they_are_utc() -> None:
+    assert presentation.moment(MORNING) == '<time datetime="2026-11-03T09:05:59Z">3 Nov 2026, 09:05 UTC</time>'
+    assert presentation.moment(MORNING.replace(tzinfo=UTC)) == presentation.moment(MORNING)
+    assert "title=" in presentation.day(MORNING)
+    assert presentation.day(MORNING).striptags() == "3 Nov 2026"
+    assert presentation.day(MORNING, year=False).striptags() == "3 Nov"
+
+
+def test_numbers_of_things() -> None:
+    assert presentation.count(1, "study", "studies") == "1 study"
+    assert presentation.count(2_000, "study", "studies") == "2,000 studies"
+    assert presentation.count(0, "variant") == "0 variants"
+
+
+@pytest.mark.parametrize(
+    ("name", "search", "shown"),
+    [
+        ("Winter 2030", "", "Winter 2030"),
+        ("Winter 2030", "WIN", "<mark>Win</mark>ter 2030"),
+        ("a.b.a", "a", "<mark>a</mark>.b.<mark>a</mark>"),
+        ("a.b", ".", "a<mark>.</mark>b"),
+        ("<b>", "b", "&lt;<mark>b</mark>&gt;"),
+        (SCRIPT, SCRIPT, "<mark>&lt;script&gt;alert(1)&lt;/script&gt;</mark>"),
+        ("&amp;", "amp", "&amp;<mark>amp</mark>;"),
+    ],
+)
+def test_what_was_searched_for_is_marked_and_the_rest_is_text(name: str, search: str, shown: str) -> None:
+    assert presentation.marked(name, search) == shown
+
+
+def test_whatever_is_put_into_a_page_is_text() -> None:
+    template = presentation.environment().from_string("{{ x }}{{ x | isolate }}{{ x | code }}{{ x | sentence }}")
+
+    assert "<script>" not in template.render(x=SCRIPT)
+
+
+def test_backquotes_are_code() -> None:
+    assert presentation.code("the table that `type` names") == "the table that <code>type</code> names"
+
+
+def test_parameters_are_quoted() -> None:
+    assert presentation.query([("tag", "a&b=c d"), ("page", 2)]) == "tag=a%26b%3Dc+d&page=2"
+
+
+def test_every_right_of_everybody_has_words() -> None:
+    assert len({presentation.rights(mode) for mode in PublicMode}) == len(PublicMode)
