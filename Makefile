@@ -68,7 +68,7 @@ lock: $(INSTALLED) ## write the lock files anew, with the newest versions that p
 
 .PHONY: wheel
 wheel: $(INSTALLED) ## build the wheel and the source distribution into dist
-	$(BIN)/python -m hatchling build -d dist
+	@$(BIN)/python -m hatchling build -d dist
 
 .PHONY: docs
 docs: $(INSTALLED) ## write the pages anew that come from the code: keys, errors, the schema

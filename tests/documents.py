@@ -71,6 +71,7 @@ class Edit:
         """Do it, in this folder."""
         path = folder / self.path
         if not self.before:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.lines, encoding="utf-8")
             return
         text = path.read_text(encoding="utf-8")
@@ -249,11 +250,13 @@ def follow(page: Page, folder: Path, environment: Mapping[str, str], examples: M
     with Shell(folder, environment) as shell:
         for step in page.steps:
             if isinstance(step, Edit):
-                step.apply(folder)
+                Edit(real(step.path), real(step.lines), step.before).apply(folder)
             elif step.is_server:
                 shell.serve(Command(real(step.text), step.shown), real(step.shown))
             else:
                 code, printed = shell.run(real(step.text))
+                if printed and not printed.endswith("\n"):  # as curl, whose answer does not end its line; a page does
+                    printed += "\n"
                 assert is_as_shown(printed, real(step.shown)), f"{step.text}\nprinted\n{printed}\nnot\n{step.shown}"
                 assert (code != 0) == step.fails, f"{step.text}\nends with exit code {code}"
 

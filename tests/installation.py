@@ -55,8 +55,7 @@ class Installation:
         installation.home.mkdir(parents=True)
         python = installation.prefix / "bin" / "python3"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", installation.prefix], check=True)
-        for name in _needed("antarest"):
-            _link(name, installation.packages)
+        link_needed(installation.packages)
         pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", "--no-deps"]
         subprocess.run([*pip, str(wheel)], check=True)
         (installation.prefix / "bin" / "alembic").write_text(_ALEMBIC.format(python=python))
@@ -131,6 +130,12 @@ class Installation:
         # What Python compiled of a linked package that is one module is none of ours.
         ours = {str(name): path for name, path in found.items() if name.parts[0] != "__pycache__"}
         return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in ours.items()}
+
+
+def link_needed(folder: Path) -> None:
+    """Put what the wheel needs at run time into a folder: the packages of the running environment, linked."""
+    for name in _needed("antarest"):
+        _link(name, folder)
 
 
 def _needed(name: str) -> set[str]:

@@ -80,6 +80,15 @@ class Checkout:
         checkout.commit("Copy the working tree")
         return checkout
 
+    def install(self) -> None:
+        """Let `make` find an environment in it: the one that runs the tests."""
+        venv = self.path / ".venv"
+        venv.mkdir()
+        for part in Path(sys.prefix).iterdir():
+            if part.name != ".installed":
+                (venv / part.name).symlink_to(part)
+        (venv / ".installed").touch()
+
     @property
     def revisions(self) -> list[Path]:
         """Its revision files, by name."""

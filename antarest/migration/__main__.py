@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from antarest.core.commands import PROGRAM
 from antarest.core.errors import Hint, UsageError
+from antarest.core.location import ROOT
 from antarest.migration.boundary import print_error
 from antarest.migration.cli import FLAGS, VERBS, run
 
@@ -32,8 +33,13 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(print_error(UsageError(message, hints=[hint])))
 
 
+def _is_program() -> bool:
+    """Whether this is `antarest-db`, which is about our own database wherever it is called from."""
+    return Path(sys.argv[0]).name == PROGRAM
+
+
 def _parser() -> argparse.ArgumentParser:
-    called = PROGRAM if Path(sys.argv[0]).name == PROGRAM else "python -m antarest.migration"
+    called = PROGRAM if _is_program() else "python -m antarest.migration"
     parser = _Parser(prog=called, description="Move a database safely between revisions.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
@@ -51,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the command line names, and return its exit code."""
     options = vars(_parser().parse_args(arguments))
+    if _is_program() and options["project"] is None:
+        options["project"] = str(ROOT / "alembic.ini")
     return run(options.pop("verb"), **options)
 
 

@@ -26,7 +26,7 @@ HIDDEN = argparse.SUPPRESS
 FLAGS = {
     "config": "the configuration file (default: $ANTAREST_CONF, else application.yaml)",
     "debug": "show the traceback of an error",
-    "project": "the alembic.ini to work on (default: the one here)",
+    "project": "the alembic.ini to work on (default: the one here; for antarest-db its own)",
     "to": "the revision to go to: an id, the beginning of one, head or base",
     "steps": "how many revisions to go back (default: 1)",
     "dry_run": "show what would be done, and change nothing",

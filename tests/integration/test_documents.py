@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from tests.support import ROOT, Checkout, ConfigFile
 # On which engines a page is followed: on both where it is the tour of them all, else where it makes a difference.
 ENGINES: dict[str, tuple[EngineName, ...]] = {
     "README.md": ("sqlite", "postgresql"),
-    "docs/production.md": ("postgresql",),
+    "docs/production.md": (),  # on a server of its own: test_production.py
 }
 FOLLOWED = [
     pytest.param(page, engine, id=f"{page.name}-{engine}")
@@ -35,7 +34,7 @@ def test_the_page_shows_what_happens(
     page: Page, engine: EngineName, postgres: PostgresServer, checkout: Checkout, config_file: ConfigFile
 ) -> None:
     """Every command, in its order, in a new checkout with an empty database, prints what the page shows."""
-    install(checkout)
+    checkout.install()
     with scratch_database(engine, postgres) as url, socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
         free.close()
@@ -54,16 +53,6 @@ def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
         "/home/me/antarest": str(checkout.path),
         "/home/me": str(checkout.path.parent),
     }
-
-
-def install(checkout: Checkout) -> None:
-    """Let `make` find an environment in the checkout: the one that runs the tests."""
-    venv = checkout.path / ".venv"
-    venv.mkdir()
-    for part in Path(sys.prefix).iterdir():
-        if part.name != ".installed":
-            (venv / part.name).symlink_to(part)
-    (venv / ".installed").touch()
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
