@@ -31,8 +31,6 @@ FAMILIES = {  # of the errors, by the beginning of their codes
     "app.E1": "Starting the application",
     "app.E4": "Requests that are refused",
     "app.E5": "Requests without an answer",
-    "desktop.E1": "The desktop application",
-    "desktop.E4": "The desktop application, waiting",
     "db.E2": "The project and its revisions",
     "db.E3": "Connecting to the database",
     "db.E4": "Waiting for others",
@@ -40,7 +38,9 @@ FAMILIES = {  # of the errors, by the beginning of their codes
     "db.E6": "Runs that failed",
     "db.E7": "Operations that were refused",
     "db.E8": "Checks",
+    "db.E9": "Backups and restores",
 }
+_OVER_HTTP = ("app.E4", "app.E5")
 
 
 # ---- the configuration
@@ -201,7 +201,8 @@ def errors() -> str:
             last = family(cls)
             lines += [f"## {FAMILIES[last]}", ""]
         said = explanation(cls)
-        lines += [f"### {cls.code}", "", f"**{said['what']}** Exit code {cls.exit_code}.", ""]
+        status = f"HTTP status {getattr(cls, 'status', 0)}" if last in _OVER_HTTP else f"Exit code {cls.exit_code}"
+        lines += [f"### {cls.code}", "", f"**{said['what']}** {status}.", ""]
         lines += [f"*{label}:* {said[label]}\n" for label in ("Why", "To do") if label in said]
     return "\n".join(lines)
 

@@ -9,7 +9,12 @@ from antarest.web.errors import AppError
 
 
 class SeatUnusable(AppError):
-    """The file that says which desktop application serves a database cannot be written."""
+    """The file that says which desktop application serves a database cannot be written.
+
+    Why: the folder for such files is not writable, or the disk is full.
+
+    To do: name a folder that this user can write in `XDG_RUNTIME_DIR`.
+    """
 
     code = "app.E151"
 
@@ -23,7 +28,13 @@ class SeatUnusable(AppError):
 
 
 class InstanceSilent(AppError):
-    """The desktop application of this database runs already, and does not answer."""
+    """The desktop application of this database runs already, and does not answer.
+
+    Why: it hangs, or is about to stop.
+
+    To do: wait a little and start again. If it hangs, end the process that the message names; the database is safe,
+    since it was only read.
+    """
 
     code = "app.E152"
 

@@ -62,7 +62,7 @@ def test_a_hook_stops_what_must_not_be_committed(
 ) -> None:
     hook = next(each for each in hooks() if each["id"] == hook_id)
     program, *arguments = shlex.split(hook["entry"])
-    command = [Path(sys.prefix) / program.removeprefix(".venv/"), *arguments]
+    command = [str(Path(sys.prefix) / program.removeprefix(".venv/")), *arguments]
     before = checkout.run(*command).code
     file = checkout.path / name
     text = file.read_text()

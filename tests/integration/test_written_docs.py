@@ -84,7 +84,8 @@ def test_configurations_in_the_pages_can_be_used(page: Page, tmp_path: Path) -> 
         if "\ndb:\n" in f"\n{block}":
             file = tmp_path / "application.yaml"
             file.write_text(block)
-            assert load_config(file, environ=SECRETS).db.url.database
+            secrets = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block), "p:w@/")
+            assert load_config(file, environ=secrets).db.url.database
 
 
 def test_the_development_default_shows_every_key_as_it_can_be_written(tmp_path: Path) -> None:

@@ -1,0 +1,174 @@
+"""Codes `app.E1xx`, and `db.E211`: the application cannot be launched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from antarest.core.errors import EXIT_USAGE, AntarestError, Hint
+from antarest.migration.errors import UnknownRevision
+from antarest.migration.errors.base import plural, shorten
+
+_STATUS = Hint("See where it is", "inv db.status")
+_LAST_PORT = 65_535
+
+
+class AppError(AntarestError):
+    """The application cannot be launched, or cannot answer."""
+
+    code = "app.E100"
+
+
+class PortTaken(AppError):
+    """Another program listens on the port.
+
+    Why: the server is started already, or another program has the port; the message names it where the system tells.
+
+    To do: take another port with `--port`, or end the other program. `--port=0` takes any free one.
+    """
+
+    code = "app.E101"
+
+    def __init__(self, host: str, port: int, *, holder: str, command: str) -> None:
+        self.host, self.port, self.holder = host, port, holder
+        super().__init__(
+            f"port {port} of {host} is taken" + (f" by {holder}" if holder else ""),
+            hints=[
+                Hint("Take any free port", f"{command} --port=0"),
+                Hint("Or name another one", f"{command} --port={port + 1 if port < _LAST_PORT else port - 1}"),
+            ],
+        )
+
+
+class HostNotOurs(AppError):
+    """The host to listen on is not one of this machine, or no such name is known.
+
+    Why: `server.host` or `--host` is the address of another machine, such as that of a load balancer, or a name that is
+    misspelt.
+
+    To do: write an address of this machine: `127.0.0.1` for itself alone, `0.0.0.0` for all of them.
+    """
+
+    code = "app.E102"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, host: str, reason: str, *, command: str) -> None:
+        self.host, self.reason = host, reason
+        super().__init__(
+            f"this machine cannot listen on {host}: {reason}",
+            hints=[
+                Hint("For this machine alone", f"{command} --host=127.0.0.1"),
+                Hint("For everybody who reaches it", f"{command} --host=0.0.0.0"),
+            ],
+        )
+
+
+class PortForbidden(AppError):
+    """The system does not let this user listen on the port.
+
+    Why: ports below 1024 are for the system, and this user is not allowed to take them.
+
+    To do: take a port above 1023 and let a proxy have the other one.
+    """
+
+    code = "app.E103"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, port: int, reason: str, *, command: str) -> None:
+        self.port = port
+        super().__init__(
+            f"this user may not listen on port {port}: {reason}",
+            hints=[Hint("Take a port above 1023", f"{command} --port=8080")],
+        )
+
+
+class SchemaBehind(AppError):
+    """The database is older than the application, and nobody said that it should be upgraded.
+
+    Why: a new release was installed and nobody migrated yet, or the configuration names a new database.
+
+    To do: run `inv db.upgrade` where you migrate. `--auto-upgrade-db` lets the start do it; with several nodes, leave
+    that to one place.
+    """
+
+    code = "app.E104"
+    status: int = 503
+
+    def __init__(self, database: str, current: Sequence[str], pending: Sequence[str], head: str, command: str) -> None:
+        self.current, self.pending, self.head = tuple(current), tuple(pending), head
+        number = len(pending)
+        super().__init__(
+            f"the database is {'older than this application' if current else 'empty'}: "
+            f"{number} revision{plural(number)} {'is' if number == 1 else 'are'} pending",
+            details={
+                "database": database,
+                "current": ", ".join(current) or "base",
+                "pending": shorten(pending),
+                "head": head,
+            },
+            hints=[Hint("Upgrade it", "inv db.upgrade"), Hint("Or let this start do it", command)],
+        )
+
+
+class SchemaAhead(UnknownRevision):
+    """The database was upgraded by a newer version of the application.
+
+    Why: the database was upgraded for a newer release, and this node still runs the old one, or was rolled back without
+    the database.
+
+    To do: start the newer release. To stay with the old one, roll the database back first, with the newer release,
+    since only that has the downgrade.
+    """
+
+    code = "db.E211"
+    status: int = 503
+
+    def __init__(self, revision: str, database: str, heads: Sequence[str], known: int, folder: str) -> None:
+        super().__init__(revision, database, heads, known, folder)
+        self.message = "this database was upgraded by a newer version of AntaREST"
+        self.args = (self.message,)
+        self.details = {"database": database, "current": revision, "this code": f"its head is {shorten(heads)}"}
+        self.hints = (
+            Hint("Start the version that upgraded it, or a newer one"),
+            Hint("Or roll it back, with that version", f"inv db.rollback --to={heads[0] if heads else 'base'}"),
+        )
+
+
+class RightsMissing(AppError):
+    """The application's role lacks a right on the database.
+
+    Why: a table was created by another role than the one that migrates, or the application's role is new.
+
+    To do: `inv db.grant`, as the role that migrates, gives what is missing; `inv db.status` lists it.
+    """
+
+    code = "app.E105"
+    status: int = 503
+
+    def __init__(self, database: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            "the application's role may not read the database",
+            details={"database": database, "reason": reason},
+            hints=[Hint("Give it its rights", "inv db.grant"), _STATUS],
+        )
+
+
+class NotInstalled(AppError):
+    """This Python is too old, or lacks a package; `antarest.bootstrap` says so itself, with no class at hand.
+
+    Why: it was started with the Python of the system, and not with that of the virtual environment.
+
+    To do: `make install` in a checkout, then start it with `.venv/bin/python`.
+    """
+
+    code = "app.E106"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, fact: str, script: str) -> None:
+        super().__init__(
+            fact,
+            hints=[
+                Hint("Install what is needed", "make install"),
+                Hint("Then start it with that", f".venv/bin/python {script}"),
+            ],
+        )
