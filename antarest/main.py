@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 
 if __name__ == "__main__":
     # A script finds its own folder first on the path, where `core` or `study` would hide packages of that name.
     # Instead: the folder above, so that the code beside it runs, whatever is installed.
-    _HERE = Path(__file__).resolve().parent
-    sys.path[:] = [str(_HERE.parent), *(each for each in sys.path if each != str(_HERE))]
+    _HERE = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - pathlib is slow to import, and a signal early
+    sys.path[:] = [os.path.dirname(_HERE), *(each for each in sys.path if each != _HERE)]  # noqa: PTH120
 
 from antarest import bootstrap
 
