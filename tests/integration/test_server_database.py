@@ -97,6 +97,7 @@ def test_a_server_that_hangs_is_said_within_seconds(postgres_database: URL, conf
         between.freeze()
         health = started.get("/api/health")
         assert (health.status_code, code_of(health)) == (503, "app.E504")
+        assert health.json()["error"]["message"] == "the database did not answer within 3 seconds"
         between.thaw()
         wait_until(lambda: started.get("/api/health").status_code == 200)
         assert started.get("/api/studies").status_code == 200
