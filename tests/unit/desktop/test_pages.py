@@ -50,8 +50,11 @@ def test_no_page_shows_the_password(get: Get, migrated_database: URL) -> None:
 def test_a_page_takes_everything_from_this_computer_and_runs_nothing_in_it(get: Get, path: str) -> None:
     page = get(path)
     addresses = [
-        attributes[name] for tag in ("link", "script", "img", "a", "form") for attributes in page.elements(tag)
-        for name in ("href", "src", "action") if name in attributes
+        attributes[name]
+        for tag in ("link", "script", "img", "a", "form")
+        for attributes in page.elements(tag)
+        for name in ("href", "src", "action")
+        if name in attributes
     ]
 
     assert [address for address in addresses if not address.startswith(("/", "#"))] == []

@@ -29,9 +29,7 @@ def test_a_command_line_is_read() -> None:
 def test_a_start_can_be_repeated_with_further_flags() -> None:
     read = arguments.read(arguments.parser("x"), ["--config=a b.yaml"])
 
-    assert (
-        read.command("--auto-upgrade-db") == "python3 antarest/main.py '--config=a b.yaml' --auto-upgrade-db"
-    )
+    assert read.command("--auto-upgrade-db") == "python3 antarest/main.py '--config=a b.yaml' --auto-upgrade-db"
 
 
 def test_an_installed_program_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
