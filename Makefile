@@ -42,6 +42,10 @@ test-unit: $(INSTALLED) ## run the tests in tests/unit
 test-integration: $(INSTALLED) ## verify the migrations and the commands on both engines
 	$(PYTEST) tests/integration
 
+.PHONY: test-browser
+test-browser: $(INSTALLED) ## use the desktop pages in a Chromium (Debian: apt-get install chromium)
+	$(PYTEST) tests/browser
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types; changes nothing
 	$(BIN)/ruff check
