@@ -41,8 +41,8 @@ def _refuse(fact: str, script: str) -> int:
     lines = [
         f"error app.E106: {fact}",
         "Nothing was changed.",
-        "  Install what is needed:   make install",
-        f"  Then start it with that:  .venv/bin/python {script}",
+        "  Install what is needed:    make install",
+        f"  Then start it with that:   .venv/bin/python {script}",
     ]
     sys.stderr.write("\n".join(lines) + "\n")
     return _USAGE

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL, event, insert, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from antarest.core.config import DbConfig
@@ -182,10 +183,10 @@ def test_a_schema_that_is_newer_is_named_as_such(migrated_database: URL, databas
     assert error.details["current"] == "c0ffee123456"
 
 
-def test_what_is_our_own_fault_stays_an_error_of_its_own(database: Database) -> None:
-    for statement in ("SELECT colour FROM study", "SELEKT 1"):
-        with pytest.raises(Exception, match=r"colour|SELEKT"):
-            asyncio.run(database.read(lambda session, sql=statement: session.execute(text(sql))))
+@pytest.mark.parametrize("statement", ["SELECT colour FROM study", "SELEKT 1"])
+def test_what_is_our_own_fault_stays_an_error_of_its_own(database: Database, statement: str) -> None:
+    with pytest.raises(DBAPIError, match=r"colour|SELEKT"):
+        asyncio.run(database.read(lambda session: session.execute(text(statement))))
 
 
 # ---- it is never waited for without end

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import event, insert, text
 from sqlalchemy.orm import Session
 
-from antarest.study.model import Study
+from antarest.dbmodel import metadata
 from antarest.web import queries
 from antarest.web.database import Database
 
@@ -17,7 +17,7 @@ def grow(session: Session, parents: dict[str, str | None]) -> None:
     """Add studies by name, each with its parent; parents first."""
     common = {"type": "variantstudy", "version": "860", "author": "ada"}
     rows = [{"id": name, "name": name, "parent_id": parent, **common} for name, parent in parents.items()]
-    session.execute(insert(Study.__table__), rows)
+    session.execute(insert(metadata.tables["study"]), rows)
     session.commit()
 
 

@@ -1,0 +1,228 @@
+"""The server and its database: gone and back, moved behind its back, read-only, and with rights that are missing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import URL, NullPool, create_engine, text
+
+from antarest.core.config import DbConfig
+from antarest.core.errors import EXIT_DONE
+from antarest.migration.embedded_postgres import EmbeddedServer, embedded_server
+from antarest.migration.project import Project
+from antarest.web.database import Database as Application
+from antarest.web.errors import RightsMissing
+from tests.database import HISTORY, Database
+from tests.proxy import network
+from tests.server import HANGS, Server, server, wait_until
+from tests.support import ROOT, ConfigFile
+from tests.support_roles import Roles
+
+PREDECESSOR = HISTORY.order[-2]
+
+
+def code_of(answer: httpx.Response) -> str:
+    assert "Traceback" not in answer.text
+    return str(answer.json()["error"]["code"])
+
+
+# ---- gone, and back
+
+
+@pytest.fixture
+def postgres_of_its_own() -> Iterator[EmbeddedServer]:
+    """A server that this test alone stops and starts."""
+    with embedded_server({"fsync": "off"}) as running:
+        yield running
+
+
+def test_a_restart_of_postgresql_is_survived(postgres_of_its_own: EmbeddedServer, config_file: ConfigFile) -> None:
+    url = postgres_of_its_own.url
+    Database(url).upgrade()
+    with server(config_file(url)) as started:
+        assert started.get("/api/studies").status_code == 200
+        for _ in range(2):
+            postgres_of_its_own.stop()
+            for path in ("/api/health", "/api/studies", "/api/database", "/api/tasks", "/api/studies/x"):
+                answer = started.get(path)
+                assert (answer.status_code, code_of(answer)) == (503, "db.E301"), path
+                assert str(url.port) not in answer.text
+            assert started.get("/api/version").status_code == 200
+            postgres_of_its_own.start()
+            for path in ("/api/health", "/api/studies", "/api/database", "/api/tasks"):
+                assert started.get(path).status_code == 200, path
+        ended = started.stop()
+
+    assert ended.code == EXIT_DONE
+    assert "cannot connect to PostgreSQL on 127.0.0.1" in ended.err
+    assert "Traceback" not in ended.err
+    assert str(url.password) not in ended.err + ended.out
+
+
+def test_a_query_under_way_when_postgresql_stops_is_answered(
+    postgres_of_its_own: EmbeddedServer, config_file: ConfigFile
+) -> None:
+    url = postgres_of_its_own.url
+    Database(url).upgrade()
+    answers: list[httpx.Response] = []
+    with server(config_file(url)) as started, create_engine(url, poolclass=NullPool).connect() as holder:
+        address = f"{started.url}/api/studies"
+        holder.execute(text("LOCK TABLE study"))
+        asking = threading.Thread(target=lambda: answers.append(httpx.get(address, timeout=HANGS)))
+        asking.start()
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        wait_until(lambda: bool(holder.scalar(waiting)))
+        postgres_of_its_own.stop()
+        asking.join(HANGS)
+        holder.invalidate()
+        assert (answers[0].status_code, code_of(answers[0])) == (503, "db.E301")
+        postgres_of_its_own.start()
+        assert started.get("/api/studies").status_code == 200
+
+
+def test_a_server_that_hangs_is_said_within_seconds(postgres_database: URL, config_file: ConfigFile) -> None:
+    Database(postgres_database).upgrade()
+    with network(postgres_database) as between, server(config_file(between.url)) as started:
+        assert started.get("/api/studies").status_code == 200
+        between.freeze()
+        health = started.get("/api/health")
+        assert (health.status_code, code_of(health)) == (503, "app.E504")
+        between.thaw()
+        wait_until(lambda: started.get("/api/health").status_code == 200)
+        assert started.get("/api/studies").status_code == 200
+
+
+def test_a_file_that_is_gone_is_said_and_not_made_anew(sqlite_database: URL, config_file: ConfigFile) -> None:
+    Database(sqlite_database).upgrade()
+    file = Path(str(sqlite_database.database))
+    with server(config_file(sqlite_database)) as started:
+        started.get("/api/health")
+        away = file.rename(file.with_suffix(".away"))
+        for path in ("/api/health", "/api/studies"):
+            answer = started.get(path)
+            assert (answer.status_code, code_of(answer)) == (503, "db.E305")
+        assert not file.exists()
+        away.rename(file)
+        assert started.get("/api/health").status_code == 200
+        err = started.stop().err
+
+    assert f"the SQLite file is gone: {file}" in err
+
+
+# ---- moved behind its back
+
+
+def test_a_rollback_behind_a_running_server_is_said_and_mended(migrated_database: URL, config_file: ConfigFile) -> None:
+    database = Database(migrated_database)
+    with server(config_file(migrated_database)) as started:
+        started.get("/api/studies")
+        database.downgrade(HISTORY.order[HISTORY.order.index("9e5c1d70ba36") - 1])  # without the details of studies
+        for path in ("/api/health", "/api/studies"):
+            answer = started.get(path)
+            assert (answer.status_code, code_of(answer)) == (503, "app.E104"), path
+        facts = started.get("/api/database")
+        assert (facts.status_code, facts.json()["up_to_date"]) == (200, False)
+        database.upgrade()
+        assert started.get("/api/health").status_code == 200
+        assert started.get("/api/studies").status_code == 200
+
+
+def test_a_newer_release_that_migrates_meanwhile_is_said(migrated_database: URL, config_file: ConfigFile) -> None:
+    with server(config_file(migrated_database)) as started:
+        started.get("/api/studies")
+        Database(migrated_database).execute("UPDATE alembic_version SET version_num = 'c0ffee123456'")
+        health = started.get("/api/health")
+
+        assert (health.status_code, code_of(health)) == (503, "db.E211")
+        assert started.get("/api/studies").status_code == 200  # what it needs is still there
+
+
+# ---- rights
+
+
+def test_the_application_needs_no_rights_of_those_who_migrate(roles: Roles, config_file: ConfigFile) -> None:
+    admin = {"admin_url": roles.owner.render_as_string(hide_password=False)}
+    with server(config_file(roles.application, db=admin), "--auto-upgrade-db") as started:
+        assert started.get("/api/studies").status_code == 200
+        application = Application(DbConfig(roles.application, admin_url=roles.superuser), Project.own())
+        name = asyncio.run(application.read(lambda session: session.scalar(text("SELECT current_user"))))
+        application.close()
+
+    assert name == roles.application.username
+
+
+def test_a_missing_right_is_named(roles: Roles, config_file: ConfigFile) -> None:
+    Database(roles.owner).upgrade()
+    roles.execute(roles.owner, f"GRANT SELECT ON alembic_version TO {roles.application.username}")
+    with server(config_file(roles.application)) as started:
+        answer = started.get("/api/studies")
+        assert (answer.status_code, code_of(answer)) == (503, RightsMissing.code)
+        roles.execute(roles.owner, f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {roles.application.username}")
+        assert started.get("/api/studies").status_code == 200
+        assert "permission denied" in started.stop().err
+
+
+# ---- a database that cannot be written
+
+AS_NOBODY = """
+import encodings.idna, os, sys
+import antarest.web.application, antarest.web.server, antarest.migration.environment, logging.config
+import alembic.command, uvicorn.lifespan.on, uvicorn.loops.asyncio
+from antarest import main
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+sys.argv = ["antarest/main.py", *sys.argv[1:]]
+sys.exit(main.main())
+"""
+
+
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A folder that everybody can enter, and that its owner alone can write."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def _as_nobody(*arguments: str) -> subprocess.Popen[bytes]:
+    folder = Path(arguments[0].partition("=")[2]).parent
+    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        return subprocess.Popen(
+            [sys.executable, "-c", AS_NOBODY, *arguments], cwd=ROOT, stdout=out, stderr=err, env={**os.environ}
+        )
+
+
+@pytest.mark.parametrize("revision", [HISTORY.head, PREDECESSOR])
+def test_a_read_only_file_is_served_at_head_and_not_upgraded(readable: Path, revision: str) -> None:
+    url = URL.create("sqlite", database=str(readable / "antarest.db"))
+    Database(url).upgrade(revision)
+    (readable / "antarest.db").chmod(0o444)
+    config = readable / "application.yaml"
+    config.write_text(f"db: {{url: 'sqlite:///{readable}/antarest.db'}}\n")
+    process = _as_nobody(f"--config={config}", "--port=0", "--auto-upgrade-db")
+    started = Server(process, readable)
+    try:
+        if revision == HISTORY.head:
+            assert started.get("/api/studies").json()["total"] == 0
+            assert started.get("/api/health").status_code == 200
+            assert started.stop().code == EXIT_DONE
+        else:
+            ended = started.ended()
+            assert (ended.code, "error db.E307" in ended.err) == (1, True), ended.err
+            assert "Traceback" not in ended.err
+    finally:
+        process.kill()
+        process.wait()
+
+    assert Database(url).workflow.current() == (revision,)
