@@ -67,6 +67,11 @@ class Desk:
         return self.folder / "application.yaml"
 
     @property
+    def file(self) -> Path:
+        """The file of an SQLite database."""
+        return Path(str(self.url.database))
+
+    @property
     def opened(self) -> list[str]:
         """The addresses that the browser has opened."""
         file = self.folder / "opened"

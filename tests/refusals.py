@@ -22,9 +22,12 @@ _MARK = "s3cr3t"  # what every spelling of it begins with
 _MOST_LINES = 9
 _SAYS_IT_ALL = {"config.E108"}  # "db.pool_size: must be a whole number": the fact is what to write
 
-_LAUNCHERS = {"antarest/main.py": {"--config", "--host", "--port", "--auto-upgrade-db", "--debug", "--help"}}
+_LAUNCHERS = {
+    "antarest/main.py": {"--config", "--host", "--port", "--auto-upgrade-db", "--debug", "--help"},
+    "antarest/gui.py": {"--config", "--port", "--no-browser", "--debug", "--help"},
+}
 _REQUEST = re.compile(r"GET (/\S*)")
-_PROGRAMS = {"make", "git", "ls", "export", "pip", "psql", "pg_isready", "createdb", "createuser", "sqlite3"}
+_PROGRAMS = {"make", "git", "kill", "ls", "export", "pip", "psql", "pg_isready", "createdb", "createuser", "sqlite3"}
 _FILE_LINE = re.compile(r"[\w.]+: \S.*|(\[\w+\] )?\w+ = \S.*|GRANT .*;|\$\{\w+\}")
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.core.config import normalise_url
+from tests.desktop import Desk
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 from tests.support_roles import PASSWORD, Roles
 
@@ -38,3 +39,14 @@ def roles(postgres_database: URL) -> Iterator[Roles]:
     yield roles
     for name in names:  # the owner first: the rights that it gave depend on its own
         roles.execute(superuser, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def desk(empty_database: URL, tmp_path: Path) -> Desk:
+    """A computer with an empty database, on each engine in turn."""
+    return Desk.create(empty_database, tmp_path)
+
+
+@pytest.fixture
+def sqlite_desk(sqlite_database: URL, tmp_path: Path) -> Desk:
+    return Desk.create(sqlite_database, tmp_path)

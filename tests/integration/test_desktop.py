@@ -8,41 +8,20 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
-from sqlalchemy import URL
 
 from antarest import __version__
 from tests.database import HISTORY, Database
 from tests.desktop import Desk, wait_until
-from tests.server import Server
-from tests.support import ROOT, Checkout, Run
+from tests.support import ROOT, Run
 from tests.support_desktop import fill
 
 HEAD = HISTORY.head
 OLD = HISTORY.order[12]
-
-
-@pytest.fixture
-def desk(empty_database: URL, tmp_path: Path) -> Desk:
-    """A computer with an empty database, on each engine in turn."""
-    return Desk.create(empty_database, tmp_path)
-
-
-@pytest.fixture
-def sqlite_desk(sqlite_database: URL, tmp_path: Path) -> Desk:
-    return Desk.create(sqlite_database, tmp_path)
-
-
-def file_of(desk: Desk) -> Path:
-    return Path(str(desk.url.database))
-
-
-# ---- starting
 
 
 def test_a_start_upgrades_and_opens_the_page(desk: Desk) -> None:
@@ -98,13 +77,9 @@ def test_it_listens_on_this_computer_alone(sqlite_desk: Desk) -> None:
         file.write("  host: 0.0.0.0\n")
     with sqlite_desk.start("--no-browser") as app:
         assert app.url == f"http://127.0.0.1:{sqlite_desk.port}"
-        with pytest.raises(OSError), socket.create_connection((_other_address(), sqlite_desk.port), timeout=5):
-            pass
-
-
-def _other_address() -> str:
-    """An address of this machine that is not 127.0.0.1: the whole of 127/8 leads here."""
-    return "127.0.0.2"
+        # The whole of 127/8 leads to this machine, as its other addresses do.
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", sqlite_desk.port), timeout=5)
 
 
 def test_a_free_port_is_taken_where_the_usual_one_is_not_free(sqlite_desk: Desk) -> None:
@@ -129,7 +104,7 @@ def test_a_port_that_was_asked_for_is_not_replaced(sqlite_desk: Desk) -> None:
 
     assert (ended.code, ended.err.partition(":")[0]) == (1, "error app.E101")
     assert sqlite_desk.opened == []
-    assert not file_of(sqlite_desk).exists()
+    assert not sqlite_desk.file.exists()
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
@@ -144,7 +119,7 @@ def test_it_stops_cleanly(sqlite_desk: Desk, by: signal.Signals) -> None:
 @pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_upgrade_that_is_interrupted_changes_nothing(sqlite_desk: Desk, by: signal.Signals, code: int) -> None:
     Database(sqlite_desk.url).upgrade(OLD)
-    with sqlite3.connect(file_of(sqlite_desk), isolation_level=None) as other:
+    with sqlite3.connect(sqlite_desk.file, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         sqlite_desk.config.write_text(sqlite_desk.config.read_text().replace("busy_timeout: 1", "busy_timeout: 60"))
         with sqlite_desk.start() as app:
@@ -157,174 +132,6 @@ def test_an_upgrade_that_is_interrupted_changes_nothing(sqlite_desk: Desk, by: s
     assert ended.code == code
     assert sqlite_desk.opened == []
     assert Database(sqlite_desk.url).workflow.current() == (OLD,)
-
-
-# ---- one for each database
-
-
-def test_a_second_start_opens_the_page_of_the_first(desk: Desk) -> None:
-    with desk.start("--no-browser") as first:
-        url = first.url
-        first.get("/")
-        with desk.start() as second:
-            ended = second.ended()
-
-        assert (ended.code, ended.err) == (0, "")
-        assert desk.opened == [f"{url}/"]
-        assert f"running        {url}/ (process {first.process.pid})" in ended.out
-        assert first.stop().code == 0
-
-
-def test_of_starts_at_the_same_moment_one_serves(sqlite_desk: Desk) -> None:
-    with ExitStack() as stack:
-        apps = [stack.enter_context(sqlite_desk.start()) for _ in range(4)]
-        wait_until(lambda: sum(app.process.poll() is None for app in apps) == 1)
-        wait_until(lambda: len(sqlite_desk.opened) == 4)
-        (serving,) = [app for app in apps if app.process.poll() is None]
-
-        assert [app.ended().code for app in apps if app is not serving] == [0, 0, 0]
-        assert set(sqlite_desk.opened) == {f"{serving.url}/"}
-        assert sum("create accounts" in app.out for app in apps) == 1
-
-
-def test_a_start_waits_for_one_that_upgrades(sqlite_desk: Desk) -> None:
-    sqlite_desk.config.write_text(sqlite_desk.config.read_text().replace("busy_timeout: 1", "busy_timeout: 60"))
-    Database(sqlite_desk.url).upgrade(OLD)
-    with sqlite3.connect(file_of(sqlite_desk), isolation_level=None) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with sqlite_desk.start("--no-browser") as first:
-            first.says("upgrade ")
-            with sqlite_desk.start() as second:
-                second.says(f"waiting        another start (process {first.process.pid}) is upgrading this database")
-                assert sqlite_desk.opened == []
-                other.execute("ROLLBACK")
-
-                assert second.ended().code == 0
-            assert sqlite_desk.opened == [f"{first.url}/"]
-    other.close()
-
-
-def test_a_killed_one_leaves_nothing_in_the_way(sqlite_desk: Desk) -> None:
-    with sqlite_desk.start("--no-browser") as first:
-        first.get("/")
-        first.send(signal.SIGKILL)
-        first.ended()
-    with sqlite_desk.start() as second:
-        wait_until(lambda: bool(sqlite_desk.opened))
-
-        assert sqlite_desk.opened == [f"{second.url}/"] == [f"http://127.0.0.1:{sqlite_desk.port}/"]
-
-
-def test_two_databases_are_two_applications(sqlite_desk: Desk, tmp_path: Path) -> None:
-    folder = tmp_path / "other"
-    folder.mkdir()
-    other = Desk.create(URL.create("sqlite", database=str(folder / "other.db")), folder, sqlite_desk.port)
-    with sqlite_desk.start("--no-browser") as first, other.start("--no-browser") as second:
-        assert first.url != second.url
-        assert (first.get("/").status_code, second.get("/").status_code) == (200, 200)
-
-
-# ---- what goes wrong
-
-
-def assert_page_says(app: Server, title: str, *parts: str) -> None:
-    """Every address shows one page, with status 503."""
-    page = app.get("/studies/x")
-
-    assert page.status_code == 503
-    assert page.headers["content-type"].startswith("text/html")
-    for part in (f"<h1>{title}</h1>", *parts):
-        assert part in page.text
-    assert "Traceback" not in page.text
-
-
-def test_a_database_of_a_newer_version(desk: Desk) -> None:
-    database = Database(desk.url)
-    database.upgrade()
-    database.execute("UPDATE alembic_version SET version_num = 'c0ffee123456'")
-    with desk.start() as app:
-        wait_until(lambda: bool(desk.opened))
-        assert_page_says(app, "This database belongs to a newer AntaREST", "db.E211", "was not changed")
-        ended = app.stop()
-
-    assert ended.code == 1
-    assert ended.err.startswith("error db.E211: this database was upgraded by a newer version of AntaREST")
-    assert "says what to do" in ended.out
-
-
-def test_a_revision_that_fails(empty_database: URL, tmp_path: Path, checkout: Checkout) -> None:
-    """Everything is undone, the page says so, and trying again helps once the cause is gone."""
-    desk = Desk.create(empty_database, tmp_path)
-    Database(desk.url).upgrade(HISTORY.order[-2])
-    file = next(path for path in checkout.revisions if HEAD in path.name)
-    text = file.read_text()
-    file.write_text(text.replace("def upgrade() -> None:\n", "def upgrade() -> None:\n    op.execute('nonsense')\n"))
-    before = Database(desk.url).rows()
-    with desk.start("--no-browser", cwd=checkout.path, env={"PYTHONPATH": str(checkout.path)}) as app:
-        assert_page_says(app, "The database could not be upgraded", "db.E601", "Your data is safe")
-        assert Database(desk.url).rows() == before
-        assert httpx.post(f"{app.url}/retry", timeout=60).status_code == 303
-        assert_page_says(app, "The database could not be upgraded")
-        ended = app.stop()
-
-    assert ended.code == 1
-    assert ended.err.count("error db.E601") == 2
-
-
-def test_trying_again_after_the_cause_is_gone_starts_the_application(sqlite_desk: Desk) -> None:
-    Database(sqlite_desk.url).upgrade(OLD)
-    with sqlite3.connect(file_of(sqlite_desk), isolation_level=None) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with sqlite_desk.start("--no-browser") as app:
-            assert_page_says(app, "Another program is using the database", str(file_of(sqlite_desk)))
-            other.execute("ROLLBACK")
-            assert httpx.post(f"{app.url}/retry", timeout=60).status_code == 303
-
-            assert "No studies yet" in app.get("/").text
-            assert app.stop().code == 0
-    other.close()
-
-
-def test_a_second_start_after_a_failure_opens_the_page_about_it(sqlite_desk: Desk) -> None:
-    file_of(sqlite_desk).write_bytes(b"no database at all, and long enough to be looked at" * 50)
-    with sqlite_desk.start("--no-browser") as first:
-        assert_page_says(first, "The file is not a database, or is damaged", "The file was not changed")
-        with sqlite_desk.start() as second:
-            assert second.ended().code == 0
-        assert sqlite_desk.opened == [f"{first.url}/"]
-        assert first.stop().code == 1
-
-
-def test_a_server_that_is_gone(tmp_path: Path) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        url = URL.create("postgresql+psycopg2", "ada", "seventeen", "127.0.0.1", nobody.getsockname()[1], "antarest")
-        with Desk.create(url, tmp_path).start("--no-browser") as app:
-            assert_page_says(app, "The database server does not answer", "Nothing was changed")
-            assert "seventeen" not in app.get("/").text
-            assert app.stop().code == 3
-
-
-def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
-    url = URL.create("sqlite", database=str(tmp_path / "nowhere" / "studies.db"))
-    with Desk.create(url, tmp_path).start("--no-browser") as app:
-        assert_page_says(app, "The database cannot be opened", str(tmp_path / "nowhere"))
-        assert app.stop().code == 2
-
-
-def test_a_database_that_goes_away_comes_back(sqlite_desk: Desk) -> None:
-    """The application stays up, says what it is, and goes on."""
-    with sqlite_desk.start("--no-browser") as app:
-        assert app.get("/").status_code == 200
-        file = file_of(sqlite_desk)
-        away = file.rename(file.with_suffix(".away"))
-        gone = httpx.get(f"{app.url}/", headers={"accept": "text/html"})
-
-        assert gone.status_code == 503
-        assert "AntaREST goes on running" in gone.text
-        assert not file.exists()
-        away.rename(file)
-        assert app.get("/").status_code == 200
 
 
 @pytest.mark.parametrize(
