@@ -108,12 +108,15 @@ def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
 AS_NOBODY = """
 import os, sys
 sys.path.insert(0, os.environ["ROOT"])
-import alembic.command, platformdirs, sqlalchemy
+import alembic.command, encodings.idna, platformdirs, sqlalchemy
 import antarest.dbmodel, antarest.desktop.failure, antarest.desktop.program
 import antarest.migration.environment, antarest.web.server
 from antarest import gui
+from antarest.desktop.presentation import environment
 
-sqlalchemy.create_engine("sqlite://").connect().close()  # what is imported late may lie where only root can read
+# What is imported late may lie where only root can read.
+sqlalchemy.create_engine("sqlite://").connect().close()
+environment().get_template("failure.html.jinja")
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
