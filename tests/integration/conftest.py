@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.core.config import normalise_url
+from tests.desktop import Desk
 from tests.installation import Installation, build
 from tests.support import ROOT
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
@@ -62,3 +63,14 @@ def installation(installed: Installation, tmp_path: Path) -> Iterator[Installati
     before = installed.files()
     yield Installation(installed.prefix, home)
     assert installed.files() == before
+
+
+@pytest.fixture
+def desk(empty_database: URL, tmp_path: Path) -> Desk:
+    """A computer with an empty database, on each engine in turn."""
+    return Desk.create(empty_database, tmp_path)
+
+
+@pytest.fixture
+def sqlite_desk(sqlite_database: URL, tmp_path: Path) -> Desk:
+    return Desk.create(sqlite_database, tmp_path)

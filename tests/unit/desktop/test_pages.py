@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +22,7 @@ from tests.unit.desktop.conftest import Get, Write
 HEAD = HISTORY.head
 
 
-def find(name: str) -> object:
+def find(name: str) -> Callable[[Session], Any]:
     return lambda session: session.scalars(sa.select(Study.__table__.c.id).where(Study.name == name)).one()
 
 
@@ -50,8 +52,11 @@ def test_no_page_shows_the_password(get: Get, migrated_database: URL) -> None:
 def test_a_page_takes_everything_from_this_computer_and_runs_nothing_in_it(get: Get, path: str) -> None:
     page = get(path)
     addresses = [
-        attributes[name] for tag in ("link", "script", "img", "a", "form") for attributes in page.elements(tag)
-        for name in ("href", "src", "action") if name in attributes
+        attributes[name]
+        for tag in ("link", "script", "img", "a", "form")
+        for attributes in page.elements(tag)
+        for name in ("href", "src", "action")
+        if name in attributes
     ]
 
     assert [address for address in addresses if not address.startswith(("/", "#"))] == []
@@ -80,7 +85,7 @@ def test_the_studies_stand_in_trees(get: Get, write: Write) -> None:
     page = get("/")
 
     assert "15 studies, last changed first" in page.text
-    assert [summary for summary in re.findall(r"<summary>(.*?)<", page.source)] == [
+    assert re.findall(r"<summary>(.*?)<", page.source) == [
         "3 variants",
         "2 variants",
         "2 variants",
