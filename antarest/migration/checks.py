@@ -68,7 +68,8 @@ def _registered(project: Project) -> Iterator[Finding]:
     registered = set(metadata.tables)
     registry = project.metadata_name.partition(":")[0]
     package = importlib.import_module(registry.partition(".")[0])
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+    folders = getattr(package, "__path__", ())  # a single module has no others
+    for module in pkgutil.walk_packages(folders, f"{package.__name__}."):
         if module.name.rpartition(".")[2] in ("model", "models"):
             importlib.import_module(module.name)
             for table in sorted(set(metadata.tables) - registered):

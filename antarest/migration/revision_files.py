@@ -1,4 +1,4 @@
-"""Reading revision files without running them.
+"""Reading revision files without running them, and naming one that Alembic cannot import.
 
 What the graph needs of them are literals (`revision = "..."`), so a history is known without importing Alembic, and
 whatever else a file does.
@@ -7,10 +7,13 @@ whatever else a file does.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from antarest.core.errors import AntarestError
 from antarest.migration.errors import InvalidRevisionFile
 from antarest.migration.history import History, Revision
 
@@ -53,6 +56,26 @@ def read_revision(path: Path) -> Revision:
         path=path,
         **_declarations(path, values),
     )
+
+
+@contextmanager
+def importing(folders: Iterable[Path]) -> Iterator[None]:
+    """Name the revision file that cannot be imported: Alembic imports them all before it runs the first.
+
+    Raises:
+        InvalidRevisionFile: what was raised inside the block comes from the top of such a file.
+    """
+    try:
+        yield
+    except AntarestError:
+        raise
+    except Exception as error:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
+        files = [Path(frame.f_code.co_filename) for frame in frames]
+        for path in files:
+            if path.parent in {*folders}:
+                raise InvalidRevisionFile(path, f"{type(error).__name__}: {error}") from error
+        raise
 
 
 def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:

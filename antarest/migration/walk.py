@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,11 +15,15 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
+from antarest.core.errors import AntarestError
 from antarest.migration.catalog import Tables, read_catalog
 from antarest.migration.connection import moving
+from antarest.migration.errors import ScratchRunFailed
 from antarest.migration.ledger import Ledger, NotAllowed, open_ledger
 from antarest.migration.project import Project
+from antarest.migration.revision_files import importing
 from antarest.migration.scratch import scratch_database
 from antarest.migration.watch import set_watcher
 
@@ -36,15 +43,23 @@ def upgrade(
     on_step: Callable[[str], None] | None = None,
 ) -> None:
     """Upgrade a scratch database to these revisions, and commit."""
-    script = ScriptDirectory.from_config(project.alembic_config())
+    script = _scripts(project)
     for revision in revisions:
         _run(connection, project, script, partial(script._upgrade_revs, revision), on_step)  # noqa: SLF001 - as `command`
 
 
 def downgrade(connection: Connection, project: Project, to: str, on_step: Callable[[str], None] | None = None) -> None:
     """Downgrade a scratch database to this revision, and commit."""
-    script = ScriptDirectory.from_config(project.alembic_config())
+    script = _scripts(project)
     _run(connection, project, script, partial(script._downgrade_revs, to), on_step)  # noqa: SLF001 - as `command`
+
+
+def _scripts(project: Project) -> ScriptDirectory:
+    """Alembic's view of the revision files, all of them imported."""
+    script = ScriptDirectory.from_config(project.alembic_config())
+    with importing(project.versions):
+        _ = script.get_heads()
+    return script
 
 
 @dataclass(frozen=True)
@@ -149,14 +164,32 @@ def _run(
     steps_of: Callable[[Any], Iterable[Any]],
     on_step: Callable[[str], None] | None,
 ) -> None:
+    running: list[tuple[str, str]] = []
+
     def steps(current: Any, _context: Any) -> Iterator[Any]:
         for step in steps_of(current):
+            running[:] = [(step.revision.revision, "upgrade" if step.is_upgrade else "downgrade")]
             yield step
             if on_step:
                 on_step(step.revision.revision)
+        running.clear()
 
     context = MigrationContext.configure(
         connection, opts={"fn": steps, "script": script, "as_sql": False, **project.alembic_options()}
     )
-    with Operations.context(context), context.begin_transaction():
-        context.run_migrations()
+    try:
+        with _silence(), Operations.context(context), context.begin_transaction():
+            context.run_migrations()
+    except Exception as error:
+        if not running or isinstance(error, AntarestError):
+            raise
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise ScratchRunFailed(*running[0], str(cause).strip().partition("\n")[0] or type(cause).__name__) from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What revisions print or warn of when they run on a scratch database is not about anybody's database."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

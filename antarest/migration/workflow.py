@@ -20,6 +20,7 @@ from antarest.migration.errors import InMemoryDatabase, LossNotDeclared, ResetRe
 from antarest.migration.history import HEAD, Revision
 from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
+from antarest.migration.revision_files import importing
 
 if TYPE_CHECKING:
     # What moves a database needs Alembic; what only looks at one should not wait for it.
@@ -291,7 +292,8 @@ class MigrationWorkflow:
         from antarest.migration.move import Move, Silence
 
         move = Move(self.project, self.db, listener=self.listener or Silence(), **wishes)
-        call(command, self.project.alembic_config(**{ATTRIBUTE: move}))
+        with importing(self.project.versions):
+            call(command, self.project.alembic_config(**{ATTRIBUTE: move}))
         return move
 
     @contextmanager

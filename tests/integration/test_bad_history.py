@@ -47,6 +47,46 @@ def test_files_that_are_no_history(
     assert here.refused_here(capsys, "revision", message="add road").code == code
 
 
+@pytest.mark.parametrize("statement", ["import nowhere", "from alembic.op import nowhere", "1 / 0"])
+def test_a_file_that_cannot_be_imported(
+    tmp_path: Path, empty_database: URL, statement: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of an application that is not installed here, or no longer has what an old revision imported from it."""
+    here = Workshop.create(tmp_path, "merge", empty_database)
+    here.workflow.upgrade()
+    bridge = here.folder / "versions" / "d00000000000_create_bridge.py"
+    bridge.write_text(f"{bridge.read_text()}\n{statement}\n")
+
+    error = here.refused(here.ours("upgrade", "--to=head"), "db.E203") if statement == "import nowhere" else None
+
+    for verb, options in (("rollback", {"dry_run": True}), ("reset", RESET)):
+        error = here.refused_here(capsys, verb, **options)
+        assert error.code == "db.E203"
+        assert error.fact.startswith("the revision file d00000000000_create_bridge.py cannot be read: ")
+    assert error
+    assert (
+        error.fact.rpartition(": ")[2] in {"No module named 'nowhere'", "division by zero"} or "nowhere" in error.fact
+    )
+
+
+def test_a_downgrade_that_a_plan_is_the_first_to_run(tmp_path: Path, empty_database: URL) -> None:
+    """The plan names it; and what it prints or warns of on the scratch database is none of the user's business."""
+    here = Workshop.create(tmp_path, "merge", empty_database)
+    here.workflow.upgrade()
+    bridge = here.folder / "versions" / "d00000000000_create_bridge.py"
+    text = bridge.read_text().replace("    op.drop_table", '    print("from the revision")\n    op.drop_table')
+    bridge.write_text(text)
+    planned = here.run(here.ours("rollback", "--dry-run"))
+    bridge.write_text(text + '\n    op.drop_constraint(None, "bridge")\n')
+
+    refused = here.refused(here.ours("rollback", "--dry-run"), "db.E610")
+
+    assert refused.fact.startswith("the downgrade of revision d00000000000 fails on a scratch database: ")
+    assert refused.commands == ["inv db.rollback --to=base --dry-run", "alembic downgrade -1"]
+    assert (planned.code, planned.err) == (EXIT_DONE, "")
+    assert "from the revision" not in planned.out
+
+
 def test_two_heads(tmp_path: Path, empty_database: URL, capsys: pytest.CaptureFixture[str]) -> None:
     """`head` says nothing then; but looking, and going to one of them, still works."""
     here = Workshop.create(tmp_path, "two_heads", empty_database).at_country()

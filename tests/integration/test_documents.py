@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from antarest.core.persistence import redact_url
 from antarest.migration.cli import FLAGS, HIDDEN, VERBS
 from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
 from tests.documents import Command, Page, follow, pages
+from tests.forwarding import forwarded
 from tests.support import ROOT, Checkout, ConfigFile
 
 # On which engines a page is followed: on both where it is the tour of them all, else where it makes a difference.
@@ -35,14 +37,23 @@ def test_the_page_shows_what_happens(
 ) -> None:
     """Every command, in its order, in a new checkout with an empty database, prints what the page shows."""
     checkout.install()
-    with scratch_database(engine, postgres) as url, socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-        free.close()
+    with ExitStack() as stack:
+        url = stack.enter_context(scratch_database(engine, postgres))
+        if engine == "postgresql":  # some commands want a server on this host
+            url = stack.enter_context(forwarded(url))
+        port = free_port()
         source = config_file(url, server={"port": port})
         examples = {**_paths(checkout, source, url), "127.0.0.1:8080": f"127.0.0.1:{port}"}
         environment = {"ANTAREST_CONF": str(source), "PYTHONPATH": str(checkout.path)}
 
         follow(page, checkout.path, environment, examples)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
@@ -51,6 +62,7 @@ def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
         "/home/me/antarest/resources/application.yaml": str(source),
         "sqlite:////home/me/antarest/antarest.db": redact_url(url),
         "/home/me/antarest": str(checkout.path),
+        "/home/me": str(checkout.path.parent),
     }
 
 

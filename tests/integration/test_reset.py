@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 
 import pytest
 from sqlalchemy import URL, make_url
@@ -17,6 +14,7 @@ from antarest.migration.reset import require_local
 from antarest.migration.rows import Snapshot
 from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
 from tests.database import HISTORY
+from tests.forwarding import forwarded
 from tests.refusals import refusal
 from tests.support import ConfigFile
 from tests.user import User
@@ -48,35 +46,6 @@ SOME_ROWS = (
     "INSERT INTO tag (label) VALUES ('a'), ('b')",
     "INSERT INTO matrix VALUES ('a', 1, 1, '2021-01-01 00:00:00')",
 )
-
-
-@contextmanager
-def forwarded(url: URL) -> Iterator[URL]:
-    """The same server on a loopback address, wherever it is."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-
-        def copy(source: socket.socket, target: socket.socket) -> None:
-            try:
-                while part := source.recv(65_536):
-                    target.sendall(part)
-                target.shutdown(socket.SHUT_WR)
-            except OSError:  # one of the two has gone
-                pass
-
-        def accept() -> None:
-            while True:
-                try:
-                    client = stack.enter_context(listener.accept()[0])
-                except OSError:  # the test is over
-                    return
-                server = stack.enter_context(socket.create_connection((str(url.host), url.port or 5432)))
-                for ends in ((client, server), (server, client)):
-                    threading.Thread(target=copy, args=ends, daemon=True).start()
-
-        stack.callback(listener.shutdown, socket.SHUT_RDWR)
-        threading.Thread(target=accept, daemon=True).start()
-        yield url.set(host="127.0.0.1", port=listener.getsockname()[1])
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ from antarest.migration.errors.run import (
     NotRecorded,
     RevisionFailed,
     RunFailed,
+    ScratchRunFailed,
     UnexpectedFailure,
 )
 
@@ -76,6 +77,7 @@ __all__ = [
     "RevisionNotFound",
     "RollbackScriptStale",
     "RunFailed",
+    "ScratchRunFailed",
     "SqlNotSupported",
     "UnexpectedFailure",
     "UnknownRevision",

@@ -109,13 +109,14 @@ class MultipleHeads(MigrationError):
 
 
 class InvalidRevisionFile(MigrationError):
-    """A revision file cannot be read: a syntax error, no `revision`, or a declaration that is not a literal.
+    """A revision file cannot be read: a syntax error, no `revision`, a bad import, a declaration that is not a literal.
 
-    Why: a merge left conflict marks in it, it has no `revision = ...`, or `lossy`, `moves` or `irreversible` is
-    computed instead of written down.
+    Why: a merge left conflict marks in it, it has no `revision = ...`, it imports something that is not installed here
+    or no longer exists, or `lossy`, `moves` or `irreversible` is computed instead of written down.
 
     To do: open the file that the message names at its line. Declarations have to be literals, since they are read
-    without running the file.
+    without running the file; a revision that imports the application breaks when the application changes, so let it
+    import `op` and `sa` alone.
     """
 
     code = "db.E203"

@@ -202,6 +202,31 @@ class UnexpectedFailure(MigrationError):
         )
 
 
+class ScratchRunFailed(MigrationError):
+    """A revision raised an error on the empty scratch database on which a plan or a check looks at what it does.
+
+    Why: the revision runs on PostgreSQL only, needs rows that an empty database does not have, or its downgrade was
+    never run: a plan is the first to run those of an old history.
+
+    To do: mend the revision so that it runs on SQLite too, from base and back; `--debug` shows where it fails. Until
+    then `alembic downgrade -1` goes back without a plan, in one transaction and with the same protection against loss.
+    """
+
+    code = "db.E610"
+
+    def __init__(self, revision: str, direction: str, reason: str) -> None:
+        self.revision, self.direction, self.reason = revision, direction, reason
+        super().__init__(
+            f"the {direction} of revision {revision} fails on a scratch database: {reason}",
+            details={"scratch": "an empty SQLite database, at the same revision"},
+            hints=[
+                Hint("Mend it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
+                Hint("Or go back without a plan", "alembic downgrade -1"),
+                _TRACEBACK,
+            ],
+        )
+
+
 class NotRecorded(MigrationError):
     """The run ended without an error, and yet a second connection does not see its result.
 

@@ -111,6 +111,7 @@ EXAMPLES = [
     errors.RevisionFailed(IDS[2], "upgrade", "no such table: nowhere", database=DATABASE, current=IDS[0], done=2),
     errors.AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
     errors.RunFailed("disk I/O error", database=DATABASE, current=IDS[0]),
+    errors.ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
     errors.UnexpectedFailure("ZeroDivisionError: division by zero"),
     errors.NotRecorded(IDS[1], IDS[0], DATABASE),
     errors.InMemoryDatabase(FILE),

@@ -1,0 +1,111 @@
+"""What contributors and machines are told to run exists: hooks, the workflow of CI, tab completion, the commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from antarest.migration.cli import VERBS
+from tests.support import ROOT, Checkout, Run
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMPLETION = 'eval "$(inv --print-completion-script bash)"'
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def hooks() -> list[dict[str, Any]]:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    return [hook for repo in config["repos"] if repo["repo"] == "local" for hook in repo["hooks"]]
+
+
+def jobs() -> dict[str, Any]:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = workflow["jobs"]
+    return found
+
+
+def is_a_command(line: str) -> bool:
+    """Whether it is a target of the Makefile, or a program of the virtual environment."""
+    program, *arguments = shlex.split(line)
+    if program == "make":
+        return arguments[0] in TARGETS
+    return program.startswith(".venv/bin/") and (Path(sys.prefix) / program.removeprefix(".venv/")).exists()
+
+
+# ---- hooks
+
+
+@pytest.mark.parametrize("hook", hooks(), ids=lambda hook: hook["id"])
+def test_a_hook_runs_a_program_of_the_environment_on_files_that_there_are(hook: dict[str, Any], run: Run) -> None:
+    tracked = run("git", "ls-files").out.splitlines()
+
+    assert hook["language"] == "system"
+    assert is_a_command(hook["entry"])
+    assert any(re.search(hook.get("files", ""), name) for name in tracked)
+
+
+@pytest.mark.parametrize(
+    ("hook_id", "name", "old", "new"),
+    [
+        ("db-check", "scripts/rollback.sh", "HEAD=", "HEAD=x"),
+        ("docs", "docs/errors.md", "### db.E201", "### db.E999"),
+    ],
+)
+def test_a_hook_stops_what_must_not_be_committed(
+    hook_id: str, name: str, old: str, new: str, checkout: Checkout
+) -> None:
+    hook = next(each for each in hooks() if each["id"] == hook_id)
+    program, *arguments = shlex.split(hook["entry"])
+    command = [Path(sys.prefix) / program.removeprefix(".venv/"), *arguments]
+    before = checkout.run(*command).code
+    file = checkout.path / name
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+    assert re.search(hook["files"], name)
+    assert (before, checkout.run(*command).code) == (0, 1)
+
+
+# ---- CI
+
+
+def test_ci_runs_what_a_developer_runs() -> None:
+    steps = [step for job in jobs().values() for step in job["steps"]]
+    commands = [step["run"] for step in steps if "run" in step]
+
+    assert [command for command in commands if not is_a_command(command)] == []
+    assert {"make lint", "make test"} <= set(commands)
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
+
+
+def test_ci_tests_on_each_postgresql_and_on_the_oldest_python() -> None:
+    matrix = jobs()["test"]["strategy"]["matrix"]["include"]
+    oldest = re.search(r'requires-python = ">=(.*)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert oldest
+    assert {each["postgres"] for each in matrix} == {"testcontainers", "embedded"}
+    assert oldest[1] in {each["python"] for each in matrix}
+
+
+# ---- what people type
+
+
+def test_the_shell_completes_the_commands(run: Run) -> None:
+    """The line of the README, in a bash."""
+    asks = "COMP_WORDS=(inv db.up); _complete_invoke inv db.up; echo ${COMPREPLY[*]}"
+
+    done = run("bash", "-c", f"{COMPLETION}; {asks}")
+
+    assert COMPLETION in README
+    assert (done.code, done.out, done.err) == (0, "db.upgrade\n", "")
+
+
+def test_the_readme_names_every_command() -> None:
+    assert [verb for verb in VERBS if f"`inv db.{verb}" not in README] == []
