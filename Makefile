@@ -45,6 +45,10 @@ test-unit: $(INSTALLED) ## run the tests in tests/unit
 test-integration: $(INSTALLED) ## verify the migrations and the commands on both engines
 	$(PYTEST) tests/integration
 
+.PHONY: test-browser
+test-browser: $(INSTALLED) ## use the desktop pages in a Chromium (Debian: apt-get install chromium)
+	$(PYTEST) tests/browser
+
 .PHONY: test-docker
 test-docker: $(INSTALLED) ## build the image and run docker-compose.yml, in the local engine
 	$(BIN)/python -m pytest $(ARGS) tests/docker

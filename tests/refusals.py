@@ -25,10 +25,13 @@ _MARK = "s3cr3t"  # what every spelling of it begins with
 _MOST_LINES = 9
 _SAYS_IT_ALL = {"config.E108"}  # "db.pool_size: must be a whole number": the fact is what to write
 
-_LAUNCHERS = {"antarest/main.py": {"--config", "--host", "--port", "--auto-upgrade-db", "--debug", "--help"}}
+_LAUNCHERS = {
+    "antarest/main.py": {"--config", "--host", "--port", "--auto-upgrade-db", "--debug", "--help"},
+    "antarest/gui.py": {"--config", "--port", "--no-browser", "--debug", "--help"},
+}
 _MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 _REQUEST = re.compile(r"GET (/\S*)")
-_PROGRAMS = {"git", "ls", "export", "pip", "psql", "pg_isready", "createdb", "createuser", "sqlite3"}
+_PROGRAMS = {"git", "kill", "ls", "export", "pip", "psql", "pg_isready", "createdb", "createuser", "sqlite3"}
 _FILE_LINE = re.compile(r"[\w.]+: \S.*|(\[\w+\] )?\w+ = \S.*|GRANT .*;|\$\{\w+\}")
 
 
@@ -97,6 +100,7 @@ def exists(command: str) -> bool:
         "make": lambda words: all(re.search(rf"^{target}:", _MAKEFILE, re.MULTILINE) for target in words),
         PROGRAM: lambda words: _is_accepted(_parser(), words),
         "antarest": lambda words: _is_of_ours(["antarest/main.py", *words]),
+        "antarest-desktop": lambda words: _is_of_ours(["antarest/gui.py", *words]),
     }
     check = _is_of_ours if "python" in program else checks.get(Path(program).name)
     return check(arguments) if check else program in _PROGRAMS

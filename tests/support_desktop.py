@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+import antarest.dbmodel  # noqa: F401 - models name each other, so all of them must be known
 from antarest.login.model import Group, Role, RoleType, User
 from antarest.study.model import PublicMode, RawStudy, Study, StudyContentStatus, Tag
 from antarest.study.variantstudy.model import CommandBlock, VariantStudy, VariantStudySnapshot

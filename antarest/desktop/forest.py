@@ -18,6 +18,7 @@ from antarest.web.records import StudyDetails
 
 TREES = 20  # on a page
 _ROWS = 400  # in all the trees of a page; what does not fit is counted, and has a link
+_LEVELS = 40  # of a tree; the database does not forbid that studies are variants of each other in a circle
 _OPEN = 6  # so few variants are shown without being asked for
 _TAGS = 24  # offered as filters
 
@@ -183,8 +184,9 @@ def _grow(session: Session, roots: Sequence[str], way: sa.CTE | None, wanted: Fi
         fitting.update(session.scalars(sa.select(_study.c.id).where(_study.c.id.in_(studies), *wanted.conditions)))
     children: dict[str | None, list[Study]] = defaultdict(list)
     for study in studies.values():
-        children[study.parent_id].append(study)
         study.is_match = study.id in fitting
+        if study.id not in roots:  # Below another one it would close a circle.
+            children[study.parent_id].append(study)
     for study in studies.values():
         study.variants = children[study.id]
         study.is_open = bool(wanted) or (study.id in roots and study.variant_count <= _OPEN)
@@ -197,6 +199,7 @@ def _rows_below(roots: Sequence[str], way: sa.CTE | None) -> sa.Select[tuple[obj
     down = tree.cte("tree", recursive=True)
     child = aliased(_study)
     step = sa.select(child.c.id, down.c.depth + 1).join(down, child.c.parent_id == down.c.id)
+    step = step.where(down.c.depth < _LEVELS)
     if way is not None:
         step = step.where(child.c.id.in_(sa.select(way.c.id)))
     down = down.union_all(step)

@@ -10,7 +10,6 @@ import subprocess
 import tarfile
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,26 +26,6 @@ from tests.user import assert_shows
 
 HEAD = HISTORY.head
 BELOW = HISTORY.states_below([HEAD])[0]
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("wheel", ROOT, tmp_path_factory.mktemp("wheel"))
-
-
-@pytest.fixture(scope="session")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    return Installation.create(wheel, tmp_path_factory.mktemp("an installation"))
-
-
-@pytest.fixture
-def installation(installed: Installation, tmp_path: Path) -> Iterator[Installation]:
-    """The installation, with a new user; whatever is done with it, nothing is written into it."""
-    home = tmp_path / "home"
-    home.mkdir()
-    before = installed.files()
-    yield Installation(installed.prefix, home)
-    assert installed.files() == before
 
 
 def get(address: str) -> str:

@@ -14,7 +14,7 @@ from scripts import write_docs
 from tests.documents import Page, pages
 from tests.support import ROOT, Checkout, Run
 
-SECRETS = {"DB_PASSWORD": "p:w@/", "ADMIN_PASSWORD": "p:w@/"}
+SECRETS = dict.fromkeys(("DB_PASSWORD", "DB_OWNER_PASSWORD", "ADMIN_PASSWORD"), "p:w@/")
 
 
 def test_the_pages_are_as_the_code_has_them(run: Run) -> None:

@@ -235,6 +235,8 @@ SLOW = {  # what must not be loaded when a program starts, by what it imports fi
         "testcontainers",
     ),
     "antarest.web.launch": ("alembic", "antarest.dbmodel", *MODELS, *WEB[2:]),
+    # A second start of the desktop application only opens a page.
+    "antarest.desktop.program": ("alembic", "antarest.dbmodel", *MODELS, *WEB[2:]),
     "antarest.web.arguments": ("alembic", "sqlalchemy", "yaml", *WEB[2:]),
 }
 

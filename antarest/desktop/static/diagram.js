@@ -13,13 +13,16 @@ let scale = 1;
 // ---- size
 
 function resize(wanted, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
-  // What is at (x, y) of the canvas stays there.
-  const before = scale;
+  // What is at (x, y) of the canvas stays there, wherever the picture lies in it.
+  const place = canvas.getBoundingClientRect();
+  const before = svg.getBoundingClientRect();
+  const [right, down] = [place.left + x - before.left, place.top + y - before.top].map((part) => part / scale);
   scale = Math.min(LARGEST, Math.max(SMALLEST, wanted));
   svg.style.width = `${width * scale}px`;
   svg.style.height = `${height * scale}px`;
-  canvas.scrollLeft = ((canvas.scrollLeft + x) * scale) / before - x;
-  canvas.scrollTop = ((canvas.scrollTop + y) * scale) / before - y;
+  const after = svg.getBoundingClientRect();
+  canvas.scrollLeft += after.left + right * scale - (place.left + x);
+  canvas.scrollTop += after.top + down * scale - (place.top + y);
   shown.value = `${Math.round(scale * 100)} %`;
 }
 

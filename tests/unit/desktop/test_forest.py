@@ -168,6 +168,31 @@ def test_studies_in_a_circle_do_not_hang(session: Session) -> None:
     session.commit()
 
     assert forest.trees(session, Filter("one"), 1).items == []
+    assert names(forest.variants(session, one.id, 1).items) == [("two", ["one"])]
+
+
+def test_a_study_that_is_its_own_variant_does_not_hang(session: Session) -> None:
+    study = RawStudy(name="own", version="9", author="a")
+    session.add(study)
+    session.flush()
+    study.parent_id = study.id
+    session.commit()
+
+    assert names(forest.variants(session, study.id, 1).items) == ["own"]
+
+
+def test_a_very_deep_tree_goes_on_on_the_page_of_a_study(session: Session) -> None:
+    parent: RawStudy | VariantStudy = RawStudy(name="0", version="9", author="a")
+    session.add(parent)
+    for level in range(1, 60):
+        parent = VariantStudy(name=f"{level}", version="9", author="a", parent=parent)
+        session.add(parent)
+    session.commit()
+    (study,) = forest.trees(session, Filter(), 1).items
+    while study.variants:
+        (study,) = study.variants
+
+    assert (study.name, study.more) == ("40", 1)
 
 
 def test_the_number_of_queries_does_not_grow_with_the_trees(session: Session) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +22,7 @@ from tests.unit.desktop.conftest import Get, Write
 HEAD = HISTORY.head
 
 
-def find(name: str) -> object:
+def find(name: str) -> Callable[[Session], Any]:
     return lambda session: session.scalars(sa.select(Study.__table__.c.id).where(Study.name == name)).one()
 
 
@@ -83,7 +85,7 @@ def test_the_studies_stand_in_trees(get: Get, write: Write) -> None:
     page = get("/")
 
     assert "15 studies, last changed first" in page.text
-    assert [summary for summary in re.findall(r"<summary>(.*?)<", page.source)] == [
+    assert re.findall(r"<summary>(.*?)<", page.source) == [
         "3 variants",
         "2 variants",
         "2 variants",

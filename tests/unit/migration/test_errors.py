@@ -36,6 +36,7 @@ from antarest.core.errors import (
     UsageError,
     VariableUnset,
 )
+from antarest.desktop.errors import InstanceSilent, SeatUnusable
 from antarest.migration import errors
 from antarest.migration.errors import MigrationError
 from antarest.migration.grants import Grant, GrantRefused
@@ -144,6 +145,8 @@ EXAMPLES = [
     app.Failure(),
     app.Stopping(),
     app.DatabaseSilent(20.0),
+    SeatUnusable("/run/user/1000/antarest/desktop-0123456789abcdef.json", "Permission denied"),
+    InstanceSilent(4711, 600.0),
     NoValidRow("study", "the column type has a CHECK that nothing satisfies"),
 ]
 

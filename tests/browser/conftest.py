@@ -1,0 +1,109 @@
+"""A real Chromium, the one that the system has, and the desktop application in it.
+
+No test here is skipped where there is none: `make test-browser` is asked for, and then says what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from sqlalchemy import URL
+
+from tests.desktop import Desk
+from tests.server import Server
+from tests.support_desktop import add_many, fill
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+VARIABLE = "ANTAREST_TEST_CHROMIUM"
+FLAGS = (
+    "--no-sandbox",  # which Chromium needs to run as root, as in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 812}
+# What Chromium says of a page that came with an error status; the tests look at the status themselves.
+_STATUS = "Failed to load resource: the server responded with a status of "
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The browser, with a profile of its own."""
+    path = os.environ.get(VARIABLE) or next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.fail(f"no Chromium is on the PATH: apt-get install chromium, or name one in {VARIABLE}", pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[Desk, Server]]:
+    """The application on a database of its own in this folder."""
+    desk = Desk.create(URL.create("sqlite", database=str(folder / "studies.db")), folder)
+    with desk.start("--no-browser") as app:
+        app.get("/")
+        yield desk, app
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the application, on a database with studies."""
+    with running(tmp_path_factory.mktemp("filled")) as (desk, app):
+        with desk.session() as session:
+            fill(session)
+        yield app.url
+
+
+@pytest.fixture(scope="session")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same with so many studies that they need pages."""
+    with running(tmp_path_factory.mktemp("crowded")) as (desk, app):
+        with desk.session() as session:
+            add_many(session, 45)
+        yield app.url
+
+
+@pytest.fixture
+def open_(browser: Browser) -> Iterator[Open]:
+    """Open a page: `open_(address, color_scheme="dark", viewport=PHONE)`.
+
+    At the end: nothing was complained about on its console, and nothing was asked of another host.
+    """
+    contexts, complaints, foreign = [], list[str](), list[str]()
+
+    def open_page(address: str, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": WIDE, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.extend(_complaint(message)))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        host = urlsplit(address).netloc
+        page.on("request", lambda request: foreign.extend([request.url] * (urlsplit(request.url).netloc != host)))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert foreign == []
+
+
+def _complaint(message: ConsoleMessage) -> list[str]:
+    is_one = message.type in {"error", "warning"} and not message.text.startswith(_STATUS)
+    return [message.text] if is_one else []

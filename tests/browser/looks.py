@@ -1,0 +1,38 @@
+"""What can be measured of how a page looks and of whom it serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+_SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+
+
+def _measure(page: Page, what: str) -> Any:
+    return page.evaluate(f"({_SCRIPT}).{what}()")
+
+
+def faint_texts(page: Page) -> list[dict[str, Any]]:
+    """The texts whose contrast is below what WCAG AA asks for."""
+    found: list[dict[str, Any]] = _measure(page, "contrasts")
+    assert len(found) > 5
+    return [each for each in found if each["contrast"] < each["enough"]]
+
+
+def faults(page: Page) -> list[str]:
+    """What somebody with a screen reader or a keyboard would miss."""
+    found: list[str] = _measure(page, "faults")
+    return found
+
+
+def scrolls_sideways(page: Page) -> bool:
+    """Whether the page as a whole is wider than the window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+
+
+def texts_that_do_not_fit(page: Page) -> list[str]:
+    """The tables of the diagram with a text that leaves its box, or meets another one."""
+    found: list[str] = _measure(page, "tooWide")
+    return found
