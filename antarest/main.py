@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 
 if __name__ == "__main__":
     # A script finds its own folder first on the path, where `core` or `study` would hide packages of that name.
     # Instead: the folder above, so that the code beside it runs, whatever is installed.
-    _HERE = Path(__file__).resolve().parent
-    sys.path[:] = [str(_HERE.parent), *(each for each in sys.path if each != str(_HERE))]
+    _HERE = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - pathlib is slow to import, and a signal early
+    sys.path[:] = [os.path.dirname(_HERE), *(each for each in sys.path if each != _HERE)]  # noqa: PTH120
 
 from antarest import bootstrap
 
@@ -19,12 +19,17 @@ def main() -> int:
     code = bootstrap.prepare("antarest/main.py")
     if code:
         return code
-    from antarest.web import arguments, launch  # Only now is it known that what they import is there.
+    # What these import is known to be there only now; and --help is told without the second one.
+    from antarest.web import arguments
 
     parser = arguments.parser("Serve the database of AntaREST over HTTP, for reading.")
     parser.add_argument("--host", type=arguments.text, help="where to listen (default: server.host, else 127.0.0.1)")
     parser.add_argument("--auto-upgrade-db", action="store_true", help="upgrade the database first, where it is older")
-    return launch.launch(arguments.read(parser, sys.argv[1:]))
+    settings = arguments.read(parser, sys.argv[1:])
+
+    from antarest.web.launch import launch
+
+    return launch(settings)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def parser(description: str) -> Parser:
     )
     made.add_argument("--port", type=_port, help="the port; 0 takes a free one (default: server.port, else 8080)")
     made.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    made.add_argument("--version", action="version", version=f"AntaREST {__version__}")
+    made.add_argument("--version", action="version", version=f"AntaREST {__version__}", help="show the version")
     return made
 
 

@@ -14,6 +14,8 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError
+
 from antarest.core.errors import EXIT_DONE
 from antarest.core.persistence import redact_url
 from antarest.migration import report
@@ -21,7 +23,8 @@ from antarest.migration.boundary import Session, Terminated, guard
 from antarest.migration.project import Project
 from antarest.migration.workflow import MigrationWorkflow
 from antarest.web.arguments import Settings
-from antarest.web.errors import SchemaAhead, SchemaBehind
+from antarest.web.errors import RightsMissing, SchemaAhead, SchemaBehind
+from antarest.web.refusals import Meaning, meaning
 from antarest.web.serving import address_of, bind, serve
 
 if TYPE_CHECKING:
@@ -79,13 +82,14 @@ def require_head(session: Session, *, upgrade: bool, command: str) -> None:
     Raises:
         SchemaBehind: revisions are pending, and nobody said that they should run.
         SchemaAhead: the database is at a revision that this code does not have.
+        RightsMissing: the application's role may not even read where the database is.
         AntarestError: the database cannot be reached, or the upgrade failed and was rolled back.
     """
     # As the application, which may have another role than migrations: it must be able to read this much.
     project = session.project
     application = MigrationWorkflow(project, replace(session.config.db, admin_url=None), source=session.config.source)
     history, database = project.history, redact_url(session.config.db.url)
-    head, current = history.head, application.current()
+    head, current = history.head, _current(application)
     if unknown := history.unknown(current):
         raise SchemaAhead(unknown[0], database, history.heads, len(history), project.folder)
     pending = history.pending(current)
@@ -93,8 +97,17 @@ def require_head(session: Session, *, upgrade: bool, command: str) -> None:
         raise SchemaBehind(database, current, pending, head, command)
     if pending:
         upgrade_to_head(session)
-        current = application.current()
+        current = _current(application)
     session.say(("schema", f"{report.position(current)} (head)"))
+
+
+def _current(application: MigrationWorkflow) -> tuple[str, ...]:
+    try:
+        return application.current()
+    except DBAPIError as error:
+        if meaning(error) is not Meaning.NO_RIGHT:
+            raise
+        raise RightsMissing(application.database, str(error.orig).strip().partition("\n")[0]) from error
 
 
 def upgrade_to_head(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from collections.abc import Callable
@@ -17,6 +18,7 @@ GRACE: Final = 10
 """The seconds that running requests get to finish when the server stops."""
 
 _KEEP_ALIVE: Final = 5
+_TICK: Final = 0.05
 
 
 class Server(uvicorn.Server):
@@ -38,14 +40,34 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._on_ready = on_ready
+        self.is_hurried = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
         self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish the running requests, unless somebody is in a hurry."""
+        hurry = asyncio.create_task(self._hurry())
+        await super().shutdown(sockets)
+        hurry.cancel()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal wants it
         """Stop; a second Ctrl-C does not wait for running requests."""
         # The method of the base would remember the signal as well, to raise it again at the end.
-        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.is_hurried = self.is_hurried or (self.should_exit and sig == signal.SIGINT)
         self.should_exit = True
+
+    async def _hurry(self) -> None:
+        """Once somebody is in a hurry, end the requests, and the connections of those who do not read their answer.
+
+        The base has `force_exit` for this, which leaves the application without its own end.
+        """
+        while not self.is_hurried:  # noqa: ASYNC110 - the handler of a signal cannot wake the loop by an event
+            await asyncio.sleep(_TICK)
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await asyncio.sleep(4 * _TICK)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()

@@ -82,7 +82,7 @@ def serve(app: ASGIApp, bound: socket.socket, *, on_ready: Callable[[], None], c
         if error.errno != errno.EADDRINUSE:
             raise
         raise PortTaken(host, port, holder=holder_of(port), command=command) from error
-    return EXIT_INTERRUPTED if server.force_exit else EXIT_DONE
+    return EXIT_INTERRUPTED if server.is_hurried else EXIT_DONE
 
 
 def _resolve(host: str, port: int) -> tuple[int, int, int, str, tuple[str, int]]:

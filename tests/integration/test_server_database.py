@@ -16,15 +16,16 @@ import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
 from antarest.core.config import DbConfig
-from antarest.core.errors import EXIT_DONE
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED
 from antarest.migration.embedded_postgres import EmbeddedServer, embedded_server
 from antarest.migration.project import Project
 from antarest.web.database import Database as Application
 from antarest.web.errors import RightsMissing
 from tests.database import HISTORY, Database
 from tests.proxy import network
+from tests.refusals import refusal
 from tests.server import HANGS, Server, server, wait_until
-from tests.support import ROOT, ConfigFile
+from tests.support import ROOT, ConfigFile, run
 from tests.support_roles import Roles
 
 PREDECESSOR = HISTORY.order[-2]
@@ -96,6 +97,7 @@ def test_a_server_that_hangs_is_said_within_seconds(postgres_database: URL, conf
         between.freeze()
         health = started.get("/api/health")
         assert (health.status_code, code_of(health)) == (503, "app.E504")
+        assert health.json()["error"]["message"] == "the database did not answer within 3 seconds"
         between.thaw()
         wait_until(lambda: started.get("/api/health").status_code == 200)
         assert started.get("/api/studies").status_code == 200
@@ -171,7 +173,30 @@ def test_a_missing_right_is_named(roles: Roles, config_file: ConfigFile) -> None
         assert "permission denied" in started.stop().err
 
 
+def test_a_role_that_may_read_nothing_is_refused_at_the_start(roles: Roles, config_file: ConfigFile) -> None:
+    Database(roles.owner).upgrade()
+    start = ("python", "antarest/main.py", f"--config={config_file(roles.application)}", "--port=0")
+
+    refused = refusal(run(*start), RightsMissing.code, EXIT_FAILED)
+    assert refused.details["reason"] == "permission denied for table alembic_version"
+    assert refused.commands[0] == "inv db.grant"
+
+
 # ---- a database that cannot be written
+
+
+def test_an_upgrade_does_not_wait_for_ever_for_somebody_who_writes(
+    sqlite_database: URL, config_file: ConfigFile
+) -> None:
+    Database(sqlite_database).upgrade(PREDECESSOR)
+    config = config_file(sqlite_database, db={"busy_timeout": 1})
+    with Database(sqlite_database).connected() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        done = run("python", "antarest/main.py", f"--config={config}", "--port=0", "--auto-upgrade-db")
+
+    refusal(done, "db.E401", EXIT_LOCKED)
+    assert Database(sqlite_database).workflow.current() == (PREDECESSOR,)
+
 
 AS_NOBODY = """
 import encodings.idna, os, sys

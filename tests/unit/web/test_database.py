@@ -99,12 +99,14 @@ def test_a_file_that_was_replaced_is_the_new_one(sqlite_database: URL, tmp_path:
     Migrated(sqlite_database).upgrade()
     database = connect(sqlite_database)
     assert asyncio.run(database.probe()).up_to_date
+    assert asyncio.run(database.standing()).up_to_date
     other = URL.create("sqlite", database=str(tmp_path / "other.db"))
     Migrated(other).upgrade(PREDECESSOR)
     beside = shutil.move(tmp_path / "other.db", f"{sqlite_database.database}.new")
     Path(beside).replace(str(sqlite_database.database))
 
     assert asyncio.run(database.probe()).current == (PREDECESSOR,)
+    assert asyncio.run(database.standing()).current == (PREDECESSOR,)
 
 
 def test_a_file_that_somebody_holds_is_locked(sqlite_database: URL) -> None:
@@ -200,7 +202,9 @@ def test_a_table_that_is_locked_for_long_is_an_answer_too(
     with Migrated(postgres_database).connected() as connection:
         connection.execute(text("LOCK TABLE study"))
 
-        assert isinstance(refused(connect(postgres_database), queries.find_studies), DatabaseSilent)
+        error = refused(connect(postgres_database), queries.find_studies)
+    assert isinstance(error, DatabaseSilent)
+    assert error.seconds == 0.3
 
 
 def test_a_server_that_hangs_is_not_waited_for(postgres_database: URL, monkeypatch: pytest.MonkeyPatch) -> None:

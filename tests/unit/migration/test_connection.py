@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import URL, Connection, event, text
+from sqlalchemy.exc import DBAPIError
+
+from antarest.migration.connection import looking, moving, read_current
+
+TABLE = "alembic_version"
+
+
+@pytest.fixture
+def connection(empty_database: URL) -> Iterator[Connection]:
+    """A connection that looks at an empty database."""
+    with moving(empty_database) as connection, connection.begin():
+        connection.execute(text("CREATE TABLE other (id INTEGER)"))
+    with looking(empty_database) as connection:
+        yield connection
+
+
+def write(url: URL, *revisions: str, table: str = f'"{TABLE}"') -> None:
+    with moving(url) as connection, connection.begin():
+        connection.execute(text(f"CREATE TABLE {table} (version_num VARCHAR(32))"))
+        for revision in revisions:
+            connection.execute(text(f"INSERT INTO {table} VALUES (:revision)"), {"revision": revision})
+
+
+def test_an_empty_database_is_at_no_revision_and_can_be_asked_on(connection: Connection) -> None:
+    assert read_current(connection, TABLE) == ()
+    assert connection.scalar(text("SELECT count(*) FROM other")) == 0
+    assert read_current(connection, TABLE) == ()
+
+
+def test_a_transaction_that_was_begun_goes_on(empty_database: URL) -> None:
+    """Also what it wrote before it found no version table."""
+    with moving(empty_database) as connection, connection.begin():
+        connection.execute(text("CREATE TABLE other (id INTEGER)"))
+        connection.execute(text("INSERT INTO other VALUES (1)"))
+        assert read_current(connection, TABLE) == ()
+        connection.execute(text("INSERT INTO other VALUES (2)"))
+
+    with looking(empty_database) as connection:
+        assert connection.scalar(text("SELECT count(*) FROM other")) == 2
+
+
+def test_the_revisions_are_sorted(empty_database: URL) -> None:
+    write(empty_database, "b", "a")
+    with looking(empty_database) as connection:
+        assert read_current(connection, TABLE) == ("a", "b")
+        assert read_current(connection, TABLE) == ("a", "b")
+
+
+def test_it_is_one_query(empty_database: URL) -> None:
+    write(empty_database, "a")
+    with looking(empty_database) as connection:
+        asked: list[str] = []
+        event.listen(connection.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        read_current(connection, TABLE)
+
+    assert [each for each in asked if each != "BEGIN"] == [f"SELECT version_num FROM {TABLE}"]
+
+
+def test_a_version_table_may_have_any_name(empty_database: URL) -> None:
+    write(empty_database, "a", table='"Our versions"')
+    with looking(empty_database) as connection:
+        assert read_current(connection, "Our versions") == ("a",)
+
+
+def test_a_version_table_that_is_another_one_is_an_error(empty_database: URL) -> None:
+    with moving(empty_database) as connection, connection.begin():
+        connection.execute(text(f"CREATE TABLE {TABLE} (id INTEGER)"))
+
+    with looking(empty_database) as connection, pytest.raises(DBAPIError, match="version_num"):
+        read_current(connection, TABLE)
