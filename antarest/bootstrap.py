@@ -30,10 +30,16 @@ def prepare(script: str) -> int:
     if sys.version_info < _OLDEST:
         found = ".".join(str(part) for part in sys.version_info[:2])
         return _refuse(f"Python {found} is too old; 3.11 or newer is needed", script)
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    missing = [name for name in _PACKAGES if not _is_installed(name)]
     if missing:
         return _refuse(f"this Python has no package {missing[0]}: {sys.executable}", script)
     return 0
+
+
+def _is_installed(name: str) -> bool:
+    """Whether there is such a package; a folder of that name, as `alembic/` of this checkout is one, is none."""
+    spec = find_spec(name)
+    return spec is not None and spec.origin is not None
 
 
 def _refuse(fact: str, script: str) -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 import webbrowser
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from antarest.core.errors import EXIT_DONE, AntarestError
 from antarest.core.urls import is_memory
-from antarest.desktop.instance import Record, Seat, answers, take_or_find
+from antarest.desktop.instance import Record, Seat, take_or_find
 from antarest.migration.boundary import guard
 from antarest.migration.errors import InMemoryDatabase, UnexpectedFailure
 from antarest.web.errors import PortForbidden, PortTaken
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from antarest.migration.boundary import Session
 
 HOST = "127.0.0.1"  # Never another one: this application is for whoever sits here.
-_ANSWERS_WITHIN = 30.0
-_POLL = 0.05
 
 
 def launch(settings: Settings, *, browser: bool = True) -> int:
@@ -116,10 +113,7 @@ def _known(session: Session, error: Exception) -> AntarestError:
 
 
 def _greet(session: Session, seat: Seat, record: Record, browser: bool) -> None:
-    """Wait until the application answers, tell other starts where it is, and open it."""
-    deadline = time.monotonic() + _ANSWERS_WITHIN
-    while not answers(record) and time.monotonic() < deadline:
-        time.sleep(_POLL)
+    """Tell other starts where the application is, and open it."""
     seat.write(record)
     _show(session, record.url, browser=browser)
 

@@ -62,7 +62,9 @@ def test_a_line_ends_at_the_columns_that_it_is_about(diagram: Diagram) -> None:
 
 
 def test_the_texts_fit_into_their_tables(diagram: Diagram) -> None:
-    for each in diagram.tables:
+    names = sa.MetaData()
+    sa.Table("t", names, sa.Column("x" * 40, sa.Integer))
+    for each in (*diagram.tables, *draw(names).tables):
         assert max(len(column.name) for column in each.columns) * 6.65 + 38 <= each.width
         assert max(column.y for column in each.columns) + ROW / 2 <= each.y + each.height
 

@@ -110,11 +110,20 @@ def test_tags_are_all_required(session: Session) -> None:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_a_search_finds_any_name_and_takes_no_character_for_a_pattern(session: Session, name: str) -> None:
+def test_a_search_finds_any_name(session: Session, name: str) -> None:
     add_odd(session)
 
     assert names(forest.trees(session, Filter(name), 1).items) == [name]
     assert names(forest.trees(session, Filter(tags=(name,)), 1).items) == [name]
+
+
+@pytest.mark.parametrize("character", ["%", "_", "&"])
+def test_a_character_of_patterns_stands_for_itself(session: Session, character: str) -> None:
+    add_odd(session)
+    found = [name for name in ODD_NAMES if character in name]
+
+    assert len(found) == 1
+    assert names(forest.trees(session, Filter(character), 1).items) == found
 
 
 def test_the_pages_divide_the_trees(session: Session) -> None:
