@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 _OLDEST = (3, 11)
 _PACKAGES = ("alembic", "fastapi", "fastapi_offline", "psycopg2", "pydantic", "sqlalchemy", "uvicorn", "yaml")
@@ -44,11 +45,11 @@ def _is_installed(name: str) -> bool:
 
 def _refuse(fact: str, script: str) -> int:
     """Print an error in the shape of all others, whose classes may need what is missing."""
-    lines = [
-        f"error app.E106: {fact}",
-        "Nothing was changed.",
+    ways_on = [
         "  Install what is needed:    make install",
         f"  Then start it with that:   .venv/bin/python {script}",
     ]
-    sys.stderr.write("\n".join(lines) + "\n")
+    if Path(__file__).with_name("_alembic").is_dir():  # installed from a wheel; see antarest.core.location
+        ways_on = ["  Install the release again, with what it needs:   pip install --requirement requirements-run.lock"]
+    sys.stderr.write("\n".join([f"error app.E106: {fact}", "Nothing was changed.", *ways_on]) + "\n")
     return _USAGE

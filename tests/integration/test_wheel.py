@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tarfile
 import urllib.request
 import zipfile
@@ -268,6 +269,16 @@ def test_its_errors_name_commands_that_are_there(installation: Installation) -> 
     assert refusal(activated, "db.E207", EXIT_FAILED).commands == ["antarest-db history"]
     assert refusal(by_path, "db.E207", EXIT_FAILED).commands == [f"'{installation.prefix}/bin/antarest-db' history"]
     assert refusal(called_so, "usage.E101", EXIT_USAGE).commands == ["antarest-db --help"]
+
+
+def test_without_its_packages_it_says_what_to_install(installation: Installation) -> None:
+    shutil.copytree(installation.packages / "antarest", installation.home / "antarest")
+    bare = Path(sys.base_prefix) / "bin" / "python3"
+
+    refused = refusal(installation.run(bare, "-S", "-m", "antarest.main"), "app.E106", EXIT_USAGE)
+
+    assert "has no package alembic" in refused.fact
+    assert refused.commands == ["pip install --requirement requirements-run.lock"]
 
 
 def test_a_database_of_a_newer_release_is_just_that(
