@@ -7,6 +7,7 @@ before the workers; without, it starts once it is known that a selected test nee
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -40,6 +41,9 @@ _OURS = "ANTAREST_TEST_"
 
 def pytest_configure(config: pytest.Config) -> None:
     """With pytest-xdist, start the server before the workers."""
+    # A shell starts what runs in the background with Ctrl-C ignored, and so would be whatever a test interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("dist", "no") != "no" and not config.getoption("collectonly"):
         _share_server(config)
 
