@@ -145,7 +145,8 @@ def revision(session: Session, *, message: str | None = None, empty: bool = Fals
     from antarest.migration.authoring import write_revision
 
     written = write_revision(session.project, message, empty=empty)
-    print(report.written(written, session.project.rollback_script, development.follow(session.project)))
+    diagram = development.follow(session.project) if written.path else None
+    print(report.written(written, session.project.rollback_script, diagram))
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
 
 

@@ -79,7 +79,7 @@ def test_a_new_column_becomes_a_revision_that_goes_up_and_down(checkout: Checkou
     file = new_revision(checkout)
     revision = load(file)
     assert file.name == f"{revision.revision}_add_study_horizon.py"
-    assert changed(checkout) == [f"alembic/versions/{file.name}", "scripts/rollback.sh"]
+    assert changed(checkout) == [f"alembic/versions/{file.name}", "docs/schema.md", "scripts/rollback.sh"]
     assert f"alembic/versions/{file.name}\n" in done.out
     assert "detected       adds column study.horizon\n" in done.out
     assert parse(checkout.path / "scripts" / "rollback.sh") == (HISTORY.head, revision.revision)

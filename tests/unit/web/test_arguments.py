@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,9 +34,13 @@ def test_a_start_can_be_repeated_with_further_flags() -> None:
 
 
 def test_an_installed_program_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/srv/venv/bin/antarest"])
+    folder = Path(sys.executable).parent
+    monkeypatch.setattr(sys, "argv", [str(folder / "antarest")])
 
+    monkeypatch.setenv("PATH", str(folder))
     assert arguments.program() == "antarest"
+    monkeypatch.setenv("PATH", "/nowhere")  # the shell would not find it
+    assert arguments.program() == str(folder / "antarest")
 
 
 @pytest.mark.usefixtures("started")
