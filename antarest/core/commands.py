@@ -18,13 +18,22 @@ PROGRAM: Final = "antarest-db"
 _TASK: Final = re.compile(r"\binv db\.(?=[a-z])")
 
 
-def spell(text: str) -> str:
+def spell(text: str, *, config: str = "") -> str:
     """The text with our commands as they can be typed here.
 
     They stay as they are where Invoke and `tasks.py` are at hand. Installed, `inv db.status` is `antarest-db status`,
     with the folder of the program where the shell would not find it.
+
+    Args:
+        text: one command, or a text with commands in it.
+        config: the configuration that the command should name, unless it names one.
     """
-    return _TASK.sub(lambda _: _prefix(), text) if "inv db." in text else text
+    if "inv db." not in text:
+        return text
+    named = (
+        f" --config={shlex.quote(config)}" if config and text.startswith("inv db.") and "--config" not in text else ""
+    )
+    return _TASK.sub(lambda _: _prefix(), text) + named
 
 
 def typed(program: str) -> str:

@@ -11,7 +11,7 @@ from antarest.core.errors import EXIT_DONE, AntarestError
 from antarest.core.urls import is_memory
 from antarest.desktop.instance import Record, Seat, take_or_find
 from antarest.migration.boundary import guard
-from antarest.migration.errors import InMemoryDatabase, UnexpectedFailure
+from antarest.migration.errors import InMemoryDatabase
 from antarest.web.errors import PortForbidden, PortTaken
 from antarest.web.launch import Settings, require_head, run, serve_app
 from antarest.web.serving import bind
@@ -103,13 +103,7 @@ def _attempt(session: Session, settings: Settings, instance: str) -> FastAPI | A
             raise reason
 
         guard(session, again, debug=settings.debug)
-        return _known(session, error)
-
-
-def _known(session: Session, error: Exception) -> AntarestError:
-    if isinstance(error, AntarestError):
-        return error
-    return UnexpectedFailure(session.redact(f"{type(error).__name__}: {error}".partition("\n")[0]))
+        return session.known(error)
 
 
 def _greet(session: Session, seat: Seat, record: Record, browser: bool) -> None:

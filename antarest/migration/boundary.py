@@ -31,6 +31,11 @@ class Session:
         self._project = project
         self.progress = report.Progress(sys.stdout)
 
+    @property
+    def named(self) -> str:
+        """The configuration that the command line named; empty where it named none."""
+        return self._config_path or ""
+
     @cached_property
     def project(self) -> Project:
         """The Alembic project."""
@@ -65,6 +70,12 @@ class Session:
         urls = [url for url in (self.config.db.url, self.config.db.admin_url) if url is not None]
         return redact(text, *urls)
 
+    def known(self, error: Exception) -> AntarestError:
+        """The error in our words, whatever it was, with ways on that lead to the same configuration."""
+        known = error if isinstance(error, AntarestError) else UnexpectedFailure(self.redact(_one_line(error)))
+        known.config = self.named
+        return known
+
 
 def guard(session: Session, call: Callable[[], int], *, debug: bool = False, json: bool = False) -> int:
     """Do what a command does, and print its error, if it ends with one.
@@ -82,7 +93,7 @@ def guard(session: Session, call: Callable[[], int], *, debug: bool = False, jso
         return call()
     except KeyboardInterrupt as interruption:
         session.progress.stop()
-        sys.stderr.write(f"\n{report.INTERRUPTED}")
+        sys.stderr.write(f"\n{report.interrupted(session.named)}")
         return EXIT_TERMINATED if isinstance(interruption, Terminated) else EXIT_INTERRUPTED
     except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
         sys.stderr.close()
@@ -98,7 +109,7 @@ def print_error(error: AntarestError) -> int:
 
 
 def _fail(session: Session, error: Exception, *, debug: bool, json: bool) -> int:
-    known = error if isinstance(error, AntarestError) else UnexpectedFailure(session.redact(_one_line(error)))
+    known = session.known(error)
     session.progress.stop()
     if debug:
         sys.stderr.write(session.redact("".join(traceback.format_exception(error))))

@@ -140,7 +140,7 @@ def _command_line(context: Any) -> Iterator[None]:
     except KeyboardInterrupt:
         if is_program:
             raise
-        sys.stderr.write(f"\n{report.INTERRUPTED}")
+        sys.stderr.write(f"\n{report.interrupted()}")
         raise SystemExit(EXIT_INTERRUPTED) from None
 
 

@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from antarest.migration.workflow import HistoryEntry, Status
 
 _MESSAGE_WIDTH = 72
-INTERRUPTED = spell("""\
-interrupted: a run that was not committed was rolled back
-  See where the database is:   inv db.status
-""")
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -36,6 +32,16 @@ def style(text: str, name: str, stream: TextIO) -> str:
     if not text or not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return f"\x1b[{_STYLES[name]}m{text}\x1b[0m"
+
+
+def interrupted(config: str = "") -> str:
+    """What is said when Ctrl-C or SIGTERM ends a command.
+
+    Args:
+        config: the configuration that the command line named.
+    """
+    hint = Hint("See where the database is", spell("inv db.status", config=config))
+    return "\n".join(["interrupted: a run that was not committed was rolled back", *_hints([hint])]) + "\n"
 
 
 def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:

@@ -42,6 +42,9 @@ class AntarestError(Exception):
 
     code: ClassVar[str] = "E000"
     exit_code: ClassVar[int] = EXIT_FAILED
+    config: str = ""
+    """The configuration that the command line named: our commands in the hints must name it too, else they would work
+    on another database. Whoever prints the error sets it."""
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class AntarestError(Exception):
     @property
     def hints(self) -> tuple[Hint, ...]:
         """What to do next, safest first, with our commands as they can be typed here."""
-        return tuple(Hint(hint.text, spell(hint.command)) for hint in self._hints)
+        return tuple(Hint(hint.text, spell(hint.command, config=self.config)) for hint in self._hints)
 
     @hints.setter
     def hints(self, hints: tuple[Hint, ...]) -> None:

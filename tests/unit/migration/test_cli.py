@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +20,12 @@ from antarest.core.errors import (
     EXIT_UNREACHABLE,
     EXIT_USAGE,
     DatabaseUnreachable,
+    Hint,
     UsageError,
 )
 from antarest.migration import cli, report
 from antarest.migration.__main__ import main
-from antarest.migration.boundary import Session
+from antarest.migration.boundary import Session, guard
 from antarest.migration.cli import FLAGS, VERBS, Verb
 from antarest.migration.invoke_flags import find_swallowed
 from tests.refusals import SECRET, Refusal, invoke_tasks, parse
@@ -207,6 +209,27 @@ def test_our_error_is_printed_with_its_exit_code(run_verb: Callable[..., int], c
     assert (shown.out, shown.err) == ("", report.render_error(error))
 
 
+def test_the_ways_on_lead_to_the_configuration_that_was_named(capsys: Capture) -> None:
+    """Typed as it stands, the next command must not work on another database."""
+    hints = [Hint("Look", "inv db.status"), Hint("Start", "git log"), Hint("Correct it", "inv db.status --config=PATH")]
+
+    def end() -> int:
+        raise UsageError("no", hints=hints)
+
+    session = Session("a folder/application.yaml", None)
+    assert guard(session, end) == EXIT_USAGE
+
+    assert parse(capsys.readouterr().err).commands == [
+        "inv db.status --config='a folder/application.yaml'",
+        "git log",
+        "inv db.status --config=PATH",
+    ]
+    session = Session(None, None)
+    assert guard(session, end, json=True) == EXIT_USAGE
+    found = json.loads(capsys.readouterr().out)["error"]["hints"]
+    assert [each["command"] for each in found] == [hint.command for hint in hints]
+
+
 def test_an_error_for_machines_goes_where_they_read(run_verb: Callable[..., int], capsys: Capture) -> None:
     assert run_verb(raising(UsageError("no")), json=True) == EXIT_USAGE
 
@@ -242,7 +265,9 @@ def test_debug_shows_the_traceback_before_the_error(run_verb: Callable[..., int]
 def test_an_interruption_is_no_error_of_ours(run_verb: Callable[..., int], capsys: Capture) -> None:
     assert run_verb(raising(KeyboardInterrupt())) == EXIT_INTERRUPTED
 
-    assert capsys.readouterr().err == f"\n{report.INTERRUPTED}"
+    _, first, second = capsys.readouterr().err.splitlines()
+    assert first == "interrupted: a run that was not committed was rolled back"
+    assert re.fullmatch(r"  See where the database is:   inv db\.status --config=\S+/application\.yaml", second)
 
 
 def test_a_session_reads_nothing_before_it_is_asked(tmp_path: Path) -> None:
