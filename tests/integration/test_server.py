@@ -106,7 +106,7 @@ def test_an_older_database_is_refused_with_what_is_pending(
     assert refused.fact == f"the database is {fact}: {number} pending"
     assert refused.details["pending"].startswith(pending[0])
     assert (refused.details["current"], refused.details["head"]) == (revision, HISTORY.head)
-    assert refused.commands[0] == "inv db.upgrade"
+    assert refused.commands[0] == f"inv db.upgrade --config={config}"
     assert refused.commands[1].endswith(f"antarest/main.py --config={config} --port=0 --auto-upgrade-db")
     assert _state(database) == before
 

@@ -175,11 +175,13 @@ def test_a_missing_right_is_named(roles: Roles, config_file: ConfigFile) -> None
 
 def test_a_role_that_may_read_nothing_is_refused_at_the_start(roles: Roles, config_file: ConfigFile) -> None:
     Database(roles.owner).upgrade()
-    start = ("python", "antarest/main.py", f"--config={config_file(roles.application)}", "--port=0")
+    config = config_file(roles.application)
 
-    refused = refusal(run(*start), RightsMissing.code, EXIT_FAILED)
+    done = run("python", "antarest/main.py", f"--config={config}", "--port=0")
+
+    refused = refusal(done, RightsMissing.code, EXIT_FAILED)
     assert refused.details["reason"] == "permission denied for table alembic_version"
-    assert refused.commands[0] == "inv db.grant"
+    assert refused.commands[0] == f"inv db.grant --config={config}"
 
 
 # ---- a database that cannot be written
