@@ -75,6 +75,8 @@ class Move:
         db: the database.
         listener: who hears how it goes on.
         agreement: what a person agreed to lose, when it goes down.
+        before_change: called once with this move when it would change something: the lock is held, and nothing is
+            written yet (a backup is made there). What it raises ends the run.
         prepare: what to do inside the transaction before the first revision (a reset drops the objects there).
         before: the revisions that the database was at.
         after: the revisions that it is at now.
@@ -87,6 +89,7 @@ class Move:
     db: DbConfig
     listener: Listener = field(default_factory=Silence)
     agreement: Agreement = field(default_factory=Agreement)
+    before_change: Callable[[Move], None] | None = None
     prepare: Callable[[Connection], None] | None = None
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -135,6 +138,8 @@ def carry_out(context: Any, move: Move, steps_of: Callable[..., Iterable[Any]], 
             **move.project.alembic_options(),
         )
         with context.begin_transaction():
+            if move.before_change:
+                move.before_change(move)
             if move.prepare:
                 move.prepare(connection)
             violations = foreign_key_violations(connection)
