@@ -77,7 +77,8 @@ class Tally:
         arrived = {place: max(self._full(place) - full, 0) for place, full in self._fullness.items()}
         for table, column, amount in sorted(self._all_gone(), key=lambda gone: (gone.table, gone.column or "")):
             item = table if column is None else f"{table}.{column}"
-            places = self._destinations.get(item, ())
+            # Not to where it was: rows that are new there would hide it.
+            places = [place for place in self._destinations.get(item, ()) if place != item]
             lost = amount if amount is None else self._not_arrived(item, amount, places, arrived)
             if lost is None or lost > 0:
                 yield Gone(table, column, lost)

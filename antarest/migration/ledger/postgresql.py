@@ -29,6 +29,8 @@ _ENDS = re.compile(
     r"(?:^|;)\s*(?:COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:(?:WORK|TRANSACTION)\s+)?TO))\b",
     re.IGNORECASE,
 )
+_SAVEPOINT = re.compile(r"\s*SAVEPOINT\s+(\S+?)\s*;?\s*", re.IGNORECASE)
+_BACK_TO = re.compile(r"\s*ROLLBACK\s+(?:(?:WORK|TRANSACTION)\s+)?TO\s+(?:SAVEPOINT\s+)?(\S+?)\s*;?\s*", re.IGNORECASE)
 _ATOMIC = re.compile(r"\bBEGIN\s+ATOMIC\b", re.IGNORECASE)
 
 # Who loses rows or values with whom: partitions and heirs ("i"), and referring tables by what a delete does to them.
@@ -50,11 +52,16 @@ class PostgresLedger:
         self.emptied: set[Hashable] = set()
         self._connection = connection
         self._exclude = tuple(exclude)
+        # The server also counts what a savepoint takes back: what it had counted at each savepoint, and all taken back.
+        self._savepoints: dict[str, dict[Hashable, Flow]] = {}
+        self._taken_back: dict[Hashable, Flow] = {}
 
     def begin(self) -> None:
         """A revision begins."""
         self.look()
         self.emptied.clear()
+        self._savepoints.clear()
+        self._taken_back.clear()
 
     def look(self) -> None:
         """Look at the tables again. Those whose rows lie in another file now, and nobody said why, were truncated."""
@@ -94,6 +101,7 @@ class PostgresLedger:
 
     def after(self, statement: str) -> bool:
         """Look again when the statement may have changed tables."""
+        self._follow_savepoints(statement)
         changes = bool(_CHANGES.search(statement))
         if changes:
             self._look(expected=not _TRUNCATES.search(statement))
@@ -104,11 +112,28 @@ class PostgresLedger:
         rows = self._connection.execute(text(_FLOWS)).all()
         if any(row[3] != "on" for row in rows):
             raise NotAllowed("track_counts is off on this server, so that nobody knows what is deleted")
-        return {table: Flow(inserted, deleted) for table, inserted, deleted, _ in rows}
+        counted = {table: Flow(inserted, deleted) for table, inserted, deleted, _ in rows}
+        return _less(counted, self._taken_back)
+
+    def _follow_savepoints(self, statement: str) -> None:
+        if made := _SAVEPOINT.fullmatch(statement):
+            self._savepoints[made[1].lower()] = self.flows()
+        elif (back := _BACK_TO.fullmatch(statement)) and (then := self._savepoints.get(back[1].lower())) is not None:
+            for table, flow in _less(self.flows(), then).items():
+                inserted, deleted = self._taken_back.get(table, Flow())
+                self._taken_back[table] = Flow(inserted + flow.inserted, deleted + flow.deleted)
 
     def was_read(self, column: Hashable) -> bool:  # noqa: ARG002 - nobody knows here
         """Whether the revision can have copied the column."""
         return True
+
+
+def _less(flows: dict[Hashable, Flow], others: dict[Hashable, Flow]) -> dict[Hashable, Flow]:
+    none = Flow()
+    return {
+        table: Flow(flow.inserted - others.get(table, none).inserted, flow.deleted - others.get(table, none).deleted)
+        for table, flow in flows.items()
+    }
 
 
 def _reached(start: Collection[Hashable], edges: Iterable[tuple[Any, ...]], *, kinds: str) -> set[Hashable]:

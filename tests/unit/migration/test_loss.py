@@ -116,6 +116,8 @@ def test_nothing_hides_a_loss(database: Database, engine: EngineName, case: Case
          loses={"study_tag": 4}, on=POSTGRESQL),
     case("MERGE", "MERGE INTO study_tag t USING study s ON t.study_id = s.id WHEN MATCHED THEN DELETE",
          loses={"study_tag": 4}, on=POSTGRESQL),
+    case("rows, after a savepoint took others back", "SAVEPOINT s", "INSERT INTO study_tag SELECT * FROM study_tag",
+         "ROLLBACK TO s", "UPDATE study_tag SET label = upper(label)", "DELETE FROM study_tag", loses={"study_tag": 4}),
     case("UPDATE OR REPLACE", "UPDATE OR REPLACE study SET id = 1", loses={"study": 2}, on=SQLITE),
     case("ON CONFLICT REPLACE in the table", "INSERT INTO u VALUES (1, 'b')", loses={"u": 1}, on=SQLITE,
          before=("CREATE TABLE u (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, k TEXT UNIQUE ON CONFLICT REPLACE)",
@@ -220,8 +222,9 @@ def test_compares_a_table_that_is_rebuilt(database: Database, engine: EngineName
     case("END of a block", "DO $$ BEGIN PERFORM 1; END $$",
          "CREATE FUNCTION h() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END", on=POSTGRESQL),
     case("words in a text", "UPDATE study SET name = 'DROP TABLE study_tag; COMMIT'", on=POSTGRESQL),
-    case("a savepoint that is rolled back", "SAVEPOINT s", "DELETE FROM study_tag", "ROLLBACK TO SAVEPOINT s",
-         on=SQLITE),
+    case("a savepoint that is rolled back", "SAVEPOINT s", "DELETE FROM study_tag", "ROLLBACK TO SAVEPOINT s"),
+    case("savepoints within each other", "SAVEPOINT s", "SAVEPOINT t", "DELETE FROM study_tag", "ROLLBACK TO t",
+         "INSERT INTO study_tag VALUES (1, 'n')", "ROLLBACK TO s", "SAVEPOINT s", "DELETE FROM task", "ROLLBACK TO s"),
 )  # fmt: skip
 def test_sees_no_loss_where_there_is_none(database: Database, engine: EngineName, case: Case) -> None:
     assert losses(database(engine), case) == {}

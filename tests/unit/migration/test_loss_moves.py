@@ -51,6 +51,9 @@ MERGED = {"study.name": "study.p", "study.path": "study.p"}
          moves={"study_tag": "t"}),
     case("to where it was", "DELETE FROM study_tag WHERE label = 'x'", moves={"study_tag": "study_tag"},
          loses={"study_tag": 2}),
+    case("to where it was, beside new rows", "DELETE FROM study_tag WHERE label = 'x'",
+         "INSERT INTO study_tag VALUES (1, 'n'), (2, 'n'), (3, 'n')", moves={"study_tag": "study_tag"},
+         loses={"study_tag": 2}),
 )  # fmt: skip
 def test_what_arrives_is_not_lost(database: Database, engine: EngineName, case: Case) -> None:
     assert losses(database(engine), case) == case.loses
