@@ -115,6 +115,10 @@ class Lab:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def on(self, server: PostgresServer) -> Lab:
+        """The same with databases on another server."""
+        return Lab(self.tool, self.engine, server, self._folder)
+
     @contextmanager
     def subject(self, passage: Passage, **db: Any) -> Iterator[Subject]:
         """A database to do something to; `db` are settings that only we have."""
@@ -167,7 +171,8 @@ class Lab:
 
     def _project(self, history: History) -> Path:
         def make() -> Path:
-            folder = self._folder / f"{self.tool.name}-{self.engine}-{history.name}"
+            folder = Path(tempfile.mkdtemp(prefix=f"{self.tool.name}-", dir=self._folder), history.name)
+            folder.parent.chmod(0o755)
             self.tool.install(history, folder)
             return folder
 

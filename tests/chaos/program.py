@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
             if options.engine in (None, engine):
                 lab = stack.enter_context(Lab(tools[0], engine, server, folder))
                 for fault in FAULTS:
-                    if options.fault in (None, []) or fault.name in options.fault:
+                    if engine in fault.engines and (not options.fault or fault.name in options.fault):
                         out = run_fault(fault, lab, options.trials, options.seed)
                         print(fault.name, engine, out.trials, out.faults)
                         for note in out.notes[:5]:

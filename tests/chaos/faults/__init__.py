@@ -8,7 +8,7 @@ from random import Random
 from typing import Protocol
 
 from antarest.migration.scratch import EngineName
-from tests.chaos.faults import crowds, kills
+from tests.chaos.faults import crowds, kills, servers, storage
 from tests.chaos.lab import Lab
 from tests.chaos.trial import Outcome
 
@@ -36,4 +36,11 @@ FAULTS = (
     Fault("starters-8", crowds.eight),
     Fault("starters-20", crowds.twenty),
     Fault("threads-4", crowds.threads),
+    Fault("server-stopped", servers.stopped, ("postgresql",)),
+    Fault("server-replaced", servers.replaced, ("postgresql",)),
+    Fault("connection-cut", servers.cut, ("postgresql",)),
+    Fault("disk-full", storage.full_disk),
+    Fault("read-only", storage.read_only),
+    Fault("locked-out", storage.locked_out),
+    Fault("locked-briefly", storage.locked_briefly),
 )
