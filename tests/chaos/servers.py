@@ -28,7 +28,8 @@ _SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 """
-_SYNCHRONOUS = "synchronous_standby_names = '*'\n"
+# Applied, and not only written: a client that comes to the standby first must not find yesterday's list of databases.
+_SYNCHRONOUS = "synchronous_standby_names = '*'\nsynchronous_commit = remote_apply\n"
 # Segments of 1 MB, so that a limit for the size of files meets tables, as a full disk would.
 _INITDB = ("--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--wal-segsize=1", "--no-sync")
 
