@@ -43,9 +43,15 @@ print("upgraded" if move.steps else "nothing to do")
 
 @dataclass
 class Run:
-    """A command that runs."""
+    """A command that runs.
+
+    Attributes:
+        process: its process.
+        ticks: the time that it had computed when somebody looked first.
+    """
 
     process: subprocess.Popen[str]
+    ticks: int = 0
 
     @property
     def pid(self) -> int:
@@ -140,3 +146,6 @@ class Runner:
 def _close(stream: IO[str] | None) -> None:
     if stream:
         stream.close()
+
+
+Start = Callable[..., Runner]  # what the fixture "runner" is
