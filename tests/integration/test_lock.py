@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from typing import Any
 
-import psycopg2
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, EXIT_LOCKED, NOTHING_CHANGED
+from antarest.core.errors import EXIT_DONE, NOTHING_CHANGED
 from antarest.migration.lock.postgresql import _RUN, _TRANSACTION
-from tests.refusals import Refusal, refusal
-from tests.support import Result
 from tests.support_histories import Script
 from tests.support_roles import Roles
-from tests.support_runs import API, GATE, Run, Start
+from tests.support_runs import API, GATE, Start, refused, session
 
 COUNTED = (
     Script("first", upgrade='sql("CREATE TABLE log (what INTEGER)", "INSERT INTO log VALUES (1)")',
@@ -28,29 +22,6 @@ COUNTED = (
     Script("third", upgrade='sql("INSERT INTO log VALUES (3)")'),
 )  # fmt: skip
 KEY = zlib.crc32(b"alembic_version") & 0x7FFFFFFF
-
-
-@contextmanager
-def session(url: URL, *statements: str) -> Iterator[Any]:
-    """A session of somebody else, in a transaction in which these statements were run."""
-    if url.get_backend_name() == "sqlite":
-        with closing(sqlite3.connect(str(url.database), isolation_level=None)) as connection:
-            for statement in statements:
-                connection.execute(statement)
-            yield connection
-        return
-    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with closing(psycopg2.connect(text, application_name="somebody")) as connection:
-        cursor = connection.cursor()
-        for statement in statements:
-            cursor.execute(statement)
-        yield connection
-
-
-def refused(run: Run, code: str, exit_code: int = EXIT_LOCKED) -> Refusal:
-    """The error that a run ends with; what Alembic logs before it is left out."""
-    ended = run.end()
-    return refusal(Result(ended.code, ended.out, ended.err[max(ended.err.find("error "), 0) :]), code, exit_code)
 
 
 def lock_of(kind: int) -> str:
