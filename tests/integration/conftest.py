@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
 from antarest.core.config import normalise_url
+from tests.support import ROOT
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 from tests.support_roles import PASSWORD, Roles
+from tests.support_runs import Runner, Start
 
 Build = Callable[..., Database]
 
@@ -38,3 +42,16 @@ def roles(postgres_database: URL) -> Iterator[Roles]:
     yield roles
     for name in names:  # the owner first: the rights that it gave depend on its own
         roles.execute(superuser, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Start]:
+    """Start commands on a database with a project of its own: `runner(url, *scripts, **settings of the section db)`."""
+    with ExitStack() as stack:
+
+        def build(url: URL, *scripts: Script, **settings: object) -> Runner:
+            project = write_project(tmp_path / "project", *scripts)
+            shutil.copy(ROOT / "tasks.py", project.root)
+            return stack.enter_context(Runner(Database(url, project), tmp_path, settings).ending())
+
+        yield build
