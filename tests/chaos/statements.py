@@ -1,8 +1,8 @@
 """Counts the statements that a process sends to one database, and kills it before one of them.
 
-It works on the drivers, below everything that is tested: SQLite itself tells of each statement that it runs (a COMMIT is
-one), and of psycopg2's connections and cursors each is replaced by one that counts. So whoever runs here is not aware of
-it, and plain Alembic is counted in the same way.
+It works on the drivers, below everything that is tested: SQLite itself tells of each statement that it runs (a COMMIT
+is one), and psycopg2's connections and cursors are replaced by ones that count. So plain Alembic is counted in the same
+way as we are, and neither knows of it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Counting:
     def begin(self) -> None:
         """Count in this process from now on."""
         counter = _Counter(self)
-        sqlite3.connect = sqlite3.dbapi2.connect = _counting_sqlite(sqlite3.connect, counter)  # type: ignore[attr-defined]
+        sqlite3.connect = sqlite3.dbapi2.connect = _counting_sqlite(sqlite3.connect, counter)
         psycopg2.connect = _counting_postgresql(psycopg2.connect, counter)
 
 
@@ -75,7 +75,7 @@ def _counting_postgresql(connect: Any, counter: _Counter) -> Any:
 
 
 def _counting_connection(base: Any, counter: _Counter) -> Any:
-    class CountingConnection(base):
+    class CountingConnection(base):  # type: ignore[misc]  # whichever class was asked for
         def cursor(self, *arguments: Any, cursor_factory: Any = None, **options: Any) -> Any:
             factory = _counting_cursor(cursor_factory or extensions.cursor, self._next)
             return super().cursor(*arguments, cursor_factory=factory, **options)
@@ -96,7 +96,7 @@ def _counting_connection(base: Any, counter: _Counter) -> Any:
 
 
 def _counting_cursor(base: Any, count: Callable[[str], None]) -> Any:
-    class CountingCursor(base):
+    class CountingCursor(base):  # type: ignore[misc]  # as above
         def execute(self, query: Any, *arguments: Any) -> Any:
             count(str(query))
             return super().execute(query, *arguments)

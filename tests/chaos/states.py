@@ -62,7 +62,9 @@ def _rows(connection: Connection, table: Table) -> str:
     columns = [quote(name) for name in sorted(column.name for column in table.columns)]
     if connection.dialect.name == "postgresql":
         row = f"ROW({', '.join(columns)})::text"
-        query = f"SELECT string_agg(r, chr(30) ORDER BY r) FROM (SELECT {row} COLLATE \"C\" FROM {quote(table.name)}) AS t(r)"
+        query = (
+            f'SELECT string_agg(r, chr(30) ORDER BY r) FROM (SELECT {row} COLLATE "C" FROM {quote(table.name)}) AS t(r)'
+        )
     else:
         row = " || '|' || ".join(f"quote({column})" for column in columns)
         query = f"SELECT group_concat(r, char(30)) FROM (SELECT {row} AS r FROM {quote(table.name)} ORDER BY r)"

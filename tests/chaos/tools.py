@@ -71,14 +71,14 @@ class Ours:
 
     def command(self, project: Path, folder: Path, passage: Passage, *, to: str, number: int) -> Command:
         """One of three command lines; a loss that the revisions declare is agreed to."""
-        if passage.direction == "upgrade":
-            ours = ("upgrade", f"--to={to}")
-            plain = ("alembic", "upgrade", to)
-        else:
-            ours = ("rollback", f"--to={to}", "--yes", "--allow-data-loss")
-            plain = ("alembic", "-x", "allow-data-loss", "downgrade", to)
-        invoke = ("inv", f"db.{ours[0]}", *ours[1:])
-        ways = (plain, invoke, ("python", "-m", "antarest.migration", *ours))
+        ours, agreed, plain = "upgrade", [], []
+        if passage.direction == "downgrade":
+            ours, agreed, plain = "rollback", ["--yes", "--allow-data-loss"], ["-x", "allow-data-loss"]
+        ways = (
+            ("alembic", *plain, passage.direction, to),
+            ("inv", f"db.{ours}", f"--to={to}", *agreed),
+            ("python", "-m", "antarest.migration", ours, f"--to={to}", *agreed),
+        )
         return Command(ways[number % len(ways)], project, self._environment(folder))
 
     def threads(self, project: Path, folder: Path) -> Command:

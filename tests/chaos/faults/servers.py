@@ -9,7 +9,6 @@ from random import Random
 
 from sqlalchemy import NullPool, create_engine, text
 
-from antarest.migration.scratch import PostgresServer
 from tests.chaos.histories import HEAVY, Passage
 from tests.chaos.lab import Lab, Subject
 from tests.chaos.servers import Home, Pair, Server
@@ -85,7 +84,9 @@ def _each(lab: Lab, trials: int, random: Random) -> Iterator[tuple[Passage, Rand
         yield lab.passages[number % len(lab.passages)], Random(random.random())
 
 
-def _struck(lab: Lab, passage: Passage, random: Random, strike: Strike, mend: Callable[[], None] | None = None) -> Outcome:
+def _struck(
+    lab: Lab, passage: Passage, random: Random, strike: Strike, mend: Callable[[], None] | None = None
+) -> Outcome:
     """Let a fault strike a command at a random moment while it runs."""
     outcome, number = Outcome(), random.randrange(3)
     for _ in range(_ATTEMPTS):

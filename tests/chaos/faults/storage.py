@@ -78,11 +78,10 @@ def _read_only(lab: Lab, passage: Passage, way: tuple[int, int] | None) -> Outco
 def _writing_denied(subject: Subject, way: tuple[int, int] | None) -> Iterator[None]:
     name = str(subject.url.database)
     if way is None:
-        with create_engine(subject.url, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as connection:
-            connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+        setting = f"ALTER DATABASE {name} SET default_transaction_read_only ="
+        _execute(subject, f"{setting} on")
         yield
-        with create_engine(subject.url, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as connection:
-            connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = off"))
+        _execute(subject, f"{setting} off")
         return
     file = Path(name)
     folder_mode, file_mode = way
@@ -93,11 +92,17 @@ def _writing_denied(subject: Subject, way: tuple[int, int] | None) -> Iterator[N
     file.chmod(0o600)
 
 
+def _execute(subject: Subject, statement: str) -> None:
+    server = create_engine(subject.url.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with server.connect() as connection:
+        connection.execute(text(statement))
+
+
 def _holders(lab: Lab) -> list[tuple[Passage, tuple[str, ...]]]:
     def table(passage: Passage) -> str:
         return "study" if passage.history is OWN else "reading"
 
-    ways = {
+    ways: dict[str, list[tuple[str, ...]]] = {
         "sqlite": [("BEGIN IMMEDIATE",), ("BEGIN EXCLUSIVE",), ("BEGIN", "SELECT count(*) FROM {}")],
         "postgresql": [("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",), ("SELECT count(*) FROM {}",)],
     }
@@ -111,10 +116,7 @@ def _holders(lab: Lab) -> list[tuple[Passage, tuple[str, ...]]]:
 @contextmanager
 def _held(subject: Subject, statements: tuple[str, ...]) -> Iterator[Connection]:
     """A session of somebody else, in a transaction in which these statements were run."""
-    engine = create_engine(subject.url, poolclass=NullPool)
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.connection.dbapi_connection.isolation_level = None
+    with create_engine(subject.url, poolclass=NullPool).connect() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
         yield connection
