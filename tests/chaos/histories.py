@@ -37,16 +37,6 @@ class History:
     fill: Callable[[URL, Project], object]
     is_filled_once: bool = False
 
-    @property
-    def bottom(self) -> str:
-        """The revision that an upgrade begins with."""
-        return self.revisions[0]
-
-    @property
-    def top(self) -> str:
-        """Its head."""
-        return self.revisions[-1]
-
 
 @dataclass(frozen=True)
 class Passage:
@@ -61,20 +51,26 @@ class Passage:
         return f"{self.direction} of the {self.history.name} history"
 
     @property
+    def path(self) -> tuple[str, ...]:
+        """The revisions that it comes by, with the one that it begins with."""
+        revisions = self.history.revisions
+        return revisions if self.direction == "upgrade" else revisions[::-1]
+
+    @property
     def start(self) -> str:
         """The revision that it begins with."""
-        return self.history.bottom if self.direction == "upgrade" else self.history.top
+        return self.path[0]
 
     @property
     def target(self) -> str:
         """The revision that it ends with."""
-        return self.history.top if self.direction == "upgrade" else self.history.bottom
+        return self.path[-1]
 
     def prepare(self, url: URL, project: Project) -> None:
         """Make an empty database one to begin with."""
         workflow = MigrationWorkflow(project, DbConfig(url))
         if self.direction == "upgrade" or self.history.is_filled_once:
-            workflow.upgrade(self.history.bottom)
+            workflow.upgrade(self.history.revisions[0])
             self.history.fill(url, project)
         if self.direction == "downgrade":
             workflow.upgrade(HEAD)

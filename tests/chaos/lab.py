@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,7 +91,14 @@ class Subject:
 class Lab:
     """One tool on one engine. Everything that several trials need is made when the first one asks for it."""
 
-    def __init__(self, tool: Tool, engine: EngineName, server: PostgresServer | None, folder: Path) -> None:
+    def __init__(
+        self,
+        tool: Tool,
+        engine: EngineName,
+        server: PostgresServer | None,
+        folder: Path,
+        passages: Sequence[Passage] = PASSAGES,
+    ) -> None:
         """Set it up.
 
         Args:
@@ -99,10 +106,11 @@ class Lab:
             engine: the engine.
             server: where PostgreSQL databases are made.
             folder: where projects and configurations are written; who has no rights must be able to read it.
+            passages: what is run.
         """
         self.tool = tool
         self.engine = engine
-        self.passages = PASSAGES
+        self.passages = passages
         self._server = server
         self._folder = folder
         self._stack = ExitStack()
@@ -117,7 +125,7 @@ class Lab:
 
     def on(self, server: PostgresServer) -> Lab:
         """The same with databases on another server."""
-        return Lab(self.tool, self.engine, server, self._folder)
+        return Lab(self.tool, self.engine, server, self._folder, self.passages)
 
     @contextmanager
     def subject(self, passage: Passage, **db: Any) -> Iterator[Subject]:

@@ -28,13 +28,14 @@ class State:
     schema: Inventory
     rows: Mapping[str, str]
 
-    def differences(self, other: State) -> list[str]:
-        """Where another state differs from this one, on a line each; a table is named without its rows."""
-        found = [str(each) for each in differences(self.schema, other.schema)]
-        if self.revisions != other.revisions:
-            found.insert(0, f"revisions: {self.revisions} -> {other.revisions}")
+    def other_objects(self, other: State) -> list[str]:
+        """Where the schema of another state differs from this one, on a line each."""
+        return [str(each) for each in differences(self.schema, other.schema)]
+
+    def other_rows(self, other: State) -> list[str]:
+        """The tables of both with other rows, on a line each."""
         shared = self.rows.keys() & other.rows.keys()
-        return found + [f"{table}: other rows" for table in sorted(shared) if self.rows[table] != other.rows[table]]
+        return [f"other rows in {table}" for table in sorted(shared) if self.rows[table] != other.rows[table]]
 
     def rows_missing_in(self, other: State) -> int:
         """How many rows of this state are in no table of another one, or only with other values."""

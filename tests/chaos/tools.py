@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import shutil
+from argparse import Namespace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -108,7 +108,8 @@ class PlainAlembic:
         ours = folder.with_name(f"{folder.name}-of-ours")
         history.write(ours)
         folder.mkdir(parents=True)
-        command.init(Config(folder / "alembic.ini", stdout=io.StringIO()), str(folder / "alembic"))
+        silent = Config(folder / "alembic.ini", cmd_opts=Namespace(quiet=True, x=None))
+        command.init(silent, str(folder / "alembic"))
         shutil.copytree(ours / "alembic" / "versions", folder / "alembic" / "versions", dirs_exist_ok=True)
 
     def configure(self, project: Path, folder: Path, url: URL, **db: Any) -> None:  # noqa: ARG002 - see Tool

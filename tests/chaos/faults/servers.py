@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from random import Random
 
@@ -22,13 +22,13 @@ _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :
 
 def cut(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], Outcome]]:
     """`pg_terminate_backend`, of every connection or of one of them."""
-    yield from (partial(_struck, lab, passage, own, _cut) for passage, own in _each(lab, trials or 40, random))
+    yield from (partial(_struck, lab, passage, own, _cut) for passage, own in _each(lab.passages, trials or 40, random))
 
 
 def stopped(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], Outcome]]:
     """`pg_ctl stop -m immediate`, and a start."""
 
-    def all_trials(passages: list[Passage]) -> Outcome:
+    def all_trials(passages: Sequence[Passage]) -> Outcome:
         with Home.open() as home:
             server = Server.create(home)
             server.start()
@@ -38,11 +38,11 @@ def stopped(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[
                 return True
 
             with lab.on(server.scratch) as own:
-                each = [(passage, Random(random.random())) for passage in passages * -(-(trials or 20) // 4)]
+                each = _each(passages, (trials or 20) // 2, random)
                 return sum((_struck(own, *one, strike, server.start) for one in each), Outcome())
 
-    for passages in (lab.passages[:2], lab.passages[2:]):
-        yield partial(all_trials, passages)
+    for half in (lab.passages[::2], lab.passages[1::2]):
+        yield partial(all_trials, half)
 
 
 def replaced(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], Outcome]]:
@@ -57,7 +57,7 @@ def replaced(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[
                 return True
 
             with lab.on(pair.scratch) as own:
-                return sum((_struck(own, *one, strike) for one in _each(own, trials or 12, random)), Outcome())
+                return sum((_struck(own, *one, strike) for one in _each(own.passages, trials or 12, random)), Outcome())
 
     yield all_trials
 
@@ -79,9 +79,9 @@ def full(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], 
     yield all_trials
 
 
-def _each(lab: Lab, trials: int, random: Random) -> Iterator[tuple[Passage, Random]]:
+def _each(passages: Sequence[Passage], trials: int, random: Random) -> Iterator[tuple[Passage, Random]]:
     for number in range(trials):
-        yield lab.passages[number % len(lab.passages)], Random(random.random())
+        yield passages[number % len(passages)], Random(random.random())
 
 
 def _struck(

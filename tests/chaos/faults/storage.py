@@ -27,7 +27,8 @@ def full_disk(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable
     if lab.engine == "postgresql":
         yield from servers.full(lab, trials, random)
         return
-    for passage in lab.passages * -(-(trials or 20) // len(lab.passages)):
+    for number in range(trials or 20):
+        passage = lab.passages[number % len(lab.passages)]
         yield partial(_full, lab, passage, Random(random.random()))
 
 
