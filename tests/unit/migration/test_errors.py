@@ -82,6 +82,7 @@ EXAMPLES = [
     UsageError("--steps must be a whole number from 1, not '0'", hints=[Hint("One", "inv db.rollback --steps=1")]),
     said("Connection refused"),
     said("FATAL:  sorry, too many clients already"),
+    connection_error(psycopg2.OperationalError("server closed the connection unexpectedly"), POSTGRES),
     said('FATAL:  password authentication failed for user "antarest"'),
     said('FATAL:  role "antarest" does not exist'),
     said('FATAL:  database "antarest" does not exist'),
@@ -198,7 +199,7 @@ def test_a_code_tells_what_an_error_is_about(error: AntarestError) -> None:
     else:
         assert (family, number[0] in "34") == ("db", True)
         assert (number[0] == "4") == (error.exit_code == EXIT_LOCKED)
-        assert error.exit_code != EXIT_UNREACHABLE or number in {"301", "302", "390"}
+        assert error.exit_code != EXIT_UNREACHABLE or number in {"301", "302", "309", "390"}
 
 
 @pytest.mark.parametrize("error", [each for each in EXAMPLES if each.code[:5] in {"db.E2", "db.E3", "db.E7"}])
