@@ -22,9 +22,24 @@ Build = Callable[..., Database]
 @pytest.fixture
 def filled(tmp_path: Path, empty_database: URL) -> Build:
     """A database with `STUDY_TABLES` and `STUDY_ROWS`, and these revisions still pending: `filled(*scripts)`."""
+    return _build(tmp_path, empty_database)
 
+
+@pytest.fixture
+def postgres_filled(tmp_path: Path, postgres_database: URL) -> Build:
+    """As `filled`, on PostgreSQL."""
+    return _build(tmp_path, postgres_database)
+
+
+@pytest.fixture
+def sqlite_filled(tmp_path: Path, sqlite_database: URL) -> Build:
+    """As `filled`, on SQLite."""
+    return _build(tmp_path, sqlite_database)
+
+
+def _build(folder: Path, url: URL) -> Build:
     def build(*scripts: Script, before: tuple[str, ...] = ()) -> Database:
-        database = Database(empty_database, write_project(tmp_path / "project", STUDY_TABLES, *scripts))
+        database = Database(url, write_project(folder / "project", STUDY_TABLES, *scripts))
         database.workflow.upgrade(to="tables")
         database.execute(*STUDY_ROWS, *before)
         return database

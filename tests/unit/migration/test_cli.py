@@ -198,7 +198,7 @@ def test_a_result_is_the_exit_code(run_verb: Callable[..., int], capsys: Capture
 
 
 def test_our_error_is_printed_with_its_exit_code(run_verb: Callable[..., int], capsys: Capture) -> None:
-    error = DatabaseUnreachable("nobody there", database="postgresql://me:***@db1/antarest", hints=cli._HOW_FAR)
+    error = DatabaseUnreachable("nobody there", database="postgresql://me:***@db1/antarest", hints=questions.HOW_FAR)
 
     assert run_verb(raising(error)) == EXIT_UNREACHABLE
 
