@@ -52,7 +52,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Look:
-    """What was seen: the revision that it records, other objects and rows than it should have, and how many it lacks."""
+    """What was seen: the recorded revision, other objects and rows than it should have, and how many rows it lacks."""
 
     revision: str
     objects: list[str] = field(default_factory=list)
