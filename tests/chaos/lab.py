@@ -88,6 +88,21 @@ class Subject:
                 connection.rollback()
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nothing disturbs.
+
+    Attributes:
+        seconds: how long it takes.
+        statements: what is sent to the database, in order.
+        state: what the database is then.
+    """
+
+    seconds: float
+    statements: list[str]
+    state: State
+
+
 class Lab:
     """One tool on one engine. Everything that several trials need is made when the first one asks for it."""
 
@@ -140,12 +155,21 @@ class Lab:
             subject.configure(**db)
             yield subject
 
-    def reference(self, passage: Passage, revision: str) -> State:
-        """What a database must look like at a revision of a passage: as an undisturbed run to it leaves it.
+    def undisturbed(self, passage: Passage, number: int = 0) -> Undisturbed:
+        """What a whole run is when nothing disturbs it, for one of the ways to say it."""
 
-        Raises:
-            Broken: that run fails.
-        """
+        def make() -> Undisturbed:
+            with self.subject(passage) as subject:
+                log = subject.folder / "statements"
+                begin = time.monotonic()
+                _succeed(subject, number, statements=subject.counting(log=log))
+                seconds = time.monotonic() - begin
+                return Undisturbed(seconds, log.read_text(encoding="utf-8").splitlines(), read_state(subject.url))
+
+        return self._once(make, "undisturbed", passage, number)
+
+    def reference(self, passage: Passage, revision: str) -> State:
+        """What a database must look like at a revision of a passage: as an undisturbed run to it leaves it."""
 
         def make() -> State:
             with self.subject(passage) as subject:
@@ -153,29 +177,9 @@ class Lab:
                     _succeed(subject, to=revision)
                 return read_state(subject.url)
 
+        if revision == passage.target:
+            return self.undisturbed(passage).state
         return self._once(make, "reference", passage, revision)
-
-    def seconds(self, passage: Passage, number: int = 0) -> float:
-        """How long an undisturbed run takes."""
-
-        def make() -> float:
-            with self.subject(passage) as subject:
-                begin = time.monotonic()
-                _succeed(subject, number)
-                return time.monotonic() - begin
-
-        return self._once(make, "seconds", passage, number)
-
-    def statements(self, passage: Passage) -> list[str]:
-        """The statements of an undisturbed run, in order."""
-
-        def make() -> list[str]:
-            with self.subject(passage) as subject:
-                log = subject.folder / "statements"
-                _succeed(subject, statements=subject.counting(log=log))
-                return log.read_text(encoding="utf-8").splitlines()
-
-        return self._once(make, "statements", passage)
 
     def _project(self, history: History) -> Path:
         def make() -> Path:

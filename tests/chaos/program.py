@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED
+from antarest.migration.report import count
 from antarest.migration.scratch import EngineName, postgres_server
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.lab import Broken, Lab
@@ -169,7 +170,7 @@ def _end(lines: Sequence[Line], failed: Sequence[Line], seconds: float) -> str:
         for line in lines
         for note in list(dict.fromkeys(line.outcome.notes))[:_NOTES]
     ]
-    result = f"{len(failed)} lines of ours are not zero" if failed else "all of ours is zero"
+    result = f"{count(len(failed), 'line')} of ours not zero" if failed else "all of ours is zero"
     return "\n".join([*notes, f"{sum(line.outcome.trials for line in lines)} trials in {seconds:.0f} s: {result}"])
 
 

@@ -87,7 +87,7 @@ class Trial:
 
     def seconds(self, number: int) -> float:
         """How long the command takes when nothing disturbs it."""
-        return self._lab.seconds(self.subject.passage, number)
+        return self._lab.undisturbed(self.subject.passage, number).seconds
 
     def blame(self, note: str, **counts: int) -> None:
         """Count something that must not be."""

@@ -44,7 +44,7 @@ def before_each_statement(lab: Lab, trials: int | None, _random: Random) -> Iter
     A statement that only reads leaves the database as it finds it: before it is after the one before it.
     """
     for passage in lab.passages:
-        statements = lab.statements(passage)
+        statements = lab.undisturbed(passage).statements
         writes = [number for number, each in enumerate(statements, start=1) if not _READS.match(each)]
         places = [*writes, writes[-1] + 1]
         if trials:
