@@ -12,7 +12,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: help
 help: ## show this text
-	@echo "usage: make TARGET [PYTHON=python3.13] [VENV=folder] [ARGS=\"arguments for pytest\"]"
+	@echo "usage: make TARGET [PYTHON=python3.13] [VENV=folder] [ARGS=\"arguments for the tests\"]"
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  %-18s%s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,10 @@ test-unit: $(INSTALLED) ## run the tests in tests/unit
 .PHONY: test-integration
 test-integration: $(INSTALLED) ## verify the migrations and the commands on both engines
 	$(PYTEST) tests/integration
+
+.PHONY: test-chaos
+test-chaos: $(INSTALLED) ## kill, race and starve migrations, and count what becomes of the database (docs/reliability.md)
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types; changes nothing
