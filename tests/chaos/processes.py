@@ -14,14 +14,13 @@ import runpy
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from typing import Any
 
 from tests.chaos import statements
 
@@ -83,7 +82,7 @@ class Running:
         output.touch()
         output.chmod(0o666)  # also for the user that it may run as
         self._process: ForkServerProcess = _context().Process(
-            target=_live, args=(command, _entry_point(command.words), str(output)), daemon=True
+            target=_live, args=(command, _console_script(command.words[0]), str(output)), daemon=True
         )
         self._process.start()
 
@@ -113,18 +112,12 @@ def _context() -> ForkServerContext:
 
 
 @cache
-def _program(name: str) -> str:
-    (script,) = entry_points(group="console_scripts", name=name)
-    return script.value
+def _console_script(name: str) -> EntryPoint | None:
+    return next(iter(entry_points(group="console_scripts", name=name)), None)
 
 
-def _entry_point(words: tuple[str, ...]) -> str:
-    """Where the program begins, as `module:object`, or the module alone that is run by `python -m`."""
-    return words[2] if words[:2] == ("python", "-m") else _program(words[0])
-
-
-def _live(command: Command, entry_point: str, output: str) -> None:
-    """What happens in the process."""
+def _live(command: Command, script: EntryPoint | None, output: str) -> None:
+    """What happens in the process: its conditions, and then the console script, or the module of `python -m`."""
     os.setsid()
     file = os.open(output, os.O_WRONLY | os.O_APPEND)
     for number, name in ((1, "stdout"), (2, "stderr")):
@@ -143,14 +136,9 @@ def _live(command: Command, entry_point: str, output: str) -> None:
         os.setuid(command.user)
     if command.starts_at:
         time.sleep(max(0, command.starts_at - time.time()))
-    module, _, name = entry_point.partition(":")
-    if not name:
-        sys.argv = [module, *command.words[3:]]
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-        return
-    sys.argv = list(command.words)
-    program: Any = __import__(module, fromlist=["_"])
-    for part in name.split("."):
-        program = getattr(program, part)
-    call: Callable[[], Any] = program
-    sys.exit(call())
+    if script:
+        sys.argv = list(command.words)
+        sys.exit(script.load()())
+    _python, _m, module, *arguments = command.words
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
