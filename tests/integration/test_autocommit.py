@@ -94,7 +94,7 @@ def test_what_could_not_be_run_again_is_refused(postgres_filled: Build, body: st
     with pytest.raises(RevisionFailed, match=reason) as error:
         database.workflow.upgrade()
 
-    assert error.value.state == "Stopped at one: 1 of 2 revisions was applied."
+    assert error.value.state.startswith("Stopped at one: 1 of 2 revisions ")
     assert database.value("SELECT count(*) FROM study_tag") == 4
     assert "early" not in inspect(create_engine(database.url, poolclass=NullPool)).get_table_names()
 
@@ -126,6 +126,26 @@ def test_a_build_that_fails_leaves_no_index_behind(postgres_filled: Build) -> No
     database.execute("DELETE FROM study WHERE id = 9")
     database.workflow.upgrade()
     assert database.value(VALID) == 1
+
+
+def test_what_stays_of_a_revision_that_failed_outside_of_its_transaction_is_said(postgres_filled: Build) -> None:
+    """And it is no hindrance when the revision is run again."""
+    another = '    op.create_index("ix_path", "study", ["path"], postgresql_concurrently=True, if_not_exists=True)'
+    first, block, build = UNIQUE.split("\n")[:3]
+    database = postgres_filled(
+        Script("none", upgrade="\n".join((first, block, another, build)), transaction="none"),
+        before=("INSERT INTO study VALUES (9, 'a')",),
+    )
+
+    with pytest.raises(RevisionFailed) as error:
+        database.workflow.upgrade()
+
+    assert error.value.state == (
+        "Stopped at tables: 0 of 1 revisions were committed; "
+        "what none did outside of its transaction stays, and bears to be run again."
+    )
+    database.execute("DELETE FROM study WHERE id = 9")
+    assert [revision.id for revision, _, _ in database.workflow.upgrade().steps] == ["none"]
 
 
 @pytest.fixture
