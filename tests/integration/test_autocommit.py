@@ -133,7 +133,7 @@ def test_what_stays_of_a_revision_that_failed_outside_of_its_transaction_is_said
     another = '    op.create_index("ix_path", "study", ["path"], postgresql_concurrently=True, if_not_exists=True)'
     first, block, build = UNIQUE.split("\n")[:3]
     database = postgres_filled(
-        Script("none", upgrade="\n".join((first, block, another, build)), transaction="none"),
+        Script("none", upgrade=f"{first}\n{block}\n{another}\n{build}", transaction="none"),
         before=("INSERT INTO study VALUES (9, 'a')",),
     )
 
