@@ -159,9 +159,8 @@ class RebuildGuard:
             if not kept and not self._is_about_dropped(name, tokenise(condition), new):
                 item = f"check:{name}.{check}" if check else f"check:{name}"
                 called = f"{check!r}" if check else '"NAME"'
-                yield Missing(
-                    item, f"CHECK ({condition}) on {name}", f"batch.create_check_constraint({called}, {condition!r})"
-                )
+                keep = f"batch.create_check_constraint({called}, {condition!r})"
+                yield Missing(item, f"CHECK ({condition}) on {name}", keep)
         if old.autoincrement in new.columns and not new.autoincrement:
             keep = f'op.batch_alter_table("{name}", table_kwargs={{"sqlite_autoincrement": True}})'
             yield Missing(f"autoincrement:{name}", f"AUTOINCREMENT of {name}", keep)
