@@ -27,6 +27,7 @@ from antarest.migration.scratch import PostgresServer
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
+dynamic_shared_memory_type = mmap
 """
 # Applied, and not only written: a client that comes to the standby first must not find yesterday's list of databases.
 _SYNCHRONOUS = "synchronous_standby_names = '*'\nsynchronous_commit = remote_apply\n"
@@ -136,11 +137,12 @@ class Server:
 
     def kill(self) -> None:
         """Kill all its processes, as if the machine was gone."""
-        postmaster = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0]
+        postmaster, *_, memory, _ = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         children = subprocess.run(["pgrep", "-P", postmaster], capture_output=True, text=True, check=False).stdout
         for pid in (postmaster, *children.split()):
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
+        subprocess.run(["ipcrm", "-m", memory.split()[-1]], capture_output=True, check=False)
         shutil.rmtree(self._data, ignore_errors=True)
 
     def promote(self) -> None:
