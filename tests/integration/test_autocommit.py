@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, inspect
@@ -16,7 +17,7 @@ from antarest.migration.errors import (
 )
 from antarest.migration.loss import Agreement
 from antarest.migration.plan import RollbackPlan
-from tests.support_histories import Database, Script
+from tests.support_histories import Database, Script, write_project
 from tests.support_runs import GATE, Runner, Start, session
 
 Build = Callable[..., Database]
@@ -27,7 +28,6 @@ TABLE = Script(
     downgrade='op.drop_table("one")',
     lossy={"downgrade": {"one": "new"}},
 )
-
 
 INDEX = """
 with op.get_context().autocommit_block():
@@ -47,7 +47,7 @@ def index_count(database: Database) -> object:
     return database.value(VALID)
 
 
-def test_an_index_is_filled_concurrently_between_other_revisions(filled: Build) -> None:
+def test_an_index_is_built_concurrently_between_other_revisions(filled: Build) -> None:
     database = filled(TABLE, CONCURRENT, Script("three"))
 
     assert len(database.workflow.upgrade().steps) == 3
@@ -108,6 +108,18 @@ def test_a_loss_beside_a_block_is_refused_too(postgres_filled: Build) -> None:
 
     assert database.workflow.current() == ("tables",)
     assert database.value("SELECT count(*) FROM study_tag") == 4
+
+
+def test_a_loss_before_a_block_is_refused_before_it_is_committed(postgres_database: URL, tmp_path: Path) -> None:
+    """By the first revision of a database that has tables already: its version table was written before the block."""
+    loss = Script("none", upgrade='sql("DELETE FROM study")' + INDEX, transaction="none")
+    database = Database(postgres_database, write_project(tmp_path / "project", loss))
+    database.execute("CREATE TABLE study (id INTEGER, name TEXT)", "INSERT INTO study VALUES (1, 'a')")
+
+    with pytest.raises(LossNotDeclared):
+        database.workflow.upgrade()
+
+    assert database.value("SELECT count(*) FROM study") == 1
 
 
 UNIQUE = INDEX.replace('["name"], ', '["name"], unique=True, ')
