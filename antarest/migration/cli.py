@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,31 +16,24 @@ from antarest.core.config import Config, load_config
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError, Hint, UsageError
 from antarest.core.persistence import redact
 from antarest.migration import invoke_flags, report, rollback_script
-from antarest.migration.errors import CheckFailed, LossNotConfirmed, NotConfirmed, ResetNotConfirmed, UnexpectedFailure
+from antarest.migration.backup_verbs import backup, backups, restore
+from antarest.migration.errors import (
+    CheckFailed,
+    LossNotConfirmed,
+    ResetNotConfirmed,
+    UnexpectedFailure,
+)
+from antarest.migration.flags import FLAGS, HIDDEN
 from antarest.migration.history import HEAD
 from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
+from antarest.migration.questions import ask
 from antarest.migration.workflow import MigrationWorkflow
 
 if TYPE_CHECKING:
     from antarest.migration.plan import RollbackPlan
 
-HIDDEN = argparse.SUPPRESS
-FLAGS = {
-    "config": "the configuration file (default: $ANTAREST_CONF, else application.yaml)",
-    "debug": "show the traceback of an error",
-    "project": "the alembic.ini to work on (default: the one here)",
-    "to": "the revision to go to: an id, the beginning of one, head or base",
-    "steps": "how many revisions to go back (default: 1)",
-    "dry_run": "show what would be done, and change nothing",
-    "yes": "answer questions with yes; this never permits a loss of data",
-    "allow_data_loss": "agree to the losses that the plan names",
-    "allow_production": "also where the server is not on this host or the configuration says production",
-    "message": "what the revision is for; its words become the name of the file",
-    "empty": "write an empty revision, for changes by hand",
-    "json": "print JSON, for machines",
-    "head": HIDDEN,  # rollback.sh says which head it was made for
-}
+__all__ = ["FLAGS", "HIDDEN", "VERBS", "Session", "Verb", "print_error", "refuse_misplaced", "run"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +67,12 @@ class Session:
         """The workflow on the configured database, with progress on the standard output."""
         return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress)
 
+    def backing_up(self, asked: bool) -> MigrationWorkflow:
+        """The workflow, which backs PostgreSQL up too when that is configured or asked for."""
+        workflow = self.workflow
+        workflow.db = replace(workflow.db, backup=workflow.db.backup or asked)
+        return workflow
+
     def introduce(self) -> None:
         """Say which file was used and which database it names."""
         print(report.fields([("configuration", str(self.config.source)), ("database", self.workflow.database)]))
@@ -90,9 +88,9 @@ class Session:
 # ---- the verbs
 
 
-def upgrade(session: Session, *, to: str | None = None, dry_run: bool = False) -> int:
+def upgrade(session: Session, *, to: str | None = None, dry_run: bool = False, backup: bool = False) -> int:
     """Upgrade the database to head, or to a revision."""
-    workflow = session.workflow
+    workflow = session.backing_up(backup)
     session.introduce()
     pending = workflow.pending(to or HEAD)
     if pending:
@@ -113,6 +111,7 @@ def rollback(
     dry_run: bool = False,
     yes: bool = False,
     allow_data_loss: bool = False,
+    backup: bool = False,
     head: str | None = None,
 ) -> int:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
@@ -121,7 +120,7 @@ def rollback(
         raise UsageError("--steps and --to cannot be given together", hints=_HOW_FAR)
     if head:
         rollback_script.require_head(session.project, head)
-    workflow = session.workflow
+    workflow = session.backing_up(backup)
     session.introduce()
     plan = workflow.plan_rollback(steps=count, to=to)
     if not plan.steps:
@@ -137,9 +136,16 @@ def rollback(
     return EXIT_DONE
 
 
-def reset(session: Session, *, yes: bool = False, allow_data_loss: bool = False, allow_production: bool = False) -> int:
+def reset(
+    session: Session,
+    *,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    allow_production: bool = False,
+    backup: bool = False,
+) -> int:
     """Drop the objects of the history and migrate to head again (development)."""
-    workflow = session.workflow
+    workflow = session.backing_up(backup)
     session.introduce()
     plan = workflow.plan_reset(allow_production=allow_production)
     print(report.reset_plan(plan))
@@ -147,9 +153,9 @@ def reset(session: Session, *, yes: bool = False, allow_data_loss: bool = False,
     if plan.total and not allow_data_loss:
         if yes or not sys.stdin.isatty():
             raise ResetNotConfirmed(plan.database, plan.total, sum(rows > 0 for rows in plan.rows.values()))
-        _ask(question, "inv db.reset --yes --allow-data-loss")
+        ask(question, "inv db.reset --yes --allow-data-loss")
     elif not yes:
-        _ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
+        ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
     print(report.move(workflow.reset(plan), "reset"))
     return EXIT_DONE
 
@@ -215,9 +221,12 @@ def write_rollback_script(session: Session) -> int:
 
 
 VERBS = {
-    "upgrade": Verb(upgrade, ("to", "dry_run")),
-    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "head")),
-    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production")),
+    "upgrade": Verb(upgrade, ("to", "dry_run", "backup")),
+    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "backup", "head")),
+    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production", "backup")),
+    "backup": Verb(backup),
+    "backups": Verb(backups, ("json",)),
+    "restore": Verb(restore, ("from_", "yes", "allow_data_loss", "end_sessions")),
     "status": Verb(status, ("json",)),
     "history": Verb(history),
     "revision": Verb(revision, ("message", "empty")),
@@ -251,27 +260,11 @@ def _agree(workflow: MigrationWorkflow, plan: RollbackPlan, *, yes: bool, everyt
     if plan.losses and not everything:
         if yes or not is_terminal:
             raise LossNotConfirmed(plan.losses, workflow.database, report.position(plan.current), target=plan.target)
-        _ask(f"Roll back to {plan.target} and lose this?", f"inv db.rollback --to={plan.target} --allow-data-loss")
+        ask(f"Roll back to {plan.target} and lose this?", f"inv db.rollback --to={plan.target} --allow-data-loss")
         return plan.agreement
     if is_terminal and not yes and not everything:
-        _ask(f"Roll back to {plan.target}?", f"inv db.rollback --to={plan.target} --yes")
+        ask(f"Roll back to {plan.target}?", f"inv db.rollback --to={plan.target} --yes")
     return Agreement(everything=everything)
-
-
-def _ask(question: str, command: str) -> None:
-    """Ask on the terminal, where there is one.
-
-    Raises:
-        NotConfirmed: the answer is not yes, or nobody can answer.
-    """
-    if not sys.stdin.isatty():
-        raise NotConfirmed(question, command)
-    try:
-        answer = input(f"{question} [y/N] ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
-        raise NotConfirmed(question, command)
 
 
 # ---- the boundary
@@ -304,7 +297,7 @@ def _refuse_empty(options: Mapping[str, object], verb: str) -> None:
     """Refuse `--to=$UNSET`: what was meant is not what leaving the flag out would do."""
     for name, value in options.items():
         if value == "":
-            flag = f"--{name.replace('_', '-')}"
+            flag = f"--{name.strip('_').replace('_', '-')}"
             raise UsageError(
                 f"{flag} has no value", hints=[Hint("Give it one, or leave it out", f"inv db.{verb} --help")]
             )

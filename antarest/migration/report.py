@@ -26,6 +26,7 @@ INTERRUPTED = """\
 interrupted: a run that was not committed was rolled back
   See where the database is:   inv db.status
 """
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -84,7 +85,7 @@ def status(status: Status, source: str, head_message: str) -> str:
     """`db.status`, for people."""
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
-    pending = f"{len(status.pending)}: {_some(status.pending)}" if status.pending else "none"
+    pending = f"{len(status.pending)}: {some(status.pending)}" if status.pending else "none"
     applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
     if status.unknown:  # Counted from base, they would alarm: nobody here knows what that revision has applied.
         pending, applied = "not known from here", ""
@@ -170,6 +171,14 @@ def move(move: Move, verb: str) -> str:
     return f"{verb}: {done}; the database is at {position(move.after)}"
 
 
+def size(number: int) -> str:
+    """A number of bytes, such as `1.2 MB`."""
+    value, unit = float(number), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what the next unit is
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f} {_UNITS[unit]}" if unit and value < 100 else f"{value:.0f} {_UNITS[unit]}"  # noqa: PLR2004
+
+
 def reset_plan(plan: ResetPlan) -> str:
     """A reset before it runs."""
     filled = {table: rows for table, rows in plan.rows.items() if rows}
@@ -213,7 +222,8 @@ def findings(found: Sequence[Finding]) -> str:
     return "\n".join(f"{finding.check}: {finding.fact}\n    {finding.command}" for finding in found)
 
 
-def _some(ids: Sequence[str], shown: int = 3) -> str:
+def some(ids: Sequence[str], shown: int = 3) -> str:
+    """The first few of them, and how many more there are."""
     return ", ".join(ids[:shown]) + (f" and {len(ids) - shown} more" if len(ids) > shown else "")
 
 
@@ -244,9 +254,16 @@ class Progress:
 
         self._is_open = False
 
+    def working(self, what: str, done: int, total: int) -> None:
+        """Show on a terminal how far something long is; the next line takes its place."""
+        if self._stream.isatty():
+            shown = f"{100 * done // total:>3} %" if total else size(done)
+            self._write(f"\r\x1b[K{what:<14} {shown}")
+
     def note(self, text: str) -> None:
         """Print the note on a line of its own."""
         self.stop()
+        self._write("\r\x1b[K" if self._stream.isatty() else "")
         self._write(f"{text}\n")
 
     def stop(self) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     # What moves a database needs Alembic; what only looks at one should not wait for it.
     from sqlalchemy import Connection
 
+    from antarest.migration.backup import Backups
     from antarest.migration.move import Listener, Move
     from antarest.migration.plan import RollbackPlan
     from antarest.migration.reset import ResetPlan
@@ -116,6 +117,14 @@ class MigrationWorkflow:
     def database(self) -> str:
         """The database as it may be shown."""
         return redact_url(self.db.migration_url)
+
+    @property
+    def backups(self) -> Backups:
+        """Its backups: to list, to make and to restore them."""
+        from antarest.migration.backup import Backups
+
+        self._refuse_memory()
+        return Backups(self.project, self.db, *([self.listener.working] if self.listener else []))
 
     # ---- looking
 
@@ -274,10 +283,12 @@ class MigrationWorkflow:
     def _run(self, call: Callable[[Any, Any], None], **wishes: Any) -> Move:
         from alembic import command
 
+        from antarest.migration.backup import before_change
         from antarest.migration.environment import ATTRIBUTE
         from antarest.migration.move import Move, Silence
 
-        move = Move(self.project, self.db, listener=self.listener or Silence(), **wishes)
+        listener = self.listener or Silence()
+        move = Move(self.project, self.db, listener=listener, before_change=before_change, **wishes)
         call(command, self.project.alembic_config(**{ATTRIBUTE: move}))
         return move
 

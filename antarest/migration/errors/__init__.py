@@ -1,10 +1,22 @@
 """What can go wrong when a database is moved: one class a fact, each with its values and the way on.
 
 Codes: `db.E2xx` the revision graph and its files (`graph`), `db.E5xx` data that would be lost and `db.E6xx` a run that
-failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx` the checks (`refusal`). `config.E...`, `db.E3xx`
-and `db.E4xx` live in `antarest.core.errors`.
+failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx` the checks (`refusal`), `db.E9xx` backups and
+restores (`backup`). `config.E...`, `db.E3xx` and `db.E4xx` live in `antarest.core.errors`.
 """
 
+from antarest.migration.errors.backup import (
+    BackupFailed,
+    BackupNotFound,
+    BackupUnusable,
+    DatabaseChanged,
+    DatabaseInUse,
+    NoSpace,
+    ProgramsMissing,
+    RestoreFailed,
+    RestoreNotAllowed,
+    RestoreNotConfirmed,
+)
 from antarest.migration.errors.base import (
     MigrationError,
 )
@@ -45,7 +57,12 @@ from antarest.migration.errors.run import (
 __all__ = [
     "AlembicRefused",
     "AmbiguousRevision",
+    "BackupFailed",
+    "BackupNotFound",
+    "BackupUnusable",
     "CheckFailed",
+    "DatabaseChanged",
+    "DatabaseInUse",
     "DuplicateRevision",
     "ForeignKeysViolated",
     "InMemoryDatabase",
@@ -57,12 +74,17 @@ __all__ = [
     "MigrationError",
     "MissingPredecessor",
     "MultipleHeads",
+    "NoSpace",
     "NotConfirmed",
     "NotRecorded",
     "OutOfReach",
+    "ProgramsMissing",
     "ProjectNotFound",
     "ResetNotConfirmed",
     "ResetRefused",
+    "RestoreFailed",
+    "RestoreNotAllowed",
+    "RestoreNotConfirmed",
     "RevisionCycle",
     "RevisionFailed",
     "RevisionNotFound",

@@ -1,0 +1,91 @@
+"""Backups bound to a revision, on both engines, and restores that first show what they would lose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from antarest.core.config import DbConfig
+from antarest.migration.backup import into_sqlite, report, sqlite
+from antarest.migration.backup.contents import Contents
+from antarest.migration.backup.files import Backup, Folder
+from antarest.migration.backup.restore import Restore, Restored, RestorePlan
+from antarest.migration.catalog import read_catalog
+from antarest.migration.connection import looking
+from antarest.migration.project import Project
+
+if TYPE_CHECKING:
+    from antarest.migration.move import Move
+
+__all__ = ["Backup", "Backups", "Contents", "Restore", "RestorePlan", "Restored", "before_change"]
+
+Listener = Callable[[str, int, int], None]
+"""Hears how something long goes on: what it is, what is done, and all of it (0 where nobody knows)."""
+
+
+class Backups:
+    """The backups of one database."""
+
+    def __init__(self, project: Project, db: DbConfig, listener: Listener = lambda _what, _done, _total: None) -> None:
+        """Bind a project and a database to the folder where its backups lie."""
+        self._project, self._db, self._listener = project, db, listener
+        self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
+
+    def list(self) -> list[Backup]:
+        """The backups, newest first; the database itself is not looked at."""
+        return Folder.of(self._db).list()
+
+    def make(self) -> Backup:
+        """Back the database up, verify the backup, and delete the oldest ones beyond the number that is kept.
+
+        Raises:
+            BackupFailed, NoSpace, ProgramsMissing: it could not be made; nothing was changed.
+            DatabaseError: the database cannot be reached.
+        """
+        if self._is_sqlite:
+            return sqlite.make(self._db, self._project.version_table, self._hears("backup"))
+        from antarest.migration.backup import postgresql  # Its driver is not needed elsewhere.
+
+        return postgresql.make(self._db, self._project.version_table, self._hears("backup"))
+
+    @contextmanager
+    def restoring(self, asked: str | None = None, *, end_sessions: bool | None = None) -> Iterator[Restore]:
+        """Prepare a restore: the backup is verified and compared with the database. `Restore.swap` does it.
+
+        Args:
+            asked: the name or path of the backup; by default the newest one.
+            end_sessions: whether the sessions of others may be ended (PostgreSQL); None where that will be asked.
+
+        Raises:
+            BackupNotFound, BackupUnusable: there is no such backup, or it cannot be used.
+            ProgramsMissing, RestoreNotAllowed, DatabaseInUse, RestoreFailed: it cannot be restored here.
+            DatabaseError: the database cannot be reached.
+        """
+        backup, hears = Folder.of(self._db).find(asked), self._hears("restore")
+        if self._is_sqlite:
+            with into_sqlite.prepared(self._project, self._db, backup, hears) as restore:
+                yield restore
+            return
+        from antarest.migration.backup import into_postgresql  # as above
+
+        with into_postgresql.prepared(self._project, self._db, backup, hears, end_sessions=end_sessions) as prepared:
+            yield prepared
+
+    def _hears(self, what: str) -> Callable[[int, int], None]:
+        return lambda done, total: self._listener(what, done, total)
+
+
+def before_change(move: Move) -> None:
+    """Back up what a run is about to change: SQLite always, PostgreSQL where it is configured or asked for.
+
+    An empty database has nothing to lose.
+    """
+    if move.db.migration_url.get_backend_name() != "sqlite" and not move.db.backup:
+        return
+    with looking(move.db) as connection:
+        if not read_catalog(connection, exclude=[move.project.version_table]):
+            return
+    made = Backups(move.project, move.db, move.listener.working).make()
+    move.backup = made.path
+    move.listener.note(report.backup(made))
