@@ -10,16 +10,6 @@ from antarest.core.errors import Hint, UsageError
 from antarest.migration.cli import VERBS, print_error, run
 from antarest.migration.flags import FLAGS, TEXTS
 
-TEXTS = {
-    "config": "PATH",
-    "project": "PATH",
-    "to": "REV",
-    "steps": "N",
-    "message": "TEXT",
-    "head": "REV",
-    "from_": "FILE",
-}
-
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors have the shape of all others."""
