@@ -119,7 +119,8 @@ class PostgresRestore(Restore):
                 backup=self.plan.backup.path,
                 state=f"The database that it replaced is {old}.",
             )
-        return Restored(revisions, f"the database {old}", server.command("dropdb", self.db, old))
+        role = f"--username={self.db.migration_url.username}" if self.db.migration_url.username else ""
+        return Restored(revisions, f"the database {old}", server.command("dropdb", self.db, role, old))
 
 
 def _fill(

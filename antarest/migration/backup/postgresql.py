@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import IO
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from antarest.core.config import DbConfig
+from antarest.core.driver_errors import is_connection_error
 from antarest.core.persistence import redact_url
 from antarest.migration.backup.contents import Progress, read_contents
 from antarest.migration.backup.files import Backup, Folder, create
@@ -20,15 +22,13 @@ from antarest.migration.errors import BackupFailed, BackupUnusable
 _MAGIC = b"PGDMP"
 _CHUNK = 2**20
 
-# Compressed, without indexes: seldom more than half of what the tables take.
-_ESTIMATE = text("""
-    SELECT COALESCE(sum(pg_table_size(oid)), 0)::bigint / 2 FROM pg_catalog.pg_class
-    WHERE relkind IN ('r', 'm') AND relnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_')
-""")
+# Compressed, without indexes: seldom more than a third. Asked of the file system, since tables may be locked.
+_ESTIMATE = text("SELECT pg_database_size(current_database()) / 3")
+_PATIENCE = "60s"  # for a table that somebody has locked
 # The snapshot has to outlive the dump, whatever the role or the database says of idle transactions.
-_UNDISTURBED = text("""
+_UNDISTURBED = text(f"""
     SELECT set_config('idle_in_transaction_session_timeout', '0', true), set_config('statement_timeout', '0', true),
-           set_config('lock_timeout', '0', true)
+           set_config('lock_timeout', '{_PATIENCE}', true)
 """)
 
 
@@ -57,16 +57,24 @@ def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
             try:
                 _dump(programs, connection, str(snapshot), file, progress)
                 verify(programs, file)
-            except (ProgramFailed, BackupUnusable) as error:
-                reason = error.reason if isinstance(error, BackupUnusable) else str(error)
-                raise BackupFailed(reason, database=redact_url(db.migration_url), folder=folder.path) from error
-            return folder.keep(file, read_contents(connection, version_table))
+                held = read_contents(connection, version_table)
+            except (ProgramFailed, BackupUnusable, DBAPIError) as error:
+                if is_connection_error(error):
+                    raise
+                raise BackupFailed(_reason(error), database=redact_url(db.migration_url), folder=folder.path) from error
+            return folder.keep(file, held)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, DBAPIError):
+        return str(error.orig).partition("\n")[0]
+    return error.reason if isinstance(error, BackupUnusable) else str(error)
 
 
 def _dump(programs: Programs, connection: Connection, snapshot: str, file: Path, progress: Progress) -> None:
     name = str(connection.scalar(text("SELECT current_database()")))
     # Through a pipe, and not into the file: a dump whose parent was killed ends, and with it the locks that it holds.
-    options = ["--format=custom", f"--snapshot={snapshot}", "--lock-wait-timeout=60s"]
+    options = ["--format=custom", f"--snapshot={snapshot}", f"--lock-wait-timeout={_PATIENCE}"]
     with (
         os.fdopen(create(file), "wb") as target,
         programs.running("pg_dump", *options, database=name, stdout=subprocess.PIPE) as source,

@@ -16,6 +16,7 @@ from sqlalchemy import URL, Connection
 
 from antarest.core.config import DbConfig
 from antarest.core.persistence import redact, redact_url
+from antarest.core.urls import SECRETS
 from antarest.migration.errors import ProgramsMissing
 
 _NAMES = ("pg_dump", "pg_restore")
@@ -57,13 +58,14 @@ class Programs:
         """
         driver: Any = connection.connection.dbapi_connection
         info = driver.info
-        major = info.server_version // 10_000
-        target = dict(info.dsn_parameters)
+        url = db.migration_url
+        # Only what the URL says: our libpq may know options that those of the programs do not.
+        target = {key: str(value) for key, value in connection.dialect.create_connect_args(url)[1].items()}
         # A URL may name several servers: this is the one that we are on.
-        target |= {"host": info.host, "port": str(info.port)}
-        target.pop("hostaddr", None)
-        target["application_name"] = "antarest-backup"
-        return cls(_find(major, db), db.migration_url, target)
+        target |= {"host": info.host, "port": str(info.port), "application_name": "antarest-backup"}
+        hidden = {*SECRETS, "hostaddr"}  # Every user sees the arguments of a program.
+        shown = {key: value for key, value in target.items() if key not in hidden}
+        return cls(_find(info.server_version // 10_000, db), url, shown)
 
     @contextmanager
     def running(self, name: str, *arguments: str | Path, database: str = "", **streams: Any) -> Iterator[IO[bytes]]:

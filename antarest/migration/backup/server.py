@@ -289,7 +289,7 @@ def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
 
 
 def command(program: str, db: DbConfig, *arguments: str) -> str:
-    """A command of PostgreSQL's own for the server, as a person types it."""
+    """A command of PostgreSQL's own for the server of a database, as a person types it."""
     url = db.migration_url
     server = [f"--host={url.host}" if url.host else "", f"--port={url.port}" if url.port else ""]
     return shlex.join([each for each in (program, *server, *arguments) if each])
