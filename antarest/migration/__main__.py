@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from antarest.core.errors import Hint, UsageError
 from antarest.migration.cli import VERBS, print_error, run
-from antarest.migration.flags import FLAGS, TEXTS
+from antarest.migration.flags import FLAGS, TEXTS, spelled
 
 
 class _Parser(argparse.ArgumentParser):
@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
         summary = (verb.call.__doc__ or "").partition("\n")[0]
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         for flag in (*verb.flags, "config", "project", "debug"):
-            option = f"--{flag.strip('_').replace('_', '-')}"
+            option = spelled(flag)
             if flag in TEXTS:
                 sub.add_argument(option, dest=flag, metavar=TEXTS[flag], default=None, help=FLAGS[flag])
             else:

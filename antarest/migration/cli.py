@@ -23,7 +23,7 @@ from antarest.migration.errors import (
     ResetNotConfirmed,
     UnexpectedFailure,
 )
-from antarest.migration.flags import FLAGS, HIDDEN
+from antarest.migration.flags import FLAGS, HIDDEN, spelled
 from antarest.migration.history import HEAD
 from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
@@ -297,9 +297,8 @@ def _refuse_empty(options: Mapping[str, object], verb: str) -> None:
     """Refuse `--to=$UNSET`: what was meant is not what leaving the flag out would do."""
     for name, value in options.items():
         if value == "":
-            flag = f"--{name.strip('_').replace('_', '-')}"
             raise UsageError(
-                f"{flag} has no value", hints=[Hint("Give it one, or leave it out", f"inv db.{verb} --help")]
+                f"{spelled(name)} has no value", hints=[Hint("Give it one, or leave it out", f"inv db.{verb} --help")]
             )
 
 

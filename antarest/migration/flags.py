@@ -33,3 +33,8 @@ TEXTS = {
     "from_": "FILE",
 }
 """The flags that take a value, and what it is."""
+
+
+def spelled(flag: str) -> str:
+    """A flag as it is typed: `from_`, which Python could not call by its name, is `--from`."""
+    return f"--{flag.strip('_').replace('_', '-')}"
