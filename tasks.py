@@ -39,11 +39,13 @@ def upgrade(
     to: str | None = None,
     dry_run: bool = False,
     backup: bool = False,
+    lock_timeout: str | None = None,
     config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Upgrade the database to head, or to a revision."""
-    _run("upgrade", to=to, dry_run=dry_run, backup=backup, config=config, debug=debug)
+    flags = {"dry_run": dry_run, "backup": backup, "lock_timeout": lock_timeout}
+    _run("upgrade", to=to, **flags, config=config, debug=debug)
 
 
 @_command("rollback")
@@ -55,12 +57,13 @@ def rollback(
     yes: bool = False,
     allow_data_loss: bool = False,
     backup: bool = False,
+    lock_timeout: str | None = None,
     config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
     flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss, "backup": backup}
-    _run("rollback", steps=steps, to=to, **flags, config=config, debug=debug)
+    _run("rollback", steps=steps, to=to, **flags, lock_timeout=lock_timeout, config=config, debug=debug)
 
 
 @_command("reset")
@@ -70,12 +73,13 @@ def reset(
     allow_data_loss: bool = False,
     allow_production: bool = False,
     backup: bool = False,
+    lock_timeout: str | None = None,
     config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Drop the objects of the history and migrate to head again (development)."""
     flags = {"yes": yes, "allow_data_loss": allow_data_loss, "allow_production": allow_production, "backup": backup}
-    _run("reset", **flags, config=config, debug=debug)
+    _run("reset", **flags, lock_timeout=lock_timeout, config=config, debug=debug)
 
 
 @_command("backup")
@@ -97,12 +101,13 @@ def restore(
     yes: bool = False,
     allow_data_loss: bool = False,
     end_sessions: bool = False,
+    lock_timeout: str | None = None,
     config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Restore a backup: show first what that would lose, and keep what it replaces."""
     flags = {"yes": yes, "allow_data_loss": allow_data_loss, "end_sessions": end_sessions}
-    _run("restore", from_=from_, **flags, config=config, debug=debug)
+    _run("restore", from_=from_, **flags, lock_timeout=lock_timeout, config=config, debug=debug)
 
 
 @_command("status")

@@ -12,17 +12,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from antarest.core.config import Config, load_config
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError, Hint, UsageError
-from antarest.core.persistence import redact
-from antarest.migration import invoke_flags, report, rollback_script
-from antarest.migration.backup_verbs import backup, backups, restore
-from antarest.migration.errors import (
-    CheckFailed,
-    LossNotConfirmed,
-    ResetNotConfirmed,
-    UnexpectedFailure,
+from antarest.core.config import Config, load_config, with_lock_timeout
+from antarest.core.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    NOTHING_CHANGED,
+    AntarestError,
+    Hint,
+    UsageError,
 )
+from antarest.core.persistence import redact
+from antarest.migration import backup_verbs, invoke_flags, report, rollback_script
+from antarest.migration.errors import CheckFailed, LossNotConfirmed, ResetNotConfirmed, UnexpectedFailure
 from antarest.migration.flags import FLAGS, HIDDEN, spelled
 from antarest.migration.history import HEAD
 from antarest.migration.loss import Agreement
@@ -47,9 +49,13 @@ class Verb:
 class Session:
     """What a command works with, made when it is first needed."""
 
-    def __init__(self, config: str | None, project: str | None) -> None:
+    def __init__(
+        self, config: str | None, project: str | None, lock_timeout: str | None = None, *, backup: bool = False
+    ) -> None:
         self._config_path = config
         self._project_path = project
+        self._lock_timeout = lock_timeout
+        self._backup = backup
         self.progress = report.Progress(sys.stdout)
 
     @cached_property
@@ -60,18 +66,14 @@ class Session:
     @cached_property
     def config(self) -> Config:
         """The configuration."""
-        return load_config(self._config_path)
+        config = load_config(self._config_path)
+        db = with_lock_timeout(config.db, self._lock_timeout, "--lock-timeout")
+        return replace(config, db=replace(db, backup=db.backup or self._backup))
 
     @cached_property
     def workflow(self) -> MigrationWorkflow:
         """The workflow on the configured database, with progress on the standard output."""
         return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress)
-
-    def backing_up(self, asked: bool) -> MigrationWorkflow:
-        """The workflow, which backs PostgreSQL up too when that is configured or asked for."""
-        workflow = self.workflow
-        workflow.db = replace(workflow.db, backup=workflow.db.backup or asked)
-        return workflow
 
     def introduce(self) -> None:
         """Say which file was used and which database it names."""
@@ -88,9 +90,9 @@ class Session:
 # ---- the verbs
 
 
-def upgrade(session: Session, *, to: str | None = None, dry_run: bool = False, backup: bool = False) -> int:
+def upgrade(session: Session, *, to: str | None = None, dry_run: bool = False) -> int:
     """Upgrade the database to head, or to a revision."""
-    workflow = session.backing_up(backup)
+    workflow = session.workflow
     session.introduce()
     pending = workflow.pending(to or HEAD)
     if pending:
@@ -111,7 +113,6 @@ def rollback(
     dry_run: bool = False,
     yes: bool = False,
     allow_data_loss: bool = False,
-    backup: bool = False,
     head: str | None = None,
 ) -> int:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
@@ -120,7 +121,7 @@ def rollback(
         raise UsageError("--steps and --to cannot be given together", hints=_HOW_FAR)
     if head:
         rollback_script.require_head(session.project, head)
-    workflow = session.backing_up(backup)
+    workflow = session.workflow
     session.introduce()
     plan = workflow.plan_rollback(steps=count, to=to)
     if not plan.steps:
@@ -136,16 +137,9 @@ def rollback(
     return EXIT_DONE
 
 
-def reset(
-    session: Session,
-    *,
-    yes: bool = False,
-    allow_data_loss: bool = False,
-    allow_production: bool = False,
-    backup: bool = False,
-) -> int:
+def reset(session: Session, *, yes: bool = False, allow_data_loss: bool = False, allow_production: bool = False) -> int:
     """Drop the objects of the history and migrate to head again (development)."""
-    workflow = session.backing_up(backup)
+    workflow = session.workflow
     session.introduce()
     plan = workflow.plan_reset(allow_production=allow_production)
     print(report.reset_plan(plan))
@@ -221,12 +215,12 @@ def write_rollback_script(session: Session) -> int:
 
 
 VERBS = {
-    "upgrade": Verb(upgrade, ("to", "dry_run", "backup")),
-    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "backup", "head")),
-    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production", "backup")),
-    "backup": Verb(backup),
-    "backups": Verb(backups, ("json",)),
-    "restore": Verb(restore, ("from_", "yes", "allow_data_loss", "end_sessions")),
+    "upgrade": Verb(upgrade, ("to", "dry_run", "backup", "lock_timeout")),
+    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "backup", "lock_timeout", "head")),
+    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production", "backup", "lock_timeout")),
+    "backup": Verb(backup_verbs.backup),
+    "backups": Verb(backup_verbs.backups, ("json",)),
+    "restore": Verb(backup_verbs.restore, ("from_", "yes", "allow_data_loss", "end_sessions", "lock_timeout")),
     "status": Verb(status, ("json",)),
     "history": Verb(history),
     "revision": Verb(revision, ("message", "empty")),
@@ -259,7 +253,8 @@ def _agree(workflow: MigrationWorkflow, plan: RollbackPlan, *, yes: bool, everyt
     is_terminal = sys.stdin.isatty()
     if plan.losses and not everything:
         if yes or not is_terminal:
-            raise LossNotConfirmed(plan.losses, workflow.database, report.position(plan.current), target=plan.target)
+            state = f"{NOTHING_CHANGED} The database is at {report.position(plan.current)}."
+            raise LossNotConfirmed(plan.losses, workflow.database, state, target=plan.target)
         ask(f"Roll back to {plan.target} and lose this?", f"inv db.rollback --to={plan.target} --allow-data-loss")
         return plan.agreement
     if is_terminal and not yes and not everything:
@@ -271,16 +266,23 @@ def _agree(workflow: MigrationWorkflow, plan: RollbackPlan, *, yes: bool, everyt
 
 
 def run(
-    verb: str, *, config: str | None = None, project: str | None = None, debug: bool = False, **options: Any
+    verb: str,
+    *,
+    config: str | None = None,
+    project: str | None = None,
+    lock_timeout: str | None = None,
+    backup: bool = False,
+    debug: bool = False,
+    **options: Any,
 ) -> int:
     """Run a command: print its result, or its error.
 
     Returns:
         The exit code.
     """
-    session = Session(config, project)
+    session = Session(config, project, lock_timeout, backup=backup)
     try:
-        _refuse_empty({"config": config, "project": project, **options}, verb)
+        _refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(session, **options)
     except KeyboardInterrupt:
         session.progress.stop()

@@ -20,6 +20,7 @@ FLAGS = {
     "backup": "back up first, also on PostgreSQL (SQLite always is)",
     "from_": "the backup to restore, by name or path (default: the newest)",
     "end_sessions": "end the sessions of others (PostgreSQL)",
+    "lock_timeout": "how many seconds to wait for another run on the same database (default: 60)",
     "json": "print JSON, for machines",
     "head": HIDDEN,  # rollback.sh says which head it was made for
 }
@@ -31,6 +32,7 @@ TEXTS = {
     "message": "TEXT",
     "head": "REV",
     "from_": "FILE",
+    "lock_timeout": "SECONDS",
 }
 """The flags that take a value, and what it is."""
 

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from antarest.core.config import DbConfig
 from antarest.migration.backup import into_sqlite, report, sqlite
 from antarest.migration.backup.contents import Contents
 from antarest.migration.backup.files import Backup, Folder
-from antarest.migration.backup.restore import Restore, Restored, RestorePlan
+from antarest.migration.backup.restore import Job, Restore, Restored, RestorePlan
 from antarest.migration.catalog import read_catalog
 from antarest.migration.connection import looking
+from antarest.migration.move import Listener, Move, Silence
 from antarest.migration.project import Project
 
-if TYPE_CHECKING:
-    from antarest.migration.move import Move
-
 __all__ = ["Backup", "Backups", "Contents", "Restore", "RestorePlan", "Restored", "before_change"]
-
-Listener = Callable[[str, int, int], None]
-"""Hears how something long goes on: what it is, what is done, and all of it (0 where nobody knows)."""
 
 
 class Backups:
     """The backups of one database."""
 
-    def __init__(self, project: Project, db: DbConfig, listener: Listener = lambda _what, _done, _total: None) -> None:
-        """Bind a project and a database to the folder where its backups lie."""
-        self._project, self._db, self._listener = project, db, listener
+    def __init__(self, project: Project, db: DbConfig, listener: Listener | None = None) -> None:
+        """Bind a project and a database to the folder where its backups lie, and to who hears how they go on."""
+        self._project, self._db, self._listener = project, db, listener or Silence()
         self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
 
     def list(self) -> list[Backup]:
@@ -62,18 +56,18 @@ class Backups:
             ProgramsMissing, RestoreNotAllowed, DatabaseInUse, RestoreFailed: it cannot be restored here.
             DatabaseError: the database cannot be reached.
         """
-        backup, hears = Folder.of(self._db).find(asked), self._hears("restore")
+        job = Job(self._project, self._db, Folder.of(self._db).find(asked), self._listener)
         if self._is_sqlite:
-            with into_sqlite.prepared(self._project, self._db, backup, hears) as restore:
+            with into_sqlite.prepared(job) as restore:
                 yield restore
             return
         from antarest.migration.backup import into_postgresql  # as above
 
-        with into_postgresql.prepared(self._project, self._db, backup, hears, end_sessions=end_sessions) as prepared:
+        with into_postgresql.prepared(job, end_sessions=end_sessions) as prepared:
             yield prepared
 
     def _hears(self, what: str) -> Callable[[int, int], None]:
-        return lambda done, total: self._listener(what, done, total)
+        return lambda done, total: self._listener.working(what, done, total)
 
 
 def before_change(move: Move) -> None:
@@ -86,6 +80,6 @@ def before_change(move: Move) -> None:
     with looking(move.db) as connection:
         if not read_catalog(connection, exclude=[move.project.version_table]):
             return
-    made = Backups(move.project, move.db, move.listener.working).make()
+    made = Backups(move.project, move.db, move.listener).make()
     move.backup = made.path
     move.listener.note(report.backup(made))

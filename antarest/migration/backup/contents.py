@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from antarest.migration.catalog import count_rows, read_catalog
-from antarest.migration.connection import read_current
+from antarest.migration.connection import engine_version, read_current
 
 Progress = Callable[[int, int], None]
 """Hears how far a copy is: what is done, and all of it (0 where nobody knows)."""
-
-_ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 @dataclass(frozen=True)
@@ -39,5 +37,4 @@ class Contents:
 def read_contents(connection: Connection, version_table: str) -> Contents:
     """Look at what the database holds; every row is counted."""
     rows = count_rows(connection, read_catalog(connection, exclude=[version_table]))
-    version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-    return Contents(read_current(connection, version_table), rows, f"{_ENGINES[connection.dialect.name]} {version}")
+    return Contents(read_current(connection, version_table), rows, engine_version(connection))

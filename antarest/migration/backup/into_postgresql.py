@@ -16,31 +16,22 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from antarest.core.config import DbConfig
-from antarest.core.persistence import redact_url
 from antarest.migration.backup import postgresql, server
-from antarest.migration.backup.contents import Contents, Progress, read_contents
-from antarest.migration.backup.files import Backup
+from antarest.migration.backup.contents import Contents, read_contents
 from antarest.migration.backup.programs import ProgramFailed, Programs
-from antarest.migration.backup.restore import Restore, Restored, RestorePlan, make_plan, require_intact
-from antarest.migration.connection import looking, read_current
-from antarest.migration.errors import RestoreFailed
-from antarest.migration.project import Project
+from antarest.migration.backup.restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
+from antarest.migration.connection import looking
+from antarest.migration.lock import one_writer
 
 _ATTEMPTS = 5  # of the swap, each of which waits some seconds inside the server
 
 
 @contextmanager
-def prepared(
-    project: Project, db: DbConfig, backup: Backup, progress: Progress, *, end_sessions: bool | None
-) -> Iterator[PostgresRestore]:
+def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore]:
     """Restore a backup into a database of its own, verify it, and compare it with the live one.
 
     Args:
-        project: the project.
-        db: the live database.
-        backup: the backup.
-        progress: who hears how far it is.
+        job: what is asked for.
         end_sessions: whether others may be cut off; None where that will be asked.
 
     Raises:
@@ -50,26 +41,25 @@ def prepared(
         DatabaseInUse: others are connected, and may not be cut off.
         RestoreFailed: it could not be restored.
     """
-    with looking(db) as connection:
-        programs = Programs.of(connection, db)
+    with looking(job.db) as connection:
+        programs = Programs.of(connection, job.db)
         properties = server.read_properties(connection)
-        server.require_rights(connection, db)
+        server.require_rights(connection, job.db)
     with ExitStack() as stack:
-        maintenance = stack.enter_context(server.maintaining(db, properties.name))
+        maintenance = stack.enter_context(server.maintaining(job.db, properties.name))
         if end_sessions is False:
-            server.require_alone(maintenance, db, properties.name)
-        postgresql.verify(programs, backup.path)
-        require_intact(backup)
+            server.require_alone(maintenance, job.db, properties.name)
+        postgresql.verify(programs, job.backup.path)
+        require_intact(job.backup)
         server.drop_unfinished(maintenance, properties.name)
         name = server.derived_name(properties.name, f"_restore_{_stamp()}_{secrets.token_hex(3)}")
         server.create(maintenance, name, properties)
         stack.callback(server.drop, maintenance, name)  # It has another name when all went well.
-        held = _fill(project, db, programs, backup, name, progress)
-        with looking(db) as connection:
-            live = read_contents(connection, project.version_table)
-        plan = make_plan(project, db, backup, held, live)
-        with _other(db, name) as keeper:  # So that another restore does not take it for one that was killed.
-            yield PostgresRestore(project, db, plan, properties, name, maintenance, keeper)
+        held = _fill(job, programs, name)
+        with looking(job.db) as connection:
+            live = read_contents(connection, job.version_table)
+        with _other(job, name) as keeper:  # So that another restore does not take it for one that was killed.
+            yield PostgresRestore(job, make_plan(job, held, live), properties, name, maintenance, keeper)
 
 
 class PostgresRestore(Restore):
@@ -77,16 +67,15 @@ class PostgresRestore(Restore):
 
     def __init__(
         self,
-        project: Project,
-        db: DbConfig,
+        job: Job,
         plan: RestorePlan,
         properties: server.Properties,
         name: str,
         maintenance: Connection,
         keeper: Connection,
     ) -> None:
-        super().__init__(db, plan)
-        self._project, self._properties, self._name = project, properties, name
+        super().__init__(job, plan)
+        self._properties, self._name = properties, name
         self._maintenance, self._keeper = maintenance, keeper
 
     @property
@@ -94,58 +83,44 @@ class PostgresRestore(Restore):
         """The sessions of others, in words."""
         return [each.described for each in server.sessions(self._maintenance, self._properties.name)]
 
-    def swap(self, *, end_sessions: bool = False) -> Restored:
-        """As `Restore.swap`."""
-        with looking(self.db) as connection:
-            self._require_unchanged(read_contents(connection, self._project.version_table))
+    def _swap(self, *, end_sessions: bool) -> Restored:
+        db, live = self.job.db, self._properties.name
+        # The lock is a session of the database, and so has to be given back before the names change. Nobody can slip
+        # in: whoever migrates is a session too, and while there is one the server renames nothing.
+        with one_writer(db, self.job.version_table, self.job.patience()), looking(db) as connection:
+            self._require_unchanged(read_contents(connection, self.job.version_table))
         self._keeper.close()
-        live = self._properties.name
         old = server.derived_name(live, f"_replaced_{_stamp()}")
-        for attempt in range(_ATTEMPTS):
+        for _ in range(_ATTEMPTS if end_sessions else 1):
             if end_sessions:
-                server.end_sessions(self._maintenance, self.db, live)
+                server.end_sessions(self._maintenance, db, live)
             if server.rename(self._maintenance, {live: old, self._name: live}, self._properties):
-                break
-            if not end_sessions or attempt == _ATTEMPTS - 1:
-                server.require_alone(self._maintenance, self.db, live, is_asked=end_sessions)
-        else:
-            raise AssertionError  # require_alone has raised
-        with looking(self.db) as connection:
-            revisions = read_current(connection, self._project.version_table)
-        if revisions != self.plan.held.revisions:
-            raise RestoreFailed(
-                "the database is not at the revision of the backup",
-                database=redact_url(self.db.migration_url),
-                backup=self.plan.backup.path,
-                state=f"The database that it replaced is {old}.",
-            )
-        role = f"--username={self.db.migration_url.username}" if self.db.migration_url.username else ""
-        return Restored(revisions, f"the database {old}", server.command("dropdb", self.db, role, old))
+                role = f"--username={db.migration_url.username}" if db.migration_url.username else ""
+                tidy = server.command("dropdb", db, role, old)
+                return Restored(self.plan.held.revisions, f"the database {old}", tidy)
+        raise server.in_use(self._maintenance, db, live)
 
 
-def _fill(
-    project: Project, db: DbConfig, programs: Programs, backup: Backup, name: str, progress: Progress
-) -> Contents:
+def _fill(job: Job, programs: Programs, name: str) -> Contents:
     """Restore a backup into an empty database, and say what it holds then."""
-    database = redact_url(db.migration_url)
+    backup = job.backup
     try:
         with programs.running("pg_restore", "--exit-on-error", database=name, stdin=subprocess.PIPE) as target:
-            postgresql.feed(backup.path, target, progress)
+            postgresql.feed(backup.path, target, job.progress)
     except ProgramFailed as error:
-        raise RestoreFailed(str(error), database=database, backup=backup.path) from error
-    with _other(db, name) as connection:
-        held = read_contents(connection, project.version_table)
+        raise job.failed(str(error)) from error
+    with _other(job, name) as connection:
+        held = read_contents(connection, job.version_table)
     if backup.contents and (held.rows, held.revisions) != (backup.contents.rows, backup.contents.revisions):
-        reason = "what was restored has other rows than the backup"
-        raise RestoreFailed(reason, database=database, backup=backup.path)
+        raise job.failed("what was restored has other rows than the backup")
     return held
 
 
 @contextmanager
-def _other(db: DbConfig, name: str) -> Iterator[Connection]:
+def _other(job: Job, name: str) -> Iterator[Connection]:
     """Look at another database of the server."""
-    url = db.migration_url.set(database=name)
-    with looking(replace(db, url=url, admin_url=None)) as connection:
+    url = job.db.migration_url.set(database=name)
+    with looking(replace(job.db, url=url, admin_url=None)) as connection:
         yield connection
 
 

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from antarest.core.config import DbConfig
+from antarest.core.errors import NOTHING_CHANGED
 from antarest.core.persistence import redact_url
 from antarest.migration.backup.contents import Contents
 from antarest.migration.backup.files import Backup, digest
-from antarest.migration.errors import BackupUnusable, DatabaseChanged
+from antarest.migration.connection import looking, read_current
+from antarest.migration.errors import BackupUnusable, DatabaseChanged, RestoreFailed
 from antarest.migration.history import History
+from antarest.migration.lock import Patience, in_this_process
+from antarest.migration.move import Listener
 from antarest.migration.project import Project
 
 _Losses = Mapping[str, tuple[int, int]]
@@ -66,11 +70,43 @@ class Restored:
     tidy: str = ""
 
 
+@dataclass(frozen=True)
+class Job:
+    """What is asked for: which backup is to be restored, into which database, and who hears how it goes on."""
+
+    project: Project
+    db: DbConfig
+    backup: Backup
+    listener: Listener
+
+    @property
+    def version_table(self) -> str:
+        """The table that records the revision."""
+        return self.project.version_table
+
+    @property
+    def database(self) -> str:
+        """The database as it may be shown."""
+        return redact_url(self.db.migration_url)
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how far it is."""
+        self.listener.working("restore", done, total)
+
+    def patience(self) -> Patience:
+        """The time to wait for others, from now on."""
+        return Patience(self.db.migration_lock_timeout, self.listener.note)
+
+    def failed(self, reason: str, state: str = NOTHING_CHANGED) -> RestoreFailed:
+        """The error for a restore that failed."""
+        return RestoreFailed(reason, database=self.database, backup=self.backup.path, state=state)
+
+
 class Restore(ABC):
     """A restore that is prepared; `swap` does it."""
 
-    def __init__(self, db: DbConfig, plan: RestorePlan) -> None:
-        self.db = db
+    def __init__(self, job: Job, plan: RestorePlan) -> None:
+        self.job = job
         self.plan = plan
 
     @property
@@ -78,7 +114,6 @@ class Restore(ABC):
         """Who is connected to the database, in words, as far as anybody can know."""
         return []
 
-    @abstractmethod
     def swap(self, *, end_sessions: bool = False) -> Restored:
         """Replace the database: afterwards it is what it was, or the backup, whatever happens in between.
 
@@ -87,9 +122,22 @@ class Restore(ABC):
 
         Raises:
             DatabaseInUse: others have it open.
+            DatabaseLocked: it is being migrated.
             DatabaseChanged: it holds more than when it was looked at.
             RestoreFailed: it could not be done; the database is what it was.
         """
+        with in_this_process(self.job.db, self.job.patience()):
+            done = self._swap(end_sessions=end_sessions)
+        with looking(self.job.db) as connection:
+            revisions = read_current(connection, self.job.version_table)
+        if revisions != self.plan.held.revisions:
+            kept = f"What it replaced is {done.kept}." if done.kept else "There was nothing before."
+            raise self.job.failed("the database is not at the revision of the backup", state=kept)
+        return done
+
+    @abstractmethod
+    def _swap(self, *, end_sessions: bool) -> Restored:
+        """Do it, on this engine."""
 
     def _require_unchanged(self, now: Contents) -> None:
         """Refuse to lose what nobody has been told of."""
@@ -103,15 +151,13 @@ class Restore(ABC):
                 raise DatabaseChanged(f"rows were added to {table}", database=self.plan.database)
 
 
-def make_plan(
-    project: Project, db: DbConfig, backup: Backup, held: Contents, live: Contents | None, damage: str = ""
-) -> RestorePlan:
+def make_plan(job: Job, held: Contents, live: Contents | None, damage: str = "") -> RestorePlan:
     """Compare what a backup holds with what the database holds."""
-    history = project.history
+    history = job.project.history
     return RestorePlan(
-        backup=backup,
+        backup=job.backup,
         held=held,
-        database=redact_url(db.migration_url),
+        database=job.database,
         live=live,
         damage=damage,
         newer=_newer(history, live.revisions, held.revisions) if live else (),

@@ -256,16 +256,21 @@ def sessions(maintenance: Connection, name: str) -> list[Session]:
     return [Session(*row) for row in maintenance.execute(_SESSIONS, {"name": name})]
 
 
-def require_alone(maintenance: Connection, db: DbConfig, name: str, *, is_asked: bool = False) -> None:
+def require_alone(maintenance: Connection, db: DbConfig, name: str) -> None:
     """Refuse to go on while others are connected.
 
     Raises:
         DatabaseInUse: somebody is.
     """
+    if sessions(maintenance, name):
+        raise in_use(maintenance, db, name)
+
+
+def in_use(maintenance: Connection, db: DbConfig, name: str) -> DatabaseInUse:
+    """The error that names who is connected."""
     found = [each.described for each in sessions(maintenance, name)]
-    if found or is_asked:
-        hints = [Hint("End them, and the application that opens them", "inv db.restore --end-sessions")]
-        raise DatabaseInUse(found, database=redact_url(db.migration_url), hints=hints)
+    hint = Hint("End them, and the application that opens them", "inv db.restore --end-sessions")
+    return DatabaseInUse(found, database=redact_url(db.migration_url), hints=[hint])
 
 
 def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:

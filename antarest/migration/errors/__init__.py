@@ -1,8 +1,9 @@
 """What can go wrong when a database is moved: one class a fact, each with its values and the way on.
 
-Codes: `db.E2xx` the revision graph and its files (`graph`), `db.E5xx` data that would be lost and `db.E6xx` a run that
-failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx` the checks (`refusal`), `db.E9xx` backups and
-restores (`backup`). `config.E...`, `db.E3xx` and `db.E4xx` live in `antarest.core.errors`.
+Codes: `db.E2xx` the revision graph and its files (`graph`), `db.E402` and above what others hold (`lock`), `db.E5xx`
+data that would be lost and `db.E6xx` a run that failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx`
+the checks (`refusal`), `db.E9xx` backups and restores (`backup`). `config.E...`, `db.E3xx` and `db.E401` live in
+`antarest.core.errors`.
 """
 
 from antarest.migration.errors.backup import (
@@ -33,6 +34,7 @@ from antarest.migration.errors.graph import (
     RevisionNotFound,
     UnknownRevision,
 )
+from antarest.migration.errors.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
 from antarest.migration.errors.refusal import (
     CheckFailed,
     InMemoryDatabase,
@@ -44,6 +46,7 @@ from antarest.migration.errors.refusal import (
 )
 from antarest.migration.errors.run import (
     AlembicRefused,
+    AutocommitNotAsked,
     ForeignKeysViolated,
     Irreversible,
     LossNotConfirmed,
@@ -51,12 +54,15 @@ from antarest.migration.errors.run import (
     NotRecorded,
     RevisionFailed,
     RunFailed,
+    RunInterrupted,
+    RunTerminated,
     UnexpectedFailure,
 )
 
 __all__ = [
     "AlembicRefused",
     "AmbiguousRevision",
+    "AutocommitNotAsked",
     "BackupFailed",
     "BackupNotFound",
     "BackupUnusable",
@@ -69,14 +75,17 @@ __all__ = [
     "InvalidProject",
     "InvalidRevisionFile",
     "Irreversible",
+    "LockLost",
     "LossNotConfirmed",
     "LossNotDeclared",
     "MigrationError",
+    "MigrationLocked",
     "MissingPredecessor",
     "MultipleHeads",
     "NoSpace",
     "NotConfirmed",
     "NotRecorded",
+    "ObjectLocked",
     "OutOfReach",
     "ProgramsMissing",
     "ProjectNotFound",
@@ -90,7 +99,10 @@ __all__ = [
     "RevisionNotFound",
     "RollbackScriptStale",
     "RunFailed",
+    "RunInterrupted",
+    "RunTerminated",
     "SqlNotSupported",
+    "ThreadLocked",
     "UnexpectedFailure",
     "UnknownRevision",
 ]

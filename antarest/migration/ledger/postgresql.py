@@ -60,6 +60,8 @@ class PostgresLedger:
         """A revision begins."""
         self.look()
         self.emptied.clear()
+        self._savepoints.clear()
+        self._taken_back.clear()
 
     def look(self) -> None:
         """Look at the tables again. Those whose rows lie in another file now, and nobody said why, were truncated."""
