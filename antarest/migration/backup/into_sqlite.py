@@ -63,21 +63,19 @@ class SqliteRestore(Restore):
         try:
             with suppress(OSError):  # It exists, or SQLite says what is wrong.
                 os.close(create(self._file))
-            kept = self._replace() if self._is_unreadable() else self._write_over()
+            kept = self._write_over_or_replace()
         except (sqlite3.Error, OSError) as error:
             reason = str(error) if isinstance(error, sqlite3.Error) else (error.strerror or str(error)).lower()
             raise self.job.failed(reason) from error
         return Restored(self.plan.held.revisions, kept)
 
-    def _is_unreadable(self) -> bool:
-        """Whether SQLite cannot even lock the file."""
-        if not self.plan.damage:
-            return False
+    def _write_over_or_replace(self) -> str:
         try:
-            with self._alone():
-                return False
-        except NotADatabase:
-            return True
+            return self._write_over()
+        except NotADatabase:  # SQLite cannot even lock it, or not read the page that it begins with.
+            if not self.plan.damage:
+                raise
+            return self._replace()
 
     @contextmanager
     def _alone(self) -> Iterator[tuple[Connection, sqlite3.Connection]]:
@@ -153,6 +151,7 @@ class SqliteRestore(Restore):
         with sqlite.opened(self.job.backup.path) as source:
             sqlite.write(sqlite.driver_of(source), new, self.job.progress)
         sync(new)
+        Path(self._damaged).unlink(missing_ok=True)  # It may be half of a copy.
         try:
             os.link(self._file, self._damaged)  # So that the name stands for a file at every moment.
         except OSError:  # This file system has no links.
