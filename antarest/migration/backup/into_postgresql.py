@@ -7,7 +7,6 @@ from the old one.
 
 from __future__ import annotations
 
-import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +20,7 @@ from antarest.migration.backup.contents import Contents, read_contents
 from antarest.migration.backup.programs import ProgramFailed, Programs
 from antarest.migration.backup.restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
 from antarest.migration.connection import looking
-from antarest.migration.lock import one_writer
+from antarest.migration.lock.postgresql import PostgresWriter
 
 _ATTEMPTS = 5  # of the swap, each of which waits some seconds inside the server
 
@@ -51,54 +50,50 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
             server.require_alone(maintenance, job.db, properties.name)
         postgresql.verify(programs, job.backup.path)
         require_intact(job.backup)
-        server.drop_unfinished(maintenance, properties.name)
-        name = server.derived_name(properties.name, f"_restore_{_stamp()}_{secrets.token_hex(3)}")
+        lock = stack.enter_context(ExitStack())
+        writer = lock.enter_context(PostgresWriter.taken(job.db, job.version_table, job.patience()))
+        server.drop_unfinished(maintenance, properties.name)  # They are of restores that were killed: we have the lock.
+        name = server.derived_name(properties.name, server.RESTORE + _stamp())
         server.create(maintenance, name, properties)
         stack.callback(server.drop, maintenance, name)  # It has another name when all went well.
         held = _fill(job, programs, name)
         with looking(job.db) as connection:
             live = read_contents(connection, job.version_table)
-        with _other(job, name) as keeper:  # So that another restore does not take it for one that was killed.
-            yield PostgresRestore(job, make_plan(job, held, live), properties, name, maintenance, keeper)
+        plan = make_plan(job, held, live)
+        yield PostgresRestore(job, plan, server.Swap(maintenance, properties, name, writer.pid), lock)
 
 
 class PostgresRestore(Restore):
     """A restore into PostgreSQL: the new database is there, and waits for its name."""
 
-    def __init__(
-        self,
-        job: Job,
-        plan: RestorePlan,
-        properties: server.Properties,
-        name: str,
-        maintenance: Connection,
-        keeper: Connection,
-    ) -> None:
+    def __init__(self, job: Job, plan: RestorePlan, names: server.Swap, lock: ExitStack) -> None:
         super().__init__(job, plan)
-        self._properties, self._name = properties, name
-        self._maintenance, self._keeper = maintenance, keeper
+        self._names = names
+        self._lock = lock
 
     @property
     def sessions(self) -> list[str]:
         """The sessions of others, in words."""
-        return [each.described for each in server.sessions(self._maintenance, self._properties.name)]
+        names = self._names
+        return [each.described for each in server.sessions(names.maintenance, names.properties.name, names.own)]
 
     def _swap(self, *, end_sessions: bool) -> Restored:
-        db, live = self.job.db, self._properties.name
-        # The lock is a session of the database, and so has to be given back before the names change. Nobody can slip
-        # in: whoever migrates is a session too, and while there is one the server renames nothing.
-        with one_writer(db, self.job.version_table, self.job.patience()), looking(db) as connection:
+        db, names = self.job.db, self._names
+        with looking(db) as connection:
             self._require_unchanged(read_contents(connection, self.job.version_table))
-        self._keeper.close()
+        # Who holds the lock is connected to the database, whose name could not change then. Nobody slips in: whoever
+        # migrates is connected too.
+        self._lock.close()
+        live = names.properties.name
         old = server.derived_name(live, f"_replaced_{_stamp()}")
         for _ in range(_ATTEMPTS if end_sessions else 1):
             if end_sessions:
-                server.end_sessions(self._maintenance, db, live)
-            if server.rename(self._maintenance, {live: old, self._name: live}, self._properties):
+                server.end_sessions(names.maintenance, db, live)
+            if server.rename(names.maintenance, {live: old, names.new: live}, names.properties):
                 role = f"--username={db.migration_url.username}" if db.migration_url.username else ""
                 tidy = server.command("dropdb", db, role, old)
                 return Restored(self.plan.held.revisions, f"the database {old}", tidy)
-        raise server.in_use(self._maintenance, db, live)
+        raise server.in_use(names.maintenance, db, live)
 
 
 def _fill(job: Job, programs: Programs, name: str) -> Contents:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +18,8 @@ from antarest.core.persistence import redact_url, translate_errors
 from antarest.migration.errors import DatabaseInUse, RestoreNotAllowed
 
 _LONGEST_NAME = 63  # bytes
-_UNFINISHED = "antarest: an unfinished restore of "
+RESTORE = "_restore_"  # behind the name of a database and before the time: what a restore fills
+_LENGTH_OF_TIME = len("20261124t101530z")
 _MAINTENANCE = ("postgres", "template1")
 # The server keeps the value of a setting that is a list as it was written: quoted already, where it needs it.
 _LISTS: Final = {
@@ -48,7 +50,7 @@ _RIGHTS = text("""
 """)
 _SESSIONS = text("""
     SELECT pid, application_name, usename, client_addr::text, state FROM pg_catalog.pg_stat_activity
-    WHERE datname = :name AND pid <> pg_backend_pid()
+    WHERE datname = :name AND pid <> :own
         AND COALESCE(backend_type, 'client backend') IN ('client backend', 'walsender')
     ORDER BY backend_start, pid
 """)
@@ -77,6 +79,23 @@ class Properties:
     comment: str | None
     settings: tuple[tuple[str | None, str], ...]
     grants: tuple[tuple[str | None, str, bool], ...] | None
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Two databases that are to change their names.
+
+    Attributes:
+        maintenance: a connection to a third one.
+        properties: the live database.
+        new: the name of the new one.
+        own: a session of ours that is connected to the live one.
+    """
+
+    maintenance: Connection
+    properties: Properties
+    new: str
+    own: int
 
 
 @dataclass(frozen=True)
@@ -188,8 +207,6 @@ def create(maintenance: Connection, name: str, like: Properties) -> None:
     if like.tablespace != "pg_default":
         clauses.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(like.tablespace)))
     _execute(maintenance, sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), sql.SQL(" ").join(clauses)))
-    said = sql.Literal(_UNFINISHED + like.name)
-    _execute(maintenance, sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), said))
 
 
 def drop(maintenance: Connection, name: str) -> None:
@@ -199,10 +216,13 @@ def drop(maintenance: Connection, name: str) -> None:
 
 def drop_unfinished(maintenance: Connection, live: str) -> None:
     """Drop what restores of this database left when they were killed; what is still connected to is left alone."""
-    query = text("SELECT datname FROM pg_catalog.pg_database d WHERE shobj_description(oid, 'pg_database') = :said")
-    for name in maintenance.execute(query, {"said": _UNFINISHED + live}).scalars().all():
-        with suppress(errors.ObjectInUse, errors.InsufficientPrivilege):
-            _execute(maintenance, sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+    ours = re.compile(
+        re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{6}z"
+    )
+    for name in maintenance.scalars(text("SELECT datname FROM pg_catalog.pg_database")).all():
+        if ours.fullmatch(name):
+            with suppress(errors.ObjectInUse, errors.InsufficientPrivilege):
+                _execute(maintenance, sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def rename(maintenance: Connection, names: Mapping[str, str], properties: Properties) -> bool:
@@ -251,9 +271,9 @@ def _giving(properties: Properties) -> Iterator[sql.Composable]:
 # ---- sessions
 
 
-def sessions(maintenance: Connection, name: str) -> list[Session]:
-    """Who is connected to a database."""
-    return [Session(*row) for row in maintenance.execute(_SESSIONS, {"name": name})]
+def sessions(maintenance: Connection, name: str, own: int = 0) -> list[Session]:
+    """Who is connected to a database, but for the session `own`, which is ours."""
+    return [Session(*row) for row in maintenance.execute(_SESSIONS, {"name": name, "own": own})]
 
 
 def require_alone(maintenance: Connection, db: DbConfig, name: str) -> None:
