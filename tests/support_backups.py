@@ -17,12 +17,13 @@ from typing import Any
 from sqlalchemy import URL
 
 from antarest.core.config import DbConfig
-from antarest.core.errors import EXIT_DONE
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED
 from antarest.migration.backup import Backups
 from antarest.migration.project import Project
 from antarest.migration.scratch import PostgresServer
+from tests.refusals import refusal
 from tests.support import Result
-from tests.workshop import COUNTRY, ENVIRONMENT, Workshop
+from tests.workshop import ENVIRONMENT, Workshop
 
 BRIDGE = "d00000000000"  # the head of the history "merge"
 
@@ -170,4 +171,47 @@ def dumping_server(server: PostgresServer) -> Iterator[tuple[PostgresServer, Pat
         yield PostgresServer(url, "embedded", "18"), programs
 
 
-__all__ = ["BRIDGE", "COUNTRY", "Place", "dumping_server", "programs_of", "version_in"]
+def refused(place: Place, verb: str, flags: str, code: str, exit_code: int = EXIT_FAILED) -> dict[str, str]:
+    """Run a command that must be refused, and change nothing in the database; the details of the error."""
+    before = place.query("SELECT * FROM country"), place.query("SELECT * FROM alembic_version")
+    found = refusal(place.run(verb, flags), code, exit_code)
+    assert (place.query("SELECT * FROM country"), place.query("SELECT * FROM alembic_version")) == before
+    return {"fact": found.fact, **found.details}
+
+
+def databases_of(place: Place) -> list[str]:
+    """The databases of the server that have to do with this one."""
+    name = str(place.url.database)
+    if place.is_sqlite:
+        return [name]
+    return [str(row[0]) for row in place.query("SELECT datname FROM pg_database") if row[0].startswith(name)]
+
+
+@contextmanager
+def somebody(place: Place, sqlite_statement: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is connected to the database."""
+    program = """
+import sys
+from sqlalchemy import create_engine, NullPool, text
+connection = create_engine(sys.argv[1], poolclass=NullPool).connect()
+if connection.dialect.name == "sqlite":
+    connection.connection.dbapi_connection.isolation_level = None
+    for statement in sys.argv[2].split(";"):
+        connection.connection.dbapi_connection.execute(statement)
+else:
+    connection.execute(text("SELECT 1"))
+print("there", flush=True)
+sys.stdin.readline()
+print(connection.connection.dbapi_connection.cursor().execute("SELECT 1"), flush=True)
+"""
+    command = [sys.executable, "-c", program, place.url.render_as_string(hide_password=False), sqlite_statement]
+    environment = {**os.environ, "PGAPPNAME": "somebody"}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"there\n"
+        try:
+            yield process
+        finally:
+            process.kill()

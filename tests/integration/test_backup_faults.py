@@ -17,9 +17,9 @@ from sqlalchemy import text
 
 from antarest.core.errors import EXIT_FAILED
 from tests.refusals import refusal
-from tests.support_backups import COUNTRY, Place
+from tests.support_backups import Place
 from tests.support_roles import connected
-from tests.workshop import ENVIRONMENT
+from tests.workshop import COUNTRY, ENVIRONMENT
 
 MakePlace = Callable[..., Place]
 

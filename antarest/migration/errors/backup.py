@@ -1,4 +1,4 @@
-"""Codes `db.E9xx`: backups that could not be made, and restores that were refused or failed."""
+"""Codes `db.E9xx`, and `db.E406`: backups that could not be made, and restores that were refused or failed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from antarest.core.errors import EXIT_LOCKED, EXIT_USAGE, NOTHING_CHANGED, Hint
-from antarest.migration.errors.base import MigrationError, plural, shorten
+from antarest.core.errors import EXIT_USAGE, NOTHING_CHANGED, DatabaseLocked, Hint
+from antarest.migration.errors.base import MigrationError, shorten
 
 _LIST = Hint("List the backups", "inv db.backups")
 _LOOK = Hint("See where the database is", "inv db.status")
@@ -113,24 +113,19 @@ class RestoreNotAllowed(MigrationError):
         )
 
 
-class DatabaseInUse(MigrationError):
+class DatabaseInUse(DatabaseLocked):
     """Others have the database open, and it cannot be replaced under them: trying again can help."""
 
-    code = "db.E908"
-    exit_code = EXIT_LOCKED
+    code = "db.E406"
 
     def __init__(self, sessions: Sequence[str], *, database: str, hints: Sequence[Hint]) -> None:
         self.sessions = tuple(sessions)
         number = len(sessions)
-        shown = {"by" if index == 0 else f"and {index + 1}": each for index, each in enumerate(sessions[:3])}
-        rest = {"and": f"{number - 3} more"} if number > 3 else {}  # noqa: PLR2004 - three are shown
-        super().__init__(
-            f"the database is in use by {number or 'another'} session{plural(number)}"
-            if number != 1
-            else "the database is in use by another session",
-            details={"database": database, **shown, **rest},
-            hints=hints,
-        )
+        who = f"{number} sessions" if number > 1 else "another session"
+        super().__init__(f"the database is in use by {who}", database=database, hints=hints)
+        self.details |= {"by" if index == 0 else f"and {index + 1}": each for index, each in enumerate(sessions[:3])}
+        if number > 3:  # noqa: PLR2004 - three are shown
+            self.details["and"] = f"{number - 3} more"
 
 
 class RestoreFailed(MigrationError):
@@ -151,8 +146,7 @@ class RestoreFailed(MigrationError):
 class DatabaseChanged(MigrationError):
     """The database was changed between the plan of a restore and the restore."""
 
-    code = "db.E910"
-    exit_code = EXIT_LOCKED
+    code = "db.E908"
 
     def __init__(self, what: str, *, database: str) -> None:
         super().__init__(

@@ -11,7 +11,7 @@ from antarest.migration.errors.base import MigrationError, plural, shorten
 if TYPE_CHECKING:
     from antarest.migration.loss import Loss
 
-_SHOWN = 3  # An error has at most nine lines.
+_SHOWN = 2  # An error has at most nine lines, and one of them may name the backup.
 _STATUS = Hint("See where the database is", "inv db.status")
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 
