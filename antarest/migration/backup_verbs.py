@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from antarest.core.errors import EXIT_DONE
 from antarest.migration.errors import RestoreNotConfirmed
-from antarest.migration.questions import ask
 
 if TYPE_CHECKING:
     from antarest.migration.backup import RestorePlan
@@ -20,7 +19,8 @@ def backup(session: Session) -> int:
     from antarest.migration.backup import report  # Whoever only looks at a database does not wait for it.
 
     session.introduce()
-    session.progress.note(report.backup(session.workflow.backups.make()))
+    made = session.workflow.backups.make()
+    session.progress.note(report.backup(made) if made else "nothing to do: the database is empty")
     return EXIT_DONE
 
 
@@ -47,6 +47,7 @@ def restore(
 ) -> int:
     """Restore a backup: show first what that would lose, and keep what it replaces."""
     from antarest.migration.backup import report
+    from antarest.migration.questions import ask
 
     session.introduce()
     may_end = end_sessions or (None if sys.stdin.isatty() else False)
@@ -55,7 +56,8 @@ def restore(
         _agree(prepared.plan, yes=yes or allow_data_loss, everything=allow_data_loss)
         if not end_sessions and (sessions := prepared.sessions):
             print("\n".join(f"  {each}" for each in sessions))
-            end_sessions = ask("End these sessions?", "inv db.restore --end-sessions")
+            ask("End these sessions?", "inv db.restore --end-sessions")
+            end_sessions = True
         done = prepared.swap(end_sessions=end_sessions)
     session.progress.note(report.restored(done))
     return EXIT_DONE
@@ -64,6 +66,7 @@ def restore(
 def _agree(plan: RestorePlan, *, yes: bool, everything: bool) -> None:
     """Nothing is asked where nothing is replaced; `--yes` alone does not permit to lose what can be counted."""
     from antarest.migration.backup import report
+    from antarest.migration.questions import ask
 
     if plan.is_onto_nothing or everything:
         return

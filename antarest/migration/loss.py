@@ -8,7 +8,7 @@ value that another one overwrites is not a loss, nor is a table that is rebuilt 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -88,11 +88,13 @@ class LossGuard:
 
     Attributes:
         losses: what has been lost so far, in order.
+        hear: who else is told of each statement, before it runs.
     """
 
     def __init__(self, connection: Connection, exclude: Iterable[str] = ()) -> None:
         """Prepare to watch `connection`, without looking at the tables in `exclude` (such as the version table)."""
         self.losses: list[Loss] = []
+        self.hear: Callable[[str], None] = lambda _statement: None
         self._connection = connection
         self._ledger = open_ledger(connection, exclude)
         self._tally: Tally | None = None
@@ -140,6 +142,7 @@ class LossGuard:
         """Count what the statement is about to take something from."""
         if self._is_rolled_back:
             raise NotAllowed(ENDS_TRANSACTION)
+        self.hear(statement)
         takes = self._ledger.before(statement)
         if self._tally:
             for name, columns in takes.items():

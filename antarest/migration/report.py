@@ -125,7 +125,7 @@ def pending(revisions: Sequence[Revision]) -> str:
     lines = []
     for revision in revisions:
         lines.append(f"  {revision_line(revision)}")
-        lines += [f"      loses {item}: {reason}" for item, reason in revision.losses("upgrade").items()]
+        lines += [f"      loses {item}: {reason}" for item, reason in revision.lossy.get("upgrade", {}).items()]
     return "\n".join(lines)
 
 
@@ -238,6 +238,7 @@ class Progress:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._is_open = False
+        self._is_passing = False
 
     def started(self, revision: Revision, direction: Direction) -> None:
         """Show the revision on a terminal; a pipe hears of it when it has ended."""
@@ -259,18 +260,20 @@ class Progress:
         if self._stream.isatty():
             shown = f"{100 * done // total:>3} %" if total else size(done)
             self._write(f"\r\x1b[K{what:<14} {shown}")
+            self._is_passing = True
 
     def note(self, text: str) -> None:
         """Print the note on a line of its own."""
         self.stop()
-        self._write("\r\x1b[K" if self._stream.isatty() else "")
         self._write(f"{text}\n")
 
     def stop(self) -> None:
-        """End the line of a revision that did not finish: what comes next begins on its own."""
-        if self._is_open:
+        """End the line of a revision that did not finish, or clear one that was passing: what comes next has its own."""
+        if self._is_passing:
+            self._write("\r\x1b[K")
+        elif self._is_open:
             self._write("\n")
-            self._is_open = False
+        self._is_open = self._is_passing = False
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

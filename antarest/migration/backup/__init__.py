@@ -30,13 +30,19 @@ class Backups:
         """The backups, newest first; the database itself is not looked at."""
         return Folder.of(self._db).list()
 
-    def make(self) -> Backup:
+    def make(self) -> Backup | None:
         """Back the database up, verify the backup, and delete the oldest ones beyond the number that is kept.
+
+        Returns:
+            The backup, which may be an older one that holds just the same; None for an empty database.
 
         Raises:
             BackupFailed, NoSpace, ProgramsMissing: it could not be made; nothing was changed.
             DatabaseError: the database cannot be reached.
         """
+        with looking(self._db) as connection:
+            if not read_catalog(connection, exclude=[self._project.version_table]):
+                return None
         if self._is_sqlite:
             return sqlite.make(self._db, self._project.version_table, self._hears("backup"))
         from antarest.migration.backup import postgresql  # Its driver is not needed elsewhere.
@@ -71,15 +77,9 @@ class Backups:
 
 
 def before_change(move: Move) -> None:
-    """Back up what a run is about to change: SQLite always, PostgreSQL where it is configured or asked for.
-
-    An empty database has nothing to lose.
-    """
+    """Back up what a run is about to change: SQLite always, PostgreSQL where it is configured or asked for."""
     if move.db.migration_url.get_backend_name() != "sqlite" and not move.db.backup:
         return
-    with looking(move.db) as connection:
-        if not read_catalog(connection, exclude=[move.project.version_table]):
-            return
-    made = Backups(move.project, move.db, move.listener).make()
-    move.backup = made.path
-    move.listener.note(report.backup(made))
+    if made := Backups(move.project, move.db, move.listener).make():
+        move.backup = made.path
+        move.listener.note(report.backup(made))
