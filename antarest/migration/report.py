@@ -268,7 +268,7 @@ class Progress:
         self._write(f"{text}\n")
 
     def stop(self) -> None:
-        """End the line of a revision that did not finish, or clear one that was passing: what comes next has its own."""
+        """End the line of a revision that did not finish, or clear a passing one: what comes next has its own."""
         if self._is_passing:
             self._write("\r\x1b[K")
         elif self._is_open:

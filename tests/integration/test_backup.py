@@ -92,6 +92,16 @@ def test_a_database_that_is_empty_or_missing_makes_no_backup(tmp_path: Path, emp
     assert not (here.folder / "backups").exists()
 
 
+def test_there_is_nothing_to_back_up_in_an_empty_database(tmp_path: Path, empty_database: URL) -> None:
+    here = Workshop.create(tmp_path, "merge", empty_database, backup_folder="backups")
+
+    done = here.run(here.ours("backup"))
+
+    assert (done.code, done.err) == (EXIT_DONE, "")
+    assert "nothing to do: the database is empty" in done.out
+    assert not (here.folder / "backups").exists()
+
+
 # ---- what it holds
 
 

@@ -118,6 +118,40 @@ def test_a_folder_that_cannot_be_written_to(make_place: MakePlace, tmp_path: Pat
     assert place.here.workflow.current() == (COUNTRY,)
 
 
+# ---- a backup that cannot be read again
+
+
+def test_a_copy_that_is_not_sound_stops_the_upgrade(sqlite_place: Place) -> None:
+    """A page of the database is damaged that the upgrade itself would never read."""
+    sqlite_place.here.execute("CREATE TABLE filler (x)", f"INSERT INTO filler VALUES ('{'x' * 40_000}')")
+    file = Path(str(sqlite_place.url.database))
+    with file.open("r+b") as stream:
+        stream.seek(-8192, os.SEEK_END)
+        stream.write(b"\xff" * 4096)
+
+    refused = refusal(sqlite_place.run("upgrade"), "db.E901", EXIT_FAILED)
+
+    assert refused.fact.startswith("the backup failed: it is damaged: ")
+    assert sqlite_place.here.workflow.current() == (COUNTRY,)
+    assert sqlite_place.files == leftovers(sqlite_place) == []
+
+
+def test_a_dump_that_is_not_whole_stops_the_upgrade(postgres_place: Place, tmp_path: Path) -> None:
+    """It loses its end on the way, and nothing says so: its list of contents is whole."""
+    programs = Path(postgres_place.settings["postgres_programs"])
+    (tmp_path / "pg_restore").symlink_to(programs / "pg_restore")
+    (tmp_path / "pg_dump").write_text(f'#!/bin/sh\n"{programs}/pg_dump" "$@" | head -c -20\n')
+    (tmp_path / "pg_dump").chmod(0o755)
+    here = postgres_place.here
+    here.configure((here.folder / "application.yaml").read_text().replace(str(programs), str(tmp_path)))
+
+    refused = refusal(postgres_place.run("upgrade", "--backup"), "db.E901", EXIT_FAILED)
+
+    assert "cannot be read" in refused.fact
+    assert postgres_place.here.workflow.current() == (COUNTRY,)
+    assert postgres_place.files == leftovers(postgres_place) == []
+
+
 # ---- killed
 
 DUMPING = (
