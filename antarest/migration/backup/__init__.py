@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -78,7 +79,10 @@ class Backups:
 
 def before_change(move: Move) -> None:
     """Back up what a run is about to change: SQLite always, PostgreSQL where it is configured or asked for."""
-    if move.db.migration_url.get_backend_name() != "sqlite" and not move.db.backup:
+    url = move.db.migration_url
+    # What may not be written will not be changed, and the run has the better words for it.
+    is_wanted = os.access(str(url.database), os.W_OK) if url.get_backend_name() == "sqlite" else move.db.backup
+    if not is_wanted:
         return
     if made := Backups(move.project, move.db, move.listener).make():
         move.backup = made.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 
 import pytest
@@ -89,16 +90,33 @@ def test_something_long_is_a_passing_line_on_a_terminal_and_nothing_in_a_pipe(mo
     }
 
 
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1000, "1.0 kB"),
-        (123_456, "123 kB"),
-        (5_300_000, "5.3 MB"),
-        (2e15, "2000 TB"),
-    ],
-)
+SIZES = [
+    (0, "0 bytes"),
+    (999, "999 bytes"),
+    (1000, "1.0 kB"),
+    (123_456, "123 kB"),
+    (5.3e6, "5.3 MB"),
+    (2e15, "2000 TB"),
+]
+
+
+@pytest.mark.parametrize(("number", "shown"), SIZES)
 def test_sizes(number: int, shown: str) -> None:
     assert report.size(number) == shown
+
+
+def test_progress_on_a_terminal_shows_the_time_that_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(report.Progress, "_EVERY", 0.001)
+    stream = Terminal()
+    progress = report.Progress(stream)
+    line = "\r  up         0 s  a1b2c3d4e5f6  create studies"
+
+    progress.started(STUDY, "upgrade")
+    while stream.getvalue().count(line) < 2:
+        pass
+    progress.finished(STUDY, "upgrade", 0.5)
+
+    shown = stream.getvalue()
+    assert shown.endswith(f"{line}\r\x1b[K  up      0.50 s  a1b2c3d4e5f6  create studies\n")
+    assert "antarest-clock" not in {each.name for each in threading.enumerate()}
