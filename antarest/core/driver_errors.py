@@ -51,6 +51,7 @@ _FILE_CODES = frozenset(
     }
 )
 _READ_ONLY_STATE = "25006"
+_CONNECTION_STATES = "08"  # the class of such states; a pooler says so of a server that it does not reach or has no room for
 
 
 def is_connection_error(error: BaseException) -> bool:
@@ -60,9 +61,10 @@ def is_connection_error(error: BaseException) -> bool:
         return _sqlite_code(raised) in _FILE_CODES
     if raised is None:
         return False
-    # An SQLSTATE means that a server answered: it is about the statement, or about a server that takes none that write.
+    # An SQLSTATE means that somebody answered: it is about the statement, about a server that takes none that write, or a
+    # pooler says it of the server behind it.
     if state := getattr(raised, "pgcode", None):
-        return bool(state == _READ_ONLY_STATE)
+        return bool(state == _READ_ONLY_STATE or state.startswith(_CONNECTION_STATES))
     kinds = {each.__name__ for each in type(raised).__mro__}
     return bool(kinds & {"OperationalError", "InterfaceError"}) or "invalid connection option" in str(raised)
 
@@ -129,6 +131,15 @@ def _too_many(url: URL, reason: str) -> DatabaseError:
     )
 
 
+def _pool_is_used_up(url: URL, reason: str) -> DatabaseError:
+    return TooManyConnections(
+        f"the pooler on {server_name(url)} had no free connection to PostgreSQL",
+        database=redact_url(url),
+        reason=reason,
+        hints=[Hint("A migration needs several at a time: try again, or raise default_pool_size", "inv db.status")],
+    )
+
+
 def _refused(url: URL, reason: str) -> DatabaseError:
     by_hand = _command("psql", url, f"--username={url.username}" if url.username else "", f"--dbname={url.database}")
     return AccessRefused(
@@ -183,9 +194,11 @@ _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r'database ".*" does not exist', _database_missing),
     (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
     (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
+    (r"query_wait_timeout", _pool_is_used_up),  # of PgBouncer
     (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
     (r"not permitted to log in|permission denied for database", _refused),
     (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),
+    (r"unsupported startup parameter|unrecognized configuration parameter", _invalid_parameter),
     (r"server does not support SSL|certificate|definition of service|service file", _invalid_parameter),
 )
 
