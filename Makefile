@@ -42,6 +42,10 @@ test-unit: $(INSTALLED) ## run the tests in tests/unit
 test-integration: $(INSTALLED) ## verify the migrations and the commands on both engines
 	$(PYTEST) tests/integration
 
+.PHONY: test-pgbouncer
+test-pgbouncer: $(INSTALLED) ## verify migrations through a real PgBouncer (Debian and Ubuntu: apt-get install pgbouncer)
+	$(PYTEST) tests/pgbouncer
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types; changes nothing
 	$(BIN)/ruff check

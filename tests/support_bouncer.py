@@ -32,10 +32,12 @@ class Bouncer:
 
     Attributes:
         url: the database behind it, as the role that it was started for.
+        direct: the same past it.
         log: the file that it writes.
     """
 
     url: URL
+    direct: URL
     log: Path
 
     def as_role(self, role: URL) -> URL:
@@ -55,7 +57,8 @@ class Bouncer:
         console.autocommit = True  # It knows no BEGIN.
         with closing(console), console.cursor() as cursor:
             cursor.execute(f"SHOW {what}")
-            return [dict(row) for row in cursor if row["database"] == self.url.database]
+            rows: list[dict[str, Any]] = [dict(row) for row in cursor.fetchall()]
+        return [row for row in rows if row["database"] == self.url.database]
 
 
 @contextmanager
@@ -79,7 +82,7 @@ def bouncer(database: URL, *roles: URL, mode: Mode = "transaction", **settings: 
         _configure(folder, database, [database, *roles], {**own, **settings})
         probe.close()
         with _running([program, str(folder / "pgbouncer.ini")], folder, port):
-            yield Bouncer(database.set(host="127.0.0.1", port=port, query={}), folder / "log")
+            yield Bouncer(database.set(host="127.0.0.1", port=port, query={}), database, folder / "log")
 
 
 def _configure(folder: Path, database: URL, roles: list[URL], settings: Mapping[str, object]) -> None:

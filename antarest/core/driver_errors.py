@@ -51,7 +51,7 @@ _FILE_CODES = frozenset(
     }
 )
 _READ_ONLY_STATE = "25006"
-_CONNECTION_STATES = "08"  # the class of such states; a pooler says so of a server that it does not reach or has no room for
+_CONNECTION_STATES = "08"  # the class of states that a pooler gives of a server that it does not reach, or is full
 
 
 def is_connection_error(error: BaseException) -> bool:
@@ -61,8 +61,8 @@ def is_connection_error(error: BaseException) -> bool:
         return _sqlite_code(raised) in _FILE_CODES
     if raised is None:
         return False
-    # An SQLSTATE means that somebody answered: it is about the statement, about a server that takes none that write, or a
-    # pooler says it of the server behind it.
+    # An SQLSTATE means that a server answered: it is about the statement, or about a server that takes none that write.
+    # Or a pooler answered for it.
     if state := getattr(raised, "pgcode", None):
         return bool(state == _READ_ONLY_STATE or state.startswith(_CONNECTION_STATES))
     kinds = {each.__name__ for each in type(raised).__mro__}

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.config import normalise_url
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
-from tests.support_roles import PASSWORD, Roles
+from tests.support_roles import Roles, two_roles
 
 Build = Callable[..., Database]
 
@@ -30,11 +29,5 @@ def filled(tmp_path: Path, empty_database: URL) -> Build:
 
 @pytest.fixture
 def roles(postgres_database: URL) -> Iterator[Roles]:
-    superuser = normalise_url(postgres_database)
-    names = [f"{kind}_{superuser.database}" for kind in ("owner", "application")]
-    roles = Roles(superuser, *(superuser.set(username=name, password=PASSWORD) for name in names))
-    roles.execute(superuser, *(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'" for name in names))
-    roles.execute(superuser, f"GRANT CREATE, USAGE ON SCHEMA public TO {names[0]} WITH GRANT OPTION")
-    yield roles
-    for name in names:  # the owner first: the rights that it gave depend on its own
-        roles.execute(superuser, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
+    with two_roles(postgres_database) as roles:
+        yield roles
