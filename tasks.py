@@ -35,10 +35,15 @@ def _command(verb: str) -> Callable[[Callable[..., None]], Task[Any]]:
 
 @_command("upgrade")
 def upgrade(
-    _: Context, to: str | None = None, dry_run: bool = False, config: str | None = None, debug: bool = False
+    _: Context,
+    to: str | None = None,
+    dry_run: bool = False,
+    lock_timeout: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
 ) -> None:
     """Upgrade the database to head, or to a revision."""
-    _run("upgrade", to=to, dry_run=dry_run, config=config, debug=debug)
+    _run("upgrade", to=to, dry_run=dry_run, lock_timeout=lock_timeout, config=config, debug=debug)
 
 
 @_command("rollback")
@@ -49,12 +54,13 @@ def rollback(
     dry_run: bool = False,
     yes: bool = False,
     allow_data_loss: bool = False,
+    lock_timeout: str | None = None,
     config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
     flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss}
-    _run("rollback", steps=steps, to=to, **flags, config=config, debug=debug)
+    _run("rollback", steps=steps, to=to, **flags, lock_timeout=lock_timeout, config=config, debug=debug)
 
 
 @_command("reset")
@@ -63,12 +69,13 @@ def reset(
     yes: bool = False,
     allow_data_loss: bool = False,
     allow_production: bool = False,
+    lock_timeout: str | None = None,
     config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Drop the objects of the history and migrate to head again (development)."""
     flags = {"yes": yes, "allow_data_loss": allow_data_loss, "allow_production": allow_production}
-    _run("reset", **flags, config=config, debug=debug)
+    _run("reset", **flags, lock_timeout=lock_timeout, config=config, debug=debug)
 
 
 @_command("status")

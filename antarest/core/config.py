@@ -17,7 +17,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,8 +27,10 @@ from antarest.core.errors import (
     ConfigNotFound,
     ConfigNotMapping,
     DatabaseUrlMissing,
+    Hint,
     InvalidValue,
     UnknownKey,
+    UsageError,
 )
 from antarest.core.urls import is_memory, normalise_url, redact_url
 from antarest.core.yaml_file import expand, parse_yaml
@@ -36,7 +38,7 @@ from antarest.core.yaml_file import expand, parse_yaml
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-__all__ = ["Config", "DbConfig", "ServerConfig", "is_memory", "load_config", "normalise_url"]
+__all__ = ["Config", "DbConfig", "ServerConfig", "is_memory", "load_config", "normalise_url", "with_lock_timeout"]
 
 VARIABLE: Final = "ANTAREST_CONF"
 FILE_NAME: Final = "application.yaml"
@@ -88,6 +90,9 @@ def _number(minimum: int, maximum: int = _UNLIMITED) -> _Reader:
     return read
 
 
+_seconds = _number(0, 86_400)
+
+
 @dataclass(frozen=True)
 class DbConfig:
     """How to connect to the database.
@@ -102,6 +107,11 @@ class DbConfig:
         pool_pre_ping: whether a connection is tried before it is used.
         connect_timeout: the seconds to wait for a PostgreSQL server.
         busy_timeout: the seconds to wait for another process that writes to an SQLite file.
+        migration_lock_timeout: the seconds that a migration waits for another one; `--lock-timeout` beats it.
+        lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file, before
+            it rolls back and lets those pass who queue behind it.
+        lock_retries: how often it then tries again.
+        statement_timeout: the seconds that a statement of a migration may take on PostgreSQL; 0 for any.
     """
 
     # Not in the repr: that of a URL masks the password, but not the other secrets that a parameter can hold.
@@ -114,6 +124,10 @@ class DbConfig:
     pool_pre_ping: bool = field(default=True, metadata={"reader": _flag})
     connect_timeout: int = field(default=10, metadata={"reader": _number(1)})
     busy_timeout: int = field(default=10, metadata={"reader": _number(0, 3600)})
+    migration_lock_timeout: int = field(default=60, metadata={"reader": _seconds})
+    lock_timeout: int = field(default=5, metadata={"reader": _number(1, 3600)})
+    lock_retries: int = field(default=5, metadata={"reader": _number(0, 1000)})
+    statement_timeout: int = field(default=0, metadata={"reader": _seconds})
 
     @property
     def migration_url(self) -> URL:
@@ -127,6 +141,26 @@ class DbConfig:
             return None
         other = self.url.username if self.url.username != self.migration_url.username else None
         return self.application_role or other
+
+
+def with_lock_timeout(db: DbConfig, seconds: str | None, flag: str) -> DbConfig:
+    """The same database, with another time to wait for a migration of somebody else.
+
+    Args:
+        db: the configuration.
+        seconds: the time, as somebody wrote it; None for the one that is configured.
+        flag: where it was written, for messages.
+
+    Raises:
+        UsageError: it is no whole number of seconds.
+    """
+    if seconds is None:
+        return db
+    try:
+        return replace(db, migration_lock_timeout=_seconds(seconds, Path()))
+    except InvalidValue as error:
+        hint = Hint("Write it so", "inv db.upgrade --lock-timeout=60")
+        raise UsageError(f"{flag} {error.message}, not {seconds!r}", hints=[hint]) from None
 
 
 @dataclass(frozen=True)

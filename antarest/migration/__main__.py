@@ -9,7 +9,15 @@ from typing import NoReturn
 from antarest.core.errors import Hint, UsageError
 from antarest.migration.cli import FLAGS, VERBS, print_error, run
 
-_TEXTS = {"config": "PATH", "project": "PATH", "to": "REV", "steps": "N", "message": "TEXT", "head": "REV"}
+_TEXTS = {
+    "config": "PATH",
+    "project": "PATH",
+    "to": "REV",
+    "steps": "N",
+    "message": "TEXT",
+    "head": "REV",
+    "lock_timeout": "SECONDS",
+}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -9,12 +9,20 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from antarest.core.config import Config, load_config
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError, Hint, UsageError
+from antarest.core.config import Config, load_config, with_lock_timeout
+from antarest.core.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    NOTHING_CHANGED,
+    AntarestError,
+    Hint,
+    UsageError,
+)
 from antarest.core.persistence import redact
 from antarest.migration import invoke_flags, report, rollback_script
 from antarest.migration.errors import CheckFailed, LossNotConfirmed, NotConfirmed, ResetNotConfirmed, UnexpectedFailure
@@ -39,6 +47,7 @@ FLAGS = {
     "allow_production": "also where the server is not on this host or the configuration says production",
     "message": "what the revision is for; its words become the name of the file",
     "empty": "write an empty revision, for changes by hand",
+    "lock_timeout": "how many seconds to wait for another run on the same database (default: 60)",
     "json": "print JSON, for machines",
     "head": HIDDEN,  # rollback.sh says which head it was made for
 }
@@ -55,9 +64,10 @@ class Verb:
 class Session:
     """What a command works with, made when it is first needed."""
 
-    def __init__(self, config: str | None, project: str | None) -> None:
+    def __init__(self, config: str | None, project: str | None, lock_timeout: str | None = None) -> None:
         self._config_path = config
         self._project_path = project
+        self._lock_timeout = lock_timeout
         self.progress = report.Progress(sys.stdout)
 
     @cached_property
@@ -68,7 +78,8 @@ class Session:
     @cached_property
     def config(self) -> Config:
         """The configuration."""
-        return load_config(self._config_path)
+        config = load_config(self._config_path)
+        return replace(config, db=with_lock_timeout(config.db, self._lock_timeout, "--lock-timeout"))
 
     @cached_property
     def workflow(self) -> MigrationWorkflow:
@@ -215,9 +226,9 @@ def write_rollback_script(session: Session) -> int:
 
 
 VERBS = {
-    "upgrade": Verb(upgrade, ("to", "dry_run")),
-    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "head")),
-    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production")),
+    "upgrade": Verb(upgrade, ("to", "dry_run", "lock_timeout")),
+    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "lock_timeout", "head")),
+    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production", "lock_timeout")),
     "status": Verb(status, ("json",)),
     "history": Verb(history),
     "revision": Verb(revision, ("message", "empty")),
@@ -250,7 +261,8 @@ def _agree(workflow: MigrationWorkflow, plan: RollbackPlan, *, yes: bool, everyt
     is_terminal = sys.stdin.isatty()
     if plan.losses and not everything:
         if yes or not is_terminal:
-            raise LossNotConfirmed(plan.losses, workflow.database, report.position(plan.current), target=plan.target)
+            state = f"{NOTHING_CHANGED} The database is at {report.position(plan.current)}."
+            raise LossNotConfirmed(plan.losses, workflow.database, state, target=plan.target)
         _ask(f"Roll back to {plan.target} and lose this?", f"inv db.rollback --to={plan.target} --allow-data-loss")
         return plan.agreement
     if is_terminal and not yes and not everything:
@@ -278,16 +290,22 @@ def _ask(question: str, command: str) -> None:
 
 
 def run(
-    verb: str, *, config: str | None = None, project: str | None = None, debug: bool = False, **options: Any
+    verb: str,
+    *,
+    config: str | None = None,
+    project: str | None = None,
+    lock_timeout: str | None = None,
+    debug: bool = False,
+    **options: Any,
 ) -> int:
     """Run a command: print its result, or its error.
 
     Returns:
         The exit code.
     """
-    session = Session(config, project)
+    session = Session(config, project, lock_timeout)
     try:
-        _refuse_empty({"config": config, "project": project, **options}, verb)
+        _refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(session, **options)
     except KeyboardInterrupt:
         session.progress.stop()

@@ -2,7 +2,7 @@
 
 `alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all come through `run()`.
 The workflow hands its wishes over in a `Move`; for plain `alembic` one is made from the configuration file and the `-x`
-options (`-x config=PATH`, `-x allow-data-loss`).
+options (`-x config=PATH`, `-x allow-data-loss`, `-x lock-timeout=SECONDS`).
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from typing import Any
 
 from alembic.script import write_hooks
 
-from antarest.core.config import load_config
+from antarest.core.config import load_config, with_lock_timeout
 from antarest.core.errors import EXIT_INTERRUPTED, AntarestError
 from antarest.core.urls import is_memory
 from antarest.migration import authoring, report, rollback_script, walk
 from antarest.migration.connection import looking, moving, read_current
 from antarest.migration.errors import InMemoryDatabase, SqlNotSupported, UnknownRevision
+from antarest.migration.lock import in_this_process, one_writer
 from antarest.migration.loss import Agreement
-from antarest.migration.move import Move, Silence, carry_out
+from antarest.migration.move import Move, Silence
 from antarest.migration.project import Project
+from antarest.migration.run import carry_out
 
 ATTRIBUTE = "antarest"
 log = logging.getLogger("alembic.antarest")
@@ -82,20 +84,28 @@ def _read(context: Any, move: Move) -> None:
 def _stamp(context: Any, move: Move) -> None:
     if is_memory(move.db.migration_url):
         raise InMemoryDatabase(None)
-    with moving(move.db) as connection:
+    with (
+        in_this_process(move.db, move.patience),
+        one_writer(move.db, move.project.version_table, move.patience) as writer,
+        moving(move.db, writer.begin) as connection,
+    ):
         context.configure(connection=connection, **move.project.alembic_options())
         with context.begin_transaction():
             context.run_migrations()
+            writer.check(connection)
 
 
 def _write_sql(context: Any, move: Move) -> None:
     url = move.db.migration_url
     if url.get_backend_name() == "sqlite":
         raise SqlNotSupported(move.database)
+    history = move.project.history
     context.configure(
         url=url,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
+        # A script has no segments; where one revision needs a boundary, there is one between any two.
+        transaction_per_migration=any(history[id_].transaction for id_ in history.order),
         **move.project.alembic_options(),
     )
     with context.begin_transaction():
@@ -153,13 +163,13 @@ class _LogListener(Silence):
 
 def _plain_move(context: Any, project: Project) -> Move:
     arguments = context.get_x_argument() if context.config.cmd_opts else []
-    named = [argument.partition("=")[2] for argument in arguments if argument.startswith("config=")]
-    config = load_config(named[-1] if named else None)
+    named = dict(argument.partition("=")[::2] for argument in arguments)
+    config = load_config(named.get("config"))
     move = Move(
         project=project,
-        db=config.db,
+        db=with_lock_timeout(config.db, named.get("lock-timeout"), "-x lock-timeout"),
         listener=_LogListener(),
-        agreement=Agreement(everything="allow-data-loss" in arguments),
+        agreement=Agreement(everything="allow-data-loss" in named),
     )
     log.info("Database %s, configuration %s", move.database, config.source)
     return move

@@ -42,6 +42,9 @@ class Revision:
         lossy: what it loses, by direction: "table" or "table.column" to the reason.
         moves: where values go in an upgrade, from "table.column" to "table.column"; a downgrade reads it backwards.
         irreversible: why it cannot be undone; empty where it can.
+        transaction: "own" to be committed before and after it, "none" to leave its transaction where the engine needs
+            it (`CREATE INDEX CONCURRENTLY`), "" to be committed with those beside it.
+        uses_autocommit: whether its file names `autocommit_block`.
     """
 
     id: str
@@ -52,6 +55,8 @@ class Revision:
     lossy: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     moves: Mapping[str, str] = field(default_factory=dict)
     irreversible: str = ""
+    transaction: Literal["", "own", "none"] = ""
+    uses_autocommit: bool = False
 
     @property
     def predecessors(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from antarest.migration.connection import moving
 from antarest.migration.ledger import Ledger, NotAllowed, open_ledger
 from antarest.migration.project import Project
 from antarest.migration.scratch import scratch_database
+from antarest.migration.segments import let_blocks_pass
 from antarest.migration.watch import set_watcher
 
 
@@ -158,5 +159,6 @@ def _run(
     context = MigrationContext.configure(
         connection, opts={"fn": steps, "script": script, "as_sql": False, **project.alembic_options()}
     )
+    let_blocks_pass(context)
     with Operations.context(context), context.begin_transaction():
         context.run_migrations()

@@ -6,7 +6,7 @@ SQLAlchemy's events do not hear a revision that takes the driver's own connectio
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Literal, Protocol, Self, cast
@@ -70,7 +70,13 @@ def set_watcher(connection: Connection, watcher: Watcher | None) -> None:
 
 
 class SqliteConnection(WatchedConnection, sqlite3.Connection):
-    """A connection of `sqlite3`."""
+    """A connection of `sqlite3`.
+
+    Attributes:
+        retry_commit: asked when a commit meets somebody who reads: whether to try it again. It may wait a little.
+    """
+
+    retry_commit: Callable[[], bool] = staticmethod(lambda: False)
 
     def __setattr__(self, name: str, value: object) -> None:
         """Tell of a commit that comes with these attributes."""
@@ -98,7 +104,12 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
         """Commit, if the watcher lets it."""
         if self.watcher:
             self.watcher.on_commit()
-        super().commit()
+        while True:
+            try:
+                return super().commit()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not self.retry_commit():
+                    raise
 
     def rollback(self) -> None:
         """Roll back, and tell of it."""

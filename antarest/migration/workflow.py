@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antarest.core.config import Config, DbConfig
+from antarest.core.errors import NOTHING_CHANGED
 from antarest.core.persistence import redact_url
 from antarest.core.urls import is_memory
 from antarest.migration import rollback_script
@@ -176,19 +177,31 @@ class MigrationWorkflow:
         return [self.project.history[id_] for id_ in self.project.history.pending(current, target)]
 
     def upgrade(self, to: str = HEAD) -> Move:
-        """Upgrade the database, in one transaction, and read its revision from a second connection.
+        """Upgrade the database, all or nothing, and read its revision from a second connection.
+
+        It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
 
         Args:
             to: `head`, a revision or the beginning of its id.
 
         Raises:
             UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
-            RevisionFailed, LossNotDeclared, ForeignKeysViolated: the run was rolled back; nothing was changed.
+            RevisionFailed, LossNotDeclared, ForeignKeysViolated: it was rolled back; the error says to where.
+            DatabaseLocked: another run, or what another session holds, was waited for too long.
+            RunInterrupted, RunTerminated: SIGINT or SIGTERM came; what was not committed was rolled back.
             DatabaseError: the database cannot be reached.
         """
+        from antarest.migration.run import settle
+
         self._refuse_memory()
-        target = self.project.history.upgrade_target(self._known_current(), to)
-        return self._run(lambda command, config: command.upgrade(config, target))
+        current = self._known_current()
+        target = self.project.history.upgrade_target(current, to)
+        if self.project.history.pending(current, target):
+            return self._run(lambda command, config: command.upgrade(config, target))
+        # At the target Alembic is not needed, and so no other thread has to be waited for.
+        move = self._move(before=current, after=current)
+        settle(move)
+        return move
 
     def plan_rollback(self, *, steps: int = 1, to: str | None = None) -> RollbackPlan:
         """Plan a rollback: `steps` single states back, or to the revision `to`.
@@ -224,7 +237,8 @@ class MigrationWorkflow:
             LossNotDeclared: there is one.
         """
         if undeclared := [loss for loss in plan.losses if not loss.declared]:
-            raise LossNotDeclared(undeclared, self.database, ", ".join(plan.current))
+            at = f"The database is at {', '.join(plan.current)}."
+            raise LossNotDeclared(undeclared, self.database, f"{NOTHING_CHANGED} {at}")
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
         """Find out what a reset would drop.
@@ -265,8 +279,13 @@ class MigrationWorkflow:
         """
         from antarest.migration import grants
         from antarest.migration.connection import moving
+        from antarest.migration.lock import one_writer
 
-        with moving(self.db) as connection, connection.begin():
+        with (
+            one_writer(self.db, self.project.version_table, self._move().patience) as writer,
+            moving(self.db, writer.begin) as connection,
+            connection.begin(),
+        ):
             missing = self._missing_grants(connection)
             grants.grant(connection, missing)
         return [grant.sql for grant in missing]
@@ -275,11 +294,17 @@ class MigrationWorkflow:
         from alembic import command
 
         from antarest.migration.environment import ATTRIBUTE
+        from antarest.migration.lock import in_this_process
+
+        move = self._move(**wishes)
+        with in_this_process(self.db, move.patience):
+            call(command, self.project.alembic_config(**{ATTRIBUTE: move}))
+        return move
+
+    def _move(self, **wishes: Any) -> Move:
         from antarest.migration.move import Move, Silence
 
-        move = Move(self.project, self.db, listener=self.listener or Silence(), **wishes)
-        call(command, self.project.alembic_config(**{ATTRIBUTE: move}))
-        return move
+        return Move(self.project, self.db, listener=self.listener or Silence(), **wishes)
 
     @contextmanager
     def _looking(self) -> Iterator[Connection]:

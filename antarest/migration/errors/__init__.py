@@ -1,8 +1,8 @@
 """What can go wrong when a database is moved: one class a fact, each with its values and the way on.
 
-Codes: `db.E2xx` the revision graph and its files (`graph`), `db.E5xx` data that would be lost and `db.E6xx` a run that
-failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx` the checks (`refusal`). `config.E...`, `db.E3xx`
-and `db.E4xx` live in `antarest.core.errors`.
+Codes: `db.E2xx` the revision graph and its files (`graph`), `db.E402` and above what others hold (`lock`), `db.E5xx`
+data that would be lost and `db.E6xx` a run that failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx`
+the checks (`refusal`). `config.E...`, `db.E3xx` and `db.E401` live in `antarest.core.errors`.
 """
 
 from antarest.migration.errors.base import (
@@ -21,6 +21,7 @@ from antarest.migration.errors.graph import (
     RevisionNotFound,
     UnknownRevision,
 )
+from antarest.migration.errors.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
 from antarest.migration.errors.refusal import (
     CheckFailed,
     InMemoryDatabase,
@@ -32,6 +33,7 @@ from antarest.migration.errors.refusal import (
 )
 from antarest.migration.errors.run import (
     AlembicRefused,
+    AutocommitNotAsked,
     ForeignKeysViolated,
     Irreversible,
     LossNotConfirmed,
@@ -39,12 +41,15 @@ from antarest.migration.errors.run import (
     NotRecorded,
     RevisionFailed,
     RunFailed,
+    RunInterrupted,
+    RunTerminated,
     UnexpectedFailure,
 )
 
 __all__ = [
     "AlembicRefused",
     "AmbiguousRevision",
+    "AutocommitNotAsked",
     "CheckFailed",
     "DuplicateRevision",
     "ForeignKeysViolated",
@@ -52,13 +57,16 @@ __all__ = [
     "InvalidProject",
     "InvalidRevisionFile",
     "Irreversible",
+    "LockLost",
     "LossNotConfirmed",
     "LossNotDeclared",
     "MigrationError",
+    "MigrationLocked",
     "MissingPredecessor",
     "MultipleHeads",
     "NotConfirmed",
     "NotRecorded",
+    "ObjectLocked",
     "OutOfReach",
     "ProjectNotFound",
     "ResetNotConfirmed",
@@ -68,7 +76,10 @@ __all__ = [
     "RevisionNotFound",
     "RollbackScriptStale",
     "RunFailed",
+    "RunInterrupted",
+    "RunTerminated",
     "SqlNotSupported",
+    "ThreadLocked",
     "UnexpectedFailure",
     "UnknownRevision",
 ]

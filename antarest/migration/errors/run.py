@@ -1,17 +1,18 @@
-"""Codes `db.E5xx` and `db.E6xx`: data that would be lost, and runs that failed. Each of them was rolled back."""
+"""Codes `db.E5xx` and `db.E6xx`: data that would be lost, and runs that failed, and so did not commit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from antarest.core.errors import NOTHING_CHANGED, Hint
+from antarest.core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, Hint
 from antarest.migration.errors.base import MigrationError, plural, shorten
 
 if TYPE_CHECKING:
     from antarest.migration.loss import Loss
 
 _SHOWN = 3  # An error has at most nine lines.
+_STATUS = Hint("See where the database is", "inv db.status")
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 
 
@@ -20,13 +21,13 @@ class LossNotDeclared(MigrationError):
 
     code = "db.E501"
 
-    def __init__(self, losses: Sequence[Loss], database: str, current: str) -> None:
+    def __init__(self, losses: Sequence[Loss], database: str, state: str) -> None:
         self.losses = tuple(losses)
         first = losses[0]
         super().__init__(
             f"the {first.direction} of revision {first.revision} would lose data that it does not declare",
             details={"database": database, **_loss_details(losses)},
-            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
+            state=state,
             hints=[
                 Hint("Mend the revision so that it keeps the data, or declare the loss in its file", first.declaration),
             ],
@@ -38,13 +39,13 @@ class LossNotConfirmed(MigrationError):
 
     code = "db.E502"
 
-    def __init__(self, losses: Sequence[Loss], database: str, current: str, *, target: str = "") -> None:
+    def __init__(self, losses: Sequence[Loss], database: str, state: str, *, target: str = "") -> None:
         self.losses, self.target = tuple(losses), target
         rollback = f"inv db.rollback --to={target}" if target else "inv db.rollback"
         super().__init__(
             "the rollback would lose data, and nobody agreed to it",
             details={"database": database, **_loss_details(losses)},
-            state=f"{NOTHING_CHANGED} The database is at {current}.",
+            state=state,
             hints=[
                 Hint("See the plan", f"{rollback} --dry-run"),
                 Hint("Agree to the loss", f"{rollback} --allow-data-loss"),
@@ -71,12 +72,12 @@ class ForeignKeysViolated(MigrationError):
 
     code = "db.E504"
 
-    def __init__(self, violations: Sequence[str], database: str, current: str) -> None:
+    def __init__(self, violations: Sequence[str], database: str, state: str) -> None:
         self.violations = tuple(violations)
         super().__init__(
             f"after the run, rows of {len(violations)} foreign key{plural(len(violations))} would point nowhere",
             details={"database": database, "where": shorten(violations)},
-            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
+            state=state,
             hints=[Hint("Mend the revision, then look at what is pending", "inv db.status")],
         )
 
@@ -92,22 +93,57 @@ def _loss_details(losses: Sequence[Loss]) -> dict[str, str]:
 
 
 class RevisionFailed(MigrationError):
-    """A revision raised an error while it ran; everything was rolled back."""
+    """A revision raised an error while it ran; what was not committed before it was rolled back."""
 
     code = "db.E601"
 
-    def __init__(self, revision: str, direction: str, reason: str, *, database: str, current: str, done: int) -> None:
-        self.revision, self.direction, self.reason = revision, direction, reason
-        undone = f" {done} revision{' was' if done == 1 else 's were'} undone with it." if done else ""
+    def __init__(
+        self, revision: str, direction: str, reason: str, *, database: str, state: str, statement: str = ""
+    ) -> None:
+        self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
             f"the {direction} of revision {revision} failed: {reason}",
-            details={"database": database},
-            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.{undone}",
+            details={"database": database} | ({"statement": statement} if statement else {}),
+            state=state,
             hints=[
                 Hint("Mend the revision or the data, then look at what is pending", "inv db.status"),
                 _TRACEBACK,
             ],
         )
+
+
+class AutocommitNotAsked(MigrationError):
+    """A revision leaves its transaction and does not say so: it could be committed by half."""
+
+    code = "db.E605"
+
+    def __init__(self, revision: str, file: str) -> None:
+        self.revision = revision
+        super().__init__(
+            f"revision {revision} uses autocommit_block(), and its file does not say so",
+            details={"file": file},
+            hints=[Hint("Say so in the file; what is in the block must bear to be run again", 'transaction = "none"')],
+        )
+
+
+class RunInterrupted(MigrationError):
+    """Ctrl-C, or SIGINT: what was not committed was rolled back."""
+
+    code = "db.E606"
+    exit_code = EXIT_INTERRUPTED
+
+    def __init__(self, database: str, state: str) -> None:
+        super().__init__("interrupted", details={"database": database}, state=state, hints=[_STATUS])
+
+
+class RunTerminated(MigrationError):
+    """SIGTERM: what was not committed was rolled back."""
+
+    code = "db.E607"
+    exit_code = EXIT_TERMINATED
+
+    def __init__(self, database: str, state: str) -> None:
+        super().__init__("terminated", details={"database": database}, state=state, hints=[_STATUS])
 
 
 class AlembicRefused(MigrationError):
@@ -121,16 +157,16 @@ class AlembicRefused(MigrationError):
 
 
 class RunFailed(MigrationError):
-    """A run failed before its first revision, or after its last one; everything was rolled back."""
+    """A run failed before its first revision, or after its last one; what was not committed was rolled back."""
 
     code = "db.E604"
 
-    def __init__(self, reason: str, *, database: str, current: str) -> None:
+    def __init__(self, reason: str, *, database: str, state: str) -> None:
         self.reason = reason
         super().__init__(
             f"the run failed: {reason}",
             details={"database": database},
-            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
+            state=state,
             hints=[
                 Hint("See where the database is", "inv db.status"),
                 _TRACEBACK,
