@@ -86,7 +86,7 @@ def _complete(error: AntarestError, move: Move, done: Sequence[Step]) -> None:
     """An error of the connection does not know what it ended."""
     if isinstance(error, DatabaseError):
         move.undone = len(done)
-        error.state = move.state
+        error.state = move.state if move.total else error.state  # Without the lock, nothing has begun.
         if move.running:
             error.details["during"] = f"the {move.running[1]} of revision {move.running[0].id}"
 

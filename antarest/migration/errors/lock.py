@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from antarest.core.errors import NOTHING_CHANGED, DatabaseLocked, Hint
 
+LONGER = Hint("Wait longer for it", "inv db.upgrade --lock-timeout=600")
 _LOOK = Hint("See where the database is", "inv db.status")
 
 
@@ -14,7 +15,7 @@ class MigrationLocked(DatabaseLocked):
 
     def __init__(self, holder: str, session: str, since: str, database: str, waited: float) -> None:
         self.session, self.since = session, since
-        super().__init__(f"the database is held by {holder}", database=database, hints=[_LONGER, _LOOK])
+        super().__init__(f"the database is held by {holder}", database=database, hints=[LONGER, _LOOK])
         self.details |= {"held by": session} | ({"since": since} if since else {}) | {"waited": f"{waited:g} s"}
 
 
@@ -24,7 +25,7 @@ class ThreadLocked(DatabaseLocked):
     code = "db.E403"
 
     def __init__(self, database: str, waited: float) -> None:
-        super().__init__("another thread of this process is running migrations", database=database, hints=[_LONGER])
+        super().__init__("another thread of this process is running migrations", database=database, hints=[LONGER])
         self.details |= {"waited": f"{waited:g} s"}
 
 
@@ -56,6 +57,3 @@ class LockLost(DatabaseLocked):
             state=NOTHING_CHANGED,
             hints=[_LOOK],
         )
-
-
-_LONGER = Hint("Wait longer for it", "inv db.upgrade --lock-timeout=600")

@@ -35,7 +35,7 @@ _TRANSACTION: Final = _RUN + 1
 
 _TRY = text("SELECT pg_try_advisory_xact_lock(:lock, :key)")
 _HOLDER = text("""
-    SELECT l.pid, a.application_name, a.usename, a.client_addr::text, a.xact_start AT TIME ZONE 'UTC'
+    SELECT l.pid, a.application_name, a.usename, host(a.client_addr), a.xact_start AT TIME ZONE 'UTC'
     FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS a USING (pid)
     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::bigint = :lock
         AND l.objid::bigint = :key
@@ -46,7 +46,7 @@ _IS_HELD = text("""
         AND pid = pg_backend_pid() AND classid::bigint = :lock AND objid::bigint = :key)
 """)
 _BLOCKING = text("""
-    SELECT pid, application_name, usename, client_addr::text, xact_start AT TIME ZONE 'UTC', state
+    SELECT pid, application_name, usename, host(client_addr), xact_start AT TIME ZONE 'UTC', state
     FROM pg_catalog.pg_stat_activity WHERE pid = ANY (pg_catalog.pg_blocking_pids(:pid))
 """)
 

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from antarest.core.config import DbConfig
 from antarest.core.driver_errors import connection_error
+from antarest.migration.errors.lock import LONGER
 from antarest.migration.lock.patience import Patience
 
 _ASK = "PRAGMA busy_timeout = 50"  # milliseconds
@@ -72,6 +73,7 @@ class SqliteWriter:
 
     def _locked(self, error: sqlite3.Error) -> Exception:
         locked = connection_error(error, self._db.migration_url)
+        locked.hints = (LONGER, *locked.hints[1:])
         if found := holder(self._file):
             locked.details["held by"] = found
         return locked
