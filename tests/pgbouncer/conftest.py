@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
-from tests.support import ConfigFile
+from tests.support import ROOT, ConfigFile
 from tests.support_bouncer import Bouncer, Mode, bouncer
+from tests.support_histories import Database, Script, write_project
 from tests.support_roles import Roles, two_roles
+from tests.support_runs import Runner
 from tests.user import User
 
 Start = Callable[..., Bouncer]
+Through = Callable[..., Runner]
 
 
 @pytest.fixture(params=["transaction", "session"])
@@ -41,3 +46,16 @@ def user(start: Start, mode: Mode, config_file: ConfigFile) -> User:
 def roles(postgres_database: URL) -> Iterator[Roles]:
     with two_roles(postgres_database) as roles:
         yield roles
+
+
+@pytest.fixture
+def through(tmp_path: Path) -> Iterator[Through]:
+    """Start commands through a PgBouncer: `through(bouncer, *scripts, **settings of the section db)`."""
+    with ExitStack() as stack:
+
+        def build(behind: Bouncer, *scripts: Script, **settings: object) -> Runner:
+            project = write_project(tmp_path / "project", *scripts)
+            shutil.copy(ROOT / "tasks.py", project.root)
+            return stack.enter_context(Runner(Database(behind.url, project), tmp_path, settings).ending())
+
+        yield build
