@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import signal
-from contextlib import ExitStack, contextmanager
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_LOCKED
+from antarest.core.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_LOCKED
 from tests.pgbouncer.conftest import Start, Through
 from tests.pgbouncer.test_left_behind import assert_nothing_is_left
 from tests.refusals import refusal
 from tests.support_bouncer import Bouncer, Mode
 from tests.support_histories import Script
 from tests.support_roles import connected
-from tests.support_runs import GATE, API
+from tests.support_runs import API, GATE
 
 COUNTED = (
     Script("first", upgrade='sql("CREATE TABLE log (what INTEGER)", "INSERT INTO log VALUES (1)")'),

@@ -10,7 +10,7 @@ from tests.pgbouncer.test_left_behind import assert_nothing_is_left
 from tests.pgbouncer.test_lock import COUNTED
 from tests.refusals import refusal
 from tests.support_bouncer import Mode
-from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Script
+from tests.support_histories import STUDY_TABLES, Script
 from tests.support_roles import connected
 from tests.support_runs import Runner
 
@@ -58,9 +58,7 @@ def test_two_connections_are_enough(start: Start, through: Through, size: int, c
 
 
 @pytest.mark.parametrize("command", ["inv db.upgrade --lock-timeout=3", "alembic -x lock-timeout=3 upgrade head"])
-def test_one_connection_is_not_and_the_error_says_so(
-    start: Start, through: Through, mode: Mode, command: str
-) -> None:
+def test_one_connection_is_not_and_the_error_says_so(start: Start, through: Through, mode: Mode, command: str) -> None:
     """The pooler would keep it waiting for two minutes, and then say only "query_wait_timeout"."""
     here = through(start(mode=mode, default_pool_size=1), *COUNTED)
     here.open()
