@@ -22,7 +22,7 @@ _MOST_LINES = 9
 _SAYS_IT_ALL = {"config.E108"}  # "db.pool_size: must be a whole number": the fact is what to write
 
 _PROGRAMS = {"git", "ls", "export", "pip", "psql", "pg_isready", "createdb", "createuser", "sqlite3"}
-_FILE_LINE = re.compile(r"[\w.]+: \S.*|(\[\w+\] )?\w+ = \S.*|GRANT .*;|\$\{\w+\}")
+_FILE_LINE = re.compile(r"[\w.]+: \S.*|(\[\w+\] )?\w+ = \S.*|GRANT .*;|(op|batch)\.\w+\(.+\)|\$\{\w+\}")
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import psycopg2
 from sqlalchemy import URL
 
+from antarest.core.errors import EXIT_LOCKED
+from tests.refusals import Refusal, refusal
 from tests.support import ROOT, Result
 from tests.support_histories import Database
 
@@ -43,9 +47,17 @@ print("upgraded" if move.steps else "nothing to do")
 
 @dataclass
 class Run:
-    """A command that runs."""
+    """A command that runs.
+
+    Attributes:
+        process: its process.
+        out: what it printed, once it was refused.
+        ticks: the time that it had computed when somebody looked first.
+    """
 
     process: subprocess.Popen[str]
+    out: str = ""
+    ticks: int = 0
 
     @property
     def pid(self) -> int:
@@ -140,3 +152,30 @@ class Runner:
 def _close(stream: IO[str] | None) -> None:
     if stream:
         stream.close()
+
+
+Start = Callable[..., Runner]  # what the fixture "runner" is
+
+
+@contextmanager
+def session(url: URL, *statements: str) -> Iterator[Any]:
+    """A session of somebody else, in a transaction in which these statements were run."""
+    if url.get_backend_name() == "sqlite":
+        with closing(sqlite3.connect(str(url.database), isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            yield connection
+        return
+    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with closing(psycopg2.connect(text, application_name="somebody")) as connection:
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        yield connection
+
+
+def refused(run: Run, code: str, exit_code: int = EXIT_LOCKED) -> Refusal:
+    """The error that a run ends with; what Alembic logs before it is left out."""
+    ended = run.end()
+    run.out = ended.out
+    return refusal(Result(ended.code, ended.out, ended.err[max(ended.err.find("error "), 0) :]), code, exit_code)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from antarest.core.errors import (
     AccessRefused,
+    ConnectionLost,
     DatabaseError,
     DatabaseLocked,
     DatabaseMissing,
@@ -52,6 +53,8 @@ _FILE_CODES = frozenset(
 )
 _READ_ONLY_STATE = "25006"
 _CONNECTION_STATES = "08"  # the class of states that a pooler gives of a server that it does not reach, or is full
+# What the server says last: an administrator ends the session, or the server stops, or it has crashed.
+_LAST_WORDS = ("57P01", "57P02", "57P03", "57P05")
 
 
 def is_connection_error(error: BaseException) -> bool:
@@ -64,7 +67,7 @@ def is_connection_error(error: BaseException) -> bool:
     # An SQLSTATE means that a server answered: it is about the statement, or about a server that takes none that write.
     # Or a pooler answered for it.
     if state := getattr(raised, "pgcode", None):
-        return bool(state == _READ_ONLY_STATE or state.startswith(_CONNECTION_STATES))
+        return state == _READ_ONLY_STATE or state in _LAST_WORDS or state.startswith(_CONNECTION_STATES)
     kinds = {each.__name__ for each in type(raised).__mro__}
     return bool(kinds & {"OperationalError", "InterfaceError"}) or "invalid connection option" in str(raised)
 
@@ -116,6 +119,16 @@ def _unreachable(url: URL, reason: str) -> DatabaseError:
     ready = Hint("Is the server up?", _command("pg_isready", url))
     return DatabaseUnreachable(
         f"cannot connect to PostgreSQL on {server_name(url)}",
+        database=redact_url(url),
+        reason=reason,
+        hints=[ready, _LOOK],
+    )
+
+
+def _lost(url: URL, reason: str) -> DatabaseError:
+    ready = Hint("Is the server up?", _command("pg_isready", url))
+    return ConnectionLost(
+        f"the connection to PostgreSQL on {server_name(url)} was lost",
         database=redact_url(url),
         reason=reason,
         hints=[ready, _LOOK],
@@ -199,6 +212,8 @@ _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r"not permitted to log in|permission denied for database", _refused),
     (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),
     (r"unsupported startup parameter|unrecognized configuration parameter", _invalid_parameter),
+    (r"terminating connection|(?<!failed: )server closed the connection|connection (has been|already) closed", _lost),
+    (r"(?<!failed: )could not (receive|send) |(?<!failed: )SSL SYSCALL|connection not open", _lost),
     (r"server does not support SSL|certificate|definition of service|service file", _invalid_parameter),
 )
 

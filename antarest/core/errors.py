@@ -264,6 +264,12 @@ class TooManyConnections(DatabaseUnreachable):
     code = "db.E302"
 
 
+class ConnectionLost(DatabaseUnreachable):
+    """The connection to the server was cut while it was used: the server stopped, or somebody ended the session."""
+
+    code = "db.E309"
+
+
 class AccessRefused(DatabaseError):
     """The server does not let this role in: wrong password, no right to log in, no right to connect."""
 

@@ -11,28 +11,24 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from antarest.core.config import Config, load_config, with_lock_timeout
 from antarest.core.errors import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
-    NOTHING_CHANGED,
     AntarestError,
     Hint,
     UsageError,
 )
 from antarest.core.persistence import redact
 from antarest.migration import invoke_flags, report, rollback_script
-from antarest.migration.errors import CheckFailed, LossNotConfirmed, NotConfirmed, ResetNotConfirmed, UnexpectedFailure
+from antarest.migration.errors import CheckFailed, ResetNotConfirmed, UnexpectedFailure
 from antarest.migration.history import HEAD
-from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
+from antarest.migration.questions import HOW_FAR, agree, ask, positive
 from antarest.migration.workflow import MigrationWorkflow
-
-if TYPE_CHECKING:
-    from antarest.migration.plan import RollbackPlan
 
 HIDDEN = argparse.SUPPRESS
 FLAGS = {
@@ -127,9 +123,9 @@ def rollback(
     head: str | None = None,
 ) -> int:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
-    count = _positive(steps)
+    count = positive(steps)
     if steps and to:
-        raise UsageError("--steps and --to cannot be given together", hints=_HOW_FAR)
+        raise UsageError("--steps and --to cannot be given together", hints=HOW_FAR)
     if head:
         rollback_script.require_head(session.project, head)
     workflow = session.workflow
@@ -143,7 +139,7 @@ def rollback(
         return EXIT_DONE
     workflow.refuse_undeclared(plan)
     print(
-        report.move(workflow.rollback(plan, _agree(workflow, plan, yes=yes, everything=allow_data_loss)), "rolled back")
+        report.move(workflow.rollback(plan, agree(workflow, plan, yes=yes, everything=allow_data_loss)), "rolled back")
     )
     return EXIT_DONE
 
@@ -158,9 +154,9 @@ def reset(session: Session, *, yes: bool = False, allow_data_loss: bool = False,
     if plan.total and not allow_data_loss:
         if yes or not sys.stdin.isatty():
             raise ResetNotConfirmed(plan.database, plan.total, sum(rows > 0 for rows in plan.rows.values()))
-        _ask(question, "inv db.reset --yes --allow-data-loss")
+        ask(question, "inv db.reset --yes --allow-data-loss")
     elif not yes:
-        _ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
+        ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
     print(report.move(workflow.reset(plan), "reset"))
     return EXIT_DONE
 
@@ -236,54 +232,6 @@ VERBS = {
     "grant": Verb(grant),
     "rollback-script": Verb(write_rollback_script),
 }
-
-
-# ---- questions
-
-_HOW_FAR = (
-    Hint("So many steps back", "inv db.rollback --steps=1 --dry-run"),
-    Hint("Back to a revision", "inv db.rollback --to=REV --dry-run"),
-)
-
-
-def _positive(steps: str | None) -> int:
-    try:
-        count = int(steps or "1")
-    except ValueError:
-        count = 0
-    if count < 1:
-        raise UsageError(f"--steps must be a whole number from 1, not {steps!r}", hints=_HOW_FAR)
-    return count
-
-
-def _agree(workflow: MigrationWorkflow, plan: RollbackPlan, *, yes: bool, everything: bool) -> Agreement:
-    """What may be lost: nothing without losses, all that is named with the flag, or what is answered on a terminal."""
-    is_terminal = sys.stdin.isatty()
-    if plan.losses and not everything:
-        if yes or not is_terminal:
-            state = f"{NOTHING_CHANGED} The database is at {report.position(plan.current)}."
-            raise LossNotConfirmed(plan.losses, workflow.database, state, target=plan.target)
-        _ask(f"Roll back to {plan.target} and lose this?", f"inv db.rollback --to={plan.target} --allow-data-loss")
-        return plan.agreement
-    if is_terminal and not yes and not everything:
-        _ask(f"Roll back to {plan.target}?", f"inv db.rollback --to={plan.target} --yes")
-    return Agreement(everything=everything)
-
-
-def _ask(question: str, command: str) -> None:
-    """Ask on the terminal, where there is one.
-
-    Raises:
-        NotConfirmed: the answer is not yes, or nobody can answer.
-    """
-    if not sys.stdin.isatty():
-        raise NotConfirmed(question, command)
-    try:
-        answer = input(f"{question} [y/N] ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
-        raise NotConfirmed(question, command)
 
 
 # ---- the boundary

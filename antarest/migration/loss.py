@@ -18,7 +18,7 @@ revision itself inserted and deleted beside others, count as lost. It does not s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -98,11 +98,13 @@ class LossGuard:
 
     Attributes:
         losses: what has been lost so far, in order.
+        hear: who else is told of each statement, before it runs.
     """
 
     def __init__(self, connection: Connection, exclude: Iterable[str] = ()) -> None:
         """Prepare to watch `connection`, without looking at the tables in `exclude` (such as the version table)."""
         self.losses: list[Loss] = []
+        self.hear: Callable[[str], None] = lambda _statement: None
         self._connection = connection
         self._ledger = open_ledger(connection, exclude)
         self._tally: Tally | None = None
@@ -151,6 +153,7 @@ class LossGuard:
     def before(self, statement: str) -> None:
         """Count what the statement is about to take something from."""
         self._require_transaction()
+        self.hear(statement)
         takes = self._ledger.before(statement)
         if self._tally:
             for name, columns in takes.items():

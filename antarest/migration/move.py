@@ -101,7 +101,8 @@ class Move:
             undone = f" {self.undone} revision{_were(self.undone)} undone with it." if self.undone else ""
             return f"{NOTHING_CHANGED} The run was rolled back; the database is still at {position}.{undone}"
         done = "applied" if self.steps[0][1] == "upgrade" else "rolled back"
-        return f"Stopped at {position}: {len(self.steps)} of {self.total} revisions were {done}."
+        count = len(self.steps)
+        return f"Stopped at {position}: {count} of {self.total} revisions {'was' if count == 1 else 'were'} {done}."
 
 
 def _were(number: int) -> str:

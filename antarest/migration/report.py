@@ -124,7 +124,7 @@ def pending(revisions: Sequence[Revision]) -> str:
     lines = []
     for revision in revisions:
         lines.append(f"  {revision_line(revision)}")
-        lines += [f"      loses {item}: {reason}" for item, reason in revision.losses("upgrade").items()]
+        lines += [f"      loses {item}: {reason}" for item, reason in revision.lossy.get("upgrade", {}).items()]
     return "\n".join(lines)
 
 

@@ -14,20 +14,21 @@ from typing import Any
 
 from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from antarest.core.errors import AntarestError
 from antarest.core.urls import is_memory
-from antarest.migration import rollback_script
 from antarest.migration.catalog import foreign_key_violations
 from antarest.migration.connection import looking, moving, read_current
 from antarest.migration.errors import (
     AlembicRefused,
     AutocommitNotAsked,
     InMemoryDatabase,
+    InTheWay,
     Irreversible,
     NotRecorded,
     ObjectLocked,
+    RebuildLoses,
     RunInterrupted,
     RunTerminated,
     UnknownRevision,
@@ -37,7 +38,9 @@ from antarest.migration.judge import compare_foreign_keys, failures, judge, lock
 from antarest.migration.lock import Writer, in_this_process, one_writer
 from antarest.migration.loss import Loss, LossGuard
 from antarest.migration.move import Move, Step
+from antarest.migration.rebuild import RebuildGuard
 from antarest.migration.segments import Blocks, first_segment, let_blocks_pass
+from antarest.migration.settle import grant, settle
 from antarest.migration.signals import Signals, Stopped, stoppable
 
 _LONGEST_PAUSE = 30.0  # seconds
@@ -79,16 +82,6 @@ def carry_out(context: Any, move: Move, steps_of: StepsOf, destination: str | No
     settle(move)
 
 
-def settle(move: Move) -> None:
-    """Leave the rights of the application's role and `rollback.sh` as they should be, at whatever revision."""
-    if not move.steps:
-        _mend_grants(move)
-    for loss in move.losses:
-        move.listener.note(f"lost {loss}")
-    if move.project.is_checkout and rollback_script.sync(move.project):
-        move.listener.note(f"rewrote {move.project.rollback_script}")
-
-
 def _plan(move: Move, steps_of: StepsOf, destination: str | None) -> list[Any]:
     """The steps from where the database is; what cannot succeed is refused before anything is locked or changed."""
     history = move.project.history
@@ -125,6 +118,7 @@ class _Run:
         # Of the segment that runs:
         self._steps: list[Step] = []
         self._losses: list[Loss] = []
+        self._rebuilds: RebuildGuard | None = None
         self._goal: tuple[str, ...] = ()
         self._is_committing = False
 
@@ -227,12 +221,16 @@ class _Run:
             move.prepare(connection)
         violations = foreign_key_violations(connection)
         guard.start()
-        self._context.run_migrations()
+        try:
+            self._context.run_migrations()
+        except DBAPIError as error:
+            self._explain(error)
+            raise
         guard.finish()
         self._losses = guard.losses
         judge(move, guard.losses)
         compare_foreign_keys(move, violations, foreign_key_violations(connection))
-        _grant(move, connection)
+        grant(move, connection)
         self._goal = tuple(sorted(self._context.get_context().get_current_heads()))
 
     def _walk(self, segment: list[Any], context: Any, guard: LossGuard) -> Iterator[Any]:
@@ -240,6 +238,8 @@ class _Run:
         move, blocks = self._move, None
         if context.dialect.name == "sqlite":
             let_blocks_pass(context)
+            self._rebuilds = RebuildGuard(context, exclude=[move.project.version_table])
+            guard.hear = self._rebuilds.hear
         else:
             blocks = Blocks(context, guard, lambda: judge(move, guard.losses), move.patience)
         for step in segment:
@@ -251,12 +251,28 @@ class _Run:
             guard.begin(revision, direction)
             if blocks:
                 blocks.begin(revision, direction)
+            if self._rebuilds:
+                with guard.unwatched():
+                    self._rebuilds.begin()
             yield step
             guard.end(revision, direction)
+            if self._rebuilds:
+                with guard.unwatched():
+                    missing = self._rebuilds.end(revision, direction)
+                if missing:
+                    raise RebuildLoses(revision.id, direction, missing, move.database, move.state)
             seconds = time.perf_counter() - begin
             self._steps.append((revision, direction, seconds))
             move.running = None
             move.listener.finished(revision, direction, seconds)
+
+    def _explain(self, error: DBAPIError) -> None:
+        """Say more than SQLite does of a view or trigger on which a rebuild fails."""
+        move = self._move
+        found = self._rebuilds.in_the_way(str(error.orig)) if self._rebuilds else None
+        if found and move.running:
+            revision, direction = move.running
+            raise InTheWay(revision.id, direction, found, str(error.orig), move.database, move.state) from error
 
     # ---- after the commit
 
@@ -285,35 +301,3 @@ class _Run:
         move.losses += self._losses
         move.after = self._goal
         self._left = (self._left or [])[len(self._steps) :]
-
-
-def _grant(move: Move, connection: Connection) -> None:
-    if missing := _missing_grants(move, connection):
-        from antarest.migration import grants  # Only an installation with two roles needs it.
-
-        grants.grant(connection, missing)
-        move.listener.note(f"granted {len(missing)} rights to role {move.db.role_to_grant}")
-
-
-def _missing_grants(move: Move, connection: Connection) -> list[Any]:
-    role = move.db.role_to_grant
-    if not role or not move.project.metadata_name:
-        return []
-    from antarest.migration import grants  # As above.
-
-    return grants.missing_grants(connection, move.project.metadata(), role, move.project.version_table)
-
-
-def _mend_grants(move: Move) -> None:
-    """At head, and yet a right may be missing: an object that somebody made or owned by hand."""
-    if not move.db.role_to_grant or not move.before:
-        return
-    with looking(move.db) as connection:
-        missing = _missing_grants(move, connection)
-    if missing:
-        with (
-            one_writer(move.db, move.project.version_table, move.patience) as writer,
-            moving(move.db, writer.begin) as connection,
-            connection.begin(),
-        ):
-            _grant(move, connection)

@@ -123,6 +123,7 @@ class Blocks:
             try:
                 yield
             except Exception:
+                set_watcher(self._connection, None)
                 watcher.clean()
                 raise
             finally:

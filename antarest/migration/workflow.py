@@ -191,7 +191,7 @@ class MigrationWorkflow:
             RunInterrupted, RunTerminated: SIGINT or SIGTERM came; what was not committed was rolled back.
             DatabaseError: the database cannot be reached.
         """
-        from antarest.migration.run import settle
+        from antarest.migration.settle import settle
 
         self._refuse_memory()
         current = self._known_current()

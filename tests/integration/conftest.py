@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
+from tests.support import ROOT
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 from tests.support_roles import Roles, two_roles
+from tests.support_runs import Runner, Start
 
 Build = Callable[..., Database]
 
@@ -17,9 +21,24 @@ Build = Callable[..., Database]
 @pytest.fixture
 def filled(tmp_path: Path, empty_database: URL) -> Build:
     """A database with `STUDY_TABLES` and `STUDY_ROWS`, and these revisions still pending: `filled(*scripts)`."""
+    return _build(tmp_path, empty_database)
 
+
+@pytest.fixture
+def postgres_filled(tmp_path: Path, postgres_database: URL) -> Build:
+    """As `filled`, on PostgreSQL."""
+    return _build(tmp_path, postgres_database)
+
+
+@pytest.fixture
+def sqlite_filled(tmp_path: Path, sqlite_database: URL) -> Build:
+    """As `filled`, on SQLite."""
+    return _build(tmp_path, sqlite_database)
+
+
+def _build(folder: Path, url: URL) -> Build:
     def build(*scripts: Script, before: tuple[str, ...] = ()) -> Database:
-        database = Database(empty_database, write_project(tmp_path / "project", STUDY_TABLES, *scripts))
+        database = Database(url, write_project(folder / "project", STUDY_TABLES, *scripts))
         database.workflow.upgrade(to="tables")
         database.execute(*STUDY_ROWS, *before)
         return database
@@ -31,3 +50,16 @@ def filled(tmp_path: Path, empty_database: URL) -> Build:
 def roles(postgres_database: URL) -> Iterator[Roles]:
     with two_roles(postgres_database) as roles:
         yield roles
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Start]:
+    """Start commands on a database with a project of its own: `runner(url, *scripts, **settings of the section db)`."""
+    with ExitStack() as stack:
+
+        def build(url: URL, *scripts: Script, **settings: object) -> Runner:
+            project = write_project(tmp_path / "project", *scripts)
+            shutil.copy(ROOT / "tasks.py", project.root)
+            return stack.enter_context(Runner(Database(url, project), tmp_path, settings).ending())
+
+        yield build

@@ -2,74 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import Any
 
-import psycopg2
-import pytest
 from sqlalchemy import URL
 
-from antarest.core.config import DbConfig
-from antarest.core.errors import EXIT_DONE, EXIT_LOCKED, NOTHING_CHANGED
+from antarest.core.errors import EXIT_DONE, NOTHING_CHANGED
 from antarest.migration.lock.postgresql import _RUN, _TRANSACTION
-from tests.refusals import Refusal, refusal
-from tests.support import ROOT, Result
-from tests.support_histories import Database, Script, write_project
+from tests.support_histories import Script
 from tests.support_roles import Roles
-from tests.support_runs import API, GATE, Run, Runner
-
-Start = Callable[..., Runner]
+from tests.support_runs import API, GATE, Start, refused, session
 
 COUNTED = (
-    Script("first", upgrade='op.create_table("log", sa.Column("what", sa.String(50)))\nsql("INSERT INTO log VALUES (1)")',
+    Script("first", upgrade='sql("CREATE TABLE log (what INTEGER)", "INSERT INTO log VALUES (1)")',
            lossy={"downgrade": {"log": "new"}}, downgrade='op.drop_table("log")'),
     Script("second", upgrade=f'{GATE}sql("INSERT INTO log VALUES (2)")'),
     Script("third", upgrade='sql("INSERT INTO log VALUES (3)")'),
 )  # fmt: skip
 KEY = zlib.crc32(b"alembic_version") & 0x7FFFFFFF
-
-
-@pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Start]:
-    """Start runs on a database: `runner(url, *scripts, **settings of the section db)`."""
-    with ExitStack() as stack:
-
-        def build(url: URL, *scripts: Script, **settings: object) -> Runner:
-            project = write_project(tmp_path / "project", *(scripts or COUNTED))
-            shutil.copy(ROOT / "tasks.py", project.root)
-            return stack.enter_context(Runner(Database(url, project), tmp_path, settings).ending())
-
-        yield build
-
-
-@contextmanager
-def session(url: URL, *statements: str) -> Iterator[Any]:
-    """A session of somebody else, in a transaction in which these statements were run."""
-    if url.get_backend_name() == "sqlite":
-        with closing(sqlite3.connect(str(url.database), isolation_level=None)) as connection:
-            for statement in statements:
-                connection.execute(statement)
-            yield connection
-        return
-    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with closing(psycopg2.connect(text, application_name="somebody")) as connection:
-        cursor = connection.cursor()
-        for statement in statements:
-            cursor.execute(statement)
-        yield connection
-
-
-def refused(run: Run, code: str, exit_code: int = EXIT_LOCKED) -> Refusal:
-    """The error that a run ends with; what Alembic logs before it is left out."""
-    ended = run.end()
-    return refusal(Result(ended.code, ended.out, ended.err[max(ended.err.find("error "), 0) :]), code, exit_code)
 
 
 def lock_of(kind: int) -> str:
@@ -81,7 +33,7 @@ def lock_of(kind: int) -> str:
 
 def test_of_many_that_start_at_once_one_migrates(runner: Start, empty_database: URL) -> None:
     """However they are started: the others wait, find nothing to do, and say so."""
-    here = runner(empty_database)
+    here = runner(empty_database, *COUNTED)
     first = here.started()
     others = [
         here.start("inv", "db.upgrade"),
@@ -103,7 +55,7 @@ def test_of_many_that_start_at_once_one_migrates(runner: Start, empty_database: 
 
 
 def test_of_many_that_start_on_an_empty_database_one_migrates(runner: Start, empty_database: URL) -> None:
-    here = runner(empty_database)
+    here = runner(empty_database, *COUNTED)
     here.open()
     results = [run.end() for run in [here.module("upgrade") for _ in range(6)]]
 
@@ -114,7 +66,7 @@ def test_of_many_that_start_on_an_empty_database_one_migrates(runner: Start, emp
 
 def test_threads_of_one_process_do_not_meet(runner: Start, empty_database: URL, monkeypatch: Any) -> None:
     """Alembic's context is global."""
-    here = runner(empty_database)
+    here = runner(empty_database, *COUNTED)
     here.open()
     for name, path in (("GATE", here.gate), ("AT_GATE", here.at_gate)):
         monkeypatch.setenv(name, str(path))
@@ -132,7 +84,7 @@ def test_threads_of_one_process_do_not_meet(runner: Start, empty_database: URL, 
 
 
 def test_who_rolls_back_waits_too(runner: Start, empty_database: URL) -> None:
-    here = runner(empty_database)
+    here = runner(empty_database, *COUNTED)
     here.database.workflow.upgrade("first")
     upgrade = here.started()
     rollback = here.module("rollback", "--to=base", "--allow-data-loss")
@@ -147,7 +99,7 @@ def test_who_rolls_back_waits_too(runner: Start, empty_database: URL) -> None:
 
 
 def test_who_waits_too_long_is_told_who_holds_it(runner: Start, empty_database: URL) -> None:
-    here = runner(empty_database)
+    here = runner(empty_database, *COUNTED)
     holder = here.started()
     server = empty_database.get_backend_name() == "postgresql"
     code = "db.E402" if server else "db.E401"
@@ -171,7 +123,7 @@ def test_who_waits_too_long_is_told_who_holds_it(runner: Start, empty_database: 
 
 
 def test_who_waits_says_so(runner: Start, empty_database: URL) -> None:
-    here = runner(empty_database)
+    here = runner(empty_database, *COUNTED)
     here.started()
     waiting = here.module("upgrade")
     assert waiting.process.stdout
@@ -183,7 +135,7 @@ def test_who_waits_says_so(runner: Start, empty_database: URL) -> None:
 
 
 def test_the_lock_of_a_killed_run_is_gone_with_it(runner: Start, empty_database: URL) -> None:
-    here = runner(empty_database)
+    here = runner(empty_database, *COUNTED)
     here.started().process.send_signal(signal.SIGKILL)
     here.open()
 
@@ -192,7 +144,7 @@ def test_the_lock_of_a_killed_run_is_gone_with_it(runner: Start, empty_database:
 
 
 def test_at_head_nothing_is_locked(runner: Start, empty_database: URL) -> None:
-    here = runner(empty_database)
+    here = runner(empty_database, *COUNTED)
     here.open()
     assert here.module("upgrade").end().code == EXIT_DONE
     held = ["BEGIN IMMEDIATE"] if empty_database.get_backend_name() == "sqlite" else map(lock_of, (_RUN, _TRANSACTION))
@@ -204,7 +156,7 @@ def test_at_head_nothing_is_locked(runner: Start, empty_database: URL) -> None:
 
 
 def test_a_time_that_is_none_is_a_wrong_use(runner: Start, sqlite_database: URL) -> None:
-    here = runner(sqlite_database)
+    here = runner(sqlite_database, *COUNTED)
 
     for command in (
         ("inv", "db.upgrade", "--lock-timeout=soon"),
@@ -219,7 +171,7 @@ def test_a_time_that_is_none_is_a_wrong_use(runner: Start, sqlite_database: URL)
 
 
 def test_a_server_that_ends_idle_transactions_does_not_end_the_lock(runner: Start, postgres_database: URL) -> None:
-    here = runner(postgres_database)
+    here = runner(postgres_database, *COUNTED)
     here.database.execute(
         *(
             f"ALTER DATABASE \"{postgres_database.database}\" SET {name} = '300ms'"
@@ -236,7 +188,7 @@ def test_a_server_that_ends_idle_transactions_does_not_end_the_lock(runner: Star
 
 def test_the_last_statement_of_a_killed_run_keeps_others_out(runner: Start, postgres_database: URL) -> None:
     """Its process is gone, and with it the first lock; the server has not noticed yet."""
-    here = runner(postgres_database)
+    here = runner(postgres_database, *COUNTED)
     here.open()
     with session(postgres_database, lock_of(_TRANSACTION)):
         error = refused(here.module("upgrade", "--lock-timeout=1"), "db.E402")
@@ -261,7 +213,7 @@ def test_the_server_ends_the_statement_of_a_killed_run(runner: Start, postgres_d
 
 def test_a_run_that_lost_its_lock_does_not_commit(runner: Start, postgres_database: URL) -> None:
     """It is the first of the two that says so: another run could have begun."""
-    here = runner(postgres_database)
+    here = runner(postgres_database, *COUNTED)
     run = here.started()
     here.database.execute(
         f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = {_RUN}"
@@ -276,7 +228,7 @@ def test_a_run_that_lost_its_lock_does_not_commit(runner: Start, postgres_databa
 
 def test_others_can_build_an_index_concurrently_meanwhile(runner: Start, postgres_database: URL) -> None:
     """Neither who holds the lock nor who waits for it has a snapshot that would keep them waiting."""
-    here = runner(postgres_database)
+    here = runner(postgres_database, *COUNTED)
     here.database.execute("CREATE TABLE other AS SELECT generate_series(1, 1000) AS id")
     here.started()
     waiting = here.module("upgrade")
@@ -292,12 +244,11 @@ def test_others_can_build_an_index_concurrently_meanwhile(runner: Start, postgre
 
 
 def test_the_holder_is_named_to_a_role_that_may_see_nothing(
-    runner: Start, roles: Roles, tmp_path: Path, postgres_database: URL
+    runner: Start, roles: Roles, postgres_database: URL
 ) -> None:
-    here = runner(postgres_database)
+    here = runner(postgres_database, *COUNTED)
     holder = here.started()
-    config = DbConfig(roles.owner)
-    here.configure(config.url)
+    here.configure(roles.owner)
 
     error = refused(here.module("upgrade", "--lock-timeout=0"), "db.E402")
 

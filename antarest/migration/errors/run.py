@@ -10,6 +10,7 @@ from antarest.migration.errors.base import MigrationError, plural, shorten
 
 if TYPE_CHECKING:
     from antarest.migration.loss import Loss
+    from antarest.migration.rebuild import Missing
 
 _SHOWN = 3  # An error has at most nine lines.
 _STATUS = Hint("See where the database is", "inv db.status")
@@ -79,6 +80,44 @@ class ForeignKeysViolated(MigrationError):
             details={"database": database, "where": shorten(violations)},
             state=state,
             hints=[Hint("Mend the revision, then look at what is pending", "inv db.status")],
+        )
+
+
+class RebuildLoses(MigrationError):
+    """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not say so."""
+
+    code = "db.E505"
+
+    def __init__(self, revision: str, direction: str, missing: Sequence[Missing], database: str, state: str) -> None:
+        self.revision, self.missing = revision, tuple(missing)
+        first = missing[0]
+        super().__init__(
+            f"the {direction} of revision {revision} rebuilds a table without what belongs to it",
+            details={"database": database, "loses": shorten([each.what for each in missing])},
+            state=state,
+            hints=[
+                Hint("Keep it, in the revision", first.again),
+                Hint("Or declare its loss there", f'lossy = {{"{direction}": {{"{first.item}": "why"}}}}'),
+            ],
+        )
+
+
+class InTheWay(MigrationError):
+    """A view or trigger refers to a table that SQLite rebuilds, which is gone for a moment: the rebuild fails."""
+
+    code = "db.E506"
+
+    def __init__(self, revision: str, direction: str, object_: Missing, reason: str, database: str, state: str) -> None:
+        self.revision = revision
+        kind, name = object_.item.split(":", 1)
+        super().__init__(
+            f"the {direction} of revision {revision} rebuilds a table that {object_.what} refers to",
+            details={"database": database, "reason": reason},
+            state=state,
+            hints=[
+                Hint("Before the rebuild, write in the revision", f"op.execute({f'DROP {kind.upper()} {name}'!r})"),
+                Hint("And after it", object_.again),
+            ],
         )
 
 

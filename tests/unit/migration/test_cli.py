@@ -25,6 +25,7 @@ from antarest.migration import cli, report
 from antarest.migration.__main__ import main
 from antarest.migration.cli import FLAGS, VERBS, Verb
 from antarest.migration.invoke_flags import find_swallowed
+from antarest.migration.questions import HOW_FAR
 from tests.refusals import SECRET, Refusal, invoke_tasks, parse
 from tests.support import ROOT, ConfigFile
 
@@ -198,7 +199,7 @@ def test_a_result_is_the_exit_code(run_verb: Callable[..., int], capsys: Capture
 
 
 def test_our_error_is_printed_with_its_exit_code(run_verb: Callable[..., int], capsys: Capture) -> None:
-    error = DatabaseUnreachable("nobody there", database="postgresql://me:***@db1/antarest", hints=cli._HOW_FAR)
+    error = DatabaseUnreachable("nobody there", database="postgresql://me:***@db1/antarest", hints=HOW_FAR)
 
     assert run_verb(raising(error)) == EXIT_UNREACHABLE
 
