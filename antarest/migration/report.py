@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -26,6 +29,7 @@ INTERRUPTED = """\
 interrupted: a run that was not committed was rolled back
   See where the database is:   inv db.status
 """
+_ARROWS: dict[Direction, str] = {"upgrade": "up  ", "downgrade": "down"}
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -223,26 +227,28 @@ def count(number: int, noun: str) -> str:
 
 
 class Progress:
-    """Prints a line for each revision; on a terminal the one that runs is shown while it runs."""
+    """Prints a line for each revision; on a terminal the one that runs is shown while it runs, with its time."""
+
+    _EVERY = 1.0  # seconds
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._is_open = False
+        self._clock: _Clock | None = None
 
     def started(self, revision: Revision, direction: Direction) -> None:
         """Show the revision on a terminal; a pipe hears of it when it has ended."""
-        if self._stream.isatty():
-            arrow = "up  " if direction == "upgrade" else "down"
-            self._write(f"\r  {style(arrow, 'dim', self._stream)}       ...  {revision_line(revision)}")
-            self._is_open = True
+        if not self._stream.isatty():
+            return
+        arrow, line = style(_ARROWS[direction], "dim", self._stream), revision_line(revision)
+        self._write(f"\r  {arrow}       ...  {line}")
+        self._clock = _Clock(self._EVERY, lambda seconds: self._write(f"\r  {arrow} {seconds:7.0f} s  {line}"))
 
     def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
         """Print the revision with its time."""
-        arrow = "up  " if direction == "upgrade" else "down"
+        self._stop_clock()
         start = "\r\x1b[K" if self._stream.isatty() else ""
-        self._write(f"{start}  {style(arrow, 'dim', self._stream)} {seconds:7.2f} s  {revision_line(revision)}\n")
-
-        self._is_open = False
+        arrow = style(_ARROWS[direction], "dim", self._stream)
+        self._write(f"{start}  {arrow} {seconds:7.2f} s  {revision_line(revision)}\n")
 
     def note(self, text: str) -> None:
         """Print the note on a line of its own."""
@@ -251,10 +257,37 @@ class Progress:
 
     def stop(self) -> None:
         """End the line of a revision that did not finish: what comes next begins on its own."""
-        if self._is_open:
+        if self._stop_clock():
             self._write("\n")
-            self._is_open = False
+
+    def _stop_clock(self) -> bool:
+        """Stop the time of the line that is shown, if there is one."""
+        clock, self._clock = self._clock, None
+        if clock:
+            clock.stop()
+        return clock is not None
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+class _Clock:
+    """Calls somebody again and again with the seconds that have passed, until it is stopped."""
+
+    def __init__(self, every: float, tell: Callable[[float], None]) -> None:
+        self._every, self._tell = every, tell
+        self._begin = time.monotonic()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="antarest-clock", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Call no more."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # Nobody reads any more: the main thread will notice.
+            while not self._stopped.wait(self._every):
+                self._tell(time.monotonic() - self._begin)

@@ -156,8 +156,9 @@ class _Run:
         try:
             try:
                 self._transact()
-            except Exception:
+            except AntarestError as error:
                 if not self._is_committing or not self._is_recorded():
+                    error.state = move.state if move.is_unsure else error.state
                     raise
             self._confirm()
             self._book()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,20 @@ def test_progress_on_a_terminal_shows_what_runs_and_ends_its_line(monkeypatch: p
         "\r\x1b[K  up      0.50 s  a1b2c3d4e5f6  create studies\n"
         "\r  down       ...  b1b2c3d4e5f6  move tags\n"
     )
+
+
+def test_progress_on_a_terminal_shows_the_time_that_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(report.Progress, "_EVERY", 0.001)
+    stream = Terminal()
+    progress = report.Progress(stream)
+    line = "\r  up         0 s  a1b2c3d4e5f6  create studies"
+
+    progress.started(STUDY, "upgrade")
+    while stream.getvalue().count(line) < 2:
+        pass
+    progress.finished(STUDY, "upgrade", 0.5)
+
+    shown = stream.getvalue()
+    assert shown.endswith(f"{line}\r\x1b[K  up      0.50 s  a1b2c3d4e5f6  create studies\n")
+    assert "antarest-clock" not in {each.name for each in threading.enumerate()}
