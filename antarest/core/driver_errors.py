@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _LOOK = Hint("Look again", "inv db.status")
+_UPGRADE = "inv db.upgrade"
 _CORRECT = Hint("Correct the configuration, and look again", "inv db.status --config=PATH")
 
 # SQLite's primary result codes that are about the file rather than about the SQL.
@@ -146,10 +147,10 @@ def _too_many(url: URL, reason: str) -> DatabaseError:
 
 def _pool_is_used_up(url: URL, reason: str) -> DatabaseError:
     return TooManyConnections(
-        f"the pooler on {server_name(url)} had no free connection to PostgreSQL",
+        f"no connection was free on {server_name(url)}: is its pool used up?",
         database=redact_url(url),
         reason=reason,
-        hints=[Hint("A migration needs several at a time: try again, or raise default_pool_size", "inv db.status")],
+        hints=[Hint("A migration takes two of a pooler's connections, or three: raise its pool size, then", _UPGRADE)],
     )
 
 
@@ -207,7 +208,7 @@ _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r'database ".*" does not exist', _database_missing),
     (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
     (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
-    (r"query_wait_timeout", _pool_is_used_up),  # of PgBouncer
+    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of our own
     (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
     (r"not permitted to log in|permission denied for database", _refused),
     (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),

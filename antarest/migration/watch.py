@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol, Self, cast
 
 from sqlalchemy import Connection
 
+from antarest.migration.answer import begins_within
+
 
 class Watcher(Protocol):
     """Who is told."""
@@ -158,7 +160,8 @@ def postgres_connection() -> type[Any]:
 
     class Telling(cursor):
         def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
-            with cast("WatchedConnection", self.connection).telling(_text(query, self)):
+            connection = cast("Any", self.connection)
+            with connection.telling(_text(query, self)), begins_within(connection, connection.patience):
                 super().execute(query, vars)
 
         def executemany(self, query: Any, vars_list: Any) -> None:
@@ -174,6 +177,8 @@ def postgres_connection() -> type[Any]:
                 super().callproc(procname, *arguments)
 
     class PostgresConnection(WatchedConnection, connection):
+        patience: float = 0  # seconds that a pooler may keep a transaction waiting for its beginning
+
         def cursor(self, name: Any = None, cursor_factory: Any = None, *options: Any, **named: Any) -> Any:
             factory = type("Telling", (Telling, cursor_factory), {}) if cursor_factory else Telling
             return super().cursor(name, factory, *options, **named)

@@ -10,15 +10,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.support import ROOT, ConfigFile
+from tests.refusals import Refusal, refusal
+from tests.support import ROOT, ConfigFile, Result
 from tests.support_bouncer import Bouncer, Mode, bouncer
 from tests.support_histories import Database, Script, write_project
 from tests.support_roles import Roles, two_roles
-from tests.support_runs import Runner
+from tests.support_runs import Run, Runner
 from tests.user import User
 
 Start = Callable[..., Bouncer]
 Through = Callable[..., Runner]
+
+
+def refused(run: Run, code: str, exit_code: int) -> Refusal:
+    """The error that a run ends with; what Alembic logs before it is left out."""
+    ended = run.end()
+    return refusal(Result(ended.code, ended.out, ended.err[max(ended.err.find("error "), 0) :]), code, exit_code)
 
 
 @pytest.fixture(params=["transaction", "session"])

@@ -18,7 +18,7 @@ from tests.workshop import Workshop
 
 LEFT = {
     "settings": "SELECT name, setting FROM pg_settings WHERE name <> 'application_name' ORDER BY name",
-    "locks": "SELECT locktype, classid, objid FROM pg_locks WHERE locktype = 'advisory'",
+    "locks": "SELECT classid, objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
     "prepared statements": "SELECT name FROM pg_prepared_statements",
     "temporary tables": "SELECT oid::regclass FROM pg_class WHERE relpersistence = 't'",
     "channels": "SELECT * FROM pg_listening_channels()",

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from antarest.core.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_LOCKED
-from tests.pgbouncer.conftest import Start, Through
+from tests.pgbouncer.conftest import Start, Through, refused
 from tests.pgbouncer.test_left_behind import assert_nothing_is_left
-from tests.refusals import refusal
 from tests.support_bouncer import Bouncer, Mode
 from tests.support_histories import Script
 from tests.support_roles import connected
@@ -45,8 +44,8 @@ def test_the_lock_is_not_granted_twice(start: Start, through: Through, mode: Mod
         ("python", "-m", "antarest.migration", "upgrade", "--lock-timeout=1"),
         ("alembic", "-x", "lock-timeout=1", "upgrade", "head"),
     ):
-        refused = refusal(here.start(*command).end(), "db.E402", EXIT_LOCKED)
-        assert f"antarest-migration {holder.pid}@" in refused.details["held by"]
+        error = refused(here.start(*command), "db.E402", EXIT_LOCKED)
+        assert f"antarest-migration {holder.pid}@" in error.details["held by"]
 
     here.open()
     assert holder.end().code == EXIT_DONE

@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED, EXIT_UNREACHABLE
-from tests.pgbouncer.conftest import Start, Through
+from tests.pgbouncer.conftest import Start, Through, refused
 from tests.pgbouncer.test_left_behind import assert_nothing_is_left
 from tests.pgbouncer.test_lock import COUNTED
-from tests.refusals import refusal
 from tests.support_bouncer import Mode
 from tests.support_histories import STUDY_TABLES, Script
 from tests.support_roles import connected
-from tests.support_runs import Runner
 
 ALTERS = Script("alters", upgrade='op.add_column("study", sa.Column("note", sa.String(50)))')
 
@@ -25,9 +23,9 @@ def test_a_table_that_somebody_holds_is_given_up(start: Start, through: Through,
         somebody.exec_driver_sql("SET application_name = 'somebody'")
         somebody.exec_driver_sql("SELECT * FROM study")
 
-        refused = refusal(here.module("upgrade").end(), "db.E404", EXIT_LOCKED)
+        error = refused(here.module("upgrade"), "db.E404", EXIT_LOCKED)
 
-        assert "somebody" in refused.details["blocked by"]
+        assert "somebody" in error.details["blocked by"]
     assert here.module("upgrade").end().code == EXIT_DONE
     assert_nothing_is_left(behind)
 
@@ -36,9 +34,9 @@ def test_a_statement_that_takes_too_long_is_ended(start: Start, through: Through
     behind = start(mode=mode)
     here = through(behind, Script("sleeps", upgrade='sql("SELECT pg_sleep(600)")'), statement_timeout=1)
 
-    refused = refusal(here.module("upgrade").end(), "db.E601", EXIT_FAILED)
+    error = refused(here.module("upgrade"), "db.E601", EXIT_FAILED)
 
-    assert "statement timeout" in refused.fact
+    assert "statement timeout" in error.fact
     assert_nothing_is_left(behind)
 
 
@@ -60,23 +58,22 @@ def test_two_connections_are_enough(start: Start, through: Through, size: int, c
 @pytest.mark.parametrize("command", ["inv db.upgrade --lock-timeout=3", "alembic -x lock-timeout=3 upgrade head"])
 def test_one_connection_is_not_and_the_error_says_so(start: Start, through: Through, mode: Mode, command: str) -> None:
     """The pooler would keep it waiting for two minutes, and then say only "query_wait_timeout"."""
-    here = through(start(mode=mode, default_pool_size=1), *COUNTED)
+    here = through(start(mode=mode, default_pool_size=1), *COUNTED, connect_timeout=3)
     here.open()
 
-    refused = refusal(here.start(*command.split()).end(), "db.E302", EXIT_UNREACHABLE)
+    error = refused(here.start(*command.split()), "db.E302", EXIT_UNREACHABLE)
 
-    assert "default_pool_size" in refused.hints[0][0]
+    assert error.details["reason"] == "no answer within 3 s"
+    assert "raise its pool size" in error.hints[0][0]
     assert here.database.workflow.current() == ()
 
 
 def test_who_waits_in_the_pool_of_another_run_waits_no_longer_than_it_may(start: Start, through: Through) -> None:
-    here = through(start(default_pool_size=2), *COUNTED)
+    here = through(start(default_pool_size=2), *COUNTED, connect_timeout=2)
     holder = here.started()
 
-    waiting = here.module("upgrade", "--lock-timeout=2").end()
+    refused(here.module("upgrade", "--lock-timeout=2"), "db.E302", EXIT_UNREACHABLE)
 
-    assert waiting.code in (EXIT_UNREACHABLE, EXIT_LOCKED), waiting.err
-    assert waiting.err.startswith("error db.E")
     here.open()
     assert holder.end().code == EXIT_DONE
 
@@ -86,17 +83,12 @@ def test_who_waits_in_the_pool_of_another_run_waits_no_longer_than_it_may(start:
 OTHER = Script("other", upgrade='sql("CREATE TABLE other AS SELECT generate_series(1, 1000) AS id")')
 INDEXES = Script(
     "indexes",
+    transaction="none",
     upgrade="""
         with op.get_context().autocommit_block():
             sql("CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_other ON other (id)")
     """,
 )
-
-
-def outside_of_a_transaction(here: Runner) -> None:
-    """Let the revision `INDEXES` ask for it."""
-    path = here.database.project.root / "alembic" / "versions" / "indexes.py"
-    path.write_text(f'{path.read_text()}\ntransaction = "none"\n')
 
 
 def test_somebody_builds_an_index_meanwhile(start: Start, through: Through) -> None:
@@ -120,7 +112,6 @@ def test_somebody_builds_an_index_meanwhile(start: Start, through: Through) -> N
 def test_a_revision_builds_one_while_others_wait(start: Start, through: Through) -> None:
     behind = start()
     here = through(behind, OTHER, INDEXES)
-    outside_of_a_transaction(here)
     here.database.workflow.upgrade("other")
 
     results = [run.end() for run in [here.module("upgrade") for _ in range(4)]]
@@ -139,7 +130,6 @@ def test_a_revision_builds_one_where_the_role_has_timeouts(start: Start, through
             connection.exec_driver_sql(f"ALTER DATABASE \"{behind.direct.database}\" SET {name} = '17s'")
         connection.commit()
     here = through(behind, OTHER, INDEXES)
-    outside_of_a_transaction(here)
 
     done = here.module("upgrade").end()
 
