@@ -35,10 +35,14 @@ API = """
 import sys
 from antarest.core.config import load_config
 from antarest.core.errors import AntarestError
+from antarest.migration.move import Silence
 from antarest.migration.project import Project
 from antarest.migration.workflow import MigrationWorkflow
+class Listener(Silence):
+    def note(self, text):
+        print(text, flush=True)
 try:
-    move = MigrationWorkflow.from_config(load_config(), Project.load("alembic.ini")).upgrade()
+    move = MigrationWorkflow.from_config(load_config(), Project.load("alembic.ini"), listener=Listener()).upgrade()
 except AntarestError as error:
     sys.exit(error.exit_code)
 print("upgraded" if move.steps else "nothing to do")
@@ -52,11 +56,13 @@ class Run:
     Attributes:
         process: its process.
         out: what it printed, once it was refused.
+        heard: what was read of it while it ran.
         ticks: the time that it had computed when somebody looked first.
     """
 
     process: subprocess.Popen[str]
     out: str = ""
+    heard: str = ""
     ticks: int = 0
 
     @property
@@ -64,10 +70,20 @@ class Run:
         """The process."""
         return self.process.pid
 
+    def says(self, text: str, *, logs: bool = False) -> str:
+        """Wait until it prints, or logs, a line with this text, and return the line."""
+        stream = self.process.stderr if logs else self.process.stdout
+        assert stream
+        for line in stream:
+            self.heard += line
+            if text in line:
+                return line
+        raise AssertionError(f"it never said {text!r}:\n{self.heard}{self.process.communicate()}")
+
     def end(self) -> Result:
         """Wait for its end."""
         out, err = self.process.communicate(timeout=HANGS)
-        result = Result(self.process.returncode, out, err)
+        result = Result(self.process.returncode, self.heard + out, err)
         assert "Traceback" not in out + err, err
         return result
 

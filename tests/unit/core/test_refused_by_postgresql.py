@@ -14,6 +14,7 @@ from antarest.core.errors import (
     EXIT_UNREACHABLE,
     EXIT_USAGE,
     AccessRefused,
+    ConnectionLost,
     DatabaseError,
     DatabaseMissing,
     DatabaseReadOnly,
@@ -155,7 +156,7 @@ def test_a_session_that_an_administrator_ends(role: URL, admin: Callable[[str], 
     with engine.connect() as connection:
         session = connection.scalar(text("SELECT pg_backend_pid()"))
         admin(f"SELECT pg_terminate_backend({session}, 5000)")
-        with pytest.raises(DatabaseUnreachable, match="cannot connect to PostgreSQL"), translate_errors(role):
+        with pytest.raises(ConnectionLost, match=r"the connection to PostgreSQL on .* was lost"), translate_errors(role):
             connection.execute(text("SELECT 1"))
     engine.dispose()
 
@@ -196,7 +197,8 @@ PREFIX = 'connection to server at "db1" (10.0.0.1), port 5432 failed: '
         ),
         (f"{PREFIX}ВАЖНО:  система баз данных запускается\n", DatabaseUnreachable, "система баз данных запускается"),
         (f"{PREFIX}No route to host\n\tIs the server running?\n", DatabaseUnreachable, "No route to host"),
-        ("server closed the connection unexpectedly\n\tThis probably means\n", DatabaseUnreachable, None),
+        (f"{PREFIX}server closed the connection unexpectedly\n\tThis\n", DatabaseUnreachable, None),
+        ("server closed the connection unexpectedly\n\tThis probably means\n", ConnectionLost, None),
         ("", DatabaseUnreachable, "no reason was given"),
         (
             f'{PREFIX}Connection refused\n\tIs it running?\n{PREFIX}FATAL:  database "d" does not exist\n',

@@ -60,7 +60,7 @@ def test_a_file_says_its_boundary(tmp_path: Path, line: str, boundary: str) -> N
 
 
 @pytest.mark.parametrize(
-    "line", ['transaction = "nnoe"', "transaction = None", 'transaction = ""', "transaction = ['own']"]
+    "line", ['transaction = "non"', "transaction = None", 'transaction = ""', "transaction = ['own']"]
 )
 def test_another_boundary_is_refused(tmp_path: Path, line: str) -> None:
     file = tmp_path / "a.py"
