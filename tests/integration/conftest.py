@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from tests.refusals import SECRET
 from tests.support import ROOT
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
-from tests.support_roles import Roles, two_roles
+from tests.support_roles import Roles, owner_of, two_roles
 from tests.support_runs import Runner, Start
 
 Build = Callable[..., Database]
@@ -44,6 +45,13 @@ def _build(folder: Path, url: URL) -> Build:
         return database
 
     return build
+
+
+@pytest.fixture
+def login(postgres_database: URL) -> Iterator[URL]:
+    """A role with its database, whose password is easily misread."""
+    with owner_of(postgres_database, SECRET) as login:
+        yield login
 
 
 @pytest.fixture

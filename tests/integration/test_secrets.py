@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import socket
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import URL, NullPool, create_engine, text
+from sqlalchemy import URL, NullPool, create_engine
 
 from antarest.core.config import normalise_url
 from antarest.core.urls import redact_url
@@ -26,6 +26,7 @@ from tests.integration.test_bad_history import FILES
 from tests.integration.test_bad_input import CONFIGURATIONS
 from tests.refusals import MARK, SECRET
 from tests.support import Checkout
+from tests.support_roles import execute
 from tests.support_secrets import Watched
 from tests.workshop import Workshop
 
@@ -74,26 +75,6 @@ ALL_IS_WELL = [
     ("alembic stamp head", 0),
     ("status --json", 0),
 ]
-
-
-@pytest.fixture
-def login(postgres_database: URL) -> Iterator[URL]:
-    """A role that may create tables, whose password is easily misread."""
-    name = f"role_{postgres_database.database}"
-    execute(
-        postgres_database,
-        f"CREATE ROLE {name} LOGIN PASSWORD '{SECRET.replace(':', chr(92) + ':')}'",
-        f"GRANT CREATE, USAGE ON SCHEMA public TO {name}",
-    )
-    yield postgres_database.set(username=name, password=SECRET)
-    execute(postgres_database, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
-
-
-def execute(url: URL, *statements: str) -> None:
-    engine = create_engine(normalise_url(url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
 
 
 def each_command() -> list[list[str]]:
@@ -194,7 +175,10 @@ def unknown_revision(place: Place) -> Workshop:
 
 
 def no_right(place: Place) -> Workshop:
-    place.execute(f"REVOKE CREATE ON SCHEMA public FROM {place.login.username}")
+    place.execute(
+        f"REVOKE CREATE ON SCHEMA public FROM {place.login.username}",
+        f"ALTER DATABASE {place.login.database} OWNER TO CURRENT_USER",  # who may do everything in it
+    )
     return place.project()
 
 
