@@ -65,6 +65,7 @@ class Move:
         steps: what was committed.
         undone: how many revisions had run, and were rolled back.
         losses: what was lost, declared (and agreed to).
+        outside: the revision that has left its transaction and has not ended, if one did.
         is_unsure: the connection was lost in the middle of a commit, and nobody could be asked what came of it.
     """
 
@@ -81,6 +82,7 @@ class Move:
     steps: list[Step] = field(default_factory=list)
     undone: int = 0
     losses: list[Loss] = field(default_factory=list)
+    outside: str = ""
     is_unsure: bool = False
 
     def __post_init__(self) -> None:
@@ -97,6 +99,9 @@ class Move:
         position = ", ".join(self.after) or BASE
         if self.is_unsure:
             return f"The connection was lost during a commit: the database is at {position}, or where that led to."
+        if self.outside:
+            stays = f"what {self.outside} did outside of its transaction stays, and bears to be run again"
+            return f"Stopped at {position}: {len(self.steps)} of {self.total} revisions were committed; {stays}."
         if not self.steps:
             undone = f" {self.undone} revision{_were(self.undone)} undone with it." if self.undone else ""
             return f"{NOTHING_CHANGED} The run was rolled back; the database is still at {position}.{undone}"

@@ -152,15 +152,17 @@ class _Run:
     def _try(self) -> None:
         """Run one segment and commit it, or leave nothing of it."""
         move = self._move
-        move.running, self._steps, self._losses, self._is_committing = None, [], [], False
+        move.running, move.outside, move.is_unsure = None, "", False
+        self._steps, self._losses, self._is_committing = [], [], False
         try:
             try:
                 self._transact()
             except AntarestError as error:
-                if not self._is_committing or not self._is_recorded():
+                if not self._is_committing or lock_was_not_had(error, committing=True) or not self._is_recorded():
                     error.state = move.state if move.is_unsure else error.state
                     raise
-            self._confirm()
+            if self._steps:
+                self._confirm()
             self._book()
         except BaseException:
             move.undone = 0 if move.steps else len(self._steps)
@@ -242,7 +244,7 @@ class _Run:
             self._rebuilds = RebuildGuard(context, exclude=[move.project.version_table])
             guard.hear = self._rebuilds.hear
         else:
-            blocks = Blocks(context, guard, lambda: judge(move, guard.losses), move.patience)
+            blocks = Blocks(context, guard, lambda: self._leave(guard), move.patience)
         for step in segment:
             revision = move.project.history[step.revision.revision]
             direction: Direction = "upgrade" if step.is_upgrade else "downgrade"
@@ -267,6 +269,12 @@ class _Run:
             move.running = None
             move.listener.finished(revision, direction, seconds)
 
+    def _leave(self, guard: LossGuard) -> None:
+        """A revision is about to leave its transaction, which is committed there."""
+        judge(self._move, guard.losses)
+        if self._move.running:
+            self._move.outside = self._move.running[0].id
+
     def _explain(self, error: DBAPIError) -> None:
         """Say more than SQLite does of a view or trigger on which a rebuild fails."""
         move = self._move
@@ -279,20 +287,23 @@ class _Run:
 
     def _is_recorded(self) -> bool:
         """Whether a commit that ended with an error took place all the same."""
+        move = self._move
         try:
             self._writer.settle()
-            with looking(self._move.db) as connection:
-                return bool(self._steps) and read_current(connection, self._move.project.version_table) == self._goal
+            with looking(move.db) as connection:
+                found = read_current(connection, move.project.version_table)
         except (AntarestError, SQLAlchemyError):
-            self._move.is_unsure = True
+            move.is_unsure = True
             return False
+        move.is_unsure = self._goal == move.after  # A reset comes back to where it was: nobody can tell.
+        return found == self._goal and not move.is_unsure
 
     def _confirm(self) -> None:
         """Read the revision from a second connection: only that says that the segment was committed."""
         move, history = self._move, self._move.project.history
         with looking(move.db) as connection:
             found = read_current(connection, move.project.version_table)
-        went_on = self._steps and self._steps[-1][1] == "upgrade" and set(self._goal) <= history.applied(found)
+        went_on = self._steps[-1][1] == "upgrade" and set(self._goal) <= history.applied(found)
         if found != self._goal and not went_on:
             raise NotRecorded(", ".join(self._goal) or BASE, ", ".join(found) or BASE, move.database)
 

@@ -81,7 +81,7 @@ class Blocks:
         self,
         context: MigrationContext,
         guard: LossGuard,
-        judge: Callable[[], None],
+        leave: Callable[[], None],
         patience: Patience,
     ) -> None:
         """Prepare a transaction.
@@ -89,11 +89,11 @@ class Blocks:
         Args:
             context: Alembic's.
             guard: what measures the losses of the revisions.
-            judge: refuses losses, before Alembic commits at the beginning of a block.
+            leave: told before Alembic commits at the beginning of a block; it may refuse that.
             patience: how long to wait for somebody who is building the same index.
         """
         self._connection: Any = context.connection
-        self._guard, self._judge, self._patience = guard, judge, patience
+        self._guard, self._leave, self._patience = guard, leave, patience
         self._running: tuple[Revision, Direction] | None = None
         self._had_written = False
         self._enter = context.autocommit_block
@@ -115,7 +115,7 @@ class Blocks:
         if not self._had_written and self._has_written():
             raise NotAllowed(_WROTE_BEFORE)
         self._guard.end(*self._running)
-        self._judge()  # Alembic commits when the block begins.
+        self._leave()
         set_watcher(self._connection, None)
         watcher = _BlockWatcher(self._connection, self._patience)
         with self._enter():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, inspect
@@ -16,7 +17,7 @@ from antarest.migration.errors import (
 )
 from antarest.migration.loss import Agreement
 from antarest.migration.plan import RollbackPlan
-from tests.support_histories import Database, Script
+from tests.support_histories import Database, Script, write_project
 from tests.support_runs import GATE, Runner, Start, session
 
 Build = Callable[..., Database]
@@ -27,7 +28,6 @@ TABLE = Script(
     downgrade='op.drop_table("one")',
     lossy={"downgrade": {"one": "new"}},
 )
-
 
 INDEX = """
 with op.get_context().autocommit_block():
@@ -47,7 +47,7 @@ def index_count(database: Database) -> object:
     return database.value(VALID)
 
 
-def test_an_index_is_filled_concurrently_between_other_revisions(filled: Build) -> None:
+def test_an_index_is_built_concurrently_between_other_revisions(filled: Build) -> None:
     database = filled(TABLE, CONCURRENT, Script("three"))
 
     assert len(database.workflow.upgrade().steps) == 3
@@ -94,7 +94,7 @@ def test_what_could_not_be_run_again_is_refused(postgres_filled: Build, body: st
     with pytest.raises(RevisionFailed, match=reason) as error:
         database.workflow.upgrade()
 
-    assert error.value.state == "Stopped at one: 1 of 2 revisions was applied."
+    assert error.value.state.startswith("Stopped at one: 1 of 2 revisions ")
     assert database.value("SELECT count(*) FROM study_tag") == 4
     assert "early" not in inspect(create_engine(database.url, poolclass=NullPool)).get_table_names()
 
@@ -108,6 +108,18 @@ def test_a_loss_beside_a_block_is_refused_too(postgres_filled: Build) -> None:
 
     assert database.workflow.current() == ("tables",)
     assert database.value("SELECT count(*) FROM study_tag") == 4
+
+
+def test_a_loss_before_a_block_is_refused_before_it_is_committed(postgres_database: URL, tmp_path: Path) -> None:
+    """By the first revision of a database that has tables already: its version table was written before the block."""
+    loss = Script("none", upgrade='sql("DELETE FROM study")' + INDEX, transaction="none")
+    database = Database(postgres_database, write_project(tmp_path / "project", loss))
+    database.execute("CREATE TABLE study (id INTEGER, name TEXT)", "INSERT INTO study VALUES (1, 'a')")
+
+    with pytest.raises(LossNotDeclared):
+        database.workflow.upgrade()
+
+    assert database.value("SELECT count(*) FROM study") == 1
 
 
 UNIQUE = INDEX.replace('["name"], ', '["name"], unique=True, ')
@@ -126,6 +138,26 @@ def test_a_build_that_fails_leaves_no_index_behind(postgres_filled: Build) -> No
     database.execute("DELETE FROM study WHERE id = 9")
     database.workflow.upgrade()
     assert database.value(VALID) == 1
+
+
+def test_what_stays_of_a_revision_that_failed_outside_of_its_transaction_is_said(postgres_filled: Build) -> None:
+    """And it is no hindrance when the revision is run again."""
+    another = '    op.create_index("ix_path", "study", ["path"], postgresql_concurrently=True, if_not_exists=True)'
+    first, block, build = UNIQUE.split("\n")[:3]
+    database = postgres_filled(
+        Script("none", upgrade=f"{first}\n{block}\n{another}\n{build}", transaction="none"),
+        before=("INSERT INTO study VALUES (9, 'a')",),
+    )
+
+    with pytest.raises(RevisionFailed) as error:
+        database.workflow.upgrade()
+
+    assert error.value.state == (
+        "Stopped at tables: 0 of 1 revisions were committed; "
+        "what none did outside of its transaction stays, and bears to be run again."
+    )
+    database.execute("DELETE FROM study WHERE id = 9")
+    assert [revision.id for revision, _, _ in database.workflow.upgrade().steps] == ["none"]
 
 
 @pytest.fixture

@@ -156,7 +156,10 @@ def test_a_session_that_an_administrator_ends(role: URL, admin: Callable[[str], 
     with engine.connect() as connection:
         session = connection.scalar(text("SELECT pg_backend_pid()"))
         admin(f"SELECT pg_terminate_backend({session}, 5000)")
-        with pytest.raises(ConnectionLost, match=r"the connection to PostgreSQL on .* was lost"), translate_errors(role):
+        with (
+            pytest.raises(ConnectionLost, match=r"the connection to PostgreSQL on .* was lost"),
+            translate_errors(role),
+        ):
             connection.execute(text("SELECT 1"))
     engine.dispose()
 
