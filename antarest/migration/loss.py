@@ -127,6 +127,7 @@ class LossGuard:
         self._require_transaction()
         if self._tally:
             with self.unwatched():
+                self._ledger.settle()
                 self._ledger.look()
                 for gone in self._tally.gone():
                     item = gone.table if gone.column is None else f"{gone.table}.{gone.column}"

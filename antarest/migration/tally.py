@@ -203,7 +203,7 @@ class Tally:
         return gone
 
     def _flow(self, table: Table) -> Flow:
-        return self._since(table.identity, self._ledger.flows())
+        return self._since(table.identity, self._ledger.flows(table.identity))
 
     def _since(self, table: Hashable, flows: Mapping[Hashable, Flow]) -> Flow:
         """What the revision inserted, deleted and updated."""

@@ -62,8 +62,11 @@ class Ledger(Protocol):
         Raises `NotAllowed` when it turns out that it could not be watched.
         """
 
-    def flows(self) -> dict[Hashable, Flow]:
-        """The rows inserted, deleted and updated so far, by the identity of the table."""
+    def settle(self) -> None:
+        """Let happen what waits for the commit, as far as it can take something."""
+
+    def flows(self, table: Hashable | None = None) -> dict[Hashable, Flow]:
+        """The rows inserted, deleted and updated so far, by the identity of the table; or of this table alone."""
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
         """The columns that may have lost values which `before()` did not foresee.

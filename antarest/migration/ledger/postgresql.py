@@ -45,6 +45,10 @@ _FLOWS = """
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
 """
+_WAITING = """
+    SELECT pg_catalog.format('%I.%I', n.nspname, c.conname) FROM pg_catalog.pg_constraint c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.contype = 't' AND c.condeferred
+"""
 _NULLABLE = """
     SELECT attrelid, attname FROM pg_catalog.pg_attribute
     WHERE attrelid = ANY (:tables) AND attnum > 0 AND NOT attisdropped AND NOT attnotnull AND attgenerated = ''
@@ -75,13 +79,16 @@ class PostgresLedger:
         # Of the statement that runs: what it is, and the tables that it names, with their partitions.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
-        self._foreseen: set[Hashable] = set()  # the tables that a statement was seen to update
+        # Of the revision: the tables that a statement was seen to update, and the columns that one can have read.
+        self._foreseen: set[Hashable] = set()
+        self._columns_read: set[Hashable] = set()
 
     def begin(self) -> None:
         """A revision begins."""
         self.look()
         self.emptied.clear()
         self._foreseen.clear()
+        self._columns_read.clear()
         self._savepoints.forget()
         self._taken_back.clear()
         self._definitions = self._links = None
@@ -106,12 +113,16 @@ class PostgresLedger:
             raise NotAllowed(ENDS_TRANSACTION)
         if seen.names("track_counts"):
             raise NotAllowed(_NOT_COUNTED)
-        if not self.tables or not (seen.changes_tables or seen.writes):
+        if not self.tables or not (seen.changes_tables or seen.writes or seen.reads):
             return {}
         if seen.changes_tables:
             self.look()
-        self._named = self._reached({t.identity for t in self.tables.values() if seen.names(t.bare_name)}, "i")
-        return self._takes(seen)
+        named = [table for table in self.tables.values() if seen.names(table.bare_name)]
+        self._named = self._reached({table.identity for table in named}, "i")
+        if seen.reads:
+            read = (table.columns.items() for table in named)
+            self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
+        return self._takes(seen) if seen.changes_tables or seen.writes else {}
 
     def _takes(self, seen: Statement) -> Takes:
         changed: set[Hashable] = set()
@@ -146,7 +157,13 @@ class PostgresLedger:
             self._look(set() if self._statement.truncates else self._named)
         return self._statement.changes_tables
 
-    def flows(self) -> dict[Hashable, Flow]:
+    def settle(self) -> None:
+        """Let the triggers run that wait for the commit; those of later revisions wait again."""
+        if waiting := ", ".join(self._connection.execute(text(_WAITING)).scalars()):
+            for when in ("IMMEDIATE", "DEFERRED"):
+                self._connection.exec_driver_sql(f"SET CONSTRAINTS {waiting} {when}")
+
+    def flows(self, table: Hashable | None = None) -> dict[Hashable, Flow]:  # noqa: ARG002 - all come at once
         """Ask the server."""
         rows = self._connection.execute(text(_FLOWS)).all()
         if any(row[4] != "on" for row in rows):
@@ -162,9 +179,9 @@ class PostgresLedger:
                 found.setdefault(table, set()).add(column)
         return found
 
-    def was_read(self, column: Hashable) -> bool:  # noqa: ARG002 - nobody knows here
-        """Whether the revision can have copied the column."""
-        return True
+    def was_read(self, column: Hashable) -> bool:
+        """Whether a statement of the revision can have read the column."""
+        return column in self._columns_read
 
     # ---- what the server knows
 

@@ -144,11 +144,14 @@ class SqliteLedger:
             self.look()
         return self._changes_schema or went_back
 
-    def flows(self) -> dict[Hashable, Flow]:
+    def settle(self) -> None:
+        """Nothing waits."""
+
+    def flows(self, table: Hashable | None = None) -> dict[Hashable, Flow]:
         """Count the tables that were written to."""
-        for table in self.tables.values():
-            if rows := self._rows.get(table.identity):
-                rows.book(measure(self._connection, table).rows)
+        for each in self.tables.values():
+            if (rows := self._rows.get(each.identity)) and table in {None, each.identity}:
+                rows.book(measure(self._connection, each).rows)
         return {identity: rows.flow for identity, rows in self._rows.items()}
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all

@@ -11,6 +11,8 @@ _HARMLESS = "CONSTRAINT|INDEX|DEFAULT|NOT|SEQUENCE|TRIGGER|VIEW|IDENTITY|EXPRESS
 _DROPS = re.compile(rf"\bDROP\s+(?!(?:{_HARMLESS})\b)", re.IGNORECASE)
 _TRUNCATES = re.compile(r"\bTRUNCATE\b", re.IGNORECASE)
 _INSERTS = re.compile(r"\b(?:INSERT|MERGE|COPY)\b", re.IGNORECASE)
+_READS = re.compile(r"\b(?:SELECT|COPY|RETURNING)\b|(?<!CREATE\s)(?<!ALTER\s)(?<!DROP\s)\bTABLE\b", re.IGNORECASE)
+_READS_BY_NAME = re.compile(r"\b(?:SELECT|RETURNING)\b", re.IGNORECASE)
 _DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b", re.IGNORECASE)
 _UPDATES = re.compile(r"(?<!\bON\s)(?<!\bFOR\s)\bUPDATE\b|\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
 _CHANGES = re.compile(r"\b(?:ALTER|DROP|TRUNCATE|CLUSTER)\b", re.IGNORECASE)
@@ -59,6 +61,15 @@ class Statement:
     def names(self, name: str) -> bool:
         """Whether it can mean this table or column."""
         return self._all_words >= _words(name)
+
+    def can_read(self, column: str) -> bool:
+        """Whether it can read this column of a table that it names."""
+        return self.names(column) or "*" in self.text or not _READS_BY_NAME.search(self.text)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads rows."""
+        return bool(_READS.search(self.text))
 
     @property
     def ends_transaction(self) -> bool:

@@ -243,3 +243,35 @@ def test_a_table_that_sqlite_moves_within_its_file_is_the_same(sqlite_database: 
         connection.executescript(TABLES)
 
     assert losses(sqlite_database, Case("", ("DROP TABLE study_tag",), {"study_tag": 4}, ())) == {"study_tag": 4}
+
+
+DEFERRED = (
+    function("UPDATE study SET path = NULL; DELETE FROM study_tag", "f() RETURNS trigger"),
+    "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()",
+)
+
+
+@cases(
+    case("a trigger that waits for the commit", "INSERT INTO task VALUES (9, NULL)",
+         loses={"study.path": 2, "study_tag": 4}, on=POSTGRESQL, before=DEFERRED),
+)  # fmt: skip
+def test_sees_what_would_happen_at_the_commit(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+@cases(
+    case("as many other rows", "DROP TABLE study_tag", "CREATE TABLE study_tag (study_id INT, label TEXT)",
+         "INSERT INTO study_tag VALUES (1, 'n'), (1, 'n'), (1, 'n'), (1, 'n')",
+         loses={"study_tag.study_id": 4, "study_tag.label": 4}),
+    case("one column of them", "CREATE TABLE n AS SELECT study_id, 'n' AS label FROM study_tag", "DROP TABLE study_tag",
+         "ALTER TABLE n RENAME TO study_tag", loses={"study_tag.label": 4}, on=SQLITE),
+    case("by its name", "CREATE TABLE n AS TABLE study_tag", "DROP TABLE study_tag",
+         "ALTER TABLE n RENAME TO study_tag", on=POSTGRESQL),
+    case("by what a DELETE returns", "CREATE TABLE n (study_id INT, label TEXT)", "WITH gone AS (DELETE FROM study_tag"
+         " RETURNING study_id, label) INSERT INTO n SELECT * FROM gone", "DROP TABLE study_tag",
+         "ALTER TABLE n RENAME TO study_tag", on=POSTGRESQL),
+)  # fmt: skip
+def test_a_table_that_is_rebuilt_from_something_else_is_lost(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    assert losses(database(engine), case) == case.loses
