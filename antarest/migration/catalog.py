@@ -24,7 +24,7 @@ _TABLES_QUERY = {
         SELECT CASE WHEN n.nspname = current_schema() THEN NULL ELSE n.nspname END, c.relname, a.attname,
                c.oid, a.attnum, c.relfilenode,
                has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')
-                   AND NOT row_security_active(c.oid), n.nspname
+                   AND NOT (c.relrowsecurity AND row_security_active(c.oid)), n.nspname
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             AND a.attgenerated = ''

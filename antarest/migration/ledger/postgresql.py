@@ -152,7 +152,9 @@ class PostgresLedger:
         if self._savepoints.follow(statement):
             return True
         if self._statement.changes_links:
-            self._definitions = self._links = None
+            self._links = None
+        if self._statement.defines:
+            self._definitions = None
         if self._statement.changes_tables:
             self._look(set() if self._statement.truncates else self._named)
         return self._statement.changes_tables

@@ -16,7 +16,8 @@ _READS_BY_NAME = re.compile(r"\b(?:SELECT|RETURNING)\b", re.IGNORECASE)
 _DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b", re.IGNORECASE)
 _UPDATES = re.compile(r"(?<!\bON\s)(?<!\bFOR\s)\bUPDATE\b|\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
 _CHANGES = re.compile(r"\b(?:ALTER|DROP|TRUNCATE|CLUSTER)\b", re.IGNORECASE)
-_LINKS = re.compile(r"\b(?:CREATE|ALTER|DROP)\b", re.IGNORECASE)
+_LINKS = re.compile(r"\b(?:REFERENCES|PARTITION|INHERITS?)\b", re.IGNORECASE)
+_DEFINES = re.compile(r"\b(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW|RENAME)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"\s*(?:ALTER|UPDATE|INSERT)\b[^;]*;?\s*", re.IGNORECASE)
 _LITERALS = re.compile(
     r"\$(\w*)\$.*?\$\1\$|\bE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.IGNORECASE | re.DOTALL
@@ -118,8 +119,13 @@ class Statement:
 
     @property
     def changes_links(self) -> bool:
-        """Whether there may be other definitions, foreign keys or partitions after it."""
+        """Whether there may be more foreign keys, partitions or heirs after it."""
         return bool(_LINKS.search(self.text))
+
+    @property
+    def defines(self) -> bool:
+        """Whether there may be other functions, triggers, rules and views after it."""
+        return bool(_DEFINES.search(self.text))
 
 
 def _words(text: str) -> set[str]:

@@ -73,6 +73,14 @@ MADE_UP = "EXECUTE 'UPDATE stu' || 'dy SET pa' || 'th = NULL'"
          on=POSTGRESQL, before=("ALTER TABLE study_tag DROP CONSTRAINT study_tag_study_id_fkey",
                                 "ALTER TABLE task DROP CONSTRAINT task_study_id_fkey",
                                 "ALTER TABLE task ADD FOREIGN KEY (study_id) REFERENCES study ON UPDATE SET NULL")),
+    case("a key that the revision adds", "DELETE FROM study_tag",
+         "ALTER TABLE other ADD FOREIGN KEY (id) REFERENCES study ON DELETE SET NULL", "DELETE FROM study",
+         loses={"study": 3, "study_tag": 4, "task.study_id": 2, "other.id": 2}, on=POSTGRESQL, before=(
+         "CREATE TABLE other (id INTEGER)", "INSERT INTO other VALUES (1), (2)")),
+    case("a function that the revision makes", NULLS, "INSERT INTO study VALUES (9, 'x', NULL)", "SELECT f()",
+         loses=PATHS, on=POSTGRESQL),
+    case("a view that names a table as it was", "UPDATE v SET p = 'x'", "ALTER TABLE study RENAME TO s",
+         "UPDATE v SET p = NULL", loses=PATHS, on=POSTGRESQL, before=("CREATE VIEW v AS SELECT path AS p FROM study",)),
     case("MERGE", "MERGE INTO study s USING (VALUES (1), (9)) AS t (id) ON s.id = t.id"
          " WHEN MATCHED THEN UPDATE SET path = NULL WHEN NOT MATCHED THEN INSERT (id) VALUES (t.id)",
          loses={"study.path": 1}, on=POSTGRESQL),
