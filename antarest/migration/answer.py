@@ -10,9 +10,23 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+
+_WAITING: dict[Callable[[], None], threading.Thread] = {}
+
+
+def give_up_all() -> bool:
+    """Wait no longer, in whichever thread: the process is told to stop.
+
+    Returns:
+        Whether the calling thread waits: its statement ends with an error.
+    """
+    waiting = dict(_WAITING)
+    for give_up in waiting:
+        give_up()
+    return threading.current_thread() in waiting.values()
 
 
 @contextmanager
@@ -33,21 +47,25 @@ def begins_within(connection: Any, seconds: float) -> Iterator[None]:
         yield
         return
     gave_up = threading.Event()
+    its_own = socket.socket(fileno=os.dup(connection.fileno()))
 
     def give_up() -> None:
         gave_up.set()
-        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as its_own:
+        with suppress(OSError):  # The server was faster.
             its_own.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, give_up)
     timer.daemon = True
     timer.start()
+    _WAITING[give_up] = threading.current_thread()
     try:
         yield
     except psycopg2.Error:
         if not gave_up.is_set():
             raise
     finally:
+        del _WAITING[give_up]
         timer.cancel()
+        its_own.close()
     if gave_up.is_set():
         raise psycopg2.OperationalError(f"no answer within {seconds:g} s")

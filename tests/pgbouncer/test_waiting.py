@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED, EXIT_UNREACHABLE
@@ -76,6 +78,20 @@ def test_who_waits_in_the_pool_of_another_run_waits_no_longer_than_it_may(start:
 
     here.open()
     assert holder.end().code == EXIT_DONE
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_who_waits_for_a_connection_can_be_stopped(start: Start, through: Through, signum: signal.Signals) -> None:
+    """There is nothing on the server that could be cancelled."""
+    behind = start(default_pool_size=1)
+    here = through(behind, *COUNTED, connect_timeout=600)
+    here.open()
+    run = here.module("upgrade", "--lock-timeout=600")
+    here.wait_for(lambda: any(pool["cl_waiting"] for pool in behind.show("POOLS")))
+    run.process.send_signal(signum)
+
+    assert run.end().code == 128 + signum
+    assert here.database.workflow.current() == ()
 
 
 # ---- CREATE INDEX CONCURRENTLY

@@ -88,13 +88,14 @@ class SqliteLedger:
         self.look()
         self.emptied.clear()
         self._read.clear()
+        self._savepoints.forget()
 
     def look(self) -> None:
         """Look at the tables again: after each statement that changes them, so that a name tells them apart."""
         old, new = self.tables, read_tables(self._connection, exclude=self._exclude)
         gone = [table for name, table in old.items() if name not in new] if self._renaming else []
         for name, table in new.items():
-            # What keeps its place in the file has another name, or came into being where another one was.
+            # Under a new name it keeps its place in the file.
             known = old.get(name) or next((other for other in gone if other.file == table.file), None)
             new[name] = self._with_identities(table, known)
         self.tables = new
