@@ -46,6 +46,10 @@ test-integration: $(INSTALLED) ## verify the migrations and the commands on both
 test-chaos: $(INSTALLED) ## kill, race and starve migrations, and count what becomes of the database (docs/reliability.md)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: test-pgbouncer
+test-pgbouncer: $(INSTALLED) ## verify migrations through a real PgBouncer (Debian and Ubuntu: apt-get install pgbouncer)
+	$(PYTEST) tests/pgbouncer
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types; changes nothing
 	$(BIN)/ruff check

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,18 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None]) -> Engine:
     else:
         wanted = {"connect_timeout": db.connect_timeout, "application_name": "antarest-migration", **_KEEPALIVES}
         own = {key: value for key, value in wanted.items() if key not in url.query}
-        own["connection_factory"] = postgres_connection()
+        own["connection_factory"] = partial(_patient, max(db.migration_lock_timeout, db.connect_timeout))
         # Whatever the role's default is: who has waited for a lock must see what happened meanwhile.
         engine = create_engine(url, **shared, connect_args=own, isolation_level="READ COMMITTED")
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _patient(seconds: float, *arguments: Any) -> Any:
+    """A connection that waits so long for a pooler, which may have none to the server."""
+    connection = postgres_connection()(*arguments)
+    connection.patience = seconds
+    return connection
 
 
 def _prepare_sqlite(db: DbConfig) -> Callable[[sqlite3.Connection, object], None]:

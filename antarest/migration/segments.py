@@ -128,8 +128,15 @@ class Blocks:
                 raise
             finally:
                 set_watcher(self._connection, None)
+                self._reset_timeouts()
         self._guard.start()
         self._guard.begin(*self._running)
+
+    def _reset_timeouts(self) -> None:
+        """What the lock has unset for the block is for the block only: behind a pool others get the connection."""
+        with suppress(SQLAlchemyError):
+            for name in ("lock_timeout", "statement_timeout"):
+                self._connection.exec_driver_sql(f"RESET {name}")
 
 
 class _BlockWatcher:

@@ -18,6 +18,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from antarest.migration.answer import give_up_all
+
 _SERVED = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -40,7 +42,7 @@ class Signals:
     def __init__(self) -> None:
         self.received: int | None = None
         self._is_held = False
-        self._cancel: Callable[[], None] | None = None
+        self._cancel: Callable[[], None] = lambda: None
 
     def cancels(self, connection: Connection) -> None:
         """Cancel the statements of this connection, from now on."""
@@ -63,7 +65,8 @@ class Signals:
 
     def _serve(self, signum: int, _frame: object) -> None:
         self.received = signum
-        if not self._is_held:
+        # Within the driver, which waits for a connection, an exception has no place; one of its own comes anyway.
+        if not self._is_held and not give_up_all():
             raise Stopped(signum)
 
     def _listen(self, pipe: socket.socket, others: int) -> None:
@@ -72,7 +75,8 @@ class Signals:
             if others >= 0:
                 with suppress(OSError):
                     os.write(others, data)
-            if set(data) & set(_SERVED) and self._cancel and not self._is_held:
+            if set(data) & set(_SERVED) and not self._is_held:
+                give_up_all()
                 with suppress(Exception):  # The connection is gone: then there is nothing to cancel.
                     self._cancel()
 

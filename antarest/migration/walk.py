@@ -98,7 +98,8 @@ class _Follower:
             self._ledger.before(statement)
 
     def after(self, statement: str) -> None:
-        self._ledger.after(statement)
+        with suppress(NotAllowed):
+            self._ledger.after(statement)
 
     def on_commit(self) -> None:
         pass

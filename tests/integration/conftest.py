@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.config import normalise_url
 from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from tests.refusals import SECRET
 from tests.support import ROOT
 from tests.support_backups import Place, dumping_server
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
-from tests.support_roles import PASSWORD, Roles
+from tests.support_roles import Roles, owner_of, two_roles
 from tests.support_runs import Runner, Start
 
 Build = Callable[..., Database]
@@ -86,15 +86,16 @@ def _build(folder: Path, url: URL) -> Build:
 
 
 @pytest.fixture
+def login(postgres_database: URL) -> Iterator[URL]:
+    """A role with its database, whose password is easily misread."""
+    with owner_of(postgres_database, SECRET) as login:
+        yield login
+
+
+@pytest.fixture
 def roles(postgres_database: URL) -> Iterator[Roles]:
-    superuser = normalise_url(postgres_database)
-    names = [f"{kind}_{superuser.database}" for kind in ("owner", "application")]
-    roles = Roles(superuser, *(superuser.set(username=name, password=PASSWORD) for name in names))
-    roles.execute(superuser, *(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'" for name in names))
-    roles.execute(superuser, f"GRANT CREATE, USAGE ON SCHEMA public TO {names[0]} WITH GRANT OPTION")
-    yield roles
-    for name in names:  # the owner first: the rights that it gave depend on its own
-        roles.execute(superuser, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
+    with two_roles(postgres_database) as roles:
+        yield roles
 
 
 @pytest.fixture
