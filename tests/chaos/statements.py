@@ -66,9 +66,17 @@ def _counting_sqlite(connect: Any, counter: _Counter) -> Any:
     return wrapped
 
 
+class _Connection(extensions.connection):
+    """A class of Python's, whose connections can get another class."""
+
+
 def _counting_postgresql(connect: Any, counter: _Counter) -> Any:
     def wrapped(*arguments: Any, connection_factory: Any = None, **options: Any) -> Any:
-        factory = _counting_connection(connection_factory or extensions.connection, counter)
+        def factory(*dsn: Any, **how: Any) -> Any:
+            connection = (connection_factory or _Connection)(*dsn, **how)
+            connection.__class__ = _counting_connection(type(connection), counter)
+            return connection
+
         return connect(*arguments, connection_factory=factory, **options)
 
     return wrapped

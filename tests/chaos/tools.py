@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
-from argparse import Namespace
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -108,8 +109,8 @@ class PlainAlembic:
         ours = folder.with_name(f"{folder.name}-of-ours")
         history.write(ours)
         folder.mkdir(parents=True)
-        silent = Config(folder / "alembic.ini", cmd_opts=Namespace(quiet=True, x=None))
-        command.init(silent, str(folder / "alembic"))
+        with redirect_stdout(io.StringIO()):
+            command.init(Config(folder / "alembic.ini"), str(folder / "alembic"))
         shutil.copytree(ours / "alembic" / "versions", folder / "alembic" / "versions", dirs_exist_ok=True)
 
     def configure(self, project: Path, folder: Path, url: URL, **db: Any) -> None:  # noqa: ARG002 - see Tool

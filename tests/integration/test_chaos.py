@@ -20,7 +20,7 @@ from tests.chaos.trial import Outcome, Trial
 
 UPGRADE = PASSAGES[0]
 FAULT = {fault.name: fault for fault in FAULTS}
-SHORT = {"kill-statement": 6, "kill-random": 4, "starters-8": 1, "threads-4": 1}
+SHORT = {"kill-statement": 4, "kill-random": 2, "starters-8": 1, "threads-4": 1}
 
 
 @contextmanager
