@@ -9,6 +9,7 @@ cut off, starved and locked out. What is tested is looked at from outside only. 
     lab.py        the databases, cloned from filled ones, and what they must look like at each revision
     histories.py  the migrations: this project's own, and thirty heavy revisions (heavy.py)
     tools.py      how they are run: by our commands, or by Alembic with the env.py of its template
-    processes.py  the commands as processes; statements.py kills one at a statement; servers.py are servers that may die
-    __main__.py   arguments, table, exit code
+    processes.py  the commands as processes; statements.py kills one at a statement, threads.py is one with four threads
+    servers.py    PostgreSQL servers that may be stopped and replaced
+    program.py    arguments, table, exit code
 """

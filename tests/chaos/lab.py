@@ -47,10 +47,6 @@ class Subject:
     tool: Tool
     project: Path
 
-    def configure(self, url: URL | None = None, **db: Any) -> None:
-        """Name the database, or give it another URL; `db` are settings that only we have."""
-        self.tool.configure(self.project, self.folder, url or self.url, **db)
-
     def start(self, number: int = 0, *, to: str = "", **conditions: Any) -> Running:
         """Start the command that goes to the target of the passage, or to a revision.
 
@@ -152,7 +148,7 @@ class Lab:
         ):
             subject = Subject(passage, url, Path(name), self.tool, project)
             subject.folder.chmod(0o755)
-            subject.configure(**db)
+            self.tool.configure(project, subject.folder, url, **db)
             yield subject
 
     def undisturbed(self, passage: Passage, number: int = 0) -> Undisturbed:

@@ -57,6 +57,11 @@ class Line:
     outcome: Outcome
     seconds: float
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether something is not zero that should be; without a trial nothing is known to be."""
+        return not self.outcome.is_clean or not self.outcome.trials
+
     def __str__(self) -> str:
         """As the table has it."""
         counted = (self.outcome.trials, *self.outcome.faults.values())
@@ -111,7 +116,7 @@ def main(arguments: Sequence[str]) -> int:
                     lines.append(measure(fault, lab, **wishes, progress=progress))
                     progress("")
                     _say(options.json, str(lines[-1]))
-    failed = [line for line in lines if line.tool == OURS.name and not line.outcome.is_clean]
+    failed = [line for line in lines if line.tool == OURS.name and line.has_failed]
     if options.json:
         print(json.dumps({"environment": environment, "seed": options.seed, "lines": [asdict(line) for line in lines]}))
     else:

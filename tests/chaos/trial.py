@@ -97,11 +97,13 @@ class Trial:
         """A run that ended by itself has done what it was told and says so, or says why not, clearly."""
         if ended.code is None:
             self.blame("it did not end", unclear=1)
+        elif ended.code < 0:
+            self.blame(f"it ended by signal {-ended.code}", unclear=1)
         elif ended.code == 0:
             found = self._revisions()
             if found != (self.subject.passage.target,):
                 self.blame(f"it says that it succeeded, and the database is at {found}", unclear=1)
-        elif ended.code > 0 and not self.subject.tool.is_clear(ended.code, ended.said):
+        elif not self.subject.tool.is_clear(ended.code, ended.said):
             self.blame(f"exit code {ended.code}, without a clear error: {_end(ended.said)}", unclear=1)
 
     def judge_database(self) -> str:

@@ -117,6 +117,9 @@ def test_the_program_fails_when_something_is_not_zero(
         assert "1 line of ours not zero" in shown
         assert "a-fault, sqlite, antarest: what it was" in shown
 
+    monkeypatch.setattr(program, "FAULTS", [of(Outcome())])
+    assert program.main(["--engine=sqlite"]) == 1
+
 
 def test_what_the_peer_does_is_no_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def trials(lab: Lab, *_: object) -> Iterator[Callable[[], Outcome]]:

@@ -50,7 +50,7 @@ def threads(lab: Lab, trials: int | None, _random: Random) -> Iterator[Callable[
             ended = subject.start_threads().wait()
             if ended.code != 0:
                 trial.blame(f"exit code {ended.code}: {ended.said}", reruns=1)
-            if "Traceback" in ended.said or ended.code not in range(THREADS + 1):
+            if "Traceback" in ended.said or ended.code not in range(THREADS + 1):  # or it was ended by a signal
                 trial.blame("one of them failed without a clear error", unclear=1)
             return trial.complete()
 

@@ -7,6 +7,7 @@ after the kill before it, and the last one, which nothing disturbs, completes af
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -88,13 +89,13 @@ def _kill(trial: Trial, left: list[Kill]) -> bool:
     """Kill one run; returns whether the database is still at the start, as far as somebody looked."""
     kill = left.pop(0)
     ended = kill.strike(trial)
+    if ended.code == -signal.SIGKILL:
+        trial.count()
+        return not kill.looks or trial.judge_database() == trial.subject.passage.start
     trial.judge_words(ended)
-    if ended.code == 0:
-        if kill.repeats:
-            left.append(kill)
-        return False
-    trial.count()
-    return not kill.looks or trial.judge_database() == trial.subject.passage.start
+    if kill.repeats:
+        left.append(kill)
+    return False
 
 
 def _before_statement(number: int, statement: str, trial: Trial) -> Ended:

@@ -28,7 +28,7 @@ def cut(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], O
 def stopped(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], Outcome]]:
     """`pg_ctl stop -m immediate`, and a start."""
 
-    def all_trials(passages: Sequence[Passage]) -> Outcome:
+    def all_trials(passages: Sequence[Passage], random: Random) -> Outcome:
         with Home.open() as home:
             server = Server.create(home)
             server.start()
@@ -42,7 +42,7 @@ def stopped(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[
                 return sum((_struck(own, *one, strike, server.start) for one in each), Outcome())
 
     for half in (lab.passages[::2], lab.passages[1::2]):
-        yield partial(all_trials, half)
+        yield partial(all_trials, half, Random(random.random()))
 
 
 def replaced(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], Outcome]]:
