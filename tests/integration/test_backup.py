@@ -47,7 +47,7 @@ def test_an_upgrade_and_a_rollback_back_up_first(place: Place) -> None:
 
 
 def test_a_reset_backs_up_first(place: Place) -> None:
-    place.done("reset", f"--yes --allow-data-loss {'' if place.is_sqlite else '--backup'}")
+    place.done("reset", f"--yes --allow-data-loss --allow-production {'' if place.is_sqlite else '--backup'}")
 
     assert [backup["revisions"] for backup in place.listed()] == [[COUNTRY]]
 
