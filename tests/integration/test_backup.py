@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_an_upgrade_and_a_rollback_back_up_first(place: Place) -> None:
 
 
 def test_a_reset_backs_up_first(place: Place) -> None:
-    place.done("reset", f"--yes --allow-data-loss {'' if place.is_sqlite else '--backup'}")
+    place.done("reset", f"--yes --allow-data-loss --allow-production {'' if place.is_sqlite else '--backup'}")
 
     assert [backup["revisions"] for backup in place.listed()] == [[COUNTRY]]
 
@@ -165,17 +166,17 @@ while True:
 
 
 def test_a_dump_its_revision_and_its_rows_are_of_one_moment(postgres_place: Place) -> None:
-    """Somebody adds rows between the snapshot and the count."""
+    """Somebody adds a row between the snapshot and the count."""
     program = """
-place.backups._listener = lambda what, done, total: None
 from antarest.migration.backup import Backups
-added = []
-def listen(what, done, total):
-    if not added:
-        added.append(place.add("late"))
-backup = Backups(place.project, place.db, listen).make()
-assert added
-print(backup.contents.rows)
+from antarest.migration.move import Silence
+class Adder(Silence):
+    is_done = False
+    def working(self, what, done, total):
+        if not self.is_done:
+            self.is_done = True
+            place.add("late")
+print(dict(Backups(place.project, place.db, Adder()).make().contents.rows))
 """
     done = postgres_place.python(program)
 
@@ -263,32 +264,22 @@ def test_the_newest_one_is_kept_when_the_clock_goes_backwards(make_place: MakePl
     assert [backup["rows"] for backup in place.listed()] == [2]
 
 
-def test_backups_made_at_once_do_not_hurt_each_other(place: Place) -> None:
+def test_backups_made_at_once_do_not_hurt_each_other(make_place: MakePlace) -> None:
+    place = make_place(backups_kept=2)
     program = """
-import threading
-from concurrent.futures import ThreadPoolExecutor
-def one(number):
-    place.add(f"{sys.argv[1]} {number}")
-    return place.backups.make()
-for number in range(3):
-    one(number)
+first = int(sys.argv[1]) * 1000
+for number in range(first, first + 3):
+    place.here.execute(f"INSERT INTO country VALUES ({number}, 'new')")
+    place.backups.make()
 """
-    place.here.execute("CREATE TABLE filler (id INTEGER)", "INSERT INTO filler VALUES (1)")
-    ids = [f"INSERT INTO country VALUES ({number}, 'x')" for number in (100, 200, 300)]
-    place.here.execute(*ids)
-    start = program.replace('place.add(f"{sys.argv[1]} {number}")',
-        'place.here.execute(f"INSERT INTO country VALUES ({int(sys.argv[1]) * 1000 + number}, \'new\')")')  # fmt: skip
-    processes = [(number, start) for number in range(1, 4)]
-    from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda each: place.python(each[1], str(each[0])), processes))
+        results = list(pool.map(lambda number: place.python(program, str(number)), range(1, 4)))
 
     assert [(result.code, result.err) for result in results] == [(0, "")] * 3
     backups = place.listed()
-    assert len(backups) == 5
-    assert len(place.files) == 5
-    assert len({backup["path"] for backup in backups}) == 5
+    assert len(backups) == len({backup["path"] for backup in backups}) == len(place.files) == 2
+    assert max(backup["rows"] for backup in backups) == 10
     assert list(place.folder.glob(".unfinished*")) == []
 
 

@@ -43,7 +43,7 @@ class Backup:
 
     Attributes:
         path: its file.
-        time: when it was made, in UTC.
+        time: the moment that it is of, in UTC.
         size: its bytes.
         contents: what it holds; None where nobody has written it down.
         digest: what its bytes come to; empty where nobody has written it down.
@@ -149,7 +149,7 @@ class Folder:
             shutil.rmtree(work, ignore_errors=True)
             os.close(lock)
 
-    def keep(self, file: Path, contents: Contents, *, spare: Path | None = None) -> Backup:
+    def keep(self, file: Path, contents: Contents, made: datetime, *, spare: Path | None = None) -> Backup:
         """Give a backup that is written and verified its name, and delete the oldest ones beyond the number kept.
 
         A backup that differs in nothing from the newest one there is not kept twice: a service that starts, fails and
@@ -158,9 +158,9 @@ class Folder:
         Args:
             file: its file, in the folder that `unfinished` made.
             contents: what it holds.
+            made: of which moment it is.
             spare: a backup that must not be deleted, because it is in use.
         """
-        made = datetime.now(UTC)
         sync(file)
         known = Backup(file, made, file.stat().st_size, contents, digest(file))
         with self._locked():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -52,6 +53,7 @@ def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
         connection.execution_options(isolation_level="REPEATABLE READ")
         connection.execute(_UNDISTURBED)
         snapshot = connection.scalar(text("SELECT pg_export_snapshot()"))
+        made = datetime.now(UTC)
         with folder.unfinished(connection.scalar(_ESTIMATE) or 0) as work:
             file = work / f"backup{folder.suffix}"
             try:
@@ -62,7 +64,7 @@ def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
                 if is_connection_error(error):
                     raise
                 raise BackupFailed(_reason(error), database=redact_url(db.migration_url), folder=folder.path) from error
-            return folder.keep(file, held)
+            return folder.keep(file, held, made)
 
 
 def _reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -51,6 +52,7 @@ def make_from(
     source: sqlite3.Connection, folder: Folder, version_table: str, progress: Progress, *, spare: Path | None = None
 ) -> Backup:
     """As `make`, from a connection that is open already; `spare` is a backup in use, which must not be deleted."""
+    made = datetime.now(UTC)
     pages, page = (source.execute(f"PRAGMA page_{what}").fetchone()[0] for what in ("count", "size"))
     with folder.unfinished(pages * page) as work:
         file = work / f"backup{folder.suffix}"
@@ -60,7 +62,7 @@ def make_from(
         except (sqlite3.Error, BackupUnusable) as error:
             reason = error.reason if isinstance(error, BackupUnusable) else str(error)
             raise BackupFailed(reason, database=redact_url(folder.url), folder=folder.path) from error
-        return folder.keep(file, held, spare=spare)
+        return folder.keep(file, held, made, spare=spare)
 
 
 def write(source: sqlite3.Connection, file: Path, progress: Progress) -> None:
