@@ -73,6 +73,10 @@ def _environment(value: str, _folder: Path) -> str:
     return value.lower()
 
 
+def _path(value: str, folder: Path) -> Path:
+    return Path(os.path.abspath(folder / Path(_text(value, folder)).expanduser()))  # noqa: PTH100 - links stay links
+
+
 def _flag(value: str, _folder: Path) -> bool:
     if value.lower() not in _FLAGS:
         raise InvalidValue("true or false")
@@ -107,6 +111,10 @@ class DbConfig:
         pool_pre_ping: whether a connection is tried before it is used.
         connect_timeout: the seconds to wait for a PostgreSQL server.
         busy_timeout: the seconds to wait for another process that writes to an SQLite file.
+        backup: whether PostgreSQL too is backed up before an upgrade, a rollback or a reset; SQLite always is.
+        backup_folder: where backups lie; without it, beside the SQLite file, or in the user's data folder.
+        backups_kept: how many backups of the database are kept.
+        postgres_programs: the folder with the server's own pg_dump and pg_restore, where they are not found.
         migration_lock_timeout: the seconds that a migration waits for another one; `--lock-timeout` beats it.
         lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file, before
             it rolls back and lets those pass who queue behind it.
@@ -124,6 +132,10 @@ class DbConfig:
     pool_pre_ping: bool = field(default=True, metadata={"reader": _flag})
     connect_timeout: int = field(default=10, metadata={"reader": _number(1)})
     busy_timeout: int = field(default=10, metadata={"reader": _number(0, 3600)})
+    backup: bool = field(default=False, metadata={"reader": _flag})
+    backup_folder: Path | None = field(default=None, metadata={"reader": _path})
+    backups_kept: int = field(default=5, metadata={"reader": _number(1, 1000)})
+    postgres_programs: Path | None = field(default=None, metadata={"reader": _path})
     migration_lock_timeout: int = field(default=60, metadata={"reader": _seconds})
     lock_timeout: int = field(default=5, metadata={"reader": _number(1, 3600)})
     lock_retries: int = field(default=5, metadata={"reader": _number(0, 1000)})

@@ -7,17 +7,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from antarest.core.errors import Hint, UsageError
-from antarest.migration.cli import FLAGS, VERBS, print_error, run
-
-_TEXTS = {
-    "config": "PATH",
-    "project": "PATH",
-    "to": "REV",
-    "steps": "N",
-    "message": "TEXT",
-    "head": "REV",
-    "lock_timeout": "SECONDS",
-}
+from antarest.migration.cli import VERBS, print_error, run
+from antarest.migration.flags import FLAGS, TEXTS, spelled
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,11 +28,11 @@ def _parser() -> argparse.ArgumentParser:
         summary = (verb.call.__doc__ or "").partition("\n")[0]
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         for flag in (*verb.flags, "config", "project", "debug"):
-            option = f"--{flag.replace('_', '-')}"
-            if flag in _TEXTS:
-                sub.add_argument(option, metavar=_TEXTS[flag], default=None, help=FLAGS[flag])
+            option = spelled(flag)
+            if flag in TEXTS:
+                sub.add_argument(option, dest=flag, metavar=TEXTS[flag], default=None, help=FLAGS[flag])
             else:
-                sub.add_argument(option, action="store_true", help=FLAGS[flag])
+                sub.add_argument(option, dest=flag, action="store_true", help=FLAGS[flag])
     return parser
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -23,30 +22,15 @@ from antarest.core.errors import (
     UsageError,
 )
 from antarest.core.persistence import redact
-from antarest.migration import invoke_flags, report, rollback_script
+from antarest.migration import backup_verbs, invoke_flags, report, rollback_script
 from antarest.migration.errors import CheckFailed, ResetNotConfirmed, UnexpectedFailure
+from antarest.migration.flags import FLAGS, HIDDEN, spelled
 from antarest.migration.history import HEAD
 from antarest.migration.project import Project
 from antarest.migration.questions import HOW_FAR, agree, ask, positive
 from antarest.migration.workflow import MigrationWorkflow
 
-HIDDEN = argparse.SUPPRESS
-FLAGS = {
-    "config": "the configuration file (default: $ANTAREST_CONF, else application.yaml)",
-    "debug": "show the traceback of an error",
-    "project": "the alembic.ini to work on (default: the one here)",
-    "to": "the revision to go to: an id, the beginning of one, head or base",
-    "steps": "how many revisions to go back (default: 1)",
-    "dry_run": "show what would be done, and change nothing",
-    "yes": "answer questions with yes; this never permits a loss of data",
-    "allow_data_loss": "agree to the losses that the plan names",
-    "allow_production": "also where the server is not on this host or the configuration says production",
-    "message": "what the revision is for; its words become the name of the file",
-    "empty": "write an empty revision, for changes by hand",
-    "lock_timeout": "how many seconds to wait for another run on the same database (default: 60)",
-    "json": "print JSON, for machines",
-    "head": HIDDEN,  # rollback.sh says which head it was made for
-}
+__all__ = ["FLAGS", "HIDDEN", "VERBS", "Session", "Verb", "print_error", "refuse_misplaced", "run"]
 
 
 @dataclass(frozen=True)
@@ -60,10 +44,13 @@ class Verb:
 class Session:
     """What a command works with, made when it is first needed."""
 
-    def __init__(self, config: str | None, project: str | None, lock_timeout: str | None = None) -> None:
+    def __init__(
+        self, config: str | None, project: str | None, lock_timeout: str | None = None, *, backup: bool = False
+    ) -> None:
         self._config_path = config
         self._project_path = project
         self._lock_timeout = lock_timeout
+        self._backup = backup
         self.progress = report.Progress(sys.stdout)
 
     @cached_property
@@ -75,7 +62,8 @@ class Session:
     def config(self) -> Config:
         """The configuration."""
         config = load_config(self._config_path)
-        return replace(config, db=with_lock_timeout(config.db, self._lock_timeout, "--lock-timeout"))
+        db = with_lock_timeout(config.db, self._lock_timeout, "--lock-timeout")
+        return replace(config, db=replace(db, backup=db.backup or self._backup))
 
     @cached_property
     def workflow(self) -> MigrationWorkflow:
@@ -222,9 +210,12 @@ def write_rollback_script(session: Session) -> int:
 
 
 VERBS = {
-    "upgrade": Verb(upgrade, ("to", "dry_run", "lock_timeout")),
-    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "lock_timeout", "head")),
-    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production", "lock_timeout")),
+    "upgrade": Verb(upgrade, ("to", "dry_run", "backup", "lock_timeout")),
+    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "backup", "lock_timeout", "head")),
+    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production", "backup", "lock_timeout")),
+    "backup": Verb(backup_verbs.backup),
+    "backups": Verb(backup_verbs.backups, ("json",)),
+    "restore": Verb(backup_verbs.restore, ("from_", "yes", "allow_data_loss", "end_sessions", "lock_timeout")),
     "status": Verb(status, ("json",)),
     "history": Verb(history),
     "revision": Verb(revision, ("message", "empty")),
@@ -243,6 +234,7 @@ def run(
     config: str | None = None,
     project: str | None = None,
     lock_timeout: str | None = None,
+    backup: bool = False,
     debug: bool = False,
     **options: Any,
 ) -> int:
@@ -251,7 +243,7 @@ def run(
     Returns:
         The exit code.
     """
-    session = Session(config, project, lock_timeout)
+    session = Session(config, project, lock_timeout, backup=backup)
     try:
         _refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(session, **options)
@@ -270,9 +262,8 @@ def _refuse_empty(options: Mapping[str, object], verb: str) -> None:
     """Refuse `--to=$UNSET`: what was meant is not what leaving the flag out would do."""
     for name, value in options.items():
         if value == "":
-            flag = f"--{name.replace('_', '-')}"
             raise UsageError(
-                f"{flag} has no value", hints=[Hint("Give it one, or leave it out", f"inv db.{verb} --help")]
+                f"{spelled(name)} has no value", hints=[Hint("Give it one, or leave it out", f"inv db.{verb} --help")]
             )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from antarest.core.config import DbConfig
 from antarest.core.persistence import translate_errors
+from antarest.core.urls import is_memory
 from antarest.migration.watch import SqliteConnection, postgres_connection
 
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # a server that is gone
@@ -36,6 +38,7 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
         DatabaseError: the database cannot be reached.
     """
     db = db if isinstance(db, DbConfig) else DbConfig(db)
+    _create_file(db.migration_url)
     engine = _engine(db, begin or _begin("BEGIN IMMEDIATE"))
     # Not the connecting alone: SQLite opens the file, and meets another writer, when the transaction begins.
     with translate_errors(db.migration_url), engine.connect() as connection:
@@ -66,6 +69,23 @@ def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
     quoted = connection.dialect.identifier_preparer.quote(version_table)
     rows = connection.execute(text(f"SELECT version_num FROM {quoted}"))
     return tuple(sorted(row[0] for row in rows))
+
+
+def engine_version(connection: Connection) -> str:
+    """The engine of a database and its version, such as `PostgreSQL 15.18`."""
+    names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
+    return f"{names.get(connection.dialect.name, connection.dialect.name)} {version}"
+
+
+def _create_file(url: URL) -> None:
+    """Create a missing SQLite file for its owner alone, before there is anything to read in it.
+
+    SQLite gives the files that it puts beside it the same rights.
+    """
+    if url.get_backend_name() == "sqlite" and not is_memory(url):
+        with suppress(OSError):  # It exists, or the driver has the better words for what is wrong.
+            os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _is_absent(file: Path) -> bool:

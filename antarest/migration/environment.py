@@ -2,7 +2,7 @@
 
 `alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all come through `run()`.
 The workflow hands its wishes over in a `Move`; for plain `alembic` one is made from the configuration file and the `-x`
-options (`-x config=PATH`, `-x allow-data-loss`, `-x lock-timeout=SECONDS`).
+options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x lock-timeout=SECONDS`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging.config
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from alembic.script import write_hooks
@@ -19,7 +20,7 @@ from alembic.script import write_hooks
 from antarest.core.config import load_config, with_lock_timeout
 from antarest.core.errors import EXIT_INTERRUPTED, AntarestError
 from antarest.core.urls import is_memory
-from antarest.migration import authoring, report, rollback_script, walk
+from antarest.migration import authoring, backup, report, rollback_script, walk
 from antarest.migration.connection import looking, moving, read_current
 from antarest.migration.errors import InMemoryDatabase, SqlNotSupported, UnknownRevision
 from antarest.migration.lock import in_this_process, one_writer
@@ -60,11 +61,24 @@ def _dispatch(context: Any, project: Project, get_move: Callable[[], Move]) -> N
     elif context.is_offline_mode():
         _write_sql(context, get_move())
     elif (command := options["fn"].__name__) in ("upgrade", "downgrade"):
-        carry_out(context, get_move(), options["fn"], options.get("destination_rev"))
+        move = get_move()
+        with _naming_backup(move):
+            carry_out(context, move, options["fn"], options.get("destination_rev"))
     elif command in ("do_stamp", "do_ensure_version"):
         _stamp(context, get_move())
     elif command != "nothing":  # That is `alembic merge`, which needs our write hook only.
         _read(context, get_move())
+
+
+@contextmanager
+def _naming_backup(move: Move) -> Iterator[None]:
+    """Whatever fails after a backup was made says where it is."""
+    try:
+        yield
+    except AntarestError as error:
+        if move.backup:
+            error.details["backup"] = str(move.backup)
+        raise
 
 
 # ---- everything else that Alembic does
@@ -165,11 +179,13 @@ def _plain_move(context: Any, project: Project) -> Move:
     arguments = context.get_x_argument() if context.config.cmd_opts else []
     named = dict(argument.partition("=")[::2] for argument in arguments)
     config = load_config(named.get("config"))
+    db = with_lock_timeout(config.db, named.get("lock-timeout"), "-x lock-timeout")
     move = Move(
         project=project,
-        db=with_lock_timeout(config.db, named.get("lock-timeout"), "-x lock-timeout"),
+        db=replace(db, backup=db.backup or "backup" in named),
         listener=_LogListener(),
         agreement=Agreement(everything="allow-data-loss" in named),
+        before_change=backup.before_change,
     )
     log.info("Database %s, configuration %s", move.database, config.source)
     return move

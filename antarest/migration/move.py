@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -29,6 +30,9 @@ class Listener(Protocol):
     def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
         """A revision has ended; nothing is committed yet."""
 
+    def working(self, what: str, done: int, total: int) -> None:
+        """Something long goes on, such as a backup: so much of it is done; `total` is 0 where nobody knows it."""
+
     def note(self, text: str) -> None:
         """Something else that the user should know."""
 
@@ -40,6 +44,9 @@ class Silence:
         """Do nothing."""
 
     def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
+        """Do nothing."""
+
+    def working(self, what: str, done: int, total: int) -> None:
         """Do nothing."""
 
     def note(self, text: str) -> None:
@@ -57,6 +64,7 @@ class Move:
         agreement: what a person agreed to lose, when it goes down.
         before_change: called once with this move when it would change something: the lock is held, and nothing is
             written yet (a backup is made there). What it raises ends the run.
+        backup: the backup that was made before it changed anything.
         prepare: what to do inside the transaction before the first revision (a reset drops the objects there).
         before: the revisions that the database was at.
         after: the revisions that it is at now, as far as it was committed.
@@ -74,6 +82,7 @@ class Move:
     listener: Listener = field(default_factory=Silence)
     agreement: Agreement = field(default_factory=Agreement)
     before_change: Callable[[Move], None] | None = None
+    backup: Path | None = None
     prepare: Callable[[Connection], None] | None = None
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()

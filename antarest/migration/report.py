@@ -29,6 +29,7 @@ INTERRUPTED = """\
 interrupted: a run that was not committed was rolled back
   See where the database is:   inv db.status
 """
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _ARROWS: dict[Direction, str] = {"upgrade": "up  ", "downgrade": "down"}
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
@@ -88,7 +89,7 @@ def status(status: Status, source: str, head_message: str) -> str:
     """`db.status`, for people."""
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
-    pending = f"{len(status.pending)}: {_some(status.pending)}" if status.pending else "none"
+    pending = f"{len(status.pending)}: {some(status.pending)}" if status.pending else "none"
     applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
     if status.unknown:  # Counted from base, they would alarm: nobody here knows what that revision has applied.
         pending, applied = "not known from here", ""
@@ -174,6 +175,14 @@ def move(move: Move, verb: str) -> str:
     return f"{verb}: {done}; the database is at {position(move.after)}"
 
 
+def size(number: int) -> str:
+    """A number of bytes, such as `1.2 MB`."""
+    value, unit = float(number), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what the next unit is
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f} {_UNITS[unit]}" if unit and value < 100 else f"{value:.0f} {_UNITS[unit]}"  # noqa: PLR2004
+
+
 def reset_plan(plan: ResetPlan) -> str:
     """A reset before it runs."""
     filled = {table: rows for table, rows in plan.rows.items() if rows}
@@ -217,7 +226,8 @@ def findings(found: Sequence[Finding]) -> str:
     return "\n".join(f"{finding.check}: {finding.fact}\n    {finding.command}" for finding in found)
 
 
-def _some(ids: Sequence[str], shown: int = 3) -> str:
+def some(ids: Sequence[str], shown: int = 3) -> str:
+    """The first few of them, and how many more there are."""
     return ", ".join(ids[:shown]) + (f" and {len(ids) - shown} more" if len(ids) > shown else "")
 
 
@@ -234,6 +244,7 @@ class Progress:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._clock: _Clock | None = None
+        self._is_passing = False
 
     def started(self, revision: Revision, direction: Direction) -> None:
         """Show the revision on a terminal; a pipe hears of it when it has ended."""
@@ -250,15 +261,25 @@ class Progress:
         arrow = style(_ARROWS[direction], "dim", self._stream)
         self._write(f"{start}  {arrow} {seconds:7.2f} s  {revision_line(revision)}\n")
 
+    def working(self, what: str, done: int, total: int) -> None:
+        """Show on a terminal how far something long is; the next line takes its place."""
+        if self._stream.isatty():
+            shown = f"{100 * done // total:>3} %" if total else size(done)
+            self._write(f"\r\x1b[K{what:<14} {shown}")
+            self._is_passing = True
+
     def note(self, text: str) -> None:
         """Print the note on a line of its own."""
         self.stop()
         self._write(f"{text}\n")
 
     def stop(self) -> None:
-        """End the line of a revision that did not finish: what comes next begins on its own."""
+        """End the line of a revision that did not finish, or clear a passing one: what comes next has its own."""
+        is_passing, self._is_passing = self._is_passing, False
         if self._stop_clock():
             self._write("\n")
+        elif is_passing:
+            self._write("\r\x1b[K")
 
     def _stop_clock(self) -> bool:
         """Stop the time of the line that is shown, if there is one."""

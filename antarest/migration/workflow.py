@@ -16,7 +16,7 @@ from antarest.core.errors import NOTHING_CHANGED
 from antarest.core.persistence import redact_url
 from antarest.core.urls import is_memory
 from antarest.migration import rollback_script
-from antarest.migration.connection import looking, read_current
+from antarest.migration.connection import engine_version, looking, read_current
 from antarest.migration.errors import InMemoryDatabase, LossNotDeclared, ResetRefused, UnknownRevision
 from antarest.migration.history import HEAD, Revision
 from antarest.migration.loss import Agreement
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     # What moves a database needs Alembic; what only looks at one should not wait for it.
     from sqlalchemy import Connection
 
+    from antarest.migration.backup import Backups
     from antarest.migration.move import Listener, Move
     from antarest.migration.plan import RollbackPlan
     from antarest.migration.reset import ResetPlan
@@ -118,6 +119,14 @@ class MigrationWorkflow:
         """The database as it may be shown."""
         return redact_url(self.db.migration_url)
 
+    @property
+    def backups(self) -> Backups:
+        """Its backups: to list, to make and to restore them."""
+        from antarest.migration.backup import Backups
+
+        self._refuse_memory()
+        return Backups(self.project, self.db, self.listener)
+
     # ---- looking
 
     def current(self) -> tuple[str, ...]:
@@ -139,7 +148,7 @@ class MigrationWorkflow:
         history = self.project.history
         with self._looking() as connection:
             current = read_current(connection, self.project.version_table)
-            engine = _engine_version(connection)
+            engine = engine_version(connection)
             missing = self._missing_grants(connection) if current else []
         return Status(
             engine=engine,
@@ -302,9 +311,11 @@ class MigrationWorkflow:
         return move
 
     def _move(self, **wishes: Any) -> Move:
+        from antarest.migration.backup import before_change
         from antarest.migration.move import Move, Silence
 
-        return Move(self.project, self.db, listener=self.listener or Silence(), **wishes)
+        listener = self.listener or Silence()
+        return Move(self.project, self.db, listener=listener, before_change=before_change, **wishes)
 
     @contextmanager
     def _looking(self) -> Iterator[Connection]:
@@ -333,9 +344,3 @@ class MigrationWorkflow:
         from antarest.migration import grants
 
         return grants.missing_grants(connection, self.project.metadata(), role, self.project.version_table)
-
-
-def _engine_version(connection: Connection) -> str:
-    names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-    version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-    return f"{names.get(connection.dialect.name, connection.dialect.name)} {version}"

@@ -10,13 +10,51 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
 from tests.refusals import SECRET
 from tests.support import ROOT
+from tests.support_backups import Place, dumping_server
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 from tests.support_roles import Roles, owner_of, two_roles
 from tests.support_runs import Runner, Start
 
 Build = Callable[..., Database]
+MakePlace = Callable[..., Place]
+
+
+@pytest.fixture(scope="session")
+def dumpable(postgres: PostgresServer) -> Iterator[tuple[PostgresServer, Path]]:
+    """A PostgreSQL server, and the folder with pg_dump of its version."""
+    with dumping_server(postgres) as found:
+        yield found
+
+
+@pytest.fixture
+def make_place(tmp_path: Path, engine_name: EngineName, dumpable: tuple[PostgresServer, Path]) -> Iterator[MakePlace]:
+    """A place with one row, on each engine in turn: `make_place(**settings)`."""
+    server, programs = dumpable
+    with scratch_database(engine_name, server) as url:
+        yield lambda **settings: Place.create(tmp_path, url, programs, **settings)
+
+
+@pytest.fixture
+def place(make_place: MakePlace) -> Place:
+    """A place with one row, on each engine in turn."""
+    return make_place()
+
+
+@pytest.fixture
+def sqlite_place(tmp_path: Path, sqlite_database: URL) -> Place:
+    """A place on SQLite."""
+    return Place.create(tmp_path, sqlite_database, None)
+
+
+@pytest.fixture
+def postgres_place(tmp_path: Path, dumpable: tuple[PostgresServer, Path]) -> Iterator[Place]:
+    """A place on PostgreSQL."""
+    server, programs = dumpable
+    with scratch_database("postgresql", server) as url:
+        yield Place.create(tmp_path, url, programs)
 
 
 @pytest.fixture

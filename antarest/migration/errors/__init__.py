@@ -2,9 +2,22 @@
 
 Codes: `db.E2xx` the revision graph and its files (`graph`), `db.E402` and above what others hold (`lock`), `db.E5xx`
 data that would be lost and `db.E6xx` a run that failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx`
-the checks (`refusal`). `config.E...`, `db.E3xx` and `db.E401` live in `antarest.core.errors`.
+the checks (`refusal`), `db.E9xx` backups and restores (`backup`). `config.E...`, `db.E3xx` and `db.E401` live in
+`antarest.core.errors`.
 """
 
+from antarest.migration.errors.backup import (
+    BackupFailed,
+    BackupNotFound,
+    BackupUnusable,
+    DatabaseChanged,
+    DatabaseInUse,
+    NoSpace,
+    ProgramsMissing,
+    RestoreFailed,
+    RestoreNotAllowed,
+    RestoreNotConfirmed,
+)
 from antarest.migration.errors.base import (
     MigrationError,
 )
@@ -52,7 +65,12 @@ __all__ = [
     "AlembicRefused",
     "AmbiguousRevision",
     "AutocommitNotAsked",
+    "BackupFailed",
+    "BackupNotFound",
+    "BackupUnusable",
     "CheckFailed",
+    "DatabaseChanged",
+    "DatabaseInUse",
     "DuplicateRevision",
     "ForeignKeysViolated",
     "InMemoryDatabase",
@@ -67,14 +85,19 @@ __all__ = [
     "MigrationLocked",
     "MissingPredecessor",
     "MultipleHeads",
+    "NoSpace",
     "NotConfirmed",
     "NotRecorded",
     "ObjectLocked",
     "OutOfReach",
+    "ProgramsMissing",
     "ProjectNotFound",
     "RebuildLoses",
     "ResetNotConfirmed",
     "ResetRefused",
+    "RestoreFailed",
+    "RestoreNotAllowed",
+    "RestoreNotConfirmed",
     "RevisionCycle",
     "RevisionFailed",
     "RevisionNotFound",

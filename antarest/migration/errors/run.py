@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from antarest.migration.loss import Loss
     from antarest.migration.rebuild import Missing
 
-_SHOWN = 3  # An error has at most nine lines.
+_SHOWN = 2  # An error has at most nine lines, and one of them may name the backup.
 _STATUS = Hint("See where the database is", "inv db.status")
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 

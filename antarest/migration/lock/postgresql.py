@@ -94,6 +94,11 @@ class PostgresWriter:
                 with suppress(DBAPIError):  # It may be lost; then the server has freed the lock itself.
                     connection.rollback()
 
+    @property
+    def pid(self) -> int:
+        """The session that holds the first lock."""
+        return int(self._connection.scalar(text("SELECT pg_backend_pid()")))
+
     def begin(self, connection: Connection) -> None:
         """Take the second lock in a transaction that changes something, and bound what it waits for.
 

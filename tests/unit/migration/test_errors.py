@@ -101,6 +101,21 @@ EXAMPLES = [
         "the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."
     ),
     errors.LockLost(DATABASE),
+    errors.BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
+    errors.NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
+    errors.ProgramsMissing(15, IDS, database=DATABASE),
+    errors.BackupNotFound("antarest.dump", database=DATABASE, folder=FOLDER),
+    errors.BackupUnusable(FILE, "it is damaged"),
+    errors.RestoreNotConfirmed(FILE, IDS, DATABASE),
+    errors.RestoreNotAllowed(
+        ["it may not create databases", "the database belongs to root"],
+        "antarest",
+        database=DATABASE,
+        hints=[Hint("As a superuser", "psql '--command=ALTER ROLE antarest CREATEDB'")] * 2,
+    ),
+    errors.DatabaseInUse(IDS, database=DATABASE, hints=[Hint("End them", "inv db.restore --end-sessions")]),
+    errors.RestoreFailed("pg_restore: error: no", database=DATABASE, backup=FILE),
+    errors.DatabaseChanged("it is at another revision", database=DATABASE),
     errors.ProjectNotFound(FOLDER / "alembic.ini"),
     errors.InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", [Hint("Mend it", "inv db.history")]),
     errors.UnknownRevision("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
@@ -184,6 +199,15 @@ def test_an_error_fits_the_shape(error: AntarestError) -> None:
     assert shown.details == error.details
 
 
+@pytest.mark.parametrize(
+    "error", [each for each in EXAMPLES if each.code[:5] in {"db.E5", "db.E6"}], ids=lambda error: type(error).__name__
+)
+def test_an_error_of_a_run_has_room_to_name_the_backup(error: AntarestError) -> None:
+    lines = render_error(error).splitlines()
+
+    assert len(lines) < 9 or isinstance(error, errors.UnexpectedFailure)
+
+
 @each_example
 def test_an_error_shows_no_password(error: AntarestError) -> None:
     assert SECRET[:6] not in render_error(error) + render_error_json(error) + str(error) + repr(error)
@@ -198,7 +222,7 @@ def test_a_code_tells_what_an_error_is_about(error: AntarestError) -> None:
         assert family in {"config", "usage"}
         assert error.exit_code == EXIT_USAGE
     elif isinstance(error, MigrationError):
-        assert (family, number[0] in "25678") == ("db", True)
+        assert (family, number[0] in "256789") == ("db", True)
         stopped = isinstance(error, errors.RunInterrupted | errors.RunTerminated)
         assert stopped or error.exit_code in {EXIT_FAILED, EXIT_USAGE}
     else:

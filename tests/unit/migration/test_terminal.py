@@ -72,6 +72,39 @@ def test_progress_on_a_terminal_shows_what_runs_and_ends_its_line(monkeypatch: p
     )
 
 
+def test_something_long_is_a_passing_line_on_a_terminal_and_nothing_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = {}
+    for stream in (Terminal(), io.StringIO()):
+        progress = report.Progress(stream)
+        progress.working("backup", 1, 4)
+        progress.working("backup", 3_200_000, 0)
+        progress.note("backup         /srv/a.sqlite (3.2 MB)")
+        progress.stop()
+        shown[stream.isatty()] = stream.getvalue()
+
+    passing = "\r\x1b[Kbackup          25 %\r\x1b[Kbackup         3.2 MB\r\x1b[K"
+    assert shown == {
+        True: f"{passing}backup         /srv/a.sqlite (3.2 MB)\n",
+        False: "backup         /srv/a.sqlite (3.2 MB)\n",
+    }
+
+
+SIZES = [
+    (0, "0 bytes"),
+    (999, "999 bytes"),
+    (1000, "1.0 kB"),
+    (123_456, "123 kB"),
+    (5.3e6, "5.3 MB"),
+    (2e15, "2000 TB"),
+]
+
+
+@pytest.mark.parametrize(("number", "shown"), SIZES)
+def test_sizes(number: int, shown: str) -> None:
+    assert report.size(number) == shown
+
+
 def test_progress_on_a_terminal_shows_the_time_that_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(report.Progress, "_EVERY", 0.001)
