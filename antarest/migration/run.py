@@ -234,7 +234,8 @@ class _Run:
         judge(move, guard.losses)
         compare_foreign_keys(move, violations, foreign_key_violations(connection))
         grant(move, connection)
-        self._goal = tuple(sorted(self._context.get_context().get_current_heads()))
+        if not self._steps:
+            self._goal = self._heads()
 
     def _walk(self, segment: list[Any], context: Any, guard: LossGuard) -> Iterator[Any]:
         """Hand the steps to Alembic one by one; what follows a `yield` happens when Alembic has run the step."""
@@ -258,6 +259,7 @@ class _Run:
                 with guard.unwatched():
                     self._rebuilds.begin()
             yield step
+            self._goal = self._heads()  # As Alembic left it, before anything that waits for the commit runs.
             guard.end(revision, direction)
             if self._rebuilds:
                 with guard.unwatched():
@@ -268,6 +270,9 @@ class _Run:
             self._steps.append((revision, direction, seconds))
             move.running = None
             move.listener.finished(revision, direction, seconds)
+
+    def _heads(self) -> tuple[str, ...]:
+        return tuple(sorted(self._context.get_context().get_current_heads()))
 
     def _leave(self, guard: LossGuard) -> None:
         """A revision is about to leave its transaction, which is committed there."""
