@@ -40,14 +40,14 @@ class Kill:
 
 
 def before_each_statement(lab: Lab, trials: int | None, _random: Random) -> Iterator[Callable[[], Outcome]]:
-    """Kill before each statement that writes, and after the last one; `trials`: so many of them, spread evenly.
+    """Kill before each statement that writes, and before the one after the last; `trials`: so many, spread evenly.
 
     A statement that only reads leaves the database as it finds it: before it is after the one before it.
     """
     for passage in lab.passages:
         statements = lab.undisturbed(passage).statements
         writes = [number for number, each in enumerate(statements, start=1) if not _READS.match(each)]
-        places = [*writes, writes[-1] + 1]
+        places = [*writes, *([writes[-1] + 1] if writes[-1] < len(statements) else [])]
         if trials:
             places = places[:: max(1, len(places) * len(lab.passages) // trials)]
         kills = [Kill(partial(_before_statement, number, statements[number - 1])) for number in places]
