@@ -15,7 +15,7 @@ COMPILE = $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-ur
 
 .PHONY: help
 help: ## show this text
-	@echo "usage: make TARGET [PYTHON=python3.13] [VENV=folder] [ARGS=\"arguments for pytest\"]"
+	@echo "usage: make TARGET [PYTHON=python3.13] [VENV=folder] [ARGS=\"arguments for the tests\"]"
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  %-18s%s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,14 @@ test-browser: $(INSTALLED) ## use the desktop pages in a Chromium (Debian: apt-g
 .PHONY: test-docker
 test-docker: $(INSTALLED) ## build the image and run docker-compose.yml, in the local engine
 	$(BIN)/python -m pytest $(ARGS) tests/docker
+
+.PHONY: test-chaos
+test-chaos: $(INSTALLED) ## kill, race and starve migrations, and count what becomes of the database (docs/reliability.md)
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+.PHONY: test-pgbouncer
+test-pgbouncer: $(INSTALLED) ## verify migrations through a real PgBouncer (Debian and Ubuntu: apt-get install pgbouncer)
+	$(PYTEST) tests/pgbouncer
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types; changes nothing

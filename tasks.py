@@ -35,10 +35,17 @@ def _command(verb: str) -> Callable[[Callable[..., None]], Task[Any]]:
 
 @_command("upgrade")
 def upgrade(
-    _: Context, to: str | None = None, dry_run: bool = False, config: str | None = None, debug: bool = False
+    _: Context,
+    to: str | None = None,
+    dry_run: bool = False,
+    backup: bool = False,
+    lock_timeout: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
 ) -> None:
     """Upgrade the database to head, or to a revision."""
-    _run("upgrade", to=to, dry_run=dry_run, config=config, debug=debug)
+    flags = {"dry_run": dry_run, "backup": backup, "lock_timeout": lock_timeout}
+    _run("upgrade", to=to, **flags, config=config, debug=debug)
 
 
 @_command("rollback")
@@ -49,12 +56,14 @@ def rollback(
     dry_run: bool = False,
     yes: bool = False,
     allow_data_loss: bool = False,
+    backup: bool = False,
+    lock_timeout: str | None = None,
     config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
-    flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss}
-    _run("rollback", steps=steps, to=to, **flags, config=config, debug=debug)
+    flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss, "backup": backup}
+    _run("rollback", steps=steps, to=to, **flags, lock_timeout=lock_timeout, config=config, debug=debug)
 
 
 @_command("reset")
@@ -63,12 +72,42 @@ def reset(
     yes: bool = False,
     allow_data_loss: bool = False,
     allow_production: bool = False,
+    backup: bool = False,
+    lock_timeout: str | None = None,
     config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Drop the objects of the history and migrate to head again (development)."""
-    flags = {"yes": yes, "allow_data_loss": allow_data_loss, "allow_production": allow_production}
-    _run("reset", **flags, config=config, debug=debug)
+    flags = {"yes": yes, "allow_data_loss": allow_data_loss, "allow_production": allow_production, "backup": backup}
+    _run("reset", **flags, lock_timeout=lock_timeout, config=config, debug=debug)
+
+
+@_command("backup")
+def backup(_: Context, config: str | None = None, debug: bool = False) -> None:
+    """Back the database up, and verify the backup."""
+    _run("backup", config=config, debug=debug)
+
+
+@_command("backups")
+def backups(_: Context, json: bool = False, config: str | None = None, debug: bool = False) -> None:
+    """List the backups of the database, newest first: when, how large, which revision, how many rows."""
+    _run("backups", json=json, config=config, debug=debug)
+
+
+@_command("restore")
+def restore(
+    _: Context,
+    from_: str | None = None,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    end_sessions: bool = False,
+    lock_timeout: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
+) -> None:
+    """Restore a backup: show first what that would lose, and keep what it replaces."""
+    flags = {"yes": yes, "allow_data_loss": allow_data_loss, "end_sessions": end_sessions}
+    _run("restore", from_=from_, **flags, lock_timeout=lock_timeout, config=config, debug=debug)
 
 
 @_command("status")
@@ -130,6 +169,8 @@ def seed(
 namespace = Collection()
 namespace.add_collection(
     Collection(
-        _NAMESPACE, upgrade, rollback, reset, status, history, revision, check, grant, rollback_script, diagram, seed
+        _NAMESPACE,
+        *(upgrade, rollback, reset, backup, backups, restore),
+        *(status, history, revision, check, grant, rollback_script, diagram, seed),
     )
 )

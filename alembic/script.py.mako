@@ -14,6 +14,7 @@ Create Date: ${create_date}
 # Rules: import only op and sa, never antarest (the models change, this file must not). Move data with set-based SQL
 # that both engines have, not with loops over rows. Alter tables through op.batch_alter_table: SQLite rebuilds them.
 # What is lost is declared in `lossy` ("table" or "table.column", with the reason), what is kept elsewhere in `moves`.
+# All revisions of a run are one transaction; a line transaction = "own" or "none" asks for a boundary.
 
 import sqlalchemy as sa
 from alembic import op

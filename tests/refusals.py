@@ -21,7 +21,7 @@ from antarest.migration.__main__ import _parser
 from tests.support import ROOT, Result
 
 SECRET = "s3cr3t%@:/x"  # a password that each layer could misread, or show in a spelling of its own
-_MARK = "s3cr3t"  # what every spelling of it begins with
+MARK = "s3cr3t"  # what every spelling of it begins with
 _MOST_LINES = 9
 _SAYS_IT_ALL = {"config.E108"}  # "db.pool_size: must be a whole number": the fact is what to write
 
@@ -32,7 +32,7 @@ _LAUNCHERS = {
 _MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 _REQUEST = re.compile(r"GET (/\S*)")
 _PROGRAMS = {"git", "kill", "ls", "export", "pip", "psql", "pg_isready", "createdb", "createuser", "sqlite3"}
-_FILE_LINE = re.compile(r"[\w.]+: \S.*|(\[\w+\] )?\w+ = \S.*|GRANT .*;|\$\{\w+\}")
+_FILE_LINE = re.compile(r"[\w.]+: \S.*|(\[\w+\] )?\w+ = \S.*|GRANT .*;|(op|batch)\.\w+\(.+\)|\$\{\w+\}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Refusal:
 def refusal(result: Result, code: str, exit_code: int) -> Refusal:
     """The error that a command ended with, after everything that must hold for any of them."""
     shown = result.out + result.err
-    assert _MARK not in shown
+    assert MARK not in shown
     assert "Traceback" not in shown
     # What Alembic logs on the way there is not part of the error.
     lines = [line for line in result.err.splitlines(keepends=True) if not line.startswith("INFO ")]

@@ -59,6 +59,7 @@ down_revision = {down!r}
 lossy = {lossy!r}
 moves = {moves!r}
 irreversible = {irreversible!r}
+{transaction}
 
 
 def sql(*statements):
@@ -92,6 +93,7 @@ class Script:
     lossy: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     moves: Mapping[str, str] = field(default_factory=dict)
     irreversible: str = ""
+    transaction: str = ""
     down: str | tuple[str, ...] | None = None
 
 
@@ -110,6 +112,7 @@ def write_project(folder: Path, *scripts: Script) -> Project:
             lossy=dict(script.lossy),
             moves=dict(script.moves),
             irreversible=script.irreversible,
+            transaction=f"transaction = {script.transaction!r}" if script.transaction else "",
             upgrade=textwrap.indent(textwrap.dedent(script.upgrade).strip(), "    "),
             downgrade=textwrap.indent(textwrap.dedent(script.downgrade).strip(), "    "),
         )

@@ -19,20 +19,22 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from antarest.core import readers
 from antarest.core.errors import (
     ConfigEmpty,
     ConfigError,
     ConfigNotFound,
     ConfigNotMapping,
     DatabaseUrlMissing,
+    Hint,
     InvalidValue,
     UnknownKey,
+    UsageError,
     VariableUnset,
 )
 from antarest.core.location import ROOT, create_data_folder
@@ -42,56 +44,13 @@ from antarest.core.yaml_file import expand, parse_yaml
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-__all__ = ["Config", "DbConfig", "ServerConfig", "is_memory", "load_config", "normalise_url"]
+__all__ = ["Config", "DbConfig", "ServerConfig", "is_memory", "load_config", "normalise_url", "with_lock_timeout"]
 
 VARIABLE: Final = "ANTAREST_CONF"
 DATA_VARIABLE: Final = "ANTAREST_DATA"
 FILE_NAME: Final = "application.yaml"
-ENVIRONMENTS: Final = ("development", "test", "staging", "production")
 
-_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_UNLIMITED = 2**31 - 1
 _EMPTY = frozenset({"", "~", "null"})
-
-# A reader turns the text of a value into the value of a field; the path is the folder that the file lies in. It raises
-# a ConfigError about the value alone: `_read_section` adds the key and the file.
-_Reader = Callable[[str, Path], Any]
-
-
-def _text(value: str, _folder: Path) -> str:
-    if not value:
-        raise InvalidValue("a text that is not empty")
-    return value
-
-
-def _url(value: str, folder: Path) -> URL:
-    if not value:
-        raise DatabaseUrlMissing
-    return normalise_url(value, folder=folder)
-
-
-def _environment(value: str, _folder: Path) -> str:
-    # A closed list: a misspelt "production" would be a production database without its protection.
-    if value.lower() not in ENVIRONMENTS:
-        raise InvalidValue(f"one of {', '.join(ENVIRONMENTS)}")
-    return value.lower()
-
-
-def _flag(value: str, _folder: Path) -> bool:
-    if value.lower() not in _FLAGS:
-        raise InvalidValue("true or false")
-    return _FLAGS[value.lower()]
-
-
-def _number(minimum: int, maximum: int = _UNLIMITED) -> _Reader:
-    limits = f"of at least {minimum}" if maximum == _UNLIMITED else f"from {minimum} to {maximum}"
-
-    def read(value: str, _folder: Path) -> int:
-        if not re.fullmatch(r"[0-9]{1,10}", value) or not minimum <= int(value) <= maximum:
-            raise InvalidValue(f"a whole number {limits}")
-        return int(value)
-
-    return read
 
 
 @dataclass(frozen=True)
@@ -108,22 +67,45 @@ class DbConfig:
         pool_pre_ping: whether a connection is tried before it is used.
         connect_timeout: the seconds to wait for a PostgreSQL server.
         busy_timeout: the seconds to wait for another process that writes to an SQLite file.
+        backup: whether PostgreSQL too is backed up before an upgrade, a rollback or a reset; SQLite always is.
+        backup_folder: where backups lie; without it, beside the SQLite file, or in the user's data folder.
+        backups_kept: how many backups of the database are kept.
+        postgres_programs: the folder with the server's own pg_dump and pg_restore, where they are not found.
+        migration_lock_timeout: the seconds that a migration waits for another one; `--lock-timeout` beats it.
+        lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file, before
+            it rolls back and lets those pass who queue behind it.
+        lock_retries: how often it then tries again.
+        statement_timeout: the seconds that a statement of a migration may take on PostgreSQL; 0 for any.
     """
 
     # Not in the repr: that of a URL masks the password, but not the other secrets that a parameter can hold.
     url: URL = field(
-        repr=False, metadata={"reader": _url, "example": "postgresql://antarest:${DB_PASSWORD}@db1/antarest"}
+        repr=False, metadata={"reader": readers.url, "example": "postgresql://antarest:${DB_PASSWORD}@db1/antarest"}
     )
     admin_url: URL | None = field(
-        default=None, repr=False, metadata={"reader": _url, "example": "postgresql://owner:${DB_PASSWORD}@db1/antarest"}
+        default=None,
+        repr=False,
+        metadata={"reader": readers.url, "example": "postgresql://owner:${DB_PASSWORD}@db1/antarest"},
     )
-    application_role: str | None = field(default=None, metadata={"reader": _text, "example": "antarest"})
-    pool_size: int = field(default=5, metadata={"reader": _number(1)})
-    max_overflow: int = field(default=10, metadata={"reader": _number(0)})
-    pool_recycle: int = field(default=1800, metadata={"reader": _number(1)})
-    pool_pre_ping: bool = field(default=True, metadata={"reader": _flag})
-    connect_timeout: int = field(default=10, metadata={"reader": _number(1)})
-    busy_timeout: int = field(default=10, metadata={"reader": _number(0, 3600)})
+    application_role: str | None = field(default=None, metadata={"reader": readers.text, "example": "antarest"})
+    pool_size: int = field(default=5, metadata={"reader": readers.number(1)})
+    max_overflow: int = field(default=10, metadata={"reader": readers.number(0)})
+    pool_recycle: int = field(default=1800, metadata={"reader": readers.number(1)})
+    pool_pre_ping: bool = field(default=True, metadata={"reader": readers.flag})
+    connect_timeout: int = field(default=10, metadata={"reader": readers.number(1)})
+    busy_timeout: int = field(default=10, metadata={"reader": readers.number(0, 3600)})
+    backup: bool = field(default=False, metadata={"reader": readers.flag})
+    backup_folder: Path | None = field(
+        default=None, metadata={"reader": readers.path, "example": "/var/backups/antarest"}
+    )
+    backups_kept: int = field(default=5, metadata={"reader": readers.number(1, 1000)})
+    postgres_programs: Path | None = field(
+        default=None, metadata={"reader": readers.path, "example": "/usr/lib/postgresql/15/bin"}
+    )
+    migration_lock_timeout: int = field(default=60, metadata={"reader": readers.SECONDS})
+    lock_timeout: int = field(default=5, metadata={"reader": readers.number(1, 3600)})
+    lock_retries: int = field(default=5, metadata={"reader": readers.number(0, 1000)})
+    statement_timeout: int = field(default=0, metadata={"reader": readers.SECONDS})
 
     @property
     def migration_url(self) -> URL:
@@ -139,6 +121,26 @@ class DbConfig:
         return self.application_role or other
 
 
+def with_lock_timeout(db: DbConfig, seconds: str | None, flag: str) -> DbConfig:
+    """The same database, with another time to wait for a migration of somebody else.
+
+    Args:
+        db: the configuration.
+        seconds: the time, as somebody wrote it; None for the one that is configured.
+        flag: where it was written, for messages.
+
+    Raises:
+        UsageError: it is no whole number of seconds.
+    """
+    if seconds is None:
+        return db
+    try:
+        return replace(db, migration_lock_timeout=readers.SECONDS(seconds, Path()))
+    except InvalidValue as error:
+        hint = Hint("Write it so", "inv db.upgrade --lock-timeout=60")
+        raise UsageError(f"{flag} {error.message}, not {seconds!r}", hints=[hint]) from None
+
+
 @dataclass(frozen=True)
 class ServerConfig:
     """Where the web server listens.
@@ -148,8 +150,8 @@ class ServerConfig:
         port: the port to listen on.
     """
 
-    host: str = field(default="127.0.0.1", metadata={"reader": _text})
-    port: int = field(default=8080, metadata={"reader": _number(1, 65535)})
+    host: str = field(default="127.0.0.1", metadata={"reader": readers.text})
+    port: int = field(default=8080, metadata={"reader": readers.number(1, 65535)})
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class Config:
 
     db: DbConfig
     source: Path
-    environment: str = field(default="development", metadata={"reader": _environment})
+    environment: str = field(default="development", metadata={"reader": readers.environment})
     server: ServerConfig = field(default_factory=ServerConfig)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from antarest.core.errors import (
     AccessRefused,
+    ConnectionLost,
     DatabaseError,
     DatabaseLocked,
     DatabaseMissing,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _LOOK = Hint("Look again", "inv db.status")
+_UPGRADE = "inv db.upgrade"
 _CORRECT = Hint("Correct the configuration, and look again", "inv db.status --config=PATH")
 
 # SQLite's primary result codes that are about the file rather than about the SQL.
@@ -51,6 +53,9 @@ _FILE_CODES = frozenset(
     }
 )
 _READ_ONLY_STATE = "25006"
+_CONNECTION_STATES = "08"  # the class of states that a pooler gives of a server that it does not reach, or is full
+# What the server says last: an administrator ends the session, or the server stops, or it has crashed.
+_LAST_WORDS = ("57P01", "57P02", "57P03", "57P05")
 
 
 def is_connection_error(error: BaseException) -> bool:
@@ -61,8 +66,9 @@ def is_connection_error(error: BaseException) -> bool:
     if raised is None:
         return False
     # An SQLSTATE means that a server answered: it is about the statement, or about a server that takes none that write.
+    # Or a pooler answered for it.
     if state := getattr(raised, "pgcode", None):
-        return bool(state == _READ_ONLY_STATE)
+        return state == _READ_ONLY_STATE or state in _LAST_WORDS or state.startswith(_CONNECTION_STATES)
     kinds = {each.__name__ for each in type(raised).__mro__}
     return bool(kinds & {"OperationalError", "InterfaceError"}) or "invalid connection option" in str(raised)
 
@@ -120,12 +126,31 @@ def _unreachable(url: URL, reason: str) -> DatabaseError:
     )
 
 
+def _lost(url: URL, reason: str) -> DatabaseError:
+    ready = Hint("Is the server up?", _command("pg_isready", url))
+    return ConnectionLost(
+        f"the connection to PostgreSQL on {server_name(url)} was lost",
+        database=redact_url(url),
+        reason=reason,
+        hints=[ready, _LOOK],
+    )
+
+
 def _too_many(url: URL, reason: str) -> DatabaseError:
     return TooManyConnections(
         f"PostgreSQL on {server_name(url)} has no connection left",
         database=redact_url(url),
         reason=reason,
         hints=[Hint("Try again later, or lower db.pool_size where the application runs", "inv db.status")],
+    )
+
+
+def _pool_is_used_up(url: URL, reason: str) -> DatabaseError:
+    return TooManyConnections(
+        f"no connection was free on {server_name(url)}: is its pool used up?",
+        database=redact_url(url),
+        reason=reason,
+        hints=[Hint("A migration takes two of a pooler's connections, or three: raise its pool size, then", _UPGRADE)],
     )
 
 
@@ -183,9 +208,13 @@ _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r'database ".*" does not exist', _database_missing),
     (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
     (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
+    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of our own
     (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
     (r"not permitted to log in|permission denied for database", _refused),
     (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),
+    (r"unsupported startup parameter|unrecognized configuration parameter", _invalid_parameter),
+    (r"terminating connection|(?<!failed: )server closed the connection|connection (has been|already) closed", _lost),
+    (r"(?<!failed: )could not (receive|send) |(?<!failed: )SSL SYSCALL|connection not open", _lost),
     (r"server does not support SSL|certificate|definition of service|service file", _invalid_parameter),
 )
 

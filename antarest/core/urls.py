@@ -20,7 +20,7 @@ MEMORY = ":memory:"
 _MASK = "***"
 
 # What libpq takes as a secret among the parameters of a URL.
-_SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
+SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
 
 _QUOTE = Hint("In a name or password write @ as %40, : as %3A, / as %2F, ? as %3F, % as %25")
 _VARIABLE = Hint("Or take it from the environment, where it needs no quoting", "${PASSWORD}")
@@ -71,7 +71,7 @@ def redact_url(url: URL | str) -> str:
         url = parsed
     if is_memory(url):
         return f"sqlite:///{MEMORY}"
-    query = {key: _MASK if key in _SECRETS else value for key, value in url.query.items()}
+    query = {key: _MASK if key in SECRETS else value for key, value in url.query.items()}
     shown = url.set(drivername=url.drivername.partition("+")[0], query=query)
     return shown.render_as_string(hide_password=True).replace(quote_plus(_MASK), _MASK)
 
@@ -176,7 +176,7 @@ def _redact_unreadable(text: str) -> str:
 
 
 def _secrets(url: URL) -> list[str]:
-    values = [url.password, *(url.query.get(key) for key in _SECRETS)]
+    values = [url.password, *(url.query.get(key) for key in SECRETS)]
     return [text for value in values if value for text in ([value] if isinstance(value, str) else value) if text]
 
 

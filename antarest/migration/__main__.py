@@ -12,17 +12,8 @@ from antarest.core.commands import PROGRAM
 from antarest.core.errors import Hint, UsageError
 from antarest.core.location import ROOT
 from antarest.migration.boundary import print_error
-from antarest.migration.cli import FLAGS, VERBS, run
-
-_TEXTS = {
-    "config": "PATH",
-    "project": "PATH",
-    "to": "REV",
-    "steps": "N",
-    "studies": "N",
-    "message": "TEXT",
-    "head": "REV",
-}
+from antarest.migration.cli import VERBS, run
+from antarest.migration.flags import FLAGS, TEXTS, spelled
 
 
 class _Parser(argparse.ArgumentParser):
@@ -46,11 +37,11 @@ def _parser() -> argparse.ArgumentParser:
         summary = (verb.call.__doc__ or "").partition("\n")[0]
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         for flag in (*verb.flags, "config", "project", "debug"):
-            option = f"--{flag.replace('_', '-')}"
-            if flag in _TEXTS:
-                sub.add_argument(option, metavar=_TEXTS[flag], default=None, help=FLAGS[flag])
+            option = spelled(flag)
+            if flag in TEXTS:
+                sub.add_argument(option, dest=flag, metavar=TEXTS[flag], default=None, help=FLAGS[flag])
             else:
-                sub.add_argument(option, action="store_true", help=FLAGS[flag])
+                sub.add_argument(option, dest=flag, action="store_true", help=FLAGS[flag])
     return parser
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
-from antarest.core.config import Config, load_config
+from antarest.core.config import Config, load_config, with_lock_timeout
 from antarest.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, AntarestError
 from antarest.core.persistence import redact
 from antarest.migration import report
 from antarest.migration.errors import UnexpectedFailure
+from antarest.migration.progress import Progress
 from antarest.migration.project import Project
 from antarest.migration.workflow import MigrationWorkflow
 
@@ -26,10 +28,19 @@ class Terminated(KeyboardInterrupt):
 class Session:
     """What a command works with, made when it is first needed."""
 
-    def __init__(self, config: str | None, project: str | Project | None) -> None:
+    def __init__(
+        self,
+        config: str | None,
+        project: str | Project | None,
+        lock_timeout: str | None = None,
+        *,
+        backup: bool = False,
+    ) -> None:
         self._config_path = config
         self._project = project
-        self.progress = report.Progress(sys.stdout)
+        self._lock_timeout = lock_timeout
+        self._backup = backup
+        self.progress = Progress(sys.stdout)
 
     @property
     def named(self) -> str:
@@ -44,7 +55,9 @@ class Session:
     @cached_property
     def config(self) -> Config:
         """The configuration."""
-        return load_config(self._config_path)
+        config = load_config(self._config_path)
+        db = with_lock_timeout(config.db, self._lock_timeout, "--lock-timeout")
+        return replace(config, db=replace(db, backup=db.backup or self._backup))
 
     @cached_property
     def workflow(self) -> MigrationWorkflow:

@@ -5,40 +5,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, Hint, UsageError
-from antarest.migration import development, invoke_flags, report, rollback_script
+from antarest.migration import backup_verbs, development, invoke_flags, report, rollback_script
 from antarest.migration.boundary import Session, guard, print_error
-from antarest.migration.errors import CheckFailed, LossNotConfirmed, NotConfirmed, ResetNotConfirmed
+from antarest.migration.errors import CheckFailed, ResetNotConfirmed
+from antarest.migration.flags import FLAGS, HIDDEN
 from antarest.migration.history import HEAD
-from antarest.migration.loss import Agreement
+from antarest.migration.questions import HOW_FAR, agree, ask, positive
 
-if TYPE_CHECKING:
-    from antarest.migration.plan import RollbackPlan
-    from antarest.migration.workflow import MigrationWorkflow
-
-HIDDEN = argparse.SUPPRESS
-FLAGS = {
-    "config": "the configuration file (default: $ANTAREST_CONF, else application.yaml)",
-    "debug": "show the traceback of an error",
-    "project": "the alembic.ini to work on (default: the one here; for antarest-db its own)",
-    "to": "the revision to go to: an id, the beginning of one, head or base",
-    "steps": "how many revisions to go back (default: 1)",
-    "dry_run": "show what would be done, and change nothing",
-    "yes": "answer questions with yes; this never permits a loss of data",
-    "allow_data_loss": "agree to the losses that the plan names",
-    "allow_production": "also where the server is not on this host or the configuration says production",
-    "studies": "how many studies; everything else follows from their number (default: 200)",
-    "message": "what the revision is for; its words become the name of the file",
-    "empty": "write an empty revision, for changes by hand",
-    "json": "print JSON, for machines",
-    "head": HIDDEN,  # rollback.sh says which head it was made for
-}
+__all__ = ["FLAGS", "HIDDEN", "VERBS", "Session", "Verb", "print_error", "refuse_misplaced", "run"]
 
 
 @dataclass(frozen=True)
@@ -78,9 +58,9 @@ def rollback(
     head: str | None = None,
 ) -> int:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
-    count = _positive(steps)
+    count = positive(steps)
     if steps and to:
-        raise UsageError("--steps and --to cannot be given together", hints=_HOW_FAR)
+        raise UsageError("--steps and --to cannot be given together", hints=HOW_FAR)
     if head:
         rollback_script.require_head(session.project, head)
     workflow = session.workflow
@@ -94,7 +74,7 @@ def rollback(
         return EXIT_DONE
     workflow.refuse_undeclared(plan)
     print(
-        report.move(workflow.rollback(plan, _agree(workflow, plan, yes=yes, everything=allow_data_loss)), "rolled back")
+        report.move(workflow.rollback(plan, agree(workflow, plan, yes=yes, everything=allow_data_loss)), "rolled back")
     )
     return EXIT_DONE
 
@@ -109,9 +89,9 @@ def reset(session: Session, *, yes: bool = False, allow_data_loss: bool = False,
     if plan.total and not allow_data_loss:
         if yes or not sys.stdin.isatty():
             raise ResetNotConfirmed(plan.database, plan.total, sum(rows > 0 for rows in plan.rows.values()))
-        _ask(question, "inv db.reset --yes --allow-data-loss")
+        ask(question, "inv db.reset --yes --allow-data-loss")
     elif not yes:
-        _ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
+        ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
     print(report.move(workflow.reset(plan), "reset"))
     return EXIT_DONE
 
@@ -180,9 +160,12 @@ def write_rollback_script(session: Session) -> int:
 
 
 VERBS = {
-    "upgrade": Verb(upgrade, ("to", "dry_run")),
-    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "head")),
-    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production")),
+    "upgrade": Verb(upgrade, ("to", "dry_run", "backup", "lock_timeout")),
+    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "backup", "lock_timeout", "head")),
+    "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production", "backup", "lock_timeout")),
+    "backup": Verb(backup_verbs.backup),
+    "backups": Verb(backup_verbs.backups, ("json",)),
+    "restore": Verb(backup_verbs.restore, ("from_", "yes", "allow_data_loss", "end_sessions", "lock_timeout")),
     "status": Verb(status, ("json",)),
     "history": Verb(history),
     "revision": Verb(revision, ("message", "empty")),
@@ -194,68 +177,28 @@ VERBS = {
 }
 
 
-# ---- questions
-
-_HOW_FAR = (
-    Hint("So many steps back", "inv db.rollback --steps=1 --dry-run"),
-    Hint("Back to a revision", "inv db.rollback --to=REV --dry-run"),
-)
-
-
-def _positive(steps: str | None) -> int:
-    try:
-        count = int(steps or "1")
-    except ValueError:
-        count = 0
-    if count < 1:
-        raise UsageError(f"--steps must be a whole number from 1, not {steps!r}", hints=_HOW_FAR)
-    return count
-
-
-def _agree(workflow: MigrationWorkflow, plan: RollbackPlan, *, yes: bool, everything: bool) -> Agreement:
-    """What may be lost: nothing without losses, all that is named with the flag, or what is answered on a terminal."""
-    is_terminal = sys.stdin.isatty()
-    if plan.losses and not everything:
-        if yes or not is_terminal:
-            raise LossNotConfirmed(plan.losses, workflow.database, report.position(plan.current), target=plan.target)
-        _ask(f"Roll back to {plan.target} and lose this?", f"inv db.rollback --to={plan.target} --allow-data-loss")
-        return plan.agreement
-    if is_terminal and not yes and not everything:
-        _ask(f"Roll back to {plan.target}?", f"inv db.rollback --to={plan.target} --yes")
-    return Agreement(everything=everything)
-
-
-def _ask(question: str, command: str) -> None:
-    """Ask on the terminal, where there is one.
-
-    Raises:
-        NotConfirmed: the answer is not yes, or nobody can answer.
-    """
-    if not sys.stdin.isatty():
-        raise NotConfirmed(question, command)
-    try:
-        answer = input(f"{question} [y/N] ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
-        raise NotConfirmed(question, command)
-
-
 # ---- from the words to the verb
 
 
 def run(
-    verb: str, *, config: str | None = None, project: str | None = None, debug: bool = False, **options: Any
+    verb: str,
+    *,
+    config: str | None = None,
+    project: str | None = None,
+    lock_timeout: str | None = None,
+    backup: bool = False,
+    debug: bool = False,
+    **options: Any,
 ) -> int:
     """Run a command: print its result, or its error.
 
     Returns:
         The exit code.
     """
-    session = Session(config, project)
+    session = Session(config, project, lock_timeout, backup=backup)
 
     def call() -> int:
-        invoke_flags.refuse_empty({"config": config, "project": project, **options}, verb)
+        invoke_flags.refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(session, **options)
 
     return guard(session, call, debug=debug, json=options.get("json", False))

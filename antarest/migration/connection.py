@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
@@ -13,13 +16,15 @@ from sqlalchemy.pool import NullPool
 
 from antarest.core.config import DbConfig
 from antarest.core.persistence import translate_errors
+from antarest.core.urls import is_memory
 from antarest.migration.watch import SqliteConnection, postgres_connection
 
 _UNDEFINED_TABLE = "42P01"
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # a server that is gone
 
 
 @contextmanager
-def moving(db: DbConfig | URL) -> Iterator[Connection]:
+def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
     """Open a connection to migrate on, whose transaction includes DDL on both engines.
 
     On SQLite the driver would commit before DDL, and foreign keys would fire while a table is rebuilt. So the driver's
@@ -27,11 +32,16 @@ def moving(db: DbConfig | URL) -> Iterator[Connection]:
     PRAGMA does nothing), and it begins with `BEGIN IMMEDIATE`, so that one writer is sure of the file from the start.
     No statement has run on the connection: Alembic must find it without a transaction.
 
+    Args:
+        db: the database.
+        begin: what begins a transaction, in place of that.
+
     Raises:
         DatabaseError: the database cannot be reached.
     """
     db = db if isinstance(db, DbConfig) else DbConfig(db)
-    engine = _engine(db, begin="BEGIN IMMEDIATE")
+    _create_file(db.migration_url)
+    engine = _engine(db, begin or _begin("BEGIN IMMEDIATE"))
     # Not the connecting alone: SQLite opens the file, and meets another writer, when the transaction begins.
     with translate_errors(db.migration_url), engine.connect() as connection:
         yield connection
@@ -49,7 +59,7 @@ def looking(db: DbConfig | URL) -> Iterator[Connection]:
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     url = db.migration_url
     absent = url.get_backend_name() == "sqlite" and _is_absent(Path(url.database or ""))
-    engine = create_engine("sqlite://", poolclass=NullPool) if absent else _engine(db)
+    engine = create_engine("sqlite://", poolclass=NullPool) if absent else _engine(db, _begin("BEGIN"))
     with translate_errors(url), engine.connect() as connection:
         yield connection
 
@@ -78,6 +88,23 @@ def _is_about_a_missing_table(error: DBAPIError) -> bool:
     return getattr(error.orig, "pgcode", None) == _UNDEFINED_TABLE or str(error.orig).startswith("no such table: ")
 
 
+def engine_version(connection: Connection) -> str:
+    """The engine of a database and its version, such as `PostgreSQL 15.18`."""
+    names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
+    return f"{names.get(connection.dialect.name, connection.dialect.name)} {version}"
+
+
+def _create_file(url: URL) -> None:
+    """Create a missing SQLite file for its owner alone, before there is anything to read in it.
+
+    SQLite gives the files that it puts beside it the same rights.
+    """
+    if url.get_backend_name() == "sqlite" and not is_memory(url):
+        with suppress(OSError):  # It exists, or the driver has the better words for what is wrong.
+            os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
 def _is_absent(file: Path) -> bool:
     """Whether the file could be there and is not. Whatever else is wrong with its path, the driver says it better."""
     try:
@@ -89,24 +116,41 @@ def _is_absent(file: Path) -> bool:
     return False
 
 
-def _engine(db: DbConfig, begin: str = "BEGIN") -> Engine:
-    url = db.migration_url
-    if url.get_backend_name() != "sqlite":
-        wanted = {"connect_timeout": db.connect_timeout, "application_name": "antarest-migration"}
-        own = {key: value for key, value in wanted.items() if key not in url.query}
-        own["connection_factory"] = postgres_connection()
-        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=own)
-    factory = {"factory": SqliteConnection}
-    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=factory)
+def _begin(statement: str) -> Callable[[Connection], None]:
+    def begin(connection: Connection) -> None:
+        if connection.dialect.name == "sqlite":  # The driver of PostgreSQL does it itself.
+            connection.exec_driver_sql(statement)
 
-    @event.listens_for(engine, "connect")
-    def _connected(connection: sqlite3.Connection, _record: object) -> None:
+    return begin
+
+
+def _engine(db: DbConfig, begin: Callable[[Connection], None]) -> Engine:
+    url = db.migration_url
+    shared: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, **shared, connect_args={"factory": SqliteConnection})
+        event.listen(engine, "connect", _prepare_sqlite(db))
+    else:
+        wanted = {"connect_timeout": db.connect_timeout, "application_name": "antarest-migration", **_KEEPALIVES}
+        own = {key: value for key, value in wanted.items() if key not in url.query}
+        own["connection_factory"] = partial(_patient, max(db.migration_lock_timeout, db.connect_timeout))
+        # Whatever the role's default is: who has waited for a lock must see what happened meanwhile.
+        engine = create_engine(url, **shared, connect_args=own, isolation_level="READ COMMITTED")
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _patient(seconds: float, *arguments: Any) -> Any:
+    """A connection that waits so long for a pooler, which may have none to the server."""
+    connection = postgres_connection()(*arguments)
+    connection.patience = seconds
+    return connection
+
+
+def _prepare_sqlite(db: DbConfig) -> Callable[[sqlite3.Connection, object], None]:
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout = {db.busy_timeout * 1000}")
         connection.execute("PRAGMA foreign_keys = OFF")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
+    return prepare

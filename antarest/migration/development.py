@@ -31,7 +31,7 @@ def seed(session: Session, *, studies: str | None = None, allow_production: bool
     for table, number in seeding.seed(session.workflow, int(wanted), allow_production=allow_production):
         rows[table] += number
         session.progress.show(f"{report.count(rows.total(), 'row')}, {table}")
-    session.progress.clear()
+    session.progress.stop()
     print(report.seeded(rows, time.monotonic() - began))
     return EXIT_DONE
 

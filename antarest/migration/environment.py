@@ -2,7 +2,7 @@
 
 `alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all come through `run()`.
 The workflow hands its wishes over in a `Move`; for plain `alembic` one is made from the configuration file and the `-x`
-options (`-x config=PATH`, `-x allow-data-loss`).
+options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x lock-timeout=SECONDS`).
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ import logging.config
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from alembic.script import write_hooks
 
-from antarest.core.config import load_config
+from antarest.core.config import load_config, with_lock_timeout
 from antarest.core.errors import EXIT_INTERRUPTED, AntarestError
 from antarest.core.urls import is_memory
-from antarest.migration import authoring, report, rollback_script, walk
+from antarest.migration import authoring, backup, report, rollback_script, walk
 from antarest.migration.connection import looking, moving, read_current
 from antarest.migration.errors import InMemoryDatabase, SqlNotSupported, UnknownRevision
+from antarest.migration.lock import in_this_process, one_writer
 from antarest.migration.loss import Agreement
-from antarest.migration.move import Move, Silence, carry_out
+from antarest.migration.move import Move, Silence
 from antarest.migration.project import Project
+from antarest.migration.run import carry_out
 
 ATTRIBUTE = "antarest"
 log = logging.getLogger("alembic.antarest")
@@ -59,11 +62,24 @@ def _dispatch(context: Any, project: Project, get_move: Callable[[], Move]) -> N
     elif context.is_offline_mode():
         _write_sql(context, get_move())
     elif (command := options["fn"].__name__) in ("upgrade", "downgrade"):
-        carry_out(context, get_move(), options["fn"], options.get("destination_rev"))
+        move = get_move()
+        with _naming_backup(move):
+            carry_out(context, move, options["fn"], options.get("destination_rev"))
     elif command in ("do_stamp", "do_ensure_version"):
         _stamp(context, get_move())
     elif command != "nothing":  # That is `alembic merge`, which needs our write hook only.
         _read(context, get_move())
+
+
+@contextmanager
+def _naming_backup(move: Move) -> Iterator[None]:
+    """Whatever fails after a backup was made says where it is."""
+    try:
+        yield
+    except AntarestError as error:
+        if move.backup:
+            error.details["backup"] = str(move.backup)
+        raise
 
 
 # ---- everything else that Alembic does
@@ -83,20 +99,28 @@ def _read(context: Any, move: Move) -> None:
 def _stamp(context: Any, move: Move) -> None:
     if is_memory(move.db.migration_url):
         raise InMemoryDatabase(None)
-    with moving(move.db) as connection:
+    with (
+        in_this_process(move.db, move.patience),
+        one_writer(move.db, move.project.version_table, move.patience) as writer,
+        moving(move.db, writer.begin) as connection,
+    ):
         context.configure(connection=connection, **move.project.alembic_options())
         with context.begin_transaction():
             context.run_migrations()
+            writer.check(connection)
 
 
 def _write_sql(context: Any, move: Move) -> None:
     url = move.db.migration_url
     if url.get_backend_name() == "sqlite":
         raise SqlNotSupported(move.database)
+    history = move.project.history
     context.configure(
         url=url,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
+        # A script has no segments; where one revision needs a boundary, there is one between any two.
+        transaction_per_migration=any(history[id_].transaction for id_ in history.order),
         **move.project.alembic_options(),
     )
     with context.begin_transaction():
@@ -154,13 +178,15 @@ class _LogListener(Silence):
 
 def _plain_move(context: Any, project: Project) -> Move:
     arguments = context.get_x_argument() if context.config.cmd_opts else []
-    named = [argument.partition("=")[2] for argument in arguments if argument.startswith("config=")]
-    config = load_config(named[-1] if named else None)
+    named = dict(argument.partition("=")[::2] for argument in arguments)
+    config = load_config(named.get("config"))
+    db = with_lock_timeout(config.db, named.get("lock-timeout"), "-x lock-timeout")
     move = Move(
         project=project,
-        db=config.db,
+        db=replace(db, backup=db.backup or "backup" in named),
         listener=_LogListener(),
-        agreement=Agreement(everything="allow-data-loss" in arguments),
+        agreement=Agreement(everything="allow-data-loss" in named),
+        before_change=backup.before_change,
     )
     log.info("Database %s, configuration %s", move.database, config.source)
     return move

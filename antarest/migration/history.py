@@ -28,6 +28,9 @@ Direction = Literal["upgrade", "downgrade"]
 BASE = "base"
 HEAD = "head"
 
+STRUCTURE = frozenset({"trigger", "index", "view", "check", "autoincrement", "collation", "generated", "options"})
+"""What `lossy` names as "trigger:name": not data, and yet lost when a table is rebuilt without it."""
+
 
 @dataclass(frozen=True)
 class Revision:
@@ -39,9 +42,12 @@ class Revision:
         depends_on: further revisions that must be applied before it.
         message: the first line of its docstring.
         path: its file.
-        lossy: what it loses, by direction: "table" or "table.column" to the reason.
+        lossy: what it loses, by direction: "table" or "table.column", or "trigger:name" and the like, to the reason.
         moves: where values go in an upgrade, from "table.column" to "table.column"; a downgrade reads it backwards.
         irreversible: why it cannot be undone; empty where it can.
+        transaction: "own" to be committed before and after it, "none" to leave its transaction where the engine needs
+            it (`CREATE INDEX CONCURRENTLY`), "" to be committed with those beside it.
+        uses_autocommit: whether its file names `autocommit_block`.
     """
 
     id: str
@@ -52,6 +58,8 @@ class Revision:
     lossy: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     moves: Mapping[str, str] = field(default_factory=dict)
     irreversible: str = ""
+    transaction: Literal["", "own", "none"] = ""
+    uses_autocommit: bool = False
 
     @property
     def predecessors(self) -> tuple[str, ...]:
@@ -59,8 +67,12 @@ class Revision:
         return self.down + self.depends_on
 
     def losses(self, direction: Direction) -> Mapping[str, str]:
-        """What it declares to lose in that direction."""
-        return self.lossy.get(direction, {})
+        """The data that it declares to lose in that direction."""
+        return {item: why for item, why in self.lossy.get(direction, {}).items() if not _is_structure(item)}
+
+    def structure_losses(self, direction: Direction) -> Mapping[str, str]:
+        """What else it declares to lose there, where SQLite rebuilds a table: "trigger:name" and the like."""
+        return {item: why for item, why in self.lossy.get(direction, {}).items() if _is_structure(item)}
 
     def destinations(self, direction: Direction) -> dict[str, list[str]]:
         """Where the values of each source go in that direction."""
@@ -69,6 +81,10 @@ class Revision:
             first, second = (source, destination) if direction == "upgrade" else (destination, source)
             result.setdefault(first, []).append(second)
         return result
+
+
+def _is_structure(item: str) -> bool:
+    return item.partition(":")[0] in STRUCTURE and ":" in item
 
 
 class History:

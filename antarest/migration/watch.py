@@ -6,12 +6,14 @@ SQLAlchemy's events do not hear a revision that takes the driver's own connectio
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Literal, Protocol, Self, cast
 
 from sqlalchemy import Connection
+
+from antarest.migration.answer import begins_within
 
 
 class Watcher(Protocol):
@@ -53,6 +55,16 @@ class WatchedConnection:
             self.watcher = watcher
 
 
+def is_in_transaction(connection: Connection) -> bool:
+    """Whether the transaction that began on a connection is still open, as the driver knows it."""
+    driver: Any = connection.connection.dbapi_connection
+    if isinstance(driver, sqlite3.Connection):
+        return driver.in_transaction
+    from psycopg2.extensions import TRANSACTION_STATUS_IDLE  # imported only where it is needed
+
+    return bool(driver.info.transaction_status != TRANSACTION_STATUS_IDLE)
+
+
 def set_watcher(connection: Connection, watcher: Watcher | None) -> None:
     """Let `watcher` be told of what runs on a connection that `antarest.migration.connection` made."""
     driver: Any = connection.connection.dbapi_connection
@@ -60,7 +72,19 @@ def set_watcher(connection: Connection, watcher: Watcher | None) -> None:
 
 
 class SqliteConnection(WatchedConnection, sqlite3.Connection):
-    """A connection of `sqlite3`."""
+    """A connection of `sqlite3`.
+
+    Attributes:
+        retry_commit: asked when a commit meets somebody who reads: whether to try it again. It may wait a little.
+    """
+
+    retry_commit: Callable[[], bool] = staticmethod(lambda: False)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Tell of a commit that comes with these attributes."""
+        if name in {"isolation_level", "autocommit"} and self.watcher:
+            self.watcher.on_commit()
+        super().__setattr__(name, value)
 
     def cursor(self, factory: Any = None) -> Any:
         """Make a cursor that tells of its statements."""
@@ -82,7 +106,12 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
         """Commit, if the watcher lets it."""
         if self.watcher:
             self.watcher.on_commit()
-        super().commit()
+        while True:
+            try:
+                return super().commit()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not self.retry_commit():
+                    raise
 
     def rollback(self) -> None:
         """Roll back, and tell of it."""
@@ -128,23 +157,28 @@ class _SqliteCursor(sqlite3.Cursor):
 def postgres_connection() -> type[Any]:
     """The class of connections of `psycopg2`, which is imported only where it is needed."""
     from psycopg2.extensions import connection, cursor
-    from psycopg2.sql import Composable
 
     class Telling(cursor):
         def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
-            with cast("WatchedConnection", self.connection).telling(self._text(query)):
+            connection = cast("Any", self.connection)
+            with connection.telling(_text(query, self)), begins_within(connection, connection.patience):
                 super().execute(query, vars)
 
         def executemany(self, query: Any, vars_list: Any) -> None:
-            with cast("WatchedConnection", self.connection).telling(self._text(query)):
+            with cast("WatchedConnection", self.connection).telling(_text(query, self)):
                 super().executemany(query, vars_list)
 
-        def _text(self, query: Any) -> str:
-            if isinstance(query, Composable):
-                return query.as_string(self)
-            return query.decode() if isinstance(query, bytes) else str(query)
+        def copy_expert(self, sql: Any, *arguments: Any, **named: Any) -> None:
+            with cast("WatchedConnection", self.connection).telling(_text(sql, self)):
+                super().copy_expert(sql, *arguments, **named)
+
+        def callproc(self, procname: Any, *arguments: Any) -> None:
+            with cast("WatchedConnection", self.connection).telling(f"CALL {procname}"):
+                super().callproc(procname, *arguments)
 
     class PostgresConnection(WatchedConnection, connection):
+        patience: float = 0  # seconds that a pooler may keep a transaction waiting for its beginning
+
         def cursor(self, name: Any = None, cursor_factory: Any = None, *options: Any, **named: Any) -> Any:
             factory = type("Telling", (Telling, cursor_factory), {}) if cursor_factory else Telling
             return super().cursor(name, factory, *options, **named)
@@ -160,3 +194,10 @@ def postgres_connection() -> type[Any]:
             super().rollback()
 
     return PostgresConnection
+
+
+def _text(query: Any, cursor: Any) -> str:
+    """A statement as psycopg2 takes it: a text, bytes, or composed."""
+    if hasattr(query, "as_string"):
+        return str(query.as_string(cursor))
+    return query.decode() if isinstance(query, bytes) else str(query)

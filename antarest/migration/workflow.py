@@ -7,72 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antarest.core.config import Config, DbConfig
+from antarest.core.errors import NOTHING_CHANGED
 from antarest.core.persistence import redact_url
 from antarest.core.urls import is_memory
 from antarest.migration import rollback_script
-from antarest.migration.connection import looking, read_current
+from antarest.migration.connection import engine_version, looking, read_current
 from antarest.migration.errors import InMemoryDatabase, LossNotDeclared, ResetRefused, UnknownRevision
 from antarest.migration.history import HEAD, Revision
 from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
 from antarest.migration.revision_files import importing
+from antarest.migration.status import HistoryEntry, Status
 
 if TYPE_CHECKING:
     # What moves a database needs Alembic; what only looks at one should not wait for it.
     from sqlalchemy import Connection
 
+    from antarest.migration.backup import Backups
     from antarest.migration.move import Listener, Move
     from antarest.migration.plan import RollbackPlan
     from antarest.migration.reset import ResetPlan
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where a database is.
-
-    Attributes:
-        engine: its engine and version, such as `PostgreSQL 15.18`.
-        database: its URL, redacted.
-        current: the revisions that it records.
-        heads: the heads of the revision files.
-        pending: what an upgrade would run, in order.
-        applied: how many revisions of the files are applied.
-        unknown: the current revisions that no file has.
-        rollback_script_in_sync: whether `rollback.sh` goes where it should.
-        missing_grants: the rights that the application's role lacks.
-        rollback_script: the path of `rollback.sh`; empty where the project has none.
-    """
-
-    engine: str
-    database: str
-    current: tuple[str, ...]
-    heads: tuple[str, ...]
-    pending: tuple[str, ...]
-    applied: int
-    unknown: tuple[str, ...]
-    rollback_script_in_sync: bool
-    missing_grants: tuple[str, ...]
-    rollback_script: str = ""
-
-    @property
-    def at_head(self) -> bool:
-        """Whether nothing is pending and nothing is unknown."""
-        return not self.pending and not self.unknown
-
-
-@dataclass(frozen=True)
-class HistoryEntry:
-    """A revision, and how the database stands to it."""
-
-    revision: Revision
-    is_head: bool
-    is_current: bool
-    is_applied: bool
 
 
 class MigrationWorkflow:
@@ -120,6 +78,14 @@ class MigrationWorkflow:
         """The database as it may be shown."""
         return redact_url(self.db.migration_url)
 
+    @property
+    def backups(self) -> Backups:
+        """Its backups: to list, to make and to restore them."""
+        from antarest.migration.backup import Backups
+
+        self._refuse_memory()
+        return Backups(self.project, self.db, self.listener)
+
     # ---- looking
 
     def current(self) -> tuple[str, ...]:
@@ -141,7 +107,7 @@ class MigrationWorkflow:
         history = self.project.history
         with self._looking() as connection:
             current = read_current(connection, self.project.version_table)
-            engine = _engine_version(connection)
+            engine = engine_version(connection)
             missing = self._missing_grants(connection) if current else []
         return Status(
             engine=engine,
@@ -180,19 +146,31 @@ class MigrationWorkflow:
         return [self.project.history[id_] for id_ in self.project.history.pending(current, target)]
 
     def upgrade(self, to: str = HEAD) -> Move:
-        """Upgrade the database, in one transaction, and read its revision from a second connection.
+        """Upgrade the database, all or nothing, and read its revision from a second connection.
+
+        It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
 
         Args:
             to: `head`, a revision or the beginning of its id.
 
         Raises:
             UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
-            RevisionFailed, LossNotDeclared, ForeignKeysViolated: the run was rolled back; nothing was changed.
+            RevisionFailed, LossNotDeclared, ForeignKeysViolated: it was rolled back; the error says to where.
+            DatabaseLocked: another run, or what another session holds, was waited for too long.
+            RunInterrupted, RunTerminated: SIGINT or SIGTERM came; what was not committed was rolled back.
             DatabaseError: the database cannot be reached.
         """
+        from antarest.migration.settle import settle
+
         self._refuse_memory()
-        target = self.project.history.upgrade_target(self._known_current(), to)
-        return self._run(lambda command, config: command.upgrade(config, target))
+        current = self._known_current()
+        target = self.project.history.upgrade_target(current, to)
+        if self.project.history.pending(current, target):
+            return self._run(lambda command, config: command.upgrade(config, target))
+        # At the target Alembic is not needed, and so no other thread has to be waited for.
+        move = self._move(before=current, after=current)
+        settle(move)
+        return move
 
     def plan_rollback(self, *, steps: int = 1, to: str | None = None) -> RollbackPlan:
         """Plan a rollback: `steps` single states back, or to the revision `to`.
@@ -228,7 +206,8 @@ class MigrationWorkflow:
             LossNotDeclared: there is one.
         """
         if undeclared := [loss for loss in plan.losses if not loss.declared]:
-            raise LossNotDeclared(undeclared, self.database, ", ".join(plan.current))
+            at = f"The database is at {', '.join(plan.current)}."
+            raise LossNotDeclared(undeclared, self.database, f"{NOTHING_CHANGED} {at}")
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
         """Find out what a reset would drop.
@@ -279,8 +258,13 @@ class MigrationWorkflow:
         """
         from antarest.migration import grants
         from antarest.migration.connection import moving
+        from antarest.migration.lock import one_writer
 
-        with moving(self.db) as connection, connection.begin():
+        with (
+            one_writer(self.db, self.project.version_table, self._move().patience) as writer,
+            moving(self.db, writer.begin) as connection,
+            connection.begin(),
+        ):
             missing = self._missing_grants(connection)
             grants.grant(connection, missing)
         return [grant.sql for grant in missing]
@@ -289,12 +273,19 @@ class MigrationWorkflow:
         from alembic import command
 
         from antarest.migration.environment import ATTRIBUTE
-        from antarest.migration.move import Move, Silence
+        from antarest.migration.lock import in_this_process
 
-        move = Move(self.project, self.db, listener=self.listener or Silence(), **wishes)
-        with importing(self.project.versions):
+        move = self._move(**wishes)
+        with in_this_process(self.db, move.patience), importing(self.project.versions):
             call(command, self.project.alembic_config(**{ATTRIBUTE: move}))
         return move
+
+    def _move(self, **wishes: Any) -> Move:
+        from antarest.migration.backup import before_change
+        from antarest.migration.move import Move, Silence
+
+        listener = self.listener or Silence()
+        return Move(self.project, self.db, listener=listener, before_change=before_change, **wishes)
 
     @contextmanager
     def _looking(self) -> Iterator[Connection]:
@@ -323,9 +314,3 @@ class MigrationWorkflow:
         from antarest.migration import grants
 
         return grants.missing_grants(connection, self.project.metadata(), role, self.project.version_table)
-
-
-def _engine_version(connection: Connection) -> str:
-    names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-    version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-    return f"{names.get(connection.dialect.name, connection.dialect.name)} {version}"

@@ -2,28 +2,84 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.config import normalise_url
+from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
 from tests.desktop import Desk
 from tests.installation import Installation, build
+from tests.refusals import SECRET
 from tests.support import ROOT
+from tests.support_backups import Place, dumping_server
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
-from tests.support_roles import PASSWORD, Roles
+from tests.support_roles import Roles, owner_of, two_roles
+from tests.support_runs import Runner, Start
 
 Build = Callable[..., Database]
+MakePlace = Callable[..., Place]
+
+
+@pytest.fixture(scope="session")
+def dumpable(postgres: PostgresServer) -> Iterator[tuple[PostgresServer, Path]]:
+    """A PostgreSQL server, and the folder with pg_dump of its version."""
+    with dumping_server(postgres) as found:
+        yield found
+
+
+@pytest.fixture
+def make_place(tmp_path: Path, engine_name: EngineName, dumpable: tuple[PostgresServer, Path]) -> Iterator[MakePlace]:
+    """A place with one row, on each engine in turn: `make_place(**settings)`."""
+    server, programs = dumpable
+    with scratch_database(engine_name, server) as url:
+        yield lambda **settings: Place.create(tmp_path, url, programs, **settings)
+
+
+@pytest.fixture
+def place(make_place: MakePlace) -> Place:
+    """A place with one row, on each engine in turn."""
+    return make_place()
+
+
+@pytest.fixture
+def sqlite_place(tmp_path: Path, sqlite_database: URL) -> Place:
+    """A place on SQLite."""
+    return Place.create(tmp_path, sqlite_database, None)
+
+
+@pytest.fixture
+def postgres_place(tmp_path: Path, dumpable: tuple[PostgresServer, Path]) -> Iterator[Place]:
+    """A place on PostgreSQL."""
+    server, programs = dumpable
+    with scratch_database("postgresql", server) as url:
+        yield Place.create(tmp_path, url, programs)
 
 
 @pytest.fixture
 def filled(tmp_path: Path, empty_database: URL) -> Build:
     """A database with `STUDY_TABLES` and `STUDY_ROWS`, and these revisions still pending: `filled(*scripts)`."""
+    return _build(tmp_path, empty_database)
 
+
+@pytest.fixture
+def postgres_filled(tmp_path: Path, postgres_database: URL) -> Build:
+    """As `filled`, on PostgreSQL."""
+    return _build(tmp_path, postgres_database)
+
+
+@pytest.fixture
+def sqlite_filled(tmp_path: Path, sqlite_database: URL) -> Build:
+    """As `filled`, on SQLite."""
+    return _build(tmp_path, sqlite_database)
+
+
+def _build(folder: Path, url: URL) -> Build:
     def build(*scripts: Script, before: tuple[str, ...] = ()) -> Database:
-        database = Database(empty_database, write_project(tmp_path / "project", STUDY_TABLES, *scripts))
+        database = Database(url, write_project(folder / "project", STUDY_TABLES, *scripts))
         database.workflow.upgrade(to="tables")
         database.execute(*STUDY_ROWS, *before)
         return database
@@ -32,15 +88,16 @@ def filled(tmp_path: Path, empty_database: URL) -> Build:
 
 
 @pytest.fixture
+def login(postgres_database: URL) -> Iterator[URL]:
+    """A role with its database, whose password is easily misread."""
+    with owner_of(postgres_database, SECRET) as login:
+        yield login
+
+
+@pytest.fixture
 def roles(postgres_database: URL) -> Iterator[Roles]:
-    superuser = normalise_url(postgres_database)
-    names = [f"{kind}_{superuser.database}" for kind in ("owner", "application")]
-    roles = Roles(superuser, *(superuser.set(username=name, password=PASSWORD) for name in names))
-    roles.execute(superuser, *(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'" for name in names))
-    roles.execute(superuser, f"GRANT CREATE, USAGE ON SCHEMA public TO {names[0]} WITH GRANT OPTION")
-    yield roles
-    for name in names:  # the owner first: the rights that it gave depend on its own
-        roles.execute(superuser, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
+    with two_roles(postgres_database) as roles:
+        yield roles
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +131,16 @@ def desk(empty_database: URL, tmp_path: Path) -> Desk:
 @pytest.fixture
 def sqlite_desk(sqlite_database: URL, tmp_path: Path) -> Desk:
     return Desk.create(sqlite_database, tmp_path)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Start]:
+    """Start commands on a database with a project of its own: `runner(url, *scripts, **settings of the section db)`."""
+    with ExitStack() as stack:
+
+        def build(url: URL, *scripts: Script, **settings: object) -> Runner:
+            project = write_project(tmp_path / "project", *scripts)
+            shutil.copy(ROOT / "tasks.py", project.root)
+            return stack.enter_context(Runner(Database(url, project), tmp_path, settings).ending())
+
+        yield build

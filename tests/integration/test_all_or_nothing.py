@@ -27,7 +27,6 @@ Build = Callable[..., Database]
         'sql("COMMIT")',
         "op.get_bind().commit()",
         "op.get_bind().connection.commit()",
-        "with op.get_context().autocommit_block(): sql('SELECT 1')",
         "op.get_bind().connection.rollback()",
     ],
 )

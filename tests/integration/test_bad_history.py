@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, NOTHING_CHANGED
+from tests.refusals import parse
 from tests.workshop import COUNTRY, ENVIRONMENT, Workshop
 
 RESET = {"allow_data_loss": True, "allow_production": True, "yes": True}  # a container is not on this host
@@ -142,7 +143,7 @@ def test_an_upgrade_that_is_interrupted(tmp_path: Path, empty_database: URL, pro
         _, said = process.communicate(timeout=60)
 
     assert process.returncode == EXIT_INTERRUPTED
-    assert said.endswith(
-        "\ninterrupted: a run that was not committed was rolled back\n  See where the database is:   inv db.status\n"
-    )
+    error = parse(said[said.index("error ") :])
+    assert (error.code, error.fact) == ("db.E606", "interrupted")
+    assert error.state.startswith(f"{NOTHING_CHANGED} The run was rolled back; the database is still at {COUNTRY}.")
     assert here.state() == before

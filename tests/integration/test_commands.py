@@ -268,7 +268,7 @@ def test_tasks_and_module_have_the_same_verbs_flags_and_words() -> None:
 
 
 def _invoke_flags(task: Task[Callable[..., None]]) -> dict[str, str]:
-    return {str(argument.name): str(argument.help) for argument in task.get_arguments()}
+    return {str(argument.name).rstrip("_"): str(argument.help) for argument in task.get_arguments()}
 
 
 def _module_flags(parser: argparse.ArgumentParser) -> dict[str, str]:

@@ -43,6 +43,7 @@ from antarest.core.errors.config import (
 )
 from antarest.core.errors.database import (
     AccessRefused,
+    ConnectionLost,
     DatabaseError,
     DatabaseLocked,
     DatabaseMissing,
@@ -70,6 +71,7 @@ __all__ = [
     "ConfigNotFound",
     "ConfigNotMapping",
     "ConfigNotYaml",
+    "ConnectionLost",
     "DatabaseError",
     "DatabaseLocked",
     "DatabaseMissing",

@@ -70,6 +70,19 @@ class TooManyConnections(DatabaseUnreachable):
     code = "db.E302"
 
 
+class ConnectionLost(DatabaseUnreachable):
+    """The connection to the server was cut while it was used: the server stopped, or somebody ended the session.
+
+    Why: the server was restarted or has crashed, another server took over, or `pg_terminate_backend` was called. What
+    was not committed is rolled back by the server itself.
+
+    To do: run the command again when the server is there; it goes on from where the database is, which
+    `inv db.status` shows.
+    """
+
+    code = "db.E309"
+
+
 class AccessRefused(DatabaseError):
     """The server does not let this role in: wrong password, no right to log in, no right to connect.
 

@@ -1,10 +1,23 @@
 """What can go wrong when a database is moved: one class a fact, each with its values and the way on.
 
-Codes: `db.E2xx` the revision graph and its files (`graph`), `db.E5xx` data that would be lost and `db.E6xx` a run that
-failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx` the checks (`refusal`). `config.E...`, `db.E3xx`
-and `db.E4xx` live in `antarest.core.errors`.
+Codes: `db.E2xx` the revision graph and its files (`graph`), `db.E402` and above what others hold (`lock`), `db.E5xx`
+data that would be lost and `db.E6xx` a run that failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx`
+the checks (`refusal`), `db.E9xx` backups and restores (`backup`). `config.E...`, `db.E3xx` and `db.E401` live in
+`antarest.core.errors`.
 """
 
+from antarest.migration.errors.backup import (
+    BackupFailed,
+    BackupNotFound,
+    BackupUnusable,
+    DatabaseChanged,
+    DatabaseInUse,
+    NoSpace,
+    ProgramsMissing,
+    RestoreFailed,
+    RestoreNotAllowed,
+    RestoreNotConfirmed,
+)
 from antarest.migration.errors.base import (
     MigrationError,
 )
@@ -21,6 +34,7 @@ from antarest.migration.errors.graph import (
     RevisionNotFound,
     UnknownRevision,
 )
+from antarest.migration.errors.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
 from antarest.migration.errors.refusal import (
     AlreadyFilled,
     CheckFailed,
@@ -36,13 +50,18 @@ from antarest.migration.errors.refusal import (
 )
 from antarest.migration.errors.run import (
     AlembicRefused,
+    AutocommitNotAsked,
     ForeignKeysViolated,
+    InTheWay,
     Irreversible,
     LossNotConfirmed,
     LossNotDeclared,
     NotRecorded,
+    RebuildLoses,
     RevisionFailed,
     RunFailed,
+    RunInterrupted,
+    RunTerminated,
     ScratchRunFailed,
     UnexpectedFailure,
 )
@@ -51,34 +70,53 @@ __all__ = [
     "AlembicRefused",
     "AlreadyFilled",
     "AmbiguousRevision",
+    "AutocommitNotAsked",
+    "BackupFailed",
+    "BackupNotFound",
+    "BackupUnusable",
     "CheckFailed",
+    "DatabaseChanged",
+    "DatabaseInUse",
     "DuplicateRevision",
     "ForeignKeysViolated",
     "InMemoryDatabase",
+    "InTheWay",
     "InstalledCopy",
     "InvalidProject",
     "InvalidRevisionFile",
     "Irreversible",
+    "LockLost",
     "LossNotConfirmed",
     "LossNotDeclared",
     "MigrationError",
+    "MigrationLocked",
     "MissingPredecessor",
     "MultipleHeads",
+    "NoSpace",
     "NotAtHead",
     "NotConfirmed",
     "NotRecorded",
+    "ObjectLocked",
     "OutOfReach",
     "PackageMissing",
+    "ProgramsMissing",
     "ProjectNotFound",
+    "RebuildLoses",
     "ResetNotConfirmed",
     "ResetRefused",
+    "RestoreFailed",
+    "RestoreNotAllowed",
+    "RestoreNotConfirmed",
     "RevisionCycle",
     "RevisionFailed",
     "RevisionNotFound",
     "RollbackScriptStale",
     "RunFailed",
+    "RunInterrupted",
+    "RunTerminated",
     "ScratchRunFailed",
     "SqlNotSupported",
+    "ThreadLocked",
     "UnexpectedFailure",
     "UnknownRevision",
 ]

@@ -1,17 +1,19 @@
-"""Codes `db.E5xx` and `db.E6xx`: data that would be lost, and runs that failed. Each of them was rolled back."""
+"""Codes `db.E5xx` and `db.E6xx`: data that would be lost, and runs that failed, and so did not commit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from antarest.core.errors import NOTHING_CHANGED, Hint
+from antarest.core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, Hint
 from antarest.migration.errors.base import MigrationError, plural, shorten
 
 if TYPE_CHECKING:
     from antarest.migration.loss import Loss
+    from antarest.migration.rebuild import Missing
 
-_SHOWN = 3  # An error has at most nine lines.
+_SHOWN = 2  # An error has at most nine lines, and one of them may name the backup.
+_STATUS = Hint("See where the database is", "inv db.status")
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 
 
@@ -27,13 +29,13 @@ class LossNotDeclared(MigrationError):
 
     code = "db.E501"
 
-    def __init__(self, losses: Sequence[Loss], database: str, current: str) -> None:
+    def __init__(self, losses: Sequence[Loss], database: str, state: str) -> None:
         self.losses = tuple(losses)
         first = losses[0]
         super().__init__(
             f"the {first.direction} of revision {first.revision} would lose data that it does not declare",
             details={"database": database, **_loss_details(losses)},
-            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
+            state=state,
             hints=[
                 Hint("Mend the revision so that it keeps the data, or declare the loss in its file", first.declaration),
             ],
@@ -51,13 +53,13 @@ class LossNotConfirmed(MigrationError):
 
     code = "db.E502"
 
-    def __init__(self, losses: Sequence[Loss], database: str, current: str, *, target: str = "") -> None:
+    def __init__(self, losses: Sequence[Loss], database: str, state: str, *, target: str = "") -> None:
         self.losses, self.target = tuple(losses), target
         rollback = f"inv db.rollback --to={target}" if target else "inv db.rollback"
         super().__init__(
             "the rollback would lose data, and nobody agreed to it",
             details={"database": database, **_loss_details(losses)},
-            state=f"{NOTHING_CHANGED} The database is at {current}.",
+            state=state,
             hints=[
                 Hint("See the plan", f"{rollback} --dry-run"),
                 Hint("Agree to the loss", f"{rollback} --allow-data-loss"),
@@ -95,13 +97,51 @@ class ForeignKeysViolated(MigrationError):
 
     code = "db.E504"
 
-    def __init__(self, violations: Sequence[str], database: str, current: str) -> None:
+    def __init__(self, violations: Sequence[str], database: str, state: str) -> None:
         self.violations = tuple(violations)
         super().__init__(
             f"after the run, rows of {len(violations)} foreign key{plural(len(violations))} would point nowhere",
             details={"database": database, "where": shorten(violations)},
-            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
+            state=state,
             hints=[Hint("Mend the revision, then look at what is pending", "inv db.status")],
+        )
+
+
+class RebuildLoses(MigrationError):
+    """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not say so."""
+
+    code = "db.E505"
+
+    def __init__(self, revision: str, direction: str, missing: Sequence[Missing], database: str, state: str) -> None:
+        self.revision, self.missing = revision, tuple(missing)
+        first = missing[0]
+        super().__init__(
+            f"the {direction} of revision {revision} rebuilds a table without what belongs to it",
+            details={"database": database, "loses": shorten([each.what for each in missing])},
+            state=state,
+            hints=[
+                Hint("Keep it, in the revision", first.again),
+                Hint("Or declare its loss there", f'lossy = {{"{direction}": {{"{first.item}": "why"}}}}'),
+            ],
+        )
+
+
+class InTheWay(MigrationError):
+    """A view or trigger refers to a table that SQLite rebuilds, which is gone for a moment: the rebuild fails."""
+
+    code = "db.E506"
+
+    def __init__(self, revision: str, direction: str, object_: Missing, reason: str, database: str, state: str) -> None:
+        self.revision = revision
+        kind, name = object_.item.split(":", 1)
+        super().__init__(
+            f"the {direction} of revision {revision} rebuilds a table that {object_.what} refers to",
+            details={"database": database, "reason": reason},
+            state=state,
+            hints=[
+                Hint("Before the rebuild, write in the revision", f"op.execute({f'DROP {kind.upper()} {name}'!r})"),
+                Hint("And after it", object_.again),
+            ],
         )
 
 
@@ -116,29 +156,82 @@ def _loss_details(losses: Sequence[Loss]) -> dict[str, str]:
 
 
 class RevisionFailed(MigrationError):
-    """A revision raised an error while it ran; everything was rolled back.
+    """A revision raised an error while it ran; what was not committed before it was rolled back.
 
     Why: the SQL of the revision does not fit the data (a NOT NULL column over NULLs, a unique index over duplicates),
     or the revision has a mistake.
 
     To do: the message has what the database said; `--debug` adds the traceback. Mend the data or the revision and
-    upgrade again: nothing of the run stayed.
+    upgrade again from where the message says that the database is.
     """
 
     code = "db.E601"
 
-    def __init__(self, revision: str, direction: str, reason: str, *, database: str, current: str, done: int) -> None:
-        self.revision, self.direction, self.reason = revision, direction, reason
-        undone = f" {done} revision{' was' if done == 1 else 's were'} undone with it." if done else ""
+    def __init__(
+        self, revision: str, direction: str, reason: str, *, database: str, state: str, statement: str = ""
+    ) -> None:
+        self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
             f"the {direction} of revision {revision} failed: {reason}",
-            details={"database": database},
-            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.{undone}",
+            details={"database": database} | ({"statement": statement} if statement else {}),
+            state=state,
             hints=[
                 Hint("Mend the revision or the data, then look at what is pending", "inv db.status"),
                 _TRACEBACK,
             ],
         )
+
+
+class AutocommitNotAsked(MigrationError):
+    """A revision leaves its transaction and does not say so: it could be committed by half.
+
+    Why: the revision uses `autocommit_block()`, which commits what ran before it; a failure after that would leave the
+    database between two revisions.
+
+    To do: declare `transaction = "none"` in its file, and let the block hold only what can be run again, such as
+    `CREATE INDEX CONCURRENTLY IF NOT EXISTS`.
+    """
+
+    code = "db.E605"
+
+    def __init__(self, revision: str, file: str) -> None:
+        self.revision = revision
+        super().__init__(
+            f"revision {revision} uses autocommit_block(), and its file does not say so",
+            details={"file": file},
+            hints=[Hint("Say so in the file; what is in the block must bear to be run again", 'transaction = "none"')],
+        )
+
+
+class RunInterrupted(MigrationError):
+    """Ctrl-C, or SIGINT: what was not committed was rolled back.
+
+    Why: Ctrl-C was pressed, or the process got SIGINT.
+
+    To do: `inv db.status` shows where it is; run the command again whenever you like.
+    """
+
+    code = "db.E606"
+    exit_code = EXIT_INTERRUPTED
+
+    def __init__(self, database: str, state: str) -> None:
+        super().__init__("interrupted", details={"database": database}, state=state, hints=[_STATUS])
+
+
+class RunTerminated(MigrationError):
+    """SIGTERM: what was not committed was rolled back.
+
+    Why: a supervisor, a deployment or the system ended the process.
+
+    To do: `inv db.status` shows where it is; run the command again, with more time if the supervisor's limit was too
+    short.
+    """
+
+    code = "db.E607"
+    exit_code = EXIT_TERMINATED
+
+    def __init__(self, database: str, state: str) -> None:
+        super().__init__("terminated", details={"database": database}, state=state, hints=[_STATUS])
 
 
 class AlembicRefused(MigrationError):
@@ -157,21 +250,21 @@ class AlembicRefused(MigrationError):
 
 
 class RunFailed(MigrationError):
-    """A run failed before its first revision, or after its last one; everything was rolled back.
+    """A run failed before its first revision, or after its last one; what was not committed was rolled back.
 
     Why: the connection broke, the disk is full, or a deferred constraint failed at the commit.
 
-    To do: `inv db.status` shows that the database is where it was. Remove the cause, and run the command again.
+    To do: `inv db.status` shows where the database is. Remove the cause, and run the command again.
     """
 
     code = "db.E604"
 
-    def __init__(self, reason: str, *, database: str, current: str) -> None:
+    def __init__(self, reason: str, *, database: str, state: str) -> None:
         self.reason = reason
         super().__init__(
             f"the run failed: {reason}",
             details={"database": database},
-            state=f"{NOTHING_CHANGED} The run was rolled back; the database is still at {current}.",
+            state=state,
             hints=[
                 Hint("See where the database is", "inv db.status"),
                 _TRACEBACK,

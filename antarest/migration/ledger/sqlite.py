@@ -6,18 +6,56 @@ SQLite says itself, before it runs a statement, which tables and columns it will
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Hashable, Iterable
-from dataclasses import replace
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from antarest.migration.catalog import Table, Tables, measure, read_tables
 from antarest.migration.ledger.base import ENDS_TRANSACTION, Flow, NotAllowed, Takes
+from antarest.migration.ledger.savepoints import Savepoints
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
-_WRITES = _ROW_ACTIONS | {sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_TRANSACTION}
+_DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
+_WRITES = _ROW_ACTIONS | _DROPS | {sqlite3.SQLITE_TRANSACTION}
+_REPLACE = "replace"
+_REPLACES = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'trigger') AND sql LIKE '%REPLACE%'"
+
+_Actions = list[tuple[int, str, str | None]]
+"""What a statement will write: how, to which table, and to which column."""
+
+
+@dataclass
+class _Rows:
+    """The rows of one table, counted when it is written to in another way than before, and at the end.
+
+    So what was deleted is known although as many rows were inserted after it.
+
+    Attributes:
+        flow: what came and went until it was last counted.
+        count: how many rows it had then; None before it is written to.
+        way: how it is written to now.
+    """
+
+    flow: Flow = field(default_factory=Flow)
+    count: int | None = None
+    way: object = None
+
+    def book(self, now: int) -> None:
+        """Count it."""
+        grown = 0 if self.count is None else now - self.count
+        self.flow = self.flow.plus(Flow(inserted=max(grown, 0), deleted=max(-grown, 0)))
+        self.count = now
+
+
+class _State(NamedTuple):
+    """What is known at a savepoint."""
+
+    tables: Tables
+    emptied: set[Hashable]
+    rows: dict[Hashable, _Rows]
 
 
 class SqliteLedger:
@@ -28,31 +66,42 @@ class SqliteLedger:
         self.emptied: set[Hashable] = set()
         self._connection = connection
         self._exclude = tuple(exclude)
+        self._savepoints = Savepoints(self._save, self._restore)
         self._numbers = count()
         self._read: set[Hashable] = set()
+        self._rows: dict[Hashable, _Rows] = {}
+        self._replacing: set[str] = set()  # the tables whose own definition replaces rows
+        self._any_replaces = False  # whether a trigger does
+        # Of the statement that runs:
+        self._replaces = False
+        self._is_heard = True
         self._renaming = False
         self._changes_schema = False
-        # Rows are counted when a table that was deleted from is inserted into, or the reverse, and at the end: so what
-        # was deleted is known although as many rows were inserted after it.
-        self._grows: dict[Hashable, bool] = {}
-        self._rows: dict[Hashable, int] = {}
-        self._flows: dict[Hashable, Flow] = {}
+        self._refilled: set[Hashable] = set()
+
+    @property
+    def _driver(self) -> Any:
+        return self._connection.connection.dbapi_connection
 
     def begin(self) -> None:
         """A revision begins."""
         self.look()
+        self.emptied.clear()
         self._read.clear()
+        self._savepoints.forget()
 
     def look(self) -> None:
-        """Look at the tables again. What keeps its place in the file keeps its identity, also under a new name."""
+        """Look at the tables again: after each statement that changes them, so that a name tells them apart."""
         old, new = self.tables, read_tables(self._connection, exclude=self._exclude)
         gone = [table for name, table in old.items() if name not in new] if self._renaming else []
         for name, table in new.items():
-            known = old.get(name)
-            if known is None or known.file != table.file:
-                known = next((other for other in gone if other.file == table.file), None)
+            # Under a new name it keeps its place in the file.
+            known = old.get(name) or next((other for other in gone if other.file == table.file), None)
             new[name] = self._with_identities(table, known)
         self.tables = new
+        replaces = [tuple(row) for row in self._connection.execute(text(_REPLACES))]
+        self._replacing = {name for kind, name in replaces if kind == "table"}
+        self._any_replaces = any(kind == "trigger" for kind, _ in replaces)
 
     def _with_identities(self, table: Table, known: Table | None) -> Table:
         columns = dict(known.columns) if known else {}
@@ -74,48 +123,79 @@ class SqliteLedger:
             raise NotAllowed(ENDS_TRANSACTION)
         self._renaming = sqlite3.SQLITE_ALTER_TABLE in codes
         self._changes_schema = any(table == "sqlite_master" for _, table, _ in actions)
+        self._replaces = self._any_replaces or "REPLACE" in statement.upper()
+        self._follow_rows(actions)
         takes: Takes = {}
         for code, name, column in actions:
-            table = self.tables.get(name)
-            if table is None:
-                continue
-            if code in _ROW_ACTIONS:
-                self._turn(table, grows=code == sqlite3.SQLITE_INSERT)
-            takes.setdefault(table.name, set()).update(_columns(table, code, column))
+            if table := self.tables.get(name):
+                taken = takes.setdefault(name, set())
+                if code in _DROPS or self._way(code, name) == _REPLACE or table.identity in self._refilled:
+                    taken.update(table.columns)
+                elif column:  # An UPDATE names it, and so does an ALTER that drops it, as the statement writes it.
+                    taken.update(known for known in table.columns if known.lower() == column.lower())
         return takes
 
-    def after(self, statement: str) -> bool:  # noqa: ARG002 - before() knows more
+    def after(self, statement: str) -> bool:
         """Look again when the schema was written to."""
-        if self._changes_schema:
+        if not self._is_heard:
+            raise NotAllowed("SQLite does not say what this statement writes to: write it without anything around it")
+        self.emptied |= self._refilled
+        went_back = self._savepoints.follow(statement)
+        if self._changes_schema or went_back:
             self.look()
-        return self._changes_schema
+        return self._changes_schema or went_back
 
-    def flows(self) -> dict[Hashable, Flow]:
+    def settle(self) -> None:
+        """Nothing waits."""
+
+    def flows(self, table: Hashable | None = None) -> dict[Hashable, Flow]:
         """Count the tables that were written to."""
-        for table in self.tables.values():
-            if table.identity in self._grows:
-                self._book(table)
-        return dict(self._flows)
+        for each in self.tables.values():
+            if (rows := self._rows.get(each.identity)) and table in {None, each.identity}:
+                rows.book(measure(self._connection, each).rows)
+        return {identity: rows.flow for identity, rows in self._rows.items()}
+
+    def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all
+        """Nothing is: SQLite says beforehand what a statement updates."""
+        return {}
 
     def was_read(self, column: Hashable) -> bool:
         """Whether a statement of the revision has read the column."""
         return column in self._read
 
-    def _turn(self, table: Table, *, grows: bool) -> None:
-        if self._grows.get(table.identity) != grows:
-            self._book(table)
-            self._grows[table.identity] = grows
+    def _way(self, code: int, name: str) -> object:
+        """How an action writes to a table. One that replaces rows looks to SQLite like one that inserts them."""
+        is_insert = code == sqlite3.SQLITE_INSERT
+        return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
-    def _book(self, table: Table) -> None:
-        now = measure(self._connection, table).rows
-        rows = self._rows.get(table.identity, now)
-        inserted, deleted = self._flows.get(table.identity, Flow())
-        self._flows[table.identity] = Flow(inserted + max(now - rows, 0), deleted + max(rows - now, 0))
-        self._rows[table.identity] = now
+    def _follow_rows(self, actions: _Actions) -> None:
+        """Count the tables that are going to be written to in another way than before."""
+        writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
+        self._refilled = set()
+        for code, name in writes:
+            table, way = self.tables[name], self._way(code, name)
+            rows = self._rows.setdefault(table.identity, _Rows())
+            if rows.way != way:
+                rows.book(measure(self._connection, table).rows)
+                rows.way = way
+            if code == sqlite3.SQLITE_INSERT and (sqlite3.SQLITE_DELETE, name) in writes:
+                self._refilled.add(table.identity)  # By a trigger: nobody knows how many there are of each.
 
-    def _actions(self, statement: str) -> list[tuple[int, str, str | None]]:
-        """Compile the statement, without running it, and note what it will write: how, which table and which column."""
-        heard: list[tuple[int, str, str | None]] = []
+    # ---- savepoints
+
+    def _save(self) -> _State:
+        rows = {identity: replace(rows) for identity, rows in self._rows.items()}
+        return _State(self.tables, set(self.emptied), rows)
+
+    def _restore(self, state: _State) -> None:
+        self.tables, self.emptied = state.tables, set(state.emptied)
+        self._rows = {identity: replace(rows) for identity, rows in state.rows.items()}
+
+    # ---- what SQLite says
+
+    def _actions(self, statement: str) -> _Actions:
+        """Compile the statement, without running it, and note what it will write."""
+        heard: _Actions = []
 
         def hear(code: int, first: str | None, second: str | None, third: str | None, _trigger: str | None) -> int:
             if code == sqlite3.SQLITE_ALTER_TABLE:
@@ -126,21 +206,15 @@ class SqliteLedger:
                 self._read.add(table.columns.get(second or ""))
             return sqlite3.SQLITE_OK
 
-        driver: Any = self._connection.connection.dbapi_connection
-        driver.set_authorizer(hear)
+        self._is_heard = True
+        self._driver.set_authorizer(hear)
         try:
             # The number keeps the driver from taking a statement that is compiled already.
-            driver.execute(f"/* {next(self._numbers)} */ EXPLAIN {statement}").close()
+            self._driver.execute(f"/* {next(self._numbers)} */ EXPLAIN {statement}").close()
+        except sqlite3.ProgrammingError:
+            pass  # It lacks its parameters, which come too late to matter.
         except sqlite3.Error:
-            pass  # It lacks its parameters, which come too late to matter; or it is wrong, and will say so itself.
+            self._is_heard = False  # It is wrong, and will say so itself.
         finally:
-            driver.set_authorizer(None)
+            self._driver.set_authorizer(None)
         return heard
-
-
-def _columns(table: Table, code: int, column: str | None) -> Iterable[str]:
-    """The columns that an action may take values from."""
-    if code in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_DROP_TABLE):
-        return table.columns  # A plain INSERT replaces rows where the table says ON CONFLICT REPLACE.
-    # An UPDATE names the column; so does an ALTER that drops it, as the statement writes it.
-    return [name for name in table.columns if column and name.lower() == column.lower()]

@@ -27,7 +27,9 @@ from antarest.migration import cli, report
 from antarest.migration.__main__ import main
 from antarest.migration.boundary import Session, guard
 from antarest.migration.cli import FLAGS, VERBS, Verb
+from antarest.migration.flags import spelled
 from antarest.migration.invoke_flags import find_swallowed
+from antarest.migration.questions import HOW_FAR
 from tests.refusals import SECRET, Refusal, invoke_tasks, parse
 from tests.support import ROOT, ConfigFile
 
@@ -41,9 +43,7 @@ def test_invoke_has_the_same_verbs_and_flags() -> None:
     offered = {name: set(task.flags) for name, task in invoke_tasks().items()}
 
     assert offered == {
-        f"db.{name}": {
-            f"--{flag.replace('_', '-')}" for flag in (*verb.flags, "config", "debug") if FLAGS[flag] != cli.HIDDEN
-        }
+        f"db.{name}": {spelled(flag) for flag in (*verb.flags, "config", "debug") if FLAGS[flag] != cli.HIDDEN}
         for name, verb in VERBS.items()
     }
 
@@ -58,7 +58,7 @@ def test_each_flag_is_explained_by_invoke_and_by_our_own_help(capsys: Capture) -
         for flag in (*verb.flags, "config", "debug"):
             if FLAGS[flag] != cli.HIDDEN:
                 assert FLAGS[flag] in ours
-                assert invoke_tasks()[f"db.{name}"].flags[f"--{flag.replace('_', '-')}"].help == FLAGS[flag]
+                assert invoke_tasks()[f"db.{name}"].flags[spelled(flag)].help == FLAGS[flag]
 
 
 def test_each_verb_says_the_same_about_itself_everywhere() -> None:
@@ -201,7 +201,7 @@ def test_a_result_is_the_exit_code(run_verb: Callable[..., int], capsys: Capture
 
 
 def test_our_error_is_printed_with_its_exit_code(run_verb: Callable[..., int], capsys: Capture) -> None:
-    error = DatabaseUnreachable("nobody there", database="postgresql://me:***@db1/antarest", hints=cli._HOW_FAR)
+    error = DatabaseUnreachable("nobody there", database="postgresql://me:***@db1/antarest", hints=HOW_FAR)
 
     assert run_verb(raising(error)) == EXIT_UNREACHABLE
 

@@ -41,6 +41,7 @@ from antarest.migration import errors
 from antarest.migration.errors import MigrationError
 from antarest.migration.grants import Grant, GrantRefused
 from antarest.migration.loss import Loss
+from antarest.migration.rebuild import Missing
 from antarest.migration.report import render_error, render_error_json
 from antarest.migration.rows import NoValidRow
 from antarest.migration.scratch import NoPostgres
@@ -56,6 +57,8 @@ POSTGRES = URL.create("postgresql+psycopg2", "antarest", SECRET, "db1", 5432, "a
 SQLITE = URL.create("sqlite", database="/srv/antarest/antarest.db")
 IDS = [f"{number:012x}" for number in range(30)]
 LOSSES = [Loss(IDS[1], "downgrade", f"study.column_{number}", 1204, "it is new") for number in range(30)]
+
+MISSING = Missing("view:v", "view v", "op.execute('CREATE VIEW v AS SELECT 1')")
 
 
 def said(text: str) -> AntarestError:
@@ -85,6 +88,7 @@ EXAMPLES = [
     UsageError("--steps must be a whole number from 1, not '0'", hints=[Hint("One", "inv db.rollback --steps=1")]),
     said("Connection refused"),
     said("FATAL:  sorry, too many clients already"),
+    connection_error(psycopg2.OperationalError("server closed the connection unexpectedly"), POSTGRES),
     said('FATAL:  password authentication failed for user "antarest"'),
     said('FATAL:  role "antarest" does not exist'),
     said('FATAL:  database "antarest" does not exist'),
@@ -92,6 +96,29 @@ EXAMPLES = [
     from_sqlite(sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
     from_sqlite(sqlite3.SQLITE_NOTADB, "file is not a database"),
     from_sqlite(sqlite3.SQLITE_BUSY, "database is locked"),
+    errors.MigrationLocked(
+        "another run", "pid 4711, antarest-migration 812@db1 20261123T054159Z", "2026-11-23 05:41 UTC", DATABASE, 60
+    ),
+    errors.ThreadLocked(DATABASE, 60),
+    errors.ObjectLocked(
+        "the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."
+    ),
+    errors.LockLost(DATABASE),
+    errors.BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
+    errors.NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
+    errors.ProgramsMissing(15, IDS, database=DATABASE),
+    errors.BackupNotFound("antarest.dump", database=DATABASE, folder=FOLDER),
+    errors.BackupUnusable(FILE, "it is damaged"),
+    errors.RestoreNotConfirmed(FILE, IDS, DATABASE),
+    errors.RestoreNotAllowed(
+        ["it may not create databases", "the database belongs to root"],
+        "antarest",
+        database=DATABASE,
+        hints=[Hint("As a superuser", "psql '--command=ALTER ROLE antarest CREATEDB'")] * 2,
+    ),
+    errors.DatabaseInUse(IDS, database=DATABASE, hints=[Hint("End them", "inv db.restore --end-sessions")]),
+    errors.RestoreFailed("pg_restore: error: no", database=DATABASE, backup=FILE),
+    errors.DatabaseChanged("it is at another revision", database=DATABASE),
     errors.ProjectNotFound(FOLDER / "alembic.ini"),
     errors.InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", [Hint("Mend it", "inv db.history")]),
     errors.InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
@@ -104,13 +131,20 @@ EXAMPLES = [
     errors.RevisionNotFound("zebra", IDS),
     errors.AmbiguousRevision("0", IDS),
     errors.OutOfReach("revision x is below the current revision", IDS[0], [Hint("A rollback can", "inv db.rollback")]),
-    errors.LossNotDeclared(LOSSES, DATABASE, IDS[1]),
-    errors.LossNotConfirmed(LOSSES, DATABASE, IDS[1]),
+    errors.LossNotDeclared(LOSSES, DATABASE, "Nothing was changed."),
+    errors.LossNotConfirmed(LOSSES, DATABASE, "Nothing was changed."),
     errors.Irreversible(IDS[1], "the archive was deleted", is_current=False),
-    errors.ForeignKeysViolated([f"table_{number} -> study" for number in range(30)], DATABASE, IDS[1]),
-    errors.RevisionFailed(IDS[2], "upgrade", "no such table: nowhere", database=DATABASE, current=IDS[0], done=2),
+    errors.ForeignKeysViolated([f"table_{number} -> study" for number in range(30)], DATABASE, "Nothing was changed."),
+    errors.RevisionFailed(
+        IDS[2], "upgrade", "no such table: x", database=DATABASE, state="Nothing was changed.", statement="SELECT x"
+    ),
+    errors.RebuildLoses(IDS[1], "upgrade", [MISSING] * 30, DATABASE, "Nothing was changed."),
+    errors.InTheWay(IDS[1], "upgrade", MISSING, "error in view v: no such table: t", DATABASE, "Nothing was changed."),
+    errors.AutocommitNotAsked(IDS[1], str(FOLDER / "a.py")),
+    errors.RunInterrupted(DATABASE, "Nothing was changed."),
+    errors.RunTerminated(DATABASE, "Nothing was changed."),
     errors.AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
-    errors.RunFailed("disk I/O error", database=DATABASE, current=IDS[0]),
+    errors.RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
     errors.ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
     errors.UnexpectedFailure("ZeroDivisionError: division by zero"),
     errors.NotRecorded(IDS[1], IDS[0], DATABASE),
@@ -179,7 +213,7 @@ def test_each_error_has_a_code_of_its_own() -> None:
 
 
 def test_each_error_is_exported() -> None:
-    defined = {kind.__name__ for kind in kinds(MigrationError) if kind.__module__.startswith(errors.__name__)}
+    defined = {kind.__name__ for kind in kinds() if kind.__module__.startswith(errors.__name__)}
 
     assert set(errors.__all__) == defined
     assert all(hasattr(errors, name) for name in errors.__all__)
@@ -192,6 +226,15 @@ def test_an_error_fits_the_shape(error: AntarestError) -> None:
 
     assert (shown.code, shown.fact, shown.state) == (error.code, error.message, error.state)
     assert shown.details == error.details
+
+
+@pytest.mark.parametrize(
+    "error", [each for each in EXAMPLES if each.code[:5] in {"db.E5", "db.E6"}], ids=lambda error: type(error).__name__
+)
+def test_an_error_of_a_run_has_room_to_name_the_backup(error: AntarestError) -> None:
+    lines = render_error(error).splitlines()
+
+    assert len(lines) < 9 or isinstance(error, errors.UnexpectedFailure)
 
 
 @each_example
@@ -211,12 +254,13 @@ def test_a_code_tells_what_an_error_is_about(error: AntarestError) -> None:
         assert (family, number[0] in "145") == ("app", True)
         assert error.exit_code in {EXIT_FAILED, EXIT_USAGE}
     elif isinstance(error, MigrationError):
-        assert (family, number[0] in "25678") == ("db", True)
-        assert error.exit_code in {EXIT_FAILED, EXIT_USAGE}
+        assert (family, number[0] in "256789") == ("db", True)
+        stopped = isinstance(error, errors.RunInterrupted | errors.RunTerminated)
+        assert stopped or error.exit_code in {EXIT_FAILED, EXIT_USAGE}
     else:
         assert (family, number[0] in "34") == ("db", True)
         assert (number[0] == "4") == (error.exit_code == EXIT_LOCKED)
-        assert error.exit_code != EXIT_UNREACHABLE or number in {"301", "302", "390"}
+        assert error.exit_code != EXIT_UNREACHABLE or number in {"301", "302", "309", "390"}
 
 
 @pytest.mark.parametrize("error", [each for each in EXAMPLES if each.code[:5] in {"db.E2", "db.E3", "db.E7"}])
@@ -240,7 +284,7 @@ def test_an_irreversible_revision_names_a_way_only_where_there_is_one() -> None:
 
 
 def test_a_loss_that_nobody_agreed_to_names_the_same_rollback_again() -> None:
-    error = errors.LossNotConfirmed(LOSSES[:1], DATABASE, IDS[1], target="base")
+    error = errors.LossNotConfirmed(LOSSES[:1], DATABASE, "", target="base")
 
     assert [hint.command for hint in error.hints] == [
         "inv db.rollback --to=base --dry-run",
@@ -249,11 +293,5 @@ def test_a_loss_that_nobody_agreed_to_names_the_same_rollback_again() -> None:
 
 
 def test_one_and_many_are_told_apart() -> None:
-    def state(done: int) -> str:
-        return errors.RevisionFailed(IDS[2], "upgrade", "why", database=DATABASE, current=IDS[0], done=done).state
-
-    assert state(0).endswith("still at 000000000000.")
-    assert state(1).endswith("still at 000000000000. 1 revision was undone with it.")
-    assert state(2).endswith("still at 000000000000. 2 revisions were undone with it.")
     assert errors.CheckFailed(1).message == "db.check has 1 finding, see above"
     assert errors.CheckFailed(2).message == "db.check has 2 findings, see above"

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import URL
 
 from antarest.core.config import DbConfig
 from antarest.migration import report
+from antarest.migration.catalog import count_rows
 from antarest.migration.errors import Irreversible, LossNotConfirmed, LossNotDeclared
 from antarest.migration.loss import Agreement
 from antarest.migration.plan import RollbackPlan
 from antarest.migration.workflow import MigrationWorkflow
 from tests.support_histories import Database, Script, write_project
+from tests.support_roles import owner_of
 
 Build = Callable[..., Database]
 
@@ -276,3 +279,19 @@ def test_planning_does_not_create_a_file(tmp_path: Path) -> None:
 
     assert workflow.plan_rollback(to="base").steps == ()
     assert [path.name for path in tmp_path.iterdir()] == ["project"]
+
+
+def test_rows_that_the_role_may_not_see_are_not_taken_for_none(tmp_path: Path, postgres_database: URL) -> None:
+    with owner_of(postgres_database, "seventeen") as login:
+        database = Database(login, write_project(tmp_path / "project", STUDY))
+        database.workflow.upgrade()
+        database.execute(
+            "INSERT INTO study VALUES (1, 'a')",
+            "ALTER TABLE study ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE study FORCE ROW LEVEL SECURITY",
+        )
+        assert database.value("SELECT count(*) FROM study") == 0
+
+        assert named(database.workflow.plan_rollback()) == {"study": {"study": None}}
+        with database.connect() as connection, pytest.raises(InsufficientPrivilege, match="row-level security"):
+            count_rows(connection, ["study"])

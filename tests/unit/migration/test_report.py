@@ -22,7 +22,7 @@ from antarest.migration.move import Move
 from antarest.migration.plan import Drop, PlannedStep, RollbackPlan
 from antarest.migration.project import Project
 from antarest.migration.reset import ResetPlan
-from antarest.migration.workflow import HistoryEntry, Status
+from antarest.migration.status import HistoryEntry, Status
 
 STUDY = Revision("a1b2c3d4e5f6", (), "create studies", Path("a.py"))
 TAGS = Revision(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from antarest.migration import report
 from antarest.migration.errors import OutOfReach
 from antarest.migration.history import Revision
+from antarest.migration.progress import Progress
 
 STUDY = Revision("a1b2c3d4e5f6", (), "create studies", Path("a.py"))
 TAGS = Revision("b1b2c3d4e5f6", ("a1b2c3d4e5f6",), "move tags", Path("b.py"))
@@ -40,7 +42,7 @@ def test_an_error_is_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch
 
 def test_progress_through_a_pipe_is_a_line_for_each_revision() -> None:
     stream = io.StringIO()
-    progress = report.Progress(stream)
+    progress = Progress(stream)
 
     progress.started(STUDY, "upgrade")
     progress.finished(STUDY, "upgrade", 1.234)
@@ -55,11 +57,10 @@ def test_how_far_it_is_is_for_terminals_and_goes_away(monkeypatch: pytest.Monkey
     monkeypatch.setenv("NO_COLOR", "1")
     terminal, pipe = Terminal(), io.StringIO()
     for stream in (terminal, pipe):
-        progress = report.Progress(stream)
+        progress = Progress(stream)
         progress.show("10 rows")
         progress.show("20 rows")
-        progress.clear()
-        progress.clear()
+        progress.stop()
         progress.stop()
 
     assert terminal.getvalue() == "\r\x1b[K  10 rows\r\x1b[K  20 rows\r\x1b[K"
@@ -70,7 +71,7 @@ def test_progress_on_a_terminal_shows_what_runs_and_ends_its_line(monkeypatch: p
     """An error that is printed next begins on a line of its own."""
     monkeypatch.setenv("NO_COLOR", "1")
     stream = Terminal()
-    progress = report.Progress(stream)
+    progress = Progress(stream)
 
     progress.started(STUDY, "upgrade")
     progress.finished(STUDY, "upgrade", 0.5)
@@ -84,3 +85,53 @@ def test_progress_on_a_terminal_shows_what_runs_and_ends_its_line(monkeypatch: p
         "\r\x1b[K  up      0.50 s  a1b2c3d4e5f6  create studies\n"
         "\r  down       ...  b1b2c3d4e5f6  move tags\n"
     )
+
+
+def test_something_long_is_a_passing_line_on_a_terminal_and_nothing_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = {}
+    for stream in (Terminal(), io.StringIO()):
+        progress = Progress(stream)
+        progress.working("backup", 1, 4)
+        progress.working("backup", 3_200_000, 0)
+        progress.note("backup         /srv/a.sqlite (3.2 MB)")
+        progress.stop()
+        shown[stream.isatty()] = stream.getvalue()
+
+    passing = "\r\x1b[Kbackup          25 %\r\x1b[Kbackup         3.2 MB\r\x1b[K"
+    assert shown == {
+        True: f"{passing}backup         /srv/a.sqlite (3.2 MB)\n",
+        False: "backup         /srv/a.sqlite (3.2 MB)\n",
+    }
+
+
+SIZES = [
+    (0, "0 bytes"),
+    (999, "999 bytes"),
+    (1000, "1.0 kB"),
+    (123_456, "123 kB"),
+    (5.3e6, "5.3 MB"),
+    (2e15, "2000 TB"),
+]
+
+
+@pytest.mark.parametrize(("number", "shown"), SIZES)
+def test_sizes(number: int, shown: str) -> None:
+    assert report.size(number) == shown
+
+
+def test_progress_on_a_terminal_shows_the_time_that_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(Progress, "_EVERY", 0.001)
+    stream = Terminal()
+    progress = Progress(stream)
+    line = "\r  up         0 s  a1b2c3d4e5f6  create studies"
+
+    progress.started(STUDY, "upgrade")
+    while stream.getvalue().count(line) < 2:
+        pass
+    progress.finished(STUDY, "upgrade", 0.5)
+
+    shown = stream.getvalue()
+    assert shown.endswith(f"{line}\r\x1b[K  up      0.50 s  a1b2c3d4e5f6  create studies\n")
+    assert "antarest-clock" not in {each.name for each in threading.enumerate()}

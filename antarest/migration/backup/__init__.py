@@ -1,0 +1,89 @@
+"""Backups bound to a revision, on both engines, and restores that first show what they would lose."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from antarest.core.config import DbConfig
+from antarest.migration.backup import into_sqlite, report, sqlite
+from antarest.migration.backup.contents import Contents
+from antarest.migration.backup.files import Backup, Folder
+from antarest.migration.backup.restore import Job, Restore, Restored, RestorePlan
+from antarest.migration.catalog import read_catalog
+from antarest.migration.connection import looking
+from antarest.migration.move import Listener, Move, Silence
+from antarest.migration.project import Project
+
+__all__ = ["Backup", "Backups", "Contents", "Restore", "RestorePlan", "Restored", "before_change"]
+
+
+class Backups:
+    """The backups of one database."""
+
+    def __init__(self, project: Project, db: DbConfig, listener: Listener | None = None) -> None:
+        """Bind a project and a database to the folder where its backups lie, and to who hears how they go on."""
+        self._project, self._db, self._listener = project, db, listener or Silence()
+        self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
+
+    def list(self) -> list[Backup]:
+        """The backups, newest first; the database itself is not looked at."""
+        return Folder.of(self._db).list()
+
+    def make(self) -> Backup | None:
+        """Back the database up, verify the backup, and delete the oldest ones beyond the number that is kept.
+
+        Returns:
+            The backup, which may be an older one that holds just the same; None for an empty database.
+
+        Raises:
+            BackupFailed, NoSpace, ProgramsMissing: it could not be made; nothing was changed.
+            DatabaseError: the database cannot be reached.
+        """
+        with looking(self._db) as connection:
+            if not read_catalog(connection, exclude=[self._project.version_table]):
+                return None
+        if self._is_sqlite:
+            return sqlite.make(self._db, self._project.version_table, self._hears("backup"))
+        from antarest.migration.backup import postgresql  # Its driver is not needed elsewhere.
+
+        return postgresql.make(self._db, self._project.version_table, self._hears("backup"))
+
+    @contextmanager
+    def restoring(self, asked: str | None = None, *, end_sessions: bool | None = None) -> Iterator[Restore]:
+        """Prepare a restore: the backup is verified and compared with the database. `Restore.swap` does it.
+
+        Args:
+            asked: the name or path of the backup; by default the newest one.
+            end_sessions: whether the sessions of others may be ended (PostgreSQL); None where that will be asked.
+
+        Raises:
+            BackupNotFound, BackupUnusable: there is no such backup, or it cannot be used.
+            ProgramsMissing, RestoreNotAllowed, DatabaseInUse, RestoreFailed: it cannot be restored here.
+            DatabaseError: the database cannot be reached.
+        """
+        job = Job(self._project, self._db, Folder.of(self._db).find(asked), self._listener)
+        if self._is_sqlite:
+            with into_sqlite.prepared(job) as restore:
+                yield restore
+            return
+        from antarest.migration.backup import into_postgresql  # as above
+
+        with into_postgresql.prepared(job, end_sessions=end_sessions) as prepared:
+            yield prepared
+
+    def _hears(self, what: str) -> Callable[[int, int], None]:
+        return lambda done, total: self._listener.working(what, done, total)
+
+
+def before_change(move: Move) -> None:
+    """Back up what a run is about to change: SQLite always, PostgreSQL where it is configured or asked for."""
+    url = move.db.migration_url
+    # What may not be written will not be changed, and the run has the better words for it.
+    is_wanted = os.access(str(url.database), os.W_OK) if url.get_backend_name() == "sqlite" else move.db.backup
+    if not is_wanted:
+        return
+    if made := Backups(move.project, move.db, move.listener).make():
+        move.backup = made.path
+        move.listener.note(report.backup(made))

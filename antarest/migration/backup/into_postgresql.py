@@ -1,0 +1,123 @@
+"""Restores into PostgreSQL: a new database is filled and verified, and then changes its name with the old one.
+
+Both renames are one transaction. Until then nobody notices anything, and after it the old database still exists, under
+a name that is told. What belongs to the database rather than to its contents (owner, locale, rights, settings) is taken
+from the old one.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from antarest.migration.backup import postgresql, server
+from antarest.migration.backup.contents import Contents, read_contents
+from antarest.migration.backup.programs import ProgramFailed, Programs
+from antarest.migration.backup.restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
+from antarest.migration.connection import looking
+from antarest.migration.lock.postgresql import PostgresWriter
+
+_ATTEMPTS = 5  # of the swap, each of which waits some seconds inside the server
+
+
+@contextmanager
+def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore]:
+    """Restore a backup into a database of its own, verify it, and compare it with the live one.
+
+    Args:
+        job: what is asked for.
+        end_sessions: whether others may be cut off; None where that will be asked.
+
+    Raises:
+        BackupUnusable: it is no archive of pg_dump, or is damaged.
+        ProgramsMissing: there is no pg_restore of the server's version.
+        RestoreNotAllowed: the role has not the rights.
+        DatabaseInUse: others are connected, and may not be cut off.
+        RestoreFailed: it could not be restored.
+    """
+    with looking(job.db) as connection:
+        programs = Programs.of(connection, job.db)
+        properties = server.read_properties(connection)
+        server.require_rights(connection, job.db)
+    with ExitStack() as stack:
+        maintenance = stack.enter_context(server.maintaining(job.db, properties.name))
+        if end_sessions is False:
+            server.require_alone(maintenance, job.db, properties.name)
+        postgresql.verify(programs, job.backup.path)
+        require_intact(job.backup)
+        lock = stack.enter_context(ExitStack())
+        writer = lock.enter_context(PostgresWriter.taken(job.db, job.version_table, job.patience()))
+        server.drop_unfinished(maintenance, properties.name)  # They are of restores that were killed: we have the lock.
+        name = server.derived_name(properties.name, server.RESTORE + _stamp())
+        server.create(maintenance, name, properties)
+        stack.callback(server.drop, maintenance, name)  # It has another name when all went well.
+        held = _fill(job, programs, name)
+        with looking(job.db) as connection:
+            live = read_contents(connection, job.version_table)
+        plan = make_plan(job, held, live)
+        yield PostgresRestore(job, plan, server.Swap(maintenance, properties, name, writer.pid), lock)
+
+
+class PostgresRestore(Restore):
+    """A restore into PostgreSQL: the new database is there, and waits for its name."""
+
+    def __init__(self, job: Job, plan: RestorePlan, names: server.Swap, lock: ExitStack) -> None:
+        super().__init__(job, plan)
+        self._names = names
+        self._lock = lock
+
+    @property
+    def sessions(self) -> list[str]:
+        """The sessions of others, in words."""
+        names = self._names
+        return [each.described for each in server.sessions(names.maintenance, names.properties.name, names.own)]
+
+    def _swap(self, *, end_sessions: bool) -> Restored:
+        db, names = self.job.db, self._names
+        with looking(db) as connection:
+            self._require_unchanged(read_contents(connection, self.job.version_table))
+        # Who holds the lock is connected to the database, whose name could not change then. Nobody slips in: whoever
+        # migrates is connected too.
+        self._lock.close()
+        live = names.properties.name
+        old = server.derived_name(live, f"_replaced_{_stamp()}")
+        for _ in range(_ATTEMPTS if end_sessions else 1):
+            if end_sessions:
+                server.end_sessions(names.maintenance, db, live)
+            if server.rename(names.maintenance, {live: old, names.new: live}, names.properties):
+                role = f"--username={db.migration_url.username}" if db.migration_url.username else ""
+                tidy = server.command("dropdb", db, role, old)
+                return Restored(self.plan.held.revisions, f"the database {old}", tidy)
+        raise server.in_use(names.maintenance, db, live)
+
+
+def _fill(job: Job, programs: Programs, name: str) -> Contents:
+    """Restore a backup into an empty database, and say what it holds then."""
+    backup = job.backup
+    try:
+        with programs.running("pg_restore", "--exit-on-error", database=name, stdin=subprocess.PIPE) as target:
+            postgresql.feed(backup.path, target, job.progress)
+    except ProgramFailed as error:
+        raise job.failed(str(error)) from error
+    with _other(job, name) as connection:
+        held = read_contents(connection, job.version_table)
+    if backup.contents and (held.rows, held.revisions) != (backup.contents.rows, backup.contents.revisions):
+        raise job.failed("what was restored has other rows than the backup")
+    return held
+
+
+@contextmanager
+def _other(job: Job, name: str) -> Iterator[Connection]:
+    """Look at another database of the server."""
+    url = job.db.migration_url.set(database=name)
+    with looking(replace(job.db, url=url, admin_url=None)) as connection:
+        yield connection
+
+
+def _stamp() -> str:
+    return f"{datetime.now(UTC):%Y%m%dt%H%M%Sz}"

@@ -1,0 +1,164 @@
+"""Restores into an SQLite file: SQLite writes the pages of the backup over it, in one transaction.
+
+The file is not replaced by another one of the same name: a process that has it open would go on with the old one, and
+lose what it writes there. So it sees the backup with its next statement. When this process is killed half-way, SQLite
+rolls back what was written as soon as somebody opens the file. Only a file that it cannot open at all is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, NullPool, create_engine
+
+from antarest.core.errors import Hint, NotADatabase
+from antarest.core.persistence import translate_errors
+from antarest.migration.backup import sqlite
+from antarest.migration.backup.contents import Contents, read_contents
+from antarest.migration.backup.files import Folder, create, sync
+from antarest.migration.backup.restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
+from antarest.migration.connection import looking
+from antarest.migration.errors import DatabaseInUse
+from antarest.migration.lock.sqlite import holder, is_busy, reader
+
+_COMPANIONS = ("-journal", "-wal", "-shm")
+
+
+@contextmanager
+def prepared(job: Job) -> Iterator[SqliteRestore]:
+    """Verify a backup, and compare it with the database.
+
+    Raises:
+        BackupUnusable: it is no backup of SQLite, or is damaged.
+        DatabaseError: the database cannot be read.
+    """
+    held = sqlite.read(job.backup.path, job.version_table)
+    require_intact(job.backup)
+    live: Contents | None = None
+    damage = ""
+    try:
+        with looking(job.db) as connection:
+            live = read_contents(connection, job.version_table)
+    except NotADatabase as error:
+        damage = error.reason or error.message
+    yield SqliteRestore(job, make_plan(job, held, live, damage))
+
+
+class SqliteRestore(Restore):
+    """A restore into an SQLite file."""
+
+    def __init__(self, job: Job, plan: RestorePlan) -> None:
+        super().__init__(job, plan)
+        self._file = Path(str(job.db.migration_url.database))
+        self._damaged = f"{self._file}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+    def _swap(self, *, end_sessions: bool) -> Restored:
+        """Nobody can be told to let go of an SQLite file, so `end_sessions` changes nothing."""
+        del end_sessions
+        try:
+            with suppress(OSError):  # It exists, or SQLite says what is wrong.
+                os.close(create(self._file))
+            kept = self._write_over_or_replace()
+        except (sqlite3.Error, OSError) as error:
+            reason = str(error) if isinstance(error, sqlite3.Error) else (error.strerror or str(error)).lower()
+            raise self.job.failed(reason) from error
+        return Restored(self.plan.held.revisions, kept)
+
+    def _write_over_or_replace(self) -> str:
+        try:
+            return self._write_over()
+        except NotADatabase:  # SQLite cannot even lock it, or not read the page that it begins with.
+            if not self.plan.damage:
+                raise
+            return self._replace()
+
+    @contextmanager
+    def _alone(self) -> Iterator[tuple[Connection, sqlite3.Connection]]:
+        """Have the file for ourselves: the lock is kept from one transaction to the next, until the block ends."""
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(self._file, isolation_level=None, timeout=0),
+            poolclass=NullPool,
+        )
+        with translate_errors(self.job.db.migration_url), engine.connect() as connection:
+            driver = sqlite.driver_of(connection)
+            self._lock(driver)
+            yield connection, driver
+
+    def _lock(self, driver: sqlite3.Connection) -> None:
+        patience = self.job.patience()
+        while True:
+            try:
+                driver.execute("PRAGMA locking_mode = EXCLUSIVE")
+                driver.execute("BEGIN EXCLUSIVE")
+                driver.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    raise
+                if not patience.wait(lambda: self._user() or "somebody who has the file open"):
+                    raise self._in_use() from error
+            else:
+                return
+
+    def _user(self) -> str:
+        return holder(str(self._file)) or reader(str(self._file))
+
+    def _in_use(self) -> DatabaseInUse:
+        hint = Hint("End what has the file open, such as the application, and try again", "inv db.restore")
+        return DatabaseInUse([user] if (user := self._user()) else [], database=self.job.database, hints=[hint])
+
+    def _write_over(self) -> str:
+        """Write the backup over the file; returns where its old content is."""
+        with self._alone() as (connection, driver), sqlite.opened(self.job.backup.path) as source:
+            kept = self._keep(connection, driver)
+            was_wal = self._fit_page_size(driver, source)
+            sqlite.copy(sqlite.driver_of(source), driver, self.job.progress)
+            if was_wal:
+                driver.execute("PRAGMA journal_mode = WAL")
+        return kept
+
+    def _keep(self, connection: Connection, driver: sqlite3.Connection) -> str:
+        if self.plan.live is None:
+            sqlite.write(driver, Path(self._damaged), self.job.progress)
+            sync(Path(self._damaged))
+            return self._damaged
+        now = read_contents(connection, self.job.version_table)
+        self._require_unchanged(now)
+        if self.plan.is_onto_nothing:
+            return ""
+        folder, spare = Folder.of(self.job.db), self.job.backup.path
+        made = sqlite.make_from(driver, folder, self.job.version_table, self.job.progress, spare=spare)
+        return str(made.path)
+
+    def _fit_page_size(self, driver: sqlite3.Connection, source: Connection) -> bool:
+        """SQLite cannot change the page size of a file in WAL mode; says whether it has to be put back into it."""
+        size = driver.execute("PRAGMA page_size").fetchone()[0]
+        mode = driver.execute("PRAGMA journal_mode").fetchone()[0]
+        if mode != "wal" or source.exec_driver_sql("PRAGMA page_size").scalar() == size:
+            return False
+        driver.execute("PRAGMA journal_mode = DELETE")
+        return True
+
+    def _replace(self) -> str:
+        """Put another file in the place of one that is no database; returns the new name of the old one."""
+        new = self._file.with_name(f".{self._file.name}.restoring")
+        new.unlink(missing_ok=True)
+        with sqlite.opened(self.job.backup.path) as source:
+            sqlite.write(sqlite.driver_of(source), new, self.job.progress)
+        sync(new)
+        Path(self._damaged).unlink(missing_ok=True)  # It may be half of a copy.
+        try:
+            os.link(self._file, self._damaged)  # So that the name stands for a file at every moment.
+        except OSError:  # This file system has no links.
+            self._file.rename(self._damaged)
+        for companion in _COMPANIONS:  # SQLite would take them for those of the new file.
+            with suppress(FileNotFoundError):
+                os.rename(f"{self._file}{companion}", f"{self._damaged}{companion}")  # noqa: PTH104 - two names
+        new.replace(self._file)
+        sync(self._file.parent)
+        return self._damaged

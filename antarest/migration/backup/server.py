@@ -1,0 +1,327 @@
+"""What a restore does on a PostgreSQL server beside the contents: databases, their names, properties and sessions."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg2 import errors, sql
+from sqlalchemy import Connection, NullPool, create_engine, text
+
+from antarest.core.config import DbConfig
+from antarest.core.errors import DatabaseError, Hint
+from antarest.core.persistence import redact_url, translate_errors
+from antarest.migration.errors import DatabaseInUse, RestoreNotAllowed
+
+_LONGEST_NAME = 63  # bytes
+RESTORE = "_restore_"  # behind the name of a database and before the time: what a restore fills
+_LENGTH_OF_TIME = len("20261124t101530z")
+_MAINTENANCE = ("postgres", "template1")
+# The server keeps the value of a setting that is a list as it was written: quoted already, where it needs it.
+_LISTS: Final = {
+    "search_path",
+    "temp_tablespaces",
+    "session_preload_libraries",
+    "local_preload_libraries",
+    "shared_preload_libraries",
+    "unix_socket_directories",
+}
+
+_PROPERTIES = text("""
+    SELECT to_jsonb(d) AS own, pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding,
+           shobj_description(oid, 'pg_database') AS comment,
+           (SELECT spcname FROM pg_catalog.pg_tablespace t WHERE t.oid = dattablespace) AS tablespace,
+           (SELECT jsonb_agg(jsonb_build_array(r.rolname, s.setting)) FROM pg_catalog.pg_db_role_setting c
+            CROSS JOIN unnest(c.setconfig) AS s(setting) LEFT JOIN pg_catalog.pg_roles r ON r.oid = c.setrole
+            WHERE c.setdatabase = d.oid) AS settings,
+           (SELECT jsonb_agg(jsonb_build_array(r.rolname, a.privilege_type, a.is_grantable))
+            FROM aclexplode(d.datacl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+            WHERE a.grantee <> d.datdba) AS grants
+    FROM pg_catalog.pg_database d WHERE datname = current_database()
+""")
+_RIGHTS = text("""
+    SELECT current_user, r.rolsuper OR r.rolcreatedb, pg_has_role(d.datdba, 'USAGE'), pg_get_userbyid(d.datdba)
+    FROM pg_catalog.pg_roles r, pg_catalog.pg_database d
+    WHERE r.rolname = current_user AND d.datname = current_database()
+""")
+_SESSIONS = text("""
+    SELECT pid, application_name, usename, client_addr::text, state FROM pg_catalog.pg_stat_activity
+    WHERE datname = :name AND pid <> :own
+        AND COALESCE(backend_type, 'client backend') IN ('client backend', 'walsender')
+    ORDER BY backend_start, pid
+""")
+
+
+@dataclass(frozen=True)
+class Properties:
+    """What belongs to a database rather than to its contents.
+
+    Attributes:
+        name: its name.
+        owner: the role that owns it.
+        own: its row in `pg_database`, whose columns differ from version to version.
+        encoding: its encoding.
+        tablespace: where it lies.
+        comment: what is said of it.
+        settings: for whom (None: for all), and the setting as `name=value`.
+        grants: to whom (None: to all), what, and whether it may be passed on. None where the defaults hold.
+    """
+
+    name: str
+    owner: str
+    own: Mapping[str, Any]
+    encoding: str
+    tablespace: str
+    comment: str | None
+    settings: tuple[tuple[str | None, str], ...]
+    grants: tuple[tuple[str | None, str, bool], ...] | None
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Two databases that are to change their names.
+
+    Attributes:
+        maintenance: a connection to a third one.
+        properties: the live database.
+        new: the name of the new one.
+        own: a session of ours that is connected to the live one.
+    """
+
+    maintenance: Connection
+    properties: Properties
+    new: str
+    own: int
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session of somebody else, as far as this role may see it."""
+
+    pid: int
+    application: str | None
+    role: str | None
+    address: str | None
+    state: str | None
+
+    @property
+    def described(self) -> str:
+        """It in one line."""
+        parts = [f"pid {self.pid}", self.application, f"role {self.role}" if self.role else "", self.state]
+        return ", ".join(part for part in parts if part) + (f", from {self.address}" if self.address else "")
+
+
+def read_properties(connection: Connection) -> Properties:
+    """Read the properties of the database that one is connected to."""
+    row = connection.execute(_PROPERTIES).one()
+    grants = None if row.own["datacl"] is None else tuple(tuple(each) for each in row.grants or ())
+    return Properties(
+        name=row.own["datname"],
+        owner=row.owner,
+        own=row.own,
+        encoding=row.encoding,
+        tablespace=row.tablespace,
+        comment=row.comment,
+        settings=tuple(tuple(each) for each in row.settings or ()),
+        grants=grants,
+    )
+
+
+def require_rights(connection: Connection, db: DbConfig) -> None:
+    """Refuse early what the server would refuse late.
+
+    Raises:
+        RestoreNotAllowed: the role may not create databases, or not rename this one.
+    """
+    role, may_create, is_owner, owner = connection.execute(_RIGHTS).one()
+    missing, statements = [], []
+    if not may_create:
+        missing.append("it may not create databases")
+        statements.append(f'ALTER ROLE "{role}" CREATEDB')
+    if not is_owner:
+        missing.append(f"the database belongs to {owner}")
+        statements.append(f'GRANT "{owner}" TO "{role}"')
+    if missing:
+        hints = [Hint("As a superuser", command("psql", db, f"--command={each}")) for each in statements]
+        raise RestoreNotAllowed(missing, role, database=redact_url(db.migration_url), hints=hints)
+
+
+@contextmanager
+def maintaining(db: DbConfig, live: str) -> Iterator[Connection]:
+    """Connect to another database of the server, outside of transactions: one cannot rename where one is."""
+    refused: DatabaseError | None = None
+    for name in _MAINTENANCE:
+        url = db.migration_url.set(database=name)
+        if name == live:
+            continue
+        engine = create_engine(
+            url,
+            poolclass=NullPool,
+            hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"connect_timeout": db.connect_timeout, "application_name": "antarest-restore"},
+        )
+        try:
+            with translate_errors(url):
+                connection = engine.connect()
+        except DatabaseError as error:
+            refused = refused or error
+            continue
+        with connection:
+            yield connection
+        return
+    if refused:
+        raise refused
+
+
+# ---- databases
+
+
+def derived_name(name: str, suffix: str) -> str:
+    """The name with a suffix, as long as the server lets a name be."""
+    return name.encode()[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
+
+
+def create(maintenance: Connection, name: str, like: Properties) -> None:
+    """Create an empty database of the same owner, encoding and locale."""
+    own = like.own
+    clauses: list[sql.Composable] = [
+        sql.SQL("OWNER {} TEMPLATE template0 ENCODING {}").format(
+            sql.Identifier(like.owner), sql.Literal(like.encoding)
+        ),
+        sql.SQL("LC_COLLATE {} LC_CTYPE {}").format(sql.Literal(own["datcollate"]), sql.Literal(own["datctype"])),
+    ]
+    locale = own.get("datlocale") or own.get("daticulocale")  # from version 17, and before
+    if own.get("datlocprovider") == "i":
+        clauses.append(sql.SQL("LOCALE_PROVIDER icu ICU_LOCALE {}").format(sql.Literal(locale)))
+        if own.get("daticurules"):
+            clauses.append(sql.SQL("ICU_RULES {}").format(sql.Literal(own["daticurules"])))
+    elif own.get("datlocprovider") == "b":
+        clauses.append(sql.SQL("LOCALE_PROVIDER builtin BUILTIN_LOCALE {}").format(sql.Literal(locale)))
+    elif "datlocprovider" in own:
+        clauses.append(sql.SQL("LOCALE_PROVIDER libc"))
+    if like.tablespace != "pg_default":
+        clauses.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(like.tablespace)))
+    _execute(maintenance, sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), sql.SQL(" ").join(clauses)))
+
+
+def drop(maintenance: Connection, name: str) -> None:
+    """Drop a database of ours, if it is there."""
+    _execute(maintenance, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def drop_unfinished(maintenance: Connection, live: str) -> None:
+    """Drop what restores of this database left when they were killed; what is still connected to is left alone."""
+    ours = re.compile(
+        re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{6}z"
+    )
+    for name in maintenance.scalars(text("SELECT datname FROM pg_catalog.pg_database")).all():
+        if ours.fullmatch(name):
+            with suppress(errors.ObjectInUse, errors.InsufficientPrivilege):
+                _execute(maintenance, sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+def rename(maintenance: Connection, names: Mapping[str, str], properties: Properties) -> bool:
+    """Rename databases in one transaction, and give the properties to the one that has that name then.
+
+    Returns:
+        Whether it was done; False when somebody is connected to one of them.
+    """
+    pairs = [(sql.Identifier(old), sql.Identifier(new)) for old, new in names.items()]
+    statements: list[sql.Composable] = [sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*pair) for pair in pairs]
+    statements += _giving(properties)
+    _execute(maintenance, sql.SQL("BEGIN"))
+    try:
+        for statement in statements:
+            _execute(maintenance, statement)
+        _execute(maintenance, sql.SQL("COMMIT"))
+    except errors.ObjectInUse:
+        _execute(maintenance, sql.SQL("ROLLBACK"))
+        return False
+    except BaseException:
+        with suppress(errors.Error):
+            _execute(maintenance, sql.SQL("ROLLBACK"))
+        raise
+    return True
+
+
+def _giving(properties: Properties) -> Iterator[sql.Composable]:
+    name = sql.Identifier(properties.name)
+    yield sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(properties.comment))
+    yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, sql.Literal(properties.own["datconnlimit"]))
+    for role, setting in properties.settings:
+        key, _, value = setting.partition("=")
+        shown = sql.SQL(value) if key in _LISTS else sql.Literal(value)
+        whose = sql.SQL("ROLE {} IN DATABASE {}").format(sql.Identifier(role), name) if role else None
+        whose = whose or sql.SQL("DATABASE {}").format(name)
+        yield sql.SQL("ALTER {} SET {} TO {}").format(whose, sql.Identifier(*key.split(".")), shown)
+    if properties.grants is None:
+        return
+    yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name)
+    for grantee, privilege, is_grantable in properties.grants:
+        to = sql.Identifier(grantee) if grantee else sql.SQL("PUBLIC")
+        option = sql.SQL(" WITH GRANT OPTION" if is_grantable else "")
+        yield sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(sql.SQL(privilege), name, to, option)
+
+
+# ---- sessions
+
+
+def sessions(maintenance: Connection, name: str, own: int = 0) -> list[Session]:
+    """Who is connected to a database, but for the session `own`, which is ours."""
+    return [Session(*row) for row in maintenance.execute(_SESSIONS, {"name": name, "own": own})]
+
+
+def require_alone(maintenance: Connection, db: DbConfig, name: str) -> None:
+    """Refuse to go on while others are connected.
+
+    Raises:
+        DatabaseInUse: somebody is.
+    """
+    if sessions(maintenance, name):
+        raise in_use(maintenance, db, name)
+
+
+def in_use(maintenance: Connection, db: DbConfig, name: str) -> DatabaseInUse:
+    """The error that names who is connected."""
+    found = [each.described for each in sessions(maintenance, name)]
+    hint = Hint("End them, and the application that opens them", "inv db.restore --end-sessions")
+    return DatabaseInUse(found, database=redact_url(db.migration_url), hints=[hint])
+
+
+def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
+    """End the sessions of others.
+
+    Raises:
+        RestoreNotAllowed: the role may not end one of them.
+    """
+    for session in sessions(maintenance, name):
+        try:
+            _execute(maintenance, sql.SQL("SELECT pg_terminate_backend({})").format(sql.Literal(session.pid)))
+        except errors.InsufficientPrivilege as error:
+            role = str(maintenance.scalar(text("SELECT current_user")))
+            grant = command("psql", db, f'--command=GRANT pg_signal_backend TO "{role}"')
+            raise RestoreNotAllowed(
+                [f"it may not end the session {session.described}"],
+                role,
+                database=redact_url(db.migration_url),
+                hints=[Hint("As a superuser", grant)],
+            ) from error
+
+
+def command(program: str, db: DbConfig, *arguments: str) -> str:
+    """A command of PostgreSQL's own for the server of a database, as a person types it."""
+    url = db.migration_url
+    server = [f"--host={url.host}" if url.host else "", f"--port={url.port}" if url.port else ""]
+    return shlex.join([each for each in (program, *server, *arguments) if each])
+
+
+def _execute(connection: Connection, statement: sql.Composable) -> None:
+    # Past SQLAlchemy, which would look for parameters in the names.
+    driver: Any = connection.connection.dbapi_connection
+    with driver.cursor() as cursor:
+        cursor.execute(statement)

@@ -1,0 +1,44 @@
+"""The words for each flag, shared by Invoke and `python -m antarest.migration`."""
+
+from __future__ import annotations
+
+import argparse
+
+HIDDEN = argparse.SUPPRESS
+FLAGS = {
+    "config": "the configuration file (default: $ANTAREST_CONF, else application.yaml)",
+    "debug": "show the traceback of an error",
+    "project": "the alembic.ini to work on (default: the one here; for antarest-db its own)",
+    "to": "the revision to go to: an id, the beginning of one, head or base",
+    "steps": "how many revisions to go back (default: 1)",
+    "dry_run": "show what would be done, and change nothing",
+    "yes": "answer questions with yes; this never permits a loss of data",
+    "allow_data_loss": "agree to the losses that the plan names",
+    "allow_production": "also where the server is not on this host or the configuration says production",
+    "studies": "how many studies; everything else follows from their number (default: 200)",
+    "message": "what the revision is for; its words become the name of the file",
+    "empty": "write an empty revision, for changes by hand",
+    "backup": "back up first, also on PostgreSQL (SQLite always is)",
+    "from_": "the backup to restore, by name or path (default: the newest)",
+    "end_sessions": "end the sessions of others (PostgreSQL)",
+    "lock_timeout": "how many seconds to wait for another run on the same database (default: 60)",
+    "json": "print JSON, for machines",
+    "head": HIDDEN,  # rollback.sh says which head it was made for
+}
+TEXTS = {
+    "config": "PATH",
+    "project": "PATH",
+    "to": "REV",
+    "steps": "N",
+    "studies": "N",
+    "message": "TEXT",
+    "head": "REV",
+    "from_": "FILE",
+    "lock_timeout": "SECONDS",
+}
+"""The flags that take a value, and what it is."""
+
+
+def spelled(flag: str) -> str:
+    """A flag as it is typed: `from_`, which Python could not call by its name, is `--from`."""
+    return f"--{flag.strip('_').replace('_', '-')}"

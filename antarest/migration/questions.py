@@ -1,0 +1,65 @@
+"""Questions to a person, and answers given in advance: how far back, what may be lost, and whether at all."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from antarest.core.errors import NOTHING_CHANGED, Hint, UsageError
+from antarest.migration import report
+from antarest.migration.errors import LossNotConfirmed, NotConfirmed
+from antarest.migration.loss import Agreement
+from antarest.migration.workflow import MigrationWorkflow
+
+if TYPE_CHECKING:
+    from antarest.migration.plan import RollbackPlan
+
+HOW_FAR = (
+    Hint("So many steps back", "inv db.rollback --steps=1 --dry-run"),
+    Hint("Back to a revision", "inv db.rollback --to=REV --dry-run"),
+)
+
+
+def positive(steps: str | None) -> int:
+    """How many steps back: one, unless somebody says so.
+
+    Raises:
+        UsageError: it is no number of steps.
+    """
+    try:
+        count = int(steps or "1")
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise UsageError(f"--steps must be a whole number from 1, not {steps!r}", hints=HOW_FAR)
+    return count
+
+
+def agree(workflow: MigrationWorkflow, plan: RollbackPlan, *, yes: bool, everything: bool) -> Agreement:
+    """What may be lost: nothing without losses, all that is named with the flag, or what is answered on a terminal."""
+    is_terminal = sys.stdin.isatty()
+    if plan.losses and not everything:
+        if yes or not is_terminal:
+            state = f"{NOTHING_CHANGED} The database is at {report.position(plan.current)}."
+            raise LossNotConfirmed(plan.losses, workflow.database, state, target=plan.target)
+        ask(f"Roll back to {plan.target} and lose this?", f"inv db.rollback --to={plan.target} --allow-data-loss")
+        return plan.agreement
+    if is_terminal and not yes and not everything:
+        ask(f"Roll back to {plan.target}?", f"inv db.rollback --to={plan.target} --yes")
+    return Agreement(everything=everything)
+
+
+def ask(question: str, command: str) -> None:
+    """Ask on the terminal, where there is one.
+
+    Raises:
+        NotConfirmed: the answer is not yes, or nobody can answer.
+    """
+    if not sys.stdin.isatty():
+        raise NotConfirmed(question, command)
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise NotConfirmed(question, command)

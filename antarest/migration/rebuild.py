@@ -1,0 +1,262 @@
+"""What a table rebuild on SQLite loses beside rows: triggers, indexes, views, checks, and more of its columns.
+
+SQLite changes most of a table by making a new one, and `op.batch_alter_table` does so from what it can see of the old
+one. What it cannot see is gone without a word. So the schema is compared before and after each revision, by the text
+that SQLite keeps; what is missing, and was not dropped in so many words, ends the run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from alembic.operations import Operations, ops, toimpl
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+
+from antarest.migration.history import Direction, Revision
+from antarest.migration.inventory.sql import closing, join, name_of, parse_index, split, tokenise
+
+_MASTER = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+_DROPS = re.compile(
+    r"\bDROP\s+(INDEX|TRIGGER|VIEW)\s+(?:IF\s+EXISTS\s+)?(?:main\s*\.\s*)?(\"(?:[^\"]|\"\")+\"|`[^`]+`|\[[^\]]+\]|\w+)",
+    re.IGNORECASE,
+)
+_IN_THE_WAY = re.compile(r"error in (view|trigger) (.+?)(?: after \w+)?: ")
+_OPTION = "antarest_rebuild"
+_TABLE_CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a rebuild has lost.
+
+    Attributes:
+        item: how `lossy` names it, such as "trigger:audit".
+        what: how a person names it.
+        again: the line that keeps it, for the revision file.
+    """
+
+    item: str
+    what: str
+    again: str
+
+
+class _Object(NamedTuple):
+    """A row of `sqlite_master`."""
+
+    kind: str
+    name: str
+    table: str
+    sql: str
+
+
+class _Text(NamedTuple):
+    """What the text of a table says that a rebuild may lose; names in lower case."""
+
+    columns: frozenset[str]
+    checks: tuple[tuple[str, str], ...]  # the name, or "" where it has none, and the condition
+    autoincrement: str
+    collations: dict[str, str]
+    generated: dict[str, str]
+    options: str
+
+
+@dataclass
+class _Wishes:
+    """What the revision drops in so many words, by statement or operation; names in lower case."""
+
+    dropped: set[str] = field(default_factory=set)  # indexes, triggers, views and constraints
+    renamed: set[tuple[str, str]] = field(default_factory=set)  # columns, by their old name
+
+
+class RebuildGuard:
+    """Watches the revisions of one transaction on SQLite; `begin()` before and `end()` after each of them."""
+
+    def __init__(self, context: MigrationContext, exclude: Iterable[str] = ()) -> None:
+        """Prepare to watch what runs in this context of Alembic, but for the tables in `exclude`."""
+        assert context.connection is not None  # noqa: S101 - online, as every run
+        self._connection: Connection = context.connection
+        self._exclude = frozenset(exclude)
+        self._before: list[_Object] = []
+        self._wishes = _Wishes()
+        context.opts[_OPTION] = self  # Where the operations find it.
+
+    def begin(self) -> None:
+        """A revision is about to run."""
+        self._before, self._wishes = self._look(), _Wishes()
+
+    def hear(self, statement: str) -> None:
+        """A statement is about to run."""
+        self._wishes.dropped |= {_plain(found[2]) for found in _DROPS.finditer(statement)}
+
+    def end(self, revision: Revision, direction: Direction) -> list[Missing]:
+        """A revision has run: what is missing, and neither dropped in so many words nor declared."""
+        declared = revision.structure_losses(direction)
+        after = self._look()
+        found = [] if after == self._before else self._compare(after)
+        return [missing for missing in found if missing.item not in declared]
+
+    def in_the_way(self, message: str) -> Missing | None:
+        """The view or trigger on which a rebuild has failed: it refers to the table, which is gone for a moment."""
+        if (found := _IN_THE_WAY.search(message)) is None:
+            return None
+        same = [each for each in self._before if each.kind == found[1] and each.name == found[2]]
+        return _missing(same[0]) if same else None
+
+    # ---- what the operations tell: in a batch there is no statement
+
+    def drops(self, *names: object) -> None:
+        """An index or a constraint is dropped."""
+        self._wishes.dropped |= {str(name).lower() for name in names if name}
+
+    def renames(self, table: str, column: str) -> None:
+        """A column gets another name."""
+        self._wishes.renamed.add((table.lower(), column.lower()))
+
+    # ---- the comparison
+
+    def _look(self) -> list[_Object]:
+        rows = self._connection.exec_driver_sql(_MASTER)
+        return [_Object(*row) for row in rows if row[2] not in self._exclude]
+
+    def _compare(self, after: list[_Object]) -> list[Missing]:
+        now = {(each.kind, each.name): each for each in after}
+        tables = {each.name: _read_table(each.sql) for each in after if each.kind == "table"}
+        found: list[Missing] = []
+        for each in self._before:
+            same = now.get((each.kind, each.name))
+            if each.kind == "table":
+                if same and same.sql != each.sql:
+                    found += self._compare_tables(each.name, _read_table(each.sql), tables[each.name])
+            elif each.name.lower() in self._wishes.dropped or (same and same.sql == each.sql):
+                continue
+            elif each.kind == "view":
+                found += [] if same else [_missing(each)]
+            elif each.table in tables and self._is_lost(each, same, tables[each.table]):
+                found.append(_missing(each))
+        return found
+
+    def _is_lost(self, old: _Object, new: _Object | None, table: _Text) -> bool:
+        """Whether an index or trigger of a table that is still there is gone, or an index is less than it was."""
+        if new is not None:
+            return old.kind == "index" and _features(new.sql) != _features(old.sql)
+        return old.kind == "trigger" or not self._is_about_dropped(old.table, tokenise(old.sql), table)
+
+    def _is_about_dropped(self, table: str, tokens: Sequence[str], now: _Text) -> bool:
+        """Whether the text names a column that was dropped, and not renamed: then it has gone with it."""
+        before = next((_read_table(each.sql).columns for each in self._before if each.name == table), frozenset())
+        gone = {column for column in before - now.columns if (table.lower(), column) not in self._wishes.renamed}
+        return bool(gone & {name_of(token).lower() for token in tokens})
+
+    def _compare_tables(self, name: str, old: _Text, new: _Text) -> Iterator[Missing]:
+        names, conditions = {each for each, _ in new.checks if each}, {condition for _, condition in new.checks}
+        for check, condition in old.checks:
+            kept = condition in conditions or check in names or check in self._wishes.dropped
+            if not kept and not self._is_about_dropped(name, tokenise(condition), new):
+                item = f"check:{name}.{check}" if check else f"check:{name}"
+                called = f"{check!r}" if check else '"NAME"'
+                keep = f"batch.create_check_constraint({called}, {condition!r})"
+                yield Missing(item, f"CHECK ({condition}) on {name}", keep)
+        if old.autoincrement in new.columns and not new.autoincrement:
+            keep = f'op.batch_alter_table("{name}", table_kwargs={{"sqlite_autoincrement": True}})'
+            yield Missing(f"autoincrement:{name}", f"AUTOINCREMENT of {name}", keep)
+        for column, collation in old.collations.items():
+            if column in new.columns and column not in new.collations:
+                keep = f'batch.alter_column("{column}", type_=sa.String(collation="{collation}"))'
+                yield Missing(f"collation:{name}.{column}", f"COLLATE {collation} of {name}.{column}", keep)
+        for column, expression in old.generated.items():
+            if column in new.columns and column not in new.generated:
+                keep = f'batch.add_column(sa.Column("{column}", ..., sa.Computed("{expression}")))'
+                yield Missing(f"generated:{name}.{column}", f"{name}.{column} AS ({expression})", keep)
+        if old.options and not new.options:
+            yield Missing(
+                f"options:{name}", f"{old.options} of {name}", f"op.execute('CREATE TABLE ... {old.options}')"
+            )
+
+
+def _missing(old: _Object) -> Missing:
+    where = "" if old.kind == "view" else f" on {old.table}"
+    return Missing(f"{old.kind}:{old.name}", f"{old.kind} {old.name}{where}", f"op.execute({old.sql!r})")
+
+
+def _features(sql: str) -> object:
+    """What an index is beside its columns, which may have got other names."""
+    text = parse_index(sql)
+    keys = [tokenise(key) for key in text.keys]
+    orders = [("desc" in key, key[key.index("collate") + 1] if "collate" in key else "") for key in keys]
+    return text.unique, text.where is None, orders
+
+
+def _plain(name: str) -> str:
+    return (name[1:-1] if name[0] in '"`[' else name).replace('""', '"').lower()
+
+
+def _read_table(sql: str) -> _Text:
+    tokens = tokenise(sql)
+    if "(" not in tokens or tokens[1:2] == ["virtual"]:
+        return _Text(frozenset(), (), "", {}, {}, "")
+    start = tokens.index("(")
+    end = closing(tokens, start)
+    columns, checks, autoincrement = set(), [], ""
+    collations: dict[str, str] = {}
+    generated: dict[str, str] = {}
+    for definition in split(tokens[start + 1 : end]):
+        column = name_of(definition[0]).lower()
+        top = list(_top_level(definition))
+        checks += [(_name_before(top, at), inner) for at, (word, inner) in enumerate(top) if word == "check"]
+        if column in _TABLE_CONSTRAINTS:
+            continue
+        columns.add(column)
+        for (word, _), (following, inner) in pairwise(top):
+            if word == "collate":
+                collations[column] = following
+            elif following == "as" and inner:
+                generated[column] = inner
+            elif following == "autoincrement":
+                autoincrement = column
+    options = join(tokens[end + 1 :]).upper()
+    return _Text(frozenset(columns), tuple(checks), autoincrement, collations, generated, options)
+
+
+def _top_level(definition: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The tokens outside of parentheses, each with what stands in the parentheses behind it."""
+    at = 0
+    while at < len(definition):
+        token, inner = definition[at], ""
+        if at + 1 < len(definition) and definition[at + 1] == "(":
+            end = closing(definition, at + 1)
+            inner, at = join(definition[at + 2 : end]), end
+        at += 1
+        yield token, inner
+
+
+def _name_before(top: Sequence[tuple[str, str]], at: int) -> str:
+    named = at >= 2 and top[at - 2][0] == "constraint"  # noqa: PLR2004 - CONSTRAINT name CHECK
+    return name_of(top[at - 1][0]).lower() if named else ""
+
+
+# ---- Alembic's operations, which tell the guard what they do and go on as they would
+
+
+def _telling(operation: type, implementation: Callable[..., Any], tell: Callable[[RebuildGuard, Any], None]) -> None:
+    def run(operations: Operations, wished: Any) -> Any:
+        guard = operations.migration_context.opts.get(_OPTION)
+        if guard is not None:
+            tell(guard, wished)
+        return implementation(operations, wished)
+
+    Operations.implementation_for(operation, replace=True)(run)
+
+
+def _alter(guard: RebuildGuard, wished: ops.AlterColumnOp) -> None:
+    if wished.modify_name:
+        guard.renames(wished.table_name, wished.column_name)
+
+
+_telling(ops.DropIndexOp, toimpl.drop_index, lambda guard, wished: guard.drops(wished.index_name))
+_telling(ops.DropConstraintOp, toimpl.drop_constraint, lambda guard, wished: guard.drops(wished.constraint_name))
+_telling(ops.AlterColumnOp, toimpl.alter_column, _alter)

@@ -1,0 +1,46 @@
+"""What is done to a migration: one function a fault, each of which yields its trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from antarest.migration.scratch import EngineName
+from tests.chaos.faults import crowds, kills, servers, storage
+from tests.chaos.lab import Lab
+from tests.chaos.trial import Outcome
+
+
+class Trials(Protocol):
+    """Yields the trials of a fault; `trials` asks for so many, as far as there are."""
+
+    def __call__(self, lab: Lab, trials: int | None, random: Random, /) -> Iterator[Callable[[], Outcome]]:
+        """Yield them."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, and the engines that it can happen to."""
+
+    name: str
+    trials: Trials
+    engines: tuple[EngineName, ...] = ("sqlite", "postgresql")
+
+
+FAULTS = (
+    Fault("kill-statement", kills.before_each_statement),
+    Fault("kill-random", kills.at_random_moments),
+    Fault("starters-2", crowds.two),
+    Fault("starters-8", crowds.eight),
+    Fault("starters-20", crowds.twenty),
+    Fault("threads-4", crowds.threads),
+    Fault("server-stopped", servers.stopped, ("postgresql",)),
+    Fault("server-replaced", servers.replaced, ("postgresql",)),
+    Fault("connection-cut", servers.cut, ("postgresql",)),
+    Fault("disk-full", storage.full_disk),
+    Fault("read-only", storage.read_only),
+    Fault("locked-out", storage.locked_out),
+    Fault("locked-briefly", storage.locked_briefly),
+)

@@ -1,0 +1,205 @@
+"""Which trials are run, and what is printed: `main` is the program."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from random import Random
+
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED
+from antarest.migration.report import count
+from antarest.migration.scratch import EngineName, postgres_server
+from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.lab import Broken, Lab
+from tests.chaos.tools import Ours, PlainAlembic, Tool
+from tests.chaos.trial import Outcome
+
+ENGINES: tuple[EngineName, ...] = ("sqlite", "postgresql")
+OURS = Ours()
+PEERS: dict[str, Tool] = {"alembic": PlainAlembic()}
+
+_COLUMNS = {
+    "fault": -16,
+    "engine": -11,
+    "tool": -9,
+    "trials": 7,
+    "half-way": 9,
+    "unusable": 9,
+    "rows lost": 10,
+    "reruns": 7,
+    "unclear": 8,
+    "seconds": 8,
+}
+_NOTES = 3  # of each line
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table."""
+
+    fault: str
+    engine: str
+    tool: str
+    outcome: Outcome
+    seconds: float
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something is not zero that should be; without a trial nothing is known to be."""
+        return not self.outcome.is_clean or not self.outcome.trials
+
+    def __str__(self) -> str:
+        """As the table has it."""
+        counted = (self.outcome.trials, *self.outcome.faults.values())
+        return _row(self.fault, self.engine, self.tool, *counted, round(self.seconds))
+
+
+def measure(
+    fault: Fault, lab: Lab, *, trials: int | None = None, seed: int = 0, progress: Progress | None = None
+) -> Line:
+    """Run the trials of a fault, as many at once as there are processors.
+
+    Args:
+        fault: the fault.
+        lab: where they are run.
+        trials: how many, as far as there are; None for what is the fault's own measure.
+        seed: the same seed makes the same random decisions.
+        progress: is told how far it is.
+
+    Raises:
+        Broken: a run fails that nothing disturbs.
+    """
+    begin = time.monotonic()
+    total = Outcome()
+    random = Random(f"{seed} {fault.name} {lab.engine}")
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        parts = [pool.submit(part) for part in fault.trials(lab, trials, random)]
+        try:
+            for number, part in enumerate(as_completed(parts), start=1):
+                total += part.result()
+                if progress:
+                    done = f"{number} of {len(parts)} parts, {total.trials} trials"
+                    progress(f"{fault.name}, {lab.engine}, {lab.tool.name}: {done}, {time.monotonic() - begin:.0f} s")
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return Line(fault.name, lab.engine, lab.tool.name, total, time.monotonic() - begin)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what is asked for, print it, and return the exit code: 0 where all of ours is zero."""
+    options = _parser().parse_args(arguments)
+    tools: list[Tool] = [OURS, *([PEERS[options.peer]] if options.peer else [])]
+    faults = [fault for fault in FAULTS if not options.fault or fault.name in options.fault]
+    engines = [options.engine] if options.engine else ENGINES
+    lines: list[Line] = []
+    begin = time.monotonic()
+    with _progress() as progress, _labs(engines, tools) as (labs, environment):
+        _say(options.json, f"{environment}, seed {options.seed}", _row(*_COLUMNS))
+        for fault in faults:
+            for lab in labs:
+                if lab.engine in fault.engines:
+                    wishes = {"trials": options.trials, "seed": options.seed}
+                    lines.append(measure(fault, lab, **wishes, progress=progress))
+                    progress("")
+                    _say(options.json, str(lines[-1]))
+    failed = [line for line in lines if line.tool == OURS.name and line.has_failed]
+    if options.json:
+        print(json.dumps({"environment": environment, "seed": options.seed, "lines": [asdict(line) for line in lines]}))
+    else:
+        print(_end(lines, failed, time.monotonic() - begin))
+    return EXIT_FAILED if failed else EXIT_DONE
+
+
+@contextmanager
+def _labs(engines: Sequence[EngineName], tools: Sequence[Tool]) -> Iterator[tuple[list[Lab], str]]:
+    """What trials are run in, and what it all runs on."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antarest-chaos-")))
+        folder.chmod(0o755)  # also for who has no rights
+        server = stack.enter_context(postgres_server()) if "postgresql" in engines else None
+        facts = [
+            f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+            f"Python {platform.python_version()}",
+            f"SQLite {sqlite3.sqlite_version}",
+            *([f"PostgreSQL {server.version} ({server.kind})"] if server else []),
+            *(f"{name} {version(name)}" for name in ("Alembic", "SQLAlchemy")),
+        ]
+        labs = [stack.enter_context(Lab(tool, engine, server, folder)) for engine in engines for tool in tools]
+        yield labs, ", ".join(facts)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A line that is written over again and again, on a terminal."""
+
+    def show(text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\033[K{text[:119]}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        show("")
+
+
+def _row(*cells: object) -> str:
+    parts = (
+        f"{cell!s:{'<' if width < 0 else '>'}{abs(width)}}"
+        for cell, width in zip(cells, _COLUMNS.values(), strict=True)
+    )
+    return " ".join(parts).rstrip()
+
+
+def _say(is_json: bool, *texts: str) -> None:
+    if not is_json:
+        print(*texts, sep="\n", flush=True)
+
+
+def _end(lines: Sequence[Line], failed: Sequence[Line], seconds: float) -> str:
+    notes = [
+        f"{line.fault}, {line.engine}, {line.tool}: {note}"
+        for line in lines
+        for note in list(dict.fromkeys(line.outcome.notes))[:_NOTES]
+    ]
+    result = f"{count(len(failed), 'line')} of ours not zero" if failed else "all of ours is zero"
+    return "\n".join([*notes, f"{sum(line.outcome.trials for line in lines)} trials in {seconds:.0f} s: {result}"])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos",
+        description="Break migrations on purpose, and count what becomes of the database.",
+        epilog="Every number but the trials is to be zero; the exit code is 1 where one of ours is not.",
+    )
+    parser.add_argument("--engine", choices=ENGINES, help="on this engine only")
+    parser.add_argument(
+        "--fault", choices=[fault.name for fault in FAULTS], action="append", help="this one; repeatable"
+    )
+    parser.add_argument("--trials", type=int, help="so many of each fault (default: its own measure)")
+    parser.add_argument("--seed", type=int, default=0, help="for what chance decides (default: 0)")
+    parser.add_argument("--peer", choices=PEERS, help="run this tool as well, on the same histories")
+    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+    return parser
+
+
+def run() -> int:
+    """The program."""
+    try:
+        return main(sys.argv[1:])
+    except Broken as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED

