@@ -11,7 +11,7 @@ from antarest.core.errors import EXIT_DONE, AntarestError
 from antarest.core.urls import is_memory
 from antarest.desktop.instance import Record, Seat, take_or_find
 from antarest.migration.boundary import guard
-from antarest.migration.errors import InMemoryDatabase
+from antarest.migration.errors import InMemoryDatabase, RunInterrupted, RunTerminated
 from antarest.web.errors import PortForbidden, PortTaken
 from antarest.web.launch import Settings, require_head, run, serve_app
 from antarest.web.serving import bind
@@ -96,6 +96,8 @@ def _attempt(session: Session, settings: Settings, instance: str) -> FastAPI | A
     try:
         require_head(session, upgrade=True, command=settings.command())
         return create_desktop_app(session.config, session.project, instance)
+    except (RunInterrupted, RunTerminated):
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the page can say more than a window that closes
         reason = error
 

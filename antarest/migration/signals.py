@@ -126,4 +126,5 @@ def _served(signals: Signals) -> Iterator[None]:
         reader.close()
         own = before.get(signal.Signals(signals.received)) if signals.received is not None else None
         if callable(own) and own is not signal.default_int_handler:
-            signal.raise_signal(signals.received or 0)
+            with suppress(KeyboardInterrupt):  # It ends the program by one; `Stopped` does, and knows more.
+                signal.raise_signal(signals.received or 0)
