@@ -37,6 +37,22 @@ def prepare(script: str) -> int:
     return 0
 
 
+def finish(code: int) -> int:
+    """End a program that has said its last word: a signal does not change any more how it ended.
+
+    Python gives its handlers up before its process is gone, and a signal between the two would kill it.
+
+    Args:
+        code: the exit code.
+
+    Returns:
+        The same.
+    """
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    return code
+
+
 def _is_installed(name: str) -> bool:
     """Whether there is such a package; a folder of that name, as `alembic/` of this checkout is one, is none."""
     spec = find_spec(name)

@@ -25,7 +25,7 @@ def main() -> int:
     parser = arguments.parser("Upgrade the database, and show it in the browser of this computer.")
     parser.add_argument("--no-browser", action="store_true", help="open no browser; the address is printed anyway")
     found = parser.parse_args()
-    return program.launch(arguments.read(parser, sys.argv[1:]), browser=not found.no_browser)
+    return bootstrap.finish(program.launch(arguments.read(parser, sys.argv[1:]), browser=not found.no_browser))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def main() -> int:
 
     from antarest.web.launch import launch
 
-    return launch(settings)
+    return bootstrap.finish(launch(settings))
 
 
 if __name__ == "__main__":
