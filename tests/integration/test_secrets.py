@@ -22,11 +22,12 @@ from antarest.core.config import normalise_url
 from antarest.core.urls import redact_url
 from antarest.migration.cli import VERBS
 from antarest.migration.lock.postgresql import _RUN
+from antarest.migration.scratch import PostgresServer, scratch_database
 from tests.integration.test_bad_history import FILES
 from tests.integration.test_bad_input import CONFIGURATIONS
 from tests.refusals import MARK, SECRET
 from tests.support import Checkout
-from tests.support_roles import execute
+from tests.support_roles import execute, owner_of
 from tests.support_secrets import Watched
 from tests.workshop import Workshop
 
@@ -35,6 +36,9 @@ EACH_VERB = {
     "upgrade": ["--lock-timeout=0"],
     "rollback": ["--yes", "--allow-data-loss", "--lock-timeout=0"],
     "reset": ["--yes", "--allow-data-loss", "--allow-production", "--lock-timeout=0"],
+    "backup": [],
+    "backups": [],
+    "restore": ["--yes", "--allow-data-loss", "--end-sessions"],
     "status": [],
     "history": [],
     "revision": ["--message=add road", "--empty"],
@@ -61,8 +65,11 @@ ALL_IS_WELL = [
     ("history", 0),
     ("check", 0),
     ("grant", 0),
+    ("backup", 0),
+    ("backups --json", 0),
     ("rollback --dry-run", 0),
-    ("rollback --steps=2 --yes --allow-data-loss", 0),
+    ("restore --yes --allow-data-loss --end-sessions", 0),
+    ("rollback --steps=2 --yes --allow-data-loss --backup", 0),
     ("reset --yes --allow-data-loss --allow-production", 0),
     ("revision --message=secrets --empty", 0),
     ("rollback-script", 0),
@@ -94,15 +101,25 @@ def test_each_verb_is_tried() -> None:
 @pytest.fixture
 def at_work(checkout: Checkout, login: URL) -> Watched:
     """A checkout with a configuration, and a database."""
-    config = checkout.path / "application.yaml"
-    config.write_text(yaml.safe_dump({"db": {"url": login.render_as_string(hide_password=False)}}))
+    return working(checkout, login)
+
+
+def working(checkout: Checkout, login: URL, **db: str) -> Watched:
+    """A checkout with a configuration, and further settings of its section db."""
+    section = {"url": login.render_as_string(hide_password=False), **db}
+    (checkout.path / "application.yaml").write_text(yaml.safe_dump({"db": section}))
     return Watched(checkout.path, {"PYTHONPATH": str(checkout.path)})
 
 
-def test_where_all_is_well(at_work: Watched) -> None:
-    codes = at_work.run_all([command.split() for command, _ in ALL_IS_WELL])
+def test_where_all_is_well(checkout: Checkout, dumpable: tuple[PostgresServer, Path]) -> None:
+    server, programs = dumpable
+    with scratch_database("postgresql", server) as database, owner_of(database, SECRET) as login:
+        at_work = working(checkout, login, postgres_programs=str(programs))
+
+        codes = at_work.run_all([command.split() for command, _ in ALL_IS_WELL])
 
     at_work.assert_no_secret()
+    assert any("pg_dump --format=custom" in line for line in at_work.said.splitlines())
     assert codes == [code for _, code in ALL_IS_WELL], at_work.said
 
 
@@ -278,10 +295,9 @@ WRONG_COMMANDS = (
 )
 
 
-def test_where_the_role_of_the_application_is_wrong(at_work: Watched, login: URL) -> None:
+def test_where_the_role_of_the_application_is_wrong(checkout: Checkout, login: URL) -> None:
     """Rights are granted where there are models."""
-    section = {"url": login.render_as_string(hide_password=False), "application_role": "nobody_of_that_name"}
-    (at_work.folder / "application.yaml").write_text(yaml.safe_dump({"db": section}))
+    at_work = working(checkout, login, application_role="nobody_of_that_name")
 
     at_work.run_all([["upgrade", "--debug"], ["alembic", "upgrade", "head"], A_PROGRAM])
 
