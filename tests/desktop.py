@@ -54,6 +54,7 @@ class Desk:
         """Write the configuration, and a browser that notes what it opens."""
         desk = cls(url, folder, port or free_port())
         text = {"db": {"url": url.render_as_string(hide_password=False), "busy_timeout": 1, "connect_timeout": 3}}
+        text["db"] |= {"migration_lock_timeout": 1}
         desk.config.write_text(yaml.safe_dump(text | {"server": {"port": desk.port}}), encoding="utf-8")
         (folder / "runtime").mkdir(mode=0o700)
         browser = folder / "browser"

@@ -285,7 +285,7 @@ class MigrationWorkflow:
         from antarest.migration.move import Move, Silence
 
         listener = self.listener or Silence()
-        return Move(self.project, self.db, listener=listener, before_change=before_change, **wishes)
+        return Move(self.project, self.db, listener=listener, **{"before_change": before_change, **wishes})
 
     @contextmanager
     def _looking(self) -> Iterator[Connection]:

@@ -31,8 +31,10 @@ def jobs() -> dict[str, Any]:
 
 
 def is_a_command(line: str) -> bool:
-    """Whether it is a target of the Makefile, or a program of the virtual environment."""
+    """Whether it is a target of the Makefile, a program of the virtual environment, or installs one of the system."""
     program, *arguments = shlex.split(line)
+    if program == "sudo":
+        return arguments[0] == "apt-get"
     if program == "make":
         return arguments[0] in TARGETS
     return program.startswith(".venv/bin/") and (Path(sys.prefix) / program.removeprefix(".venv/")).exists()

@@ -100,7 +100,7 @@ def _verb(code: list[str]) -> tuple[str, list[str]] | None:
 
 def _flags(verb: str) -> set[str]:
     names = {*VERBS[verb].flags, "config", "debug", "project"}
-    return {name.replace("_", "-") for name in names if FLAGS[name] != HIDDEN} | {"help"}
+    return {name.strip("_").replace("_", "-") for name in names if FLAGS[name] != HIDDEN} | {"help"}
 
 
 def test_commands_that_are_not_run_say_why() -> None:

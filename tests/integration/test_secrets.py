@@ -45,6 +45,8 @@ EACH_VERB = {
     "check": [],
     "grant": [],
     "rollback-script": [],
+    "diagram": [],
+    "seed": ["--studies=3", "--allow-production"],
 }
 PLAIN_ALEMBIC = [
     "alembic -x lock-timeout=0 upgrade head",
@@ -73,6 +75,8 @@ ALL_IS_WELL = [
     ("reset --yes --allow-data-loss --allow-production", 0),
     ("revision --message=secrets --empty", 0),
     ("rollback-script", 0),
+    ("diagram", 0),
+    ("seed --studies=3 --allow-production", 1),
     ("alembic history --verbose", 0),
     ("alembic show head", 0),
     ("alembic upgrade head", 0),

@@ -118,7 +118,7 @@ def test_a_reset_has_segments_too(filled: Build) -> None:
     database = filled(makes("one"), makes("two", transaction="own"), makes("three"))
     database.workflow.upgrade()
 
-    move = database.workflow.reset(database.workflow.plan_reset())
+    move = database.workflow.reset(database.workflow.plan_reset(allow_production=True))
 
     assert len(move.steps) == 4
     assert database.value("SELECT count(*) FROM two") == 1

@@ -85,7 +85,7 @@ def test_a_query_under_way_when_postgresql_stops_is_answered(
         postgres_of_its_own.stop()
         asking.join(HANGS)
         holder.invalidate()
-        assert (answers[0].status_code, code_of(answers[0])) == (503, "db.E301")
+        assert (answers[0].status_code, code_of(answers[0])) == (503, "db.E309")
         postgres_of_its_own.start()
         assert started.get("/api/studies").status_code == 200
 

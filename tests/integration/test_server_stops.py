@@ -160,7 +160,8 @@ def test_a_signal_during_an_upgrade_undoes_it(
         ended = started.stop(sent)
 
     assert ended.code == CODES[sent]
-    assert_shows(ended.err, "interrupted: a run that was not committed was rolled back", "inv db.status")
+    word = {SIGINT: "interrupted", SIGTERM: "terminated"}[sent]
+    assert_shows(ended.err, word, "Nothing was changed. The run was rolled back", "inv db.status")
     assert "Traceback" not in ended.err
     assert Database(empty_database).workflow.current() == (HISTORY.head,)
     assert "slow" not in Database(empty_database).schema().tables

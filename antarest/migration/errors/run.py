@@ -108,7 +108,13 @@ class ForeignKeysViolated(MigrationError):
 
 
 class RebuildLoses(MigrationError):
-    """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not say so."""
+    """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not say so.
+
+    Why: SQLite changes a table by building it anew, and Alembic copies only what it reflects; the rest would be gone
+    without a word.
+
+    To do: write what the message shows into the revision, which makes it again; or declare in `lossy` that it is meant.
+    """
 
     code = "db.E505"
 
@@ -127,7 +133,12 @@ class RebuildLoses(MigrationError):
 
 
 class InTheWay(MigrationError):
-    """A view or trigger refers to a table that SQLite rebuilds, which is gone for a moment: the rebuild fails."""
+    """A view or trigger refers to a table that SQLite rebuilds, which is gone for a moment: the rebuild fails.
+
+    Why: SQLite checks every view and trigger when a table is renamed, and the old table is dropped by then.
+
+    To do: drop it before the rebuild and make it again after it; the message has both statements.
+    """
 
     code = "db.E506"
 
