@@ -269,7 +269,7 @@ def is_as_shown(printed: str, shown: str) -> bool:
 
 
 def _normalise(text: str) -> str:
-    """Leave out what is different each time: durations, ids of new revisions, the engine and its backups, the installation."""
+    """Leave out what is different each time: durations, new ids, the engine and its backups, the installation."""
     text = re.sub(r"^(Installing|engine|backup) .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r" +\d+\.\d+ s\b", " N s", text)
     return re.sub(r"\b[0-9a-f]{12}(?=\b|_)", lambda found: found[0] if found[0] in _OLD_REVISIONS else "(new)", text)

@@ -113,7 +113,7 @@ class Workshop:
         return refused
 
     def state(self) -> object:
-        """Every file in the folder, and all that the database holds."""
+        """Every file in the folder but backups, and all that the database holds."""
         if self.url is None:
             return _files(self.folder)
         if self.url.get_backend_name() == "sqlite":
@@ -123,5 +123,5 @@ class Workshop:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    found = (path for path in folder.rglob("*") if path.is_file())
+    found = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "backups")
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
