@@ -35,7 +35,7 @@ from tests.support import ROOT, Checkout, ConfigFile, Run
 _SERVER = pytest.StashKey[PostgresServer]()
 
 # Variables that mean something to us, to libpq, to git or to make, and are none of a test's.
-_FOREIGN = ("ANTAREST_", "PG", "GIT_", "MAKE", "MFLAGS")
+_FOREIGN = ("ANTAREST_", "PG", "GIT_", "MAKE", "MFLAGS", "VENV")
 _OURS = "ANTAREST_TEST_"
 
 
