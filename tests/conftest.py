@@ -36,6 +36,7 @@ _SERVER = pytest.StashKey[PostgresServer]()
 
 # Variables that mean something to us, to libpq, to git or to make, and are none of a test's.
 _FOREIGN = ("ANTAREST_", "PG", "GIT_", "MAKE", "MFLAGS")
+_OF_THE_MAKEFILE = {"ARGS", "PYTHON", "VENV"}  # make exports those of its command line to the next make
 _OURS = "ANTAREST_TEST_"
 
 
@@ -91,7 +92,7 @@ def _share_server(config: pytest.Config) -> None:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on who runs it."""
     for name in os.environ:
-        if name.startswith(_FOREIGN) and not name.startswith(_OURS):
+        if name in _OF_THE_MAKEFILE or (name.startswith(_FOREIGN) and not name.startswith(_OURS)):
             monkeypatch.delenv(name)
 
 

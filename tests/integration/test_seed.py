@@ -204,7 +204,9 @@ def test_a_file_that_cannot_be_written_is_named(config_file: ConfigFile, tmp_pat
     """The folder is gone: what the driver says comes in our shape."""
     url = URL.create("sqlite", database=str(tmp_path / "missing" / "antarest.db"))
 
-    refusal(User(url, config_file(url)).inv("seed"), "db.E305", EXIT_USAGE)
+    error = refusal(User(url, config_file(url)).inv("seed"), "db.E305", EXIT_USAGE)
+
+    assert str(tmp_path / "missing") in f"{error.fact} {error.details}"
 
 
 # ---- another project
