@@ -11,6 +11,9 @@ import sys
 import tarfile
 import urllib.request
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -178,6 +181,22 @@ def test_it_serves_its_own_project_wherever_it_is_started(
 
     with installation.serving("antarest", "--auto-upgrade-db", "--port=0", env=source) as address:
         assert json.loads(get(f"{address}/api/health"))["revision"] == HEAD
+
+
+def test_three_nodes_that_start_at_once_upgrade_one_after_another(
+    installation: Installation, empty_database: URL, config_file: ConfigFile
+) -> None:
+    """The first one upgrades, the others wait for it; all of them serve."""
+    source = {"ANTAREST_CONF": str(config_file(empty_database))}
+    starting = [
+        partial(installation.serving, "antarest", "--auto-upgrade-db", "--port=0", env=source) for _ in range(3)
+    ]
+
+    with ExitStack() as stack, ThreadPoolExecutor(len(starting)) as threads:
+        addresses = list(threads.map(lambda start: stack.enter_context(start()), starting))
+        healths = [json.loads(get(f"{address}/api/health")) for address in addresses]
+
+    assert healths == [{"status": "ok", "revision": HEAD}] * 3
 
 
 def test_it_is_a_desktop_application(installation: Installation) -> None:
