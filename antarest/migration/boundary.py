@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,11 +19,14 @@ from antarest.migration import report
 from antarest.migration.errors import UnexpectedFailure
 from antarest.migration.progress import Progress
 from antarest.migration.project import Project
+from antarest.migration.signals import insisting
 from antarest.migration.workflow import MigrationWorkflow
 
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM arrived: whatever runs is undone as it is for Ctrl-C."""
+
+    signum = signal.SIGTERM
 
 
 class Session:
@@ -103,7 +107,8 @@ def guard(session: Session, call: Callable[[], int], *, debug: bool = False, jso
         The exit code.
     """
     try:
-        return call()
+        with insisting():
+            return call()
     except KeyboardInterrupt as interruption:
         session.progress.stop()
         sys.stderr.write(f"\n{report.interrupted(session.named)}")

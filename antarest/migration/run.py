@@ -247,6 +247,7 @@ class _Run:
         else:
             blocks = Blocks(context, guard, lambda: self._leave(guard), move.patience)
         for step in segment:
+            self._signals.heed()
             revision = move.project.history[step.revision.revision]
             direction: Direction = "upgrade" if step.is_upgrade else "downgrade"
             move.running = (revision, direction)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from sqlalchemy import Connection
 from antarest.migration.answer import give_up_all
 
 _SERVED = (signal.SIGINT, signal.SIGTERM)
+_AGAIN = 0.01  # seconds until a signal is sent again
 
 
 class Stopped(KeyboardInterrupt):
@@ -49,9 +51,23 @@ class Signals:
         driver: Any = connection.connection.dbapi_connection
         self._cancel = getattr(driver, "interrupt", None) or driver.cancel
 
+    def heed(self) -> None:
+        """Stop for a signal that came where an exception gets lost, as in a callback of SQLite.
+
+        Raises:
+            Stopped: one came.
+        """
+        if self.received is not None:
+            raise Stopped(self.received)
+
     def hold(self) -> None:
-        """Let no signal interrupt what comes now: a commit is a commit, or it is none."""
+        """Let no signal interrupt what comes now: a commit is a commit, or it is none.
+
+        Raises:
+            Stopped: one came before.
+        """
         self._is_held = True
+        self.heed()
 
     def release(self) -> None:
         """Serve signals again, also one that came meanwhile.
@@ -60,8 +76,7 @@ class Signals:
             Stopped: one came.
         """
         self._is_held = False
-        if self.received is not None:
-            raise Stopped(self.received)
+        self.heed()
 
     def _serve(self, signum: int, _frame: object) -> None:
         self.received = signum
@@ -96,12 +111,33 @@ def stoppable() -> Iterator[Signals]:
         yield signals
         return
     try:
-        with _served(signals):
+        with insisting(), _served(signals):
             yield signals
     except BaseException as error:
         if signals.received is None or isinstance(error, Stopped):
             raise
         raise Stopped(signals.received) from error
+
+
+@contextmanager
+def insisting() -> Iterator[None]:
+    """Send a signal again whose exception was raised where Python ignores any, as in a callback of a weak reference."""
+    before = sys.unraisablehook
+
+    def hear(ignored: sys.UnraisableHookArgs) -> None:
+        if isinstance(ignored.exc_value, KeyboardInterrupt):
+            signum = getattr(ignored.exc_value, "signum", signal.SIGINT)
+            timer = threading.Timer(_AGAIN, signal.pthread_kill, [threading.main_thread().ident, signum])
+            timer.daemon = True
+            timer.start()
+        else:
+            before(ignored)
+
+    sys.unraisablehook = hear
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager

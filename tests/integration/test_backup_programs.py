@@ -48,7 +48,7 @@ def test_no_other_user_sees_the_password(tmp_path: Path, dumpable: tuple[Postgre
                     stderr=subprocess.STDOUT,
                     text=True,
                 ) as process:
-                    shown = _seen_of(process, "pg_dump")
+                    shown = _seen_of(process, "application_name=antarest-backup")
                     connection.rollback()
                     assert process.stdout
                     said = process.stdout.read()
@@ -65,8 +65,8 @@ def test_no_other_user_sees_the_password(tmp_path: Path, dumpable: tuple[Postgre
                 connection.commit()
 
 
-def _seen_of(process: subprocess.Popen[str], name: str) -> str:
-    """The command lines of a process and its children, once a child of that name runs."""
+def _seen_of(process: subprocess.Popen[str], part: str) -> str:
+    """The command lines of a process and its children, once that is in one of them."""
     parent = process.pid
     while process.poll() is None:
         lines = {parent: _command_line(parent)}
@@ -77,7 +77,7 @@ def _seen_of(process: subprocess.Popen[str], name: str) -> str:
                 continue
             if ppid == parent:
                 lines[int(folder.name)] = _command_line(int(folder.name))
-        if any(name in line for line in lines.values()):
+        if any(part in line for line in lines.values()):
             return "\n".join(lines.values())
     raise AssertionError(process.stdout.read() if process.stdout else "")
 

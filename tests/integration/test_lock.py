@@ -217,6 +217,7 @@ def test_a_run_that_lost_its_lock_does_not_commit(runner: Start, postgres_databa
     run = here.started()
     here.database.execute(
         f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = {_RUN}"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
     here.open()
 

@@ -24,7 +24,10 @@ def test_a_session_that_an_administrator_ends(runner: Start, postgres_database: 
     here.database.workflow.upgrade("first")
     run = here.started()
     # The one that migrates: the other one, which holds the first lock, runs no INSERT.
-    here.database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO t%'")
+    here.database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE query LIKE 'INSERT INTO t%' AND datname = current_database()"
+    )
     here.open()
 
     error = refused(run, "db.E309", EXIT_UNREACHABLE)

@@ -95,6 +95,39 @@ def test_who_waits_for_the_lock_is_stopped_too(runner: Start, empty_database: UR
     assert NOTHING_CHANGED in ended.err
 
 
+LOST = """
+import os, signal, weakref
+
+def terminate(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(100):
+        pass
+
+if is_postgresql():
+    thing = type("Thing", (), {})()
+    reference = weakref.ref(thing, terminate)
+    del thing
+else:
+    op.get_bind().connection.dbapi_connection.set_trace_callback(terminate)
+sql("CREATE TABLE half (id INTEGER)")
+"""
+
+
+@pytest.mark.parametrize("command", [COMMANDS["module"], COMMANDS["alembic"]], ids=["module", "alembic"])
+def test_a_signal_is_heeded_that_came_where_exceptions_are_ignored(
+    runner: Start, empty_database: URL, command: tuple[str, ...]
+) -> None:
+    here = runner(empty_database, FIRST, Script("lost", upgrade=LOST))
+    here.database.workflow.upgrade("first")
+    before = here.database.state()
+
+    ended = here.start(*command).end()
+
+    assert ended.code == 143, ended.err
+    assert f"{NOTHING_CHANGED} The run was rolled back; the database is still at first." in ended.err
+    assert here.database.state() == before
+
+
 PROGRAM = """
 import os, signal, sys, threading, time
 from antarest.core.config import load_config

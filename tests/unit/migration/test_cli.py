@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sqlite3
+import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from antarest.core.errors import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
     EXIT_UNREACHABLE,
     EXIT_USAGE,
     DatabaseUnreachable,
@@ -25,7 +29,7 @@ from antarest.core.errors import (
 )
 from antarest.migration import cli, report
 from antarest.migration.__main__ import main
-from antarest.migration.boundary import Session, guard
+from antarest.migration.boundary import Session, Terminated, guard
 from antarest.migration.cli import FLAGS, VERBS, Verb
 from antarest.migration.flags import spelled
 from antarest.migration.invoke_flags import find_swallowed
@@ -268,6 +272,32 @@ def test_an_interruption_is_no_error_of_ours(run_verb: Callable[..., int], capsy
     _, first, second = capsys.readouterr().err.splitlines()
     assert first == "interrupted: a run that was not committed was rolled back"
     assert re.fullmatch(r"  See where the database is:   inv db\.status --config=\S+/application\.yaml", second)
+
+
+@pytest.mark.parametrize(
+    ("interruption", "code"), [(KeyboardInterrupt, EXIT_INTERRUPTED), (Terminated, EXIT_TERMINATED)]
+)
+def test_a_signal_whose_exception_is_ignored_comes_again(
+    run_verb: Callable[..., int], interruption: type[BaseException], code: int
+) -> None:
+    """Python ignores what is raised in a callback of a weak reference, and a signal may be served there."""
+
+    def interrupt(*_: object) -> None:
+        raise interruption
+
+    def lose(_session: Session) -> int:
+        referred = type("Referred", (), {})()
+        reference = weakref.ref(referred, interrupt)
+        del referred
+        time.sleep(20)
+        return EXIT_FAILED if reference() else EXIT_DONE
+
+    signum = signal.SIGTERM if interruption is Terminated else signal.SIGINT
+    handler = signal.signal(signum, interrupt)
+    try:
+        assert run_verb(lose) == code
+    finally:
+        signal.signal(signum, handler)
 
 
 def test_a_session_reads_nothing_before_it_is_asked(tmp_path: Path) -> None:
