@@ -136,7 +136,7 @@ def held(url: URL, begin: str) -> Iterator[None]:
 
 
 def test_a_database_that_another_process_writes_to(tmp_path: Path, sqlite_database: URL) -> None:
-    here = Workshop.create(tmp_path, "merge", sqlite_database, busy_timeout=0).at_country()
+    here = Workshop.create(tmp_path, "merge", sqlite_database, busy_timeout=0, migration_lock_timeout=0).at_country()
 
     with held(sqlite_database, "BEGIN IMMEDIATE"):
         for command in ("inv db.upgrade", "alembic upgrade head", "alembic stamp head"):

@@ -17,7 +17,8 @@ from tests.support_backups import Place, refused, somebody
 )
 def test_an_sqlite_file_that_is_in_use_is_not_replaced(sqlite_place: Place, statement: str) -> None:
     place = sqlite_place
-    place.here.configure(f"db: {{url: '{place.url.render_as_string()}', backup_folder: backups, busy_timeout: 0}}")
+    timeouts = "busy_timeout: 0, migration_lock_timeout: 0"
+    place.here.configure(f"db: {{url: '{place.url.render_as_string()}', backup_folder: backups, {timeouts}}}")
     place.done("backup")
     place.add("Spain")
 

@@ -205,7 +205,7 @@ def no_right(place: Place) -> Workshop:
 
 def held_by_a_run(place: Place) -> Workshop:
     place.hold(f"SELECT pg_advisory_xact_lock({_RUN}, {zlib.crc32(b'alembic_version') & 0x7FFFFFFF})")
-    return place.project()
+    return place.project(migration_lock_timeout=1)
 
 
 def held_by_a_session(place: Place) -> Workshop:

@@ -191,7 +191,7 @@ def test_an_upgrade_does_not_wait_for_ever_for_somebody_who_writes(
     sqlite_database: URL, config_file: ConfigFile
 ) -> None:
     Database(sqlite_database).upgrade(PREDECESSOR)
-    config = config_file(sqlite_database, db={"busy_timeout": 1})
+    config = config_file(sqlite_database, db={"busy_timeout": 1, "migration_lock_timeout": 1})
     with Database(sqlite_database).connected() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         done = run("python", "antarest/main.py", f"--config={config}", "--port=0", "--auto-upgrade-db")
