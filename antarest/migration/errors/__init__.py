@@ -1,9 +1,9 @@
 """What can go wrong when a database is moved: one class a fact, each with its values and the way on.
 
 Codes: `db.E2xx` the revision graph and its files (`graph`), `db.E402` and above what others hold (`lock`), `db.E5xx`
-data that would be lost and `db.E6xx` a run that failed (`run`), `db.E7xx` an operation that was refused and `db.E8xx`
-the checks (`refusal`), `db.E9xx` backups and restores (`backup`). `config.E...`, `db.E3xx` and `db.E401` live in
-`antarest.core.errors`.
+data that would be lost (`loss`), `db.E6xx` a run that failed (`run`), `db.E7xx` an operation that was refused and
+`db.E8xx` the checks (`refusal`), `db.E9xx` backups and restores (`backup`). `config.E...`, `db.E3xx` and `db.E401` live
+in `antarest.core.errors`.
 """
 
 from antarest.migration.errors.backup import (
@@ -35,6 +35,14 @@ from antarest.migration.errors.graph import (
     UnknownRevision,
 )
 from antarest.migration.errors.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
+from antarest.migration.errors.loss import (
+    ForeignKeysViolated,
+    InTheWay,
+    Irreversible,
+    LossNotConfirmed,
+    LossNotDeclared,
+    RebuildLoses,
+)
 from antarest.migration.errors.refusal import (
     AlreadyFilled,
     CheckFailed,
@@ -51,13 +59,7 @@ from antarest.migration.errors.refusal import (
 from antarest.migration.errors.run import (
     AlembicRefused,
     AutocommitNotAsked,
-    ForeignKeysViolated,
-    InTheWay,
-    Irreversible,
-    LossNotConfirmed,
-    LossNotDeclared,
     NotRecorded,
-    RebuildLoses,
     RevisionFailed,
     RunFailed,
     RunInterrupted,
