@@ -107,6 +107,7 @@ def test_the_page_about_production_shows_what_happens(
         "/home/me/antarest": str(checkout.path),
         "/opt/antarest": str(tmp_path / "opt"),
         "/etc/antarest": str(tmp_path / "etc"),
+        "/var/backups/antarest": str(tmp_path / "backups"),
         "sudo -u postgres psql": f"psql {server.set(drivername='postgresql').render_as_string(hide_password=False)}",
         "db1:5432": f"127.0.0.1:{server.port}",
         "db2:5432": f"127.0.0.1:{ports[3]}",
