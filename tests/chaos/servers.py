@@ -30,7 +30,12 @@ unix_socket_directories = ''
 dynamic_shared_memory_type = mmap
 """
 # Applied, and not only written: a client that comes to the standby first must not find yesterday's list of databases.
-_SYNCHRONOUS = "synchronous_standby_names = '*'\nsynchronous_commit = remote_apply\n"
+# A standby that starts late still finds what was written since its files were copied.
+_SYNCHRONOUS = """
+synchronous_standby_names = '*'
+synchronous_commit = remote_apply
+wal_keep_size = '1GB'
+"""
 # Segments of 1 MB, so that a limit for the size of files meets tables, as a full disk would.
 _INITDB = (
     "--username=postgres",
