@@ -98,7 +98,7 @@ def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
         f"the role {role} does not exist on {server_name(url)}",
         database=redact_url(url),
         reason=reason,
-        hints=[Hint("Create the role", _command("createuser", url, "--pwprompt", role)), _CORRECT],
+        hints=[Hint("Create the role", server_command("createuser", url, "--pwprompt", role)), _CORRECT],
     )
 
 
@@ -117,7 +117,7 @@ def _first_line(text: str) -> str:
 
 
 def _unreachable(url: URL, reason: str) -> DatabaseError:
-    ready = Hint("Is the server up?", _command("pg_isready", url))
+    ready = Hint("Is the server up?", server_command("pg_isready", url))
     return DatabaseUnreachable(
         f"cannot connect to PostgreSQL on {server_name(url)}",
         database=redact_url(url),
@@ -127,7 +127,7 @@ def _unreachable(url: URL, reason: str) -> DatabaseError:
 
 
 def _lost(url: URL, reason: str) -> DatabaseError:
-    ready = Hint("Is the server up?", _command("pg_isready", url))
+    ready = Hint("Is the server up?", server_command("pg_isready", url))
     return ConnectionLost(
         f"the connection to PostgreSQL on {server_name(url)} was lost",
         database=redact_url(url),
@@ -155,7 +155,9 @@ def _pool_is_used_up(url: URL, reason: str) -> DatabaseError:
 
 
 def _refused(url: URL, reason: str) -> DatabaseError:
-    by_hand = _command("psql", url, f"--username={url.username}" if url.username else "", f"--dbname={url.database}")
+    by_hand = server_command(
+        "psql", url, f"--username={url.username}" if url.username else "", f"--dbname={url.database}"
+    )
     return AccessRefused(
         f"PostgreSQL on {server_name(url)} does not let {_role(url)} in",
         database=redact_url(url),
@@ -165,7 +167,7 @@ def _refused(url: URL, reason: str) -> DatabaseError:
 
 
 def _database_missing(url: URL, reason: str) -> DatabaseError:
-    create = _command("createdb", url, f"--owner={url.username}" if url.username else "", url.database or "")
+    create = server_command("createdb", url, f"--owner={url.username}" if url.username else "", url.database or "")
     return DatabaseMissing(
         f"the database {url.database} does not exist on {server_name(url)}",
         database=redact_url(url),
@@ -196,7 +198,8 @@ def _role(url: URL) -> str:
     return f"the role {url.username}" if url.username else "this user"
 
 
-def _command(program: str, url: URL, *arguments: str) -> str:
+def server_command(program: str, url: URL, *arguments: str) -> str:
+    """A command of PostgreSQL's own for the server of a URL, as a person types it."""
     host, port = url.host or first(url.query.get("host")), url.port or first(url.query.get("port"))
     server = [f"--host={host}" if host else "", f"--port={port}" if port else ""]
     return shlex.join([each for each in (program, *server, *arguments) if each])

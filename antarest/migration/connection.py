@@ -102,7 +102,7 @@ def _create_file(url: URL) -> None:
     """
     if url.get_backend_name() == "sqlite" and not is_memory(url):
         with suppress(OSError):  # It exists, or the driver has the better words for what is wrong.
-            os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            os.close(os.open(os.path.realpath(str(url.database)), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _is_absent(file: Path) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from alembic.util import CommandError
@@ -146,6 +146,7 @@ class _Run:
                 pause = min(2.0 ** (number - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 who = f" ({blockers})" if blockers else ""
                 move.listener.note(f"a lock was not to be had{who}: rolled back, next try in {pause:.1f} s")
+            self._is_announced = self._is_announced and bool(move.steps)  # Others write meanwhile: back up once more.
             time.sleep(pause)
         return None
 
@@ -161,9 +162,10 @@ class _Run:
                 if not self._is_committing or lock_was_not_had(error, committing=True) or not self._is_recorded():
                     error.state = move.state if move.is_unsure else error.state
                     raise
-            if self._steps:
-                self._confirm()
+            steps, self._is_committing = self._steps, False
             self._book()
+            if steps:
+                self._confirm(steps)
         except BaseException:
             move.undone = 0 if move.steps else len(self._steps)
             raise
@@ -172,7 +174,7 @@ class _Run:
 
     def _transact(self) -> None:
         move = self._move
-        with moving(move.db, self._writer.begin) as connection, failures(move, self._steps):
+        with failures(move, self._steps), moving(move.db, self._writer.begin) as connection:
             self._signals.cancels(connection)
             guard = LossGuard(connection, exclude=[move.project.version_table])
             segment: list[Any] = []
@@ -295,7 +297,9 @@ class _Run:
         """Whether a commit that ended with an error took place all the same."""
         move = self._move
         try:
-            self._writer.settle()
+            if not self._writer.settle():
+                move.is_unsure = True
+                return False
             with looking(move.db) as connection:
                 found = read_current(connection, move.project.version_table)
         except (AntarestError, SQLAlchemyError):
@@ -304,12 +308,16 @@ class _Run:
         move.is_unsure = self._goal == move.after  # A reset comes back to where it was: nobody can tell.
         return found == self._goal and not move.is_unsure
 
-    def _confirm(self) -> None:
-        """Read the revision from a second connection: only that says that the segment was committed."""
+    def _confirm(self, steps: Sequence[Step]) -> None:
+        """Read the revision from a second connection: only that says that these steps were committed."""
         move, history = self._move, self._move.project.history
-        with looking(move.db) as connection:
-            found = read_current(connection, move.project.version_table)
-        went_on = self._steps[-1][1] == "upgrade" and set(self._goal) <= history.applied(found)
+        try:
+            with looking(move.db) as connection:
+                found = read_current(connection, move.project.version_table)
+        except AntarestError as error:
+            error.state = f"{move.state} It was committed, and could not be read again."
+            raise
+        went_on = steps[-1][1] == "upgrade" and set(self._goal) <= history.applied(found)
         if found != self._goal and not went_on:
             raise NotRecorded(", ".join(self._goal) or BASE, ", ".join(found) or BASE, move.database)
 

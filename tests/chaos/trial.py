@@ -158,7 +158,7 @@ class Trial:
 
 
 def _end(said: str) -> str:
-    """The line of an output that says most: ours begin with "error", and a traceback ends with its error."""
+    """The line of an output that says most: errors of ours and Alembic's have a mark, a traceback ends with its."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("error ")]
+    errors = [line for line in lines if line.startswith(("error ", "FAILED: "))]
     return (errors or lines or ["(nothing)"])[-1][:200]

@@ -214,6 +214,22 @@ def test_the_sqlite_file_that_we_create_is_its_owners_alone(tmp_path: Path, sqli
     assert mode(Path(str(sqlite_database.database))) == 0o600
 
 
+def test_a_file_that_a_link_leads_to_is_its_owners_alone(tmp_path: Path) -> None:
+    """A link to a volume that is still empty: SQLite would create the file behind it for everybody."""
+    link = tmp_path / "linked.db"
+    link.symlink_to(tmp_path / "volume.db")
+    here = Workshop.create(tmp_path, "merge", URL.create("sqlite", database=str(link)))
+
+    old = os.umask(0)
+    try:
+        done = here.run("inv db.upgrade")
+    finally:
+        os.umask(old)
+
+    assert done.code == EXIT_DONE, done.err
+    assert mode(tmp_path / "volume.db") == 0o600
+
+
 def test_a_file_that_exists_keeps_its_mode(sqlite_place: Place) -> None:
     file = Path(str(sqlite_place.url.database))
     file.chmod(0o640)
@@ -249,6 +265,20 @@ def test_the_oldest_ones_are_deleted_and_nothing_else(make_place: MakePlace) -> 
     assert [backup["rows"] for backup in place.listed()] == [5, 4]
     assert all(path.read_text() == "precious" for path in foreign)
     assert len(place.files) == 2 + 2
+
+
+def test_what_is_restored_is_not_deleted_however_its_path_is_written(make_place: MakePlace) -> None:
+    """What is replaced is kept as a backup too, and one is deleted for it."""
+    place = make_place(backups_kept=2)
+    for number in range(2):
+        place.add(f"country {number}")
+        place.done("backup")
+    oldest = Path(place.listed()[-1]["path"])
+    place.add("one more")
+
+    place.done("restore", f"--allow-data-loss --from={place.folder}/../{place.folder.name}/{oldest.name}")
+
+    assert oldest.exists()
 
 
 def test_the_newest_one_is_kept_when_the_clock_goes_backwards(make_place: MakePlace) -> None:

@@ -77,6 +77,26 @@ def test_a_damaged_database_is_restored_and_kept(sqlite_place: Place, damage: st
     assert b"\xff" * 4000 in kept.read_bytes()
 
 
+def test_what_is_damaged_and_can_still_be_counted_is_restored_and_kept(sqlite_place: Place) -> None:
+    """An index that lacks a row: nothing but a look at the whole file shows it."""
+    sqlite_place.here.execute("CREATE TABLE filler (x)", "CREATE INDEX ix_filler ON filler (x)")
+    sqlite_place.here.execute("INSERT INTO filler VALUES ('one'), ('two')")
+    sqlite_place.done("backup")
+    file = Path(str(sqlite_place.url.database))
+    change = "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = '{}' WHERE name = 'ix_filler'"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.executescript(change.format("CREATE INDEX ix_filler ON filler (x) WHERE 0"))
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.executescript("INSERT INTO filler VALUES ('three')")
+        connection.executescript(change.format("CREATE INDEX ix_filler ON filler (x)"))
+
+    shown = sqlite_place.done("restore", "--allow-data-loss")
+
+    (kept,) = file.parent.glob("*.damaged-*")
+    assert f"what it replaced: {kept}" in shown
+    assert sqlite_place.names() == ["France"]
+
+
 def test_a_file_in_wal_mode_stays_in_it_whatever_its_page_size(sqlite_place: Place, tmp_path: Path) -> None:
     other = tmp_path / "other.db"
     sqlite_place.done("backup")

@@ -172,7 +172,7 @@ class Folder:
             file.with_suffix(".json").rename(path.with_suffix(".json"))
             file.rename(path)
             sync(self.path)
-            self._prune({path, spare})
+            self._prune({each.resolve() for each in (path, spare) if each})
         return Backup(path, known.time, known.size, contents, known.digest)
 
     def _free_path(self, contents: Contents, time: datetime) -> Path:
@@ -197,9 +197,9 @@ class Folder:
             json.dump(described, stream, indent=2)
         sync(path)
 
-    def _prune(self, spared: set[Path | None]) -> None:
+    def _prune(self, spared: set[Path]) -> None:
         found = self.list()
-        others = [backup for backup in found if backup.path not in spared]
+        others = [backup for backup in found if backup.path.resolve() not in spared]
         for backup in others[max(self.kept - (len(found) - len(others)), 0) :]:
             backup.path.unlink(missing_ok=True)
             backup.path.with_suffix(".json").unlink(missing_ok=True)

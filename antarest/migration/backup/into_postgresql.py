@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from antarest.core.driver_errors import server_command
 from antarest.migration.backup import postgresql, server
 from antarest.migration.backup.contents import Contents, read_contents
 from antarest.migration.backup.programs import ProgramFailed, Programs
@@ -91,7 +92,7 @@ class PostgresRestore(Restore):
                 server.end_sessions(names.maintenance, db, live)
             if server.rename(names.maintenance, {live: old, names.new: live}, names.properties):
                 role = f"--username={db.migration_url.username}" if db.migration_url.username else ""
-                tidy = server.command("dropdb", db, role, old)
+                tidy = server_command("dropdb", db.migration_url, role, old)
                 return Restored(self.plan.held.revisions, f"the database {old}", tidy)
         raise server.in_use(names.maintenance, db, live)
 

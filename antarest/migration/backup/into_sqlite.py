@@ -23,7 +23,7 @@ from antarest.migration.backup.contents import Contents, read_contents
 from antarest.migration.backup.files import Folder, create, sync
 from antarest.migration.backup.restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
 from antarest.migration.connection import looking
-from antarest.migration.errors import DatabaseInUse
+from antarest.migration.errors import BackupFailed, BackupUnusable, DatabaseInUse
 from antarest.migration.lock.sqlite import holder, is_busy, reader
 
 _COMPANIONS = ("-journal", "-wal", "-shm")
@@ -62,7 +62,7 @@ class SqliteRestore(Restore):
         del end_sessions
         try:
             with suppress(OSError):  # It exists, or SQLite says what is wrong.
-                os.close(create(self._file))
+                os.close(create(Path(os.path.realpath(self._file))))
             kept = self._write_over_or_replace()
         except (sqlite3.Error, OSError) as error:
             reason = str(error) if isinstance(error, sqlite3.Error) else (error.strerror or str(error)).lower()
@@ -124,16 +124,24 @@ class SqliteRestore(Restore):
 
     def _keep(self, connection: Connection, driver: sqlite3.Connection) -> str:
         if self.plan.live is None:
-            sqlite.write(driver, Path(self._damaged), self.job.progress)
-            sync(Path(self._damaged))
-            return self._damaged
+            return self._keep_damaged(driver)
         now = read_contents(connection, self.job.version_table)
         self._require_unchanged(now)
         if self.plan.is_onto_nothing:
             return ""
         folder, spare = Folder.of(self.job.db), self.job.backup.path
-        made = sqlite.make_from(driver, folder, self.job.version_table, self.job.progress, spare=spare)
+        try:
+            made = sqlite.make_from(driver, folder, self.job.version_table, self.job.progress, spare=spare)
+        except BackupFailed as error:
+            if not isinstance(error.__cause__, BackupUnusable):
+                raise
+            return self._keep_damaged(driver)  # Its rows can be counted, and yet it is not sound: hence the restore.
         return str(made.path)
+
+    def _keep_damaged(self, driver: sqlite3.Connection) -> str:
+        sqlite.write(driver, Path(self._damaged), self.job.progress)
+        sync(Path(self._damaged))
+        return self._damaged
 
     def _fit_page_size(self, driver: sqlite3.Connection, source: Connection) -> bool:
         """SQLite cannot change the page size of a file in WAL mode; says whether it has to be put back into it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from psycopg2 import errors, sql
 from sqlalchemy import Connection, NullPool, create_engine, text
 
 from antarest.core.config import DbConfig
+from antarest.core.driver_errors import server_command
 from antarest.core.errors import DatabaseError, Hint
 from antarest.core.persistence import redact_url, translate_errors
 from antarest.migration.errors import DatabaseInUse, RestoreNotAllowed
@@ -146,7 +146,9 @@ def require_rights(connection: Connection, db: DbConfig) -> None:
         missing.append(f"the database belongs to {owner}")
         statements.append(f'GRANT "{owner}" TO "{role}"')
     if missing:
-        hints = [Hint("As a superuser", command("psql", db, f"--command={each}")) for each in statements]
+        hints = [
+            Hint("As a superuser", server_command("psql", db.migration_url, f"--command={each}")) for each in statements
+        ]
         raise RestoreNotAllowed(missing, role, database=redact_url(db.migration_url), hints=hints)
 
 
@@ -304,20 +306,13 @@ def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
             _execute(maintenance, sql.SQL("SELECT pg_terminate_backend({})").format(sql.Literal(session.pid)))
         except errors.InsufficientPrivilege as error:
             role = str(maintenance.scalar(text("SELECT current_user")))
-            grant = command("psql", db, f'--command=GRANT pg_signal_backend TO "{role}"')
+            grant = server_command("psql", db.migration_url, f'--command=GRANT pg_signal_backend TO "{role}"')
             raise RestoreNotAllowed(
                 [f"it may not end the session {session.described}"],
                 role,
                 database=redact_url(db.migration_url),
                 hints=[Hint("As a superuser", grant)],
             ) from error
-
-
-def command(program: str, db: DbConfig, *arguments: str) -> str:
-    """A command of PostgreSQL's own for the server of a database, as a person types it."""
-    url = db.migration_url
-    server = [f"--host={url.host}" if url.host else "", f"--port={url.port}" if url.port else ""]
-    return shlex.join([each for each in (program, *server, *arguments) if each])
 
 
 def _execute(connection: Connection, statement: sql.Composable) -> None:

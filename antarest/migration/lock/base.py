@@ -27,5 +27,5 @@ class Writer(Protocol):
     def blockers(self) -> str:
         """Say who kept the last transaction from a lock that it needed; empty where nobody was seen."""
 
-    def settle(self) -> None:
-        """Wait until a transaction whose connection was lost is over, so that what it left can be looked at."""
+    def settle(self) -> bool:
+        """Wait until a transaction whose connection was lost is over; says whether what it left can be looked at."""

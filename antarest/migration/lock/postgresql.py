@@ -126,14 +126,19 @@ class PostgresWriter:
         self._stop_watching()
         return self._watch.seen if self._watch else ""
 
-    def settle(self) -> None:
-        """Wait until the last transaction is over; for a moment only, since nothing may be left that answers."""
+    def settle(self) -> bool:
+        """Wait until the last transaction is over; for a moment only, since nothing may be left that answers.
+
+        Returns:
+            Whether it is over.
+        """
         patience = Patience(min(self._patience.seconds, 10), lambda _text: None)
         with moving(self._db) as connection:
             while not self._try(connection, _TRANSACTION):
                 connection.rollback()
                 if not patience.wait(lambda: ""):
-                    return
+                    return False
+        return True
 
     def _acquire(self) -> None:
         """Ask for the first lock until it is had. In between no transaction is open: a pool may be small."""

@@ -68,8 +68,9 @@ class SqliteWriter:
         """Who read the file while a commit had to wait."""
         return self._blockers
 
-    def settle(self) -> None:
-        """Nothing to do: a transaction that was not committed is no more."""
+    def settle(self) -> bool:
+        """Nothing to wait for: a transaction that was not committed is no more."""
+        return True
 
     def _locked(self, error: sqlite3.Error) -> Exception:
         locked = connection_error(error, self._db.migration_url)

@@ -59,7 +59,7 @@ def at_random_moments(lab: Lab, trials: int | None, random: Random) -> Iterator[
 
     Every second time the next run begins at once, and meets what a server still does for the one that was killed.
     """
-    each = -(-(trials or 100) // len(lab.passages))
+    each = -(-(trials or 200) // len(lab.passages))
     for passage in lab.passages:
         # A rollback by ours plans on a scratch database for most of its time, where there is nothing to break.
         ways = 3 if passage.direction == "upgrade" else 1
