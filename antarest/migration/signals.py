@@ -111,7 +111,7 @@ def stoppable() -> Iterator[Signals]:
         yield signals
         return
     try:
-        with insisting(), _served(signals):
+        with _served(signals), insisting():
             yield signals
     except BaseException as error:
         if signals.received is None or isinstance(error, Stopped):
@@ -122,7 +122,7 @@ def stoppable() -> Iterator[Signals]:
 @contextmanager
 def insisting() -> Iterator[None]:
     """Send a signal again whose exception was raised where Python ignores any, as in a callback of a weak reference."""
-    before = sys.unraisablehook
+    before, timers = sys.unraisablehook, list[threading.Timer]()
 
     def hear(ignored: sys.UnraisableHookArgs) -> None:
         if isinstance(ignored.exc_value, KeyboardInterrupt):
@@ -130,6 +130,7 @@ def insisting() -> Iterator[None]:
             timer = threading.Timer(_AGAIN, signal.pthread_kill, [threading.main_thread().ident, signum])
             timer.daemon = True
             timer.start()
+            timers.append(timer)
         else:
             before(ignored)
 
@@ -138,6 +139,9 @@ def insisting() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
+        for timer in timers:  # Whoever handles the signal now may have been told already.
+            timer.cancel()
+            timer.join()
 
 
 @contextmanager
