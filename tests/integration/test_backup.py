@@ -18,7 +18,9 @@ from sqlalchemy import URL
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED
 from antarest.migration.scratch import PostgresServer, scratch_database
+from tests.database import HISTORY
 from tests.refusals import refusal
+from tests.support import Checkout
 from tests.support_backups import BRIDGE, Place
 from tests.workshop import COUNTRY, Workshop
 
@@ -228,6 +230,17 @@ def test_a_file_that_a_link_leads_to_is_its_owners_alone(tmp_path: Path) -> None
 
     assert done.code == EXIT_DONE, done.err
     assert mode(tmp_path / "volume.db") == 0o600
+
+
+def test_git_does_not_see_the_backups_in_a_checkout(checkout: Checkout) -> None:
+    """They hold what the database holds, and would be committed with the next change."""
+    (checkout.path / "application.yaml").write_text("db:\n  url: sqlite:///antarest.db\n")
+    for to in (HISTORY.pending(())[-2], "head"):
+        done = checkout.run(sys.executable, "-m", "antarest.migration", "upgrade", f"--to={to}")
+        assert done.code == EXIT_DONE, done.err
+
+    assert list((checkout.path / "backups").glob("*.sqlite"))
+    assert checkout.git("status", "--porcelain") == ""
 
 
 def test_a_file_that_exists_keeps_its_mode(sqlite_place: Place) -> None:
