@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.concurrency import run_in_threadpool
 
 from antarest.core.errors import AntarestError
 from antarest.desktop.application import protect
@@ -26,7 +25,8 @@ _FORBIDDEN = 403
 _UNAVAILABLE = 503
 
 Attempt = Callable[[], FastAPI | AntarestError]
-"""Upgrades the database: returns the application that can be served then, or why it cannot."""
+"""Upgrades the database: returns the application that can be served then, or why it cannot; raises what says that a
+signal has stopped it."""
 
 
 class Stage:
@@ -34,6 +34,7 @@ class Stage:
 
     Attributes:
         error: why the application is not served; None while it is.
+        stopped: what says that a signal has ended an attempt; None until then.
     """
 
     def __init__(self, config: Config, instance: str, attempt: Attempt) -> None:
@@ -45,22 +46,29 @@ class Stage:
             attempt: upgrades the database; called again when somebody asks for it.
         """
         self._attempt = attempt
-        self._trying = threading.Lock()
         self.error: AntarestError | None = None
+        self.stopped: AntarestError | None = None
         self._app: FastAPI | None = None
         self.try_()
         self._failure = create_failure_app(config, instance, self)
 
     def try_(self) -> None:
-        """Upgrade, and serve what came of it; nothing to do when the application is served already."""
-        with self._trying:
-            if self._app:
-                return
+        """Upgrade, and serve what came of it; nothing to do when the application is served already.
+
+        Raises:
+            RunInterrupted, RunTerminated: a signal has stopped it.
+        """
+        if self._app:
+            return
+        try:
             found = self._attempt()
-            if isinstance(found, AntarestError):
-                self.error = found
-            else:
-                self.error, self._app = None, found
+        except AntarestError as stopped:
+            self.error = self.stopped = stopped
+            raise
+        if isinstance(found, AntarestError):
+            self.error = found
+        else:
+            self.error, self._app = None, found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or live as long as the server does."""
@@ -92,7 +100,8 @@ def create_failure_app(config: Config, instance: str, stage: Stage) -> FastAPI:
         # A page somewhere else can send a form here too; only its browser says where it comes from.
         if request.headers.get("origin", f"http://{request.headers['host']}") != f"http://{request.headers['host']}":
             return JSONResponse({"error": {"message": "this comes from another site"}}, _FORBIDDEN)
-        await run_in_threadpool(stage.try_)
+        with suppress(AntarestError):  # A signal has stopped it, and stops the server too.
+            stage.try_()  # In the main thread, which serves signals; there is nothing else to serve meanwhile.
         return RedirectResponse("/", _SEE_OTHER)
 
     async def page(request: Request) -> Response:

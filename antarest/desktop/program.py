@@ -75,6 +75,8 @@ def _serve(session: Session, settings: Settings, seat: Seat, *, browser: bool) -
             threading.Thread(target=_greet, args=[session, seat, record, browser], daemon=True).start()
 
         code = serve_app(session, stage, bound, command=settings.program, on_ready=greet)
+    if stage.stopped:
+        raise stage.stopped
     return stage.error.exit_code if stage.error else code
 
 

@@ -22,6 +22,9 @@ from antarest.migration.errors.base import MigrationError, shorten
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
 
+    from antarest.core.config import DbConfig
+    from antarest.migration.project import Project
+
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 
 # What there is of the wanted objects and of the sequences that their columns own, and which of all rights the role does
@@ -133,6 +136,23 @@ class Grant:
         """The statement that grants them."""
         path = ".".join(_quote(each) for each in (self.schema, self.name) if each)
         return f"GRANT {', '.join(self.privileges)} ON {self.kind} {path} TO {_quote(self.role)}"
+
+
+def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Grant]:
+    """What the application's role lacks; nothing where it has no role of its own.
+
+    Args:
+        project: names the models and the version table.
+        db: names the role.
+        connection: as for `missing_grants`.
+
+    Raises:
+        RoleMissing: the server has no such role.
+    """
+    role = db.role_to_grant
+    if not role or not project.metadata_name:
+        return []
+    return missing_grants(connection, project.metadata(), role, project.version_table)
 
 
 def missing_grants(

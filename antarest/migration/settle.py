@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from antarest.migration import rollback_script
+from antarest.migration import grants, rollback_script
 from antarest.migration.connection import looking, moving
 from antarest.migration.lock import one_writer
 from antarest.migration.move import Move
@@ -14,8 +14,8 @@ from antarest.migration.move import Move
 
 def settle(move: Move) -> None:
     """Leave the rights of the application's role and `rollback.sh` as they should be, at whatever revision."""
-    if not move.steps:
-        _mend_grants(move)
+    if not move.steps and move.before:
+        _tell(move, mend_grants(move))
     for loss in move.losses:
         move.listener.note(f"lost {loss}")
     if move.project.is_checkout and rollback_script.sync(move.project):
@@ -23,33 +23,33 @@ def settle(move: Move) -> None:
 
 
 def grant(move: Move, connection: Connection) -> None:
-    """Give the application's role the rights that it lacks."""
-    if missing := _missing_grants(move, connection):
-        from antarest.migration import grants  # Only an installation with two roles needs it.
-
-        grants.grant(connection, missing)
-        move.listener.note(f"granted {len(missing)} rights to role {move.db.role_to_grant}")
+    """Give the application's role the rights that it lacks, in the transaction of a run."""
+    missing = grants.lacking(move.project, move.db, connection)
+    grants.grant(connection, missing)
+    _tell(move, missing)
 
 
-def _missing_grants(move: Move, connection: Connection) -> list[Any]:
-    role = move.db.role_to_grant
-    if not role or not move.project.metadata_name:
-        return []
-    from antarest.migration import grants  # As above.
+def mend_grants(move: Move) -> Sequence[grants.Grant]:
+    """Give the application's role the rights that it lacks: at head too, an object may be made or owned by hand.
 
-    return grants.missing_grants(connection, move.project.metadata(), role, move.project.version_table)
+    Nothing is locked where nothing is missing.
 
-
-def _mend_grants(move: Move) -> None:
-    """At head, and yet a right may be missing: an object that somebody made or owned by hand."""
-    if not move.db.role_to_grant or not move.before:
-        return
+    Returns:
+        The rights that were given.
+    """
     with looking(move.db) as connection:
-        missing = _missing_grants(move, connection)
-    if missing:
-        with (
-            one_writer(move.db, move.project.version_table, move.patience) as writer,
-            moving(move.db, writer.begin) as connection,
-            connection.begin(),
-        ):
-            grant(move, connection)
+        if not grants.lacking(move.project, move.db, connection):
+            return []
+    with (
+        one_writer(move.db, move.project.version_table, move.patience) as writer,
+        moving(move.db, writer.begin) as connection,
+        connection.begin(),
+    ):
+        missing = grants.lacking(move.project, move.db, connection)
+        grants.grant(connection, missing)
+    return missing
+
+
+def _tell(move: Move, given: Sequence[grants.Grant]) -> None:
+    if given:
+        move.listener.note(f"granted {len(given)} rights to role {move.db.role_to_grant}")

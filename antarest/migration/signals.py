@@ -45,11 +45,16 @@ class Signals:
         self.received: int | None = None
         self._is_held = False
         self._cancel: Callable[[], None] = lambda: None
+        self._cancel_commit: Callable[[], None] = lambda: None
 
     def cancels(self, connection: Connection) -> None:
         """Cancel the statements of this connection, from now on."""
         driver: Any = connection.connection.dbapi_connection
-        self._cancel = getattr(driver, "interrupt", None) or driver.cancel
+        if connection.dialect.name == "sqlite":
+            self._cancel = driver.interrupt  # A commit that waits looks at `received` by itself.
+        else:
+            # PostgreSQL ends a commit that waits for a standby as committed, and undoes one that has not come so far.
+            self._cancel = self._cancel_commit = driver.cancel
 
     def heed(self) -> None:
         """Stop for a signal that came where an exception gets lost, as in a callback of SQLite.
@@ -90,10 +95,12 @@ class Signals:
             if others >= 0:
                 with suppress(OSError):
                     os.write(others, data)
-            if set(data) & set(_SERVED) and not self._is_held:
+            if not set(data) & set(_SERVED):
+                continue
+            if not self._is_held:
                 give_up_all()
-                with suppress(Exception):  # The connection is gone: then there is nothing to cancel.
-                    self._cancel()
+            with suppress(Exception):  # The connection is gone: then there is nothing to cancel.
+                (self._cancel_commit if self._is_held else self._cancel)()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from antarest.core.config import Config, DbConfig
 from antarest.core.errors import NOTHING_CHANGED
 from antarest.core.persistence import redact_url
 from antarest.core.urls import is_memory
-from antarest.migration import rollback_script
+from antarest.migration import grants, rollback_script
 from antarest.migration.connection import engine_version, looking, read_current
 from antarest.migration.errors import InMemoryDatabase, LossNotDeclared, ResetRefused, UnknownRevision
 from antarest.migration.history import HEAD, Revision
@@ -108,7 +108,7 @@ class MigrationWorkflow:
         with self._looking() as connection:
             current = read_current(connection, self.project.version_table)
             engine = engine_version(connection)
-            missing = self._missing_grants(connection) if current else []
+            missing = grants.lacking(self.project, self.db, connection) if current else []
         return Status(
             engine=engine,
             database=self.database,
@@ -256,18 +256,9 @@ class MigrationWorkflow:
         Returns:
             The statements that were executed.
         """
-        from antarest.migration import grants
-        from antarest.migration.connection import moving
-        from antarest.migration.lock import one_writer
+        from antarest.migration.settle import mend_grants
 
-        with (
-            one_writer(self.db, self.project.version_table, self._move().patience) as writer,
-            moving(self.db, writer.begin) as connection,
-            connection.begin(),
-        ):
-            missing = self._missing_grants(connection)
-            grants.grant(connection, missing)
-        return [grant.sql for grant in missing]
+        return [grant.sql for grant in mend_grants(self._move())]
 
     def _run(self, call: Callable[[Any, Any], None], **wishes: Any) -> Move:
         from alembic import command
@@ -306,11 +297,3 @@ class MigrationWorkflow:
         history = self.project.history
         if unknown := history.unknown(current):
             raise UnknownRevision(unknown[0], self.database, history.heads, len(history), self.project.folder)
-
-    def _missing_grants(self, connection: Connection) -> list[Any]:
-        role = self.db.role_to_grant
-        if not role or not self.project.metadata_name:
-            return []
-        from antarest.migration import grants
-
-        return grants.missing_grants(connection, self.project.metadata(), role, self.project.version_table)

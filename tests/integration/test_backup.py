@@ -158,6 +158,23 @@ while True:
         assert copy.execute("SELECT count(*) FROM country").fetchone() == (backup["rows"],)
 
 
+def test_writers_wait_for_the_copy_and_not_until_it_is_verified(sqlite_place: Place) -> None:
+    program = """
+import sqlite3
+from contextlib import closing
+from antarest.migration.backup import Backups, sqlite
+verify = sqlite.read
+def write_and_verify(*arguments):
+    with closing(sqlite3.connect(place.db.url.database, timeout=0)) as other, other:
+        other.execute("INSERT INTO country VALUES (10, 'late')")
+    return verify(*arguments)
+sqlite.read = write_and_verify
+print(dict(Backups(place.project, place.db).make().contents.rows))
+"""
+    assert sqlite_place.python(program).out == "{'country': 1}\n"
+    assert sqlite_place.names() == ["France", "late"]
+
+
 def test_a_dump_its_revision_and_its_rows_are_of_one_moment(postgres_place: Place) -> None:
     """Somebody adds a row between the snapshot and the count."""
     program = """

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import sqlite3
 import tempfile
+import threading
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import URL
 
 from tests.database import HISTORY, Database
 from tests.desktop import Desk, wait_until
-from tests.server import Server
+from tests.server import HANGS, Server
 from tests.support import ROOT, Checkout
 
 HEAD = HISTORY.head
@@ -76,6 +79,41 @@ def test_trying_again_after_the_cause_is_gone_starts_the_application(sqlite_desk
             assert "No studies yet" in app.get("/").text
             assert app.stop().code == 0
     other.close()
+
+
+FAILS_THEN_WAITS = """def upgrade() -> None:
+    import pathlib, time
+    flag = pathlib.Path("flag")
+    if not flag.exists():
+        flag.touch()
+        op.execute("nonsense")
+    print("it runs", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_trying_again_can_be_interrupted(
+    empty_database: URL, tmp_path: Path, checkout: Checkout, by: signal.Signals, code: int
+) -> None:
+    desk = Desk.create(empty_database, tmp_path)
+    Database(desk.url).upgrade(HISTORY.order[-2])
+    file = next(path for path in checkout.revisions if HEAD in path.name)
+    file.write_text(file.read_text().replace("def upgrade() -> None:\n", FAILS_THEN_WAITS))
+    before = Database(desk.url).rows()
+    with desk.start("--no-browser", cwd=checkout.path, env={"PYTHONPATH": str(checkout.path)}) as app:
+        address = app.url
+        trying = threading.Thread(target=httpx.post, args=[f"{address}/retry"], kwargs={"timeout": HANGS})
+        trying.start()
+        app.says("it runs")
+        ended = app.stop(by)
+        trying.join()
+
+    assert ended.code == code
+    assert ended.err.count("error db.E601") == 1
+    assert "Nothing was changed. The run was rolled back" in ended.err.rpartition("error ")[2]
+    assert Database(desk.url).rows() == before
+    assert Database(desk.url).workflow.current() == (HISTORY.order[-2],)
 
 
 def test_a_second_start_after_a_failure_opens_the_page_about_it(sqlite_desk: Desk) -> None:

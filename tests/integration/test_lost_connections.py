@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ from sqlalchemy import URL
 
 from antarest.core.errors import EXIT_DONE, EXIT_UNREACHABLE, NOTHING_CHANGED
 from tests.support_histories import Script
+from tests.support_proxy import Proxy
 from tests.support_runs import GATE, Runner, Start, refused
 
 FIRST = Script("first", upgrade='sql("CREATE TABLE t (id INTEGER)", "INSERT INTO t VALUES (1)")')
@@ -39,81 +38,16 @@ def test_a_session_that_an_administrator_ends(runner: Start, postgres_database: 
     assert here.database.value("SELECT count(*) FROM t") == 3
 
 
-class Proxy:
-    """Stands between a run and the server, and cuts the connection when a commit passes.
-
-    Attributes:
-        url: how the run reaches it.
-        lets_it_pass: whether the server still hears of the commit.
-        goes_too: whether nobody can connect any more after that.
-        has_cut: whether it has.
-    """
-
-    def __init__(self, url: URL, *, lets_it_pass: bool, goes_too: bool) -> None:
-        self.lets_it_pass, self.goes_too, self.has_cut = lets_it_pass, goes_too, False
-        self._server = (str(url.host), url.port or 5432)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = url.set(host="127.0.0.1", port=self._listener.getsockname()[1])
-        self._sockets = [self._listener]
-        self._threads: list[threading.Thread] = []
-        self._start(self._accept)
-
-    def close(self) -> None:
-        """Cut all connections, and take no more."""
-        for each in self._sockets:
-            _shut(each)
-        for thread in self._threads:
-            thread.join()
-        for each in self._sockets:
-            each.close()
-
-    def _start(self, run: Callable[..., None], *arguments: Any) -> None:
-        self._threads.append(threading.Thread(target=run, args=arguments, daemon=True))
-        self._threads[-1].start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._server)
-                self._sockets += [client, server]
-                self._start(self._pass, client, server, True)
-                self._start(self._pass, server, client, False)
-
-    def _pass(self, source: socket.socket, target: socket.socket, is_client: bool) -> None:
-        with suppress(OSError):
-            while data := source.recv(65_536):
-                if is_client and not self.has_cut and b"COMMIT\x00" in data:
-                    self._cut(source, target, data)
-                    break
-                target.sendall(data)
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
-
-    def _cut(self, client: socket.socket, server: socket.socket, commit: bytes) -> None:
-        self.has_cut = True
-        if self.goes_too:
-            _shut(self._listener)
-        _shut(client)
-        if self.lets_it_pass:
-            server.sendall(commit)
-
-
-def _shut(each: socket.socket) -> None:
-    with suppress(OSError):
-        each.shutdown(socket.SHUT_RDWR)
-
-
 @pytest.fixture
 def cut(runner: Start, postgres_database: URL) -> Iterator[Callable[..., tuple[Runner, Proxy]]]:
-    """A database behind a proxy, at its first revision: `cut(lets_it_pass=True)`."""
+    """A database behind a proxy, at its first revision: `cut(OWN, lets_it_pass=True)`."""
     with ExitStack() as stack:
 
-        def build(*, lets_it_pass: bool, goes_too: bool = False) -> tuple[Runner, Proxy]:
-            here = runner(postgres_database, FIRST, SECOND)
+        def build(*scripts: Script, **wishes: Any) -> tuple[Runner, Proxy]:
+            here = runner(postgres_database, FIRST, SECOND, *scripts)
             here.database.workflow.upgrade("first")
             here.open()
-            proxy = Proxy(postgres_database, lets_it_pass=lets_it_pass, goes_too=goes_too)
+            proxy = Proxy(postgres_database, **wishes)
             stack.callback(proxy.close)
             here.configure(proxy.url)
             return here, proxy
@@ -147,8 +81,32 @@ def test_a_commit_that_did_not_arrive_is_none(cut: Callable[..., tuple[Runner, P
 def test_a_commit_of_which_nobody_can_be_asked_is_not_called_anything_else(
     cut: Callable[..., tuple[Runner, Proxy]],
 ) -> None:
-    here, _ = cut(lets_it_pass=True, goes_too=True)
+    here, _ = cut(lets_it_pass=True, lets_in=0)
 
     error = refused(here.module("upgrade"), "db.E309", EXIT_UNREACHABLE)
 
     assert error.state == "The connection was lost during a commit: the database is at first, or where that led to."
+
+
+def test_a_commit_that_nobody_can_read_again_is_said_to_be_one(cut: Callable[..., tuple[Runner, Proxy]]) -> None:
+    here, proxy = cut(cuts=False, lets_in=0)
+
+    error = refused(here.module("upgrade"), "db.E301", EXIT_UNREACHABLE)
+
+    assert not proxy.has_cut
+    assert (
+        error.state == "Stopped at second: 1 of 1 revisions was applied. It was committed, and could not be read again."
+    )
+    assert here.database.workflow.current() == ("second",)
+
+
+def test_a_server_that_goes_away_between_two_segments(cut: Callable[..., tuple[Runner, Proxy]]) -> None:
+    """The commit is confirmed; then the next segment finds nobody."""
+    third = Script("third", upgrade='sql("INSERT INTO t VALUES (4)")', transaction="own")
+    here, _ = cut(third, cuts=False, lets_in=1)
+
+    error = refused(here.module("upgrade"), "db.E301", EXIT_UNREACHABLE)
+
+    assert error.state == "Stopped at second: 1 of 2 revisions was applied."
+    assert here.module("upgrade").end().code == EXIT_UNREACHABLE
+    assert here.database.workflow.current() == ("second",)

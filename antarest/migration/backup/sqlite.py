@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,19 +45,36 @@ def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
     """
     with looking(db) as connection:
         connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()  # From here on, all is of one moment.
-        return make_from(driver_of(connection), Folder.of(db), version_table, progress)
+        # Writers wait for the copy, and not until it is verified.
+        return make_from(driver_of(connection), Folder.of(db), version_table, progress, on_copied=connection.rollback)
 
 
 def make_from(
-    source: sqlite3.Connection, folder: Folder, version_table: str, progress: Progress, *, spare: Path | None = None
+    source: sqlite3.Connection,
+    folder: Folder,
+    version_table: str,
+    progress: Progress,
+    *,
+    spare: Path | None = None,
+    on_copied: Callable[[], object] = lambda: None,
 ) -> Backup:
-    """As `make`, from a connection that is open already; `spare` is a backup in use, which must not be deleted."""
+    """As `make`, from a connection that is open already.
+
+    Args:
+        source: the connection.
+        folder: where the backup goes.
+        version_table: the table that records the revision.
+        progress: who hears how far it is.
+        spare: a backup in use, which must not be deleted.
+        on_copied: called when the source is not read any more.
+    """
     made = datetime.now(UTC)
     pages, page = (source.execute(f"PRAGMA page_{what}").fetchone()[0] for what in ("count", "size"))
     with folder.unfinished(pages * page) as work:
         file = work / f"backup{folder.suffix}"
         try:
             write(source, file, progress)
+            on_copied()
             held = read(file, version_table)
         except (sqlite3.Error, BackupUnusable) as error:
             reason = error.reason if isinstance(error, BackupUnusable) else str(error)

@@ -11,7 +11,11 @@ _SILENCE = 1.0  # seconds after which a user wants to know what is waited for
 
 
 class Patience:
-    """The time that one run spends waiting for locks that others hold."""
+    """The time that one run spends waiting for locks that others hold.
+
+    Attributes:
+        is_over: whether somebody has told the run to stop, where no exception can say so.
+    """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
         """Begin.
@@ -24,6 +28,7 @@ class Patience:
         self._tell = tell
         self._begin = time.monotonic()
         self._has_told = False
+        self.is_over: Callable[[], bool] = lambda: False
 
     def restart(self) -> None:
         """Begin anew: something was had meanwhile."""

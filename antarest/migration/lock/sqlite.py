@@ -49,7 +49,7 @@ class SqliteWriter:
         """Begin a transaction that nobody else can write beside."""
         driver: Any = connection.connection.dbapi_connection
         driver.cursor().execute(_ASK)
-        driver.retry_commit = _CommitTimer(self._db.lock_timeout, self._note_readers)
+        driver.retry_commit = _CommitTimer(self._db.lock_timeout, self._note_readers, self._patience)
         while True:
             try:
                 driver.cursor().execute("BEGIN IMMEDIATE")
@@ -86,13 +86,13 @@ class SqliteWriter:
 class _CommitTimer:
     """Lets a commit that waits for readers try again, for so long."""
 
-    def __init__(self, seconds: float, note: Any) -> None:
-        self._seconds, self._note = seconds, note
+    def __init__(self, seconds: float, note: Any, patience: Patience) -> None:
+        self._seconds, self._note, self._patience = seconds, note, patience
         self._begin: float | None = None
 
     def __call__(self) -> bool:
         self._begin = self._begin or time.monotonic()
-        if time.monotonic() - self._begin >= self._seconds:
+        if time.monotonic() - self._begin >= self._seconds or self._patience.is_over():
             return False
         self._note()
         time.sleep(_ATTEMPTS_OF_A_COMMIT)
