@@ -69,12 +69,15 @@ class Checkout:
 
     @classmethod
     def create(cls, path: Path) -> Checkout:
-        """Copy what is tracked and what is new; what is ignored stays behind."""
+        """Copy what is tracked and what is new, with what Python has compiled of it; what is ignored stays behind."""
         listed = _git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
         for name in filter(None, listed.split("\0")):
             if (ROOT / name).is_file():  # a file that is deleted but not committed is still listed
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, path / name)
+                shutil.copy2(ROOT / name, path / name)
+                for compiled in (ROOT / name).parent.glob(f"__pycache__/{Path(name).stem}.*.pyc"):
+                    (path / name).parent.joinpath("__pycache__").mkdir(exist_ok=True)
+                    shutil.copy2(compiled, (path / name).parent / "__pycache__")
         _git(path, "init", "--quiet", "--initial-branch=main")
         checkout = cls(path)
         checkout.commit("Copy the working tree")
