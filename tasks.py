@@ -28,7 +28,7 @@ def _run(verb: str, **options: Any) -> None:
 def _command(verb: str) -> Callable[[Callable[..., None]], Task[Any]]:
     """Make an Invoke task with the words for its flags, under the name of the verb."""
     flags = (*cli.VERBS[verb].flags, "config", "debug")
-    words = {flag: text for flag, text in cli.FLAGS.items() if flag in flags and text != cli.HIDDEN}
+    words = {flag: cli.VERBS[verb].words_for(flag) for flag in flags if cli.FLAGS[flag] != cli.HIDDEN}
     decorate: Callable[[Callable[..., None]], Task[Any]] = task(name=verb, help=words, auto_shortflags=False)
     return decorate
 
@@ -136,6 +136,28 @@ def check(_: Context, config: str | None = None, debug: bool = False) -> None:
     _run("check", config=config, debug=debug)
 
 
+@_command("verify")
+def verify(
+    _: Context,
+    engine: str | None = None,
+    revisions: str | None = None,
+    new: bool = False,
+    rows: str | None = None,
+    json: str | None = None,
+    markdown: str | None = None,
+    versions: str | None = None,
+    metadata: str | None = None,
+    rows_from: str | None = None,
+    project: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
+) -> None:
+    """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
+    which = {"engine": engine, "revisions": revisions, "new": new, "rows": rows, "json": json, "markdown": markdown}
+    where = {"versions": versions, "metadata": metadata, "rows_from": rows_from, "project": project}
+    _run("verify", **which, **where, config=config, debug=debug)
+
+
 @_command("grant")
 def grant(_: Context, config: str | None = None, debug: bool = False) -> None:
     """Give the application's role the rights that it lacks (PostgreSQL)."""
@@ -171,6 +193,6 @@ namespace.add_collection(
     Collection(
         _NAMESPACE,
         *(upgrade, rollback, reset, backup, backups, restore),
-        *(status, history, revision, check, grant, rollback_script, diagram, seed),
+        *(status, history, revision, check, verify, grant, rollback_script, diagram, seed),
     )
 )

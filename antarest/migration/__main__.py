@@ -13,7 +13,7 @@ from antarest.core.errors import Hint, UsageError
 from antarest.core.location import ROOT
 from antarest.migration.boundary import print_error
 from antarest.migration.cli import VERBS, run
-from antarest.migration.flags import FLAGS, TEXTS, spelled
+from antarest.migration.flags import spelled
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,11 +37,11 @@ def _parser() -> argparse.ArgumentParser:
         summary = (verb.call.__doc__ or "").partition("\n")[0]
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         for flag in (*verb.flags, "config", "project", "debug"):
-            option = spelled(flag)
-            if flag in TEXTS:
-                sub.add_argument(option, dest=flag, metavar=TEXTS[flag], default=None, help=FLAGS[flag])
+            option, words = spelled(flag), verb.words_for(flag)
+            if value := verb.value_of(flag):
+                sub.add_argument(option, dest=flag, metavar=value, default=None, help=words)
             else:
-                sub.add_argument(option, dest=flag, action="store_true", help=FLAGS[flag])
+                sub.add_argument(option, dest=flag, action="store_true", help=words)
     return parser
 
 

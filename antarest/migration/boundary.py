@@ -51,6 +51,11 @@ class Session:
         """The configuration that the command line named; empty where it named none."""
         return self._config_path or ""
 
+    @property
+    def project_name(self) -> str | None:
+        """The `alembic.ini` that the command line named; None where it named none."""
+        return str(self._project.ini) if isinstance(self._project, Project) else self._project
+
     @cached_property
     def project(self) -> Project:
         """The Alembic project."""

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, Hint, UsageError
 from antarest.migration import backup_verbs, development, invoke_flags, report, rollback_script
 from antarest.migration.boundary import Session, guard, print_error
 from antarest.migration.errors import CheckFailed, ResetNotConfirmed
-from antarest.migration.flags import FLAGS, HIDDEN
+from antarest.migration.flags import FLAGS, HIDDEN, TEXTS
 from antarest.migration.history import HEAD
 from antarest.migration.questions import HOW_FAR, agree, ask, positive
 
@@ -23,10 +23,25 @@ __all__ = ["FLAGS", "HIDDEN", "VERBS", "Session", "Verb", "print_error", "refuse
 
 @dataclass(frozen=True)
 class Verb:
-    """A command: what it does, and the flags it has beside `config`, `debug` and `project`."""
+    """A command: what it does, and the flags it has beside `config`, `debug` and `project`.
+
+    Attributes:
+        call: what it does.
+        flags: its flags.
+        own: those that mean something else here: the value that they take, and the words for them.
+    """
 
     call: Callable[..., int]
     flags: tuple[str, ...] = ()
+    own: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def value_of(self, flag: str) -> str:
+        """What value a flag takes here; empty for one that takes none."""
+        return self.own[flag][0] if flag in self.own else TEXTS.get(flag, "")
+
+    def words_for(self, flag: str) -> str:
+        """What a flag does here."""
+        return self.own[flag][1] if flag in self.own else FLAGS[flag]
 
 
 # ---- the verbs
@@ -141,6 +156,13 @@ def check(session: Session) -> int:
     return EXIT_DONE
 
 
+def verify(session: Session, **options: Any) -> int:
+    """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
+    from antarest.migration.verify.verb import verify  # as above
+
+    return verify(session, **options)
+
+
 def grant(session: Session) -> int:
     """Give the application's role the rights that it lacks (PostgreSQL)."""
     session.introduce()
@@ -170,6 +192,11 @@ VERBS = {
     "history": Verb(history),
     "revision": Verb(revision, ("message", "empty")),
     "check": Verb(check),
+    "verify": Verb(
+        verify,
+        ("engine", "revisions", "new", "rows", "json", "markdown", "versions", "metadata", "rows_from"),
+        {"json": ("FILE", "write the result as JSON too")},
+    ),
     "grant": Verb(grant),
     "rollback-script": Verb(write_rollback_script),
     "diagram": Verb(development.diagram),
@@ -201,7 +228,7 @@ def run(
         invoke_flags.refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(session, **options)
 
-    return guard(session, call, debug=debug, json=options.get("json", False))
+    return guard(session, call, debug=debug, json=options.get("json") is True)
 
 
 def refuse_misplaced(words: Sequence[str], command: str) -> int:

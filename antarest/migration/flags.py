@@ -23,6 +23,14 @@ FLAGS = {
     "end_sessions": "end the sessions of others (PostgreSQL)",
     "lock_timeout": "how many seconds to wait for another run on the same database (default: 60)",
     "json": "print JSON, for machines",
+    "engine": "sqlite, postgresql or both (default)",
+    "revisions": "which revisions: A:B, A: or :B, both among them, or one (default: all)",
+    "new": "only the revisions that this branch adds to main",
+    "rows": "how many generated rows a table gets at least (default: 3)",
+    "markdown": "write the result as Markdown too",
+    "versions": "a folder of revisions, of a project without alembic.ini",
+    "metadata": "where the metadata of the models is: package.module:attribute",
+    "rows_from": "a Python file with values for generated rows (default: tests/rows.py)",
     "head": HIDDEN,  # rollback.sh says which head it was made for
 }
 TEXTS = {
@@ -32,6 +40,13 @@ TEXTS = {
     "steps": "N",
     "studies": "N",
     "message": "TEXT",
+    "engine": "NAME",
+    "revisions": "A:B",
+    "rows": "N",
+    "markdown": "FILE",
+    "versions": "FOLDER",
+    "metadata": "NAME",
+    "rows_from": "FILE",
     "head": "REV",
     "from_": "FILE",
     "lock_timeout": "SECONDS",

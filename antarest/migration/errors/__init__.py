@@ -55,6 +55,7 @@ from antarest.migration.errors.refusal import (
     ResetRefused,
     RollbackScriptStale,
     SqlNotSupported,
+    VerifyFailed,
 )
 from antarest.migration.errors.run import (
     AlembicRefused,
@@ -121,4 +122,5 @@ __all__ = [
     "ThreadLocked",
     "UnexpectedFailure",
     "UnknownRevision",
+    "VerifyFailed",
 ]

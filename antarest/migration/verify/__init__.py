@@ -1,0 +1,136 @@
+"""The proof of a history: every revision, up and down, on both engines, with rows in the tables.
+
+It runs on scratch databases only, and on any project of Alembic; `env.py` is not run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from antarest.core.errors import AntarestError
+from antarest.migration.errors import InvalidRevisionFile
+from antarest.migration.inventory import parity
+from antarest.migration.scratch import EngineName
+from antarest.migration.verify import engines as processes
+from antarest.migration.verify import static
+from antarest.migration.verify.findings import KINDS, Finding, Kind, worst_first
+from antarest.migration.verify.proof import Proof
+from antarest.migration.verify.target import Target
+
+__all__ = ["KINDS", "Finding", "Kind", "Proof", "Target", "Verification", "prove_history"]
+
+
+@dataclass
+class Verification:
+    """What was proved of a history.
+
+    Attributes:
+        engines: on which engines.
+        revisions: which revisions, in their order.
+        proofs: by revision and engine, what was proved; "" stands for the history as a whole.
+        findings: what is wrong, worst first.
+        seconds: how long it took.
+        is_whole: whether all revisions are proved, and so the history as a whole.
+        is_complete: whether it ran to the end.
+    """
+
+    engines: tuple[EngineName, ...]
+    revisions: tuple[str, ...] = ()
+    proofs: dict[tuple[str, str], Proof] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    seconds: float = 0
+    is_whole: bool = False
+    is_complete: bool = False
+
+    @property
+    def not_proved(self) -> list[tuple[str, str, str]]:
+        """What could not be tried: revision, engine and reason."""
+        found = [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_proved]
+        missing = [
+            (revision, engine, "it was not reached")
+            for revision in self.revisions
+            for engine in self.engines
+            if (revision, engine) not in self.proofs
+        ]
+        return found + missing
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that are more than a note."""
+        return [each for each in self.findings if each.severity == "error"]
+
+    def of(self, revision: str, engine: str = "") -> list[Finding]:
+        """The findings of one revision, on one engine or of both together."""
+        return [each for each in self.findings if (each.revision, each.engine) == (revision, engine)]
+
+
+def prove_history(
+    target: Target,
+    found: Verification,
+    *,
+    select: Callable[[Target], Collection[str]] | None = None,
+    rows: int = 3,
+    on_proof: Callable[[Proof], None] = lambda _proof: None,
+) -> Verification:
+    """Prove the revisions of a project.
+
+    Args:
+        target: the project.
+        found: names the engines; it grows while it runs, for whoever is interrupted.
+        select: which revisions; all, where it is missing.
+        rows: how many rows a table gets at least.
+        on_proof: called for each revision and engine.
+
+    Returns:
+        What was found.
+
+    Raises:
+        NoPostgres: there is no PostgreSQL to be had.
+        AntarestError: the project cannot be proved.
+    """
+    began = time.monotonic()
+    target.import_paths()
+    if _is_readable(target, found):
+        wanted = set(select(target)) if select else set(target.history.order)
+        found.revisions = tuple(id_ for id_ in target.history.order if id_ in wanted)
+        found.is_whole = len(wanted) == len(target.history)
+        _add(found, *static.findings(target, wanted))
+        differing: set[str] = set()
+        for proof in processes.prove(target, found.engines, wanted, rows, is_whole=found.is_whole):
+            found.proofs[proof.revision, proof.engine] = proof
+            _add(found, *proof.findings)
+            _compare(found, proof.revision, differing)
+            found.seconds = time.monotonic() - began
+            on_proof(proof)
+    found.is_complete = True
+    return found
+
+
+def _is_readable(target: Target, result: Verification) -> bool:
+    try:
+        _ = target.history, target.script
+    except SyntaxError as error:
+        _add(result, Finding.of("V106", f"{error.filename}, line {error.lineno}: {error.msg}"))
+    except InvalidRevisionFile as error:
+        _add(result, Finding.of("V106", error.message))
+    except AntarestError as error:
+        _add(result, Finding.of("V102", "; ".join((error.message, *error.details.values()))))
+    else:
+        return True
+    return False
+
+
+def _compare(result: Verification, revision: str, differing: set[str]) -> None:
+    """Parity, once both engines have proved a revision; what differed before is no finding of this one."""
+    sides = [result.proofs.get((revision, engine)) for engine in ("sqlite", "postgresql")]
+    schemas = [side.schema for side in sides if side and side.schema]
+    if len(schemas) == len(sides):
+        found = [each.render("SQLite", "PostgreSQL") for each in parity(*schemas)]
+        _add(result, *(Finding.of("V601", each, revision) for each in found if each not in differing))
+        differing |= set(found)
+
+
+def _add(result: Verification, *findings: Finding) -> None:
+    result.findings = worst_first([*result.findings, *findings])

@@ -1,0 +1,114 @@
+"""The engines side by side: a process for each, which proves the revisions on databases of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import secrets
+import signal
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL
+
+from antarest.core.errors import AntarestError
+from antarest.migration.embedded_postgres import memory_folder
+from antarest.migration.scratch import EngineName, postgres_server
+from antarest.migration.verify.clones import Clones, Place
+from antarest.migration.verify.proof import Proof, Prover
+from antarest.migration.verify.target import Target
+
+
+class EngineFailed(Exception):
+    """The process of an engine ended without an answer."""
+
+
+def prove(
+    target: Target, engines: Sequence[EngineName], wanted: Collection[str], rows: int, *, is_whole: bool
+) -> Iterator[Proof]:
+    """Prove revisions on these engines.
+
+    Args:
+        target: the project.
+        engines: which ones.
+        wanted: the ids of the revisions.
+        rows: how many rows a table gets at least.
+        is_whole: whether the history as a whole is proved too.
+
+    Yields:
+        What was proved, as soon as it is; each engine in the order of the history, and the whole at last.
+
+    Raises:
+        NoPostgres: there is no PostgreSQL to be had.
+        AntarestError: the project cannot be proved.
+    """
+    with ExitStack() as stack:
+        places = [stack.enter_context(_place(engine)) for engine in engines]
+        context = multiprocessing.get_context("spawn")
+        readers: list[Connection] = []
+        for place in places:
+            reader, writer = context.Pipe(duplex=False)
+            arguments = (replace(target), place, frozenset(wanted), rows, is_whole, writer)
+            process = context.Process(target=_work, args=arguments, name=f"verify-{place.engine}", daemon=True)
+            process.start()
+            writer.close()
+            stack.callback(_end, process)
+            readers.append(reader)
+        while readers:
+            ready: list[Any] = wait(readers)
+            for reader in ready:
+                message = _receive(reader)
+                if message is None:
+                    readers.remove(reader)
+                elif isinstance(message, Exception):
+                    raise message
+                else:
+                    yield message
+
+
+def _receive(reader: Connection) -> Any:
+    try:
+        return reader.recv()
+    except EOFError:
+        return EngineFailed("the process of an engine has ended without an answer")
+
+
+def _end(process: Any) -> None:
+    process.terminate()
+    process.join()
+
+
+@contextmanager
+def _place(engine: EngineName) -> Iterator[Place]:
+    """Where an engine has its databases; whatever becomes of its process, they are gone with the block."""
+    if engine == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="antarest-verify-", dir=memory_folder()) as folder:
+            yield Place("sqlite", URL.create("sqlite", database=str(Path(folder, "verify.db"))))
+        return
+    with postgres_server() as server:
+        place = Place("postgresql", server.url, f"antarest_verify_{secrets.token_hex(4)}_")
+        try:
+            yield place
+        finally:
+            place.tidy()
+
+
+def _work(target: Target, place: Place, wanted: frozenset[str], rows: int, is_whole: bool, writer: Connection) -> None:
+    """What the process of an engine does: it sends what it proves, and None at the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; who began this one ends it.
+    try:
+        target.import_paths()
+        prover = Prover(target, Clones(place), place.engine, rows)
+        for proof in prover.walk(wanted):
+            writer.send(proof)
+        if is_whole:
+            writer.send(prover.whole())
+        writer.send(None)
+    except AntarestError as error:
+        writer.send(error)
+    except Exception as error:  # noqa: BLE001 - it crosses to another process, where it is told
+        writer.send(EngineFailed(f"{place.engine}: {type(error).__name__}: {error}"))

@@ -1,0 +1,82 @@
+"""What a revision does to a database that is in use: locks, rewritten tables, rows written. Measured, not judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, text
+
+# https://www.postgresql.org/docs/current/explicit-locking.html, weakest first
+_LOCKS = (
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+)
+_FROM = _LOCKS.index("ShareUpdateExclusiveLock")  # Weaker ones keep nobody from anything.
+_TABLES = """
+    SELECT c.relname, c.relfilenode FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND n.nspname = current_schema()
+"""
+_HELD = text("""
+    SELECT c.relname, l.mode FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+    WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND c.relkind IN ('r', 'p')
+""")
+_WRITTEN = text("""
+    SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_catalog.pg_stat_xact_user_tables
+    WHERE schemaname = current_schema() AND n_tup_ins + n_tup_upd + n_tup_del > 0
+""")
+_PAGES = "SELECT name, rootpage FROM sqlite_master WHERE type = 'table'"
+
+
+@dataclass
+class Impact:
+    """What an upgrade did to the tables that were there.
+
+    Attributes:
+        seconds: how long it took, on the generated rows.
+        locks: by table, the strongest lock that somebody has to wait for (PostgreSQL).
+        rewritten: the tables that were written anew.
+        written: by table, the rows written (PostgreSQL).
+    """
+
+    seconds: float = 0
+    locks: dict[str, str] = field(default_factory=dict)
+    rewritten: list[str] = field(default_factory=list)
+    written: dict[str, int] = field(default_factory=dict)
+
+
+class Gauge:
+    """Measures a revision: `start` before it, `read` before its commit."""
+
+    def __init__(self, version_table: str) -> None:
+        self._version_table = version_table
+        self._before: dict[str, int] = {}
+        self.impact = Impact()
+
+    def start(self, connection: Connection) -> None:
+        """Note which tables there are, and end the transaction."""
+        self._before = self._places(connection)
+        connection.rollback()
+
+    def read(self, connection: Connection) -> None:
+        """Read what the transaction did."""
+        after, found = self._places(connection), self.impact
+        found.rewritten = sorted(name for name, place in self._before.items() if after.get(name, place) != place)
+        if connection.dialect.name != "postgresql":
+            return
+        for table, mode in connection.execute(_HELD):
+            strength = _LOCKS.index(mode)
+            if table in self._before and strength >= max(_FROM, _LOCKS.index(found.locks.get(table, _LOCKS[0]))):
+                found.locks[table] = mode
+        found.written = {table: int(rows) for table, rows in connection.execute(_WRITTEN) if table in self._before}
+
+    def _places(self, connection: Connection) -> dict[str, int]:
+        query = _PAGES if connection.dialect.name == "sqlite" else _TABLES
+        rows = connection.exec_driver_sql(query)
+        return {name: place for name, place in rows if name != self._version_table}

@@ -1,0 +1,328 @@
+"""The proof of a history on one engine: each revision up, down and up again, on tables without and with rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import URL, Connection, text
+
+from antarest.migration.catalog import foreign_key_violations
+from antarest.migration.history import Direction, Revision
+from antarest.migration.inventory import Inventory, differences, reflect
+from antarest.migration.rebuild import Missing
+from antarest.migration.rows import NoValidRow, Snapshot, fill, snapshot
+from antarest.migration.verify import kept
+from antarest.migration.verify.clones import Clones, connected
+from antarest.migration.verify.findings import Finding
+from antarest.migration.verify.impact import Gauge, Impact
+from antarest.migration.verify.steps import StepFailed, run_all, run_step
+from antarest.migration.verify.target import Target
+
+_LONGEST_NAME = 63  # bytes; https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+_SHOWN = 12  # findings of one kind for one revision
+_UNCHECKED = text("""
+    SELECT conrelid::regclass || '.' || conname FROM pg_catalog.pg_constraint
+    WHERE NOT convalidated AND connamespace = current_schema()::regnamespace ORDER BY 1
+""")
+
+
+@dataclass
+class Proof:
+    """What was proved of one revision on one engine.
+
+    Attributes:
+        revision: which.
+        engine: on which.
+        findings: what is wrong.
+        not_proved: what could not be tried, each with the reason.
+        schema: the schema after its upgrade, where that ran.
+        impact: what the upgrade did on tables with rows.
+        is_irreversible: whether the revision says that there is no way back.
+    """
+
+    revision: str
+    engine: str
+    findings: list[Finding] = field(default_factory=list)
+    not_proved: list[str] = field(default_factory=list)
+    schema: Inventory | None = None
+    impact: Impact = field(default_factory=Impact)
+    is_irreversible: bool = False
+
+    def add(self, id_: str, *found: str, **more: str) -> None:
+        """Note findings of one kind."""
+        shown = [*found[:_SHOWN], *([f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else [])]
+        self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in shown]
+
+
+class Prover:
+    """Walks up a history, and proves each revision on the way."""
+
+    def __init__(self, target: Target, clones: Clones, engine: str, rows: int) -> None:
+        self._target = target
+        self._clones = clones
+        self._engine = engine
+        self._rows = rows
+        self._exclude = [target.version_table]
+        self._bare = clones.new()  # at the revision before, without rows
+        self._schema = self._look(self._bare)
+        self._filled: URL | None = clones.of(self._bare)  # the same with rows; None where there can be none
+        self._content: Snapshot = Snapshot({})
+        self._blocked: set[str] = set()
+
+    def walk(self, wanted: Collection[str]) -> Iterator[Proof]:
+        """Prove these revisions, each when it is reached; the others are run only."""
+        history = self._target.history
+        for id_ in history.order:
+            proof = Proof(id_, self._engine)
+            below = self._blocked.intersection(history[id_].predecessors)
+            if below:
+                proof.not_proved.append(f"it follows {', '.join(sorted(below))}, which does not run")
+                self._blocked.add(id_)
+            else:
+                self._prove(proof, history[id_], is_wanted=id_ in wanted)
+            if id_ in wanted:
+                yield proof
+
+    def whole(self) -> Proof:
+        """Prove the history as a whole, after the walk: in one run, and against the models."""
+        proof = Proof("", self._engine)
+        if self._blocked:
+            proof.not_proved.append("the whole history in one run: a revision does not run")
+            return proof
+        url = self._clones.new()
+        try:
+            with connected(url) as connection:
+                run_all(connection, self._target)
+        except StepFailed as failed:
+            proof.add("V304", str(failed))
+        else:
+            found = differences(self._schema, self._look(url))
+            proof.add("V303", *(each.render("one by one", "in one run") for each in found))
+        self._compare_models(proof)
+        return proof
+
+    def _compare_models(self, proof: Proof) -> None:
+        metadata = self._target.metadata
+        if metadata is None:
+            return
+        url = self._clones.new()
+        with connected(url) as connection:
+            metadata.create_all(connection)
+            connection.commit()
+        found = differences(self._schema, self._look(url))
+        dropped = [each for each in found if each.kind == "table" and each.after is None]
+        if len(dropped) > 1 and 2 * len(dropped) > len(self._schema.tables):
+            proof.add("V702", f"{len(dropped)} of {len(self._schema.tables)} tables have no model")
+        else:
+            proof.add("V701", *(each.render("the migrations", "the models") for each in found))
+
+    # ---- one revision
+
+    def _prove(self, proof: Proof, revision: Revision, *, is_wanted: bool) -> None:
+        bare = self._clones.of(self._bare)
+        before = self._schema
+        try:
+            self._step(bare, revision, "upgrade", proof)
+        except StepFailed as failed:
+            proof.add("V301", str(failed))
+            self._blocked.add(revision.id)
+            self._clones.drop(bare)
+            return
+        proof.schema, proof.is_irreversible = self._look(bare), bool(revision.irreversible)
+        if is_wanted:
+            self._prove_names(proof, before, proof.schema)
+            bare = self._prove_way_back(proof, revision, bare)
+            self._prove_with_rows(proof, revision)
+        self._go_on(proof, revision, bare)
+        if is_wanted and self._filled and not revision.irreversible:
+            self._prove_down_with_rows(proof, revision)
+
+    def _prove_way_back(self, proof: Proof, revision: Revision, bare: URL) -> URL:
+        """Down and up again without rows; returns the database at the revision."""
+        if revision.irreversible:
+            return bare
+        try:
+            self._step(bare, revision, "downgrade", proof)
+        except StepFailed as failed:
+            proof.add("V401", str(failed))
+        else:
+            self._compare_schemas(proof, self._look(bare))
+            try:
+                self._step(bare, revision, "upgrade", proof)
+            except StepFailed as failed:
+                proof.add("V305", f"it fails: {failed}")
+            else:
+                found = differences(proof.schema or self._schema, self._look(bare))
+                proof.add("V305", *(each.render("the first time", "the second time") for each in found))
+                if not found:
+                    return bare
+        self._clones.drop(bare)
+        again = self._clones.of(self._bare)
+        self._step(again, revision, "upgrade", Proof("", ""))
+        return again
+
+    def _compare_schemas(self, proof: Proof, after: Inventory) -> None:
+        left: list[str] = []
+        other: list[str] = []
+        for each in differences(self._schema, after):
+            is_left = not each.aspect and each.before is None
+            (left if is_left else other).append(each.render("before", "after the way back"))
+        proof.add("V404", *left)
+        proof.add("V403", *other)
+        for name, table in self._schema.tables.items():
+            names = [column.name for column in table.columns]
+            now = [column.name for column in after.tables[name].columns] if name in after.tables else names
+            if sorted(names) == sorted(now) and names != now:
+                proof.add("V405", f"{name}: {', '.join(now)}", expected=", ".join(names))
+
+    def _prove_names(self, proof: Proof, before: Inventory, after: Inventory) -> None:
+        new = _names(after) - _names(before)
+        proof.add("V104", *sorted(name for name in new if len(name.encode()) > _LONGEST_NAME))
+
+    # ---- with rows
+
+    def _prove_with_rows(self, proof: Proof, revision: Revision) -> None:
+        if self._filled is None:
+            proof.not_proved.append("the upgrade with rows: there are none")
+            return
+        url, before = self._clones.of(self._filled), self._content
+        try:
+            there = self._step_with_rows(url, revision, "upgrade", proof)
+        except StepFailed as failed:
+            proof.add("V302", str(failed))
+            return
+        self._compare_declared(proof, revision, "upgrade", before, there)
+        back: Snapshot | None = None
+        if not revision.irreversible:
+            try:
+                back = self._step_with_rows(url, revision, "downgrade", proof)
+            except StepFailed as failed:
+                proof.add("V402", str(failed))
+        self._judge(proof, revision, "upgrade", (before, there, back))
+        self._clones.drop(url)
+
+    def _prove_down_with_rows(self, proof: Proof, revision: Revision) -> None:
+        assert self._filled  # noqa: S101 - the caller has looked
+        url, before = self._clones.of(self._filled), self._content
+        try:
+            there = self._step_with_rows(url, revision, "downgrade", proof)
+        except StepFailed as failed:
+            proof.add("V402", str(failed))
+            return
+        self._compare_declared(proof, revision, "downgrade", before, there)
+        back: Snapshot | None = None
+        try:
+            back = self._step_with_rows(url, revision, "upgrade", proof)
+        except StepFailed as failed:
+            proof.add("V302", f"after a downgrade: {failed}")
+        self._judge(proof, revision, "downgrade", (before, there, back))
+        self._clones.drop(url)
+
+    def _compare_declared(
+        self, proof: Proof, revision: Revision, direction: Direction, before: Snapshot, there: Snapshot
+    ) -> None:
+        impossible, unseen = kept.happened(before, there, revision.losses(direction))
+        proof.add("V503", *(f"{direction}: {each}" for each in impossible))
+        proof.add("V503", *(f"{direction}: {each}" for each in unseen), severity="note")
+
+    def _judge(
+        self,
+        proof: Proof,
+        revision: Revision,
+        direction: Direction,
+        moments: tuple[Snapshot, Snapshot, Snapshot | None],
+    ) -> None:
+        """Compare the rows before, there, and back again."""
+        before, there, back = moments
+        other: Direction = "downgrade" if direction == "upgrade" else "upgrade"
+        declared = [*revision.losses(direction), *revision.losses(other)]
+        away = kept.damage(before, there).lost
+        final = kept.damage(before, back) if back else kept.Damage(lost=away)
+        id_ = "V501" if direction == "upgrade" else "V502"
+        for item, count in sorted(final.lost.items()):
+            if kept.covers(declared, item) or (not back and kept.arrives(before, there, revision, direction, item)):
+                continue
+            amount = f"{count} {'value' if '.' in item else 'row'}{'' if count == 1 else 's'} of {item}"
+            if item in away or item.partition(".")[0] in away or back is None:
+                is_plain = not kept.is_there(there, item) and not self._target.declares
+                proof.add(id_, amount, **({"severity": "note"} if is_plain else {}))
+            else:
+                proof.add("V504", f"{amount} are gone after the way there and back, {direction} first")
+        for item, count in sorted(final.changed.items()):
+            if not kept.covers(declared, item):
+                what = f"{count} other values of {item}" if "." in item else f"{count} more rows in {item}"
+                proof.add("V504", f"{what} after the way there and back, {direction} first")
+
+    # ---- databases
+
+    def _go_on(self, proof: Proof, revision: Revision, bare: URL) -> None:
+        """The next revision starts from here: an empty database, and one with rows."""
+        for url in (self._bare, self._filled):
+            if url:
+                self._clones.drop(url)
+        self._bare, self._schema = bare, proof.schema or self._schema
+        self._filled = self._clones.of(bare)
+        order = self._target.history.order
+        values = self._target.values_at(
+            id_ for id_ in order[: order.index(revision.id) + 1] if id_ not in self._blocked
+        )
+        with connected(self._filled) as connection:
+            hopeless: list[str] = []
+            while True:
+                try:
+                    with connection.begin():
+                        fill(connection, rows=self._rows, values=values, exclude=[*self._exclude, *hopeless])
+                    break
+                except NoValidRow as error:
+                    hopeless.append(error.table)
+                    proof.add("V507", str(error))
+            self._content = snapshot(connection, exclude=self._exclude)
+
+    def _step(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> None:
+        with connected(url) as connection:
+            _, missing = run_step(connection, self._target, revision.id, direction)
+        proof.add("V506", *(_lost(direction, each) for each in missing if _lost(direction, each) not in _found(proof)))
+
+    def _step_with_rows(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> Snapshot:
+        gauge = Gauge(self._target.version_table)
+        with connected(url) as connection:
+            violations, unchecked = self._violations(connection), self._unchecked(connection)
+            gauge.start(connection)
+            seconds, _ = run_step(connection, self._target, revision.id, direction, gauge.read)
+            if direction == "upgrade":
+                proof.impact = replace(gauge.impact, seconds=seconds)
+            worse = sorted(self._violations(connection) - violations)
+            proof.add("V505", *(f"{direction}: rows of {table} point nowhere in {to}" for table, to in worse))
+            found = sorted(self._unchecked(connection) - unchecked)
+            proof.add("V505", *(f"{direction}: {name} is NOT VALID" for name in found))
+            connection.rollback()
+            return snapshot(connection, exclude=self._exclude)
+
+    def _look(self, url: URL) -> Inventory:
+        with connected(url) as connection:
+            return reflect(connection, exclude=self._exclude)
+
+    def _violations(self, connection: Connection) -> Counter[tuple[str, str]]:
+        return Counter((row[0], row[2]) for row in foreign_key_violations(connection))
+
+    def _unchecked(self, connection: Connection) -> set[str]:
+        return set() if self._target.is_sqlite(connection) else set(connection.execute(_UNCHECKED).scalars())
+
+
+def _lost(direction: Direction, missing: Missing) -> str:
+    return f"{direction}: {missing.what}"
+
+
+def _found(proof: Proof) -> set[str]:
+    return {finding.found for finding in proof.findings}
+
+
+def _names(schema: Inventory) -> set[str]:
+    names = {*schema.tables, *schema.enums, *schema.sequences, *schema.views}
+    for table in schema.tables.values():
+        names |= {column.name for column in table.columns} | {index.name for index in table.indexes}
+        names |= {key.name for key in table.foreign_keys if key.name} | {key.name for key in table.uniques if key.name}
+        names |= {check.name for check in table.checks if check.name}
+    return names

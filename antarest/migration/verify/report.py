@@ -1,0 +1,146 @@
+"""A proof as text, for a terminal and a pipe; as JSON; and as Markdown."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import TextIO
+
+from antarest.migration.report import count, fields, style
+from antarest.migration.verify import KINDS, Finding, Target, Verification
+
+_ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "": "both"}
+_COLUMN = 26
+
+
+def head(found: Verification, target: Target) -> str:
+    """What is about to be proved."""
+    engines = " and ".join(_ENGINES[engine] for engine in found.engines)
+    ini = target.project.ini
+    project = str(ini if ini.is_file() else target.project.versions[0])
+    missing = "; ".join(target.unknown)
+    return fields([("verify", project), ("on", f"{engines}, in scratch databases"), ("not understood", missing)])
+
+
+def columns(found: Verification) -> str:
+    """The line above the revisions."""
+    return "  ".join(["revision".ljust(14), *(_ENGINES[engine].ljust(_COLUMN) for engine in found.engines)]).rstrip()
+
+
+def line(found: Verification, revision: str, stream: TextIO) -> str:
+    """A revision that every engine has proved, in one line."""
+    cells = [_cell(found, revision, engine, stream) for engine in found.engines]
+    name = revision or "in one run"
+    both = found.of(revision)
+    text = "  ".join([name.ljust(14), *cells])
+    return (text + _style(f"  {_ids(both)}", both, stream) if both else text).rstrip()
+
+
+def _cell(found: Verification, revision: str, engine: str, stream: TextIO) -> str:
+    proof, here = found.proofs[revision, engine], found.of(revision, engine)
+    if here:
+        return _style(_ids(here).ljust(_COLUMN), here, stream)
+    if proof.not_proved:
+        return style("not proved".ljust(_COLUMN), "yellow", stream)
+    if not revision:
+        return style("ok".ljust(_COLUMN), "green", stream)
+    way = "ok, irreversible" if proof.is_irreversible else "ok"
+    return style(f"{way:<17} {proof.impact.seconds:6.2f} s".ljust(_COLUMN), "green", stream)
+
+
+def _ids(findings: Sequence[Finding]) -> str:
+    return " ".join(dict.fromkeys(each.id for each in findings))
+
+
+def _style(text: str, findings: Sequence[Finding], stream: TextIO) -> str:
+    return style(text, "red" if any(each.severity == "error" for each in findings) else "yellow", stream)
+
+
+def summary(found: Verification, stream: TextIO) -> str:
+    """The findings, worst first, what could not be proved, and what it came to."""
+    lines: list[str] = []
+    for id_ in dict.fromkeys(each.id for each in found.findings):
+        same = [each for each in found.findings if each.id == id_]
+        lines += ["", _style(f"{id_} {KINDS[id_].title}", same, stream)]
+        lines += [f"  {_where(each)}{each.found}{_expected(each)}" for each in same]
+        lines.append(f"  {style(KINDS[id_].mend, 'dim', stream)}")
+    if found.not_proved:
+        lines += ["", style("not proved", "yellow", stream)]
+        lines += [
+            f"  {revision or 'the history'} on {_ENGINES[engine]}: {why}" for revision, engine, why in found.not_proved
+        ]
+    return "\n".join([*lines, "", outcome(found)]).lstrip("\n")
+
+
+def _where(finding: Finding) -> str:
+    parts = [part for part in (finding.revision, _ENGINES[finding.engine] if finding.engine else "") if part]
+    return f"{', '.join(parts)}: " if parts else ""
+
+
+def _expected(finding: Finding) -> str:
+    return f" (expected: {finding.expected})" if finding.expected else ""
+
+
+def outcome(found: Verification) -> str:
+    """What it came to, in one line."""
+    notes = len(found.findings) - len(found.errors)
+    said = f"{count(len(found.errors), 'finding')}, {count(notes, 'note')}" if found.findings else "no findings"
+    missing = f", {len(found.not_proved)} not proved" if found.not_proved else ""
+    end = "" if found.is_complete else "; interrupted"
+    return f"{said}{missing}: {count(len(found.revisions), 'revision')} in {found.seconds:.1f} s{end}"
+
+
+def as_json(found: Verification) -> str:
+    """All of it, for machines."""
+    proofs = [
+        {
+            "revision": proof.revision,
+            "engine": proof.engine,
+            "irreversible": proof.is_irreversible,
+            "impact": dataclasses.asdict(proof.impact),
+        }
+        for proof in found.proofs.values()
+        if proof.schema
+    ]
+    findings = [
+        {**dataclasses.asdict(each), "title": each.kind.title, "mend": each.kind.mend} for each in found.findings
+    ]
+    data = {
+        "complete": found.is_complete,
+        "clean": not found.errors,
+        "engines": found.engines,
+        "seconds": round(found.seconds, 3),
+        "findings": findings,
+        "not_proved": [dict(zip(("revision", "engine", "reason"), each, strict=True)) for each in found.not_proved],
+        "proofs": proofs,
+    }
+    return json.dumps(data, indent=2)
+
+
+def as_markdown(found: Verification) -> str:
+    """All of it, for a pull request."""
+    lines = [f"**{outcome(found)}**", ""]
+    if found.findings:
+        lines += _table("id", "revision", "engine", "found", "to mend it")
+        for each in found.findings:
+            engine = _ENGINES[each.engine]
+            lines.append(_row(each.id, each.revision, engine, each.found + _expected(each), each.kind.mend))
+        lines.append("")
+    lines += _table("revision", "engine", "seconds", "locks", "rewritten", "rows written")
+    for proof in found.proofs.values():
+        if proof.schema:
+            impact = proof.impact
+            locks = ", ".join(f"{table}: {mode}" for table, mode in impact.locks.items())
+            written = ", ".join(f"{table}: {rows}" for table, rows in impact.written.items())
+            seconds, rewritten = f"{impact.seconds:.2f}", ", ".join(impact.rewritten)
+            lines.append(_row(proof.revision, _ENGINES[proof.engine], seconds, locks, rewritten, written))
+    return "\n".join(lines) + "\n"
+
+
+def _table(*names: str) -> list[str]:
+    return [_row(*names), "|---" * len(names) + "|"]
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,132 @@
+"""Running one revision in one direction, as an Alembic run of its own, without the `env.py` of the project."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext, MigrationStep
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from antarest.migration.history import Direction
+from antarest.migration.ledger import NotAllowed
+from antarest.migration.rebuild import Missing, RebuildGuard
+from antarest.migration.segments import let_blocks_pass
+from antarest.migration.verify.target import Target
+from antarest.migration.watch import set_watcher
+
+Look = Callable[[Connection], None]
+
+
+class StepFailed(Exception):
+    """A revision did not run; the text is what the engine, or Python, says."""
+
+
+def run_step(
+    connection: Connection, target: Target, revision: str, direction: Direction, before_commit: Look | None = None
+) -> tuple[float, list[Missing]]:
+    """Run a revision, and commit.
+
+    Args:
+        connection: to a scratch database, without a transaction.
+        target: the project.
+        revision: which one.
+        direction: up or down.
+        before_commit: looks at the database when the revision has run.
+
+    Returns:
+        The seconds it took, and what a rebuild on SQLite lost beside rows.
+
+    Raises:
+        StepFailed: it did not run, and was rolled back.
+    """
+    make = MigrationStep.upgrade_from_script if direction == "upgrade" else MigrationStep.downgrade_from_script
+    step = make(target.script.revision_map, target.script.get_revision(revision))
+    missing: list[Missing] = []
+    began = time.perf_counter()
+
+    def steps(context: MigrationContext) -> Iterator[Any]:
+        rebuilds = RebuildGuard(context, exclude=[target.version_table]) if target.is_sqlite(connection) else None
+        if rebuilds:
+            rebuilds.begin()
+            set_watcher(connection, _Hearing(rebuilds))
+        try:
+            yield step
+        finally:
+            set_watcher(connection, None)
+        if rebuilds:
+            missing.extend(rebuilds.end(target.history[revision], direction))
+        if before_commit:
+            before_commit(connection)
+
+    _run(connection, target, steps)
+    return time.perf_counter() - began, missing
+
+
+def run_all(connection: Connection, target: Target) -> None:
+    """Run the whole history upwards in one run, as on a new database, and commit.
+
+    Raises:
+        StepFailed: it did not run, and was rolled back.
+    """
+    current: Any = ()  # as Alembic passes it, whatever it is annotated as
+    _run(connection, target, lambda _context: target.script._upgrade_revs("heads", current))  # noqa: SLF001 - as `command`
+
+
+class _Hearing:
+    """Lets the guard of rebuilds hear each statement."""
+
+    def __init__(self, guard: RebuildGuard) -> None:
+        self._guard = guard
+
+    def before(self, statement: str) -> None:
+        self._guard.hear(statement)
+
+    def after(self, statement: str) -> None:
+        pass
+
+    def on_commit(self) -> None:
+        pass
+
+    def on_rollback(self) -> None:
+        pass
+
+
+def _run(connection: Connection, target: Target, steps: Callable[[MigrationContext], Any]) -> None:
+    options = {"fn": lambda _current, context: steps(context), "script": target.script, "as_sql": False}
+    context = MigrationContext.configure(connection, opts={**options, **target.options()})
+    if target.is_sqlite(connection):
+        let_blocks_pass(context)
+    try:
+        with silence(), Operations.context(context), context.begin_transaction():
+            context.run_migrations()
+    except Exception as error:
+        connection.rollback()
+        raise StepFailed(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    first = str(cause).strip().partition("\n")[0]
+    if isinstance(error, (DBAPIError, NotAllowed)):
+        return first
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """What revisions print or warn of is not about anybody's database."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,203 @@
+"""What is proved: the revisions of a project, and what they need to be run without its `env.py`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData
+
+from antarest.core.errors import Hint
+from antarest.migration.errors import InvalidProject, InvalidRevisionFile
+from antarest.migration.history import History, Revision
+from antarest.migration.project import Project
+from antarest.migration.revision_files import importing
+
+if TYPE_CHECKING:
+    from alembic.script.base import Script
+
+Values = Mapping[str, Sequence[object]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A project as it is proved; it can be sent to another process, which imports it anew.
+
+    Attributes:
+        project: its files.
+        metadata_name: where its `MetaData` is, as `package.module:attribute`; empty where nobody says.
+        rows_file: a Python file with `ROWS` or `values_at`, for generated rows; None where there is none.
+        render_as_batch: as `env.py` has it.
+        naming_convention: as the metadata has it, where it was found without importing it.
+        is_own: whether the project follows our conventions, and so declares what its revisions lose.
+        unknown: what its `env.py` does that was not understood; what it says of a revision is then "not proved".
+    """
+
+    project: Project
+    metadata_name: str = ""
+    rows_file: Path | None = None
+    render_as_batch: bool = True
+    naming_convention: Mapping[str, str] = field(default_factory=dict)
+    is_own: bool = True
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def version_table(self) -> str:
+        """The table that records the revision."""
+        return self.project.version_table
+
+    @property
+    def script_location(self) -> str:
+        """The folder of its `env.py`."""
+        return str(ScriptDirectory.from_config(self._config()).dir)
+
+    @cached_property
+    def script(self) -> ScriptDirectory:
+        """Alembic's view of the revisions, all of them imported.
+
+        Raises:
+            InvalidRevisionFile: a file cannot be imported.
+            InvalidProject: they make no history.
+        """
+        script = ScriptDirectory.from_config(self._config())
+        with importing(self.project.versions), warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            try:
+                script.get_heads()
+                list(script.walk_revisions())
+            except KeyError as error:
+                raise self._no_history([str(each.message) for each in said], error) from error
+            except Exception as error:
+                if type(error).__module__.startswith("alembic."):
+                    raise self._no_history([], error) from error
+                raise
+        texts = [str(each.message) for each in said if "present" in str(each.message)]
+        if texts:
+            raise self._no_history(texts, ValueError())
+        return script
+
+    def _config(self) -> Config:
+        """The `alembic.ini` of the project, or what stands for one where only a folder of revisions is named."""
+        if self.project.ini.is_file():
+            return Config(self.project.ini)
+        config = Config()
+        folders = os.pathsep.join(str(folder) for folder in self.project.versions)
+        values = {"script_location": self.project.root, "version_locations": folders, "path_separator": "os"}
+        for name, value in values.items():
+            config.set_main_option(name, str(value).replace("%", "%%"))
+        return config
+
+    def _no_history(self, texts: list[str], error: Exception) -> InvalidProject:
+        reason = "; ".join(" ".join(each.split()) for each in texts) or " ".join(str(error).split())
+        return InvalidProject(self.project.ini, reason, [Hint("See the files", "alembic history")])
+
+    @cached_property
+    def history(self) -> History:
+        """The same as our graph, for projects whose files say nothing that can be read without running them too."""
+        if self.is_own:
+            return self.project.history
+        scripts: Iterable[Script] = reversed(list(self.script.walk_revisions()))
+        return History(_revision(each) for each in scripts)
+
+    @cached_property
+    def declares(self) -> bool:
+        """Whether its revisions say what they lose: where none does, to drop what it had created is no error."""
+        revisions = [self.history[id_] for id_ in self.history.order]
+        return self.is_own or any(each.lossy or each.moves for each in revisions)
+
+    @cached_property
+    def metadata(self) -> MetaData | None:
+        """The metadata of the models; None where nobody says where it is."""
+        if not self.metadata_name:
+            return None
+        module, _, attribute = self.metadata_name.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for name in attribute.split("."):
+                found = getattr(found, name)
+        except (ImportError, AttributeError) as error:
+            raise InvalidProject(
+                self.project.ini, f"the metadata {self.metadata_name}: {error}", [Hint("Name another one")]
+            ) from error
+        metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has one too.
+        return metadata
+
+    def options(self) -> dict[str, Any]:
+        """What Alembic's context is told."""
+        metadata = self.metadata
+        if metadata is None and self.naming_convention:
+            metadata = MetaData(naming_convention=self.naming_convention)
+        return {
+            "target_metadata": metadata,
+            "render_as_batch": self.render_as_batch,
+            "transactional_ddl": True,
+            "version_table": self.version_table,
+        }
+
+    @cached_property
+    def values_at(self) -> Callable[[Iterable[str]], Values]:
+        """The values that rows are made of, by "table.column", in a database that has these revisions."""
+        if self.rows_file is None:
+            return lambda _revisions: {}
+        spec = importlib.util.spec_from_file_location("_rows_for_verify", self.rows_file)
+        if spec is None or spec.loader is None:
+            raise InvalidProject(self.rows_file, "it is no Python file", [])
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        if hasattr(module, "values_at"):
+            return module.values_at  # type: ignore[no-any-return]  # as documented
+        rows: Mapping[str, Values] = module.ROWS
+
+        def values_at(revisions: Iterable[str]) -> Values:
+            values: dict[str, Sequence[object]] = {}
+            for revision in revisions:
+                values |= rows.get(revision, {})
+            return {column: drawn for column, drawn in values.items() if drawn}
+
+        return values_at
+
+    @staticmethod
+    def is_sqlite(connection: Connection) -> bool:
+        """Whether the connection is to SQLite."""
+        return connection.dialect.name == "sqlite"
+
+    def import_paths(self) -> None:
+        """Let its modules be imported, as Alembic does: from `prepend_sys_path`, or the folder of its `alembic.ini`."""
+        said = self._config().get_main_option("prepend_sys_path") or "."
+        for each in said.replace(",", " ").split():
+            path = str((self.project.root / each).resolve())
+            if path not in sys.path:
+                sys.path.insert(0, path)
+
+
+def _revision(script: Script) -> Revision:
+    module = script.module
+    path = Path(str(script.path))
+
+    def said(name: str, kind: type[Any]) -> Any:
+        value = getattr(module, name, kind())
+        if not isinstance(value, kind):
+            raise InvalidRevisionFile(path, f"{name} is no {kind.__name__}")
+        return value
+
+    return Revision(
+        id=script.revision,
+        down=tuple(script._versioned_down_revisions),  # noqa: SLF001 - resolved, as Alembic follows them
+        depends_on=tuple(script._normalized_resolved_dependencies),  # noqa: SLF001
+        message=(script.doc or "").partition("\n")[0],
+        path=path,
+        lossy=said("lossy", dict),
+        moves=said("moves", dict),
+        irreversible=said("irreversible", str),
+        transaction=said("transaction", str),
+    )

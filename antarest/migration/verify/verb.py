@@ -1,0 +1,131 @@
+"""The command `db.verify`; see `antarest.migration.cli` for the others."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from antarest.core.errors import EXIT_DONE, Hint, UsageError
+from antarest.migration.errors import VerifyFailed
+from antarest.migration.history import BASE
+from antarest.migration.verify import Proof, Target, Verification, prove_history, report
+from antarest.migration.verify.foreign import target_of
+
+if TYPE_CHECKING:
+    from antarest.migration.boundary import Session
+    from antarest.migration.scratch import EngineName
+
+_ENGINES: dict[str, tuple[EngineName, ...]] = {
+    "both": ("sqlite", "postgresql"),
+    "sqlite": ("sqlite",),
+    "postgresql": ("postgresql",),
+}
+_MAIN = ("origin/main", "main", "origin/master", "master")
+_ROWS = "3"
+_VERB = "inv db.verify"
+
+
+def verify(
+    session: Session,
+    *,
+    engine: str | None = None,
+    revisions: str | None = None,
+    new: bool = False,
+    rows: str | None = None,
+    json: str | None = None,
+    markdown: str | None = None,
+    versions: str | None = None,
+    metadata: str | None = None,
+    rows_from: str | None = None,
+) -> int:
+    """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
+    if (engine or "both") not in _ENGINES:
+        raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {engine!r}", "--engine=both")
+    if not re.fullmatch(r"[1-9][0-9]{0,6}", rows or _ROWS):
+        raise _usage(f"--rows must be a whole number from 1 to 9999999, not {rows!r}", f"--rows={_ROWS}")
+    if new and revisions:
+        raise _usage("--new and --revisions cannot be given together", "--new")
+    found = Verification(_ENGINES[engine or "both"])
+    target = target_of(session.project_name, versions, metadata, rows_from)
+    select = _new if new else _between(revisions) if revisions else None
+    printer = _Printer(session, found)
+    session.print(report.head(found, target))
+    try:
+        prove_history(target, found, select=select, rows=int(rows or _ROWS), on_proof=printer.hear)
+    finally:
+        session.progress.stop()
+        session.print(report.summary(found, sys.stdout))
+        for path, text in ((json, report.as_json), (markdown, report.as_markdown)):
+            if path:
+                Path(path).write_text(text(found), encoding="utf-8")
+    if found.errors:
+        raise VerifyFailed(len(found.errors))
+    return EXIT_DONE
+
+
+class _Printer:
+    """Prints a line for each revision, once every engine has proved it."""
+
+    def __init__(self, session: Session, found: Verification) -> None:
+        self._session = session
+        self._found = found
+        self._printed = 0
+
+    def hear(self, proof: Proof) -> None:
+        """Something was proved."""
+        found = self._found
+        self._session.progress.show(f"{proof.engine}: {proof.revision or 'in one run'}")
+        lines = [*found.revisions, *([""] if found.is_whole else [])]
+        for line in lines[self._printed :]:
+            if not all((line, engine) in found.proofs for engine in found.engines):
+                break
+            self._session.progress.stop()
+            if not self._printed:
+                self._session.print(report.columns(found))
+            self._session.print(report.line(found, line, sys.stdout))
+            self._printed += 1
+
+
+def _usage(message: str, right: str) -> UsageError:
+    return UsageError(message, hints=[Hint("Write it so", f"{_VERB} {right}")])
+
+
+def _between(revisions: str) -> Callable[[Target], Collection[str]]:
+    """Those from A to B, both among them: `A:B`, `A:` or `:B`; `A` alone is that one."""
+
+    def select(target: Target) -> Collection[str]:
+        history = target.history
+        first, colon, last = revisions.partition(":")
+        if not colon:
+            return [history.resolve(revisions)]
+        upto = history.applied([history.resolve(last)]) if last else set(history.order)
+        if not first or first == BASE:
+            return upto
+        start = history.resolve(first)
+        return [id_ for id_ in upto if start in history.applied([id_])]
+
+    return select
+
+
+def _new(target: Target) -> Collection[str]:
+    """What this branch adds to main: the revisions whose files main does not have."""
+    root = target.project.root
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    for branch in _MAIN:
+        if base := git("merge-base", "HEAD", branch):
+            top = Path(git("rev-parse", "--show-toplevel"))
+            there = {top / name for name in git("ls-tree", "-r", "--name-only", "--full-tree", base).splitlines()}
+            history = target.history
+            return [id_ for id_ in history.order if history[id_].path.resolve() not in there]
+    raise UsageError(
+        f"--new needs git, and one of the branches {', '.join(_MAIN)}",
+        hints=[Hint("Name the revisions", f"{_VERB} --revisions=A:B")],
+    )
