@@ -7,18 +7,19 @@ created, and so hides what a later one stumbles over. In the last two tests each
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
 from antarest.migration.history import BASE, Direction, Revision
-from antarest.migration.inventory import Inventory, differences, parity, reflect
+from antarest.migration.inventory import Inventory, differences, reflect
 from antarest.migration.rows import Snapshot, changes
-from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch import PostgresServer
+from antarest.migration.verify import Verification, prove_history
+from antarest.migration.verify.foreign import target_of
 from tests.database import HISTORY, PROJECT, Database
 from tests.support import ConfigFile, Run
 
@@ -33,26 +34,6 @@ def migrated(migrated_database: URL) -> Database:
     return Database(migrated_database)
 
 
-# ---- what may become of rows
-
-
-def below(revision: Revision) -> str:
-    """The revision, or base, that a rollback of this one goes to."""
-    return HISTORY.states_below([revision.id])[0]
-
-
-def items(rows: Snapshot) -> set[str]:
-    """Every "table" and "table.column"."""
-    return {*rows.tables, *(f"{name}.{column}" for name, table in rows.tables.items() for column in table.columns)}
-
-
-def values(rows: Snapshot, column: str) -> set[tuple[object, ...]]:
-    """The values of a "table.column" that are not NULL, each with the key of its row."""
-    table, _, name = column.partition(".")
-    found = rows.tables[table].pick([*rows.tables[table].key, name])
-    return {row for row in found if row[-1] is not None}
-
-
 def without(rows: Snapshot, lost: Mapping[str, str]) -> Snapshot:
     """The rows without the tables and columns that are declared as lost."""
     kept = {}
@@ -61,11 +42,6 @@ def without(rows: Snapshot, lost: Mapping[str, str]) -> Snapshot:
         if name not in lost:
             kept[name] = replace(table, columns=tuple(columns), rows=tuple(table.pick(columns)))
     return Snapshot(kept)
-
-
-def both_ways(revision: Revision) -> dict[str, str]:
-    """What it loses on its way up and on its way down."""
-    return {**revision.losses("upgrade"), **revision.losses("downgrade")}
 
 
 def renames(revision: Revision, direction: Direction) -> dict[str, str]:
@@ -80,88 +56,18 @@ def renames(revision: Revision, direction: Direction) -> dict[str, str]:
     return result
 
 
-def assert_kept(before: Snapshot, after: Snapshot, revision: Revision, direction: Direction) -> None:
-    """Nothing is missing but what the revision declares as lost, and what it moves has arrived."""
-    lost, moves, renamed = revision.losses(direction), revision.destinations(direction), renames(revision, direction)
-    kept = without(before, lost).renamed(renamed)
-    assert changes(kept, after) == []
-    gone = items(kept) - items(after)
-    assert {item for item in gone if "." not in item or item.partition(".")[0] not in gone} <= moves.keys()
-    for source, places in moves.items():
-        assert items(after).issuperset(places)
-        if source not in lost and source not in renamed and all("." in place for place in (source, *places)):
-            assert values(before, source) <= set[tuple[object, ...]]().union(*(values(after, each) for each in places))
-
-
 # ---- each revision
 
 
-@dataclass(frozen=True)
-class Filled:
-    """A database at some revision, with rows in every table, to be copied."""
+def test_every_revision_is_proved_on_both_engines(postgres: PostgresServer) -> None:
+    found = Verification(("sqlite", "postgresql"))
 
-    engine: EngineName
-    database: Database
-    rows: Snapshot
-    schema: Inventory
-    sequences: dict[str, int]
+    prove_history(target_of(str(PROJECT.ini), None, None, None), found, server=postgres)
 
-
-@pytest.fixture(scope="module")
-def filled(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[Filled]:
-    engine, revision = request.param
-    with scratch_database(engine, postgres) as url:
-        database = Database(url)
-        database.upgrade(revision)
-        yield Filled(engine, database, database.fill(), database.schema(), database.sequences())
-
-
-@pytest.fixture
-def copy(filled: Filled, postgres: PostgresServer) -> Iterator[Database]:
-    with scratch_database(filled.engine, postgres, template=filled.database.url.database) as url:
-        yield Database(url)
-
-
-REVISIONS = [(engine, HISTORY[id_]) for engine in ("sqlite", "postgresql") for id_ in HISTORY.order]
-
-
-def parametrize(state: Callable[[Revision], str]) -> pytest.MarkDecorator:
-    """Each revision on each engine, with a database that is filled at the state.
-
-    With the scope of a module pytest brings those together that need the same one: it is filled once for both tests.
-    """
-    return pytest.mark.parametrize(
-        ("filled", "revision"),
-        [pytest.param((engine, state(each)), each, id=f"{engine}-{each.path.stem}") for engine, each in REVISIONS],
-        indirect=["filled"],
-        scope="module",
-    )
-
-
-@parametrize(below)
-def test_rows_survive_up_and_down_and_up(filled: Filled, copy: Database, revision: Revision) -> None:
-    copy.upgrade(revision.id)
-    rows, schema = copy.rows(), copy.schema()
-    assert_kept(filled.rows, rows, revision, "upgrade")
-
-    copy.downgrade(below(revision))
-    assert differences(filled.schema, copy.schema()) == []
-    assert changes(without(filled.rows, both_ways(revision)), copy.rows()) == []
-    assert copy.sequences() == filled.sequences
-
-    copy.upgrade(revision.id)
-    assert differences(schema, copy.schema()) == []
-    assert changes(without(rows, both_ways(revision)), copy.rows()) == []
-
-
-@parametrize(lambda revision: revision.id)
-def test_rows_survive_down_and_up(filled: Filled, copy: Database, revision: Revision) -> None:
-    copy.downgrade(below(revision))
-    assert_kept(filled.rows, copy.rows(), revision, "downgrade")
-
-    copy.upgrade(revision.id)
-    assert differences(filled.schema, copy.schema()) == []
-    assert changes(without(filled.rows, both_ways(revision)), copy.rows()) == []
+    assert [each for each in found.findings if each.severity == "error"] == []
+    assert found.not_proved == []
+    assert found.revisions == HISTORY.order
+    assert found.is_whole
 
 
 # ---- the whole history
@@ -196,27 +102,6 @@ def test_a_downgrade_to_base_leaves_nothing_but_the_empty_version_table(migrated
     assert left.tables.keys() == {PROJECT.version_table}
     assert replace(left, tables={}) == Inventory(engine=left.engine)
     assert migrated.query(f"SELECT * FROM {PROJECT.version_table}") == []
-
-
-def test_the_models_and_the_migrations_make_the_same_schema(migrated: Database, database: Database) -> None:
-    with database.connected() as connection:
-        PROJECT.metadata().create_all(connection)
-
-    assert [str(each) for each in differences(migrated.schema(), database.schema())] == []
-
-
-def test_both_engines_have_the_same_schema_at_each_revision(postgres: PostgresServer) -> None:
-    found = {}
-    with ExitStack() as stack:
-        sqlite = Database(stack.enter_context(scratch_database("sqlite")))
-        postgresql = Database(stack.enter_context(scratch_database("postgresql", postgres)))
-        for revision in HISTORY.order:
-            sqlite.upgrade(revision)
-            postgresql.upgrade(revision)
-            found[revision] = [str(each) for each in parity(sqlite.schema(), postgresql.schema())]
-
-    assert {revision: differing for revision, differing in found.items() if differing} == {}
-    assert len(found) == len(HISTORY)
 
 
 # ---- each step a process

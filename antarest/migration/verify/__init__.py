@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from antarest.core.errors import AntarestError
 from antarest.migration.errors import InvalidRevisionFile
 from antarest.migration.inventory import parity
-from antarest.migration.scratch import EngineName
+from antarest.migration.scratch import EngineName, PostgresServer
 from antarest.migration.verify import engines as processes
 from antarest.migration.verify import static
 from antarest.migration.verify.findings import KINDS, Finding, Kind, worst_first
@@ -72,6 +72,7 @@ def prove_history(
     *,
     select: Callable[[Target], Collection[str]] | None = None,
     rows: int = 3,
+    server: PostgresServer | None = None,
     on_proof: Callable[[Proof], None] = lambda _proof: None,
 ) -> Verification:
     """Prove the revisions of a project.
@@ -81,6 +82,7 @@ def prove_history(
         found: names the engines; it grows while it runs, for whoever is interrupted.
         select: which revisions; all, where it is missing.
         rows: how many rows a table gets at least.
+        server: where to make the databases of PostgreSQL; without it one is found or started.
         on_proof: called for each revision and engine.
 
     Returns:
@@ -98,7 +100,7 @@ def prove_history(
         found.is_whole = len(wanted) == len(target.history)
         _add(found, *static.findings(target, wanted))
         differing: set[str] = set()
-        for proof in processes.prove(target, found.engines, wanted, rows, is_whole=found.is_whole):
+        for proof in processes.prove(target, found.engines, wanted, rows, is_whole=found.is_whole, server=server):
             found.proofs[proof.revision, proof.engine] = proof
             _add(found, *proof.findings)
             _compare(found, proof.revision, differing)

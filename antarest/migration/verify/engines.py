@@ -7,7 +7,7 @@ import secrets
 import signal
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -17,7 +17,7 @@ from sqlalchemy import URL
 
 from antarest.core.errors import AntarestError
 from antarest.migration.embedded_postgres import memory_folder
-from antarest.migration.scratch import EngineName, postgres_server
+from antarest.migration.scratch import EngineName, PostgresServer, postgres_server
 from antarest.migration.verify.clones import Clones, Place
 from antarest.migration.verify.proof import Proof, Prover
 from antarest.migration.verify.target import Target
@@ -28,7 +28,13 @@ class EngineFailed(Exception):
 
 
 def prove(
-    target: Target, engines: Sequence[EngineName], wanted: Collection[str], rows: int, *, is_whole: bool
+    target: Target,
+    engines: Sequence[EngineName],
+    wanted: Collection[str],
+    rows: int,
+    *,
+    is_whole: bool,
+    server: PostgresServer | None = None,
 ) -> Iterator[Proof]:
     """Prove revisions on these engines.
 
@@ -38,6 +44,7 @@ def prove(
         wanted: the ids of the revisions.
         rows: how many rows a table gets at least.
         is_whole: whether the history as a whole is proved too.
+        server: where to make the databases of PostgreSQL; without it one is found or started.
 
     Yields:
         What was proved, as soon as it is; each engine in the order of the history, and the whole at last.
@@ -47,7 +54,7 @@ def prove(
         AntarestError: the project cannot be proved.
     """
     with ExitStack() as stack:
-        places = [stack.enter_context(_place(engine)) for engine in engines]
+        places = [stack.enter_context(_place(engine, server)) for engine in engines]
         context = multiprocessing.get_context("spawn")
         readers: list[Connection] = []
         for place in places:
@@ -83,14 +90,14 @@ def _end(process: Any) -> None:
 
 
 @contextmanager
-def _place(engine: EngineName) -> Iterator[Place]:
+def _place(engine: EngineName, server: PostgresServer | None) -> Iterator[Place]:
     """Where an engine has its databases; whatever becomes of its process, they are gone with the block."""
     if engine == "sqlite":
         with tempfile.TemporaryDirectory(prefix="antarest-verify-", dir=memory_folder()) as folder:
             yield Place("sqlite", URL.create("sqlite", database=str(Path(folder, "verify.db"))))
         return
-    with postgres_server() as server:
-        place = Place("postgresql", server.url, f"antarest_verify_{secrets.token_hex(4)}_")
+    with nullcontext(server) if server else postgres_server() as found:
+        place = Place("postgresql", found.url, f"antarest_verify_{secrets.token_hex(4)}_")
         try:
             yield place
         finally:

@@ -187,6 +187,12 @@ _ALL = (
         "Give values that its constraints accept, by revision, with `--rows-from=FILE`.",
         "note",
     ),
+    Kind(
+        "V508",
+        "a sequence stands behind the rows of its table",
+        "The next rows that are inserted get numbers that are taken, and are refused.",
+        "Set it behind the copied rows: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
+    ),
     # ---- 6: parity
     Kind(
         "V601",

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL
 
-from antarest.migration.catalog import foreign_key_violations
 from antarest.migration.history import Direction, Revision
 from antarest.migration.inventory import Inventory, differences, reflect
 from antarest.migration.rebuild import Missing
 from antarest.migration.rows import NoValidRow, Snapshot, fill, snapshot
-from antarest.migration.verify import kept
+from antarest.migration.verify import integrity, kept
 from antarest.migration.verify.clones import Clones, connected
 from antarest.migration.verify.findings import Finding
 from antarest.migration.verify.impact import Gauge, Impact
@@ -22,10 +20,6 @@ from antarest.migration.verify.target import Target
 
 _LONGEST_NAME = 63  # bytes; https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 _SHOWN = 12  # findings of one kind for one revision
-_UNCHECKED = text("""
-    SELECT conrelid::regclass || '.' || conname FROM pg_catalog.pg_constraint
-    WHERE NOT convalidated AND connamespace = current_schema()::regnamespace ORDER BY 1
-""")
 
 
 @dataclass
@@ -178,7 +172,7 @@ class Prover:
                 proof.add("V405", f"{name}: {', '.join(now)}", expected=", ".join(names))
 
     def _prove_names(self, proof: Proof, before: Inventory, after: Inventory) -> None:
-        new = _names(after) - _names(before)
+        new = integrity.names(after) - integrity.names(before)
         proof.add("V104", *sorted(name for name in new if len(name.encode()) > _LONGEST_NAME))
 
     # ---- with rows
@@ -288,27 +282,22 @@ class Prover:
     def _step_with_rows(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> Snapshot:
         gauge = Gauge(self._target.version_table)
         with connected(url) as connection:
-            violations, unchecked = self._violations(connection), self._unchecked(connection)
+            violations, unchecked = integrity.violations(connection), integrity.unchecked(connection)
             gauge.start(connection)
             seconds, _ = run_step(connection, self._target, revision.id, direction, gauge.read)
             if direction == "upgrade":
                 proof.impact = replace(gauge.impact, seconds=seconds)
-            worse = sorted(self._violations(connection) - violations)
+            worse = sorted(integrity.violations(connection) - violations)
             proof.add("V505", *(f"{direction}: rows of {table} point nowhere in {to}" for table, to in worse))
-            found = sorted(self._unchecked(connection) - unchecked)
+            found = sorted(integrity.unchecked(connection) - unchecked)
             proof.add("V505", *(f"{direction}: {name} is NOT VALID" for name in found))
+            proof.add("V508", *(f"{direction}: {each}" for each in integrity.late_sequences(connection)))
             connection.rollback()
             return snapshot(connection, exclude=self._exclude)
 
     def _look(self, url: URL) -> Inventory:
         with connected(url) as connection:
             return reflect(connection, exclude=self._exclude)
-
-    def _violations(self, connection: Connection) -> Counter[tuple[str, str]]:
-        return Counter((row[0], row[2]) for row in foreign_key_violations(connection))
-
-    def _unchecked(self, connection: Connection) -> set[str]:
-        return set() if self._target.is_sqlite(connection) else set(connection.execute(_UNCHECKED).scalars())
 
 
 def _lost(direction: Direction, missing: Missing) -> str:
@@ -317,12 +306,3 @@ def _lost(direction: Direction, missing: Missing) -> str:
 
 def _found(proof: Proof) -> set[str]:
     return {finding.found for finding in proof.findings}
-
-
-def _names(schema: Inventory) -> set[str]:
-    names = {*schema.tables, *schema.enums, *schema.sequences, *schema.views}
-    for table in schema.tables.values():
-        names |= {column.name for column in table.columns} | {index.name for index in table.indexes}
-        names |= {key.name for key in table.foreign_keys if key.name} | {key.name for key in table.uniques if key.name}
-        names |= {check.name for check in table.checks if check.name}
-    return names

@@ -1,0 +1,59 @@
+"""What a database must hold to beside its schema: foreign keys, sequences, and the length of names."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sqlalchemy import Connection, text
+
+from antarest.migration.catalog import foreign_key_violations
+from antarest.migration.inventory import Inventory
+
+_UNCHECKED = text("""
+    SELECT conrelid::regclass || '.' || conname FROM pg_catalog.pg_constraint
+    WHERE NOT convalidated AND connamespace = current_schema()::regnamespace ORDER BY 1
+""")
+
+_OWNED = text("""
+    SELECT s.relname, t.relname, a.attname FROM pg_catalog.pg_class AS s
+    JOIN pg_catalog.pg_depend AS d ON d.objid = s.oid AND d.deptype IN ('a', 'i')
+        AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+    JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+    WHERE s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace ORDER BY 1
+""")
+
+
+def violations(connection: Connection) -> Counter[tuple[str, str]]:
+    """How many rows of a table point nowhere in another one (SQLite; PostgreSQL takes none)."""
+    return Counter((row[0], row[2]) for row in foreign_key_violations(connection))
+
+
+def unchecked(connection: Connection) -> set[str]:
+    """The constraints that were never checked against the rows that there are (PostgreSQL)."""
+    return set() if connection.dialect.name == "sqlite" else set(connection.execute(_UNCHECKED).scalars())
+
+
+def late_sequences(connection: Connection) -> list[str]:
+    """The sequences whose next value is in their column already (PostgreSQL)."""
+    found: list[str] = []
+    if connection.dialect.name == "sqlite":
+        return found
+    quote = connection.dialect.identifier_preparer.quote
+    for name, table, column in connection.execute(_OWNED).all():
+        next_ = f"SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM {quote(name)}"
+        query = f"SELECT max({quote(column)}) FROM {quote(table)} WHERE {quote(column)} >= ({next_})"
+        largest = connection.exec_driver_sql(query).scalar()
+        if largest is not None:
+            found.append(f"{name}, with {largest} in {table}.{column}")
+    return found
+
+
+def names(schema: Inventory) -> set[str]:
+    """Every name in a schema."""
+    found = {*schema.tables, *schema.enums, *schema.sequences, *schema.views}
+    for table in schema.tables.values():
+        found |= {column.name for column in table.columns} | {index.name for index in table.indexes}
+        found |= {key.name for key in table.foreign_keys if key.name} | {key.name for key in table.uniques if key.name}
+        found |= {check.name for check in table.checks if check.name}
+    return found
