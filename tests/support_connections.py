@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import URL, text
 
 from antarest.core.config import DbConfig
+from antarest.core.driver_errors import translate_errors
 from antarest.core.errors import (
     NOTHING_CHANGED,
     DatabaseError,
 )
-from antarest.core.persistence import create_db_engine, translate_errors
+from antarest.core.persistence import create_db_engine
 
 SECRET = "geh/ei%m@1"
 

@@ -10,7 +10,8 @@ import os
 import re
 import shlex
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -272,3 +273,17 @@ def _why_not_opened(file: str) -> str:
     except OSError:
         return f"the folder of the SQLite file does not exist: {folder}"
     return "" if folder.is_dir() else f"{folder} is a file, and not the folder of the SQLite file"
+
+
+@contextmanager
+def translate_errors(url: URL) -> Iterator[None]:
+    """Turn what the driver raises about the connection inside the block into errors for a user.
+
+    Other errors pass: ours, and those about the SQL that was run.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_connection_error(error):
+            raise
+        raise connection_error(error, url) from error

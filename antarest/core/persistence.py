@@ -1,35 +1,22 @@
-"""The connection to the database: the declarative base, engines, and what drivers say translated into our errors."""
+"""The application's side of the database: the declarative base, and engines."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import MetaData, create_engine, event
 from sqlalchemy.orm import DeclarativeBase
 
 from antarest.core.config import DbConfig, load_config
-from antarest.core.driver_errors import connection_error, is_connection_error
-from antarest.core.urls import database_name, is_memory, redact, redact_url
+from antarest.core.urls import is_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from sqlite3 import Connection
 
     from sqlalchemy.engine import URL, Engine
 
-__all__ = [
-    "NAMING_CONVENTION",
-    "Base",
-    "connection_error",
-    "create_db_engine",
-    "database_name",
-    "redact",
-    "redact_url",
-    "translate_errors",
-    "upgrade_db",
-]
+__all__ = ["NAMING_CONVENTION", "Base", "create_db_engine", "upgrade_db"]
 
 # Every constraint has a name on both engines, so that a later revision can drop it. "ck" needs the name of the
 # constraint itself: `CheckConstraint("width > 0", name="width_positive")` becomes `ck_matrix_width_positive`.
@@ -83,20 +70,6 @@ def _prepare_sqlite(busy_timeout: int) -> Any:
         connection.execute(f"PRAGMA busy_timeout={busy_timeout * 1000}")
 
     return prepare
-
-
-@contextmanager
-def translate_errors(url: URL) -> Iterator[None]:
-    """Turn what the driver raises about the connection inside the block into errors for a user.
-
-    Other errors pass: ours, and those about the SQL that was run.
-    """
-    try:
-        yield
-    except Exception as error:
-        if not is_connection_error(error):
-            raise
-        raise connection_error(error, url) from error
 
 
 def upgrade_db(config_file: str | Path | None = None) -> None:

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from antarest.core.config import Config, load_config, with_lock_timeout
 from antarest.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, AntarestError
-from antarest.core.persistence import redact
+from antarest.core.urls import redact
 from antarest.migration import report
 from antarest.migration.errors import UnexpectedFailure
 from antarest.migration.progress import Progress

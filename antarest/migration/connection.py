@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from antarest.core.config import DbConfig
-from antarest.core.persistence import translate_errors
+from antarest.core.driver_errors import translate_errors
 from antarest.core.urls import is_memory
 from antarest.migration.watch import SqliteConnection, postgres_connection
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from antarest.core.driver_errors import translate_errors
 from antarest.core.errors import AntarestError, DatabaseError
-from antarest.core.persistence import redact, translate_errors
+from antarest.core.urls import redact
 from antarest.migration.errors import (
     ForeignKeysViolated,
     LossNotConfirmed,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from antarest.core.config import DbConfig
 from antarest.core.errors import NOTHING_CHANGED
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration.history import BASE, Direction, Revision
 from antarest.migration.lock import Patience
 from antarest.migration.loss import Agreement, Loss

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import URL, Connection, Enum, text
 
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration import walk
 from antarest.migration.catalog import count_rows, read_catalog
 from antarest.migration.errors import ResetRefused

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 
 from sqlalchemy.orm import Session
 
-from antarest.core.persistence import create_db_engine, redact_url, translate_errors
+from antarest.core.driver_errors import translate_errors
+from antarest.core.persistence import create_db_engine
+from antarest.core.urls import redact_url
 from antarest.migration.catalog import count_rows
 from antarest.migration.errors import AlreadyFilled, NotAtHead
 from antarest.migration.history import BASE

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from antarest.core.config import Config, DbConfig
 from antarest.core.errors import NOTHING_CHANGED
-from antarest.core.persistence import redact_url
-from antarest.core.urls import is_memory
+from antarest.core.urls import is_memory, redact_url
 from antarest.migration import grants, rollback_script
 from antarest.migration.connection import engine_version, looking, read_current
 from antarest.migration.errors import InMemoryDatabase, LossNotDeclared, ResetRefused, UnknownRevision

@@ -21,8 +21,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from antarest.core.config import DbConfig
+from antarest.core.driver_errors import connection_error
 from antarest.core.errors import DatabaseMissing, Hint
-from antarest.core.persistence import connection_error, create_db_engine, redact_url
+from antarest.core.persistence import create_db_engine
+from antarest.core.urls import redact_url
 from antarest.migration.connection import read_current
 from antarest.migration.project import Project
 from antarest.web.errors import DatabaseSilent, RightsMissing, SchemaAhead, SchemaBehind

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from antarest.core.errors import EXIT_DONE
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration import report
 from antarest.migration.boundary import Session, Terminated, guard
 from antarest.migration.project import Project

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration.cli import FLAGS, HIDDEN, VERBS
 from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
 from tests.documents import Command, Page, follow, pages

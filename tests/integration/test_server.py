@@ -14,7 +14,7 @@ import yaml
 from sqlalchemy import URL
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, NOTHING_CHANGED
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration.history import BASE
 from antarest.web.errors import NotInstalled
 from tests.database import HISTORY, Database

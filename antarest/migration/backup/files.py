@@ -24,7 +24,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from antarest.core.config import DbConfig
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration.backup.contents import Contents
 from antarest.migration.errors import BackupFailed, BackupNotFound, NoSpace
 from antarest.migration.history import BASE

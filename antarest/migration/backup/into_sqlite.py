@@ -16,8 +16,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, NullPool, create_engine
 
+from antarest.core.driver_errors import translate_errors
 from antarest.core.errors import Hint, NotADatabase
-from antarest.core.persistence import translate_errors
 from antarest.migration.backup import sqlite
 from antarest.migration.backup.contents import Contents, read_contents
 from antarest.migration.backup.files import Folder, create, sync

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from antarest.core.config import DbConfig
 from antarest.core.driver_errors import is_connection_error
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration.backup.contents import Progress, read_contents
 from antarest.migration.backup.files import Backup, Folder, create
 from antarest.migration.backup.programs import ProgramFailed, Programs

@@ -15,8 +15,7 @@ from typing import IO, Any
 from sqlalchemy import URL, Connection
 
 from antarest.core.config import DbConfig
-from antarest.core.persistence import redact, redact_url
-from antarest.core.urls import SECRETS
+from antarest.core.urls import SECRETS, redact, redact_url
 from antarest.migration.errors import ProgramsMissing
 
 _NAMES = ("pg_dump", "pg_restore")

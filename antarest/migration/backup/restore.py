@@ -9,7 +9,7 @@ from functools import cached_property
 
 from antarest.core.config import DbConfig
 from antarest.core.errors import NOTHING_CHANGED
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration.backup.contents import Contents
 from antarest.migration.backup.files import Backup, digest
 from antarest.migration.connection import looking, read_current

@@ -12,9 +12,9 @@ from psycopg2 import errors, sql
 from sqlalchemy import Connection, NullPool, create_engine, text
 
 from antarest.core.config import DbConfig
-from antarest.core.driver_errors import server_command
+from antarest.core.driver_errors import server_command, translate_errors
 from antarest.core.errors import DatabaseError, Hint
-from antarest.core.persistence import redact_url, translate_errors
+from antarest.core.urls import redact_url
 from antarest.migration.errors import DatabaseInUse, RestoreNotAllowed
 
 _LONGEST_NAME = 63  # bytes

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from antarest.core.config import DbConfig
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration.backup.contents import Contents, Progress, read_contents
 from antarest.migration.backup.files import Backup, Folder, create
 from antarest.migration.connection import looking

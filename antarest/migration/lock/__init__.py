@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from antarest.core.config import DbConfig
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration.errors import ThreadLocked
 from antarest.migration.lock.base import Writer
 from antarest.migration.lock.patience import Patience

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from antarest.core.config import DbConfig
 from antarest.core.errors import DatabaseError
-from antarest.core.persistence import redact_url
+from antarest.core.urls import redact_url
 from antarest.migration.connection import looking, moving
 from antarest.migration.errors import LockLost, MigrationLocked
 from antarest.migration.lock.patience import Patience

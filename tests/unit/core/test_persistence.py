@@ -13,6 +13,7 @@ from sqlalchemy import URL, Engine, NullPool, QueuePool, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from antarest.core.config import DbConfig, normalise_url
+from antarest.core.driver_errors import translate_errors
 from antarest.core.errors import (
     AntarestError,
     ConfigNotFound,
@@ -20,7 +21,7 @@ from antarest.core.errors import (
     DatabaseUnreachable,
     UsageError,
 )
-from antarest.core.persistence import create_db_engine, translate_errors, upgrade_db
+from antarest.core.persistence import create_db_engine, upgrade_db
 from tests.support import ROOT, ConfigFile
 from tests.support_connections import SECRET, sqlite_url
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import URL, text
 
 from antarest.core.config import normalise_url
+from antarest.core.driver_errors import connection_error, translate_errors
 from antarest.core.errors import (
     EXIT_FAILED,
     EXIT_UNREACHABLE,
@@ -23,7 +24,7 @@ from antarest.core.errors import (
     RoleMissing,
     TooManyConnections,
 )
-from antarest.core.persistence import connection_error, create_db_engine, translate_errors
+from antarest.core.persistence import create_db_engine
 from tests.support_connections import SECRET, refused
 
 

@@ -94,7 +94,8 @@ import sys
 from pathlib import Path
 from sqlalchemy import URL, text
 from antarest.core.errors import AntarestError
-from antarest.core.persistence import create_db_engine, translate_errors
+from antarest.core.driver_errors import translate_errors
+from antarest.core.persistence import create_db_engine
 
 url = URL.create("sqlite", database=sys.argv[1])
 try:
