@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, verb in VERBS.items():
         summary = (verb.call.__doc__ or "").partition("\n")[0]
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        for flag in (*verb.flags, "config", "project", "debug"):
+        for flag in dict.fromkeys((*verb.flags, "config", "project", "debug")):
             option, words = spelled(flag), verb.words_for(flag)
             if value := verb.value_of(flag):
                 sub.add_argument(option, dest=flag, metavar=value, default=None, help=words)

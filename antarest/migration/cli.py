@@ -194,8 +194,11 @@ VERBS = {
     "check": Verb(check),
     "verify": Verb(
         verify,
-        ("engine", "revisions", "new", "rows", "json", "markdown", "versions", "metadata", "rows_from"),
-        {"json": ("FILE", "write the result as JSON too")},
+        ("engine", "revisions", "new", "rows", "json", "markdown", "project", "versions", "metadata", "rows_from"),
+        {
+            "json": ("FILE", "write the result as JSON too"),
+            "project": ("PATH", "the alembic.ini of any project (default: the one here)"),
+        },
     ),
     "grant": Verb(grant),
     "rollback-script": Verb(write_rollback_script),

@@ -61,8 +61,8 @@ def test_each_flag_is_explained_by_invoke_and_by_our_own_help(capsys: Capture) -
         assert ended.value.code == EXIT_DONE
         for flag in (*verb.flags, "config", "debug"):
             if FLAGS[flag] != cli.HIDDEN:
-                assert FLAGS[flag] in ours
-                assert invoke_tasks()[f"db.{name}"].flags[spelled(flag)].help == FLAGS[flag]
+                assert verb.words_for(flag) in ours
+                assert invoke_tasks()[f"db.{name}"].flags[spelled(flag)].help == verb.words_for(flag)
 
 
 def test_each_verb_says_the_same_about_itself_everywhere() -> None:

@@ -158,6 +158,7 @@ EXAMPLES = [
     errors.PackageMissing("faker", "[antarest] seed = antarest.seed:seed"),
     errors.RollbackScriptStale(Path("/srv/antarest/scripts/rollback.sh"), IDS[0], IDS[1]),
     errors.CheckFailed(2),
+    errors.VerifyFailed(3),
     GrantRefused([Grant(("SELECT", "INSERT"), "TABLE", "public", "study", "app")] * 30, DATABASE, "permission denied"),
     NoPostgres({"url": "it is not set", "testcontainers": "no Docker engine answers", "embedded": "not installed"}),
     app.PortTaken("127.0.0.1", 8080, holder="python3 antarest/main.py (process 4711)", command=PROGRAM),
