@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,26 @@ import pytest
 import yaml
 from sqlalchemy import URL
 
-from antarest.core.config import DbConfig
-from antarest.migration.project import Project
 from antarest.migration.scratch import (
     KIND_VARIABLE,
     URL_VARIABLE,
-    EngineName,
     NoPostgres,
     PostgresServer,
     postgres_server,
     scratch_database,
 )
+from antarest.migration.testing import (
+    database_at,
+    empty_database,
+    engine_name,
+    migrated_database,
+    migration_templates,
+    postgres,
+)
 from tests import support
-from tests.support import ROOT, Checkout, ConfigFile, Run
+from tests.support import Checkout, ConfigFile, Run
+
+__all__ = ["database_at", "empty_database", "engine_name", "migrated_database", "migration_templates", "postgres"]
 
 _SERVER = pytest.StashKey[PostgresServer]()
 
@@ -96,20 +102,6 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """The PostgreSQL server of this run."""
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine_name(request: pytest.FixtureRequest) -> EngineName:
-    """Each engine in turn."""
-    name: EngineName = request.param
-    return name
-
-
 @pytest.fixture
 def sqlite_database() -> Iterator[URL]:
     """An empty SQLite database (a file that does not exist yet)."""
@@ -122,38 +114,6 @@ def postgres_database(postgres: PostgresServer) -> Iterator[URL]:
     """An empty PostgreSQL database."""
     with scratch_database("postgresql", postgres) as url:
         yield url
-
-
-@pytest.fixture
-def empty_database(engine_name: EngineName, postgres: PostgresServer) -> Iterator[URL]:
-    """An empty database, on each engine in turn."""
-    with scratch_database(engine_name, postgres) as url:
-        yield url
-
-
-@pytest.fixture
-def migrated_database(
-    engine_name: EngineName, postgres: PostgresServer, migrated_template: Callable[[EngineName], str]
-) -> Iterator[URL]:
-    """A database at head, on each engine in turn."""
-    with scratch_database(engine_name, postgres, template=migrated_template(engine_name)) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def migrated_template(postgres: PostgresServer) -> Iterator[Callable[[EngineName], str]]:
-    """The database at head that others are cloned from, migrated when it is first asked for."""
-    from antarest.migration.workflow import MigrationWorkflow  # most tests do without it
-
-    with ExitStack() as stack:
-
-        @cache
-        def template(engine: EngineName) -> str:
-            url = stack.enter_context(scratch_database(engine, postgres))
-            MigrationWorkflow(Project.load(ROOT / "alembic.ini"), DbConfig(url=url)).upgrade()
-            return str(url.database)
-
-        yield template
 
 
 @pytest.fixture

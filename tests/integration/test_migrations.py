@@ -17,9 +17,7 @@ from sqlalchemy import URL
 from antarest.migration.history import BASE, Direction, Revision
 from antarest.migration.inventory import Inventory, differences, reflect
 from antarest.migration.rows import Snapshot, changes
-from antarest.migration.scratch import PostgresServer
-from antarest.migration.verify import Verification, prove_history
-from antarest.migration.verify.foreign import target_of
+from antarest.migration.testing import *  # noqa: F403 - the proof of each revision, as any project has it
 from tests.database import HISTORY, PROJECT, Database
 from tests.support import ConfigFile, Run
 
@@ -54,20 +52,6 @@ def renames(revision: Revision, direction: Direction) -> dict[str, str]:
         elif column and new_column and table == new_table:
             result[source] = new_column
     return result
-
-
-# ---- each revision
-
-
-def test_every_revision_is_proved_on_both_engines(postgres: PostgresServer) -> None:
-    found = Verification(("sqlite", "postgresql"))
-
-    prove_history(target_of(str(PROJECT.ini), None, None, None), found, server=postgres)
-
-    assert [each for each in found.findings if each.severity == "error"] == []
-    assert found.not_proved == []
-    assert found.revisions == HISTORY.order
-    assert found.is_whole
 
 
 # ---- the whole history

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import URL, make_url
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED
 from antarest.migration.errors import ResetRefused
+from antarest.migration.history import HEAD
 from antarest.migration.inventory import Inventory, differences
 from antarest.migration.reset import require_local
 from antarest.migration.rows import Snapshot
-from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch import PostgresServer, scratch_database
+from antarest.migration.testing import Templates
 from tests.database import HISTORY
 from tests.forwarding import forwarded
 from tests.refusals import refusal
@@ -49,9 +51,9 @@ SOME_ROWS = (
 
 
 @pytest.fixture
-def on_postgresql(postgres: PostgresServer, migrated_template: Callable[[EngineName], str]) -> Iterator[URL]:
+def on_postgresql(postgres: PostgresServer, migration_templates: Templates) -> Iterator[URL]:
     """A PostgreSQL database at head."""
-    with scratch_database("postgresql", postgres, template=migrated_template("postgresql")) as url:
+    with scratch_database("postgresql", postgres, template=migration_templates("postgresql", HEAD, False)) as url:
         yield url
 
 

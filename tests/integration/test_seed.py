@@ -17,7 +17,9 @@ from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_
 from antarest.core.persistence import create_db_engine
 from antarest.dbmodel import metadata
 from antarest.login.model import User as Account
+from antarest.migration.history import HEAD
 from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from antarest.migration.testing import Templates
 from antarest.study.model import Study
 from tests.database import HISTORY
 from tests.refusals import parse, refusal
@@ -57,10 +59,10 @@ def test_every_table_is_filled_and_so_many_studies(user: User) -> None:
 
 
 def test_both_engines_get_the_same_rows_each_time(
-    postgres: PostgresServer, migrated_template: object, config_file: ConfigFile
+    postgres: PostgresServer, migration_templates: Templates, config_file: ConfigFile
 ) -> None:
     def seeded(engine: EngineName) -> object:
-        template = migrated_template(engine)  # type: ignore[operator]
+        template = migration_templates(engine, HEAD, False)
         with scratch_database(engine, postgres, template=template) as url:
             user = User(url, config_file(url))
             assert user.module("seed", "--studies=40", HERE).code == EXIT_DONE

@@ -70,14 +70,23 @@ def run_step(
     return time.perf_counter() - began, missing
 
 
-def run_all(connection: Connection, target: Target) -> None:
-    """Run the whole history upwards in one run, as on a new database, and commit.
+def run_all(connection: Connection, target: Target, to: str = "heads") -> None:
+    """Run the history upwards in one run, as on a new database, and commit.
+
+    Args:
+        connection: to a scratch database, without a transaction.
+        target: the project.
+        to: the revision to end at.
 
     Raises:
         StepFailed: it did not run, and was rolled back.
     """
-    current: Any = ()  # as Alembic passes it, whatever it is annotated as
-    _run(connection, target, lambda _context: target.script._upgrade_revs("heads", current))  # noqa: SLF001 - as `command`
+
+    def steps(context: MigrationContext) -> Any:
+        current: Any = context.get_current_heads()  # annotated as one, and a tuple
+        return target.script._upgrade_revs(to, current)  # noqa: SLF001 - as `alembic.command` does
+
+    _run(connection, target, steps)
 
 
 class _Hearing:
