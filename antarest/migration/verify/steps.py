@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from alembic.operations import Operations
@@ -18,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from antarest.migration.history import Direction
 from antarest.migration.ledger import NotAllowed
 from antarest.migration.rebuild import Missing, RebuildGuard
-from antarest.migration.segments import let_blocks_pass
+from antarest.migration.segments import first_segment, let_blocks_pass
 from antarest.migration.verify.target import Target
 from antarest.migration.watch import set_watcher
 
@@ -71,13 +72,21 @@ def run_step(
 
 
 def run_all(connection: Connection, target: Target) -> None:
-    """Run the whole history upwards in one run, as on a new database, and commit.
+    """Run the whole history upwards in one run, as on a new database, and commit where the project does.
 
     Raises:
         StepFailed: it did not run, and was rolled back.
     """
     current: Any = ()  # as Alembic passes it, whatever it is annotated as
-    _run(connection, target, lambda _context: target.script._upgrade_revs("heads", current))  # noqa: SLF001 - as `command`
+    left: list[Any] = target.script._upgrade_revs("heads", current)  # noqa: SLF001 - as `command`
+    while left:
+        segment = left[:1] if target.commits_each else first_segment(left, target.history, connection.dialect.name)
+        left = left[len(segment) :]
+        _run(connection, target, partial(_hand, segment))
+
+
+def _hand(steps: list[Any], _context: MigrationContext) -> list[Any]:
+    return steps
 
 
 class _Hearing:
