@@ -43,12 +43,12 @@ def constraints(inspector: Inspector, options: Mapping[tuple[str, str | None], s
     return tables
 
 
-def computed(column: Mapping[str, Any]) -> str | None:
-    """The expression of a generated column, and whether it is stored."""
+def computed(column: Mapping[str, Any], expression: str = "") -> str | None:
+    """The expression of a generated column, and whether it is stored; another one where the inspector has none."""
     generated = column.get("computed")
     if generated is None:
         return None
-    return f"{normalise(generated['sqltext'])} {'stored' if generated.get('persisted') else 'virtual'}"
+    return f"{normalise(generated['sqltext']) or expression} {'stored' if generated.get('persisted') else 'virtual'}"
 
 
 def _primary_key(found: Mapping[str, Any], options: str) -> PrimaryKey | None:

@@ -1,8 +1,8 @@
 """Parity: whether SQLite and PostgreSQL have the same schema, as far as the two can have it.
 
 Both inventories are translated into one spelling and then compared strictly. Left out is what only PostgreSQL has
-(enum types, sequences, functions, domains, comments, the options of tables and indexes); views and triggers are
-written for one engine, so only their presence is compared.
+(enum types, sequences, functions, domains, comments, the options of tables and indexes, NOT VALID); views and triggers
+are written for one engine, so only their presence is compared.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def _translate(table: Table, inventory: Inventory, counterpart: Table | None) ->
         name=table.name,
         columns=tuple(_column(each, types[each.name], table, inventory, counterpart) for each in table.columns),
         primary_key=replace(key, options="") if key else None,
-        foreign_keys=table.foreign_keys,
+        foreign_keys=tuple(
+            replace(key, options=key.options.replace("NOT VALID", "").strip()) for key in table.foreign_keys
+        ),
         uniques=table.uniques,
         checks=tuple(_named(kept, counterpart)),
         indexes=tuple(_index(index) for index in table.indexes),
@@ -123,9 +125,15 @@ def _column(column: Column, family: str, table: Table, inventory: Inventory, cou
         type=family,
         nullable=column.nullable and not alias,
         default=default,
-        computed=canonical(column.computed) if column.computed else None,
+        computed=_computed(column.computed) if column.computed else None,
         collation=column.collation,
     )
+
+
+def _computed(text: str) -> str:
+    """The expression of a generated column, without the word behind it that says whether it is stored."""
+    expression, _, kind = text.rpartition(" ")
+    return f"{canonical(expression)} {kind}"
 
 
 def _is_rowid(table: Table, column: Column) -> bool:

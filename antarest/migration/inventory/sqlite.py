@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -34,6 +35,7 @@ class _TableText(NamedTuple):
     """What only the text of a `CREATE TABLE` tells."""
 
     collations: Mapping[str, str]
+    generated: Mapping[str, str]
     autoincrement: str | None
     uniques: Mapping[tuple[str, ...], Unique]
     options: str
@@ -91,7 +93,7 @@ def _column(column: ReflectedColumn, declared: str, text: _TableText) -> Column:
         type=declared,
         nullable=column["nullable"],
         default=column["default"],
-        computed=computed(column),
+        computed=computed(column, text.generated.get(column["name"], "")),
         autoincrement=column["name"] == text.autoincrement,
         collation=text.collations.get(column["name"]),
     )
@@ -114,22 +116,27 @@ def _unique_columns(rows: Iterable[tuple[str, str, str]]) -> dict[str, list[tupl
 def _table_text(sql: str) -> _TableText:
     tokens = tokenise(sql)
     if tokens[1:2] == ["virtual"]:
-        return _TableText({}, None, {}, join(tokens[tokens.index("using") :]))
+        return _TableText({}, {}, None, {}, join(tokens[tokens.index("using") :]))
     start = tokens.index("(")
     end = closing(tokens, start)
     collations: dict[str, str] = {}
+    generated: dict[str, str] = {}
     uniques: dict[tuple[str, ...], Unique] = {}
     autoincrement = None
     for definition in split(tokens[start + 1 : end]):
         column = name_of(definition[0])
         if "collate" in definition:
             collations[column] = definition[definition.index("collate") + 1].upper()
+        for at, pair in enumerate(pairwise(definition)):
+            # The inspector does not see the expression behind a type with a comma: NUMERIC(10, 2).
+            if pair == ("as", "("):
+                generated[column] = join(definition[at + 2 : closing(definition, at + 1)])
         if "autoincrement" in definition:
             autoincrement = column
         if "unique" in definition:
             unique = _unique(definition, definition.index("unique"))
             uniques[unique.columns] = unique
-    return _TableText(collations, autoincrement, uniques, join(tokens[end + 1 :]).upper())
+    return _TableText(collations, generated, autoincrement, uniques, join(tokens[end + 1 :]).upper())
 
 
 def _unique(definition: Sequence[str], at: int) -> Unique:

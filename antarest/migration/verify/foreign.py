@@ -13,7 +13,7 @@ from antarest.migration.project import Project
 from antarest.migration.verify.target import Target
 
 _ROWS = Path("tests", "rows.py")
-_OPTIONS = ("render_as_batch", "version_table")
+_OPTIONS = ("render_as_batch", "version_table", "transaction_per_migration")
 _MOST_FILES = 200  # in which the naming convention is looked for: an application may be large
 
 
@@ -77,6 +77,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         # Where several calls differ, the one that asks for a batch is for SQLite.
         render_as_batch=bool(values.get("render_as_batch", False)),
         naming_convention=convention,
+        commits_each=bool(values.get("transaction_per_migration", False)),
         is_own=False,
         unknown=tuple(unknown),
     )

@@ -34,9 +34,9 @@ def unchecked(connection: Connection) -> set[str]:
     return set() if connection.dialect.name == "sqlite" else set(connection.execute(_UNCHECKED).scalars())
 
 
-def late_sequences(connection: Connection) -> list[str]:
-    """The sequences whose next value is in their column already (PostgreSQL)."""
-    found: list[str] = []
+def late_sequences(connection: Connection) -> dict[str, str]:
+    """The sequences whose next value is in their column already, by name, each with that column (PostgreSQL)."""
+    found: dict[str, str] = {}
     if connection.dialect.name == "sqlite":
         return found
     quote = connection.dialect.identifier_preparer.quote
@@ -45,7 +45,7 @@ def late_sequences(connection: Connection) -> list[str]:
         query = f"SELECT max({quote(column)}) FROM {quote(table)} WHERE {quote(column)} >= ({next_})"
         largest = connection.exec_driver_sql(query).scalar()
         if largest is not None:
-            found.append(f"{name}, with {largest} in {table}.{column}")
+            found[name] = f"{name}, with {largest} in {table}.{column}"
     return found
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from antarest.migration.history import Direction, Revision
+from antarest.migration.report import count
 from antarest.migration.rows import Snapshot, TableRows
+from antarest.migration.verify.findings import Severity
 
 
 @dataclass
@@ -21,6 +24,15 @@ class Damage:
 
     lost: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
+
+
+class Verdict(NamedTuple):
+    """What is wrong with an item, a "table" or a "table.column": the kind of finding, and what was found."""
+
+    id: str
+    item: str
+    found: str
+    severity: Severity = "error"
 
 
 def damage(before: Snapshot, after: Snapshot) -> Damage:
@@ -105,3 +117,51 @@ def happened(before: Snapshot, after: Snapshot, declared: Mapping[str, str]) -> 
         if has_values and item not in touched and table not in found.lost:
             unseen.append(f"{item} is as it was, with the generated rows")
     return impossible, unseen
+
+
+def judge(
+    revision: Revision,
+    direction: Direction,
+    moments: tuple[Snapshot, Snapshot, Snapshot | None],
+    *,
+    declares: bool,
+) -> list[Verdict]:
+    """Compare the rows before, there, and back again.
+
+    Args:
+        revision: which was run.
+        direction: which way first.
+        moments: the rows; None for those that could not come back.
+        declares: whether the project says what it loses: else it is no error to drop what was created.
+    """
+    before, there, back = moments
+    other: Direction = "downgrade" if direction == "upgrade" else "upgrade"
+    declared = [*revision.losses(direction), *revision.losses(other)]
+    away = damage(before, there).lost
+    final = damage(before, back) if back else Damage(lost=away)
+    # A column that was dropped on the way is there again, without the values: they were lost, not changed.
+    lost = final.lost + Counter({item: number for item, number in final.changed.items() if item in away})
+    round_trip = f"after the way there and back, {direction} first"
+    found: list[Verdict] = []
+    for item, number in sorted(lost.items()):
+        if covers(declared, item) or (not back and arrives(before, there, revision, direction, item)):
+            continue
+        amount = f"{count(number, 'value' if '.' in item else 'row')} of {item}"
+        if item in away or item.partition(".")[0] in away:
+            is_plain = not is_there(there, item) and not declares
+            id_ = "V501" if direction == "upgrade" else "V502"
+            found.append(Verdict(id_, item, amount, "note" if is_plain else "error"))
+        else:
+            found.append(Verdict("V504", item, f"{amount} gone {round_trip}"))
+    for item, number in sorted(final.changed.items()):
+        if item not in lost and not covers(declared, item):
+            what = count(number, "other value" if "." in item else "new row")
+            found.append(Verdict("V504", item, f"{what} in {item} {round_trip}"))
+    return found
+
+
+def settle(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Without what follows from another one: what one direction loses is missing after both round trips."""
+    found = list(verdicts)
+    lost = {each.item for each in found if each.id != "V504"}
+    return [each for each in found if each.id != "V504" or not covers(lost, each.item)]

@@ -19,6 +19,7 @@ from antarest.migration.verify.steps import StepFailed, run_all, run_step
 from antarest.migration.verify.target import Target
 
 _LONGEST_NAME = 63  # bytes; https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+_NO_WAY_BACK = ("V401", "V403", "V404")  # What is upgraded again is then not what was upgraded at first.
 _SHOWN = 12  # findings of one kind for one revision
 
 
@@ -48,6 +49,10 @@ class Proof:
         """Note findings of one kind."""
         shown = [*found[:_SHOWN], *([f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else [])]
         self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in shown]
+
+    def has(self, *ids: str) -> bool:
+        """Whether there are findings of these kinds."""
+        return any(each.id in ids for each in self.findings)
 
 
 class Prover:
@@ -125,13 +130,16 @@ class Prover:
             self._clones.drop(bare)
             return
         proof.schema, proof.is_irreversible = self._look(bare), bool(revision.irreversible)
+        verdicts: list[kept.Verdict] = []
         if is_wanted:
             self._prove_names(proof, before, proof.schema)
             bare = self._prove_way_back(proof, revision, bare)
-            self._prove_with_rows(proof, revision)
+            verdicts = self._prove_with_rows(proof, revision)
         self._go_on(proof, revision, bare)
         if is_wanted and self._filled and not revision.irreversible:
-            self._prove_down_with_rows(proof, revision)
+            verdicts += self._prove_down_with_rows(proof, revision)
+        for each in kept.settle(verdicts):
+            proof.add(each.id, each.found, severity=each.severity)
 
     def _prove_way_back(self, proof: Proof, revision: Revision, bare: URL) -> URL:
         """Down and up again without rows; returns the database at the revision."""
@@ -143,6 +151,7 @@ class Prover:
             proof.add("V401", str(failed))
         else:
             self._compare_schemas(proof, self._look(bare))
+        if not proof.has(*_NO_WAY_BACK):
             try:
                 self._step(bare, revision, "upgrade", proof)
             except StepFailed as failed:
@@ -177,42 +186,47 @@ class Prover:
 
     # ---- with rows
 
-    def _prove_with_rows(self, proof: Proof, revision: Revision) -> None:
+    def _prove_with_rows(self, proof: Proof, revision: Revision) -> list[kept.Verdict]:
         if self._filled is None:
             proof.not_proved.append("the upgrade with rows: there are none")
-            return
+            return []
         url, before = self._clones.of(self._filled), self._content
         try:
             there = self._step_with_rows(url, revision, "upgrade", proof)
         except StepFailed as failed:
             proof.add("V302", str(failed))
-            return
+            return []
         self._compare_declared(proof, revision, "upgrade", before, there)
         back: Snapshot | None = None
         if not revision.irreversible:
             try:
                 back = self._step_with_rows(url, revision, "downgrade", proof)
             except StepFailed as failed:
-                proof.add("V402", str(failed))
-        self._judge(proof, revision, "upgrade", (before, there, back))
+                self._add_failed_downgrade(proof, failed)
         self._clones.drop(url)
+        return kept.judge(revision, "upgrade", (before, there, back), declares=self._target.declares)
 
-    def _prove_down_with_rows(self, proof: Proof, revision: Revision) -> None:
+    def _prove_down_with_rows(self, proof: Proof, revision: Revision) -> list[kept.Verdict]:
         assert self._filled  # noqa: S101 - the caller has looked
         url, before = self._clones.of(self._filled), self._content
         try:
             there = self._step_with_rows(url, revision, "downgrade", proof)
         except StepFailed as failed:
-            proof.add("V402", str(failed))
-            return
+            self._add_failed_downgrade(proof, failed)
+            return []
         self._compare_declared(proof, revision, "downgrade", before, there)
         back: Snapshot | None = None
         try:
             back = self._step_with_rows(url, revision, "upgrade", proof)
         except StepFailed as failed:
-            proof.add("V302", f"after a downgrade: {failed}")
-        self._judge(proof, revision, "downgrade", (before, there, back))
+            if not proof.has("V302", "V305", *_NO_WAY_BACK):
+                proof.add("V302", f"after a downgrade: {failed}")
         self._clones.drop(url)
+        return kept.judge(revision, "downgrade", (before, there, back), declares=self._target.declares)
+
+    def _add_failed_downgrade(self, proof: Proof, failed: StepFailed) -> None:
+        if not proof.has("V401"):  # What fails without rows fails with them.
+            proof.add("V402", str(failed))
 
     def _compare_declared(
         self, proof: Proof, revision: Revision, direction: Direction, before: Snapshot, there: Snapshot
@@ -220,34 +234,6 @@ class Prover:
         impossible, unseen = kept.happened(before, there, revision.losses(direction))
         proof.add("V503", *(f"{direction}: {each}" for each in impossible))
         proof.add("V503", *(f"{direction}: {each}" for each in unseen), severity="note")
-
-    def _judge(
-        self,
-        proof: Proof,
-        revision: Revision,
-        direction: Direction,
-        moments: tuple[Snapshot, Snapshot, Snapshot | None],
-    ) -> None:
-        """Compare the rows before, there, and back again."""
-        before, there, back = moments
-        other: Direction = "downgrade" if direction == "upgrade" else "upgrade"
-        declared = [*revision.losses(direction), *revision.losses(other)]
-        away = kept.damage(before, there).lost
-        final = kept.damage(before, back) if back else kept.Damage(lost=away)
-        id_ = "V501" if direction == "upgrade" else "V502"
-        for item, count in sorted(final.lost.items()):
-            if kept.covers(declared, item) or (not back and kept.arrives(before, there, revision, direction, item)):
-                continue
-            amount = f"{count} {'value' if '.' in item else 'row'}{'' if count == 1 else 's'} of {item}"
-            if item in away or item.partition(".")[0] in away or back is None:
-                is_plain = not kept.is_there(there, item) and not self._target.declares
-                proof.add(id_, amount, **({"severity": "note"} if is_plain else {}))
-            else:
-                proof.add("V504", f"{amount} are gone after the way there and back, {direction} first")
-        for item, count in sorted(final.changed.items()):
-            if not kept.covers(declared, item):
-                what = f"{count} other values of {item}" if "." in item else f"{count} more rows in {item}"
-                proof.add("V504", f"{what} after the way there and back, {direction} first")
 
     # ---- databases
 
@@ -283,6 +269,7 @@ class Prover:
         gauge = Gauge(self._target.version_table)
         with connected(url) as connection:
             violations, unchecked = integrity.violations(connection), integrity.unchecked(connection)
+            late = integrity.late_sequences(connection)
             gauge.start(connection)
             seconds, _ = run_step(connection, self._target, revision.id, direction, gauge.read)
             if direction == "upgrade":
@@ -291,7 +278,8 @@ class Prover:
             proof.add("V505", *(f"{direction}: rows of {table} point nowhere in {to}" for table, to in worse))
             found = sorted(integrity.unchecked(connection) - unchecked)
             proof.add("V505", *(f"{direction}: {name} is NOT VALID" for name in found))
-            proof.add("V508", *(f"{direction}: {each}" for each in integrity.late_sequences(connection)))
+            now = integrity.late_sequences(connection)
+            proof.add("V508", *(f"{direction}: {what}" for name, what in now.items() if name not in late))
             connection.rollback()
             return snapshot(connection, exclude=self._exclude)
 

@@ -6,8 +6,9 @@ import contextlib
 import io
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from alembic.operations import Operations
@@ -18,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from antarest.migration.history import Direction
 from antarest.migration.ledger import NotAllowed
 from antarest.migration.rebuild import Missing, RebuildGuard
-from antarest.migration.segments import let_blocks_pass
+from antarest.migration.segments import first_segment, let_blocks_pass
 from antarest.migration.verify.target import Target
 from antarest.migration.watch import set_watcher
 
@@ -70,23 +71,28 @@ def run_step(
     return time.perf_counter() - began, missing
 
 
-def run_all(connection: Connection, target: Target, to: str = "heads") -> None:
-    """Run the history upwards in one run, as on a new database, and commit.
+def run_all(connection: Connection, target: Target, to: str = "heads", current: Sequence[str] = ()) -> None:
+    """Run the history upwards in one run, and commit where the project does.
 
     Args:
         connection: to a scratch database, without a transaction.
         target: the project.
         to: the revision to end at.
+        current: where the database is.
 
     Raises:
         StepFailed: it did not run, and was rolled back.
     """
+    heads: Any = tuple(current)  # as Alembic passes it, whatever it is annotated as
+    left: list[Any] = list(target.script._upgrade_revs(to, heads))  # noqa: SLF001 - as `command`
+    while left:
+        segment = left[:1] if target.commits_each else first_segment(left, target.history, connection.dialect.name)
+        left = left[len(segment) :]
+        _run(connection, target, partial(_hand, segment))
 
-    def steps(context: MigrationContext) -> Any:
-        current: Any = context.get_current_heads()  # annotated as one, and a tuple
-        return target.script._upgrade_revs(to, current)  # noqa: SLF001 - as `alembic.command` does
 
-    _run(connection, target, steps)
+def _hand(steps: list[Any], _context: MigrationContext) -> list[Any]:
+    return steps
 
 
 class _Hearing:

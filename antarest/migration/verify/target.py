@@ -39,6 +39,7 @@ class Target:
         rows_file: a Python file with `ROWS` or `values_at`, for generated rows; None where there is none.
         render_as_batch: as `env.py` has it.
         naming_convention: as the metadata has it, where it was found without importing it.
+        commits_each: whether each revision is committed on its own: `transaction_per_migration` in `env.py`.
         is_own: whether the project follows our conventions, and so declares what its revisions lose.
         unknown: what its `env.py` does that was not understood; what it says of a revision is then "not proved".
     """
@@ -48,6 +49,7 @@ class Target:
     rows_file: Path | None = None
     render_as_batch: bool = True
     naming_convention: Mapping[str, str] = field(default_factory=dict)
+    commits_each: bool = False
     is_own: bool = True
     unknown: tuple[str, ...] = ()
 

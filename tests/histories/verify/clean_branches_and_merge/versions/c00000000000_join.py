@@ -1,0 +1,12 @@
+"""join"""
+
+revision = "c00000000000"
+down_revision = ("b10000000000", "b20000000000")
+
+
+def upgrade():
+    pass
+
+
+def downgrade():
+    pass

@@ -1,0 +1,17 @@
+"""create lake"""
+
+import no_such_package
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "b00000000000"
+down_revision = "a00000000000"
+
+
+def upgrade():
+    op.create_table("lake", sa.Column("id", sa.Integer, primary_key=True))
+
+
+def downgrade():
+    op.drop_table("lake")

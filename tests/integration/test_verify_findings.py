@@ -1,0 +1,55 @@
+"""What `inv db.verify` finds: exactly the fault of each history that has one, and nothing in those that have none."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from antarest.migration.scratch import PostgresServer
+from antarest.migration.verify import KINDS, engines
+from tests.support_verify import CLEAN, EXPECTED, HISTORIES, NOTES, WITHOUT_HISTORY, prove, prove_here
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without processes, and with a search path that each history may add to."""
+    monkeypatch.setattr(engines, "prove", prove_here)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+
+
+@pytest.mark.parametrize("history", EXPECTED)
+def test_a_fault_is_found_where_it_is(history: str, postgres: PostgresServer) -> None:
+    found = prove(history, postgres)
+
+    assert {(each.id, each.revision, each.engine) for each in found.findings} == EXPECTED[history], found.findings
+    assert {each.severity for each in found.findings} == {"note" if history in NOTES else "error"}
+
+
+@pytest.mark.parametrize("history", CLEAN)
+def test_nothing_is_found_in_a_history_without_a_fault(history: str, postgres: PostgresServer) -> None:
+    found = prove(history, postgres)
+
+    assert found.findings == []
+    assert found.not_proved == []
+    assert found.is_complete
+    assert len(found.revisions) == len(list((HISTORIES / history).rglob("*0_*.py")))
+
+
+def test_what_follows_a_revision_that_fails_is_not_proved_and_the_rest_is(postgres: PostgresServer) -> None:
+    found = prove("cast_on_sqlite", postgres)
+
+    assert found.not_proved == [
+        ("c00000000000", "sqlite", "it follows b10000000000, which does not run"),
+        ("", "sqlite", "the whole history in one run: a revision does not run"),
+    ]
+    assert found.proofs["b20000000000", "sqlite"].schema
+    assert found.proofs["c00000000000", "postgresql"].schema
+
+
+def test_every_kind_of_finding_has_a_history() -> None:
+    shown = {id_ for findings in EXPECTED.values() for id_, _, _ in findings}
+
+    assert shown == KINDS.keys() - WITHOUT_HISTORY
+    assert {path.name for path in Path(HISTORIES).iterdir()} == {*EXPECTED, *CLEAN}
