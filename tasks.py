@@ -148,13 +148,14 @@ def verify(
     versions: str | None = None,
     metadata: str | None = None,
     rows_from: str | None = None,
+    since: str | None = None,
     project: str | None = None,
     config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     which = {"engine": engine, "revisions": revisions, "new": new, "rows": rows, "json": json, "markdown": markdown}
-    where = {"versions": versions, "metadata": metadata, "rows_from": rows_from, "project": project}
+    where = {"versions": versions, "metadata": metadata, "rows_from": rows_from, "since": since, "project": project}
     _run("verify", **which, **where, config=config, debug=debug)
 
 

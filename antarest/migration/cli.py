@@ -194,7 +194,19 @@ VERBS = {
     "check": Verb(check),
     "verify": Verb(
         verify,
-        ("engine", "revisions", "new", "rows", "json", "markdown", "project", "versions", "metadata", "rows_from"),
+        (
+            "engine",
+            "revisions",
+            "new",
+            "rows",
+            "json",
+            "markdown",
+            "project",
+            "versions",
+            "metadata",
+            "rows_from",
+            "since",
+        ),
         {
             "json": ("FILE", "write the result as JSON too"),
             "project": ("PATH", "the alembic.ini of any project (default: the one here)"),

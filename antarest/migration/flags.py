@@ -31,6 +31,7 @@ FLAGS = {
     "versions": "a folder of revisions, of a project without alembic.ini",
     "metadata": "where the metadata of the models is: package.module:attribute",
     "rows_from": "a Python file with values for generated rows (default: tests/rows.py)",
+    "since": "prove that a database migrated by this commit's revisions can be upgraded (default: where main is)",
     "head": HIDDEN,  # rollback.sh says which head it was made for
 }
 TEXTS = {
@@ -47,6 +48,7 @@ TEXTS = {
     "versions": "FOLDER",
     "metadata": "NAME",
     "rows_from": "FILE",
+    "since": "REF",
     "head": "REV",
     "from_": "FILE",
     "lock_timeout": "SECONDS",

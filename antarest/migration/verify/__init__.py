@@ -32,7 +32,7 @@ class Verification:
         proofs: by revision and engine, what was proved; "" stands for the history as a whole.
         findings: what is wrong, worst first.
         seconds: how long it took.
-        is_whole: whether all revisions are proved, and so the history as a whole.
+        is_whole: whether the heads are among them, and so the history as a whole is proved too.
         is_complete: whether it ran to the end.
     """
 
@@ -72,6 +72,7 @@ def prove_history(
     *,
     select: Callable[[Target], Collection[str]] | None = None,
     rows: int = 3,
+    since: Target | None = None,
     server: PostgresServer | None = None,
     on_proof: Callable[[Proof], None] = lambda _proof: None,
 ) -> Verification:
@@ -82,6 +83,7 @@ def prove_history(
         found: names the engines; it grows while it runs, for whoever is interrupted.
         select: which revisions; all, where it is missing.
         rows: how many rows a table gets at least.
+        since: the project with its revisions as they were applied elsewhere, where they differ.
         server: where to make the databases of PostgreSQL; without it one is found or started.
         on_proof: called for each revision and engine.
 
@@ -97,16 +99,17 @@ def prove_history(
     if _is_readable(target, found):
         wanted = set(select(target)) if select else set(target.history.order)
         found.revisions = tuple(id_ for id_ in target.history.order if id_ in wanted)
-        found.is_whole = len(wanted) == len(target.history)
+        found.is_whole = wanted.issuperset(target.history.heads) or since is not None
         _add(found, *static.findings(target, wanted))
         differing: set[str] = set()
-        for proof in processes.prove(target, found.engines, wanted, rows, is_whole=found.is_whole, server=server):
+        plan = processes.Plan(target, frozenset(wanted), rows, found.is_whole, since)
+        for proof in processes.prove(plan, found.engines if wanted or since else (), server):
             found.proofs[proof.revision, proof.engine] = proof
             _add(found, *proof.findings)
             _compare(found, proof.revision, differing)
             found.seconds = time.monotonic() - began
             on_proof(proof)
-    found.is_complete = True
+    found.is_complete, found.seconds = True, time.monotonic() - began
     return found
 
 

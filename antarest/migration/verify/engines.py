@@ -6,9 +6,9 @@ import multiprocessing
 import secrets
 import signal
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -27,23 +27,35 @@ class EngineFailed(Exception):
     """The process of an engine ended without an answer."""
 
 
-def prove(
-    target: Target,
-    engines: Sequence[EngineName],
-    wanted: Collection[str],
-    rows: int,
-    *,
-    is_whole: bool,
-    server: PostgresServer | None = None,
-) -> Iterator[Proof]:
-    """Prove revisions on these engines.
+@dataclass(frozen=True)
+class Plan:
+    """What is to be proved.
 
-    Args:
+    Attributes:
         target: the project.
-        engines: which ones.
         wanted: the ids of the revisions.
         rows: how many rows a table gets at least.
         is_whole: whether the history as a whole is proved too.
+        since: the project with its revisions as they were applied elsewhere, where they differ.
+    """
+
+    target: Target
+    wanted: frozenset[str]
+    rows: int
+    is_whole: bool
+    since: Target | None = None
+
+    def fresh(self) -> Plan:
+        """The same, without what was imported here, for another process."""
+        return replace(self, target=replace(self.target), since=replace(self.since) if self.since else None)
+
+
+def prove(plan: Plan, engines: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:
+    """Prove revisions on these engines.
+
+    Args:
+        plan: what is to be proved.
+        engines: on which engines.
         server: where to make the databases of PostgreSQL; without it one is found or started.
 
     Yields:
@@ -59,7 +71,7 @@ def prove(
         readers: list[Connection] = []
         for place in places:
             reader, writer = context.Pipe(duplex=False)
-            arguments = (replace(target), place, frozenset(wanted), rows, is_whole, writer)
+            arguments = (plan.fresh(), place, writer)
             process = context.Process(target=_work, args=arguments, name=f"verify-{place.engine}", daemon=True)
             process.start()
             writer.close()
@@ -104,16 +116,16 @@ def _place(engine: EngineName, server: PostgresServer | None) -> Iterator[Place]
             place.tidy()
 
 
-def _work(target: Target, place: Place, wanted: frozenset[str], rows: int, is_whole: bool, writer: Connection) -> None:
+def _work(plan: Plan, place: Place, writer: Connection) -> None:
     """What the process of an engine does: it sends what it proves, and None at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; who began this one ends it.
     try:
-        target.import_paths()
-        prover = Prover(target, Clones(place), place.engine, rows)
-        for proof in prover.walk(wanted):
+        plan.target.import_paths()
+        prover = Prover(plan.target, Clones(place), place.engine, plan.rows)
+        for proof in prover.walk(plan.wanted):
             writer.send(proof)
-        if is_whole:
-            writer.send(prover.whole())
+        if plan.is_whole:
+            writer.send(prover.whole(plan.since))
         writer.send(None)
     except AntarestError as error:
         writer.send(error)

@@ -220,6 +220,13 @@ _ALL = (
         "It holds its locks for as long.",
         "Split it, or move the data in smaller steps.",
     ),
+    # ---- 9: from before
+    Kind(
+        "V901",
+        "a revision was changed after it was applied elsewhere",
+        "The databases that have run it already never get what was changed, and nothing says so.",
+        "Restore the file, and write the change as a revision of its own.",
+    ),
 )
 KINDS = {kind.id: kind for kind in _ALL}
 

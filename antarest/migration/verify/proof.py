@@ -84,8 +84,12 @@ class Prover:
             if id_ in wanted:
                 yield proof
 
-    def whole(self) -> Proof:
-        """Prove the history as a whole, after the walk: in one run, and against the models."""
+    def whole(self, since: Target | None = None) -> Proof:
+        """Prove the history as a whole, after the walk: in one run, against the models, and from where others are.
+
+        Args:
+            since: the project with its revisions as they were applied elsewhere, where they differ.
+        """
         proof = Proof("", self._engine)
         if self._blocked:
             proof.not_proved.append("the whole history in one run: a revision does not run")
@@ -100,7 +104,31 @@ class Prover:
             found = differences(self._schema, self._look(url))
             proof.add("V303", *(each.render("one by one", "in one run") for each in found))
         self._compare_models(proof)
+        if since:
+            self._compare_since(proof, since)
         return proof
+
+    def _compare_since(self, proof: Proof, since: Target) -> None:
+        """What was migrated by the revisions of then, and is upgraded by those of now, is as what is new."""
+        history = self._target.history
+        if gone := [id_ for id_ in since.history.order if id_ not in history]:
+            proof.add("V901", *(f"{id_} is not there any more" for id_ in gone))
+            return
+        url = self._clones.new()
+        try:
+            with connected(url) as connection:
+                run_all(connection, since)
+        except StepFailed as failed:
+            proof.not_proved.append(f"a database from before: the revisions of then do not run: {failed}")
+            return
+        try:
+            with connected(url) as connection:
+                run_all(connection, self._target, current=since.history.heads)
+        except StepFailed as failed:
+            proof.add("V901", f"what was migrated before cannot be upgraded: {failed}")
+            return
+        found = differences(self._schema, self._look(url))
+        proof.add("V901", *(each.render("a new database", "one migrated before") for each in found))
 
     def _compare_models(self, proof: Proof) -> None:
         metadata = self._target.metadata

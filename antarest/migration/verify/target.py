@@ -42,6 +42,7 @@ class Target:
         commits_each: whether each revision is committed on its own: `transaction_per_migration` in `env.py`.
         is_own: whether the project follows our conventions, and so declares what its revisions lose.
         unknown: what its `env.py` does that was not understood; what it says of a revision is then "not proved".
+        is_moved: whether its revisions lie somewhere else than `alembic.ini` says.
     """
 
     project: Project
@@ -52,6 +53,7 @@ class Target:
     commits_each: bool = False
     is_own: bool = True
     unknown: tuple[str, ...] = ()
+    is_moved: bool = False
 
     @property
     def version_table(self) -> str:
@@ -90,11 +92,14 @@ class Target:
 
     def _config(self) -> Config:
         """The `alembic.ini` of the project, or what stands for one where only a folder of revisions is named."""
-        if self.project.ini.is_file():
-            return Config(self.project.ini)
-        config = Config()
+        has_file = self.project.ini.is_file()
+        config = Config(self.project.ini) if has_file else Config()
+        if has_file and not self.is_moved:
+            return config
         folders = os.pathsep.join(str(folder) for folder in self.project.versions)
-        values = {"script_location": self.project.root, "version_locations": folders, "path_separator": "os"}
+        values = {"version_locations": folders, "path_separator": "os"}
+        if not has_file:
+            values["script_location"] = str(self.project.root)
         for name, value in values.items():
             config.set_main_option(name, str(value).replace("%", "%%"))
         return config

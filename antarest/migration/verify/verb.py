@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -14,6 +13,7 @@ from antarest.migration.errors import VerifyFailed
 from antarest.migration.history import BASE
 from antarest.migration.verify import Proof, Target, Verification, prove_history, report
 from antarest.migration.verify.foreign import target_of
+from antarest.migration.verify.since import added, applied_at
 
 if TYPE_CHECKING:
     from antarest.migration.boundary import Session
@@ -24,7 +24,6 @@ _ENGINES: dict[str, tuple[EngineName, ...]] = {
     "sqlite": ("sqlite",),
     "postgresql": ("postgresql",),
 }
-_MAIN = ("origin/main", "main", "origin/master", "master")
 _ROWS = "3"
 _VERB = "inv db.verify"
 
@@ -41,6 +40,7 @@ def verify(
     versions: str | None = None,
     metadata: str | None = None,
     rows_from: str | None = None,
+    since: str | None = None,
 ) -> int:
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     if (engine or "both") not in _ENGINES:
@@ -51,17 +51,18 @@ def verify(
         raise _usage("--new and --revisions cannot be given together", "--new")
     found = Verification(_ENGINES[engine or "both"])
     target = target_of(session.project_name, versions, metadata, rows_from)
-    select = _new if new else _between(revisions) if revisions else None
+    select = added if new else _between(revisions) if revisions else None
     printer = _Printer(session, found)
     session.print(report.head(found, target))
-    try:
-        prove_history(target, found, select=select, rows=int(rows or _ROWS), on_proof=printer.hear)
-    finally:
-        session.progress.stop()
-        session.print(report.summary(found, sys.stdout))
-        for path, text in ((json, report.as_json), (markdown, report.as_markdown)):
-            if path:
-                Path(path).write_text(text(found), encoding="utf-8")
+    with applied_at(target, since) as old:
+        try:
+            prove_history(target, found, select=select, rows=int(rows or _ROWS), since=old, on_proof=printer.hear)
+        finally:
+            session.progress.stop()
+            session.print(report.summary(found, sys.stdout))
+            for path, text in ((json, report.as_json), (markdown, report.as_markdown)):
+                if path:
+                    Path(path).write_text(text(found), encoding="utf-8")
     if found.errors:
         raise VerifyFailed(len(found.errors))
     return EXIT_DONE
@@ -109,23 +110,3 @@ def _between(revisions: str) -> Callable[[Target], Collection[str]]:
         return [id_ for id_ in upto if start in history.applied([id_])]
 
     return select
-
-
-def _new(target: Target) -> Collection[str]:
-    """What this branch adds to main: the revisions whose files main does not have."""
-    root = target.project.root
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    for branch in _MAIN:
-        if base := git("merge-base", "HEAD", branch):
-            top = Path(git("rev-parse", "--show-toplevel"))
-            there = {top / name for name in git("ls-tree", "-r", "--name-only", "--full-tree", base).splitlines()}
-            history = target.history
-            return [id_ for id_ in history.order if history[id_].path.resolve() not in there]
-    raise UsageError(
-        f"--new needs git, and one of the branches {', '.join(_MAIN)}",
-        hints=[Hint("Name the revisions", f"{_VERB} --revisions=A:B")],
-    )

@@ -1,0 +1,97 @@
+"""`db.verify` in a repository: what a branch adds, and what it changed of what others have applied."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from tests.database import HISTORY
+from tests.refusals import refusal
+from tests.support import Checkout, Result
+
+HEAD = HISTORY.head
+ADDS = 'def upgrade() -> None:\n    op.create_index("ix_extra", "study", ["name"])\n'
+DROPS = 'def downgrade() -> None:\n    op.drop_index("ix_extra", "study")\n'
+
+
+@pytest.fixture
+def branch(checkout: Checkout) -> Checkout:
+    """A checkout on a branch of its own."""
+    checkout.git("switch", "--quiet", "--create=feature")
+    return checkout
+
+
+def change(checkout: Checkout, id_: str) -> None:
+    """Let a revision make an index more."""
+    (file,) = (path for path in checkout.revisions if path.name.startswith(id_))
+    text = file.read_text().replace("def upgrade() -> None:\n", ADDS)
+    file.write_text(text.replace("def downgrade() -> None:\n", DROPS))
+
+
+def verified(checkout: Checkout, *flags: str) -> tuple[Result, set[str]]:
+    """The result of a proof on SQLite, and the ids of what it found."""
+    file = checkout.path / "found.json"
+    done = checkout.run("inv", "db.verify", "--engine=sqlite", f"--json={file}", *flags)
+    return done, {each["id"] for each in json.loads(file.read_text())["findings"] if each["severity"] == "error"}
+
+
+def test_a_revision_that_was_changed_after_it_was_applied(branch: Checkout) -> None:
+    change(branch, HEAD)
+
+    done, found = verified(branch, "--new")
+
+    assert (done.code, found) == (EXIT_FAILED, {"V701", "V901"})
+    assert "index ix_extra: only in a new database" in done.out
+
+
+def test_a_revision_that_was_removed(branch: Checkout) -> None:
+    branch.revisions[[path.name[:12] for path in branch.revisions].index(HEAD)].unlink()
+
+    done, found = verified(branch, "--new")
+
+    assert (done.code, found) == (EXIT_FAILED, {"V105", "V701", "V901"})
+    assert f"{HEAD} is not there any more" in done.out
+
+
+def test_a_commit_that_is_named(branch: Checkout) -> None:
+    change(branch, HEAD)
+    branch.commit("Change a revision")
+
+    _, found = verified(branch, f"--revisions={HEAD}", "--since=HEAD")
+
+    assert found == {"V701"}
+
+
+def test_a_branch_that_adds_nothing_has_nothing_to_prove(branch: Checkout) -> None:
+    done, found = verified(branch, "--new")
+
+    assert (done.code, found) == (EXIT_DONE, set())
+    assert "no findings: 0 revisions" in done.out
+
+
+def test_only_what_a_branch_adds_is_proved(branch: Checkout) -> None:
+    written = branch.run("inv", "db.revision", "--empty", "--message=change nothing")
+    assert written.code == EXIT_DONE, written.err
+
+    done, found = verified(branch, "--new")
+
+    assert (done.code, found) == (EXIT_DONE, set())
+    assert "no findings: 1 revision " in done.out
+
+
+@pytest.mark.parametrize("flags", [["--since=nowhere"], ["--since=--all"]])
+def test_a_commit_that_is_not_there(branch: Checkout, flags: list[str]) -> None:
+    error = refusal(branch.run("inv", "db.verify", *flags), "usage.E101", EXIT_USAGE)
+
+    assert "git has no commit" in error.fact
+
+
+def test_without_git_there_is_nothing_new(checkout: Checkout, tmp_path: Path) -> None:
+    (checkout.path / ".git").rename(tmp_path / "away")
+
+    error = refusal(checkout.run("inv", "db.verify", "--new"), "usage.E101", EXIT_USAGE)
+
+    assert "--new needs git" in error.fact
