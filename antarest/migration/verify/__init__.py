@@ -15,6 +15,7 @@ from antarest.migration.inventory import parity
 from antarest.migration.scratch import EngineName, PostgresServer
 from antarest.migration.verify import engines as processes
 from antarest.migration.verify import static
+from antarest.migration.verify.behaviour import unlike
 from antarest.migration.verify.findings import KINDS, Finding, Kind, worst_first
 from antarest.migration.verify.proof import Proof
 from antarest.migration.verify.target import Target
@@ -130,6 +131,9 @@ def _is_readable(target: Target, result: Verification) -> bool:
 def _compare(result: Verification, revision: str, differing: set[str]) -> None:
     """Parity, once both engines have proved a revision; what differed before is no finding of this one."""
     sides = [result.proofs.get((revision, engine)) for engine in ("sqlite", "postgresql")]
+    if not all(sides):
+        return
+    _add(result, *(Finding.of("V602", each) for each in unlike(*(side.behaviour for side in sides if side))))
     schemas = [side.schema for side in sides if side and side.schema]
     if len(schemas) == len(sides):
         found = [each.render("SQLite", "PostgreSQL") for each in parity(*schemas)]

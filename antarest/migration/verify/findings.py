@@ -200,6 +200,12 @@ _ALL = (
         "What works on the developer's SQLite fails on the production PostgreSQL, or the other way round.",
         "Write the type, default or constraint so that both have it.",
     ),
+    Kind(
+        "V602",
+        "the two engines do not do the same",
+        "What a developer sees on SQLite is not what users see on PostgreSQL.",
+        "Give the constraint, the action of the foreign key or the default to both engines.",
+    ),
     # ---- 7: the models
     Kind(
         "V701",

@@ -12,6 +12,7 @@ from antarest.migration.inventory import Inventory, differences, reflect
 from antarest.migration.rebuild import Missing
 from antarest.migration.rows import NoValidRow, Snapshot, fill, snapshot
 from antarest.migration.verify import integrity, kept
+from antarest.migration.verify.behaviour import behaviour
 from antarest.migration.verify.clones import Clones, connected
 from antarest.migration.verify.findings import Finding
 from antarest.migration.verify.impact import Gauge, Impact
@@ -35,6 +36,7 @@ class Proof:
         schema: the schema after its upgrade, where that ran.
         impact: what the upgrade did on tables with rows.
         is_irreversible: whether the revision says that there is no way back.
+        behaviour: at head, what comes of what is done to its rows.
     """
 
     revision: str
@@ -44,6 +46,7 @@ class Proof:
     schema: Inventory | None = None
     impact: Impact = field(default_factory=Impact)
     is_irreversible: bool = False
+    behaviour: dict[str, str] = field(default_factory=dict)
 
     def add(self, id_: str, *found: str, **more: str) -> None:
         """Note findings of one kind."""
@@ -104,6 +107,8 @@ class Prover:
             found = differences(self._schema, self._look(url))
             proof.add("V303", *(each.render("one by one", "in one run") for each in found))
         self._compare_models(proof)
+        if self._filled:
+            proof.behaviour = behaviour(self._filled, self._schema, self._content)
         if since:
             self._compare_since(proof, since)
         return proof

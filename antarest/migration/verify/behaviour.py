@@ -1,0 +1,115 @@
+"""What the database itself does at head: it refuses, or fills in. Tried on real rows, and undone.
+
+What a delete does follows from the actions of the foreign keys, which are compared with the schema.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy import URL, Connection, NullPool
+from sqlalchemy.exc import DBAPIError
+
+from antarest.core.persistence import create_db_engine
+from antarest.migration.inventory import Inventory, Table
+from antarest.migration.rows import Snapshot, TableRows
+
+_NO_LABEL = "no such label"
+_OF_THE_MOMENT = re.compile(r"nextval|now|current|random|uuid|datetime|strftime|clock", re.IGNORECASE)
+
+
+def behaviour(url: URL, schema: Inventory, rows: Snapshot) -> dict[str, str]:
+    """What happens when somebody repeats, misspells or leaves out something.
+
+    Args:
+        url: a database with rows; it is left as it is.
+        schema: its schema.
+        rows: its rows.
+
+    Returns:
+        By what is done, such as "repeat tag(label)", what comes of it.
+    """
+    engine = create_db_engine(url, poolclass=NullPool)  # As the application: SQLite has to enforce foreign keys.
+    with engine.connect() as connection:
+        found = dict(_defaults(connection, schema))
+        for name, table in sorted(schema.tables.items()):
+            if rows.tables[name].rows:
+                found |= dict(_misspelt(connection, table, schema))
+                found |= dict(_repeated(connection, table, rows.tables[name]))
+        connection.rollback()
+    return found
+
+
+def unlike(sqlite: Mapping[str, str], postgresql: Mapping[str, str]) -> list[str]:
+    """Where the two engines do not do the same, as far as both could be tried."""
+    return [
+        f"{what}: SQLite {sqlite[what]}, PostgreSQL {postgresql[what]}"
+        for what in sorted(sqlite.keys() & postgresql.keys())
+        if sqlite[what] != postgresql[what]
+    ]
+
+
+def _misspelt(connection: Connection, table: Table, schema: Inventory) -> Iterator[tuple[str, str]]:
+    """A value is written that is no label of its enum."""
+    checked = " ".join(check.expression.lower() for check in table.checks)
+    for column in table.columns:
+        if column.type in schema.enums or re.search(rf"\b{re.escape(column.name.lower())}\b\"? in \(", checked):
+            change = sa.update(_clause(table)).values({column.name: _NO_LABEL})
+            with _undone(connection) as undone:
+                refused = _is_refused(connection, change)
+                undone.rollback()
+            yield f"write {_NO_LABEL!r} to {table.name}.{column.name}", "refuses it" if refused else "takes it"
+
+
+def _repeated(connection: Connection, table: Table, rows: TableRows) -> Iterator[tuple[str, str]]:
+    """A row gets the unique values of another one."""
+    if not rows.key:
+        return
+    for unique in table.uniques:
+        values = [row for row in rows.pick([*rows.key, *unique.columns]) if None not in row]
+        if len(values) > 1:
+            first, other = values[0][len(rows.key) :], values[1][: len(rows.key)]
+            change = (
+                sa.update(_clause(table))
+                .where(sa.and_(*(sa.column(name) == value for name, value in zip(rows.key, other, strict=True))))
+                .values(dict(zip(unique.columns, first, strict=True)))
+            )
+            with _undone(connection) as undone:
+                refused = _is_refused(connection, change)
+                undone.rollback()
+            yield f"repeat {table.name}({', '.join(unique.columns)})", "refuses it" if refused else "takes it"
+
+
+def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, str]]:
+    """A default is filled in."""
+    for name, table in sorted(schema.tables.items()):
+        for column in table.columns:
+            if column.default and not _OF_THE_MOMENT.search(column.default):
+                with _undone(connection) as undone:
+                    value = connection.exec_driver_sql(f"SELECT {column.default}").scalar()
+                    undone.rollback()
+                yield f"leave {name}.{column.name} to its default", f"fills in {_plain(value)}"
+
+
+def _clause(table: Table) -> sa.TableClause:
+    return sa.table(table.name, *(sa.column(column.name) for column in table.columns))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    return "nothing" if value is None else str(value)
+
+
+def _is_refused(connection: Connection, change: sa.Executable) -> bool:
+    try:
+        connection.execute(change)
+    except DBAPIError:
+        return True
+    return False
+
+
+def _undone(connection: Connection) -> sa.NestedTransaction:
+    return connection.begin_nested()
