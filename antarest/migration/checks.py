@@ -38,7 +38,10 @@ def check(project: Project) -> list[Finding]:
     """
     findings = [*_heads(project), *_rollback_script(project)]
     if project.metadata_name:
-        findings += _registered(project)
+        findings += [
+            Finding("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")
+            for fact in unregistered(project)
+        ]
         findings += _diagram(project)
         findings += _drift(project, "sqlite")
         with ExitStack() as stack:
@@ -62,21 +65,18 @@ def _rollback_script(project: Project) -> Iterator[Finding]:
         )
 
 
-def _registered(project: Project) -> Iterator[Finding]:
+def unregistered(project: Project) -> Iterator[str]:
     """Import every module of the models' package that is named `model`, and see whether tables appear."""
     metadata = project.metadata()
     registered = set(metadata.tables)
-    registry = project.metadata_name.partition(":")[0]
-    package = importlib.import_module(registry.partition(".")[0])
+    package = importlib.import_module(project.metadata_name.partition(":")[0].partition(".")[0])
     folders = getattr(package, "__path__", ())  # a single module has no others
     for module in pkgutil.walk_packages(folders, f"{package.__name__}."):
         if module.name.rpartition(".")[2] in ("model", "models"):
             importlib.import_module(module.name)
             for table in sorted(set(metadata.tables) - registered):
                 registered.add(table)
-                yield Finding(
-                    "registry", f"table {table} of {module.name} is not registered", f"import it in {registry}"
-                )
+                yield f"table {table} of {module.name} is not registered"
 
 
 def _diagram(project: Project) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ class Project:
         diagram: the page with the schema as a diagram, to keep in sync too; None where the project has none.
         seed_name: where the function is that fills a development database, as `package.module:function`.
         version_table: the table in which the database records its current revision.
+        max_seconds: what an upgrade may take on the rows of `db.verify`; None where nobody sets a limit.
     """
 
     ini: Path
@@ -49,6 +50,7 @@ class Project:
     diagram: Path | None = None
     seed_name: str = ""
     version_table: str = "alembic_version"
+    max_seconds: float | None = None
 
     @classmethod
     def load(cls, ini: str | Path | None = None) -> Project:
@@ -83,6 +85,7 @@ class Project:
             diagram=path.parent / diagram if diagram else None,
             seed_name=own.get("seed", ""),
             version_table=own.get("version_table", "alembic_version"),
+            max_seconds=_seconds(path, own.get("max_seconds", "")),
         )
 
     @classmethod
@@ -184,6 +187,14 @@ class Project:
 
         silent = argparse.Namespace(quiet=True, x=None)
         return Config(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes)
+
+
+def _seconds(ini: Path, text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        reason = f"[{_SECTION}] max_seconds must be a number of seconds, not {text!r}"
+        raise InvalidProject(ini, reason, [_LOOK]) from None
 
 
 def _separator(section: configparser.SectionProxy) -> str | None:

@@ -219,6 +219,12 @@ _ALL = (
         "`--autogenerate` would drop them all.",
         "Import every module with models where the metadata comes from.",
     ),
+    Kind(
+        "V703",
+        "a model is not registered",
+        "Neither `db.revision` nor the drift check knows its table.",
+        "Import its module where the metadata comes from.",
+    ),
     # ---- 8: impact
     Kind(
         "V801",

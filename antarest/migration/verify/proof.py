@@ -307,6 +307,11 @@ class Prover:
             seconds, _ = run_step(connection, self._target, revision.id, direction, gauge.read)
             if direction == "upgrade":
                 proof.impact = replace(gauge.impact, seconds=seconds)
+                limit = self._target.project.max_seconds
+                if limit is not None and seconds > limit:
+                    proof.add(
+                        "V801", f"{seconds:.2f} s, with {self._rows} rows a table", expected=f"at most {limit:g} s"
+                    )
             worse = sorted(integrity.violations(connection) - violations)
             proof.add("V505", *(f"{direction}: rows of {table} point nowhere in {to}" for table, to in worse))
             found = sorted(integrity.unchecked(connection) - unchecked)

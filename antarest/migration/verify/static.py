@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from antarest.migration import rollback_script
+from antarest.migration import checks, rollback_script
 from antarest.migration.verify.findings import Finding
 from antarest.migration.verify.target import Target
 
@@ -21,6 +21,8 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
     project = target.project
     if target.is_own and project.rollback_script and not rollback_script.is_in_sync(project):
         yield Finding.of("V105", f"{project.rollback_script.name} is not in sync")
+    if target.is_own and project.metadata_name:
+        yield from (Finding.of("V703", fact) for fact in checks.unregistered(project))
     packages = _packages(target)
     for id_ in history.order:
         if id_ in wanted:
