@@ -1,4 +1,4 @@
-"""Write what documents the code from the code: the keys of the configuration, and the errors.
+"""Write what documents the code from the code: the keys of the configuration, the errors, and what a proof can find.
 
 usage: python scripts/write_docs.py [--check]
 
@@ -21,6 +21,7 @@ import antarest
 from antarest.core import config
 from antarest.core.errors import AntarestError, DatabaseUrlMissing, InvalidValue
 from antarest.core.generated import with_block
+from antarest.migration.verify.findings import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 120
@@ -207,13 +208,49 @@ def errors() -> str:
     return "\n".join(lines)
 
 
+# ---- what a proof can find
+
+_PROVED = {  # by the first digit of the ids
+    "1": "The graph",
+    "2": "The file",
+    "3": "The way up",
+    "4": "The way down",
+    "5": "Rows",
+    "6": "Both engines",
+    "7": "The models",
+    "8": "Impact",
+}
+
+
+def findings() -> str:
+    """The content of `docs/verify.md`: each kind of finding with what, why, and what to do."""
+    lines, last = [], ""
+    for kind in KINDS.values():
+        if kind.id[1] != last:
+            last = kind.id[1]
+            lines += [f"## {_PROVED[last]}", ""]
+        title = kind.title[0].upper() + kind.title[1:]
+        note = " A note: it fails nothing." if kind.severity == "note" else ""
+        lines += [
+            f"### {kind.id}",
+            "",
+            f"**{title}.**{note}",
+            "",
+            f"*Why:* {kind.why}",
+            "",
+            f"*To do:* {kind.mend}",
+            "",
+        ]
+    return "\n".join(lines)
+
+
 # ---- writing
 
 
 def pages() -> dict[Path, str]:
     """What each file should be."""
     found = {ROOT / "resources" / "application.yaml": application_yaml()}
-    for name, content in (("configuration", configuration()), ("errors", errors())):
+    for name, content in (("configuration", configuration()), ("errors", errors()), ("verify", findings())):
         path = ROOT / "docs" / f"{name}.md"
         found[path] = with_block(path.read_text(encoding="utf-8"), name, content)
     return found

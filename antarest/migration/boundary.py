@@ -117,7 +117,8 @@ def guard(session: Session, call: Callable[[], int], *, debug: bool = False, jso
     except KeyboardInterrupt as interruption:
         session.progress.stop()
         sys.stderr.write(f"\n{report.interrupted(session.named)}")
-        return EXIT_TERMINATED if isinstance(interruption, Terminated) else EXIT_INTERRUPTED
+        is_terminated = getattr(interruption, "signum", signal.SIGINT) == signal.SIGTERM
+        return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
     except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
         sys.stderr.close()
         return EXIT_FAILED

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from antarest.core.config import load_config
+from antarest.migration.verify import KINDS
 from scripts import write_docs
 from tests.documents import Page, pages
 from tests.support import ROOT, Checkout, Run
@@ -61,6 +62,12 @@ def test_each_code_has_a_place_of_its_own() -> None:
     assert len(codes) == len(set(codes)) > 40
     assert {code.lower().replace(".", "") for code in codes} <= Page("docs/errors.md").anchors
     assert "db.E200" in codes
+
+
+def test_each_kind_of_finding_has_a_place_of_its_own() -> None:
+    """And says in whole sentences why it matters, and what to do."""
+    assert {id_.lower() for id_ in KINDS} <= Page("docs/verify.md").anchors
+    assert [kind.id for kind in KINDS.values() if not (kind.why.endswith(".") and kind.mend.endswith("."))] == []
 
 
 # ---- the configuration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from antarest.core.commands import spell
 
@@ -60,6 +60,10 @@ class AntarestError(Exception):
         self.state = state
         self.hints = tuple(hints)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, to another process: the arguments of a subclass are not those that an exception keeps."""
+        return _received, (type(self), self.args, vars(self))
+
     @property
     def hints(self) -> tuple[Hint, ...]:
         """What to do next, safest first, with our commands as they can be typed here."""
@@ -78,3 +82,10 @@ class AntarestError(Exception):
             "state": self.state,
             "hints": [hint._asdict() for hint in self.hints],
         }
+
+
+def _received(cls: type[AntarestError], args: tuple[object, ...], values: Mapping[str, object]) -> AntarestError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    vars(error).update(values)
+    return error

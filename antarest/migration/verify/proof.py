@@ -69,14 +69,16 @@ class Prover:
         self._exclude = [target.version_table]
         self._bare = clones.new()  # at the revision before, without rows
         self._schema = self._look(self._bare)
-        self._filled: URL | None = clones.of(self._bare)  # the same with rows; None where there can be none
+        self._filled: URL | None = None  # the same with rows; None until somebody needs it
         self._content: Snapshot = Snapshot({})
+        self._applied: list[str] = []
         self._blocked: set[str] = set()
 
     def walk(self, wanted: Collection[str]) -> Iterator[Proof]:
         """Prove these revisions, each when it is reached; the others are run only."""
         history = self._target.history
-        for id_ in history.order:
+        last = max((history.order.index(id_) for id_ in wanted), default=-1)
+        for id_ in history.order[: last + 1]:
             proof = Proof(id_, self._engine)
             below = self._blocked.intersection(history[id_].predecessors)
             if below:
@@ -169,7 +171,7 @@ class Prover:
             bare = self._prove_way_back(proof, revision, bare)
             verdicts = self._prove_with_rows(proof, revision)
         self._go_on(proof, revision, bare)
-        if is_wanted and self._filled and not revision.irreversible:
+        if is_wanted and not revision.irreversible:
             verdicts += self._prove_down_with_rows(proof, revision)
         for each in kept.settle(verdicts):
             proof.add(each.id, each.found, severity=each.severity)
@@ -220,10 +222,7 @@ class Prover:
     # ---- with rows
 
     def _prove_with_rows(self, proof: Proof, revision: Revision) -> list[kept.Verdict]:
-        if self._filled is None:
-            proof.not_proved.append("the upgrade with rows: there are none")
-            return []
-        url, before = self._clones.of(self._filled), self._content
+        url, before = self._clones.of(self._with_rows(Proof("", ""))), self._content
         try:
             there = self._step_with_rows(url, revision, "upgrade", proof)
         except StepFailed as failed:
@@ -240,8 +239,7 @@ class Prover:
         return kept.judge(revision, "upgrade", (before, there, back), declares=self._target.declares)
 
     def _prove_down_with_rows(self, proof: Proof, revision: Revision) -> list[kept.Verdict]:
-        assert self._filled  # noqa: S101 - the caller has looked
-        url, before = self._clones.of(self._filled), self._content
+        url, before = self._clones.of(self._with_rows(proof)), self._content
         try:
             there = self._step_with_rows(url, revision, "downgrade", proof)
         except StepFailed as failed:
@@ -271,16 +269,19 @@ class Prover:
     # ---- databases
 
     def _go_on(self, proof: Proof, revision: Revision, bare: URL) -> None:
-        """The next revision starts from here: an empty database, and one with rows."""
+        """The next revision starts from here."""
         for url in (self._bare, self._filled):
             if url:
                 self._clones.drop(url)
-        self._bare, self._schema = bare, proof.schema or self._schema
-        self._filled = self._clones.of(bare)
-        order = self._target.history.order
-        values = self._target.values_at(
-            id_ for id_ in order[: order.index(revision.id) + 1] if id_ not in self._blocked
-        )
+        self._bare, self._schema, self._filled = bare, proof.schema or self._schema, None
+        self._applied.append(revision.id)
+
+    def _with_rows(self, proof: Proof) -> URL:
+        """The database with rows: where it is not there yet, a copy of the empty one is filled."""
+        if self._filled:
+            return self._filled
+        self._filled = self._clones.of(self._bare)
+        values = self._target.values_at(self._applied)
         with connected(self._filled) as connection:
             hopeless: list[str] = []
             while True:
@@ -292,6 +293,7 @@ class Prover:
                     hopeless.append(error.table)
                     proof.add("V507", str(error))
             self._content = snapshot(connection, exclude=self._exclude)
+        return self._filled
 
     def _step(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> None:
         with connected(url) as connection:

@@ -70,7 +70,7 @@ def summary(found: Verification, stream: TextIO) -> str:
         lines += [
             f"  {revision or 'the history'} on {_ENGINES[engine]}: {why}" for revision, engine, why in found.not_proved
         ]
-    return "\n".join([*lines, "", outcome(found)]).lstrip("\n")
+    return "\n".join([*lines, *([""] if lines else []), outcome(found)])
 
 
 def _where(finding: Finding) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from antarest.core.errors import EXIT_DONE, Hint, UsageError
 from antarest.migration.errors import VerifyFailed
 from antarest.migration.history import BASE
+from antarest.migration.signals import stoppable
 from antarest.migration.verify import Proof, Target, Verification, prove_history, report
 from antarest.migration.verify.foreign import target_of
 from antarest.migration.verify.since import added, applied_at
@@ -49,20 +50,24 @@ def verify(
         raise _usage(f"--rows must be a whole number from 1 to 9999999, not {rows!r}", f"--rows={_ROWS}")
     if new and revisions:
         raise _usage("--new and --revisions cannot be given together", "--new")
+    for flag, path in (("--json", json), ("--markdown", markdown)):
+        if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):  # Not at the end, when all is proved.
+            raise _usage(f"{flag} must be a file in a folder that exists, not {path!r}", f"{flag}=FILE")
     found = Verification(_ENGINES[engine or "both"])
     target = target_of(session.project_name, versions, metadata, rows_from)
     select = added if new else _between(revisions) if revisions else None
     printer = _Printer(session, found)
     session.print(report.head(found, target))
-    with applied_at(target, since) as old:
+    with stoppable(), applied_at(target, since) as old:  # Else SIGTERM would leave processes and databases behind.
         try:
             prove_history(target, found, select=select, rows=int(rows or _ROWS), since=old, on_proof=printer.hear)
         finally:
             session.progress.stop()
-            session.print(report.summary(found, sys.stdout))
-            for path, text in ((json, report.as_json), (markdown, report.as_markdown)):
-                if path:
-                    Path(path).write_text(text(found), encoding="utf-8")
+            if found.is_complete or found.proofs:  # Else nothing was proved, and the error says why.
+                session.print(report.summary(found, sys.stdout))
+                for path, text in ((json, report.as_json), (markdown, report.as_markdown)):
+                    if path:
+                        Path(path).write_text(text(found), encoding="utf-8")
     if found.errors:
         raise VerifyFailed(len(found.errors))
     return EXIT_DONE

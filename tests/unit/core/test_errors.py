@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from antarest.core.errors import (
     InvalidValue,
     UsageError,
 )
+from antarest.migration.errors import InvalidProject
 
 CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, AntarestError)]
 
@@ -72,3 +74,13 @@ def test_a_database_error_shows_the_database_first() -> None:
     assert list(error.details.items()) == [("database", "sqlite:////a.db"), ("reason", "why")]
     assert error.state == "Stopped at X."
     assert DatabaseError("no", database="sqlite:////a.db").details == {"database": "sqlite:////a.db"}
+
+
+def test_an_error_is_the_same_in_another_process() -> None:
+    error = InvalidProject(Path("alembic.ini"), "it is empty", [Hint("Look", "inv db.history")])
+    error.config = "other.yaml"
+
+    received = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+
+    assert type(received) is InvalidProject
+    assert (received.to_dict(), received.path, str(received)) == (error.to_dict(), error.path, str(error))

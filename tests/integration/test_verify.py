@@ -1,0 +1,315 @@
+"""`inv db.verify` as somebody uses it: its exit codes, its lines, its files, its flags, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import NullPool, create_engine, text
+
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
+from antarest.migration.embedded_postgres import memory_folder
+from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, PostgresServer
+from tests.database import HISTORY
+from tests.refusals import refusal
+from tests.support import ROOT, Checkout, Result, Run
+from tests.support_histories import Script, write_project
+from tests.support_verify import HISTORIES, ini_of
+
+COMMANDS = {
+    "inv": ("inv", "db.verify"),
+    "module": ("python", "-m", "antarest.migration", "verify"),
+    "program": ("antarest-verify",),
+    "package": ("python", "-m", "antarest.migration.verify"),
+}
+MODULE = COMMANDS["module"]
+BRANCHES = "clean_branches_and_merge"
+
+
+@pytest.fixture(autouse=True)
+def _one_server(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands take the server of this run, and start none."""
+    monkeypatch.setenv(URL_VARIABLE, postgres.url.render_as_string(hide_password=False))
+    monkeypatch.setenv(KIND_VARIABLE, "url")
+
+
+def on_sqlite(run: Run, history: str, *flags: str) -> Result:
+    """Prove a history on SQLite alone."""
+    result: Result = run(*MODULE, f"--project={ini_of(history)}", "--engine=sqlite", *flags)
+    return result
+
+
+def revisions(done: Result) -> list[str]:
+    """The revisions that it printed a line for."""
+    return re.findall(r"^([0-9a-f]{12}) ", done.out, re.MULTILINE)
+
+
+# ---- what it says
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_a_history_without_a_fault_is_one_line_a_revision(run: Run, command: tuple[str, ...]) -> None:
+    ini = ini_of("clean_irreversible")
+
+    done = run(*command, f"--project={ini}")
+
+    assert (done.code, done.err) == (EXIT_DONE, "")
+    assert re.sub(r" +\d+\.\d+ s", " N s", done.out).splitlines() == [
+        f"verify         {ini}",
+        "on             SQLite and PostgreSQL, in scratch databases",
+        "revision        SQLite                      PostgreSQL",
+        "a00000000000    ok N s  ok N s",
+        "b00000000000    ok, irreversible N s  ok, irreversible N s",
+        "in one run      ok                          ok",
+        "no findings: 2 revisions in N s",
+    ]
+
+
+def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run, tmp_path: Path) -> None:
+    as_json, as_markdown = tmp_path / "found.json", tmp_path / "found.md"
+
+    done = run(*MODULE, f"--project={ini_of('cast_on_sqlite')}", f"--json={as_json}", f"--markdown={as_markdown}")
+
+    assert refusal(done, "db.E803", EXIT_FAILED).fact == "db.verify has 1 finding, see above"
+    assert revisions(done) == ["a00000000000", "b10000000000", "b20000000000", "c00000000000"]
+    found, missing = done.out.split("\n\n")[1:3]
+    assert found.splitlines()[:2] == [
+        "V301 the upgrade fails on empty tables",
+        '  b10000000000, SQLite: unrecognized token: ":"',
+    ]
+    assert missing.splitlines() == [
+        "not proved",
+        "  c00000000000 on SQLite: it follows b10000000000, which does not run",
+        "  the history on SQLite: the whole history in one run: a revision does not run",
+    ]
+    assert re.search(r"^1 finding, 0 notes, 2 not proved: 4 revisions in \d+\.\d s$", done.out, re.MULTILINE)
+    _assert_in_json(json.loads(as_json.read_text()))
+    _assert_in_markdown(as_markdown.read_text())
+
+
+def _assert_in_json(data: dict[str, object]) -> None:
+    assert (data["complete"], data["clean"], data["engines"]) == (True, False, ["sqlite", "postgresql"])
+    assert isinstance(data["findings"], list)
+    assert isinstance(data["not_proved"], list)
+    assert isinstance(data["proofs"], list)
+    found = [(each["id"], each["revision"], each["engine"], each["severity"]) for each in data["findings"]]
+    assert found == [("V301", "b10000000000", "sqlite", "error")]
+    assert [(each["revision"], each["engine"]) for each in data["not_proved"]] == [
+        ("c00000000000", "sqlite"),
+        ("", "sqlite"),
+    ]
+    impacts = {(each["revision"], each["engine"]): each["impact"] for each in data["proofs"]}
+    assert len(impacts) == 6
+    assert impacts["b10000000000", "postgresql"]["written"]["river"] >= 3
+
+
+def _assert_in_markdown(page: str) -> None:
+    lines = page.splitlines()
+    assert lines[0].startswith("**1 finding, 0 notes, 2 not proved: 4 revisions in ")
+    assert '| V301 | b10000000000 | SQLite | unrecognized token: ":" |' in page
+    assert re.search(r"^\| b10000000000 \| PostgreSQL \| \d\.\d\d \| .*\| river: \d+ \|$", page, re.MULTILINE)
+    assert len({line.count("|") for line in lines if line.startswith(("| V", "| id"))}) == 1
+
+
+def test_a_note_fails_nothing(run: Run) -> None:
+    done = on_sqlite(run, "swapped_column_order")
+
+    assert (done.code, done.err) == (EXIT_DONE, "")
+    assert "V405 the order of the columns is another one after the way back" in done.out
+    assert "  b00000000000, SQLite: river: id, name, alias (expected: id, alias, name)\n" in done.out
+    assert "0 findings, 1 note: 2 revisions" in done.out
+
+
+def test_files_that_make_no_history_are_a_finding(run: Run) -> None:
+    done = on_sqlite(run, "missing_predecessor")
+
+    refusal(done, "db.E803", EXIT_FAILED)
+    assert "V102 the revision files make no history" in done.out
+    assert revisions(done) == []
+
+
+# ---- what is proved
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    {
+        "b10000000000:c00000000000": ["b10000000000", "c00000000000"],
+        "b1:": ["b10000000000", "c00000000000", "d00000000000"],
+        ":b1": ["a00000000000", "b10000000000"],
+        "b2": ["b20000000000"],
+        "head": ["d00000000000"],
+    }.items(),
+)
+def test_some_revisions_are_proved(run: Run, named: str, expected: list[str]) -> None:
+    done = on_sqlite(run, BRANCHES, f"--revisions={named}")
+
+    assert (done.code, revisions(done)) == (EXIT_DONE, expected)
+    assert "in one run" not in done.out
+    assert "PostgreSQL" not in done.out
+
+
+def test_a_folder_of_revisions_is_enough(run: Run, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.py"
+    rows.write_text('ROWS = {"a00000000000": {"river.name": ["Rhine"]}}\n')
+
+    done = run(
+        "antarest-verify", f"--versions={HISTORIES / 'clean_move' / 'versions'}", f"--rows-from={rows}", cwd=tmp_path
+    )
+
+    assert (done.code, done.err, len(revisions(done))) == (EXIT_DONE, "", 2), done.out
+
+
+def test_the_new_revisions_of_a_branch_are_proved(checkout: Checkout) -> None:
+    nothing = checkout.run("inv", "db.verify", "--new", "--engine=sqlite")
+    checkout.git("checkout", "--quiet", "-b", "feature")
+    made = checkout.run("inv", "db.revision", "--message=add nothing", "--empty")
+    assert made.code == EXIT_DONE, made.err
+    new = next(path for path in checkout.revisions if path.name.endswith("_add_nothing.py"))
+    clean = checkout.run("inv", "db.verify", "--new", "--engine=sqlite")
+    index = 'from alembic import op; op.create_index("ix_x", "study", ["name"])'
+    new.write_text(re.sub(r"(def upgrade\(\).*:\n)", rf"\1    {index}\n", new.read_text()))
+    checkout.commit("Add an index")
+    found = checkout.run("inv", "db.verify", "--new", "--engine=sqlite")
+
+    assert (nothing.code, revisions(nothing)) == (EXIT_DONE, [])
+    assert (clean.code, len(revisions(clean))) == (EXIT_DONE, 1)
+    refusal(found, "db.E803", EXIT_FAILED)
+    assert revisions(found) == [new.name.partition("_")[0]]
+    assert "SQLite: index ix_x: only in after the way back" in found.out
+
+
+def test_a_rollback_script_that_is_out_of_date_is_a_finding(checkout: Checkout) -> None:
+    script = checkout.path / "scripts" / "rollback.sh"
+    script.write_text(script.read_text().replace(HISTORY.head, HISTORY.order[0]))
+
+    done = checkout.run("inv", "db.verify", f"--revisions={HISTORY.order[0]}", "--engine=sqlite")
+
+    refusal(done, "db.E803", EXIT_FAILED)
+    assert "V105 rollback.sh is not what the history gives\n  rollback.sh is not in sync\n" in done.out
+
+
+# ---- what it refuses
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "exit_code"),
+    [
+        (("--engine=oracle",), "usage.E101", EXIT_USAGE),
+        (("--rows=0",), "usage.E101", EXIT_USAGE),
+        (("--rows=many",), "usage.E101", EXIT_USAGE),
+        (("--new", "--revisions=a:b"), "usage.E101", EXIT_USAGE),
+        (("--json=no/such/folder/found.json",), "usage.E101", EXIT_USAGE),
+        (("--revisions=",), "usage.E101", EXIT_USAGE),
+        (("--nothing",), "usage.E101", EXIT_USAGE),
+        (("--versions=no/such/folder",), "db.E200", EXIT_USAGE),
+        (("--rows-from=no/such/file.py",), "db.E210", EXIT_USAGE),
+        (("--engine=sqlite", "--metadata=no_such_module:metadata"), "db.E210", EXIT_USAGE),
+        (("--revisions=c0ffee",), "db.E207", EXIT_FAILED),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_meant_is_refused(run: Run, flags: tuple[str, ...], code: str, exit_code: int) -> None:
+    done = run(*MODULE, f"--project={ini_of('clean_move')}", *flags)
+
+    refusal(done, code, exit_code)
+    assert "findings" not in done.out  # Nothing was proved, so nothing is said of it.
+
+
+def test_new_needs_git(run: Run, tmp_path: Path) -> None:
+    project = write_project(tmp_path, Script("first"))
+
+    done = run(*MODULE, f"--project={project.ini}", "--new", "--engine=sqlite")
+
+    assert refusal(done, "usage.E101", EXIT_USAGE).fact.startswith("--new needs git")
+
+
+def test_without_a_postgresql_it_is_tried_again_later(run: Run, tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    nobody = {URL_VARIABLE: "postgresql://me@127.0.0.1:1/postgres"}
+
+    done = run(*MODULE, f"--project={ini_of('clean_move')}", f"--json={found}", env=nobody)
+
+    refusal(done, "db.E390", EXIT_UNREACHABLE)
+    assert "finding" not in done.out
+    assert not found.exists()
+
+
+# ---- when it is stopped
+
+SLOW = (
+    Script("first"),
+    Script("second", "import time; time.sleep(600)"),
+)
+
+
+@pytest.fixture
+def scratch(postgres: PostgresServer) -> Iterator[_Scratch]:
+    found = _Scratch(postgres)
+    yield found
+    found.close()
+
+
+class _Scratch:
+    """The databases and folders that proofs have made, of whoever runs at the time."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._engine = create_engine(server.url, poolclass=NullPool)
+        self._before = self._all()
+
+    def new(self) -> set[str]:
+        """What was not there at first."""
+        return self._all() - self._before
+
+    def close(self) -> None:
+        """Leave the server."""
+        self._engine.dispose()
+
+    def _all(self) -> set[str]:
+        query = text("SELECT datname FROM pg_database WHERE starts_with(datname, 'antarest_verify_')")
+        with self._engine.connect() as connection:
+            names = set(connection.execute(query).scalars())
+        folder = Path(memory_folder() or tempfile.gettempdir())
+        return names | {path.name for path in folder.glob("antarest-verify-*")}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+def test_who_stops_it_learns_what_is_proved_so_far(
+    tmp_path: Path, scratch: _Scratch, number: signal.Signals, code: int
+) -> None:
+    """The databases and the folder are gone with it."""
+    project = write_project(tmp_path, *SLOW)
+    found = tmp_path / "found.json"
+    command = [sys.executable, "-m", "antarest.migration", "verify", f"--project={project.ini}", f"--json={found}"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout
+            next(line for line in process.stdout if line.startswith("first "))
+            made = scratch.new()
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+
+    assert process.returncode == code, err
+    assert "  second on SQLite: it was not reached\n  second on PostgreSQL: it was not reached\n" in out
+    assert re.search(r"2 not proved: 2 revisions in \d+\.\d s; interrupted$", out.strip())
+    assert err.startswith("\ninterrupted: ")
+    assert json.loads(found.read_text())["complete"] is False
+    assert any(name.startswith("antarest-verify-") for name in made)
+    assert any(name.startswith("antarest_verify_") for name in made)
+    deadline = time.monotonic() + 60
+    while made & scratch.new():  # Some may be those of other tests, which are soon gone as well.
+        assert time.monotonic() < deadline, made & scratch.new()
+        time.sleep(0.1)
