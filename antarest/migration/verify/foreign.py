@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         convention = _convention(tree, env, project)
     version_table = str(values.get("version_table", project.version_table))
     return Target(
-        Project(project.ini, project.versions, version_table=version_table),
+        replace(project, version_table=version_table),
         metadata or "",
         rows,
         # Where several calls differ, the one that asks for a batch is for SQLite.
