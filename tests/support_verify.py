@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from antarest.migration.scratch import EngineName, PostgresServer
-from antarest.migration.verify import Proof, Target, Verification, engines, prove_history
+from antarest.migration.verify import Proof, Verification, engines, prove_history
 from antarest.migration.verify.clones import Clones
 from antarest.migration.verify.foreign import target_of
 from antarest.migration.verify.proof import Prover
@@ -104,18 +103,13 @@ def prove(history: str, server: PostgresServer) -> Verification:
 
 
 def prove_here(
-    target: Target,
-    names: Sequence[EngineName],
-    wanted: Collection[str],
-    rows: int,
-    *,
-    is_whole: bool,
-    server: PostgresServer | None = None,
+    plan: engines.Plan, names: Sequence[EngineName], server: PostgresServer | None = None
 ) -> Iterator[Proof]:
     """As `engines.prove`, without the processes: starting two of them takes longer than a small history."""
     for name in names:
+        fresh = plan.fresh()
         with engines._place(name, server) as place:
-            prover = Prover(replace(target), Clones(place), name, rows)
-            yield from prover.walk(wanted)
-            if is_whole:
-                yield prover.whole()
+            prover = Prover(fresh.target, Clones(place), name, fresh.rows)
+            yield from prover.walk(fresh.wanted)
+            if fresh.is_whole:
+                yield prover.whole(fresh.since)
