@@ -140,7 +140,8 @@ class Project:
         Raises:
             InvalidProject: `alembic.ini` does not name one, or it cannot be imported.
         """
-        metadata: MetaData = self._named("metadata", self.metadata_name)
+        found: Any = self._named("metadata", self.metadata_name)
+        metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has one too.
         return metadata
 
     def seed(self) -> Seed:
