@@ -111,6 +111,6 @@ def prove_here(
         fresh = plan.fresh()
         with engines._place(name, server) as place:
             prover = Prover(fresh.target, Clones(place), name, fresh.rows)
-            yield from prover.walk(fresh.wanted)
+            yield from prover.walk(fresh.wanted, is_whole=fresh.is_whole)
             if fresh.is_whole:
                 yield prover.whole(fresh.since)

@@ -80,9 +80,9 @@ def _with_files(target: Target, commit: str, folder: Path) -> Target | None:
 def _differs(old: Target, target: Target) -> bool:
     try:
         before = {id_: old.history[id_].path.read_bytes() for id_ in old.history.order}
-    except AntarestError:
-        return False  # The files of that commit make no history: nobody can have applied them.
-    now = target.history
+        now = target.history
+    except (AntarestError, SyntaxError):
+        return False  # Files that make no history: nobody can have applied those of then; those of now are a finding.
     return any(id_ not in now or now[id_].path.read_bytes() != text for id_, text in before.items())
 
 
