@@ -75,7 +75,7 @@ EXPECTED: dict[str, Findings] = {
     "sequence_behind_copied_rows": _on("V508", B, _POSTGRESQL),
     # ---- 6: parity
     "engines_differ": _on("V601", B),
-    "duplicate_taken_on_sqlite": _on("V601", A) | _on("V602", ""),
+    "like_knows_no_case": _on("V602", ""),
     "sqlite_only_default": _on("V601", B),
     # ---- 7: the models
     "models_drift": _on("V701", "", *BOTH),
@@ -111,8 +111,9 @@ def prove_here(
 ) -> Iterator[Proof]:
     """As `engines.prove`, without the processes: starting two of them takes longer than a small history."""
     for name in names:
+        fresh = plan.fresh()
         with engines._place(name, server) as place:
-            prover = Prover(plan.fresh().target, Clones(place), name, plan.rows)
-            yield from prover.walk(plan.wanted)
-            if plan.is_whole:
-                yield prover.whole()
+            prover = Prover(fresh.target, Clones(place), name, fresh.rows)
+            yield from prover.walk(fresh.wanted, is_whole=fresh.is_whole)
+            if fresh.is_whole:
+                yield prover.whole(fresh.since)

@@ -140,7 +140,7 @@ class Project:
         Raises:
             InvalidProject: `alembic.ini` does not name one, or it cannot be imported.
         """
-        found = self._named("metadata", self.metadata_name)
+        found: Any = self._named("metadata", self.metadata_name)
         metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has one too.
         return metadata
 

@@ -5,8 +5,12 @@ What a delete does follows from the actions of the foreign keys, which are compa
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from decimal import Decimal
+from types import NoneType
 
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, NullPool
@@ -17,6 +21,7 @@ from antarest.migration.inventory import Inventory, Table
 from antarest.migration.rows import Snapshot, TableRows
 
 _NO_LABEL = "no such label"
+_COMPARED = (bool, int, float, Decimal, str, dict, list)
 _OF_THE_MOMENT = re.compile(r"nextval|now|current|random|uuid|datetime|strftime|clock", re.IGNORECASE)
 
 
@@ -88,9 +93,11 @@ def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, 
         for column in table.columns:
             if column.default and not _OF_THE_MOMENT.search(column.default):
                 with _undone(connection) as undone:
-                    value = connection.exec_driver_sql(f"SELECT {column.default}").scalar()
+                    default = column.default.replace(":", "\\:")  # As it is: no parameter, and no % of the driver.
+                    value = connection.execute(sa.text(f"SELECT {default}")).scalar()
                     undone.rollback()
-                yield f"leave {name}.{column.name} to its default", f"fills in {_plain(value)}"
+                if isinstance(value, (*_COMPARED, NoneType)):  # Times and the like are texts for SQLite.
+                    yield f"leave {name}.{column.name} to its default", f"fills in {_plain(value)}"
 
 
 def _clause(table: Table) -> sa.TableClause:
@@ -98,8 +105,13 @@ def _clause(table: Table) -> sa.TableClause:
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return str(int(value))
+    """One spelling for a value, however the driver of an engine hands it over."""
+    if isinstance(value, (int, float, Decimal)):
+        return format(float(value), ".15g")
+    with suppress(ValueError):
+        value = json.loads(value) if isinstance(value, str) and value[:1] in ("{", "[") else value
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, sort_keys=True)
     return "nothing" if value is None else str(value)
 
 

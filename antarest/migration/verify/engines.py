@@ -122,7 +122,7 @@ def _work(plan: Plan, place: Place, writer: Connection) -> None:
     try:
         plan.target.import_paths()
         prover = Prover(plan.target, Clones(place), place.engine, plan.rows)
-        for proof in prover.walk(plan.wanted):
+        for proof in prover.walk(plan.wanted, is_whole=plan.is_whole):
             writer.send(proof)
         if plan.is_whole:
             writer.send(prover.whole(plan.since))

@@ -74,11 +74,11 @@ class Prover:
         self._applied: list[str] = []
         self._blocked: set[str] = set()
 
-    def walk(self, wanted: Collection[str]) -> Iterator[Proof]:
-        """Prove these revisions, each when it is reached; the others are run only."""
+    def walk(self, wanted: Collection[str], *, is_whole: bool) -> Iterator[Proof]:
+        """Prove these revisions, each when it is reached; the others are run only, up to head for the whole history."""
         history = self._target.history
         last = max((history.order.index(id_) for id_ in wanted), default=-1)
-        for id_ in history.order[: last + 1]:
+        for id_ in history.order if is_whole else history.order[: last + 1]:
             proof = Proof(id_, self._engine)
             below = self._blocked.intersection(history[id_].predecessors)
             if below:

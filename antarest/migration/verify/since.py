@@ -81,8 +81,8 @@ def _differs(old: Target, target: Target) -> bool:
     try:
         before = {id_: old.history[id_].path.read_bytes() for id_ in old.history.order}
         now = target.history
-    except AntarestError:
-        return False  # What makes no history can have been applied by nobody; of the files here it is told elsewhere.
+    except (AntarestError, SyntaxError):
+        return False  # Files that make no history: nobody can have applied those of then; those of now are a finding.
     return any(id_ not in now or now[id_].path.read_bytes() != text for id_, text in before.items())
 
 

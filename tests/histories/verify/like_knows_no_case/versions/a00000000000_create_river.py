@@ -9,12 +9,7 @@ lossy = {"downgrade": {"river": "created by this revision"}}
 
 
 def upgrade():
-    op.create_table(
-        "river",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("name", sa.String(40)),
-        sa.UniqueConstraint("name", name="uq_river_name", sqlite_on_conflict="REPLACE"),
-    )
+    op.create_table("river", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(40)))
 
 
 def downgrade():
