@@ -7,7 +7,7 @@ created, and so hides what a later one stumbles over. In the last two tests each
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +74,15 @@ def test_rows_of_the_oldest_schema_reach_head_in_one_run(database: Database) -> 
     lost = {item: why for revision in revisions for item, why in revision.losses("upgrade").items()}
     renamed = {source: new for revision in revisions for source, new in renames(revision, "upgrade").items()}
     assert changes(without(rows, lost), database.rows(), renamed=renamed) == []
+
+
+def test_a_database_can_be_had_at_any_revision_with_rows_in_each_table(database_at: Callable[[str], URL]) -> None:
+    databases = [Database(database_at(revision)) for revision in (HISTORY.order[5], HISTORY.order[5], HISTORY.head)]
+    databases[0].downgrade(BASE)
+
+    assert [database.workflow.current() for database in databases[1:]] == [(HISTORY.order[5],), (HISTORY.head,)]
+    for database in databases[1:]:
+        assert all(table.rows for table in database.rows().tables.values())
 
 
 def test_a_downgrade_to_base_leaves_nothing_but_the_empty_version_table(migrated: Database) -> None:
