@@ -58,7 +58,7 @@ class Stage:
         Raises:
             RunInterrupted, RunTerminated: a signal has stopped it.
         """
-        if self._app:
+        if self._app or self.stopped:  # Whoever asks once more while the server stops gets nothing more.
             return
         try:
             found = self._attempt()

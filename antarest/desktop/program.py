@@ -66,11 +66,25 @@ def _serve(session: Session, settings: Settings, seat: Seat, *, browser: bool) -
     logs.configure(session.redact)
     with _bind(session, settings) as bound:
         record = replace(Record(), port=bound.getsockname()[1])
-        stage = Stage(session.config, record.id, lambda: _attempt(session, settings, record.id))
+        is_serving = False
+
+        def attempt() -> FastAPI | AntarestError:
+            # What is asked for again keeps the server from answering: another start has to wait as for this one.
+            if is_serving:
+                seat.write(replace(record, port=0))
+            try:
+                return _attempt(session, settings, record.id)
+            finally:
+                if is_serving:
+                    seat.write(record)
+
+        stage = Stage(session.config, record.id, attempt)
         if stage.error:
             session.say(("page", f"{record.url} says what to do"))
 
         def greet(_address: str) -> None:
+            nonlocal is_serving
+            is_serving = True
             # In a thread: a browser may take its time to start, and the server has to answer it meanwhile.
             threading.Thread(target=_greet, args=[session, seat, record, browser], daemon=True).start()
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from alembic.operations import Operations, ops, toimpl
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
+from sqlalchemy.dialects import sqlite
 
 from antarest.migration.history import Direction, Revision
 from antarest.migration.inventory.sql import closing, join, name_of, parse_index, split, tokenise
@@ -83,6 +85,7 @@ class RebuildGuard:
         self._exclude = frozenset(exclude)
         self._before: list[_Object] = []
         self._wishes = _Wishes()
+        self.metadata: sa.MetaData | None = context.opts.get("target_metadata")
         context.opts[_OPTION] = self  # Where the operations find it.
 
     def begin(self) -> None:
@@ -257,6 +260,17 @@ def _alter(guard: RebuildGuard, wished: ops.AlterColumnOp) -> None:
         guard.renames(wished.table_name, wished.column_name)
 
 
+def _drop_constraint(guard: RebuildGuard, wished: ops.DropConstraintOp) -> None:
+    # A naming convention makes more of a short name, such as that of a check; the name that comes of it is dropped.
+    names: list[object] = [wished.constraint_name]
+    metadata = guard.metadata
+    if metadata is not None and wished.constraint_type == "check":
+        constraint = sa.CheckConstraint("", name=wished.constraint_name)
+        sa.Table(wished.table_name, sa.MetaData(naming_convention=metadata.naming_convention), constraint)
+        names.append(sqlite.dialect().identifier_preparer.format_constraint(constraint))
+    guard.drops(*names)
+
+
 _telling(ops.DropIndexOp, toimpl.drop_index, lambda guard, wished: guard.drops(wished.index_name))
-_telling(ops.DropConstraintOp, toimpl.drop_constraint, lambda guard, wished: guard.drops(wished.constraint_name))
+_telling(ops.DropConstraintOp, toimpl.drop_constraint, _drop_constraint)
 _telling(ops.AlterColumnOp, toimpl.alter_column, _alter)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from antarest.migration import grants, rollback_script
-from antarest.migration.connection import looking, moving
+from antarest.migration.connection import looking, moving, read_current
 from antarest.migration.lock import one_writer
 from antarest.migration.move import Move
 
@@ -38,6 +38,7 @@ def mend_grants(move: Move) -> Sequence[grants.Grant]:
         The rights that were given.
     """
     with looking(move.db) as connection:
+        read_current(connection, move.project.version_table)  # A file that is no database is said to be none.
         if not grants.lacking(move.project, move.db, connection):
             return []
     with (

@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 _ENGINES: tuple[EngineName, ...] = ("sqlite", "postgresql")
+_ELSEWHERE = ("V301", "V302", "V305", "V4", "V104", "V5", "V601", "V701", "V702")  # what the other tests look at
 _PROJECT = "MIGRATION_PROJECT"  # in a test file, the alembic.ini that it is about
 
 Templates = Callable[[EngineName, str, bool], str]
@@ -164,7 +165,7 @@ def verification(
 
 def test_the_upgrade_runs(verification: Any, revision: str, engine: EngineName) -> None:
     """From the revision before, on empty tables and with rows."""
-    _assert_none(verification, revision, engine, "V3")
+    _assert_none(verification, revision, engine, "V301", "V302", "V305")
 
 
 def test_the_downgrade_runs(verification: Any, revision: str, engine: EngineName) -> None:
@@ -184,19 +185,18 @@ def test_the_rows_come_back(verification: Any, revision: str, engine: EngineName
 
 def test_both_engines_have_the_same_schema(verification: Any, revision: str) -> None:
     """At each revision."""
-    _assert_none(verification, revision, "", "V6")
+    _assert_none(verification, revision, "", "V601")
 
 
 def test_the_models_are_what_the_migrations_make(verification: Any, engine: EngineName) -> None:
     """At head."""
-    _assert_none(verification, "", engine, "V7")
+    _assert_none(verification, "", engine, "V701", "V702")
 
 
 def test_the_history_is_sound(verification: Any) -> None:
     """The graph, the files, and the whole of it in one run."""
     assert verification.not_proved == []
-    found = [each for each in verification.errors if each.id.startswith(("V1", "V2", "V303", "V304"))]
-    assert found == []
+    assert [each for each in verification.errors if not each.id.startswith(_ELSEWHERE)] == []
 
 
 def _assert_none(verification: Any, revision: str, engine: str, *ids: str) -> None:

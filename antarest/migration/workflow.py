@@ -257,7 +257,7 @@ class MigrationWorkflow:
         """
         from antarest.migration.settle import mend_grants
 
-        return [grant.sql for grant in mend_grants(self._move(before=self.current()))]
+        return [grant.sql for grant in mend_grants(self._move())]
 
     def _run(self, call: Callable[[Any, Any], None], **wishes: Any) -> Move:
         from alembic import command

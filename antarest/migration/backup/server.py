@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ _RIGHTS = text("""
     FROM pg_catalog.pg_roles r, pg_catalog.pg_database d
     WHERE r.rolname = current_user AND d.datname = current_database()
 """)
+_OURS = "antarest-migration"
+_TO_END = 2.0  # seconds
 _SESSIONS = text("""
     SELECT pid, application_name, usename, client_addr::text, state FROM pg_catalog.pg_stat_activity
     WHERE datname = :name AND pid <> :own
@@ -274,8 +277,17 @@ def _giving(properties: Properties) -> Iterator[sql.Composable]:
 
 
 def sessions(maintenance: Connection, name: str, own: int = 0) -> list[Session]:
-    """Who is connected to a database, but for the session `own`, which is ours."""
-    return [Session(*row) for row in maintenance.execute(_SESSIONS, {"name": name, "own": own})]
+    """Who is connected to a database, but for the session `own`, which is ours.
+
+    A session outlives its connection by a moment: one that looks like ours gets the time to end.
+    """
+    end = time.monotonic() + _TO_END
+    while True:
+        found = [Session(*row) for row in maintenance.execute(_SESSIONS, {"name": name, "own": own})]
+        is_ending = any(each.application == _OURS and each.state == "idle" for each in found)
+        if not is_ending or time.monotonic() > end:
+            return found
+        time.sleep(0.05)
 
 
 def require_alone(maintenance: Connection, db: DbConfig, name: str) -> None:

@@ -47,6 +47,12 @@ def behaviour(url: URL, schema: Inventory, rows: Snapshot) -> dict[str, str]:
     return found
 
 
+def momentary(schema: Inventory) -> set[str]:
+    """The "table.column" whose default is of the moment: a row that is written again has another value."""
+    columns = ((name, column) for name, table in schema.tables.items() for column in table.columns)
+    return {f"{name}.{column.name}" for name, column in columns if _OF_THE_MOMENT.search(column.default or "")}
+
+
 def unlike(sqlite: Mapping[str, str], postgresql: Mapping[str, str]) -> list[str]:
     """Where the two engines do not do the same, as far as both could be tried."""
     return [
@@ -92,10 +98,14 @@ def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, 
     for name, table in sorted(schema.tables.items()):
         for column in table.columns:
             if column.default and not _OF_THE_MOMENT.search(column.default):
+                default = column.default.replace(":", "\\:")  # As it is: no parameter, and no % of the driver.
                 with _undone(connection) as undone:
-                    default = column.default.replace(":", "\\:")  # As it is: no parameter, and no % of the driver.
-                    value = connection.execute(sa.text(f"SELECT {default}")).scalar()
-                    undone.rollback()
+                    try:
+                        value = connection.execute(sa.text(f"SELECT {default}")).scalar()
+                    except DBAPIError:
+                        continue  # It is a default all the same, such as a word without quotes for SQLite.
+                    finally:
+                        undone.rollback()
                 if isinstance(value, (*_COMPARED, NoneType)):  # Times and the like are texts for SQLite.
                     yield f"leave {name}.{column.name} to its default", f"fills in {_plain(value)}"
 
@@ -106,8 +116,9 @@ def _clause(table: Table) -> sa.TableClause:
 
 def _plain(value: object) -> str:
     """One spelling for a value, however the driver of an engine hands it over."""
-    if isinstance(value, (int, float, Decimal)):
-        return format(float(value), ".15g")
+    with suppress(ValueError):
+        if isinstance(value, (int, float, Decimal, str)):
+            return format(float(value), ".15g")
     with suppress(ValueError):
         value = json.loads(value) if isinstance(value, str) and value[:1] in ("{", "[") else value
     if isinstance(value, (dict, list)):

@@ -7,7 +7,7 @@ import secrets
 import signal
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -15,16 +15,29 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from antarest.core.errors import AntarestError
+from antarest.core.errors import AntarestError, Hint
 from antarest.migration.embedded_postgres import memory_folder
+from antarest.migration.errors.base import MigrationError
 from antarest.migration.scratch import EngineName, PostgresServer, postgres_server
 from antarest.migration.verify.clones import Clones, Place
 from antarest.migration.verify.proof import Proof, Prover
 from antarest.migration.verify.target import Target
 
 
-class EngineFailed(Exception):
-    """The process of an engine ended without an answer."""
+class EngineFailed(MigrationError):
+    """The proof on an engine ended before its time.
+
+    Why: something in the project, or in the proof, did what neither of them expects: the message has Python's words.
+
+    To do: `--debug` shows more. The other engine can be proved by itself with `--engine`.
+    """
+
+    code = "db.E804"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        hint = Hint("Prove the other engine by itself", "inv db.verify --engine=sqlite")
+        super().__init__(f"the proof ended before its time: {reason}", hints=[hint])
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,8 @@ def prove(plan: Plan, engines: Sequence[EngineName], server: PostgresServer | No
             reader, writer = context.Pipe(duplex=False)
             arguments = (plan.fresh(), place, writer)
             process = context.Process(target=_work, args=arguments, name=f"verify-{place.engine}", daemon=True)
-            process.start()
+            with _undisturbed():  # A process that is being started inherits it: it does not print where it was stopped.
+                process.start()
             writer.close()
             stack.callback(_end, process)
             readers.append(reader)
@@ -97,8 +111,19 @@ def _receive(reader: Connection) -> Any:
 
 
 def _end(process: Any) -> None:
-    process.terminate()
-    process.join()
+    with _undisturbed():
+        process.terminate()
+        process.join()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a second Ctrl-C wait until nothing is left behind."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -113,12 +138,14 @@ def _place(engine: EngineName, server: PostgresServer | None) -> Iterator[Place]
         try:
             yield place
         finally:
-            place.tidy()
+            with _undisturbed():
+                place.tidy()
 
 
 def _work(plan: Plan, place: Place, writer: Connection) -> None:
     """What the process of an engine does: it sends what it proves, and None at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; who began this one ends it.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         plan.target.import_paths()
         prover = Prover(plan.target, Clones(place), place.engine, plan.rows)
@@ -130,4 +157,5 @@ def _work(plan: Plan, place: Place, writer: Connection) -> None:
     except AntarestError as error:
         writer.send(error)
     except Exception as error:  # noqa: BLE001 - it crosses to another process, where it is told
-        writer.send(EngineFailed(f"{place.engine}: {type(error).__name__}: {error}"))
+        with suppress(OSError):  # Whoever asked is gone.
+            writer.send(EngineFailed(f"{place.engine}: {type(error).__name__}: {error}"))

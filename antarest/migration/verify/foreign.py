@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from antarest.core.errors import Hint
 from antarest.migration.errors import InvalidProject, ProjectNotFound
 from antarest.migration.project import Project
 from antarest.migration.verify.target import Target
 
+_MEND = Hint("Mend it, then prove again", "inv db.verify")
 _ROWS = Path("tests", "rows.py")
-_OPTIONS = ("render_as_batch", "version_table", "transaction_per_migration")
+_CONDITIONS = ("render_as_batch", "transaction_per_migration")
+_OPTIONS = (*_CONDITIONS, "version_table")
 _MOST_FILES = 200  # in which the naming convention is looked for: an application may be large
 
 
@@ -41,8 +43,11 @@ def target_of(project: str | None, versions: str | None, metadata: str | None, r
     rows = _file(rows_from) or (found.root / _ROWS if (found.root / _ROWS).is_file() else None)
     if found.metadata_name or found.rollback_script:
         return Target(found, metadata or found.metadata_name, rows)
-    target = Target(found, is_own=False)
-    return _read(found, Path(target.script_location) / "env.py", metadata, rows if rows_from else None)
+    folder, versions_ = Target(found, is_own=False).folders
+    for each in versions_:
+        if not each.is_dir():
+            raise InvalidProject(found.ini, f"there is no folder {each}, where its revisions should be", [_MEND])
+    return _read(replace(found, versions=versions_), folder / "env.py", metadata, rows if rows_from else None)
 
 
 def _file(name: str | None) -> Path | None:
@@ -58,21 +63,26 @@ def _file(name: str | None) -> Path | None:
 
 def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) -> Target:
     """What `env.py` says to Alembic, as far as it can be read."""
-    values: dict[str, Any] = {}
-    convention: Mapping[str, str] = {}
+    values: dict[str, object] = {}
     unknown: list[str] = []
+    convention: Mapping[str, str] = {}
     if env.is_file():
-        tree = ast.parse(env.read_bytes(), filename=str(env))
-        for name, node in _options(tree):
-            found = _literal(node, tree)
-            if found is not None:
-                values[name] = found
-            elif name == "version_table":
+        try:
+            module = _Module(env, ast.parse(env.read_bytes(), filename=str(env)), project.root)
+        except SyntaxError as error:
+            raise InvalidProject(env, f"line {error.lineno}: {error.msg}", [_MEND]) from None
+        for name, node in _options(module.tree):
+            found = module.value(node)
+            if found is None and name in _CONDITIONS and isinstance(node, (ast.Compare, ast.Call, ast.BoolOp)):
+                found = True  # render_as_batch=url.startswith("sqlite") is about SQLite.
+            if found is None:
                 unknown.append(f"{name} in line {node.lineno} of {env.name}")
-        convention = _convention(tree, env, project)
-    version_table = str(values.get("version_table", project.version_table))
+            else:
+                values[name] = found
+        convention, missing = _convention(module)
+        unknown += missing
     return Target(
-        replace(project, version_table=version_table),
+        replace(project, version_table=str(values.get("version_table", project.version_table))),
         metadata or "",
         rows,
         # Where several calls differ, the one that asks for a batch is for SQLite.
@@ -95,57 +105,74 @@ def _options(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
                     yield str(key.value), value
 
 
-def _literal(node: ast.expr, tree: ast.Module) -> Any:
-    """The value of an expression: a literal, or a name that is given one; None where it cannot be read.
+def _convention(env: _Module) -> tuple[Mapping[str, str], list[str]]:
+    """The naming convention of the metadata: in `env.py`, or in a module of the project that leads there.
 
-    A condition (`render_as_batch=url.startswith("sqlite")`) is read as true: it is about SQLite.
+    Returns:
+        The convention, and where there is one that cannot be read.
     """
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        pass
-    if isinstance(node, ast.Name):
-        for each in tree.body:
-            if isinstance(each, ast.Assign) and any(isinstance(t, ast.Name) and t.id == node.id for t in each.targets):
-                return _literal(each.value, tree)
-        return None
-    return True if isinstance(node, (ast.Compare, ast.Call, ast.BoolOp)) else None
-
-
-def _convention(tree: ast.Module, env: Path, project: Project) -> Mapping[str, str]:
-    """The naming convention of the metadata: in `env.py`, or in a module of the project that leads there."""
-    seen: set[Path] = set()
-    waiting = [(env, tree)]
+    seen, waiting, unread = {env.path}, [env], list[str]()
     while waiting:
-        path, module = waiting.pop(0)
-        for node in ast.walk(module):
+        module = waiting.pop(0)
+        for node in ast.walk(module.tree):
             if isinstance(node, ast.keyword) and node.arg == "naming_convention":
-                found = _literal(node.value, module)
+                found = module.value(node.value)
                 if isinstance(found, dict):
-                    return {str(key): str(value) for key, value in found.items()}
-        for file in _imports(module, path, project):
-            if file not in seen and len(seen) < _MOST_FILES:
-                seen.add(file)
-                try:
-                    waiting.append((file, ast.parse(file.read_bytes(), filename=str(file))))
-                except SyntaxError:
-                    continue
-    return {}
+                    return {str(key): str(value) for key, value in found.items()}, []
+                unread.append(f"naming_convention in line {node.value.lineno} of {module.path.name}")
+        for other in module.imported():
+            if other.path not in seen and len(seen) < _MOST_FILES:
+                seen.add(other.path)
+                waiting.append(other)
+    return {}, unread
 
 
-def _imports(tree: ast.Module, path: Path, project: Project) -> Iterator[Path]:
-    """The files of the project that a module imports."""
-    for node in ast.walk(tree):
+@dataclass(frozen=True)
+class _Module:
+    """A module of the project, read and not run."""
+
+    path: Path
+    tree: ast.Module
+    root: Path
+
+    def value(self, node: ast.expr, depth: int = 5) -> object:
+        """The value of an expression: a literal, or a name that is given one here or where it is imported from."""
+        try:
+            return ast.literal_eval(node)
+        except ValueError:
+            pass
+        return self._named(node.id, depth) if isinstance(node, ast.Name) and depth else None
+
+    def imported(self, name: str = "") -> Iterator[_Module]:
+        """The modules of the project that it imports, or from which it imports a name."""
+        for node in ast.walk(self.tree):
+            for file in self._files(node, name):
+                with suppress(SyntaxError, OSError):
+                    yield _Module(file, ast.parse(file.read_bytes(), filename=str(file)), self.root)
+
+    def _named(self, name: str, depth: int) -> object:
+        for node in self.tree.body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+            if any(isinstance(each, ast.Name) and each.id == name for each in targets):
+                assert isinstance(node, (ast.Assign, ast.AnnAssign))  # noqa: S101 - only these have targets
+                return self.value(node.value, depth - 1) if node.value else None
+        for module in self.imported(name):
+            if (found := module._named(name, depth - 1)) is not None:  # noqa: SLF001 - its own class
+                return found
+        return None
+
+    def _files(self, node: ast.AST, name: str) -> Iterator[Path]:
         names: list[str] = []
-        base = project.root
-        if isinstance(node, ast.Import):
+        base = self.root
+        if isinstance(node, ast.Import) and not name:
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and (not name or any(alias.name == name for alias in node.names)):
             if node.level:
-                base = path.parents[node.level - 1]
+                base = self.path.parents[node.level - 1]
             module = node.module or ""
             names = [module, *(f"{module}.{alias.name}".strip(".") for alias in node.names)]
-        for name in filter(None, names):
-            for root in (base, base / "src", project.root.parent):
-                file = root.joinpath(*name.split("."))
-                yield from (each for each in (file.with_suffix(".py"), file / "__init__.py") if each.is_file())
+        for each in filter(None, names):
+            for root in (base, base / "src", self.root.parent):
+                file = root.joinpath(*each.split("."))
+                yield from (found for found in (file.with_suffix(".py"), file / "__init__.py") if found.is_file())

@@ -14,6 +14,10 @@ _UNCHECKED = text("""
     WHERE NOT convalidated AND connamespace = current_schema()::regnamespace ORDER BY 1
 """)
 
+_ELSEWHERE = text("""
+    SELECT nspname FROM pg_catalog.pg_namespace
+    WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'public', current_schema()) ORDER BY 1
+""")
 _OWNED = text("""
     SELECT s.relname, t.relname, a.attname FROM pg_catalog.pg_class AS s
     JOIN pg_catalog.pg_depend AS d ON d.objid = s.oid AND d.deptype IN ('a', 'i')
@@ -47,6 +51,11 @@ def late_sequences(connection: Connection) -> dict[str, str]:
         if largest is not None:
             found[name] = f"{name}, with {largest} in {table}.{column}"
     return found
+
+
+def other_schemas(connection: Connection) -> list[str]:
+    """The schemas beside the one that is looked at (PostgreSQL)."""
+    return [] if connection.dialect.name == "sqlite" else list(connection.execute(_ELSEWHERE).scalars())
 
 
 def names(schema: Inventory) -> set[str]:

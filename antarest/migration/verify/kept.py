@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -125,6 +125,7 @@ def judge(
     moments: tuple[Snapshot, Snapshot, Snapshot | None],
     *,
     declares: bool,
+    momentary: Collection[str] = (),
 ) -> list[Verdict]:
     """Compare the rows before, there, and back again.
 
@@ -133,6 +134,7 @@ def judge(
         direction: which way first.
         moments: the rows; None for those that could not come back.
         declares: whether the project says what it loses: else it is no error to drop what was created.
+        momentary: the columns whose default is of the moment; rows of the revision's own have another value again.
     """
     before, there, back = moments
     other: Direction = "downgrade" if direction == "upgrade" else "upgrade"
@@ -154,7 +156,7 @@ def judge(
         else:
             found.append(Verdict("V504", item, f"{amount} gone {round_trip}"))
     for item, number in sorted(final.changed.items()):
-        if item not in lost and not covers(declared, item):
+        if item not in lost and item not in momentary and not covers(declared, item):
             what = count(number, "other value" if "." in item else "new row")
             found.append(Verdict("V504", item, f"{what} in {item} {round_trip}"))
     return found

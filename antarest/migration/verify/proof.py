@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from antarest.migration.history import Direction, Revision
 from antarest.migration.inventory import Inventory, differences, reflect
 from antarest.migration.rebuild import Missing
 from antarest.migration.rows import NoValidRow, Snapshot, fill, snapshot
 from antarest.migration.verify import integrity, kept
-from antarest.migration.verify.behaviour import behaviour
+from antarest.migration.verify.behaviour import behaviour, momentary
 from antarest.migration.verify.clones import Clones, connected
 from antarest.migration.verify.findings import Finding
 from antarest.migration.verify.impact import Gauge, Impact
@@ -109,6 +111,9 @@ class Prover:
             found = differences(self._schema, self._look(url))
             proof.add("V303", *(each.render("one by one", "in one run") for each in found))
         self._compare_models(proof)
+        with connected(self._bare) as connection:
+            if elsewhere := integrity.other_schemas(connection):
+                proof.not_proved.append(f"what lies in other schemas: {', '.join(elsewhere)}")
         if self._filled:
             proof.behaviour = behaviour(self._filled, self._schema, self._content)
         if since:
@@ -142,9 +147,13 @@ class Prover:
         if metadata is None:
             return
         url = self._clones.new()
-        with connected(url) as connection:
-            metadata.create_all(connection)
-            connection.commit()
+        try:
+            with connected(url) as connection:
+                metadata.create_all(connection)
+                connection.commit()
+        except SQLAlchemyError as error:
+            proof.not_proved.append(f"the models: this engine cannot have them: {str(error).partition(chr(10))[0]}")
+            return
         found = differences(self._schema, self._look(url))
         dropped = [each for each in found if each.kind == "table" and each.after is None]
         if len(dropped) > 1 and 2 * len(dropped) > len(self._schema.tables):
@@ -236,7 +245,7 @@ class Prover:
             except StepFailed as failed:
                 self._add_failed_downgrade(proof, failed)
         self._clones.drop(url)
-        return kept.judge(revision, "upgrade", (before, there, back), declares=self._target.declares)
+        return kept.judge(revision, "upgrade", (before, there, back), **self._terms)
 
     def _prove_down_with_rows(self, proof: Proof, revision: Revision) -> list[kept.Verdict]:
         url, before = self._clones.of(self._with_rows(proof)), self._content
@@ -253,7 +262,12 @@ class Prover:
             if not proof.has("V302", "V305", *_NO_WAY_BACK):
                 proof.add("V302", f"after a downgrade: {failed}")
         self._clones.drop(url)
-        return kept.judge(revision, "downgrade", (before, there, back), declares=self._target.declares)
+        return kept.judge(revision, "downgrade", (before, there, back), **self._terms)
+
+    @property
+    def _terms(self) -> dict[str, Any]:
+        """On what terms rows are judged."""
+        return {"declares": self._target.declares, "momentary": momentary(self._schema)}
 
     def _add_failed_downgrade(self, proof: Proof, failed: StepFailed) -> None:
         if not proof.has("V401"):  # What fails without rows fails with them.

@@ -63,7 +63,10 @@ def summary(found: Verification, stream: TextIO) -> str:
     for id_ in dict.fromkeys(each.id for each in found.findings):
         same = [each for each in found.findings if each.id == id_]
         lines += ["", _style(f"{id_} {KINDS[id_].title}", same, stream)]
-        lines += [f"  {_where(each)}{each.found}{_expected(each)}" for each in same]
+        is_mixed = len({each.severity for each in same}) > 1
+        for each in same:
+            note = "note: " if is_mixed and each.severity == "note" else ""
+            lines.append(f"  {note}{_where(each)}{each.found}{_expected(each)}")
         lines.append(f"  {style(KINDS[id_].mend, 'dim', stream)}")
     if found.not_proved:
         lines += ["", style("not proved", "yellow", stream)]

@@ -60,6 +60,8 @@ def applied_at(target: Target, ref: str | None) -> Iterator[Target | None]:
         raise UsageError(f"git has no commit {ref!r} here", hints=[Hint("Look for it", "git log --oneline --all")])
     with TemporaryDirectory(prefix="antarest-since-") as folder:
         old = _with_files(target, commit, Path(folder)) if commit else None
+        if ref and old is None:
+            raise UsageError(f"{ref} has none of the folders of the revisions", hints=[Hint("Name another commit")])
         yield old if old and _differs(old, target) else None
 
 
@@ -73,7 +75,9 @@ def _with_files(target: Target, commit: str, folder: Path) -> Target | None:
         if done.returncode == 0:
             with tarfile.open(fileobj=io.BytesIO(done.stdout)) as files:
                 files.extractall(place, filter="data")
-        folders.append(place)
+            folders.append(place)
+    if not folders:
+        return None
     return replace(target, project=replace(project, versions=tuple(folders)), is_moved=True)
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from alembic.operations import Operations
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -119,15 +120,17 @@ def _run(connection: Connection, target: Target, steps: Callable[[MigrationConte
     context = MigrationContext.configure(connection, opts={**options, **target.options()})
     if target.is_sqlite(connection):
         let_blocks_pass(context)
+    around = EnvironmentContext(target.config, target.script, as_sql=False)  # for revisions that ask `context`
+    around._migration_context = context  # noqa: SLF001 - as its own `configure` does
     try:
-        with silence(), Operations.context(context), context.begin_transaction():
+        with silence(), around, Operations.context(context), context.begin_transaction():
             context.run_migrations()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         connection.rollback()
         raise StepFailed(_reason(error)) from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     first = str(cause).strip().partition("\n")[0]
     if isinstance(error, (DBAPIError, NotAllowed)):

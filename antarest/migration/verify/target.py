@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
 from antarest.core.errors import Hint
@@ -61,9 +62,17 @@ class Target:
         return self.project.version_table
 
     @property
-    def script_location(self) -> str:
-        """The folder of its `env.py`."""
-        return str(ScriptDirectory.from_config(self._config()).dir)
+    def folders(self) -> tuple[Path, tuple[Path, ...]]:
+        """The folder of its `env.py`, and those of its revisions; `package:folder` is looked up.
+
+        Raises:
+            InvalidProject: there is no such folder.
+        """
+        try:
+            script = ScriptDirectory.from_config(self.config)
+        except CommandError as error:
+            raise InvalidProject(self.project.ini, str(error), [Hint("Mend it", "alembic history")]) from error
+        return Path(script.dir), tuple(Path(each) for each in script._version_locations)  # noqa: SLF001 - no public one
 
     @cached_property
     def script(self) -> ScriptDirectory:
@@ -73,7 +82,7 @@ class Target:
             InvalidRevisionFile: a file cannot be imported.
             InvalidProject: they make no history.
         """
-        script = ScriptDirectory.from_config(self._config())
+        script = ScriptDirectory.from_config(self.config)
         with importing(self.project.versions), warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             try:
@@ -90,7 +99,8 @@ class Target:
             raise self._no_history(texts, ValueError())
         return script
 
-    def _config(self) -> Config:
+    @property
+    def config(self) -> Config:
         """The `alembic.ini` of the project, or what stands for one where only a folder of revisions is named."""
         has_file = self.project.ini.is_file()
         config = Config(self.project.ini) if has_file else Config()
@@ -132,10 +142,9 @@ class Target:
             found: Any = importlib.import_module(module)
             for name in attribute.split("."):
                 found = getattr(found, name)
-        except (ImportError, AttributeError) as error:
-            raise InvalidProject(
-                self.project.ini, f"the metadata {self.metadata_name}: {error}", [Hint("Name another one")]
-            ) from error
+        except Exception as error:  # whatever a module raises when it is imported
+            reason = f"the metadata {self.metadata_name} cannot be imported: {type(error).__name__}: {error}"
+            raise InvalidProject(self.project.ini, reason, [Hint("Name another one")]) from error
         metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has one too.
         return metadata
 
@@ -160,10 +169,14 @@ class Target:
         if spec is None or spec.loader is None:
             raise InvalidProject(self.rows_file, "it is no Python file", [])
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        if hasattr(module, "values_at"):
-            return module.values_at  # type: ignore[no-any-return]  # as documented
-        rows: Mapping[str, Values] = module.ROWS
+        try:
+            spec.loader.exec_module(module)
+            if hasattr(module, "values_at"):
+                return module.values_at  # type: ignore[no-any-return]  # as documented
+            rows: Mapping[str, Values] = module.ROWS
+        except Exception as error:  # whatever the file raises
+            reason = f"it gives no rows: {type(error).__name__}: {error}"
+            raise InvalidProject(self.rows_file, reason, [Hint("Give it ROWS, or values_at")]) from error
 
         def values_at(revisions: Iterable[str]) -> Values:
             values: dict[str, Sequence[object]] = {}
@@ -180,7 +193,7 @@ class Target:
 
     def import_paths(self) -> None:
         """Let its modules be imported, as Alembic does: from `prepend_sys_path`, or the folder of its `alembic.ini`."""
-        said = self._config().get_main_option("prepend_sys_path") or "."
+        said = self.config.get_main_option("prepend_sys_path") or "."
         for each in said.replace(",", " ").split():
             path = str((self.project.root / each).resolve())
             if path not in sys.path:

@@ -67,7 +67,7 @@ def verify(
                 session.print(report.summary(found, sys.stdout))
                 for path, text in ((json, report.as_json), (markdown, report.as_markdown)):
                     if path:
-                        Path(path).write_text(text(found), encoding="utf-8")
+                        _write(Path(path), text(found))
     if found.errors:
         raise VerifyFailed(len(found.errors))
     return EXIT_DONE
@@ -96,6 +96,13 @@ class _Printer:
             self._printed += 1
 
 
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _usage(f"{path} cannot be written: {error.strerror}", "--json=FILE") from error
+
+
 def _usage(message: str, right: str) -> UsageError:
     return UsageError(message, hints=[Hint("Write it so", f"{_VERB} {right}")])
 
@@ -107,11 +114,19 @@ def _between(revisions: str) -> Callable[[Target], Collection[str]]:
         history = target.history
         first, colon, last = revisions.partition(":")
         if not colon:
-            return [history.resolve(revisions)]
+            chosen = history.resolve(revisions)
+            return [] if chosen == BASE else [chosen]
+        if last == BASE:
+            return []
         upto = history.applied([history.resolve(last)]) if last else set(history.order)
         if not first or first == BASE:
             return upto
         start = history.resolve(first)
         return [id_ for id_ in upto if start in history.applied([id_])]
 
-    return select
+    def select_some(target: Target) -> Collection[str]:
+        if not (chosen := select(target)):
+            raise _usage(f"--revisions={revisions} names no revision", "--revisions=A:B")
+        return chosen
+
+    return select_some

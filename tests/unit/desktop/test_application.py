@@ -14,7 +14,7 @@ from antarest.core.errors import AntarestError, DatabaseLocked, Hint
 from antarest.desktop.application import create_desktop_app
 from antarest.desktop.failure import Stage
 from antarest.desktop.instance import INSTANCE_PATH
-from antarest.migration.errors import UnexpectedFailure
+from antarest.migration.errors import RunTerminated, UnexpectedFailure
 from antarest.migration.project import Project
 from tests.unit.desktop.conftest import HOST, INSTANCE, Get, request
 
@@ -127,6 +127,25 @@ def test_trying_again_serves_the_application_as_soon_as_it_can(
     assert request(stage, "/retry", method="POST").status == 303
     assert stage.error is None
     assert "No studies yet" in request(stage, "/").text
+
+
+def test_what_a_signal_has_stopped_is_not_tried_again(config: Config, app: FastAPI, locked: DatabaseLocked) -> None:
+    """A second request may wait already; the server stops, and the database stays as it is said to be."""
+    stopped = RunTerminated(str(config.db.url), "Nothing was changed.")
+
+    def attempt() -> FastAPI | AntarestError:
+        tried.append(len(tried))
+        if len(tried) == 2:
+            raise stopped
+        return locked if len(tried) == 1 else app
+
+    tried: list[int] = []
+    stage = Stage(config, INSTANCE, attempt)
+
+    for _ in range(2):
+        assert request(stage, "/retry", method="POST").status == 303
+    assert tried == [0, 1]
+    assert stage.error is stage.stopped is stopped
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9"])

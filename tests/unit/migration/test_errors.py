@@ -45,6 +45,7 @@ from antarest.migration.rebuild import Missing
 from antarest.migration.report import render_error, render_error_json
 from antarest.migration.rows import NoValidRow
 from antarest.migration.scratch import NoPostgres
+from antarest.migration.verify.engines import EngineFailed
 from antarest.web import errors as app
 from tests.refusals import SECRET, exists, parse
 
@@ -159,6 +160,7 @@ EXAMPLES = [
     errors.RollbackScriptStale(Path("/srv/antarest/scripts/rollback.sh"), IDS[0], IDS[1]),
     errors.CheckFailed(2),
     errors.VerifyFailed(3),
+    EngineFailed("sqlite: KeyError: 'revision'"),
     GrantRefused([Grant(("SELECT", "INSERT"), "TABLE", "public", "study", "app")] * 30, DATABASE, "permission denied"),
     NoPostgres({"url": "it is not set", "testcontainers": "no Docker engine answers", "embedded": "not installed"}),
     app.PortTaken("127.0.0.1", 8080, holder="python3 antarest/main.py (process 4711)", command=PROGRAM),
