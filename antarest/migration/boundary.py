@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
+from types import FrameType
 
 from antarest.core.config import Config, load_config, with_lock_timeout
 from antarest.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, AntarestError
@@ -27,6 +30,33 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM arrived: whatever runs is undone as it is for Ctrl-C."""
 
     signum = signal.SIGTERM
+
+
+@contextmanager
+def terminating(*, always: bool = False) -> Iterator[None]:
+    """Let SIGTERM end whatever runs inside as Ctrl-C does, in the main thread.
+
+    Args:
+        always: also where whoever started the program lets it ignore them, as a shell does with Ctrl-C in the
+            background; and the first process of a container has no default for either.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(_signal: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: terminate}
+    before = {each: signal.getsignal(each) for each in handlers}
+    ours = [each for each, handler in before.items() if always or handler is not signal.SIG_IGN]
+    for each in ours:
+        signal.signal(each, handlers[each])
+    try:
+        yield
+    finally:
+        for each in ours:
+            signal.signal(each, before[each])
 
 
 class Session:

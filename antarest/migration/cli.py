@@ -12,7 +12,7 @@ from typing import Any
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, Hint, UsageError
 from antarest.migration import backup_verbs, development, invoke_flags, report, rollback_script
-from antarest.migration.boundary import Session, guard, print_error
+from antarest.migration.boundary import Session, guard, print_error, terminating
 from antarest.migration.errors import CheckFailed, ResetNotConfirmed
 from antarest.migration.flags import FLAGS, HIDDEN, TEXTS
 from antarest.migration.history import HEAD
@@ -243,7 +243,8 @@ def run(
         invoke_flags.refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(session, **options)
 
-    return guard(session, call, debug=debug, json=options.get("json") is True)
+    with terminating():
+        return guard(session, call, debug=debug, json=options.get("json") is True)
 
 
 def refuse_misplaced(words: Sequence[str], command: str) -> int:

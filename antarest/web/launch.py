@@ -6,12 +6,9 @@ and what is slow to import is imported when it is needed.
 
 from __future__ import annotations
 
-import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
@@ -19,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from antarest.core.errors import EXIT_DONE
 from antarest.core.urls import redact_url
 from antarest.migration import report
-from antarest.migration.boundary import Session, Terminated, guard
+from antarest.migration.boundary import Session, guard, terminating
 from antarest.migration.project import Project
 from antarest.migration.workflow import MigrationWorkflow
 from antarest.web.arguments import Settings
@@ -56,7 +53,7 @@ def run(settings: Settings, body: Callable[[Session], int]) -> int:
         The exit code.
     """
     session = Session(settings.config, Project.own())
-    with _terminating():
+    with terminating(always=True):
         return guard(session, lambda: body(session), debug=settings.debug)
 
 
@@ -163,20 +160,3 @@ def serve_app(
     code = serve(app, bound, on_ready=ready, command=command)
     session.print("stopped" if code == EXIT_DONE else "stopped; running requests were cut off")
     return code
-
-
-@contextmanager
-def _terminating() -> Iterator[None]:
-    """Let SIGTERM end whatever runs inside as Ctrl-C does: the first process of a container has no default for it."""
-
-    def terminate(_signal: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    before = [(each, signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM)]
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        for each, handler in before:
-            signal.signal(each, handler)

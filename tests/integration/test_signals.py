@@ -16,7 +16,7 @@ from antarest.core.errors import NOTHING_CHANGED
 from antarest.migration.signals import Stopped, stoppable
 from tests.refusals import parse
 from tests.support_histories import Script
-from tests.support_runs import GATE, Run, Runner, Start
+from tests.support_runs import GATE, Run, Runner, Start, session
 
 # It never ends. The gate is passed before it, so that it is known to run.
 ENDLESS = f"""
@@ -93,6 +93,21 @@ def test_who_waits_for_the_lock_is_stopped_too(runner: Start, empty_database: UR
     ended = waiting.end()
     assert ended.code == 143
     assert NOTHING_CHANGED in ended.err
+
+
+def test_who_only_looks_yet_is_stopped_in_the_same_words(runner: Start, sqlite_database: URL) -> None:
+    """Before there is a plan, and so before any lock."""
+    here = runner(sqlite_database, *HISTORY, busy_timeout=100)
+    here.database.workflow.upgrade("first")
+    with session(sqlite_database, "BEGIN EXCLUSIVE"):
+        run = here.module("upgrade")
+        run.says("database ")
+
+        run.process.send_signal(signal.SIGTERM)
+        ended = run.end()
+
+    assert ended.code == 143
+    assert "interrupted: a run that was not committed was rolled back" in ended.err
 
 
 LOST = """
