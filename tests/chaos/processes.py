@@ -19,8 +19,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from threading import Lock
 
 from tests.chaos import statements
 
@@ -65,6 +67,11 @@ class Command:
     largest_file: int | None = None
 
 
+# Whoever starts a process reads the exit codes of those that have ended, also those of other threads. Of two that read
+# the same one, the second would be told 255.
+_READING = Lock()
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a process ended: its exit code (negative: the signal that killed it, None: it had to be) and its words."""
@@ -84,7 +91,8 @@ class Running:
         self._process: ForkServerProcess = _context().Process(
             target=_live, args=(command, _console_script(command.words[0]), str(output)), daemon=True
         )
-        self._process.start()
+        with _READING:
+            self._process.start()
 
     def kill(self) -> None:
         """Kill it and the processes that it started, as `kill -9` does."""
@@ -96,12 +104,17 @@ class Running:
 
     def wait(self, seconds: float = HANGS) -> Ended:
         """Wait for its end; it is killed when that does not come."""
-        self._process.join(seconds)
-        code = self._process.exitcode
+        code = self._exit_code(seconds)
         if code is None:
             self.kill()
-            self._process.join()
+            self._exit_code(HANGS)
         return Ended(code, self._output.read_text(errors="replace"))
+
+    def _exit_code(self, seconds: float) -> int | None:
+        wait([self._process.sentinel], seconds)  # Others can start theirs meanwhile: nothing is read yet.
+        with _READING:
+            self._process.join(0)
+            return self._process.exitcode
 
 
 @cache
