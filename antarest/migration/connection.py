@@ -19,6 +19,9 @@ from antarest.core.driver_errors import translate_errors
 from antarest.core.urls import is_memory
 from antarest.migration.watch import SqliteConnection, postgres_connection
 
+APPLICATION_NAME = "antarest-migration"
+"""What PostgreSQL shows of our own sessions."""
+
 _UNDEFINED_TABLE = "42P01"
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # a server that is gone
 
@@ -131,7 +134,7 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None]) -> Engine:
         engine = create_engine(url, **shared, connect_args={"factory": SqliteConnection})
         event.listen(engine, "connect", _prepare_sqlite(db))
     else:
-        wanted = {"connect_timeout": db.connect_timeout, "application_name": "antarest-migration", **_KEEPALIVES}
+        wanted = {"connect_timeout": db.connect_timeout, "application_name": APPLICATION_NAME, **_KEEPALIVES}
         own = {key: value for key, value in wanted.items() if key not in url.query}
         own["connection_factory"] = partial(_patient, max(db.migration_lock_timeout, db.connect_timeout))
         # Whatever the role's default is: who has waited for a lock must see what happened meanwhile.

@@ -16,6 +16,7 @@ from antarest.core.config import DbConfig
 from antarest.core.driver_errors import server_command, translate_errors
 from antarest.core.errors import DatabaseError, Hint
 from antarest.core.urls import redact_url
+from antarest.migration.connection import APPLICATION_NAME
 from antarest.migration.errors import DatabaseInUse, RestoreNotAllowed
 
 _LONGEST_NAME = 63  # bytes
@@ -49,7 +50,6 @@ _RIGHTS = text("""
     FROM pg_catalog.pg_roles r, pg_catalog.pg_database d
     WHERE r.rolname = current_user AND d.datname = current_database()
 """)
-_OURS = "antarest-migration"
 _TO_END = 2.0  # seconds
 _SESSIONS = text("""
     SELECT pid, application_name, usename, client_addr::text, state FROM pg_catalog.pg_stat_activity
@@ -284,7 +284,7 @@ def sessions(maintenance: Connection, name: str, own: int = 0) -> list[Session]:
     end = time.monotonic() + _TO_END
     while True:
         found = [Session(*row) for row in maintenance.execute(_SESSIONS, {"name": name, "own": own})]
-        is_ending = any(each.application == _OURS and each.state == "idle" for each in found)
+        is_ending = any(each.application == APPLICATION_NAME and each.state == "idle" for each in found)
         if not is_ending or time.monotonic() > end:
             return found
         time.sleep(0.05)

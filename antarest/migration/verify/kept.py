@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from antarest.migration.history import Direction, Revision
@@ -134,7 +134,8 @@ def judge(
         direction: which way first.
         moments: the rows; None for those that could not come back.
         declares: whether the project says what it loses: else it is no error to drop what was created.
-        momentary: the columns whose default is of the moment; rows of the revision's own have another value again.
+        momentary: the columns whose default is of the moment: a row that was away, and is written again, has another
+            value there.
     """
     before, there, back = moments
     other: Direction = "downgrade" if direction == "upgrade" else "upgrade"
@@ -155,11 +156,28 @@ def judge(
             found.append(Verdict(id_, item, amount, "note" if is_plain else "error"))
         else:
             found.append(Verdict("V504", item, f"{amount} gone {round_trip}"))
+    if back and momentary:
+        stayed = damage(_that_stayed(before, there), back).changed
+        for item in final.changed.keys() & set(momentary):
+            final.changed[item] = stayed[item]
+        final.changed = +final.changed
     for item, number in sorted(final.changed.items()):
-        if item not in lost and item not in momentary and not covers(declared, item):
+        if item not in lost and not covers(declared, item):
             what = count(number, "other value" if "." in item else "new row")
             found.append(Verdict("V504", item, f"{what} in {item} {round_trip}"))
     return found
+
+
+def _that_stayed(before: Snapshot, there: Snapshot) -> Snapshot:
+    """The rows that were not away, as far as they have a key to tell."""
+    kept = {}
+    for name, table in before.tables.items():
+        now = there.tables.get(name)
+        known = now is not None and bool(table.key) and set(table.key) <= set(now.columns)
+        keys = set(map(repr, now.pick(table.key))) if now and known else set()
+        rows = zip(table.pick(table.key), table.rows, strict=True)
+        kept[name] = replace(table, rows=tuple(row for key, row in rows if repr(key) in keys))
+    return Snapshot(kept)
 
 
 def settle(verdicts: Iterable[Verdict]) -> list[Verdict]:

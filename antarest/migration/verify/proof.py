@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from antarest.migration import checks
 from antarest.migration.history import Direction, Revision
 from antarest.migration.inventory import Inventory, differences, reflect
 from antarest.migration.rebuild import Missing
@@ -114,8 +115,8 @@ class Prover:
         with connected(self._bare) as connection:
             if elsewhere := integrity.other_schemas(connection):
                 proof.not_proved.append(f"what lies in other schemas: {', '.join(elsewhere)}")
-        if self._filled:
-            proof.behaviour = behaviour(self._filled, self._schema, self._content)
+        filled = self._with_rows(Proof("", ""))  # Nobody has needed them where head has no way back.
+        proof.behaviour = behaviour(filled, self._schema, self._content)
         if since:
             self._compare_since(proof, since)
         return proof
@@ -155,9 +156,8 @@ class Prover:
             proof.not_proved.append(f"the models: this engine cannot have them: {str(error).partition(chr(10))[0]}")
             return
         found = differences(self._schema, self._look(url))
-        dropped = [each for each in found if each.kind == "table" and each.after is None]
-        if len(dropped) > 1 and 2 * len(dropped) > len(self._schema.tables):
-            proof.add("V702", f"{len(dropped)} of {len(self._schema.tables)} tables have no model")
+        if unmodelled := checks.were_not_imported(found, self._schema):
+            proof.add("V702", f"{unmodelled} of {len(self._schema.tables)} tables have no model")
         else:
             proof.add("V701", *(each.render("the migrations", "the models") for each in found))
 
@@ -321,7 +321,7 @@ class Prover:
             late = integrity.late_sequences(connection)
             gauge.start(connection)
             seconds, _ = run_step(connection, self._target, revision.id, direction, gauge.read)
-            if direction == "upgrade":
+            if direction == "upgrade" and not proof.impact.seconds:  # The first time counts, from the revision before.
                 proof.impact = replace(gauge.impact, seconds=seconds)
                 limit = self._target.project.max_seconds
                 if limit is not None and seconds > limit:

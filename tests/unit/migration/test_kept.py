@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from antarest.migration.history import Revision
+from antarest.migration.rows import Snapshot, TableRows
+from antarest.migration.verify.kept import judge
+
+REVISION = Revision("a", (), "seed", Path("a.py"))
+MADE = "role.made"
+
+
+def rows(*values: tuple[object, ...]) -> Snapshot:
+    return Snapshot({"role": TableRows(("id", "made"), ("id",), values)})
+
+
+def changed(there: Snapshot, momentary: set[str]) -> list[tuple[str, str]]:
+    """What is found where the value of row 2 is another one in the end."""
+    moments = (rows((1, "x"), (2, "x")), there, rows((1, "x"), (2, "y")))
+    return [(each.id, each.item) for each in judge(REVISION, "downgrade", moments, declares=True, momentary=momentary)]
+
+
+def test_a_row_that_was_away_may_have_another_moment() -> None:
+    assert changed(rows((1, "x")), {MADE}) == []
+    assert changed(rows((1, "x")), set()) == [("V504", MADE)]
+
+
+def test_a_row_that_stayed_may_not() -> None:
+    assert changed(rows((1, "x"), (2, "x")), {MADE}) == [("V504", MADE)]
