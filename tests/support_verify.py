@@ -76,6 +76,7 @@ EXPECTED: dict[str, Findings] = {
     # ---- 6: parity
     "engines_differ": _on("V601", B),
     "like_knows_no_case": _on("V602", ""),
+    "like_knows_no_case_without_a_way_back": _on("V602", ""),
     "sqlite_only_default": _on("V601", B),
     # ---- 7: the models
     "models_drift": _on("V701", "", *BOTH),
