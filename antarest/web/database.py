@@ -39,6 +39,9 @@ PATIENCE: Final = 20.0
 PROBE_PATIENCE: Final = 3.0
 """The seconds that a probe of the health waits for it."""
 
+_PROBE_CONNECT_TIMEOUT: Final = 10
+"""The seconds after which a probe that hangs gives its thread back; well beyond `PROBE_PATIENCE`, which answers first."""
+
 _STATEMENT_TIMEOUT: Final = 15_000  # ms
 
 
@@ -85,7 +88,11 @@ class Database:
         self.db = replace(db, admin_url=None)
         self.project = project
         self.engine = _reading_engine(self.db)
-        quick = replace(self.db, connect_timeout=min(db.connect_timeout, 3), busy_timeout=min(db.busy_timeout, 2))
+        quick = replace(
+            self.db,
+            connect_timeout=min(db.connect_timeout, _PROBE_CONNECT_TIMEOUT),
+            busy_timeout=min(db.busy_timeout, 2),
+        )
         self._probing_engine = _reading_engine(quick, poolclass=NullPool)
         self._free = asyncio.Semaphore(db.pool_size + db.max_overflow)
         self._probe: Future[Standing] | None = None
