@@ -27,7 +27,7 @@ def _run(verb: str, **options: Any) -> None:
 
 def _command(verb: str) -> Callable[[Callable[..., None]], Task[Any]]:
     """Make an Invoke task with the words for its flags, under the name of the verb."""
-    flags = (*cli.VERBS[verb].flags, "config", "debug")
+    flags = (*cli.VERBS[verb].words, *cli.VERBS[verb].flags, "config", "debug")
     words = {flag: cli.VERBS[verb].words_for(flag) for flag in flags if cli.FLAGS[flag] != cli.HIDDEN}
     decorate: Callable[[Callable[..., None]], Task[Any]] = task(name=verb, help=words, auto_shortflags=False)
     return decorate
@@ -64,6 +64,41 @@ def rollback(
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
     flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss, "backup": backup}
     _run("rollback", steps=steps, to=to, **flags, lock_timeout=lock_timeout, config=config, debug=debug)
+
+
+@_command("sync")
+def sync(
+    _: Context,
+    dry_run: bool = False,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    allow_changed: bool = False,
+    backup: bool = False,
+    lock_timeout: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
+) -> None:
+    """Make the database match this checkout: undo what it does not have, then apply what is pending."""
+    flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss, "allow_changed": allow_changed}
+    _run("sync", **flags, backup=backup, lock_timeout=lock_timeout, config=config, debug=debug)
+
+
+@_command("switch")
+def switch(
+    _: Context,
+    branch: str,
+    dry_run: bool = False,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    allow_changed: bool = False,
+    backup: bool = False,
+    lock_timeout: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
+) -> None:
+    """Switch to a branch and take the database along: both, or neither."""
+    flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss, "allow_changed": allow_changed}
+    _run("switch", branch=branch, **flags, backup=backup, lock_timeout=lock_timeout, config=config, debug=debug)
 
 
 @_command("reset")
@@ -193,7 +228,7 @@ namespace = Collection()
 namespace.add_collection(
     Collection(
         _NAMESPACE,
-        *(upgrade, rollback, reset, backup, backups, restore),
+        *(upgrade, rollback, sync, switch, reset, backup, backups, restore),
         *(status, history, revision, check, verify, grant, rollback_script, diagram, seed),
     )
 )

@@ -116,7 +116,12 @@ def _is_of_ours(arguments: list[str]) -> bool:
 def _is_task(arguments: list[str]) -> bool:
     task, *flags = arguments
     known = invoke_tasks().get(task)
-    return known is not None and all(flag.partition("=")[0] in (*known.flags, "--help") for flag in flags)
+    if known is None:
+        return False
+    words = [each for each in flags if not each.startswith("-")]
+    named = [each.partition("=")[0] for each in flags if each.startswith("-")]
+    # With --help, or not at all, no words need be given.
+    return len(words) in (0, len(known.positional_args)) and all(each in (*known.flags, "--help") for each in named)
 
 
 @cache

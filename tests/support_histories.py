@@ -97,6 +97,24 @@ class Script:
     down: str | tuple[str, ...] | None = None
 
 
+def write_script(versions: Path, script: Script, down: str | tuple[str, ...] | None) -> Path:
+    """Write a revision file into a folder, after the revision `down`."""
+    path = versions / f"{script.id}.py"
+    text = _REVISION.format(
+        id=script.id,
+        message=f"revision {script.id}",
+        down=down,
+        lossy=dict(script.lossy),
+        moves=dict(script.moves),
+        irreversible=script.irreversible,
+        transaction=f"transaction = {script.transaction!r}" if script.transaction else "",
+        upgrade=textwrap.indent(textwrap.dedent(script.upgrade).strip(), "    "),
+        downgrade=textwrap.indent(textwrap.dedent(script.downgrade).strip(), "    "),
+    )
+    path.write_text(text)
+    return path
+
+
 def write_project(folder: Path, *scripts: Script) -> Project:
     """Write an Alembic project with these revisions, each after the one before it."""
     versions = folder / "alembic" / "versions"
@@ -105,18 +123,7 @@ def write_project(folder: Path, *scripts: Script) -> Project:
     (folder / "alembic" / "env.py").write_text(_ENV)
     previous: str | None = None
     for script in scripts:
-        text = _REVISION.format(
-            id=script.id,
-            message=f"revision {script.id}",
-            down=script.down or previous,
-            lossy=dict(script.lossy),
-            moves=dict(script.moves),
-            irreversible=script.irreversible,
-            transaction=f"transaction = {script.transaction!r}" if script.transaction else "",
-            upgrade=textwrap.indent(textwrap.dedent(script.upgrade).strip(), "    "),
-            downgrade=textwrap.indent(textwrap.dedent(script.downgrade).strip(), "    "),
-        )
-        (versions / f"{script.id}.py").write_text(text)
+        write_script(versions, script, script.down or previous)
         previous = script.id
     return Project.load(folder / "alembic.ini")
 

@@ -36,6 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, verb in VERBS.items():
         summary = (verb.call.__doc__ or "").partition("\n")[0]
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        for word in verb.words:
+            sub.add_argument(word, metavar=word.upper(), help=verb.words_for(word))
         for flag in dict.fromkeys((*verb.flags, "config", "project", "debug")):
             option, words = spelled(flag), verb.words_for(flag)
             if value := verb.value_of(flag):

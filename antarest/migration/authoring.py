@@ -99,7 +99,7 @@ def write_revision(project: Project, message: str, *, empty: bool = False) -> Wr
 def difference_from_models(project: Project) -> list[Difference]:
     """How the schema that the migrations make differs from that of the models, on SQLite."""
     with walk.scratch_at(project, project.history.heads) as connection:
-        migrated = inventory.reflect(connection, exclude=[project.version_table])
+        migrated = inventory.reflect(connection, exclude=project.own_tables)
     return inventory.differences(migrated, models_inventory(project, "sqlite"))
 
 
@@ -108,7 +108,7 @@ def models_inventory(project: Project, engine: str, server: object = None) -> In
     with scratch_database(engine, server) as url, moving(url) as connection:  # type: ignore[arg-type]
         with connection.begin():
             project.metadata().create_all(connection)
-        return inventory.reflect(connection, exclude=[project.version_table])
+        return inventory.reflect(connection, exclude=project.own_tables)
 
 
 def autogenerate_options(project: Project, *, only_changes: bool = False) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def autogenerate_options(project: Project, *, only_changes: bool = False) -> dic
         "compare_type": True,
         "compare_server_default": True,
         "process_revision_directives": complete,
-        "include_name": lambda name, kind, _parents: not (kind == "table" and name == project.version_table),
+        "include_name": lambda name, kind, _parents: not (kind == "table" and name in project.own_tables),
     }
 
 

@@ -29,14 +29,22 @@ class Finding:
     command: str
 
 
-def check(project: Project) -> list[Finding]:
+def check(project: Project, edited: Sequence[str] = ()) -> list[Finding]:
     """Run every check.
+
+    Args:
+        project: the project.
+        edited: the revisions whose file was changed after it was applied to the database of whoever asks.
 
     Raises:
         MigrationError: the revision files do not even make a history.
         NoPostgres: there is no PostgreSQL server to be had.
     """
     findings = [*_heads(project), *_rollback_script(project)]
+    findings += [
+        Finding("record", f"the file of revision {id_} was edited after it was applied to this database", "inv db.sync")
+        for id_ in edited
+    ]
     if project.metadata_name:
         findings += [
             Finding("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")
@@ -93,7 +101,7 @@ def were_not_imported(found: Sequence[inventory.Difference], migrated: inventory
 def _drift(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[Finding]:
     with scratch_database(engine, server) as url, moving(url) as connection:  # type: ignore[arg-type]
         walk.upgrade(connection, project, project.history.heads)
-        migrated = inventory.reflect(connection, exclude=[project.version_table])
+        migrated = inventory.reflect(connection, exclude=project.own_tables)
     models = authoring.models_inventory(project, engine, server)
     differences = inventory.differences(migrated, models)
     if unmodelled := were_not_imported(differences, migrated):

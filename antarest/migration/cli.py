@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, Hint, UsageError
-from antarest.migration import backup_verbs, development, invoke_flags, report, rollback_script
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, AntarestError, Hint, UsageError
+from antarest.migration import backup_verbs, checkout_verbs, development, invoke_flags, report, rollback_script
 from antarest.migration.boundary import Session, guard, print_error, terminating
 from antarest.migration.errors import CheckFailed, ResetNotConfirmed
 from antarest.migration.flags import FLAGS, HIDDEN, TEXTS
@@ -29,11 +29,13 @@ class Verb:
         call: what it does.
         flags: its flags.
         own: those that mean something else here: the value that they take, and the words for them.
+        words: what it takes without a flag, in order.
     """
 
     call: Callable[..., int]
     flags: tuple[str, ...] = ()
     own: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
 
     def value_of(self, flag: str) -> str:
         """What value a flag takes here; empty for one that takes none."""
@@ -88,9 +90,8 @@ def rollback(
     if dry_run:
         return EXIT_DONE
     workflow.refuse_undeclared(plan)
-    print(
-        report.move(workflow.rollback(plan, agree(workflow, plan, yes=yes, everything=allow_data_loss)), "rolled back")
-    )
+    agreement = agree(workflow, plan, f"inv db.rollback --to={plan.target}", yes=yes, everything=allow_data_loss)
+    print(report.move(workflow.rollback(plan, agreement), "rolled back"))
     return EXIT_DONE
 
 
@@ -149,11 +150,19 @@ def check(session: Session) -> int:
     """Check the project, for CI and hooks: one head, rollback.sh, the diagram, models equal to the migrations."""
     from antarest.migration import checks  # as above
 
-    found = checks.check(session.project)
+    found = checks.check(session.project, _edited(session))
     print(report.findings(found))
     if found:
         raise CheckFailed(len(found))
     return EXIT_DONE
+
+
+def _edited(session: Session) -> tuple[str, ...]:
+    """What was edited since it was applied here, where there is a database to ask; a build server has none."""
+    try:
+        return session.workflow.status().edited
+    except AntarestError:
+        return ()
 
 
 def verify(session: Session, **options: Any) -> int:
@@ -184,6 +193,12 @@ def write_rollback_script(session: Session) -> int:
 VERBS = {
     "upgrade": Verb(upgrade, ("to", "dry_run", "backup", "lock_timeout")),
     "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "backup", "lock_timeout", "head")),
+    "sync": Verb(checkout_verbs.sync, ("dry_run", "yes", "allow_data_loss", "allow_changed", "backup", "lock_timeout")),
+    "switch": Verb(
+        checkout_verbs.switch,
+        ("dry_run", "yes", "allow_data_loss", "allow_changed", "backup", "lock_timeout"),
+        words=("branch",),
+    ),
     "reset": Verb(reset, ("yes", "allow_data_loss", "allow_production", "backup", "lock_timeout")),
     "backup": Verb(backup_verbs.backup),
     "backups": Verb(backup_verbs.backups, ("json",)),

@@ -16,17 +16,20 @@ from dataclasses import replace
 from typing import Any
 
 from alembic.script import write_hooks
+from sqlalchemy import Connection
 
 from antarest.core.config import load_config, with_lock_timeout
 from antarest.core.errors import EXIT_INTERRUPTED, AntarestError
 from antarest.core.urls import is_memory
 from antarest.migration import authoring, backup, report, rollback_script, walk
+from antarest.migration.checkout.store import keeping
 from antarest.migration.connection import looking, moving, read_current
-from antarest.migration.errors import InMemoryDatabase, SqlNotSupported, UnknownRevision
+from antarest.migration.errors import InMemoryDatabase, SqlNotSupported
 from antarest.migration.lock import in_this_process, one_writer
 from antarest.migration.loss import Agreement
 from antarest.migration.move import Move, Silence
 from antarest.migration.project import Project
+from antarest.migration.record import Recorder
 from antarest.migration.run import carry_out
 
 ATTRIBUTE = "antarest"
@@ -61,7 +64,7 @@ def _dispatch(context: Any, project: Project, get_move: Callable[[], Move]) -> N
         )
     elif context.is_offline_mode():
         _write_sql(context, get_move())
-    elif (command := options["fn"].__name__) in ("upgrade", "downgrade"):
+    elif (command := options["fn"].__name__) in ("upgrade", "downgrade", "sync"):
         move = get_move()
         with _naming_backup(move):
             carry_out(context, move, options["fn"], options.get("destination_rev"))
@@ -86,10 +89,8 @@ def _naming_backup(move: Move) -> Iterator[None]:
 
 
 def _read(context: Any, move: Move) -> None:
-    history = move.project.history
     with looking(move.db) as connection:
-        if unknown := history.unknown(read_current(connection, move.project.version_table)):
-            raise UnknownRevision(unknown[0], move.database, history.heads, len(history), move.project.folder)
+        move.project.refuse_unknown(read_current(connection, move.project.version_table), move.database)
         connection.rollback()  # Alembic must find the connection without a transaction.
         context.configure(connection=connection, dont_mutate=True, **move.project.alembic_options())
         with context.begin_transaction():
@@ -107,7 +108,16 @@ def _stamp(context: Any, move: Move) -> None:
         context.configure(connection=connection, **move.project.alembic_options())
         with context.begin_transaction():
             context.run_migrations()
+            _record_stamp(context, move, connection)
             writer.check(connection)
+
+
+def _record_stamp(context: Any, move: Move, connection: Connection) -> None:
+    """Note where the database is said to be now; `alembic ensure_version` says nothing."""
+    recorder, history = Recorder(connection, move.project, keeping(move.project)), move.project.history
+    for revision in context.get_context().get_current_heads():
+        if revision in history:
+            recorder.write(history[revision], "stamp")
 
 
 def _write_sql(context: Any, move: Move) -> None:

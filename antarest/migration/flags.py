@@ -14,6 +14,7 @@ FLAGS = {
     "dry_run": "show what would be done, and change nothing",
     "yes": "answer questions with yes; this never permits a loss of data",
     "allow_data_loss": "agree to the losses that the plan names",
+    "allow_changed": "also undo a revision with code that is not what was applied",
     "allow_production": "also where the server is not on this host or the configuration says production",
     "studies": "how many studies; everything else follows from their number (default: 200)",
     "message": "what the revision is for; its words become the name of the file",
@@ -32,6 +33,7 @@ FLAGS = {
     "metadata": "where the metadata of the models is: package.module:attribute",
     "rows_from": "a Python file with values for generated rows (default: tests/rows.py)",
     "since": "prove that a database migrated by this commit's revisions can be upgraded (default: where main is)",
+    "branch": "the branch to switch to",
     "head": HIDDEN,  # rollback.sh says which head it was made for
 }
 TEXTS = {

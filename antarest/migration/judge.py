@@ -36,7 +36,7 @@ def judge(move: Move, losses: Sequence[Loss]) -> None:
         raise LossNotDeclared(undeclared, move.database, move.state)
     refused = [loss for loss in losses if loss.direction == "downgrade" and not move.agreement.covers(loss)]
     if refused:
-        raise LossNotConfirmed(refused, move.database, move.state)
+        raise LossNotConfirmed(refused, move.database, move.state, command=move.command)
 
 
 def compare_foreign_keys(move: Move, before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> None:

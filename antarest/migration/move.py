@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
 from antarest.core.config import DbConfig
 from antarest.core.errors import NOTHING_CHANGED
 from antarest.core.urls import redact_url
-from antarest.migration.history import BASE, Direction, Revision
+from antarest.migration.history import BASE, Direction, History, Revision
 from antarest.migration.lock import Patience
 from antarest.migration.loss import Agreement, Loss
 from antarest.migration.project import Project
@@ -66,6 +66,9 @@ class Move:
             written yet (a backup is made there). What it raises ends the run.
         backup: the backup that was made before it changed anything.
         prepare: what to do inside the transaction before the first revision (a reset drops the objects there).
+        command: the command that a person would repeat.
+        before_commit: called when all revisions have run, before the last commit. What it raises ends the run.
+        undo: the revisions as they were applied, where a downgrade is to run other code than the project's files.
         before: the revisions that the database was at.
         after: the revisions that it is at now, as far as it was committed.
         running: the revision that runs right now.
@@ -84,6 +87,9 @@ class Move:
     before_change: Callable[[Move], None] | None = None
     backup: Path | None = None
     prepare: Callable[[Connection], None] | None = None
+    command: str = "inv db.rollback"
+    before_commit: Callable[[], None] | None = None
+    undo: History | None = None
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     running: tuple[Revision, Direction] | None = None
@@ -102,6 +108,21 @@ class Move:
         """The database as it may be shown."""
         return redact_url(self.db.migration_url)
 
+    def revision_of(self, step: Any) -> Revision:
+        """What the file of a step of Alembic declares."""
+        history = self.undo if self.undo and step.is_downgrade else self.project.history
+        return history[step.revision.revision]
+
+    def refuse_unknown(self) -> None:
+        """Refuse a database that is at a revision that nobody has brought along.
+
+        Raises:
+            UnknownRevision: it is.
+        """
+        self.project.refuse_unknown(
+            [id_ for id_ in self.before if self.undo is None or id_ not in self.undo], self.database
+        )
+
     @property
     def state(self) -> str:
         """What an error says of the state that the database is in now."""
@@ -114,7 +135,8 @@ class Move:
         if not self.steps:
             undone = f" {self.undone} revision{_were(self.undone)} undone with it." if self.undone else ""
             return f"{NOTHING_CHANGED} The run was rolled back; the database is still at {position}.{undone}"
-        done = "applied" if self.steps[0][1] == "upgrade" else "rolled back"
+        directions = {step[1] for step in self.steps}
+        done = "run" if len(directions) > 1 else "applied" if directions == {"upgrade"} else "rolled back"
         count = len(self.steps)
         return f"Stopped at {position}: {count} of {self.total} revisions {'was' if count == 1 else 'were'} {done}."
 

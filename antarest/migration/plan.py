@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -83,12 +83,31 @@ def plan_rollback(
     if set(current) == {target} or (target == BASE and not current):
         return RollbackPlan(current, target, ())
     kept = history.applied([target]) if target != BASE else frozenset[str]()
-    on_the_way = [history[id_] for id_ in reversed(history.order) if id_ in history.applied(current) - kept]
-    for position, revision in enumerate(on_the_way):
+    undone = [id_ for id_ in reversed(history.order) if id_ in history.applied(current) - kept]
+    return plan_undo(project, connection, current, undone, target=target)
+
+
+def plan_undo(
+    project: Project, connection: Connection, current: tuple[str, ...], undone: Sequence[str], *, target: str
+) -> RollbackPlan:
+    """Plan to undo these revisions, in this order.
+
+    Args:
+        project: the project with the code of the downgrades.
+        connection: to look at the database.
+        current: the revisions that it is at.
+        undone: what is to be undone, each before what it follows.
+        target: where that leads.
+
+    Raises:
+        Irreversible: one of them cannot be undone.
+    """
+    history = project.history
+    for position, revision in enumerate(history[id_] for id_ in undone):
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
-    counter = _Counter(connection, project.version_table)
-    walked = walk.walk_down(project, current, target)
+    counter = _Counter(connection, project.own_tables)
+    walked = walk.walk_down(project, current, undone)
     return RollbackPlan(current, target, tuple(_plan_step(history[step.revision], step, counter) for step in walked))
 
 
@@ -109,9 +128,9 @@ def _plan_step(revision: Revision, walked: Walked, counter: _Counter) -> Planned
 class _Counter:
     """Counts what items hold now, also those that only come into being on the way down, out of others that exist."""
 
-    def __init__(self, connection: Connection, version_table: str) -> None:
+    def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self._connection = connection
-        self._tables = read_tables(connection, exclude=[version_table])
+        self._tables = read_tables(connection, exclude=exclude)
         # Where the rows and values of an item are now; None of one that was dropped on the way: nobody knows what fills
         # another one of that name.
         self._origins: dict[str, tuple[str, ...] | None] = {}

@@ -7,6 +7,7 @@ import configparser
 import importlib
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from antarest.core.errors import Hint
 from antarest.core.location import INSTALLED, ROOT
-from antarest.migration.errors import InstalledCopy, InvalidProject, PackageMissing, ProjectNotFound
+from antarest.migration.errors import InstalledCopy, InvalidProject, PackageMissing, ProjectNotFound, UnknownRevision
 from antarest.migration.history import History
+from antarest.migration.record import own_tables
 from antarest.migration.revision_files import read_history
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import MetaData
 
+    from antarest.migration.checkout.git import Repository
     from antarest.migration.seeding import Seed
 
 _SECTION = "antarest"
@@ -40,6 +43,8 @@ class Project:
         diagram: the page with the schema as a diagram, to keep in sync too; None where the project has none.
         seed_name: where the function is that fills a development database, as `package.module:function`.
         version_table: the table in which the database records its current revision.
+        is_moved: whether its revision files lie somewhere else than `alembic.ini` says.
+        at_commit: the commit that they are from, where that is not the one that is checked out.
         max_seconds: what an upgrade may take on the rows of `db.verify`; None where nobody sets a limit.
     """
 
@@ -51,6 +56,8 @@ class Project:
     seed_name: str = ""
     version_table: str = "alembic_version"
     max_seconds: float | None = None
+    is_moved: bool = False
+    at_commit: str = ""
 
     @classmethod
     def load(cls, ini: str | Path | None = None) -> Project:
@@ -105,7 +112,55 @@ class Project:
     @property
     def is_checkout(self) -> bool:
         """Whether people work on it here: an installed copy is not under version control, and writes nothing."""
-        return (self.root / ".git").exists()
+        return (self.root / ".git").exists() and not self.is_moved
+
+    @cached_property
+    def repository(self) -> Repository | None:
+        """The git repository that it is worked on in; None where there is none, and for an installed copy."""
+        # Imported here: most commands have no question to git.
+        from antarest.migration.checkout.git import Repository
+
+        return None if self._is_installed else Repository.of(self.root)
+
+    @property
+    def commit(self) -> str:
+        """The commit that its revisions are from; empty where nobody knows."""
+        return self.at_commit or (self.repository.commit("HEAD") if self.repository else "")
+
+    def is_on_main(self, name: str) -> bool:
+        """Whether main has a revision file of that name where this branch parted from it; False where nobody knows."""
+        repository = self.repository
+        if repository is None or not (base := repository.main):
+            return False
+        paths = [f"{repository.path(folder)}/{name}" for folder in self.versions]
+        return bool(repository.ask("ls-tree", "--full-tree", base, *paths))
+
+    def refuse_unknown(self, current: Sequence[str], database: str) -> None:
+        """Refuse a database that is at a revision without a file, and say who has it.
+
+        Args:
+            current: the revisions that it is at.
+            database: its URL, redacted.
+
+        Raises:
+            UnknownRevision: one of them has no file here.
+        """
+        history = self.history
+        if unknown := history.unknown(current):
+            # Imported here: only who has that question waits for it.
+            from antarest.migration.checkout.search import whereabouts
+
+            elsewhere = whereabouts(self.repository, self.versions, unknown[0])
+            raise UnknownRevision(unknown[0], database, history.heads, len(history), self.folder, elsewhere)
+
+    @property
+    def own_tables(self) -> tuple[str, str]:
+        """The tables that Alembic and this workflow keep in a database: they are part of nobody's schema."""
+        return own_tables(self.version_table)
+
+    @property
+    def _is_installed(self) -> bool:
+        return INSTALLED and self.root.resolve() == ROOT
 
     def refuse_installed(self) -> None:
         """Refuse to write into what was installed from a wheel: the next release replaces it.
@@ -113,7 +168,7 @@ class Project:
         Raises:
             InstalledCopy: it is that.
         """
-        if INSTALLED and self.root.resolve() == ROOT:
+        if self._is_installed:
             raise InstalledCopy(self.root)
 
     @cached_property
@@ -187,7 +242,12 @@ class Project:
         from alembic.config import Config
 
         silent = argparse.Namespace(quiet=True, x=None)
-        return Config(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes)
+        config = Config(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes)
+        if self.is_moved:
+            config.set_main_option("path_separator", "newline")
+            folders = "\n".join(str(folder) for folder in self.versions)
+            config.set_main_option("version_locations", folders.replace("%", "%%"))
+        return config
 
 
 def _seconds(ini: Path, text: str) -> float | None:

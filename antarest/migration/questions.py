@@ -35,17 +35,35 @@ def positive(steps: str | None) -> int:
     return count
 
 
-def agree(workflow: MigrationWorkflow, plan: RollbackPlan, *, yes: bool, everything: bool) -> Agreement:
-    """What may be lost: nothing without losses, all that is named with the flag, or what is answered on a terminal."""
+def agree(
+    workflow: MigrationWorkflow,
+    plan: RollbackPlan,
+    command: str,
+    *,
+    yes: bool,
+    everything: bool,
+    goal: str = "",
+) -> Agreement:
+    """What may be lost: nothing without losses, all that is named with the flag, or what is answered on a terminal.
+
+    Args:
+        workflow: whose plan it is.
+        plan: what goes down.
+        command: the command, without the flags that answer the question.
+        yes: whether the question is answered with yes already; that permits no loss.
+        everything: whether every declared loss is agreed to already.
+        goal: where the database goes, if that is not where the plan ends.
+    """
     is_terminal = sys.stdin.isatty()
+    verb = f"Go to {goal}" if goal else f"Roll back to {plan.target}"
     if plan.losses and not everything:
         if yes or not is_terminal:
             state = f"{NOTHING_CHANGED} The database is at {report.position(plan.current)}."
-            raise LossNotConfirmed(plan.losses, workflow.database, state, target=plan.target)
-        ask(f"Roll back to {plan.target} and lose this?", f"inv db.rollback --to={plan.target} --allow-data-loss")
+            raise LossNotConfirmed(plan.losses, workflow.database, state, command=command)
+        ask(f"{verb} and lose this?", f"{command} --allow-data-loss")
         return plan.agreement
     if is_terminal and not yes and not everything:
-        ask(f"Roll back to {plan.target}?", f"inv db.rollback --to={plan.target} --yes")
+        ask(f"{verb}?", f"{command} --yes")
     return Agreement(everything=everything)
 
 

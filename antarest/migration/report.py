@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from antarest.migration.checks import Finding
     from antarest.migration.move import Move
     from antarest.migration.plan import Drop, RollbackPlan
+    from antarest.migration.record import Entry
     from antarest.migration.reset import ResetPlan
     from antarest.migration.status import HistoryEntry, Status
 
@@ -107,6 +108,7 @@ def status(status: Status, source: str, head_message: str) -> str:
             ("pending", pending),
             ("applied", applied),
             ("unknown", f"{', '.join(status.unknown)} (not in this {KIND})" if status.unknown else ""),
+            ("edited", f"{some(status.edited)} (the file is not what was applied)" if status.edited else ""),
             ("missing rights", "; ".join(status.missing_grants)),
             ("rollback.sh", _rollback_script(status)),
         ]
@@ -126,12 +128,22 @@ def status_json(status: Status, source: str) -> str:
 
 def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
     """The revisions, newest first: `*` is applied, and current and head are named."""
-    lines = [f"? {id_}  (current; not in this checkout)" for id_ in unknown]
+    rows = [(f"? {id_}  (current; not in this checkout)", "") for id_ in unknown]
     for entry in entries:
-        names = [name for name, is_it in (("current", entry.is_current), ("head", entry.is_head)) if is_it]
+        marks = {"current": entry.is_current, "head": entry.is_head, "edited since": entry.is_edited}
+        names = [name for name, is_it in marks.items() if is_it]
         mark = "*" if entry.is_applied else " "
-        lines.append(f"{mark} {revision_line(entry.revision)}" + (f"  ({', '.join(names)})" if names else ""))
-    return "\n".join(lines) or "no revisions"
+        line = f"{mark} {revision_line(entry.revision)}" + (f"  ({', '.join(names)})" if names else "")
+        rows.append((line, _applied(entry.record) if entry.record else ""))
+    width = max((len(line) for line, applied in rows if applied), default=0)
+    return "\n".join(f"{line:<{width}}  {applied}" if applied else line for line, applied in rows) or "no revisions"
+
+
+def _applied(entry: Entry) -> str:
+    """When and by what a revision was applied."""
+    code = f"{entry.version} {entry.git_commit[:8]}".rstrip()
+    how = "stamped " if entry.direction == "stamp" else ""
+    return f"{how}{entry.at:%Y-%m-%d %H:%M} UTC  {entry.user}@{entry.host}  {code}"
 
 
 def pending(revisions: Sequence[Revision]) -> str:
@@ -143,11 +155,18 @@ def pending(revisions: Sequence[Revision]) -> str:
     return "\n".join(lines)
 
 
-def plan(plan: RollbackPlan) -> str:
-    """A rollback before it runs: the revisions, and what is dropped with them."""
+def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
+    """A rollback before it runs: the revisions, and what is dropped with them.
+
+    Args:
+        plan: the rollback.
+        origins: where the code of a revision comes from, by its id, where that is not the checkout.
+    """
     lines = [f"rollback       {position(plan.current)} -> {plan.target} ({count(len(plan.steps), 'revision')})"]
     for step in plan.steps:
         lines.append(f"  {revision_line(step.revision)}")
+        if origins and step.revision.id in origins:
+            lines.append(f"      {origins[step.revision.id]}")
         lines += [f"      {_drop_line(drop)}" for drop in step.drops]
     if plan.losses:
         lines.append(f"This loses data: {'; '.join(f'{loss.amount} of {loss.item}' for loss in plan.losses)}.")

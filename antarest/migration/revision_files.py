@@ -39,11 +39,28 @@ def read_revision(path: Path) -> Revision:
         InvalidRevisionFile: it is not Python, or does not say which revision it is.
     """
     try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidRevisionFile(path, str(error)) from None
+    return parse_revision(content, path)
+
+
+def parse_revision(content: bytes, path: Path) -> Revision:
+    """Read what a revision file declares.
+
+    Args:
+        content: the file.
+        path: where it is, or where it would be.
+
+    Raises:
+        InvalidRevisionFile: it is not Python, or does not say which revision it is.
+    """
+    try:
+        tree = ast.parse(content, filename=str(path))
     except SyntaxError as error:
         place = f"line {error.lineno}: " if error.lineno else ""
         raise InvalidRevisionFile(path, f"{place}{error.msg}") from None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise InvalidRevisionFile(path, str(error)) from None
     values = _assignments(path, tree)
     if not isinstance(values.get("revision"), str) or not values["revision"]:
@@ -115,6 +132,25 @@ def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     if "transaction" in values and transaction not in _BOUNDARIES:
         raise InvalidRevisionFile(path, 'transaction must be "own" or "none"')
     return {"lossy": lossy, "moves": moves, "irreversible": irreversible, "transaction": transaction}
+
+
+def does_the_same(one: bytes, other: bytes) -> bool:
+    """Whether two revision files differ in nothing but comments, docstrings and layout."""
+    if one == other:
+        return True
+    try:
+        return ast.dump(_bare(one)) == ast.dump(_bare(other))
+    except (SyntaxError, ValueError):
+        return False
+
+
+def _bare(content: bytes) -> ast.Module:
+    """What a file does, without its docstrings."""
+    tree = ast.parse(content)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return tree
 
 
 def _names(tree: ast.Module, attribute: str) -> bool:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from antarest.core.errors import AntarestError
 from antarest.core.urls import is_memory
 from antarest.migration.catalog import foreign_key_violations
+from antarest.migration.checkout.store import keeping
 from antarest.migration.connection import looking, moving, read_current
 from antarest.migration.errors import (
     AlembicRefused,
@@ -31,7 +32,6 @@ from antarest.migration.errors import (
     RebuildLoses,
     RunInterrupted,
     RunTerminated,
-    UnknownRevision,
 )
 from antarest.migration.history import BASE, Direction
 from antarest.migration.judge import compare_foreign_keys, failures, judge, lock_was_not_had
@@ -39,6 +39,7 @@ from antarest.migration.lock import Writer, in_this_process, one_writer
 from antarest.migration.loss import Loss, LossGuard
 from antarest.migration.move import Move, Step
 from antarest.migration.rebuild import RebuildGuard
+from antarest.migration.record import Recorder
 from antarest.migration.segments import Blocks, first_segment, let_blocks_pass
 from antarest.migration.settle import grant, settle
 from antarest.migration.signals import Signals, Stopped, stoppable
@@ -85,17 +86,16 @@ def carry_out(context: Any, move: Move, steps_of: StepsOf, destination: str | No
 
 def _plan(move: Move, steps_of: StepsOf, destination: str | None) -> list[Any]:
     """The steps from where the database is; what cannot succeed is refused before anything is locked or changed."""
-    history = move.project.history
-    if not move.prepare and (unknown := history.unknown(move.before)):
-        raise UnknownRevision(unknown[0], move.database, history.heads, len(history), move.project.folder)
+    if not move.prepare:
+        move.refuse_unknown()
     try:
         steps = list(steps_of(() if move.prepare else move.before, None))
     except CommandError as error:
         if destination is not None:
-            history.resolve(destination)  # It has the better words for what is unknown or ambiguous.
+            move.project.history.resolve(destination)  # It has the better words for what is unknown or ambiguous.
         raise AlembicRefused(str(error)) from error
     for position, step in enumerate(steps):
-        revision = history[step.revision.revision]
+        revision = move.revision_of(step)
         if step.is_downgrade and revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
         if revision.uses_autocommit and revision.transaction != "none":
@@ -177,7 +177,7 @@ class _Run:
         move = self._move
         with failures(move, self._steps), moving(move.db, self._writer.begin) as connection:
             self._signals.cancels(connection)
-            guard = LossGuard(connection, exclude=[move.project.version_table])
+            guard = LossGuard(connection, exclude=move.project.own_tables)
             segment: list[Any] = []
             self._context.configure(
                 connection=connection,
@@ -191,12 +191,14 @@ class _Run:
                 if segment or (move.prepare and not move.steps):
                     self._change(connection, guard)
                     self._writer.check(connection)
+                if move.before_commit and len(segment) == len(self._left or ()):
+                    move.before_commit()
                 self._signals.hold()
                 self._is_committing = True
 
     def _look_again(self, connection: Connection) -> list[Any]:
         """The steps of the next segment, from where the database is now that nobody else can move it."""
-        move, history = self._move, self._move.project.history
+        move = self._move
         current = read_current(connection, move.project.version_table)
         if not move.steps:
             move.before = move.after = current
@@ -209,7 +211,7 @@ class _Run:
         if move.before_change and not self._is_announced:
             move.before_change(move)
         self._is_announced = True
-        return first_segment(self._left, history, connection.dialect.name) if self._left else []
+        return first_segment(self._left, move.revision_of, connection.dialect.name) if self._left else []
 
     def _follow(self, current: tuple[str, ...]) -> None:
         """On SQLite another run can come between two segments: go on from where it went, if it went our way."""
@@ -243,15 +245,16 @@ class _Run:
     def _walk(self, segment: list[Any], context: Any, guard: LossGuard) -> Iterator[Any]:
         """Hand the steps to Alembic one by one; what follows a `yield` happens when Alembic has run the step."""
         move, blocks = self._move, None
+        recorder = Recorder(context.connection, move.project, keeping(move.project))
         if context.dialect.name == "sqlite":
             let_blocks_pass(context)
-            self._rebuilds = RebuildGuard(context, exclude=[move.project.version_table])
+            self._rebuilds = RebuildGuard(context, exclude=move.project.own_tables)
             guard.hear = self._rebuilds.hear
         else:
             blocks = Blocks(context, guard, lambda: self._leave(guard), move.patience)
         for step in segment:
             self._signals.heed()
-            revision = move.project.history[step.revision.revision]
+            revision = move.revision_of(step)
             direction: Direction = "upgrade" if step.is_upgrade else "downgrade"
             move.running = (revision, direction)
             move.listener.started(revision, direction)
@@ -271,6 +274,8 @@ class _Run:
                 if missing:
                     raise RebuildLoses(revision.id, direction, missing, move.database, move.state)
             seconds = time.perf_counter() - begin
+            with guard.unwatched():
+                recorder.write(revision, direction, seconds)
             self._steps.append((revision, direction, seconds))
             move.running = None
             move.listener.finished(revision, direction, seconds)

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from antarest.migration.history import Direction, History, Revision
+from antarest.migration.history import Direction, Revision
 from antarest.migration.ledger import NotAllowed
 from antarest.migration.lock import Patience
 from antarest.migration.loss import LossGuard
@@ -57,11 +57,11 @@ def leaves_transaction(revision: Revision, engine: str) -> bool:
     return revision.transaction == "none" and engine != "sqlite"
 
 
-def first_segment(steps: Sequence[Any], history: History, engine: str) -> list[Any]:
+def first_segment(steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str) -> list[Any]:
     """The first of these steps of Alembic that are committed together."""
 
     def stands_alone(step: Any) -> bool:
-        revision = history[step.revision.revision]
+        revision = revision_of(step)
         return revision.transaction == "own" or leaves_transaction(revision, engine)
 
     if stands_alone(steps[0]):

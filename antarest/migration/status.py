@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from antarest.migration.history import Revision
+    from antarest.migration.record import Entry
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Status:
         unknown: the current revisions that no file has.
         rollback_script_in_sync: whether `rollback.sh` goes where it should.
         missing_grants: the rights that the application's role lacks.
+        edited: the applied revisions whose file is not what it was when it was applied.
         rollback_script: the path of `rollback.sh`; empty where the project has none.
     """
 
@@ -35,6 +37,7 @@ class Status:
     unknown: tuple[str, ...]
     rollback_script_in_sync: bool
     missing_grants: tuple[str, ...]
+    edited: tuple[str, ...] = ()
     rollback_script: str = ""
 
     @property
@@ -45,9 +48,20 @@ class Status:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """A revision, and how the database stands to it."""
+    """A revision, and how the database stands to it.
+
+    Attributes:
+        revision: the revision.
+        is_head: whether no other one follows it.
+        is_current: whether the database records it.
+        is_applied: whether the database has it.
+        is_edited: whether its file is not what it was when it was applied.
+        record: when and by whom it was applied; None where that was not recorded.
+    """
 
     revision: Revision
     is_head: bool
     is_current: bool
     is_applied: bool
+    is_edited: bool = False
+    record: Entry | None = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -55,6 +55,22 @@ def downgrade(connection: Connection, project: Project, to: str, on_step: Callab
     _run(connection, project, script, partial(script._downgrade_revs, to), on_step)  # noqa: SLF001 - as `command`
 
 
+def undo(
+    connection: Connection,
+    project: Project,
+    revisions: Sequence[str],
+    on_step: Callable[[str], None] | None = None,
+) -> None:
+    """Downgrade these revisions on a scratch database, in this order, and commit."""
+    script = _scripts(project)
+
+    def steps(_current: object) -> Iterator[Any]:
+        for id_ in revisions:
+            yield MigrationStep.downgrade_from_script(script.revision_map, script.get_revision(id_))
+
+    _run(connection, project, script, steps, on_step)
+
+
 def _scripts(project: Project) -> ScriptDirectory:
     """Alembic's view of the revision files, all of them imported."""
     script = ScriptDirectory.from_config(project.alembic_config())
@@ -78,14 +94,14 @@ class Walked:
     renamed: dict[str, str]
 
 
-def walk_down(project: Project, current: Collection[str], to: str) -> list[Walked]:
-    """Find what each downgrade on the way does to the tables.
+def walk_down(project: Project, current: Collection[str], undone: Sequence[str]) -> list[Walked]:
+    """Find what the downgrade of each of these revisions does to the tables, in this order.
 
     It is found by doing it, on an empty scratch SQLite database: no live table is locked, and nothing is guessed.
     """
     result: list[Walked] = []
     with scratch_at(project, current) as connection:
-        ledger = open_ledger(connection, exclude=[project.version_table])
+        ledger = open_ledger(connection, exclude=project.own_tables)
         ledger.look()
         before = ledger.tables
         connection.rollback()
@@ -97,7 +113,7 @@ def walk_down(project: Project, current: Collection[str], to: str) -> list[Walke
             before = ledger.tables
 
         set_watcher(connection, _Follower(ledger))  # Only who sees each statement knows a rename from a drop.
-        downgrade(connection, project, to, note)
+        undo(connection, project, undone, note)
         set_watcher(connection, None)
     return result
 
@@ -126,7 +142,7 @@ class _Follower:
 def tables_of_history(project: Project) -> set[str]:
     """Every table that some revision of the history has, also those that a later one drops or renames."""
     tables: set[str] = set()
-    exclude = [project.version_table]
+    exclude = project.own_tables
     with scratch_database("sqlite") as url, moving(url) as connection:
         upgrade(
             connection,

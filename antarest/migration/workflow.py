@@ -5,7 +5,7 @@ A verb looks, plans or moves, and returns what came of it as data. Nothing here 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ from antarest.core.errors import NOTHING_CHANGED
 from antarest.core.urls import is_memory, redact_url
 from antarest.migration import grants, rollback_script
 from antarest.migration.connection import engine_version, looking, read_current
-from antarest.migration.errors import InMemoryDatabase, LossNotDeclared, ResetRefused, UnknownRevision
+from antarest.migration.errors import InMemoryDatabase, LossNotDeclared, ResetRefused
 from antarest.migration.history import HEAD, Revision
 from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
+from antarest.migration.record import edited, last_applied, read_record
 from antarest.migration.revision_files import importing
 from antarest.migration.status import HistoryEntry, Status
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from antarest.migration.backup import Backups
+    from antarest.migration.checkout.follower import Follower
     from antarest.migration.move import Listener, Move
     from antarest.migration.plan import RollbackPlan
+    from antarest.migration.record import Entry
     from antarest.migration.reset import ResetPlan
 
 
@@ -85,6 +88,13 @@ class MigrationWorkflow:
         self._refuse_memory()
         return Backups(self.project, self.db, self.listener)
 
+    @property
+    def checkout(self) -> Follower:
+        """What makes it follow the checkout."""
+        from antarest.migration.checkout.follower import Follower
+
+        return Follower(self)
+
     # ---- looking
 
     def current(self) -> tuple[str, ...]:
@@ -93,7 +103,7 @@ class MigrationWorkflow:
         Raises:
             DatabaseError: it cannot be reached.
         """
-        with self._looking() as connection:
+        with self.looking() as connection:
             return read_current(connection, self.project.version_table)
 
     def status(self) -> Status:
@@ -104,8 +114,9 @@ class MigrationWorkflow:
             MigrationError: the revision files do not make a history.
         """
         history = self.project.history
-        with self._looking() as connection:
+        with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
+            record = read_record(connection, self.project.version_table) if current else []
             engine = engine_version(connection)
             missing = grants.lacking(self.project, self.db, connection) if current else []
         return Status(
@@ -115,6 +126,7 @@ class MigrationWorkflow:
             heads=history.heads,
             pending=history.pending(current),
             applied=len(history.applied(current)),
+            edited=self._edited(current, record),
             unknown=history.unknown(current),
             rollback_script_in_sync=rollback_script.is_in_sync(self.project),
             missing_grants=tuple(grant.sql for grant in missing),
@@ -123,13 +135,27 @@ class MigrationWorkflow:
 
     def history(self) -> list[HistoryEntry]:
         """List the revisions, newest first, with what the database says of each."""
-        current = self.current()
-        history = self.project.history
-        applied = history.applied(current)
+        with self.looking() as connection:
+            current = read_current(connection, self.project.version_table)
+            record = read_record(connection, self.project.version_table)
+        history, last = self.project.history, last_applied(record)
+        applied, edited = history.applied(current), self._edited(current, record)
         return [
-            HistoryEntry(history[id_], id_ in history.heads, id_ in current, id_ in applied)
+            HistoryEntry(
+                history[id_],
+                is_head=id_ in history.heads,
+                is_current=id_ in current,
+                is_applied=id_ in applied,
+                is_edited=id_ in edited,
+                record=last.get(id_) if id_ in applied else None,
+            )
             for id_ in reversed(history.order)
         ]
+
+    def _edited(self, current: Sequence[str], record: Sequence[Entry]) -> tuple[str, ...]:
+        history = self.project.history
+        applied = history.applied(current)
+        return tuple(edited(record, {id_: history[id_].path for id_ in history.order if id_ in applied}))
 
     # ---- moving
 
@@ -165,11 +191,21 @@ class MigrationWorkflow:
         current = self._known_current()
         target = self.project.history.upgrade_target(current, to)
         if self.project.history.pending(current, target):
-            return self._run(lambda command, config: command.upgrade(config, target))
+            return self.run(lambda command, config: command.upgrade(config, target))
         # At the target Alembic is not needed, and so no other thread has to be waited for.
-        move = self._move(before=current, after=current)
+        move = self.idle(current)
         settle(move)
         return move
+
+    def idle(self, current: tuple[str, ...]) -> Move:
+        """A move that has nothing to do."""
+        return self._move(before=current, after=current)
+
+    def on(self, project: Project) -> MigrationWorkflow:
+        """The workflow on the same database with another project."""
+        return MigrationWorkflow(
+            project, self.db, environment=self.environment, source=self.source, listener=self.listener
+        )
 
     def plan_rollback(self, *, steps: int = 1, to: str | None = None) -> RollbackPlan:
         """Plan a rollback: `steps` single states back, or to the revision `to`.
@@ -179,9 +215,9 @@ class MigrationWorkflow:
         """
         from antarest.migration.plan import plan_rollback
 
-        with self._looking() as connection:
+        with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
-            self._refuse_unknown(current)
+            self.project.refuse_unknown(current, self.database)
             return plan_rollback(self.project, connection, current, steps=steps, to=to)
 
     def rollback(self, plan: RollbackPlan, agreement: Agreement) -> Move:
@@ -196,7 +232,7 @@ class MigrationWorkflow:
         """
         self._refuse_memory()
         self.refuse_undeclared(plan)
-        return self._run(lambda command, config: command.downgrade(config, plan.target), agreement=agreement)
+        return self.run(lambda command, config: command.downgrade(config, plan.target), agreement=agreement)
 
     def refuse_undeclared(self, plan: RollbackPlan) -> None:
         """Refuse a plan with losses that its revisions do not declare; nobody can agree to those.
@@ -218,7 +254,7 @@ class MigrationWorkflow:
 
         if not allow_production:
             self.refuse_production("reset")
-        with self._looking() as connection:
+        with self.looking() as connection:
             return reset.plan_reset(self.project, connection)
 
     def refuse_production(self, verb: str) -> None:
@@ -247,7 +283,7 @@ class MigrationWorkflow:
         def prepare(connection: Connection) -> None:
             reset.drop_objects(self.project, connection, sorted(plan.rows))
 
-        return self._run(lambda command, config: command.upgrade(config, head), prepare=prepare)
+        return self.run(lambda command, config: command.upgrade(config, head), prepare=prepare)
 
     def grant(self) -> list[str]:
         """Give the application's role the rights that it lacks.
@@ -259,7 +295,16 @@ class MigrationWorkflow:
 
         return [grant.sql for grant in mend_grants(self._move())]
 
-    def _run(self, call: Callable[[Any, Any], None], **wishes: Any) -> Move:
+    def run(self, call: Callable[[Any, Any], None], **wishes: Any) -> Move:
+        """Have Alembic run revisions through `env.py`.
+
+        Args:
+            call: calls one of Alembic's commands, or does as they do; given `alembic.command` and a configuration.
+            wishes: the attributes of the move.
+
+        Returns:
+            What came of it.
+        """
         from alembic import command
 
         from antarest.migration.environment import ATTRIBUTE
@@ -278,7 +323,12 @@ class MigrationWorkflow:
         return Move(self.project, self.db, listener=listener, **{"before_change": before_change, **wishes})
 
     @contextmanager
-    def _looking(self) -> Iterator[Connection]:
+    def looking(self) -> Iterator[Connection]:
+        """A connection to look at the database.
+
+        Raises:
+            DatabaseError: it cannot be reached.
+        """
         self._refuse_memory()
         with looking(self.db) as connection:
             yield connection
@@ -289,10 +339,5 @@ class MigrationWorkflow:
 
     def _known_current(self) -> tuple[str, ...]:
         current = self.current()
-        self._refuse_unknown(current)
+        self.project.refuse_unknown(current, self.database)
         return current
-
-    def _refuse_unknown(self, current: tuple[str, ...]) -> None:
-        history = self.project.history
-        if unknown := history.unknown(current):
-            raise UnknownRevision(unknown[0], self.database, history.heads, len(history), self.project.folder)

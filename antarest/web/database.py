@@ -40,7 +40,7 @@ PROBE_PATIENCE: Final = 3.0
 """The seconds that a probe of the health waits for it."""
 
 _PROBE_CONNECT_TIMEOUT: Final = 10
-"""The seconds after which a probe that hangs gives its thread back; well beyond `PROBE_PATIENCE`, which answers first."""
+"""The seconds after which a probe that hangs gives its thread back: well beyond `PROBE_PATIENCE`."""
 
 _STATEMENT_TIMEOUT: Final = 15_000  # ms
 

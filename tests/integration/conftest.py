@@ -16,6 +16,7 @@ from tests.installation import Installation, build
 from tests.refusals import SECRET
 from tests.support import ROOT
 from tests.support_backups import Place, dumping_server
+from tests.support_branches import SETTINGS, Clone
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 from tests.support_roles import Roles, owner_of, two_roles
 from tests.support_runs import Runner, Start
@@ -144,3 +145,21 @@ def runner(tmp_path: Path) -> Iterator[Start]:
             return stack.enter_context(Runner(Database(url, project), tmp_path, settings).ending())
 
         yield build
+
+
+@pytest.fixture
+def clone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_database: URL, postgres: PostgresServer) -> Clone:
+    """A working tree on main, with its database, on each engine in turn."""
+    return _clone(monkeypatch, tmp_path, empty_database, postgres)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sqlite_database: URL, postgres: PostgresServer) -> Clone:
+    """The same on SQLite alone, for what has nothing to do with the engine."""
+    return _clone(monkeypatch, tmp_path, sqlite_database, postgres)
+
+
+def _clone(monkeypatch: pytest.MonkeyPatch, folder: Path, url: URL, server: PostgresServer) -> Clone:
+    for name, value in SETTINGS.items():  # Also for the git that is run in this process.
+        monkeypatch.setenv(name, value)
+    return Clone.create(folder / "clone", url, server)

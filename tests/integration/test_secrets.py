@@ -35,6 +35,8 @@ from tests.workshop import Workshop
 EACH_VERB = {
     "upgrade": ["--lock-timeout=0"],
     "rollback": ["--yes", "--allow-data-loss", "--lock-timeout=0"],
+    "sync": ["--yes", "--allow-data-loss", "--allow-changed", "--lock-timeout=0"],
+    "switch": ["main", "--yes", "--allow-data-loss", "--allow-changed", "--lock-timeout=0"],
     "reset": ["--yes", "--allow-data-loss", "--allow-production", "--lock-timeout=0"],
     "restore": ["--yes", "--allow-data-loss", "--end-sessions"],
     "revision": ["--message=add road", "--empty"],
@@ -67,6 +69,8 @@ ALL_IS_WELL = [
     ("rollback --dry-run", 0),
     ("restore --yes --allow-data-loss --end-sessions", 0),
     ("rollback --steps=2 --yes --allow-data-loss --backup", 0),
+    ("sync --yes --allow-data-loss --allow-changed --backup", 0),
+    ("switch main --yes --allow-data-loss --allow-changed --backup", 0),
     ("reset --yes --allow-data-loss --allow-production", 0),
     ("revision --message=secrets --empty", 0),
     ("rollback-script", 0),

@@ -149,7 +149,7 @@ def test_what_comes_before_a_change_comes_once_and_under_the_lock(filled: Build)
 
     workflow = database.workflow
     for _ in range(2):
-        workflow._run(lambda command, config: command.upgrade(config, "head"), before_change=before_change)
+        workflow.run(lambda command, config: command.upgrade(config, "head"), before_change=before_change)
 
     assert seen == [(("tables",), 2, ("tables",))]
 
@@ -165,7 +165,7 @@ def test_what_fails_before_a_change_ends_the_run(filled: Build) -> None:
     before = database.state()
 
     with pytest.raises(NoSpace):
-        database.workflow._run(lambda command, config: command.upgrade(config, "head"), before_change=before_change)
+        database.workflow.run(lambda command, config: command.upgrade(config, "head"), before_change=before_change)
     assert database.state() == before
 
 

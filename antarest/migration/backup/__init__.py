@@ -42,7 +42,7 @@ class Backups:
             DatabaseError: the database cannot be reached.
         """
         with looking(self._db) as connection:
-            if not read_catalog(connection, exclude=[self._project.version_table]):
+            if not read_catalog(connection, exclude=self._project.own_tables):
                 return None
         if self._is_sqlite:
             return sqlite.make(self._db, self._project.version_table, self._hears("backup"))

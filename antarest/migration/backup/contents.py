@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from antarest.migration.catalog import count_rows, read_catalog
 from antarest.migration.connection import engine_version, read_current
+from antarest.migration.record import own_tables
 
 Progress = Callable[[int, int], None]
 """Hears how far a copy is: what is done, and all of it (0 where nobody knows)."""
@@ -36,5 +37,5 @@ class Contents:
 
 def read_contents(connection: Connection, version_table: str) -> Contents:
     """Look at what the database holds; every row is counted."""
-    rows = count_rows(connection, read_catalog(connection, exclude=[version_table]))
+    rows = count_rows(connection, read_catalog(connection, exclude=own_tables(version_table)))
     return Contents(read_current(connection, version_table), rows, engine_version(connection))

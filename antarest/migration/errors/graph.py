@@ -60,16 +60,18 @@ class InvalidProject(MigrationError):
 class UnknownRevision(MigrationError):
     """The database is at a revision that the files do not have: another branch, or a newer release.
 
-    Why: somebody upgraded it with another branch or a newer release, and this code does not have that revision, so
-    nobody here knows what it did.
+    Why: somebody upgraded it with another branch or a newer release, and then changed to this code.
 
-    To do: find the branch with the `git log` command of the message, check it out, and roll back from there; then come
-    back. On a development database without rows to keep, `inv db.reset` starts anew.
+    To do: `inv db.sync` finds the file of the revision, in the store of what was applied here or in git, rolls it back
+    and applies what this checkout has instead; the plan comes first. Where a newer release has upgraded the database,
+    start that one, or roll back with its `rollback.sh`.
     """
 
     code = "db.E201"
 
-    def __init__(self, revision: str, database: str, heads: Sequence[str], count: int, folder: str) -> None:
+    def __init__(
+        self, revision: str, database: str, heads: Sequence[str], count: int, folder: str, elsewhere: str = ""
+    ) -> None:
         self.revision = revision
         super().__init__(
             f"the database is at revision {revision}, which this {KIND} does not contain",
@@ -80,8 +82,8 @@ class UnknownRevision(MigrationError):
             hints=_LEAVE_THE_RELEASE
             if INSTALLED
             else [
-                Hint("Find the branch that has it, and roll back from there", _find(revision)),
-                Hint("Or start anew with this checkout (development only)", "inv db.reset"),
+                *([Hint(elsewhere)] if elsewhere else []),
+                Hint("Make the database match this checkout", "inv db.sync"),
             ],
         )
 

@@ -51,16 +51,15 @@ class LossNotConfirmed(MigrationError):
 
     code = "db.E502"
 
-    def __init__(self, losses: Sequence[Loss], database: str, state: str, *, target: str = "") -> None:
-        self.losses, self.target = tuple(losses), target
-        rollback = f"inv db.rollback --to={target}" if target else "inv db.rollback"
+    def __init__(self, losses: Sequence[Loss], database: str, state: str, *, command: str = "inv db.rollback") -> None:
+        self.losses = tuple(losses)
         super().__init__(
             "the rollback would lose data, and nobody agreed to it",
             details={"database": database, **_loss_details(losses)},
             state=state,
             hints=[
-                Hint("See the plan", f"{rollback} --dry-run"),
-                Hint("Agree to the loss", f"{rollback} --allow-data-loss"),
+                Hint("See the plan", f"{command} --dry-run"),
+                Hint("Agree to the loss", f"{command} --allow-data-loss"),
             ],
         )
 

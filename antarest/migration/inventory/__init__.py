@@ -32,8 +32,10 @@ from antarest.migration.inventory.schema import (
     Table,
     Unique,
 )
+from antarest.migration.record import own_tables
 
 __all__ = [
+    "OWN_TABLES",
     "VERSION_TABLE",
     "Check",
     "Column",
@@ -54,9 +56,11 @@ __all__ = [
 ]
 
 VERSION_TABLE = "alembic_version"
+OWN_TABLES = own_tables(VERSION_TABLE)
+"""What Alembic and the workflow keep in a database, unless a project says otherwise."""
 
 
-def reflect(connection: Connection, *, exclude: Collection[str] = (VERSION_TABLE,)) -> Inventory:
+def reflect(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> Inventory:
     """Read the schema of a database.
 
     Args:

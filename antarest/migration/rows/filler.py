@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError, StatementError
 
-from antarest.migration.inventory import VERSION_TABLE, Table, reflect
+from antarest.migration.inventory import OWN_TABLES, Table, reflect
 from antarest.migration.rows.draw import Draw, NoValidRow, TableDraw
 from antarest.migration.rows.order import Cut, insertion_order, is_nullable
 from antarest.migration.rows.tables import reflect_tables
@@ -29,7 +29,7 @@ def fill(
     seed: int = 0,
     rows: int = 3,
     values: Mapping[str, Sequence[object]] | None = None,
-    exclude: Collection[str] = (VERSION_TABLE,),
+    exclude: Collection[str] = OWN_TABLES,
 ) -> dict[str, int]:
     """Add rows to every empty table, within the transaction of the caller.
 

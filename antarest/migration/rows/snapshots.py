@@ -10,7 +10,7 @@ from reprlib import Repr
 import sqlalchemy as sa
 from sqlalchemy import Connection, TableClause
 
-from antarest.migration.inventory import VERSION_TABLE, only_reading
+from antarest.migration.inventory import OWN_TABLES, only_reading
 from antarest.migration.rows.tables import reflect_tables
 
 Row = tuple[object, ...]
@@ -48,7 +48,7 @@ class Snapshot:
         return Snapshot({names.get(name, name): _renamed(name, table, names) for name, table in self.tables.items()})
 
 
-def snapshot(connection: Connection, *, exclude: Collection[str] = (VERSION_TABLE,)) -> Snapshot:
+def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> Snapshot:
     """Read all rows of all tables into memory.
 
     Args:

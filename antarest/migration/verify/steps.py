@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from antarest.migration.history import Direction
+from antarest.migration.history import Direction, Revision
 from antarest.migration.ledger import NotAllowed
 from antarest.migration.rebuild import Missing, RebuildGuard
 from antarest.migration.segments import first_segment, let_blocks_pass
@@ -85,9 +85,14 @@ def run_all(connection: Connection, target: Target, to: str = "heads", current: 
         StepFailed: it did not run, and was rolled back.
     """
     heads: Any = tuple(current)  # as Alembic passes it, whatever it is annotated as
+    history = target.history
+
+    def revision_of(step: Any) -> Revision:
+        return history[step.revision.revision]
+
     left: list[Any] = list(target.script._upgrade_revs(to, heads))  # noqa: SLF001 - as `command`
     while left:
-        segment = left[:1] if target.commits_each else first_segment(left, target.history, connection.dialect.name)
+        segment = left[:1] if target.commits_each else first_segment(left, revision_of, connection.dialect.name)
         left = left[len(segment) :]
         _run(connection, target, partial(_hand, segment))
 

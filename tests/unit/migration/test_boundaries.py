@@ -28,9 +28,9 @@ def segments(*boundaries: Literal["", "own", "none"], engine: str) -> list[int]:
     """How many revisions are committed together, one after the other."""
     revisions = [Revision(str(at), (), "", Path(), transaction=boundary) for at, boundary in enumerate(boundaries)]
     left = [Step(SimpleNamespace(revision=revision.id)) for revision in revisions]
-    sizes = []
+    sizes, history = [], History(revisions)
     while left:
-        sizes.append(len(first_segment(left, History(revisions), engine)))
+        sizes.append(len(first_segment(left, lambda step: history[step.revision.revision], engine)))
         left = left[sizes[-1] :]
     return sizes
 

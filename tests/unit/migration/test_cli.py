@@ -47,9 +47,13 @@ def test_invoke_has_the_same_verbs_and_flags() -> None:
     offered = {name: set(task.flags) for name, task in invoke_tasks().items()}
 
     assert offered == {
-        f"db.{name}": {spelled(flag) for flag in (*verb.flags, "config", "debug") if FLAGS[flag] != cli.HIDDEN}
+        f"db.{name}": {
+            spelled(flag) for flag in (*verb.words, *verb.flags, "config", "debug") if FLAGS[flag] != cli.HIDDEN
+        }
         for name, verb in VERBS.items()
     }
+    words = {name: [each.name for each in task.positional_args] for name, task in invoke_tasks().items()}
+    assert words == {f"db.{name}": list(verb.words) for name, verb in VERBS.items()}
 
 
 def test_each_flag_is_explained_by_invoke_and_by_our_own_help(capsys: Capture) -> None:
@@ -59,7 +63,7 @@ def test_each_flag_is_explained_by_invoke_and_by_our_own_help(capsys: Capture) -
         ours = " ".join(capsys.readouterr().out.split())
 
         assert ended.value.code == EXIT_DONE
-        for flag in (*verb.flags, "config", "debug"):
+        for flag in (*verb.words, *verb.flags, "config", "debug"):
             if FLAGS[flag] != cli.HIDDEN:
                 assert verb.words_for(flag) in ours
                 assert invoke_tasks()[f"db.{name}"].flags[spelled(flag)].help == verb.words_for(flag)

@@ -123,6 +123,12 @@ EXAMPLES = [
     errors.ProjectNotFound(FOLDER / "alembic.ini"),
     errors.InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", [Hint("Mend it", "inv db.history")]),
     errors.InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
+    errors.BranchNotFound("featur", ["feature", "main"]),
+    errors.NoRepository(Path("/srv/antarest")),
+    errors.SwitchRefused("main", "Your local changes would be overwritten by checkout: a.py"),
+    errors.PlanOvertaken(IDS[:1], IDS[1:]),
+    errors.RevisionLost("c0ffee123456", DATABASE, "the store of applied revisions (3 files), 2 branches"),
+    errors.ScriptChanged("c0ffee123456", "sha256:ab", "sha256:cd", "branch feature/reserves"),
     errors.UnknownRevision("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
     errors.MultipleHeads(IDS),
     errors.InvalidRevisionFile(FOLDER / "a.py", "line 3: invalid syntax"),
@@ -287,7 +293,7 @@ def test_an_irreversible_revision_names_a_way_only_where_there_is_one() -> None:
 
 
 def test_a_loss_that_nobody_agreed_to_names_the_same_rollback_again() -> None:
-    error = errors.LossNotConfirmed(LOSSES[:1], DATABASE, "", target="base")
+    error = errors.LossNotConfirmed(LOSSES[:1], DATABASE, "", command="inv db.rollback --to=base")
 
     assert [hint.command for hint in error.hints] == [
         "inv db.rollback --to=base --dry-run",

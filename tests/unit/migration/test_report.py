@@ -40,16 +40,17 @@ def shown(text: str) -> str:
 
 
 def test_an_error() -> None:
-    error = UnknownRevision("c0ffee123456", DATABASE, ["80fdf2408ede"], 89, "alembic/versions")
+    elsewhere = "Branch feature/reserves has it (3 commits ahead of this checkout)."
+    error = UnknownRevision("c0ffee123456", DATABASE, ["80fdf2408ede"], 89, "alembic/versions", elsewhere)
 
     assert report.render_error(error, io.StringIO()) == dedent("""\
         error db.E201: the database is at revision c0ffee123456, which this checkout does not contain
           database   postgresql://antarest:***@db1:5432/antarest
           this code  head is 80fdf2408ede, 89 revisions in alembic/versions
         Nothing was changed.
-          Find the branch that has it, and roll back from there:   git log --all -- '*c0ffee123456*'
-          Or start anew with this checkout (development only):     inv db.reset
-        """)
+        Branch feature/reserves has it (3 commits ahead of this checkout).
+          Make the database match this checkout:   inv db.sync
+    """)
 
 
 def test_hints_that_are_questions_or_no_commands() -> None:
@@ -147,6 +148,7 @@ def test_the_status_for_machines() -> None:
         "unknown": [],
         "rollback_script_in_sync": True,
         "missing_grants": [],
+        "edited": [],
         "rollback_script": "",
     }
 

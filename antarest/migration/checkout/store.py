@@ -1,0 +1,62 @@
+"""The store: a copy of each revision file that was applied from this repository, also of those never committed.
+
+It lies in git's own folder, so that it is shared by all working trees and never committed. The name of a copy has its
+hash: one that does not fit was tampered with, and is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from antarest.migration.checkout.git import Repository
+from antarest.migration.project import Project
+from antarest.migration.record import digest_of
+
+
+class Store:
+    """The copies."""
+
+    def __init__(self, repository: Repository) -> None:
+        """Open the store of a repository, which may not exist yet."""
+        self.folder = repository.folder / "antarest" / "revisions"
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.folder.glob("*.py"))
+
+    def keep(self, revision: str, content: bytes) -> None:
+        """Keep a copy of a revision file. Where nothing can be written, git may still have it: that is no error."""
+        path = self.folder / f"{quote(revision, safe='')}.{_hash(content)}.py"
+        if path.exists():
+            return
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".keeping-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                Path(name).replace(path)
+            finally:
+                Path(name).unlink(missing_ok=True)
+
+    def find(self, revision: str) -> Iterator[bytes]:
+        """The copies of a revision file, newest first."""
+        prefix = f"{quote(revision, safe='')}."
+        paths = [path for path in self.folder.glob("*.py") if path.name.startswith(prefix)]
+        for path in sorted(paths, key=lambda each: each.stat().st_mtime, reverse=True):
+            content = path.read_bytes()
+            if path.name == f"{prefix}{_hash(content)}.py":
+                yield content
+
+
+def keeping(project: Project) -> Callable[[str, bytes], None]:
+    """What keeps the revision files of a project that are applied; nothing does where it is in no repository."""
+    return Store(project.repository).keep if project.repository else lambda _revision, _content: None
+
+
+def _hash(content: bytes) -> str:
+    return digest_of(content).partition(":")[2]

@@ -1,0 +1,173 @@
+"""Making a database match a checkout: undo what it does not have, with the code that was applied; then apply its own.
+
+All of it is one run: one plan, one confirmation, one backup, and one transaction where no revision asks for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from antarest.migration.checkout.applied import Applied, read_applied
+from antarest.migration.checkout.search import Found
+from antarest.migration.connection import read_current
+from antarest.migration.errors import PlanOvertaken, ScriptChanged
+from antarest.migration.history import BASE, History, Revision
+from antarest.migration.plan import RollbackPlan, plan_undo
+from antarest.migration.project import Project
+from antarest.migration.record import read_record
+
+
+@dataclass(frozen=True)
+class SyncPlan:
+    """What makes a database match a checkout.
+
+    Attributes:
+        project: the project that the database is to match.
+        applied: the project with the revisions as they were applied; the same where there is nothing to undo.
+        undo: the downgrades, newest first, with what they lose.
+        apply: the upgrades that follow, in order.
+        found: where the code of the downgrades was found, by revision, where it is not in the checkout.
+        edited: revisions that stay although their file is not what was applied, which is not to be found any more, or
+            was applied elsewhere too.
+    """
+
+    project: Project
+    applied: Project
+    undo: RollbackPlan
+    apply: tuple[Revision, ...]
+    found: Mapping[str, Found]
+    edited: tuple[str, ...]
+
+    @property
+    def current(self) -> tuple[str, ...]:
+        """The revisions that the database is at."""
+        return self.undo.current
+
+    @property
+    def goal(self) -> str:
+        """The head that it is brought to."""
+        return self.project.history.head
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the database matches already."""
+        return not self.undo.steps and not self.apply
+
+
+def plan_sync(
+    home: Project,
+    goal: Project,
+    connection: Connection,
+    database: str,
+    folder: Path,
+    *,
+    allow_changed: bool = False,
+) -> SyncPlan:
+    """Plan what makes the database behind a connection match a project.
+
+    Args:
+        home: the project as it is checked out.
+        goal: the project that the database is to match: the same, or what is going to be checked out.
+        connection: to look at the database.
+        database: its URL, redacted.
+        folder: an empty one, for the code of the downgrades; it has to be there until the plan has run.
+        allow_changed: also run a downgrade that is not the code that was applied.
+
+    Raises:
+        RevisionLost: a revision that is to be undone is nowhere to be found.
+        ScriptChanged: what was found of it is not what was applied.
+        Irreversible: it cannot be undone.
+        MultipleHeads: the checkout has no one head.
+    """
+    history = goal.history
+    _ = history.head  # Raises where there are several.
+    current = read_current(connection, home.version_table)
+    applied = read_applied(home, history, current, read_record(connection, home.version_table), database)
+    kept, edited = _kept(home, history, applied)
+    undone = [id_ for id_ in reversed(applied.history.order) if id_ not in kept]
+    for id_ in undone:
+        if id_ in applied.changed and not allow_changed:
+            raise ScriptChanged(id_, applied.changed[id_], applied.found[id_].digest, applied.found[id_].origin)
+    pending = tuple(history[id_] for id_ in history.pending(kept))
+    if not undone:
+        return SyncPlan(goal, goal, RollbackPlan(current, _ends(history.order, current), ()), pending, {}, edited)
+    as_applied = replace(home, versions=(_write(applied, folder),), is_moved=True)
+    undo = plan_undo(
+        as_applied, connection, current, undone, target=_ends(applied.history.order, _heads(applied, kept))
+    )
+    found = {id_: applied.found[id_] for id_ in undone if id_ in applied.found}
+    return SyncPlan(goal, as_applied, undo, pending, found, edited)
+
+
+def run_sync(plan: SyncPlan, config: Any) -> None:
+    """Run a plan through `env.py`, as every other move.
+
+    Args:
+        plan: the plan.
+        config: Alembic's configuration of the checkout's project, with the move.
+    """
+    ours = ScriptDirectory.from_config(config)
+    theirs = ScriptDirectory.from_config(plan.applied.alembic_config())
+
+    def sync(current: Sequence[str], _context: object) -> Iterator[MigrationStep]:
+        """Give the steps; the name tells `environment` what it is."""
+        at = tuple(sorted(current))
+        if at != plan.current:
+            if at == _as_tuple(plan.goal):  # Another run had the same idea.
+                return
+            raise PlanOvertaken(at, plan.current)
+        for step in plan.undo.steps:
+            script = theirs.get_revision(step.revision.id)
+            yield MigrationStep.downgrade_from_script(theirs.revision_map, script)
+        for revision in plan.apply:
+            yield MigrationStep.upgrade_from_script(ours.revision_map, ours.get_revision(revision.id))
+
+    with EnvironmentContext(config, ours, fn=sync, as_sql=False, destination_rev=None):
+        ours.run_env()
+
+
+def _kept(home: Project, history: History, applied: Applied) -> tuple[set[str], tuple[str, ...]]:
+    """The applied revisions that the checkout has too, at the same place; and those of them that were edited since."""
+    kept = set[str]()
+    edited = list(applied.edited)
+    for id_ in applied.history.order:
+        if id_ not in history or not kept.issuperset(applied.history[id_].predecessors):
+            continue
+        if sorted(applied.history[id_].predecessors) != sorted(history[id_].predecessors):
+            continue
+        if id_ in applied.found:  # It does something else now.
+            if not home.is_on_main(history[id_].path.name):
+                continue
+            edited.append(id_)
+        kept.add(id_)
+    return kept, tuple(edited)
+
+
+def _heads(applied: Applied, kept: Collection[str]) -> list[str]:
+    followed = {down for id_ in kept for down in applied.history[id_].down}
+    return [id_ for id_ in kept if id_ not in followed]
+
+
+def _ends(order: Sequence[str], heads: Collection[str]) -> str:
+    return ", ".join(id_ for id_ in order if id_ in heads) or BASE
+
+
+def _as_tuple(head: str) -> tuple[str, ...]:
+    return () if head == BASE else (head,)
+
+
+def _write(applied: Applied, folder: Path) -> Path:
+    """Write the revisions as they were applied, and nothing else, into a folder."""
+    for number, (id_, content) in enumerate(applied.contents.items()):
+        name = applied.revisions[id_].path.name
+        path = folder / name
+        (path if not path.exists() else folder / f"{number}_{name}").write_bytes(content)
+    return folder

@@ -1,0 +1,141 @@
+"""Codes `db.E22x`: the database and this checkout have parted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from antarest.core.errors import EXIT_USAGE, Hint
+from antarest.migration.errors.base import MigrationError, shorten
+
+_AGAIN = "inv db.sync"
+_LONGEST = 300  # characters of what git says
+
+
+class RevisionLost(MigrationError):
+    """The database has a revision whose file is nowhere to be found, so that nobody can undo it.
+
+    Why: it was applied from another clone or machine, and was never pushed; or this clone has only the newest part of
+    the history.
+
+    To do: fetch what others have, and try again. Whoever applied it has its file in the store of their clone
+    (`.git/antarest/revisions`): put it into the folder of the revisions. Else restore a backup from before it, or start
+    anew.
+    """
+
+    code = "db.E220"
+
+    def __init__(self, revision: str, database: str, searched: str, *, is_shallow: bool = False) -> None:
+        self.revision = revision
+        super().__init__(
+            f"the database has revision {revision}, and its file is nowhere to be found",
+            details={"database": database, "searched": searched},
+            hints=[
+                Hint("Get the rest of the history", "git fetch --unshallow")
+                if is_shallow
+                else Hint("Fetch what others have, then try again", "git fetch --all --tags"),
+                Hint("Or restore a backup from before it", "inv db.backups"),
+                Hint("Or start anew (development only)", "inv db.reset"),
+            ],
+        )
+
+
+class ScriptChanged(MigrationError):
+    """What was found of a revision that is to be undone is not the code that was applied.
+
+    Why: the file was edited after it was applied, and the file of then is neither in the store nor in git. Its
+    downgrade may not fit what its upgrade did.
+
+    To do: read the file where the message says that it was found. If its downgrade fits, run it with `--allow-changed`;
+    the schema is checked by nobody then but you.
+    """
+
+    code = "db.E221"
+
+    def __init__(self, revision: str, applied: str, found: str, origin: str) -> None:
+        self.revision = revision
+        super().__init__(
+            f"the code of revision {revision} that was found is not the code that was applied",
+            details={"applied": applied, "found": found, "where": origin},
+            hints=[Hint("Read it, and if its downgrade fits, run it", f"{_AGAIN} --allow-changed")],
+        )
+
+
+class PlanOvertaken(MigrationError):
+    """Somebody else has moved the database since the plan was made.
+
+    Why: another run came between the plan and its confirmation.
+
+    To do: look at the new plan.
+    """
+
+    code = "db.E222"
+
+    def __init__(self, current: Sequence[str], planned: Sequence[str]) -> None:
+        super().__init__(
+            "the database was moved by somebody else since the plan was made",
+            details={"planned for": ", ".join(planned) or "base", "current": ", ".join(current) or "base"},
+            hints=[Hint("Plan anew", _AGAIN)],
+        )
+
+
+class NoRepository(MigrationError):
+    """The command needs git, and this is no git repository.
+
+    Why: git is not installed, or the project lies in no working tree: a downloaded archive, an installed copy.
+
+    To do: work in a clone of the repository.
+    """
+
+    code = "db.E223"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            "this needs git, and there is no git repository here",
+            details={"folder": str(folder)},
+            hints=[Hint("Without git, the database can still follow the files", _AGAIN)],
+        )
+
+
+class BranchNotFound(MigrationError):
+    """There is no branch of that name to switch to.
+
+    Why: the name is misspelt, was not fetched yet, or is that of a tag or a commit.
+
+    To do: `git branch --all` lists the branches. For a tag or a commit: `git switch --detach`, then `inv db.sync`.
+    """
+
+    code = "db.E224"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, branch: str, branches: Sequence[str]) -> None:
+        near = difflib.get_close_matches(branch, branches)
+        super().__init__(
+            f"there is no branch {branch!r} to switch to",
+            details={"nearest": shorten(near)} if near else {},
+            hints=[
+                Hint("List the branches", "git branch --all"),
+                Hint("For a tag or a commit, switch first", "git switch --detach REF"),
+                Hint("And then make the database match", _AGAIN),
+            ],
+        )
+
+
+class SwitchRefused(MigrationError):
+    """Git does not switch to the branch, so the database was not moved either.
+
+    Why: uncommitted changes would be overwritten, a merge is under way, or another working tree has the branch.
+
+    To do: do what git says, most often commit or stash; then the same command again.
+    """
+
+    code = "db.E225"
+
+    def __init__(self, branch: str, reason: str) -> None:
+        super().__init__(
+            f"git does not switch to {branch}",
+            details={"git says": reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}..."},
+            hints=[Hint("See what is not committed", "git status")],
+        )

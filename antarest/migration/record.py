@@ -1,0 +1,211 @@
+"""The record of a database: which revision was applied or undone when, by whom, and from which code.
+
+It is a table beside Alembic's own, written in the transaction of each revision. It is made when it is first needed, and
+a database without it (plain Alembic has migrated it until now) has just an empty record. It is no model, and nobody
+compares, counts or rebuilds it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from antarest import __version__
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from antarest.migration.history import Revision
+    from antarest.migration.project import Project
+
+_ALGORITHM = "sha256"
+_COLUMNS = ("revision", "direction", "at", "seconds", "version", "git_commit", "digest", "user_name", "host")
+_TABLE = """
+    CREATE TABLE {table} (
+        id BIGINT NOT NULL PRIMARY KEY,
+        revision VARCHAR(255) NOT NULL,
+        direction VARCHAR(9) NOT NULL,
+        at TIMESTAMP NOT NULL,
+        seconds FLOAT NOT NULL,
+        version VARCHAR(64) NOT NULL,
+        git_commit VARCHAR(64),
+        digest VARCHAR(80) NOT NULL,
+        user_name VARCHAR(255) NOT NULL,
+        host VARCHAR(255) NOT NULL
+    )
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the record.
+
+    Attributes:
+        revision: which revision.
+        direction: `upgrade`, `downgrade`, or `stamp` where it was recorded without being run.
+        at: when it had run, in UTC.
+        seconds: how long it ran.
+        version: the version of this package.
+        git_commit: the commit that was checked out; empty where nobody knows.
+        digest: the hash of the revision file, with its algorithm, such as `sha256:ab12...`.
+        user: who ran it.
+        host: where.
+    """
+
+    revision: str
+    direction: str
+    at: datetime
+    seconds: float
+    version: str
+    git_commit: str
+    digest: str
+    user: str
+    host: str
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether the revision was applied from here on."""
+        return self.direction != "downgrade"
+
+
+def table_of(version_table: str) -> str:
+    """The name of the record that belongs to Alembic's table: `alembic_history` to `alembic_version`."""
+    return f"{version_table.removesuffix('_version')}_history"
+
+
+def own_tables(version_table: str) -> tuple[str, str]:
+    """The tables of the workflow itself, which belong to nobody's schema."""
+    return version_table, table_of(version_table)
+
+
+def digest_of(content: bytes) -> str:
+    """The hash of a revision file, with its algorithm."""
+    return f"{_ALGORITHM}:{hashlib.sha256(content).hexdigest()}"
+
+
+class Recorder:
+    """Writes the record in a transaction."""
+
+    def __init__(self, connection: Connection, project: Project, keep: Callable[[str, bytes], None]) -> None:
+        """Write nothing yet.
+
+        Args:
+            connection: in the transaction of the revisions.
+            project: whose record it is.
+            keep: what keeps a copy of each file that is applied, called with the revision and the file.
+        """
+        self._keep = keep
+        self._connection = connection
+        self._name = table_of(project.version_table)
+        self._project = project
+        self._context: dict[str, str | None] | None = None
+        self._last = 0
+
+    def write(self, revision: Revision, direction: str, seconds: float = 0.0) -> None:
+        """Record that a revision has run, and make the record where it is missing."""
+        if self._context is None:
+            self._context = self._begin()
+        self._last += 1
+        content = _content(revision.path)
+        if direction != "downgrade":
+            self._keep(revision.id, content)
+        values = {
+            **self._context,
+            "id": self._last,
+            "revision": revision.id,
+            "direction": direction,
+            # SQLite has no type for a time: written as text, it is read alike on both engines.
+            "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+            "seconds": round(seconds, 3),
+            "digest": digest_of(content),
+        }
+        columns = ("id", *_COLUMNS)
+        given = ", ".join(f":{column}" for column in columns)
+        self._connection.execute(
+            text(f"INSERT INTO {self._quoted} ({', '.join(columns)}) VALUES ({given})"),
+            values,
+        )
+
+    @property
+    def _quoted(self) -> str:
+        return self._connection.dialect.identifier_preparer.quote(self._name)
+
+    def _begin(self) -> dict[str, str | None]:
+        """Make the table if it is missing, and find out who and where we are."""
+        if not self._connection.dialect.has_table(self._connection, self._name):
+            self._connection.exec_driver_sql(_TABLE.format(table=self._quoted))
+        self._last = self._connection.scalar(text(f"SELECT coalesce(max(id), 0) FROM {self._quoted}"))
+        return {
+            "version": __version__,
+            "git_commit": self._project.commit or None,
+            "user_name": _user(),
+            "host": socket.gethostname()[:255],
+        }
+
+
+def read_record(connection: Connection, version_table: str) -> list[Entry]:
+    """Read the whole record, oldest first; nothing where there is none."""
+    name = table_of(version_table)
+    if not connection.dialect.has_table(connection, name):
+        return []
+    quoted = connection.dialect.identifier_preparer.quote(name)
+    found = connection.execute(text(f"SELECT {', '.join(_COLUMNS)} FROM {quoted} ORDER BY id"))
+    return [_entry(dict(row)) for row in found.mappings()]
+
+
+def last_applied(record: Sequence[Entry]) -> dict[str, Entry]:
+    """The line that says how each revision was applied, of those that were not undone since."""
+    last = {entry.revision: entry for entry in record}
+    return {revision: entry for revision, entry in last.items() if entry.is_applied}
+
+
+def edited(record: Sequence[Entry], applied: Mapping[str, Path]) -> Iterator[str]:
+    """The revisions whose file is not what it was when it was applied.
+
+    Args:
+        record: the record.
+        applied: the files of the revisions that the database has, by id.
+    """
+    last = last_applied(record)
+    for revision, path in applied.items():
+        entry = last.get(revision)
+        if entry and entry.digest.startswith(f"{_ALGORITHM}:") and entry.digest != digest_of(_content(path)):
+            yield revision
+
+
+def _entry(row: dict[str, object]) -> Entry:
+    at = row["at"]
+    return Entry(
+        revision=str(row["revision"]),
+        direction=str(row["direction"]),
+        at=at if isinstance(at, datetime) else datetime.fromisoformat(str(at)),
+        seconds=float(str(row["seconds"])),
+        version=str(row["version"]),
+        git_commit=str(row["git_commit"] or ""),
+        digest=str(row["digest"]),
+        user=str(row["user_name"]),
+        host=str(row["host"]),
+    )
+
+
+def _content(path: Path) -> bytes:
+    """The file; one that is gone since it was read has no content."""
+    with suppress(OSError):
+        return path.read_bytes()
+    return b""
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()[:255]
+    except (KeyError, OSError):  # A container may have a user id without a name.
+        return "unknown"

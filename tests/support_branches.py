@@ -1,0 +1,184 @@
+"""A git repository with an Alembic project, somebody who changes branches in it, and a database that is to follow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from antarest.migration import inventory, walk
+from antarest.migration.connection import moving
+from antarest.migration.loss import Agreement
+from antarest.migration.project import Project
+from antarest.migration.scratch import PostgresServer, scratch_database
+from tests.support import Result, run
+from tests.support_histories import Database, Script, write_project, write_script
+
+SETTINGS = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    "GIT_TEMPLATE_DIR": "",
+    **{f"GIT_{role}_{what}": "tests" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+}
+
+
+def table(name: str) -> Script:
+    """A revision that makes a table, and says that undoing it loses that."""
+    key, label = 'sa.Column("id", sa.Integer, primary_key=True)', 'sa.Column("label", sa.String(9))'
+    return Script(
+        f"{name}_{'0' * 8}",
+        upgrade=f'op.create_table("{name}", {key}, {label})',
+        downgrade=f'op.drop_table("{name}")',
+        lossy={"downgrade": {name: "it makes it"}},
+    )
+
+
+def column(of: str, name: str) -> Script:
+    """A revision that adds a column to a table."""
+    return Script(
+        f"{name}_{'1' * 8}",
+        upgrade=f'op.add_column("{of}", sa.Column("{name}", sa.Integer))',
+        downgrade=f'op.drop_column("{of}", "{name}")',
+        lossy={"downgrade": {f"{of}.{name}": "it makes it"}},
+    )
+
+
+def applied_on_a_branch(clone: Clone, *scripts: Script) -> None:
+    """Go to main after these revisions were applied on a branch."""
+    clone.branch("feature")
+    clone.add(*(scripts or [table("reserve")]))
+    clone.database.workflow.upgrade()
+    clone.switch("main")
+
+
+def forget_the_store(clone: Clone) -> None:
+    """As in a clone from which nothing was applied."""
+    shutil.rmtree(clone.folder / ".git" / "antarest")
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A working tree, and the database of whoever works in it.
+
+    Attributes:
+        folder: the working tree.
+        url: the database.
+        server: what other databases are made on.
+    """
+
+    folder: Path
+    url: URL
+    server: PostgresServer
+
+    @classmethod
+    def create(cls, folder: Path, url: URL, server: PostgresServer) -> Clone:
+        """A repository with one revision on main, which is applied."""
+        write_project(folder, table("base"))
+        (folder / ".gitignore").write_text("__pycache__/\n")
+        made = cls(folder, url, server)
+        made.git("init", "--quiet", "--initial-branch=main")
+        made.commit("Begin")
+        made.database.workflow.upgrade()
+        return made
+
+    @property
+    def versions(self) -> Path:
+        """The folder of the revisions."""
+        return self.folder / "alembic" / "versions"
+
+    @property
+    def project(self) -> Project:
+        """The project, read anew."""
+        return Project.load(self.folder / "alembic.ini")
+
+    @property
+    def database(self) -> Database:
+        """The database, with the revisions as they are now."""
+        return Database(self.url, self.project)
+
+    @property
+    def current(self) -> tuple[str, ...]:
+        """Where the database is."""
+        return self.database.workflow.current()
+
+    # ---- git
+
+    def git(self, *arguments: str, fails: bool = False) -> str:
+        """Run git, and return what it prints."""
+        done = run("git", *arguments, cwd=self.folder, env=SETTINGS, traceback=True)
+        assert (done.code != 0) == fails, done.err
+        return done.out.strip()
+
+    def commit(self, message: str) -> str:
+        """Commit whatever changed, and return the commit."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", f"--message={message}")
+        return self.git("rev-parse", "HEAD")
+
+    def branch(self, name: str) -> None:
+        """Begin a branch here."""
+        self.git("switch", "--quiet", "--create", name)
+
+    def switch(self, ref: str) -> None:
+        """Change to a branch, without a look at the database."""
+        self.git("switch", "--quiet", *(["--detach"] if ref not in self._branches else []), ref)
+        shutil.rmtree(self.versions / "__pycache__", ignore_errors=True)
+
+    @property
+    def _branches(self) -> list[str]:
+        return self.git("for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+
+    def add(self, *scripts: Script) -> None:
+        """Add revisions after the head, and commit them."""
+        for script in scripts:
+            self.write(script)
+            self.commit(f"Add {script.id}")
+
+    def write(self, script: Script) -> Path:
+        """Write a revision after the head."""
+        return write_script(self.versions, script, script.down or self.project.history.head)
+
+    # ---- the database
+
+    def sync(self, *, allow_changed: bool = False, loss: bool = True) -> Sequence[str]:
+        """Make the database match, and return what was run."""
+        follower = self.database.workflow.checkout
+        with follower.syncing(allow_changed=allow_changed) as plan:
+            move = follower.sync(plan, Agreement(everything=loss))
+        return [f"{direction[:-5]} {revision.id.partition('_')[0]}" for revision, direction, _ in move.steps]
+
+    def switch_both(self, branch: str, *, loss: bool = True) -> Sequence[str]:
+        """Switch to a branch and take the database along, and return what was run."""
+        follower = self.database.workflow.checkout
+        with follower.switching(branch) as plan:
+            move = follower.sync(plan, Agreement(everything=loss), switch_to=branch)
+        return [f"{direction[:-5]} {revision.id.partition('_')[0]}" for revision, direction, _ in move.steps]
+
+    def inv(self, command: str, *flags: str) -> Result:
+        """Run a command of ours in the working tree."""
+        url = self.url.render_as_string(hide_password=False)
+        config = self.folder.with_name(f"{self.folder.name}.yaml")
+        config.write_text(f"db:\n  url: {url}\n")
+        return run(
+            *("python", "-m", "antarest.migration", command, *flags),
+            cwd=self.folder,
+            env={**SETTINGS, "ANTAREST_CONF": str(config)},
+        )
+
+    def assert_matches(self) -> None:
+        """The database is at head, and has the schema that the revisions of this checkout give."""
+        project = self.project
+        assert self.current == project.history.heads
+        with scratch_database(self.url.get_backend_name(), self.server) as url, moving(url) as fresh:  # type: ignore[arg-type]
+            walk.upgrade(fresh, project, project.history.heads)
+            expected = inventory.reflect(fresh)
+        with self.database.connect() as connection:
+            assert inventory.differences(inventory.reflect(connection), expected) == []
+
+    def at(self, folder: Path) -> Clone:
+        """Another working tree, with the same database."""
+        return replace(self, folder=folder)
