@@ -206,6 +206,12 @@ def rollback_script(_: Context, config: str | None = None, debug: bool = False) 
     _run("rollback-script", config=config, debug=debug)
 
 
+@_command("install-hooks")
+def install_hooks(_: Context, config: str | None = None, debug: bool = False) -> None:
+    """Write git hooks that say in one line when the database and the checkout differ."""
+    _run("install-hooks", config=config, debug=debug)
+
+
 @_command("diagram")
 def diagram(_: Context, config: str | None = None, debug: bool = False) -> None:
     """Write the schema of the models as a page with a Mermaid diagram."""
@@ -229,6 +235,6 @@ namespace.add_collection(
     Collection(
         _NAMESPACE,
         *(upgrade, rollback, sync, switch, reset, backup, backups, restore),
-        *(status, history, revision, check, verify, grant, rollback_script, diagram, seed),
+        *(status, history, revision, check, verify, grant, rollback_script, install_hooks, diagram, seed),
     )
 )

@@ -26,6 +26,13 @@ def switch(session: Session, *, branch: str, allow_changed: bool = False, **flag
         return _carry_out(session, plan, command, branch, **flags)
 
 
+def install_hooks(session: Session) -> int:
+    """Write git hooks that say in one line when the database and the checkout differ."""
+    for path in session.workflow.checkout.install_hooks():
+        session.print(str(path))
+    return EXIT_DONE
+
+
 def _carry_out(
     session: Session,
     plan: SyncPlan,

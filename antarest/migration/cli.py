@@ -229,6 +229,7 @@ VERBS = {
     ),
     "grant": Verb(grant),
     "rollback-script": Verb(write_rollback_script),
+    "install-hooks": Verb(checkout_verbs.install_hooks),
     "diagram": Verb(development.diagram),
     "seed": Verb(development.seed, ("studies", "allow_production")),
 }

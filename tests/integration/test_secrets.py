@@ -42,7 +42,20 @@ EACH_VERB = {
     "revision": ["--message=add road", "--empty"],
     "verify": ["--engine=sqlite", "--revisions=base:0146b79f723c"],
     "seed": ["--studies=3", "--allow-production"],
-    **{verb: [] for verb in ("backup", "backups", "status", "history", "check", "grant", "rollback-script", "diagram")},
+    **{
+        verb: []
+        for verb in (
+            "backup",
+            "backups",
+            "status",
+            "history",
+            "check",
+            "grant",
+            "rollback-script",
+            "install-hooks",
+            "diagram",
+        )
+    },
 }
 PLAIN_ALEMBIC = [
     "alembic -x lock-timeout=0 upgrade head",
@@ -74,6 +87,7 @@ ALL_IS_WELL = [
     ("reset --yes --allow-data-loss --allow-production", 0),
     ("revision --message=secrets --empty", 0),
     ("rollback-script", 0),
+    ("install-hooks", 0),
     ("diagram", 0),
     ("seed --studies=3 --allow-production", 1),
     ("alembic history --verbose", 0),

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from antarest.migration.checkout import hooks
 from antarest.migration.checkout.git import Repository
 from antarest.migration.checkout.sync import SyncPlan, plan_sync, run_sync
 from antarest.migration.errors import BranchNotFound, NoRepository, SwitchRefused
@@ -90,6 +91,17 @@ class Follower:
                 command=f"inv db.switch {switch_to}" if switch_to else "inv db.sync",
                 before_commit=switch,
             )
+
+    def install_hooks(self) -> list[Path]:
+        """Write the hooks that say when the database and the checkout differ; those that are there are chained.
+
+        Returns:
+            The hooks.
+
+        Raises:
+            NoRepository: there is no git here.
+        """
+        return hooks.install(self._workflow.project, self._repository())
 
     @contextmanager
     def _planning(self, goal: Callable[[Path], Project], *, allow_changed: bool) -> Iterator[SyncPlan]:

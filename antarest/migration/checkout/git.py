@@ -59,6 +59,11 @@ class Repository:
         return self.ask("symbolic-ref", "--quiet", "--short", "HEAD")
 
     @property
+    def hooks(self) -> Path:
+        """The folder of its hooks."""
+        return self.root / self.ask("rev-parse", "--git-path", "hooks")
+
+    @property
     def is_shallow(self) -> bool:
         """Whether it has only the newest part of its history."""
         return self.ask("rev-parse", "--is-shallow-repository") == "true"
