@@ -159,10 +159,62 @@ def history(_: Context, config: str | None = None, debug: bool = False) -> None:
 
 @_command("revision")
 def revision(
-    _: Context, message: str | None = None, empty: bool = False, config: str | None = None, debug: bool = False
+    _: Context,
+    message: str | None = None,
+    empty: bool = False,
+    amend: bool = False,
+    discard_edits: bool = False,
+    dry_run: bool = False,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    backup: bool = False,
+    lock_timeout: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
 ) -> None:
     """Write a revision from the difference between the models and the migrations."""
-    _run("revision", message=message, empty=empty, config=config, debug=debug)
+    flags = {"empty": empty, "amend": amend, "discard_edits": discard_edits, "dry_run": dry_run, "yes": yes}
+    flags |= {"allow_data_loss": allow_data_loss, "backup": backup}
+    _run("revision", message=message, **flags, lock_timeout=lock_timeout, config=config, debug=debug)
+
+
+@_command("redo")
+def redo(
+    _: Context,
+    dry_run: bool = False,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    backup: bool = False,
+    lock_timeout: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
+) -> None:
+    """Undo the newest revision and apply it again, as its file is now."""
+    flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss, "backup": backup}
+    _run("redo", **flags, lock_timeout=lock_timeout, config=config, debug=debug)
+
+
+@_command("rebase")
+def rebase(
+    _: Context,
+    onto: str | None = None,
+    dry_run: bool = False,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    backup: bool = False,
+    lock_timeout: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
+) -> None:
+    """Put the revisions of this branch on top of another head, and take the database along."""
+    flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss, "backup": backup}
+    _run("rebase", onto=onto, **flags, lock_timeout=lock_timeout, config=config, debug=debug)
+
+
+@_command("merge")
+def merge(_: Context, message: str | None = None, config: str | None = None, debug: bool = False) -> None:
+    """Write a revision that joins all heads, where those of this branch cannot be put on top."""
+    _run("merge", message=message, config=config, debug=debug)
 
 
 @_command("check")
@@ -235,6 +287,20 @@ namespace.add_collection(
     Collection(
         _NAMESPACE,
         *(upgrade, rollback, sync, switch, reset, backup, backups, restore),
-        *(status, history, revision, check, verify, grant, rollback_script, install_hooks, diagram, seed),
+        *(
+            status,
+            history,
+            revision,
+            redo,
+            rebase,
+            merge,
+            check,
+            verify,
+            grant,
+            rollback_script,
+            install_hooks,
+            diagram,
+            seed,
+        ),
     )
 )

@@ -11,6 +11,8 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from antarest.migration import inventory, walk
+from antarest.migration.checkout.follower import Follower
+from antarest.migration.checkout.sync import SyncPlan
 from antarest.migration.connection import moving
 from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
@@ -92,8 +94,8 @@ class Clone:
 
     @property
     def project(self) -> Project:
-        """The project, read anew."""
-        return Project.load(self.folder / "alembic.ini")
+        """The project, read anew; without its models, which this process could import only once."""
+        return replace(Project.load(self.folder / "alembic.ini"), metadata_name="")
 
     @property
     def database(self) -> Database:
@@ -146,16 +148,21 @@ class Clone:
 
     def sync(self, *, allow_changed: bool = False, loss: bool = True) -> Sequence[str]:
         """Make the database match, and return what was run."""
-        follower = self.database.workflow.checkout
-        with follower.syncing(allow_changed=allow_changed) as plan:
-            move = follower.sync(plan, Agreement(everything=loss))
-        return [f"{direction[:-5]} {revision.id.partition('_')[0]}" for revision, direction, _ in move.steps]
+        with self.follower.syncing(allow_changed=allow_changed) as plan:
+            return self._run(plan, loss=loss)
 
     def switch_both(self, branch: str, *, loss: bool = True) -> Sequence[str]:
         """Switch to a branch and take the database along, and return what was run."""
-        follower = self.database.workflow.checkout
-        with follower.switching(branch) as plan:
-            move = follower.sync(plan, Agreement(everything=loss), switch_to=branch)
+        with self.follower.switching(branch) as plan:
+            return self._run(plan, loss=loss)
+
+    @property
+    def follower(self) -> Follower:
+        """What makes the database follow."""
+        return self.database.workflow.checkout
+
+    def _run(self, plan: SyncPlan, *, loss: bool) -> Sequence[str]:
+        move = self.follower.run(plan, Agreement(everything=loss))
         return [f"{direction[:-5]} {revision.id.partition('_')[0]}" for revision, direction, _ in move.steps]
 
     def inv(self, command: str, *flags: str) -> Result:

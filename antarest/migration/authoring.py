@@ -19,6 +19,7 @@ from alembic.script import Script
 from antarest.core.errors import Hint, UsageError
 from antarest.migration import inventory, walk
 from antarest.migration.connection import moving
+from antarest.migration.history import Revision
 from antarest.migration.inventory import Difference, Inventory
 from antarest.migration.project import Project
 from antarest.migration.scratch import scratch_database
@@ -55,7 +56,7 @@ class Written:
     by_hand: tuple[str, ...] = ()
 
 
-def write_revision(project: Project, message: str, *, empty: bool = False) -> Written:
+def write_revision(project: Project, message: str, *, empty: bool = False, id_: str | None = None) -> Written:
     """Write a revision file from the difference between the models and the migrations.
 
     The migrations are run on a scratch database for that; the configured one is not looked at. The new revision is run
@@ -65,6 +66,7 @@ def write_revision(project: Project, message: str, *, empty: bool = False) -> Wr
         project: where it is written.
         message: what it is for; its words become the file's name.
         empty: write an empty one, for changes by hand, whatever the models say.
+        id_: the id that it gets; None for a new one.
 
     Raises:
         InstalledCopy: the project is not one to work on.
@@ -82,7 +84,7 @@ def write_revision(project: Project, message: str, *, empty: bool = False) -> Wr
     before = [] if empty else difference_from_models(project)
     writing = Writing(project, only_changes=not empty)
     with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, quiet or not.
-        script = command.revision(project.alembic_config(antarest=writing), message, autogenerate=not empty)
+        script = command.revision(project.alembic_config(antarest=writing), message, autogenerate=not empty, rev_id=id_)
     path = Path(script.path) if isinstance(script, Script) else None
     if empty:
         return Written(path)
@@ -94,6 +96,44 @@ def write_revision(project: Project, message: str, *, empty: bool = False) -> Wr
         drops=tuple(_render(d for d in detected if d.after is None and d.kind in ("table", "column"))),
         by_hand=(*_render(after), *_missing_sequences(project)),
     )
+
+
+def write_again(project: Project, revision: Revision) -> Written:
+    """Write the newest revision anew from the models, with its id and message.
+
+    Args:
+        project: where it is.
+        revision: the revision; nothing follows it.
+
+    Returns:
+        What was written; with the path None where nothing is to be changed any more: the file stays as it was.
+    """
+    content = revision.path.read_bytes()
+    revision.path.unlink()
+    written: Written | None = None
+    try:
+        written = write_revision(Project.load(project.ini), revision.message, id_=revision.id)
+    finally:
+        if written is None or written.path is None:
+            revision.path.write_bytes(content)
+    return written
+
+
+def merge_heads(project: Project, message: str) -> Path:
+    """Write a revision that joins all heads.
+
+    Args:
+        project: where it is written.
+        message: what it is for.
+
+    Returns:
+        Its file.
+    """
+    project.refuse_installed()
+    with contextlib.redirect_stdout(io.StringIO()):  # as above
+        script = command.merge(project.alembic_config(antarest=Writing(project)), list(project.history.heads), message)
+    assert isinstance(script, Script)  # noqa: S101 - Alembic writes one, or raises
+    return Path(script.path)
 
 
 def difference_from_models(project: Project) -> list[Difference]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
-from antarest.core.errors import EXIT_DONE
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, Hint, UsageError
+from antarest.migration import report, rollback_script
 from antarest.migration.questions import agree
 
 if TYPE_CHECKING:
@@ -16,14 +16,70 @@ if TYPE_CHECKING:
 def sync(session: Session, *, allow_changed: bool = False, **flags: bool) -> int:
     """Make the database match this checkout: undo what it does not have, then apply what is pending."""
     with session.workflow.checkout.syncing(allow_changed=allow_changed) as plan:
-        return _carry_out(session, plan, _flagged("inv db.sync", allow_changed=allow_changed), **flags)
+        _carry_out(session, plan, **flags)
+    return EXIT_DONE
 
 
 def switch(session: Session, *, branch: str, allow_changed: bool = False, **flags: bool) -> int:
     """Switch to a branch and take the database along: both, or neither."""
     with session.workflow.checkout.switching(branch, allow_changed=allow_changed) as plan:
-        command = _flagged(f"inv db.switch {shlex.quote(branch)}", allow_changed=allow_changed)
-        return _carry_out(session, plan, command, branch, **flags)
+        if _carry_out(session, plan, **flags):
+            session.say(("branch", branch))
+    return EXIT_DONE
+
+
+def redo(session: Session, **flags: bool) -> int:
+    """Undo the newest revision and apply it again, as its file is now."""
+    with session.workflow.checkout.redoing() as plan:
+        _carry_out(session, plan, **flags)
+    return EXIT_DONE
+
+
+def rebase(session: Session, *, onto: str | None = None, **flags: bool) -> int:
+    """Put the revisions of this branch on top of another head, and take the database along."""
+    with session.workflow.checkout.rebasing(onto or "") as (plan, rebase):
+        if not rebase.moved:
+            session.introduce()
+            session.print(f"nothing to do: no revision of this branch is to be put on top of {rebase.onto}")
+            return EXIT_DONE
+        for id_, down in rebase.moved.items():
+            session.print(f"{'rebase':<14} {id_} follows {rebase.onto} now, not {report.position(down)}")
+        if _carry_out(session, plan, **flags):
+            _follow_up(session)
+    return EXIT_DONE
+
+
+def merge(session: Session, *, message: str | None = None) -> int:
+    """Write a revision that joins all heads, where those of this branch cannot be put on top."""
+    from antarest.migration.authoring import merge_heads
+
+    heads = session.project.history.heads
+    if len(heads) < 2:  # noqa: PLR2004 - what there is to join
+        session.print(f"nothing to do: the history has one head, {report.position(heads)}")
+        return EXIT_DONE
+    path = merge_heads(session.project, message or f"merge {' and '.join(heads)}")
+    session.say(("revision", str(path)), ("joins", ", ".join(heads)))
+    return EXIT_DONE
+
+
+def amend(session: Session, *, discard_edits: bool = False, **flags: bool) -> int:
+    """Write the newest revision anew from the models, with its id and message; undo it first where it is applied."""
+    from antarest.migration.authoring import write_again
+    from antarest.migration.development import follow
+
+    follower = session.workflow.checkout
+    with follower.amending(discard_edits=discard_edits) as (plan, revision):
+        if not plan.is_empty or flags.get("dry_run"):
+            _carry_out(session, plan, **flags)
+        if flags.get("dry_run"):
+            return EXIT_DONE
+        follower.keep(revision)
+        written = write_again(session.project, revision)
+    diagram = follow(session.project) if written.path else None
+    session.print(report.written(written, session.project.rollback_script, diagram))
+    if written.path and not plan.is_empty:
+        session.print(report.next_command("Apply it again", "inv db.upgrade"))
+    return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
 
 
 def install_hooks(session: Session) -> int:
@@ -33,35 +89,46 @@ def install_hooks(session: Session) -> int:
     return EXIT_DONE
 
 
+def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
+    """An amended revision keeps what it is for.
+
+    Raises:
+        UsageError: another message, or an empty revision, was asked for.
+    """
+    if message or empty:
+        hint = Hint("Keep its id and message", "inv db.revision --amend")
+        raise UsageError(f"--amend and {'--message' if message else '--empty'} cannot be given together", hints=[hint])
+
+
 def _carry_out(
-    session: Session,
-    plan: SyncPlan,
-    command: str,
-    switch_to: str = "",
-    /,
-    *,
-    dry_run: bool = False,
-    yes: bool = False,
-    allow_data_loss: bool = False,
-) -> int:
-    from antarest.migration import report
+    session: Session, plan: SyncPlan, *, dry_run: bool = False, yes: bool = False, allow_data_loss: bool = False
+) -> bool:
+    """Show a plan, ask, and carry it out.
+
+    Returns:
+        Whether it was carried out.
+    """
     from antarest.migration.checkout.report import sync_plan
 
     workflow = session.workflow
     session.introduce()
-    session.print(sync_plan(plan, switch_to))
-    if dry_run or (plan.is_empty and not switch_to):
-        return EXIT_DONE
+    session.print(sync_plan(plan))
+    if dry_run or (plan.is_empty and not plan.act):
+        return False
     workflow.refuse_undeclared(plan.undo)
     answered = yes or not plan.undo.steps
-    agreement = agree(workflow, plan.undo, command, yes=answered, everything=allow_data_loss, goal=plan.goal)
-    move = workflow.checkout.sync(plan, agreement, switch_to=switch_to)
+    goal = report.position(plan.end)
+    agreement = agree(workflow, plan.undo, plan.command, yes=answered, everything=allow_data_loss, goal=goal)
+    move = workflow.checkout.run(plan, agreement)
     if move.steps:
-        session.print(report.move(move, "synchronised"))
-    if switch_to:
-        session.say(("branch", switch_to))
-    return EXIT_DONE
+        session.print(report.move(move, "done"))
+    return True
 
 
-def _flagged(command: str, *, allow_changed: bool) -> str:
-    return f"{command} --allow-changed" if allow_changed else command
+def _follow_up(session: Session) -> None:
+    """Files have changed: bring `rollback.sh` in line with what they are now."""
+    from antarest.migration.project import Project
+
+    project = Project.load(session.project.ini)
+    if rollback_script.sync(project):
+        session.say(("rollback", str(project.rollback_script)))

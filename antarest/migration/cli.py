@@ -132,8 +132,19 @@ def history(session: Session) -> int:
     return EXIT_DONE
 
 
-def revision(session: Session, *, message: str | None = None, empty: bool = False) -> int:
+def revision(
+    session: Session,
+    *,
+    message: str | None = None,
+    empty: bool = False,
+    amend: bool = False,
+    discard_edits: bool = False,
+    **flags: bool,
+) -> int:
     """Write a revision from the difference between the models and the migrations."""
+    if amend:
+        checkout_verbs.refuse_message_with_amend(message, empty=empty)
+        return checkout_verbs.amend(session, discard_edits=discard_edits, **flags)
     if not message:
         example = 'inv db.revision --message="add study horizon"'
         raise UsageError("a revision needs a message", hints=[Hint("Say what it is for", example)])
@@ -205,7 +216,13 @@ VERBS = {
     "restore": Verb(backup_verbs.restore, ("from_", "yes", "allow_data_loss", "end_sessions", "lock_timeout")),
     "status": Verb(status, ("json",)),
     "history": Verb(history),
-    "revision": Verb(revision, ("message", "empty")),
+    "revision": Verb(
+        revision,
+        ("message", "empty", "amend", "discard_edits", "dry_run", "yes", "allow_data_loss", "backup", "lock_timeout"),
+    ),
+    "redo": Verb(checkout_verbs.redo, ("dry_run", "yes", "allow_data_loss", "backup", "lock_timeout")),
+    "rebase": Verb(checkout_verbs.rebase, ("onto", "dry_run", "yes", "allow_data_loss", "backup", "lock_timeout")),
+    "merge": Verb(checkout_verbs.merge, ("message",)),
     "check": Verb(check),
     "verify": Verb(
         verify,

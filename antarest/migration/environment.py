@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from alembic.script import write_hooks
@@ -22,7 +23,7 @@ from antarest.core.config import load_config, with_lock_timeout
 from antarest.core.errors import EXIT_INTERRUPTED, AntarestError
 from antarest.core.urls import is_memory
 from antarest.migration import authoring, backup, report, rollback_script, walk
-from antarest.migration.checkout.store import keeping
+from antarest.migration.checkout.store import Store, keeping
 from antarest.migration.connection import looking, moving, read_current
 from antarest.migration.errors import InMemoryDatabase, SqlNotSupported
 from antarest.migration.lock import in_this_process, one_writer
@@ -30,6 +31,7 @@ from antarest.migration.loss import Agreement
 from antarest.migration.move import Move, Silence
 from antarest.migration.project import Project
 from antarest.migration.record import Recorder
+from antarest.migration.revision_files import parse_revision
 from antarest.migration.run import carry_out
 
 ATTRIBUTE = "antarest"
@@ -148,6 +150,9 @@ def _compare(context: Any, project: Project, *, only_changes: bool) -> None:
 
 def _finish_revision_file(project: Project, path: str) -> None:
     authoring.format_file(path)
+    if project.repository:
+        content = Path(path).read_bytes()
+        Store(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
     rollback_script.sync(Project.load(project.ini))  # Read anew: the history has one more revision now.
 
 

@@ -252,6 +252,11 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
     return "\n".join(lines)
 
 
+def next_command(text: str, command: str) -> str:
+    """What to do next, as errors show it."""
+    return _hints([Hint(text, spell(command))])[0]
+
+
 def _near(path: Path | None) -> str:
     """The path as a person in this folder would write it."""
     if path is None:

@@ -45,7 +45,7 @@ def test_as_commands(clone: Clone) -> None:
 
     plan = clone.inv("switch", "main", "--dry-run")
     assert plan.code == EXIT_DONE, plan.err
-    assert "switch         reserve_00000000 -> other_00000000" in plan.out
+    assert "plan           reserve_00000000 -> other_00000000" in plan.out
     refused = refusal(clone.inv("switch", "main"), "db.E502", EXIT_FAILED)
     assert "inv db.switch main --allow-data-loss" in refused.commands
     assert (clone.database.state(), clone.git("branch", "--show-current")) == (before, "feature")
@@ -53,7 +53,7 @@ def test_as_commands(clone: Clone) -> None:
     done = clone.inv("switch", "main", "--allow-data-loss")
 
     assert done.code == EXIT_DONE, done.err
-    assert done.out.endswith("synchronised: 2 revisions in " + done.out.rpartition("synchronised: 2 revisions in ")[2])
+    assert done.out.endswith("done: 2 revisions in " + done.out.rpartition("done: 2 revisions in ")[2])
     assert "branch         main" in done.out
     clone.assert_matches()
     again = clone.inv("switch", "main")
@@ -127,7 +127,7 @@ def test_where_the_commit_fails_git_goes_back(small: Clone, monkeypatch: pytest.
 
     monkeypatch.setattr(Signals, "hold", fail)
     with follower.switching("main") as plan, pytest.raises(KeyboardInterrupt):
-        follower.sync(plan, Agreement(everything=True), switch_to="main")
+        follower.run(plan, Agreement(everything=True))
 
     assert (small.database.state(), small.git("branch", "--show-current")) == (before, "feature")
 

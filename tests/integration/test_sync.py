@@ -124,7 +124,7 @@ def test_a_plan_that_was_overtaken_is_refused(small: Clone) -> None:
         small.sync()
 
         with pytest.raises(PlanOvertaken):
-            small.database.workflow.checkout.sync(plan, Agreement(everything=True))
+            small.database.workflow.checkout.run(plan, Agreement(everything=True))
     assert small.current == ("base_00000000",)
 
 
@@ -132,7 +132,7 @@ def test_a_plan_that_somebody_else_has_carried_out_is_done(small: Clone) -> None
     applied_on_a_branch(small)
     with small.database.workflow.checkout.syncing() as plan:
         small.sync()
-        assert small.database.workflow.checkout.sync(plan, Agreement()).steps == []
+        assert small.database.workflow.checkout.run(plan, Agreement()).steps == []
 
 
 def test_at_head_there_is_nothing_to_do(small: Clone) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from antarest.migration.checkout import hooks
+from antarest.migration.checkout import hooks, own
 from antarest.migration.checkout.git import Repository
-from antarest.migration.checkout.sync import SyncPlan, plan_sync, run_sync
+from antarest.migration.checkout.own import Rebase
+from antarest.migration.checkout.store import keeping
+from antarest.migration.checkout.sync import Act, SyncPlan, plan_sync, run_sync
 from antarest.migration.errors import BranchNotFound, NoRepository, SwitchRefused
+from antarest.migration.flags import spelled
+from antarest.migration.history import Revision
 from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
 from antarest.migration.revision_files import importing
@@ -40,12 +45,12 @@ class Follower:
             RevisionLost, ScriptChanged, Irreversible: a revision that the checkout does not have cannot be undone.
             MultipleHeads: the checkout has no one head.
         """
-        with self._planning(lambda _: self._workflow.project, allow_changed=allow_changed) as plan:
-            yield plan
+        with self._planning(self._as_it_is, allow_changed=allow_changed) as plan:
+            yield replace(plan, command=_flagged("inv db.sync", allow_changed=allow_changed))
 
     @contextmanager
     def switching(self, branch: str, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan what makes the database match another branch, with the uncommitted work that git takes along.
+        """Plan to switch to a branch, with a database that matches it and the uncommitted work that git takes along.
 
         Args:
             branch: the branch, as `git switch` takes it.
@@ -56,22 +61,90 @@ class Follower:
             BranchNotFound, SwitchRefused: git would not switch to it.
             MigrationError: as for `syncing`.
         """
-        home = self._workflow.project
-        repository = self._repository()
+        home, repository = self._workflow.project, self._repository()
         if not (commit := repository.branch_of(branch)):
             raise BranchNotFound(branch, repository.lines("for-each-ref", "--format=%(refname:short)", "refs/heads"))
         if reason := repository.refuses(commit):
             raise SwitchRefused(branch, reason)
-        with self._planning(lambda folder: files_at(home, commit, folder), allow_changed=allow_changed) as plan:
-            yield plan
+        here = [repository.branch] if repository.branch else ["--detach", repository.commit("HEAD")]
 
-    def sync(self, plan: SyncPlan, agreement: Agreement, *, switch_to: str = "") -> Move:
-        """Make the database match what it was planned for, in one run.
+        def switch() -> None:
+            if reason := repository.switch(branch):
+                raise SwitchRefused(branch, reason)
+
+        with self._planning(lambda folder: files_at(home, commit, folder), allow_changed=allow_changed) as plan:
+            command = _flagged(f"inv db.switch {shlex.quote(branch)}", allow_changed=allow_changed)
+            yield replace(plan, command=command, act=Act(switch, lambda: _ignore(repository.switch(*here))))
+
+    @contextmanager
+    def redoing(self) -> Iterator[SyncPlan]:
+        """Plan to undo the newest revision, as it was applied, and to apply it as it is now.
+
+        Raises:
+            MigrationError: as for `syncing`.
+        """
+        newest = self._workflow.project.history.head
+        with self._planning(self._as_it_is, again=[newest]) as plan:
+            yield replace(plan, command="inv db.redo")
+
+    @contextmanager
+    def amending(self, *, discard_edits: bool = False) -> Iterator[tuple[SyncPlan, Revision]]:
+        """Plan to undo the newest revision, so that it can be written anew.
 
         Args:
-            plan: what `syncing` or `switching` gave.
+            discard_edits: also where somebody has written in its file.
+
+        Yields:
+            The plan, which is empty where the database does not have it, and the revision.
+
+        Raises:
+            AmendRefused, EditedRevision: it may not be written anew.
+            MigrationError: as for `syncing`.
+        """
+        home = self._workflow.project
+        revision = own.amendable(home, discard_edits=discard_edits)
+        with self._planning(
+            lambda folder: own.rewritten(home, {}, folder, without=revision.id), undo_only=True
+        ) as plan:
+            yield replace(plan, command=_flagged("inv db.revision --amend", discard_edits=discard_edits)), revision
+
+    def keep(self, revision: Revision) -> None:
+        """Keep the file of a revision in the store, before it is changed."""
+        keeping(self._workflow.project)(revision.id, revision.path.read_bytes())
+
+    @contextmanager
+    def rebasing(self, onto: str = "") -> Iterator[tuple[SyncPlan, Rebase]]:
+        """Plan to put the revisions of this branch on top of another head, with the database.
+
+        Args:
+            onto: the branch with the other head; without it main, or on main what is merged or pulled.
+
+        Yields:
+            The plan, and what changes in the files.
+
+        Raises:
+            NoRepository: there is no git here.
+            RebaseRefused: it cannot be done.
+            MigrationError: as for `syncing`.
+        """
+        home = self._workflow.project
+        rebase = own.plan_rebase(home, self._repository(), onto)
+        before = {path: path.read_bytes() for path in rebase.contents}
+
+        def restore() -> None:
+            for path, content in before.items():
+                path.write_bytes(content)
+
+        with self._planning(lambda folder: own.rewritten(home, rebase.contents, folder)) as plan:
+            command = f"inv db.rebase --onto={shlex.quote(onto)}" if onto else "inv db.rebase"
+            yield replace(plan, command=command, act=Act(rebase.write, restore)), rebase
+
+    def run(self, plan: SyncPlan, agreement: Agreement) -> Move:
+        """Carry out a plan in one run.
+
+        Args:
+            plan: the plan.
             agreement: what may be lost on the way down.
-            switch_to: the branch to change to as the last act before the commit.
 
         Raises:
             PlanOvertaken: the database is not where it was when the plan was made.
@@ -80,17 +153,30 @@ class Follower:
         """
         flow = self._workflow
         flow.refuse_undeclared(plan.undo)
-        with self._switched(switch_to) as switch, importing([*plan.project.versions, *plan.applied.versions]):
+        done = False
+
+        def act() -> None:
+            nonlocal done
+            done = True
+            if plan.act:
+                plan.act.do()
+
+        try:
             if plan.is_empty:
-                switch()
-                return flow.upgrade() if not switch_to else flow.idle(plan.current)
-            return flow.on(plan.project).run(
-                lambda _, config: run_sync(plan, config),
-                agreement=agreement,
-                undo=plan.applied.history,
-                command=f"inv db.switch {switch_to}" if switch_to else "inv db.sync",
-                before_commit=switch,
-            )
+                act()
+                return flow.idle(plan.current)
+            with importing([*plan.project.versions, *plan.applied.versions]):
+                return flow.on(plan.project).run(
+                    lambda _, config: run_sync(plan, config),
+                    agreement=agreement,
+                    undo=plan.applied.history,
+                    command=plan.command,
+                    before_commit=act,
+                )
+        except BaseException:
+            if done and plan.act:
+                plan.act.undo()
+            raise
 
     def install_hooks(self) -> list[Path]:
         """Write the hooks that say when the database and the checkout differ; those that are there are chained.
@@ -104,7 +190,7 @@ class Follower:
         return hooks.install(self._workflow.project, self._repository())
 
     @contextmanager
-    def _planning(self, goal: Callable[[Path], Project], *, allow_changed: bool) -> Iterator[SyncPlan]:
+    def _planning(self, goal: Callable[[Path], Project], **wishes: Any) -> Iterator[SyncPlan]:
         flow = self._workflow
         with TemporaryDirectory(prefix="antarest-sync-") as folder:
             there, applied = Path(folder, "goal"), Path(folder, "applied")
@@ -112,8 +198,11 @@ class Follower:
             applied.mkdir()
             project = goal(there)
             with flow.looking() as connection:
-                plan = plan_sync(flow.project, project, connection, flow.database, applied, allow_changed=allow_changed)
+                plan = plan_sync(flow.project, project, connection, flow.database, applied, **wishes)
             yield plan
+
+    def _as_it_is(self, _folder: Path) -> Project:
+        return self._workflow.project
 
     def _repository(self) -> Repository:
         repository = self._workflow.project.repository
@@ -121,28 +210,13 @@ class Follower:
             raise NoRepository(self._workflow.project.root)
         return repository
 
-    @contextmanager
-    def _switched(self, branch: str) -> Iterator[Callable[[], None]]:
-        """Give what switches to a branch, and switch back where the block fails after that."""
-        if not branch:
-            yield lambda: None
-            return
-        repository = self._repository()
-        before = [repository.branch] if repository.branch else ["--detach", repository.commit("HEAD")]
-        switched = False
 
-        def switch() -> None:
-            nonlocal switched
-            if reason := repository.switch(branch):
-                raise SwitchRefused(branch, reason)
-            switched = True
+def _flagged(command: str, **flags: bool) -> str:
+    return " ".join([command, *(spelled(flag) for flag, is_set in flags.items() if is_set)])
 
-        try:
-            yield switch
-        except BaseException:
-            if switched:
-                repository.switch(*before)
-            raise
+
+def _ignore(_: object) -> None:
+    """A way back that git refuses is not the error that matters."""
 
 
 def files_at(home: Project, commit: str, folder: Path) -> Project:

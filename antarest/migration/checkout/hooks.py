@@ -1,8 +1,8 @@
 """Git hooks that say in one line when the database and the checkout differ.
 
-They run after `git switch`, `git checkout`, `git merge` and `git pull`. Git itself is asked first whether revision files
-changed at all, which takes milliseconds; only then is Python started. A hook never fails, never waits for a database, and
-never moves one.
+They run after `git switch`, `git checkout`, `git merge` and `git pull`. Git is asked first whether revision files
+changed at all, which takes milliseconds; only then is Python started. A hook never fails, never waits, and never moves
+a database.
 """
 
 from __future__ import annotations

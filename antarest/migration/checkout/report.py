@@ -10,23 +10,19 @@ if TYPE_CHECKING:
     from antarest.migration.checkout.sync import SyncPlan
 
 
-def sync_plan(plan: SyncPlan, branch: str = "") -> str:
-    """A plan before it runs: what is undone and where its code was found, and what is applied then.
-
-    Args:
-        plan: the plan.
-        branch: the branch that is switched to with it.
-    """
+def sync_plan(plan: SyncPlan) -> str:
+    """A plan before it runs: what is undone and where its code was found, and what is applied then."""
     lines = [
         f"edited         {id_}: its file is not what was applied; it stays as it is in the database"
         for id_ in plan.edited
     ]
     if plan.is_empty:
         return "\n".join([*lines, report.nothing_to_do(plan.current)])
-    lines.append(f"{'switch' if branch else 'sync':<14} {report.position(plan.current)} -> {plan.goal}")
+    end = report.position(plan.end)
+    lines.append(f"{'plan':<14} {report.position(plan.current)} -> {end}")
     if plan.undo.steps:
         lines.append(report.plan(plan.undo, {id_: f"found in {found.origin}" for id_, found in plan.found.items()}))
     if plan.apply:
-        lines.append(f"upgrade        {plan.undo.target} -> {plan.goal} ({report.count(len(plan.apply), 'revision')})")
+        lines.append(f"upgrade        {plan.undo.target} -> {end} ({report.count(len(plan.apply), 'revision')})")
         lines.append(report.pending(plan.apply))
     return "\n".join(lines)

@@ -165,10 +165,11 @@ class Search:
     def _in_working_trees(self, revision: str) -> Iterator[Found]:
         for line in self._repository.lines("worktree", "list", "--porcelain"):
             tree = Path(line.removeprefix("worktree "))
-            if not line.startswith("worktree ") or tree == self._repository.root:
+            if not line.startswith("worktree "):
                 continue
+            place = "this working tree" if tree == self._repository.root else f"working tree {tree}"
             for path in (path for folder in self._folders for path in sorted((tree / folder).glob("*.py"))):
-                yield from self._declaring(revision, _read(path), f"working tree {tree}", name=str(path))
+                yield from self._declaring(revision, _read(path), place, name=str(path))
 
     @cached_property
     def _unnamed(self) -> Path:

@@ -25,6 +25,23 @@ class Store:
         """Open the store of a repository, which may not exist yet."""
         self.folder = repository.folder / "antarest" / "revisions"
 
+    def note_generated(self, revision: str, content: bytes) -> None:
+        """Note what a revision file was when it was generated, before anybody wrote in it."""
+        with suppress(OSError):
+            path = self._generated(revision)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(digest_of(content), encoding="ascii")
+
+    def is_generated(self, revision: str, content: bytes) -> bool:
+        """Whether a revision file is just what was generated; False where nobody knows."""
+        try:
+            return self._generated(revision).read_text(encoding="ascii") == digest_of(content)
+        except OSError:
+            return False
+
+    def _generated(self, revision: str) -> Path:
+        return self.folder.with_name("generated") / quote(revision, safe="")
+
     def __len__(self) -> int:
         return sum(1 for _ in self.folder.glob("*.py"))
 

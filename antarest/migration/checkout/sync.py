@@ -5,7 +5,7 @@ All of it is one run: one plan, one confirmation, one backup, and one transactio
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,19 @@ from antarest.migration.record import read_record
 
 
 @dataclass(frozen=True)
+class Act:
+    """What changes together with the database: as the last act before the commit, and back if that fails.
+
+    Attributes:
+        do: does it; what it raises ends the run, and nothing was changed.
+        undo: undoes it.
+    """
+
+    do: Callable[[], None]
+    undo: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class SyncPlan:
     """What makes a database match a checkout.
 
@@ -37,6 +50,8 @@ class SyncPlan:
         found: where the code of the downgrades was found, by revision, where it is not in the checkout.
         edited: revisions that stay although their file is not what was applied, which is not to be found any more, or
             was applied elsewhere too.
+        command: what a person would type to carry it out.
+        act: what changes together with the database.
     """
 
     project: Project
@@ -45,6 +60,8 @@ class SyncPlan:
     apply: tuple[Revision, ...]
     found: Mapping[str, Found]
     edited: tuple[str, ...]
+    command: str = "inv db.sync"
+    act: Act | None = None
 
     @property
     def current(self) -> tuple[str, ...]:
@@ -55,6 +72,13 @@ class SyncPlan:
     def goal(self) -> str:
         """The head that it is brought to."""
         return self.project.history.head
+
+    @property
+    def end(self) -> tuple[str, ...]:
+        """Where the database is when it has run."""
+        if not self.apply:
+            return () if self.undo.target == BASE else tuple(sorted(self.undo.target.split(", ")))
+        return () if self.goal == BASE else (self.goal,)
 
     @property
     def is_empty(self) -> bool:
@@ -69,6 +93,8 @@ def plan_sync(
     database: str,
     folder: Path,
     *,
+    again: Collection[str] = (),
+    undo_only: bool = False,
     allow_changed: bool = False,
 ) -> SyncPlan:
     """Plan what makes the database behind a connection match a project.
@@ -79,6 +105,8 @@ def plan_sync(
         connection: to look at the database.
         database: its URL, redacted.
         folder: an empty one, for the code of the downgrades; it has to be there until the plan has run.
+        again: revisions to undo although they match.
+        undo_only: apply nothing afterwards.
         allow_changed: also run a downgrade that is not the code that was applied.
 
     Raises:
@@ -91,12 +119,12 @@ def plan_sync(
     _ = history.head  # Raises where there are several.
     current = read_current(connection, home.version_table)
     applied = read_applied(home, history, current, read_record(connection, home.version_table), database)
-    kept, edited = _kept(home, history, applied)
+    kept, edited = _kept(home, history, applied, again)
     undone = [id_ for id_ in reversed(applied.history.order) if id_ not in kept]
     for id_ in undone:
         if id_ in applied.changed and not allow_changed:
             raise ScriptChanged(id_, applied.changed[id_], applied.found[id_].digest, applied.found[id_].origin)
-    pending = tuple(history[id_] for id_ in history.pending(kept))
+    pending = () if undo_only else tuple(history[id_] for id_ in history.pending(kept))
     if not undone:
         return SyncPlan(goal, goal, RollbackPlan(current, _ends(history.order, current), ()), pending, {}, edited)
     as_applied = replace(home, versions=(_write(applied, folder),), is_moved=True)
@@ -121,7 +149,7 @@ def run_sync(plan: SyncPlan, config: Any) -> None:
         """Give the steps; the name tells `environment` what it is."""
         at = tuple(sorted(current))
         if at != plan.current:
-            if at == _as_tuple(plan.goal):  # Another run had the same idea.
+            if at == plan.end:  # Another run had the same idea.
                 return
             raise PlanOvertaken(at, plan.current)
         for step in plan.undo.steps:
@@ -134,12 +162,14 @@ def run_sync(plan: SyncPlan, config: Any) -> None:
         ours.run_env()
 
 
-def _kept(home: Project, history: History, applied: Applied) -> tuple[set[str], tuple[str, ...]]:
+def _kept(
+    home: Project, history: History, applied: Applied, again: Collection[str]
+) -> tuple[set[str], tuple[str, ...]]:
     """The applied revisions that the checkout has too, at the same place; and those of them that were edited since."""
     kept = set[str]()
     edited = list(applied.edited)
     for id_ in applied.history.order:
-        if id_ not in history or not kept.issuperset(applied.history[id_].predecessors):
+        if id_ not in history or id_ in again or not kept.issuperset(applied.history[id_].predecessors):
             continue
         if sorted(applied.history[id_].predecessors) != sorted(history[id_].predecessors):
             continue
@@ -158,10 +188,6 @@ def _heads(applied: Applied, kept: Collection[str]) -> list[str]:
 
 def _ends(order: Sequence[str], heads: Collection[str]) -> str:
     return ", ".join(id_ for id_ in order if id_ in heads) or BASE
-
-
-def _as_tuple(head: str) -> tuple[str, ...]:
-    return () if head == BASE else (head,)
 
 
 def _write(applied: Applied, folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -138,4 +139,70 @@ class SwitchRefused(MigrationError):
             f"git does not switch to {branch}",
             details={"git says": reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}..."},
             hints=[Hint("See what is not committed", "git status")],
+        )
+
+
+class AmendRefused(MigrationError):
+    """The newest revision may not be written anew.
+
+    Why: others have it, on main or in a tag, and may have applied it; or it is not one that is generated.
+
+    To do: leave it as it is, and write a further revision.
+    """
+
+    code = "db.E226"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"db.revision --amend is refused: {reason}",
+            hints=[Hint("Write a further revision", 'inv db.revision --message="..."')],
+        )
+
+
+class EditedRevision(MigrationError):
+    """Somebody has written in the revision that is to be written anew.
+
+    Why: its file is not what was generated, and generating it anew would lose what was written by hand. A file that
+    was generated in another clone counts as edited too, since nobody here knows.
+
+    To do: keep what was written by hand elsewhere, write the file anew with `--discard-edits`, and put it back. The old
+    file stays in the store (`.git/antarest/revisions`).
+    """
+
+    code = "db.E227"
+
+    def __init__(self, revision: str, path: Path) -> None:
+        super().__init__(
+            f"revision {revision} was edited since it was generated, and amending it would lose that",
+            details={"file": str(path)},
+            hints=[
+                Hint("See what is in it", f"git diff --no-index /dev/null {shlex.quote(str(path))}"),
+                Hint(
+                    "Write it anew without the edits; the old file stays in the store",
+                    "inv db.revision --amend --discard-edits",
+                ),
+            ],
+        )
+
+
+class RebaseRefused(MigrationError):
+    """The revisions of this branch cannot be put on top of the other head.
+
+    Why: the other branch is not known or not merged here, has several heads itself, or one of the revisions is deployed
+    or joins two heads.
+
+    To do: what the message says; where a revision cannot be moved, join the heads with `inv db.merge`.
+    """
+
+    code = "db.E228"
+
+    def __init__(self, reason: str, *, merge: str = "") -> None:
+        super().__init__(
+            f"db.rebase is refused: {reason}",
+            hints=[
+                Hint("Merge it first", f"git merge {shlex.quote(merge)}")
+                if merge
+                else Hint("Join the heads instead", "inv db.merge"),
+                Hint("See the revisions", "inv db.history"),
+            ],
         )

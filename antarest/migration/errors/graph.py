@@ -93,8 +93,8 @@ class MultipleHeads(MigrationError):
 
     Why: two branches each added a revision after the same one, and both were merged.
 
-    To do: where the newer one is in no database yet, set its `down_revision` to the other head and run `inv
-    db.rollback-script`. Where both are deployed, join them: `alembic merge heads -m 'merge heads'`.
+    To do: `inv db.rebase` puts the revisions of this branch on top of the other head, with the database. Where both are
+    deployed, join them: `inv db.merge`.
     """
 
     code = "db.E202"
@@ -104,8 +104,8 @@ class MultipleHeads(MigrationError):
         super().__init__(
             f"the history has {len(heads)} heads: {shorten(heads)}",
             hints=[
-                Hint("Change down_revision of the newer one to the other head", "inv db.history"),
-                Hint("Or join them", "alembic merge heads -m 'merge heads'"),
+                Hint("Put the revisions of this branch on top of the others", "inv db.rebase"),
+                Hint("Or, where both are deployed, join them", "inv db.merge"),
             ],
         )
 
