@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+from antarest.core.errors import EXIT_DONE
 from antarest.migration import inventory, walk
 from antarest.migration.checkout.follower import Follower
 from antarest.migration.checkout.sync import SyncPlan
@@ -17,7 +18,7 @@ from antarest.migration.connection import moving
 from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
 from antarest.migration.scratch import PostgresServer, scratch_database
-from tests.support import Result, run
+from tests.support import ROOT, Result, run
 from tests.support_histories import Database, Script, write_project, write_script
 
 SETTINGS = {
@@ -189,3 +190,47 @@ class Clone:
     def at(self, folder: Path) -> Clone:
         """Another working tree, with the same database."""
         return replace(self, folder=folder)
+
+
+MODELS = """\
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+sa.Table("base", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("label", sa.String(9)))
+"""
+RESERVE = 'sa.Table("reserve", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("{}", sa.Integer))\n'
+INI = """
+[post_write_hooks]
+hooks = antarest
+antarest.type = antarest
+
+[antarest]
+metadata = models:metadata
+rollback_script = rollback.sh
+"""
+MAKO = ROOT / "alembic" / "script.py.mako"
+
+
+def with_models(clone: Clone) -> Clone:
+    """The clone with models, a `rollback.sh`, and a branch that is checked out."""
+    ini = clone.folder / "alembic.ini"
+    ini.write_text(
+        ini.read_text().replace("path_separator = os", "path_separator = os\nrevision_environment = true") + INI
+    )
+    (clone.folder / "alembic" / "script.py.mako").write_text(MAKO.read_text())
+    (clone.folder / "models.py").write_text(MODELS)
+    assert clone.inv("rollback-script").code == EXIT_DONE
+    clone.commit("Add models")
+    clone.branch("feature")
+    return clone
+
+
+def change_models(clone: Clone, text: str) -> None:
+    """Add to the models of the clone."""
+    (clone.folder / "models.py").write_text(MODELS + text)
+
+
+def well(done: Result) -> str:
+    """What a command printed that went well."""
+    assert (done.code, done.err) == (EXIT_DONE, "")
+    return done.out

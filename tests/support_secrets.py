@@ -49,6 +49,82 @@ for words in json.loads(sys.argv[2]):
 """
 
 
+# Each verb with flags that let it do something, and what plain Alembic has beside them.
+EACH_VERB = {
+    "upgrade": ["--lock-timeout=0"],
+    "rollback": ["--yes", "--allow-data-loss", "--lock-timeout=0"],
+    "sync": ["--yes", "--allow-data-loss", "--allow-changed", "--lock-timeout=0"],
+    "switch": ["main", "--yes", "--allow-data-loss", "--allow-changed", "--lock-timeout=0"],
+    "redo": ["--yes", "--allow-data-loss", "--lock-timeout=0"],
+    "rebase": ["--yes", "--allow-data-loss", "--lock-timeout=0"],
+    "merge": ["--message=join"],
+    "reset": ["--yes", "--allow-data-loss", "--allow-production", "--lock-timeout=0"],
+    "restore": ["--yes", "--allow-data-loss", "--end-sessions"],
+    "revision": ["--message=add road", "--empty"],
+    "verify": ["--engine=sqlite", "--revisions=base:0146b79f723c"],
+    "seed": ["--studies=3", "--allow-production"],
+    **{
+        verb: []
+        for verb in (
+            "backup",
+            "backups",
+            "status",
+            "history",
+            "check",
+            "grant",
+            "rollback-script",
+            "install-hooks",
+            "diagram",
+        )
+    },
+}
+PLAIN_ALEMBIC = [
+    "alembic -x lock-timeout=0 upgrade head",
+    "alembic -x lock-timeout=0 -x allow-data-loss downgrade -1",
+    "alembic current --verbose",
+    "alembic upgrade head --sql",
+    "alembic stamp head",
+    "alembic check",
+]
+
+# One after the other on an empty database, and the exit codes that this needs.
+ALL_IS_WELL = [
+    ("status", 1),
+    ("status --json", 1),
+    ("upgrade --dry-run --debug", 0),
+    ("upgrade", 0),
+    ("history", 0),
+    ("check", 0),
+    ("verify --engine=sqlite --revisions=base:0146b79f723c", 0),
+    ("grant", 0),
+    ("backup", 0),
+    ("backups --json", 0),
+    ("rollback --dry-run", 0),
+    ("restore --yes --allow-data-loss --end-sessions", 0),
+    ("rollback --steps=2 --yes --allow-data-loss --backup", 0),
+    ("sync --yes --allow-data-loss --allow-changed --backup", 0),
+    ("switch main --yes --allow-data-loss --allow-changed --backup", 0),
+    ("reset --yes --allow-data-loss --allow-production", 0),
+    ("revision --message=secrets --empty", 0),
+    ("revision --amend --dry-run", 0),
+    ("rebase --dry-run", 0),
+    ("merge", 0),
+    ("redo --yes --allow-data-loss", 0),
+    ("rollback-script", 0),
+    ("install-hooks", 0),
+    ("diagram", 0),
+    ("seed --studies=3 --allow-production", 1),
+    ("alembic history --verbose", 0),
+    ("alembic show head", 0),
+    ("alembic upgrade head", 0),
+    ("alembic current --verbose", 0),
+    ("alembic upgrade head --sql", 0),
+    ("alembic -x allow-data-loss downgrade -2", 0),
+    ("alembic stamp head", 0),
+    ("status --json", 0),
+]
+
+
 @dataclass
 class Watched:
     """A folder in which commands are run, with a home and a place for temporary files of its own.
