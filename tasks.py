@@ -56,14 +56,15 @@ def rollback(
     dry_run: bool = False,
     yes: bool = False,
     allow_data_loss: bool = False,
+    sql: bool = False,
     backup: bool = False,
     lock_timeout: str | None = None,
     config: str | None = None,
     debug: bool = False,
 ) -> None:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
-    flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss, "backup": backup}
-    _run("rollback", steps=steps, to=to, **flags, lock_timeout=lock_timeout, config=config, debug=debug)
+    flags = {"dry_run": dry_run, "yes": yes, "allow_data_loss": allow_data_loss, "sql": sql}
+    _run("rollback", steps=steps, to=to, **flags, backup=backup, lock_timeout=lock_timeout, config=config, debug=debug)
 
 
 @_command("sync")
@@ -152,9 +153,9 @@ def status(_: Context, json: bool = False, config: str | None = None, debug: boo
 
 
 @_command("history")
-def history(_: Context, config: str | None = None, debug: bool = False) -> None:
+def history(_: Context, to: str | None = None, config: str | None = None, debug: bool = False) -> None:
     """List the revisions, newest first, with a mark at what is applied, current and head."""
-    _run("history", config=config, debug=debug)
+    _run("history", to=to, config=config, debug=debug)
 
 
 @_command("revision")
@@ -246,6 +247,44 @@ def verify(
     _run("verify", **which, **where, config=config, debug=debug)
 
 
+@_command("deployed")
+def deployed(_: Context, ref: str, config: str | None = None, debug: bool = False) -> None:
+    """Record what production runs: from then on rollback.sh goes there."""
+    _run("deployed", ref=ref, config=config, debug=debug)
+
+
+@_command("deployed-clear")
+def deployed_clear(_: Context, config: str | None = None, debug: bool = False) -> None:
+    """Record that production runs nothing: rollback.sh goes to the revision before the head again."""
+    _run("deployed-clear", config=config, debug=debug)
+
+
+@_command("sql")
+def sql(
+    _: Context,
+    from_ref: str,
+    to_ref: str,
+    output: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
+) -> None:
+    """Write upgrade.sql and rollback.sql for PostgreSQL, and prove on a scratch server that they do the same."""
+    _run("sql", from_ref=from_ref, to_ref=to_ref, output=output, config=config, debug=debug)
+
+
+@_command("release-notes")
+def release_notes(
+    _: Context,
+    from_ref: str,
+    to_ref: str,
+    output: str | None = None,
+    config: str | None = None,
+    debug: bool = False,
+) -> None:
+    """Say in Markdown what each revision between two refs changes, what its rollback loses, and its measured impact."""
+    _run("release-notes", from_ref=from_ref, to_ref=to_ref, output=output, config=config, debug=debug)
+
+
 @_command("grant")
 def grant(_: Context, config: str | None = None, debug: bool = False) -> None:
     """Give the application's role the rights that it lacks (PostgreSQL)."""
@@ -296,6 +335,10 @@ namespace.add_collection(
             merge,
             check,
             verify,
+            deployed,
+            deployed_clear,
+            sql,
+            release_notes,
             grant,
             rollback_script,
             install_hooks,

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Roll the database back by one revision: from the head of this checkout to the revision before it.
 #
-# usage: scripts/rollback.sh [--dry-run] [--yes] [--allow-data-loss] [--config=PATH]
+# usage: scripts/rollback.sh [--dry-run] [--yes] [--allow-data-loss] [--config=PATH] [--sql]
 #
 #   --dry-run          show the plan (revisions, what is dropped, how many rows that loses) and change nothing
 #   --yes              answer questions with yes; this never permits a loss of data
 #   --allow-data-loss  agree to the losses that the plan names
 #   --config=PATH      the configuration that names the database (else $ANTAREST_CONF, else application.yaml)
+#   --sql              print the SQL from HEAD to REVISION instead, for a DBA, and change nothing (PostgreSQL)
 #
 # Exit codes: 0 done or nothing to do, 1 refused or failed (nothing was changed), 2 usage or configuration,
 # 3 database unreachable (retry), 4 database locked (retry).

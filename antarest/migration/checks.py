@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from antarest.migration import authoring, diagram, inventory, rollback_script, walk
+from antarest.migration.checkout.deployed import changed_since
 from antarest.migration.connection import moving
 from antarest.migration.project import Project
 from antarest.migration.scratch import PostgresServer, postgres_server, scratch_database
@@ -45,6 +46,7 @@ def check(project: Project, edited: Sequence[str] = ()) -> list[Finding]:
         Finding("record", f"the file of revision {id_} was edited after it was applied to this database", "inv db.sync")
         for id_ in edited
     ]
+    findings += [Finding("deployed", fact, "git diff") for fact in changed_since(project)]
     if project.metadata_name:
         findings += [
             Finding("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")
@@ -64,7 +66,11 @@ def _heads(project: Project) -> Iterator[Finding]:
 
 
 def _rollback_script(project: Project) -> Iterator[Finding]:
-    path = project.rollback_script
+    path, history = project.rollback_script, project.history
+    if project.deployed in history and len(history.heads) == 1:
+        head = history.head
+        if project.deployed not in (head, *history.states_below([head])):
+            yield Finding("deployed", f"revision {project.deployed} is not below the head {head}", "inv db.history")
     if path and not rollback_script.is_in_sync(project):
         revision, head = rollback_script.parse(path)
         found = f"it goes from {head} to {revision}" if head else "it is missing or was edited"

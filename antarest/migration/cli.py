@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, AntarestError, Hint, UsageError
-from antarest.migration import backup_verbs, checkout_verbs, development, invoke_flags, report, rollback_script
+from antarest.migration import (
+    backup_verbs,
+    checkout_verbs,
+    development,
+    invoke_flags,
+    release_verbs,
+    report,
+    rollback_script,
+)
 from antarest.migration.boundary import Session, guard, print_error, terminating
 from antarest.migration.errors import CheckFailed, ResetNotConfirmed
 from antarest.migration.flags import FLAGS, HIDDEN, TEXTS
@@ -72,6 +80,7 @@ def rollback(
     dry_run: bool = False,
     yes: bool = False,
     allow_data_loss: bool = False,
+    sql: bool = False,
     head: str | None = None,
 ) -> int:
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
@@ -80,6 +89,8 @@ def rollback(
         raise UsageError("--steps and --to cannot be given together", hints=HOW_FAR)
     if head:
         rollback_script.require_head(session.project, head)
+    if sql:
+        return release_verbs.print_rollback_sql(session, count, to, head)
     workflow = session.workflow
     session.introduce()
     plan = workflow.plan_rollback(steps=count, to=to)
@@ -124,10 +135,10 @@ def status(session: Session, *, json: bool = False) -> int:
     return EXIT_DONE if found.at_head else EXIT_FAILED
 
 
-def history(session: Session) -> int:
+def history(session: Session, *, to: str | None = None) -> int:
     """List the revisions, newest first, with a mark at what is applied, current and head."""
     session.introduce()
-    entries = session.workflow.history()
+    entries = session.workflow.history(to)
     print(report.history(entries, session.project.history.unknown(session.workflow.current())))
     return EXIT_DONE
 
@@ -196,14 +207,16 @@ def write_rollback_script(session: Session) -> int:
     path = session.project.rollback_script
     if path is None or not rollback_script.is_in_sync(session.project):
         path = rollback_script.write(session.project)
-    target, head = rollback_script.target(session.project.history)
+    target, head = rollback_script.target(session.project.history, session.project.deployed)
     print(f"{path}: from {head} to {target}")
     return EXIT_DONE
 
 
 VERBS = {
     "upgrade": Verb(upgrade, ("to", "dry_run", "backup", "lock_timeout")),
-    "rollback": Verb(rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "backup", "lock_timeout", "head")),
+    "rollback": Verb(
+        rollback, ("steps", "to", "dry_run", "yes", "allow_data_loss", "sql", "backup", "lock_timeout", "head")
+    ),
     "sync": Verb(checkout_verbs.sync, ("dry_run", "yes", "allow_data_loss", "allow_changed", "backup", "lock_timeout")),
     "switch": Verb(
         checkout_verbs.switch,
@@ -215,7 +228,7 @@ VERBS = {
     "backups": Verb(backup_verbs.backups, ("json",)),
     "restore": Verb(backup_verbs.restore, ("from_", "yes", "allow_data_loss", "end_sessions", "lock_timeout")),
     "status": Verb(status, ("json",)),
-    "history": Verb(history),
+    "history": Verb(history, ("to",), {"to": ("REF", "only what leads there")}),
     "revision": Verb(
         revision,
         ("message", "empty", "amend", "discard_edits", "dry_run", "yes", "allow_data_loss", "backup", "lock_timeout"),
@@ -244,6 +257,10 @@ VERBS = {
             "project": ("PATH", "the alembic.ini of any project (default: the one here)"),
         },
     ),
+    "deployed": Verb(release_verbs.deployed, words=("ref",)),
+    "deployed-clear": Verb(release_verbs.deployed_clear),
+    "sql": Verb(release_verbs.sql, ("output",), words=("from_ref", "to_ref")),
+    "release-notes": Verb(release_verbs.release_notes, ("output",), words=("from_ref", "to_ref")),
     "grant": Verb(grant),
     "rollback-script": Verb(write_rollback_script),
     "install-hooks": Verb(checkout_verbs.install_hooks),

@@ -9,7 +9,7 @@ FLAGS = {
     "config": "the configuration file (default: $ANTAREST_CONF, else application.yaml)",
     "debug": "show the traceback of an error",
     "project": "the alembic.ini to work on (default: the one here; for antarest-db its own)",
-    "to": "the revision to go to: an id, the beginning of one, head or base",
+    "to": "where to go: a revision, head or base; in a clone also a tag, a branch, a commit or a date",
     "steps": "how many revisions to go back (default: 1)",
     "dry_run": "show what would be done, and change nothing",
     "yes": "answer questions with yes; this never permits a loss of data",
@@ -36,7 +36,12 @@ FLAGS = {
     "metadata": "where the metadata of the models is: package.module:attribute",
     "rows_from": "a Python file with values for generated rows (default: tests/rows.py)",
     "since": "prove that a database migrated by this commit's revisions can be upgraded (default: where main is)",
+    "sql": "print the SQL instead, for a DBA, and change nothing (PostgreSQL)",
+    "output": "the folder or file to write to",
     "branch": "the branch to switch to",
+    "ref": "what production runs: a tag, a revision, a branch, a commit or a date",
+    "from_ref": "where to begin: a revision, base, a tag, a branch, a commit or a date",
+    "to_ref": "where to end: likewise",
     "head": HIDDEN,  # rollback.sh says which head it was made for
 }
 TEXTS = {
@@ -47,6 +52,7 @@ TEXTS = {
     "studies": "N",
     "message": "TEXT",
     "onto": "REF",
+    "output": "PATH",
     "engine": "NAME",
     "revisions": "A:B",
     "rows": "N",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from antarest.core.errors import Hint
 from antarest.core.location import INSTALLED, ROOT
 from antarest.migration.errors import InstalledCopy, InvalidProject, PackageMissing, ProjectNotFound, UnknownRevision
-from antarest.migration.history import History
+from antarest.migration.history import BASE, HEAD, History
 from antarest.migration.record import own_tables
 from antarest.migration.revision_files import read_history
 
@@ -45,6 +45,8 @@ class Project:
         version_table: the table in which the database records its current revision.
         is_moved: whether its revision files lie somewhere else than `alembic.ini` says.
         at_commit: the commit that they are from, where that is not the one that is checked out.
+        deployed: the revision that production is at; empty where nobody says.
+        deployed_from: the tag that this comes from; empty where it comes from none.
         max_seconds: what an upgrade may take on the rows of `db.verify`; None where nobody sets a limit.
     """
 
@@ -56,6 +58,8 @@ class Project:
     seed_name: str = ""
     version_table: str = "alembic_version"
     max_seconds: float | None = None
+    deployed: str = ""
+    deployed_from: str = ""
     is_moved: bool = False
     at_commit: str = ""
 
@@ -92,6 +96,8 @@ class Project:
             diagram=path.parent / diagram if diagram else None,
             seed_name=own.get("seed", ""),
             version_table=own.get("version_table", "alembic_version"),
+            deployed=own.get("deployed", ""),
+            deployed_from=own.get("deployed_from", ""),
             max_seconds=_seconds(path, own.get("max_seconds", "")),
         )
 
@@ -152,6 +158,24 @@ class Project:
 
             elsewhere = whereabouts(self.repository, self.versions, unknown[0])
             raise UnknownRevision(unknown[0], database, history.heads, len(history), self.folder, elsewhere)
+
+    def resolve(self, reference: str) -> str:
+        """The revision that a reference stands for: a revision, or the head of a tag, a branch, a commit or a date.
+
+        Args:
+            reference: `head`, `base`, a revision or the beginning of its id; in a git repository also a ref or a date.
+
+        Raises:
+            RevisionNotFound: it stands for nothing.
+            AmbiguousRevision, AmbiguousReference: it stands for more than one revision.
+            MultipleHeads: it stands for a state with several heads.
+        """
+        if reference in (HEAD, BASE) or reference in self.history or self.repository is None:
+            return self.history.resolve(reference)
+        # Imported here: what names a revision does not wait for git.
+        from antarest.migration.checkout.refs import resolve
+
+        return resolve(self, self.repository, reference)
 
     @property
     def own_tables(self) -> tuple[str, str]:

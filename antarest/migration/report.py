@@ -109,6 +109,7 @@ def status(status: Status, source: str, head_message: str) -> str:
             ("applied", applied),
             ("unknown", f"{', '.join(status.unknown)} (not in this {KIND})" if status.unknown else ""),
             ("edited", f"{some(status.edited)} (the file is not what was applied)" if status.edited else ""),
+            ("deployed", status.deployed),
             ("missing rights", "; ".join(status.missing_grants)),
             ("rollback.sh", _rollback_script(status)),
         ]

@@ -11,20 +11,21 @@ import re
 import tempfile
 from pathlib import Path
 
-from antarest.migration.errors import MultipleHeads, RollbackScriptStale
+from antarest.migration.errors import DeployedUnknown, MultipleHeads, RollbackScriptStale
 from antarest.migration.history import BASE, History
 from antarest.migration.project import Project
 
 _TEMPLATE = """\
 #!/usr/bin/env bash
-# Roll the database back by one revision: from the head of this checkout to the revision before it.
+# {purpose}
 #
-# usage: scripts/rollback.sh [--dry-run] [--yes] [--allow-data-loss] [--config=PATH]
+# usage: {script} [--dry-run] [--yes] [--allow-data-loss] [--config=PATH] [--sql]
 #
 #   --dry-run          show the plan (revisions, what is dropped, how many rows that loses) and change nothing
 #   --yes              answer questions with yes; this never permits a loss of data
 #   --allow-data-loss  agree to the losses that the plan names
 #   --config=PATH      the configuration that names the database (else $ANTAREST_CONF, else application.yaml)
+#   --sql              print the SQL from HEAD to REVISION instead, for a DBA, and change nothing (PostgreSQL)
 #
 # Exit codes: 0 done or nothing to do, 1 refused or failed (nothing was changed), 2 usage or configuration,
 # 3 database unreachable (retry), 4 database locked (retry).
@@ -50,13 +51,32 @@ exec "$python" -P -m antarest.migration rollback "$@" --project="$root/{ini}" --
 """
 
 
-def target(history: History) -> tuple[str, str]:
+_ONE_STEP = "Roll the database back by one revision: from the head of this checkout to the revision before it."
+_RELEASE = """\
+Roll the database back from the head of this checkout to the deployed revision{tag}, whatever came since.
+#
+# It is for releases. While you write a revision, use: inv db.rollback, inv db.redo, inv db.revision --amend"""
+
+
+def target(history: History, deployed: str = "") -> tuple[str, str]:
     """Where the script goes, and for which head it is made.
+
+    Args:
+        history: the revisions.
+        deployed: the revision that production is at; empty while it is at none.
+
+    Returns:
+        The deployed revision, else the state before the head; and the head.
 
     Raises:
         MultipleHeads: the history has no one head.
+        DeployedUnknown: the deployed revision is not below it.
     """
     head = history.head
+    if deployed:
+        if deployed not in (head, *history.states_below([head])):
+            raise DeployedUnknown(deployed, head)
+        return deployed, head
     return (BASE, BASE) if head == BASE else (history.states_below([head])[0], head)
 
 
@@ -65,11 +85,19 @@ def render(project: Project) -> str:
 
     Raises:
         MultipleHeads: the history has no one head.
+        DeployedUnknown: the deployed revision is not below it.
     """
-    revision, head = target(project.history)
-    folder = _path(project).parent
-    root = os.path.relpath(project.root, folder)
-    return _TEMPLATE.format(revision=revision, head=head, root=root, ini=project.ini.name)
+    revision, head = target(project.history, project.deployed)
+    path = _path(project)
+    tag = f" ({project.deployed_from})" if project.deployed_from else ""
+    return _TEMPLATE.format(
+        purpose=_RELEASE.format(tag=tag) if project.deployed else _ONE_STEP,
+        script=os.path.relpath(path, project.root),
+        revision=revision,
+        head=head,
+        root=os.path.relpath(project.root, path.parent),
+        ini=project.ini.name,
+    )
 
 
 def parse(path: Path) -> tuple[str, str]:
@@ -86,7 +114,7 @@ def is_in_sync(project: Project) -> bool:
         return True
     try:
         expected = render(project)
-    except MultipleHeads:
+    except (MultipleHeads, DeployedUnknown):
         return False
     return (
         path.is_file() and path.read_text(encoding="utf-8", errors="replace") == expected and os.access(path, os.X_OK)
@@ -97,11 +125,15 @@ def sync(project: Project) -> bool:
     """Write the script anew if it is not in sync.
 
     Returns:
-        Whether it was written. With several heads there is nothing right to write: the old script stays, and refuses.
+        Whether it was written. With several heads, or with a deployed revision that is not below the head, there is
+        nothing right to write: the old script stays, and refuses.
     """
-    if project.rollback_script is None or len(project.history.heads) > 1 or is_in_sync(project):
+    if project.rollback_script is None or is_in_sync(project):
         return False
-    write(project)
+    try:
+        write(project)
+    except (MultipleHeads, DeployedUnknown):
+        return False
     return True
 
 

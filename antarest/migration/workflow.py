@@ -128,18 +128,24 @@ class MigrationWorkflow:
             applied=len(history.applied(current)),
             edited=self._edited(current, record),
             unknown=history.unknown(current),
+            deployed=self.project.deployed,
             rollback_script_in_sync=rollback_script.is_in_sync(self.project),
             missing_grants=tuple(grant.sql for grant in missing),
             rollback_script=str(self.project.rollback_script or ""),
         )
 
-    def history(self) -> list[HistoryEntry]:
-        """List the revisions, newest first, with what the database says of each."""
+    def history(self, to: str | None = None) -> list[HistoryEntry]:
+        """List the revisions, newest first, with what the database says of each.
+
+        Args:
+            to: only those that lead there; a revision, or a tag, a branch, a commit or a date.
+        """
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
             record = read_record(connection, self.project.version_table)
         history, last = self.project.history, last_applied(record)
         applied, edited = history.applied(current), self._edited(current, record)
+        shown = history.order if to is None else history.applied([self.project.resolve(to)])
         return [
             HistoryEntry(
                 history[id_],
@@ -150,6 +156,7 @@ class MigrationWorkflow:
                 record=last.get(id_) if id_ in applied else None,
             )
             for id_ in reversed(history.order)
+            if id_ in shown
         ]
 
     def _edited(self, current: Sequence[str], record: Sequence[Entry]) -> tuple[str, ...]:
@@ -167,7 +174,7 @@ class MigrationWorkflow:
             OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
         """
         current = self._known_current()
-        target = self.project.history.upgrade_target(current, to)
+        target = self.project.history.upgrade_target(current, self.project.resolve(to))
         return [self.project.history[id_] for id_ in self.project.history.pending(current, target)]
 
     def upgrade(self, to: str = HEAD) -> Move:
@@ -189,7 +196,7 @@ class MigrationWorkflow:
 
         self._refuse_memory()
         current = self._known_current()
-        target = self.project.history.upgrade_target(current, to)
+        target = self.project.history.upgrade_target(current, self.project.resolve(to))
         if self.project.history.pending(current, target):
             return self.run(lambda command, config: command.upgrade(config, target))
         # At the target Alembic is not needed, and so no other thread has to be waited for.
@@ -218,7 +225,8 @@ class MigrationWorkflow:
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
             self.project.refuse_unknown(current, self.database)
-            return plan_rollback(self.project, connection, current, steps=steps, to=to)
+            target = self.project.resolve(to) if to else None
+            return plan_rollback(self.project, connection, current, steps=steps, to=target)
 
     def rollback(self, plan: RollbackPlan, agreement: Agreement) -> Move:
         """Roll back as planned, in one transaction.

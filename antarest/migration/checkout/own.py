@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from antarest.core.errors import AntarestError
 from antarest.migration.checkout.git import Repository
+from antarest.migration.checkout.refs import history_at
 from antarest.migration.checkout.store import Store
 from antarest.migration.errors import AmendRefused, EditedRevision, RebaseRefused
-from antarest.migration.history import BASE, History, Revision
+from antarest.migration.history import BASE, Revision
 from antarest.migration.project import Project
-from antarest.migration.revision_files import parse_revision
 
 _MAIN = "main"
 
@@ -61,6 +60,8 @@ def amendable(project: Project, *, discard_edits: bool) -> Revision:
         raise AmendRefused(f"main has revision {revision.id}, so others may have applied it")
     if repository and repository.ask("log", "--tags", "-1", "--format=%H", "--", str(revision.path)):
         raise AmendRefused(f"a tag has revision {revision.id}, so it may be deployed")
+    if revision.id in history.applied([project.deployed]):
+        raise AmendRefused(f"revision {revision.id} is deployed")
     content = revision.path.read_bytes()
     if not discard_edits and not (repository and Store(repository).is_generated(revision.id, content)):
         raise EditedRevision(revision.id, revision.path)
@@ -79,16 +80,21 @@ def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Reb
         RebaseRefused: that branch is not known, or is not merged here; or one of the revisions cannot be moved.
     """
     name, commit = _base(repository, onto)
-    theirs = _history_at(project, repository, commit, name)
+    theirs = history_at(project, repository, commit, name)
+    if len(theirs.heads) != 1:
+        raise RebaseRefused(f"{name} has {len(theirs.heads)} heads itself")
     history = project.history
     if missing := [id_ for id_ in theirs.order if id_ not in history]:
         raise RebaseRefused(f"{name} has revision {missing[0]}, and this checkout does not", merge=name)
     own = [id_ for id_ in history.order if id_ not in theirs]
+    deployed = history.applied([project.deployed])
     moved, contents = {}, {}
     for id_ in own:
         revision = history[id_]
         if all(down in own for down in revision.down) or revision.down == (theirs.head,):
             continue
+        if id_ in deployed:
+            raise RebaseRefused(f"revision {id_} is deployed")
         if len(revision.down) > 1:
             raise RebaseRefused(f"revision {id_} joins two heads, and cannot be moved")
         moved[id_] = revision.down
@@ -142,16 +148,3 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
         if repository.ask("merge-base", first[1], each[1]) == first[1]:
             first = each
     return first
-
-
-def _history_at(project: Project, repository: Repository, commit: str, name: str) -> History:
-    revisions = []
-    for path, content in repository.files(commit, project.versions).items():
-        try:
-            revisions.append(parse_revision(content, Path(path)))
-        except AntarestError as error:
-            raise RebaseRefused(f"{name} has a file that cannot be read: {error.message}") from error
-    history = History(revisions)
-    if len(history.heads) != 1:
-        raise RebaseRefused(f"{name} has {len(history.heads)} heads itself")
-    return history

@@ -22,14 +22,18 @@ from antarest.migration.errors.base import (
     MigrationError,
 )
 from antarest.migration.errors.checkout import (
+    AmbiguousReference,
     AmendRefused,
     BranchNotFound,
+    DeployedUnknown,
     EditedRevision,
     NoRepository,
     PlanOvertaken,
     RebaseRefused,
+    ReferenceUnusable,
     RevisionLost,
     ScriptChanged,
+    SqlDiffers,
     SwitchRefused,
 )
 from antarest.migration.errors.graph import (
@@ -83,6 +87,7 @@ from antarest.migration.errors.run import (
 __all__ = [
     "AlembicRefused",
     "AlreadyFilled",
+    "AmbiguousReference",
     "AmbiguousRevision",
     "AmendRefused",
     "AutocommitNotAsked",
@@ -93,6 +98,7 @@ __all__ = [
     "CheckFailed",
     "DatabaseChanged",
     "DatabaseInUse",
+    "DeployedUnknown",
     "DuplicateRevision",
     "EditedRevision",
     "ForeignKeysViolated",
@@ -122,6 +128,7 @@ __all__ = [
     "ProjectNotFound",
     "RebaseRefused",
     "RebuildLoses",
+    "ReferenceUnusable",
     "ResetNotConfirmed",
     "ResetRefused",
     "RestoreFailed",
@@ -137,6 +144,7 @@ __all__ = [
     "RunTerminated",
     "ScratchRunFailed",
     "ScriptChanged",
+    "SqlDiffers",
     "SqlNotSupported",
     "SwitchRefused",
     "ThreadLocked",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from antarest.core.errors import EXIT_USAGE, Hint
 from antarest.migration.errors.base import MigrationError, shorten
 
 _AGAIN = "inv db.sync"
+_MOST = 4  # ways to read a reference that an error shows
 _LONGEST = 300  # characters of what git says
 
 
@@ -205,4 +206,82 @@ class RebaseRefused(MigrationError):
                 else Hint("Join the heads instead", "inv db.merge"),
                 Hint("See the revisions", "inv db.history"),
             ],
+        )
+
+
+class AmbiguousReference(MigrationError):
+    """A reference stands for two different revisions.
+
+    Why: a tag, a branch, a commit or the beginning of a revision id have the same name, and different heads.
+
+    To do: give the revision itself.
+    """
+
+    code = "db.E229"
+
+    def __init__(self, reference: str, found: Mapping[str, str]) -> None:
+        self.found = dict(found)
+        super().__init__(
+            f"{reference!r} stands for more than one revision",
+            details={f"as {kind}": revision for kind, revision in list(found.items())[:_MOST]},
+            hints=[Hint("Give the revision itself", "inv db.history")],
+        )
+
+
+class ReferenceUnusable(MigrationError):
+    """A tag, branch, commit or date is no place that the database could go to from this checkout.
+
+    Why: its revisions cannot be read, have several heads, or have a head that this checkout does not have.
+
+    To do: give a revision; or check that state out, and let the database follow with `inv db.sync`.
+    """
+
+    code = "db.E230"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"the database cannot go to {name}: {reason}",
+            hints=[
+                Hint("Give a revision of this checkout", "inv db.history"),
+                Hint("Or check that state out, and let the database follow", _AGAIN),
+            ],
+        )
+
+
+class DeployedUnknown(MigrationError):
+    """The deployed revision is none that a rollback from the head could go to.
+
+    Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that lies on another
+    branch than the head.
+
+    To do: name what production really runs, or that it runs nothing.
+    """
+
+    code = "db.E231"
+
+    def __init__(self, deployed: str, head: str) -> None:
+        super().__init__(
+            f"the deployed revision {deployed} is not below the head {head}",
+            hints=[
+                Hint("Name what production runs", "inv db.deployed REF"),
+                Hint("Or that nothing is deployed", "inv db.deployed-clear"),
+            ],
+        )
+
+
+class SqlDiffers(MigrationError):
+    """A script of SQL does not give the schema that the revisions give.
+
+    Why: a revision looks at the database while it runs (a reflection, a query), which `--sql` cannot write down.
+
+    To do: write the revision without looking, in SQL that holds whatever there is; or let the revisions run.
+    """
+
+    code = "db.E232"
+
+    def __init__(self, name: str, difference: str) -> None:
+        super().__init__(
+            f"{name} does not do what the revisions do",
+            details={"difference": difference},
+            hints=[Hint("See what the revisions do", "inv db.verify")],
         )

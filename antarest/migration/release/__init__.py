@@ -1,0 +1,114 @@
+"""What a release changes: the revisions between two refs, as SQL that is proved, and as notes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import URL, NullPool, create_engine
+
+from antarest.migration import inventory, walk
+from antarest.migration.connection import moving
+from antarest.migration.errors import OutOfReach, SqlDiffers
+from antarest.migration.history import BASE, Revision
+from antarest.migration.inventory import Inventory
+from antarest.migration.offline import downgrade_sql, upgrade_sql
+from antarest.migration.project import Project
+from antarest.migration.scratch import postgres_server, scratch_database
+
+UPGRADE = "upgrade.sql"
+ROLLBACK = "rollback.sql"
+
+_ALONE = re.compile(r"\bCONCURRENTLY\b|\bALTER TYPE\b.*\bADD VALUE\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The revisions between two states.
+
+    Attributes:
+        start: where it begins; `base` for nothing.
+        end: where it ends.
+        revisions: what is applied on the way, in order.
+    """
+
+    start: str
+    end: str
+    revisions: tuple[Revision, ...]
+
+
+def span(project: Project, start: str, end: str) -> Span:
+    """The revisions between two refs.
+
+    Raises:
+        OutOfReach: the second one does not lie above the first.
+        MigrationError: one of them stands for no revision.
+    """
+    first, last, history = project.resolve(start), project.resolve(end), project.history
+    below = () if first == BASE else (first,)
+    if last == BASE or not set(below) <= history.applied([last]):
+        raise OutOfReach(f"{end} does not lie above {start}: {last} is not reached by upgrading {first}", first)
+    return Span(first, last, tuple(history[id_] for id_ in history.pending(below, last)))
+
+
+def write_sql(project: Project, between: Span) -> dict[str, str]:
+    """The scripts for PostgreSQL, by the name of their files."""
+    return {
+        UPGRADE: upgrade_sql(project, between.start, between.end),
+        ROLLBACK: downgrade_sql(project, between.end, between.start),
+    }
+
+
+def prove_sql(project: Project, between: Span, scripts: Mapping[str, str]) -> str:
+    """Run the scripts on a scratch server, and compare what they give with what the revisions give.
+
+    Args:
+        project: the project.
+        between: what the scripts are for.
+        scripts: what `write_sql` returned.
+
+    Returns:
+        The server, such as `PostgreSQL 15.18`.
+
+    Raises:
+        NoPostgres: there is no server to be had.
+        SqlDiffers: a script does not give the schema of the revisions.
+    """
+    with postgres_server() as server, scratch_database("postgresql", server) as url:
+        before = _migrate(project, url, between.start)
+        _execute(url, scripts[UPGRADE], UPGRADE)
+        upgraded = _reflect(project, url)
+        _execute(url, scripts[ROLLBACK], ROLLBACK)
+        rolled_back = _reflect(project, url)
+        with scratch_database("postgresql", server) as other:
+            expected = _migrate(project, other, between.end)
+        for name, found, wanted in ((UPGRADE, upgraded, expected), (ROLLBACK, rolled_back, before)):
+            if differences := inventory.differences(wanted, found):
+                raise SqlDiffers(name, differences[0].render("the revisions", name))
+        return f"PostgreSQL {server.version}"
+
+
+def _migrate(project: Project, url: URL, revision: str) -> Inventory:
+    if revision != BASE:
+        with moving(url) as connection:
+            walk.upgrade(connection, project, [revision])
+    return _reflect(project, url)
+
+
+def _reflect(project: Project, url: URL) -> Inventory:
+    with moving(url) as connection:
+        return inventory.reflect(connection, exclude=project.own_tables)
+
+
+def _execute(url: URL, script: str, name: str) -> None:
+    """Run a script as `psql` would: what cannot run among others runs alone."""
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    parts = script.split(";\n") if _ALONE.search(script) else [script]
+    try:
+        with engine.connect() as connection:
+            for part in parts:
+                if part.strip():
+                    connection.connection.cursor().execute(part)
+    except Exception as error:
+        raise SqlDiffers(name, str(error).strip().partition("\n")[0]) from error

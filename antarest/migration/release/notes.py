@@ -1,0 +1,111 @@
+"""Release notes of the database: for each revision what it changes, what its rollback loses, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from antarest.migration import inventory, walk
+from antarest.migration.connection import moving
+from antarest.migration.history import Revision
+from antarest.migration.scratch import postgres_server, scratch_database
+from antarest.migration.verify import Proof, Target, Verification, prove_history
+from antarest.migration.verify.foreign import target_of
+
+if TYPE_CHECKING:
+    from antarest.migration.progress import Progress
+    from antarest.migration.project import Project
+    from antarest.migration.release import Span
+
+
+def write_notes(project: Project, between: Span, progress: Progress) -> str:
+    """The notes as Markdown.
+
+    Args:
+        project: the project.
+        between: the revisions to write of.
+        progress: shows which one is being measured.
+
+    Raises:
+        NoPostgres: there is no PostgreSQL server to be had.
+    """
+    count = len(between.revisions)
+    lines = [
+        f"# Database: {between.start} to {between.end}",
+        "",
+        f"{count} revision{'' if count == 1 else 's'}, in the order of the upgrade; a rollback begins at the end.",
+    ]
+    if between.revisions:
+        changes, proofs = _changes(project, between), _measure(project, between, progress)
+        for revision in between.revisions:
+            lines += ["", *_revision(revision, changes[revision.id], proofs.get(revision.id))]
+    return "\n".join(lines) + "\n"
+
+
+def _revision(revision: Revision, changes: list[str], proof: Proof | None) -> Iterator[str]:
+    yield f"## {revision.message} (`{revision.id}`)"
+    yield ""
+    yield from (f"- {change}" for change in changes or ["no change of the schema"])
+    for direction in ("upgrade", "downgrade"):
+        verb = "The upgrade" if direction == "upgrade" else "Its rollback"
+        for item, reason in revision.lossy.get(direction, {}).items():
+            yield f"- {verb} loses `{item}`: {reason}"
+    for source, destination in revision.moves.items():
+        yield f"- Values of `{source}` move to `{destination}`"
+    if revision.irreversible:
+        yield f"- It cannot be rolled back: {revision.irreversible}"
+    if proof:
+        yield f"- Impact on PostgreSQL: {_impact(proof)}"
+
+
+def _impact(proof: Proof) -> str:
+    impact = proof.impact
+    parts = [f"{impact.seconds:.2f} s on a few rows"]
+    parts += [f"`{table}` is locked ({mode})" for table, mode in sorted(impact.locks.items())]
+    parts += [f"`{table}` is written anew" for table in impact.rewritten]
+    return "; ".join(parts)
+
+
+def _changes(project: Project, between: Span) -> dict[str, list[str]]:
+    """What each revision changes in the schema of PostgreSQL."""
+    result: dict[str, list[str]] = {}
+    with postgres_server() as server, scratch_database("postgresql", server) as url, moving(url) as connection:
+        if between.start != "base":
+            walk.upgrade(connection, project, [between.start])
+        before = inventory.reflect(connection, exclude=project.own_tables)
+        for revision in between.revisions:
+            walk.upgrade(connection, project, [revision.id])
+            after = inventory.reflect(connection, exclude=project.own_tables)
+            result[revision.id] = [_change(each) for each in _telling(inventory.differences(before, after))]
+            before = after
+    return result
+
+
+def _telling(differences: Sequence[inventory.Difference]) -> list[inventory.Difference]:
+    """The differences without the sequences that come and go with the keys of their tables."""
+    tables = [each.path for each in differences if each.kind == "table" and not each.aspect]
+    keys = tuple(f"{table}_" for table in tables)
+    return [
+        each
+        for each in differences
+        if each.kind != "sequence" or not (each.path.startswith(keys) and each.path.endswith("_seq"))
+    ]
+
+
+def _change(difference: inventory.Difference) -> str:
+    if difference.aspect:
+        return difference.render("before", "now")
+    return f"{'drops' if difference.after is None else 'adds'} {difference.kind} `{difference.path}`"
+
+
+def _measure(project: Project, between: Span, progress: Progress) -> dict[str, Proof]:
+    """Prove the revisions on PostgreSQL, with rows in the tables: that measures what they do."""
+    found = Verification(("postgresql",))
+    target = target_of(str(project.ini), None, None, None)
+    wanted = [revision.id for revision in between.revisions]
+
+    def select(_: Target) -> list[str]:
+        return wanted
+
+    prove_history(target, found, select=select, on_proof=lambda proof: progress.show(f"measuring {proof.revision}"))
+    return {revision: proof for (revision, _), proof in found.proofs.items() if revision}
