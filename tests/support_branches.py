@@ -116,6 +116,10 @@ class Clone:
         assert (done.code != 0) == fails, done.err
         return done.out.strip()
 
+    def try_git(self, *arguments: str) -> bool:
+        """Run git, and return whether it stopped, at a conflict or for another reason."""
+        return run("git", *arguments, cwd=self.folder, env=SETTINGS, traceback=True).code != 0
+
     def commit(self, message: str) -> str:
         """Commit whatever changed, and return the commit."""
         self.git("add", "--all")

@@ -41,6 +41,8 @@ def rebase(session: Session, *, onto: str | None = None, **flags: bool) -> int:
         if not rebase.moved:
             session.introduce()
             session.print(f"nothing to do: no revision of this branch is to be put on top of {rebase.onto}")
+            if not flags.get("dry_run"):  # A merge may have left a conflict in it all the same.
+                _follow_up(session)
             return EXIT_DONE
         for id_, down in rebase.moved.items():
             session.print(f"{'rebase':<14} {id_} follows {rebase.onto} now, not {report.position(down)}")

@@ -176,7 +176,7 @@ def edited(record: Sequence[Entry], applied: Mapping[str, Path]) -> Iterator[str
         applied: the files of the revisions that the database has, by id.
     """
     last = last_applied(record)
-    for revision, path in applied.items():
+    for revision, path in sorted(applied.items()):
         entry = last.get(revision)
         if entry and entry.digest.startswith(f"{_ALGORITHM}:") and entry.digest != digest_of(_content(path)):
             yield revision

@@ -161,8 +161,7 @@ class MigrationWorkflow:
 
     def _edited(self, current: Sequence[str], record: Sequence[Entry]) -> tuple[str, ...]:
         history = self.project.history
-        applied = history.applied(current)
-        return tuple(edited(record, {id_: history[id_].path for id_ in history.order if id_ in applied}))
+        return tuple(edited(record, {id_: history[id_].path for id_ in history.applied(current)}))
 
     # ---- moving
 
@@ -225,8 +224,7 @@ class MigrationWorkflow:
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
             self.project.refuse_unknown(current, self.database)
-            target = self.project.resolve(to) if to else None
-            return plan_rollback(self.project, connection, current, steps=steps, to=target)
+            return plan_rollback(self.project, connection, current, steps=steps, to=to and self.project.resolve(to))
 
     def rollback(self, plan: RollbackPlan, agreement: Agreement) -> Move:
         """Roll back as planned, in one transaction.

@@ -148,6 +148,7 @@ def test_the_status_for_machines() -> None:
         "unknown": [],
         "rollback_script_in_sync": True,
         "missing_grants": [],
+        "deployed": "",
         "edited": [],
         "rollback_script": "",
     }
