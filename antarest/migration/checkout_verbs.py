@@ -128,9 +128,12 @@ def _carry_out(
 
 
 def _follow_up(session: Session) -> None:
-    """Files have changed: bring `rollback.sh` in line with what they are now."""
+    """Files have changed: bring `rollback.sh` and the diagram in line with what they are now."""
+    from antarest.migration.development import follow
     from antarest.migration.project import Project
 
     project = Project.load(session.project.ini)
     if rollback_script.sync(project):
         session.say(("rollback", str(project.rollback_script)))
+    if diagram := follow(project):
+        session.say(("diagram", str(diagram)))

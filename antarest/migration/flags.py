@@ -35,7 +35,7 @@ FLAGS = {
     "versions": "a folder of revisions, of a project without alembic.ini",
     "metadata": "where the metadata of the models is: package.module:attribute",
     "rows_from": "a Python file with values for generated rows (default: tests/rows.py)",
-    "since": "prove that a database migrated by this commit's revisions can be upgraded (default: where main is)",
+    "since": "prove that what this commit's revisions migrated can be upgraded (default: main, and what is deployed)",
     "sql": "print the SQL instead, for a DBA, and change nothing (PostgreSQL)",
     "output": "the folder or file to write to",
     "branch": "the branch to switch to",

@@ -16,6 +16,7 @@ from antarest.migration.scratch import EngineName, PostgresServer, scratch_datab
 from tests.documents import Command, Page, follow, pages
 from tests.forwarding import forwarded
 from tests.support import ROOT, Checkout, ConfigFile
+from tests.support_branches import SETTINGS
 
 # On which engines a page is followed: on both where it is the tour of them all, else where it makes a difference.
 ENGINES: dict[str, tuple[EngineName, ...]] = {
@@ -44,7 +45,7 @@ def test_the_page_shows_what_happens(
         port = free_port()
         source = config_file(url, server={"port": port})
         examples = {**_paths(checkout, source, url), "127.0.0.1:8080": f"127.0.0.1:{port}"}
-        environment = {"ANTAREST_CONF": str(source), "PYTHONPATH": str(checkout.path)}
+        environment = {**SETTINGS, "ANTAREST_CONF": str(source), "PYTHONPATH": str(checkout.path)}
 
         follow(page, checkout.path, environment, examples)
 

@@ -65,6 +65,19 @@ def test_a_commit_that_is_named(branch: Checkout) -> None:
     assert found == {"V701"}
 
 
+def test_what_is_deployed_is_upgraded_too(branch: Checkout) -> None:
+    """Main has the change already, and production has not."""
+    branch.git("tag", "v1")
+    assert branch.run("inv", "db.deployed", "v1").code == EXIT_DONE
+    change(branch, HEAD)
+    branch.commit("Change a revision")
+    branch.git("branch", "--force", "main", "HEAD")
+
+    _, found = verified(branch, f"--revisions={HEAD}")
+
+    assert found == {"V701", "V901"}
+
+
 def test_a_branch_that_adds_nothing_has_nothing_to_prove(branch: Checkout) -> None:
     done, found = verified(branch, "--new")
 

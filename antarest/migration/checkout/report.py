@@ -21,7 +21,8 @@ def sync_plan(plan: SyncPlan) -> str:
     end = report.position(plan.end)
     lines.append(f"{'plan':<14} {report.position(plan.current)} -> {end}")
     if plan.undo.steps:
-        lines.append(report.plan(plan.undo, {id_: f"found in {found.origin}" for id_, found in plan.found.items()}))
+        elsewhere = {id_: found for id_, found in plan.found.items() if not found.is_here}
+        lines.append(report.plan(plan.undo, {id_: f"found in {found.origin}" for id_, found in elsewhere.items()}))
     if plan.apply:
         lines.append(f"upgrade        {plan.undo.target} -> {end} ({report.count(len(plan.apply), 'revision')})")
         lines.append(report.pending(plan.apply))

@@ -18,6 +18,7 @@ from antarest.migration.revision_files import parse_revision
 _NAMED = re.compile(r"[\w.-]+")
 _REFS = {"refs/heads/": "branch ", "refs/tags/": "tag ", "refs/remotes/": "remote branch ", "refs/stash": "the stash"}
 _STORE = "the store of applied revisions"
+_HERE = "this working tree"
 _SHORT = 10
 
 
@@ -47,6 +48,11 @@ class Found:
     def digest(self) -> str:
         """The hash of the file, as the record of a database has it."""
         return digest_of(self.content)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a file of this checkout."""
+        return self.place == _HERE
 
     @property
     def origin(self) -> str:
@@ -167,7 +173,7 @@ class Search:
             tree = Path(line.removeprefix("worktree "))
             if not line.startswith("worktree "):
                 continue
-            place = "this working tree" if tree == self._repository.root else f"working tree {tree}"
+            place = _HERE if tree == self._repository.root else f"working tree {tree}"
             for path in (path for folder in self._folders for path in sorted((tree / folder).glob("*.py"))):
                 yield from self._declaring(revision, _read(path), place, name=str(path))
 

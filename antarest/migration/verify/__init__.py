@@ -6,7 +6,7 @@ It runs on scratch databases only, and on any project of Alembic; `env.py` is no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from antarest.core.errors import AntarestError
@@ -75,7 +75,7 @@ def prove_history(
     *,
     select: Callable[[Target], Collection[str]] | None = None,
     rows: int = 3,
-    since: Target | None = None,
+    since: Sequence[Target] = (),
     server: PostgresServer | None = None,
     on_proof: Callable[[Proof], None] = lambda _proof: None,
 ) -> Verification:
@@ -102,10 +102,10 @@ def prove_history(
     if _is_readable(target, found):
         wanted = set(select(target)) if select else set(target.history.order)
         found.revisions = tuple(id_ for id_ in target.history.order if id_ in wanted)
-        found.is_whole = wanted.issuperset(target.history.heads) or since is not None
+        found.is_whole = wanted.issuperset(target.history.heads) or bool(since)
         _add(found, *static.findings(target, wanted))
         differing: set[str] = set()
-        plan = processes.Plan(target, frozenset(wanted), rows, found.is_whole, since)
+        plan = processes.Plan(target, frozenset(wanted), rows, found.is_whole, tuple(since))
         for proof in processes.prove(plan, found.engines if wanted or since else (), server):
             found.proofs[proof.revision, proof.engine] = proof
             _add(found, *proof.findings)

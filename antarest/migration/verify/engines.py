@@ -56,11 +56,11 @@ class Plan:
     wanted: frozenset[str]
     rows: int
     is_whole: bool
-    since: Target | None = None
+    since: tuple[Target, ...] = ()
 
     def fresh(self) -> Plan:
         """The same, without what was imported here, for another process."""
-        return replace(self, target=replace(self.target), since=replace(self.since) if self.since else None)
+        return replace(self, target=replace(self.target), since=tuple(replace(each) for each in self.since))
 
 
 def prove(plan: Plan, engines: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:

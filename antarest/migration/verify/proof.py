@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -92,7 +92,7 @@ class Prover:
             if id_ in wanted:
                 yield proof
 
-    def whole(self, since: Target | None = None) -> Proof:
+    def whole(self, since: Sequence[Target] = ()) -> Proof:
         """Prove the history as a whole, after the walk: in one run, against the models, and from where others are.
 
         Args:
@@ -117,8 +117,8 @@ class Prover:
                 proof.not_proved.append(f"what lies in other schemas: {', '.join(elsewhere)}")
         filled = self._with_rows(Proof("", ""))  # Nobody has needed them where head has no way back.
         proof.behaviour = behaviour(filled, self._schema, self._content)
-        if since:
-            self._compare_since(proof, since)
+        for each in since:
+            self._compare_since(proof, each)
         return proof
 
     def _compare_since(self, proof: Proof, since: Target) -> None:
