@@ -153,11 +153,15 @@ class Project:
         """
         history = self.history
         if unknown := history.unknown(current):
-            # Imported here: only who has that question waits for it.
-            from antarest.migration.checkout.search import whereabouts
-
-            elsewhere = whereabouts(self.repository, self.versions, unknown[0])
+            elsewhere = self.whereabouts(unknown[0])
             raise UnknownRevision(unknown[0], database, history.heads, len(history), self.folder, elsewhere)
+
+    def whereabouts(self, revision: str) -> str:
+        """Say in a sentence which branch has a revision that this code does not have; empty where nobody knows."""
+        # Imported here: only who has that question waits for it.
+        from antarest.migration.checkout.search import whereabouts
+
+        return whereabouts(self.repository, self.versions, revision)
 
     def resolve(self, reference: str) -> str:
         """The revision that a reference stands for: a revision, or the head of a tag, a branch, a commit or a date.

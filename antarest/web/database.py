@@ -202,7 +202,9 @@ def refuse_other_than_head(
     """
     if standing.unknown:
         history = project.history
-        raise SchemaAhead(standing.unknown[0], database, history.heads, len(history), project.folder)
+        unknown = standing.unknown[0]
+        elsewhere = project.whereabouts(unknown)
+        raise SchemaAhead(unknown, database, history.heads, len(history), project.folder, elsewhere)
     if standing.pending:
         raise SchemaBehind(database, standing.current, standing.pending, standing.head, command)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antarest.core.errors import EXIT_USAGE, AntarestError, Hint
+from antarest.core.location import INSTALLED
 from antarest.migration.errors import UnknownRevision
 from antarest.migration.errors.base import plural, shorten
 
@@ -116,17 +117,21 @@ class SchemaAhead(UnknownRevision):
     the database.
 
     To do: start the newer release. To stay with the old one, roll the database back first, with the newer release,
-    since only that has the downgrade.
+    since only that has the downgrade. In a clone `inv db.sync` does it, with the code of that release.
     """
 
     code = "db.E211"
     status: int = 503
 
-    def __init__(self, revision: str, database: str, heads: Sequence[str], known: int, folder: str) -> None:
-        super().__init__(revision, database, heads, known, folder)
+    def __init__(
+        self, revision: str, database: str, heads: Sequence[str], known: int, folder: str, elsewhere: str = ""
+    ) -> None:
+        super().__init__(revision, database, heads, known, folder, elsewhere)
         self.message = "this database was upgraded by a newer version of AntaREST"
         self.args = (self.message,)
         self.details = {"database": database, "current": revision, "this code": f"its head is {shorten(heads)}"}
+        if not INSTALLED:  # The hints of its base are for whoever works on the code.
+            return
         self.hints = (
             Hint("Start the version that upgraded it, or a newer one"),
             Hint("Or roll it back, with that version", f"inv db.rollback --to={heads[0] if heads else 'base'}"),
