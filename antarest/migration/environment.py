@@ -31,7 +31,7 @@ from antarest.migration.loss import Agreement
 from antarest.migration.move import Move, Silence
 from antarest.migration.project import Project
 from antarest.migration.record import Recorder
-from antarest.migration.revision_files import parse_revision
+from antarest.migration.revision_files import importing, parse_revision
 from antarest.migration.run import carry_out
 
 ATTRIBUTE = "antarest"
@@ -53,7 +53,7 @@ def run(context: Any) -> None:
     if request:
         _dispatch(context, project, lambda: request)
         return
-    with _command_line(context):
+    with _command_line(context), importing(project.versions):
         _dispatch(context, project, lambda: _plain_move(context, project))
 
 

@@ -125,3 +125,52 @@ def test_our_own_history_is_read_as_alembic_reads_it() -> None:
     assert {id_: ours[id_].message for id_ in ours.order} == {
         script.revision: script.doc for script in scripts.walk_revisions()
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('revision = "a"\ndown_revision = None\n', ("a", ())),
+        ("revision='a'\ndown_revision='b' # why\n", ("a", ("b",))),
+        ('revision: str = "a"\ndown_revision: str | tuple[str, ...] | None = ("b", "c")\n', ("a", ("b", "c"))),
+        ('"""\nrevision = "z"\n"""\nrevision = "a"\ndown_revision = None\n', ("a", ())),
+        ('revision = (\n    "a"\n)\ndown_revision = None\n', ("a", ())),
+        ('revision_of = 1\nrevision = "a"\ndown_revision = "b"\n', ("a", ("b",))),
+        ('revision = "a"; x = 1\ndown_revision = "b"\n', ("a", ("b",))),
+        ('revision = "a" "b"\ndown_revision = None\n', ("ab", ())),
+        ('revision = "a"\r\ndown_revision = "b"\r\n', ("a", ("b",))),
+        ('revision = "a"\ndown_revision = ["b"]\n', ("a", ("b",))),
+        ('revision = "a"\ndown_revision = "b"\ndown_revision = "c"\n', ("a", ("c",))),
+    ],
+)
+def test_a_history_is_read_as_each_file_is(tmp_path: Path, text: str, expected: tuple[str, tuple[str, ...]]) -> None:
+    """Of a simple file only some lines are read for the graph; of any other one all of it."""
+    (tmp_path / "a.py").write_bytes(text.encode())
+    for id_ in expected[1]:
+        (tmp_path / f"{id_}.py").write_text(f'revision = "{id_}"\ndown_revision = None\n')
+
+    history = read_history([tmp_path])
+
+    assert (history[expected[0]].id, history[expected[0]].down) == expected
+    assert read_revision(tmp_path / "a.py").down == expected[1]
+
+
+def test_the_rest_of_a_file_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(
+        '"""what it does"""\nrevision = "a"\ndown_revision = None\ndepends_on = "b"\nmoves = {"t.a": "t.b"}\n'
+    )
+    (tmp_path / "b.py").write_text('revision = "b"\ndown_revision = None\nlossy = nothing(\n')
+
+    history = read_history([tmp_path])
+
+    assert history["a"].depends_on == ("b",)
+    assert (history["a"].message, history["a"].moves) == ("what it does", {"t.a": "t.b"})
+    with pytest.raises(InvalidRevisionFile, match=r"b\.py cannot be read: line 3"):
+        _ = history["b"].lossy
+
+
+def test_a_file_with_the_marks_of_a_conflict_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text('revision = "a"\ndown_revision = None\n<<<<<<< HEAD\n')
+    with pytest.raises(InvalidRevisionFile):
+        read_history([tmp_path])
