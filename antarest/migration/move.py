@@ -33,6 +33,9 @@ class Listener(Protocol):
     def working(self, what: str, done: int, total: int) -> None:
         """Something long goes on, such as a backup: so much of it is done; `total` is 0 where nobody knows it."""
 
+    def moved(self, table: str, done: int, total: int, seconds: float) -> None:
+        """A move of data in a revision goes on: so many rows are done, of so many, in so many seconds."""
+
     def note(self, text: str) -> None:
         """Something else that the user should know."""
 
@@ -47,6 +50,9 @@ class Silence:
         """Do nothing."""
 
     def working(self, what: str, done: int, total: int) -> None:
+        """Do nothing."""
+
+    def moved(self, table: str, done: int, total: int, seconds: float) -> None:
         """Do nothing."""
 
     def note(self, text: str) -> None:

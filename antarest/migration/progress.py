@@ -13,6 +13,7 @@ from antarest.migration.report import revision_line, size, style
 if TYPE_CHECKING:
     from antarest.migration.history import Direction, Revision
 
+_MINUTE = 60.0  # seconds
 _ARROWS: dict[Direction, str] = {"upgrade": "up  ", "downgrade": "down"}
 
 
@@ -25,9 +26,11 @@ class Progress:
         self._stream = stream
         self._clock: _Clock | None = None
         self._is_passing = False
+        self._told = time.monotonic()
 
     def started(self, revision: Revision, direction: Direction) -> None:
         """Show the revision on a terminal; a pipe hears of it when it has ended."""
+        self._told = time.monotonic()
         if not self._stream.isatty():
             return
         arrow, line = style(_ARROWS[direction], "dim", self._stream), revision_line(revision)
@@ -47,6 +50,18 @@ class Progress:
             shown = f"{100 * done // total:>3} %" if total else size(done)
             self._write(f"\r\x1b[K{what:<14} {shown}")
             self._is_passing = True
+
+    def moved(self, table: str, done: int, total: int, seconds: float) -> None:
+        """Show how far a move of data is, and when it ends: on a terminal at once, in a pipe once a minute."""
+        rate = done / seconds if seconds else 0
+        left = f", {(total - done) / rate:,.0f} s left" if rate and done < total else ""
+        text = f"{table}: {done:,} of {total:,} rows, {rate:,.0f} a second{left}"
+        if self._stream.isatty():
+            self._stop_clock()
+            self._write(f"\r\x1b[K  {text}")
+        elif time.monotonic() - self._told >= _MINUTE:
+            self._told = time.monotonic()
+            self._write(f"{text}\n")
 
     def note(self, text: str) -> None:
         """Print the note on a line of its own."""

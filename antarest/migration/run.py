@@ -38,6 +38,7 @@ from antarest.migration.judge import compare_foreign_keys, failures, judge, lock
 from antarest.migration.lock import Writer, in_this_process, one_writer
 from antarest.migration.loss import Loss, LossGuard
 from antarest.migration.move import Move, Step
+from antarest.migration.operations import REPORT
 from antarest.migration.rebuild import RebuildGuard
 from antarest.migration.record import Recorder
 from antarest.migration.segments import Blocks, first_segment, let_blocks_pass
@@ -182,7 +183,7 @@ class _Run:
             self._context.configure(
                 connection=connection,
                 fn=lambda _current, context: self._walk(segment, context, guard),
-                **move.project.alembic_options(),
+                **{REPORT: move.listener.moved, **move.project.alembic_options()},
             )
             # From here on statements run, and the first one takes the lock: Alembic must find no transaction before.
             with self._context.begin_transaction():

@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+import antarest.migration.operations  # noqa: F401 - registers what `op` has more
 from antarest.core.errors import AntarestError
 from antarest.migration.catalog import Tables, read_catalog
 from antarest.migration.connection import moving

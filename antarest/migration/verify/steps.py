@@ -17,6 +17,7 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+import antarest.migration.operations  # noqa: F401 - registers what `op` has more
 from antarest.migration.history import Direction, Revision
 from antarest.migration.ledger import NotAllowed
 from antarest.migration.rebuild import Missing, RebuildGuard
