@@ -46,7 +46,10 @@ def check(project: Project, edited: Sequence[str] = ()) -> list[Finding]:
         Finding("record", f"the file of revision {id_} was edited after it was applied to this database", "inv db.sync")
         for id_ in edited
     ]
-    findings += [Finding("deployed", fact, "git diff") for fact in changed_since(project)]
+    findings += [
+        Finding("deployed", fact, f"git diff {project.deployed_from} -- {project.folder}")
+        for fact in changed_since(project)
+    ]
     if project.metadata_name:
         findings += [
             Finding("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")

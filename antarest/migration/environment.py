@@ -116,7 +116,10 @@ def _stamp(context: Any, move: Move) -> None:
 
 def _record_stamp(context: Any, move: Move, connection: Connection) -> None:
     """Note where the database is said to be now; `alembic ensure_version` says nothing."""
-    recorder, history = Recorder(connection, move.project, keeping(move.project)), move.project.history
+    recorder, history = (
+        Recorder(connection, move.project, keeping(move.project), move.listener.note),
+        move.project.history,
+    )
     for revision in context.get_context().get_current_heads():
         if revision in history:
             recorder.write(history[revision], "stamp")

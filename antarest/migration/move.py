@@ -60,6 +60,33 @@ class Silence:
 
 
 @dataclass
+class Act:
+    """Something outside that changes together with the database, or not at all.
+
+    Attributes:
+        do: does it; what it raises ends the run, and nothing was changed.
+        undo: undoes it, where the commit after it failed.
+        is_done: whether it is done now.
+    """
+
+    do: Callable[[], None]
+    undo: Callable[[], None]
+    is_done: bool = False
+
+    def carry_out(self) -> None:
+        """Do it, once."""
+        if not self.is_done:
+            self.is_done = True  # Done by half, it has to be undone as well.
+            self.do()
+
+    def take_back(self) -> None:
+        """Undo it, if it is done."""
+        if self.is_done:
+            self.is_done = False
+            self.undo()
+
+
+@dataclass
 class Move:
     """One run: what is wished for, and what came of it.
 
@@ -73,7 +100,7 @@ class Move:
         backup: the backup that was made before it changed anything.
         prepare: what to do inside the transaction before the first revision (a reset drops the objects there).
         command: the command that a person would repeat.
-        before_commit: called when all revisions have run, before the last commit. What it raises ends the run.
+        act: what changes together with the database, as the last act before the last commit.
         undo: the revisions as they were applied, where a downgrade is to run other code than the project's files.
         before: the revisions that the database was at.
         after: the revisions that it is at now, as far as it was committed.
@@ -94,7 +121,7 @@ class Move:
     backup: Path | None = None
     prepare: Callable[[Connection], None] | None = None
     command: str = "inv db.rollback"
-    before_commit: Callable[[], None] | None = None
+    act: Act | None = None
     undo: History | None = None
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import io
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from alembic import command
 from sqlalchemy import make_url
 
 from antarest.core.config import DbConfig
+from antarest.core.errors import AntarestError
 from antarest.migration.environment import ATTRIBUTE
-from antarest.migration.history import BASE
+from antarest.migration.errors import Irreversible, NotAsSql
+from antarest.migration.history import BASE, Direction, Revision
 from antarest.migration.move import Move
 from antarest.migration.project import Project
 from antarest.migration.revision_files import importing
@@ -18,20 +20,66 @@ from antarest.migration.revision_files import importing
 _NOWHERE = DbConfig(make_url("postgresql+psycopg2://"))
 
 
-def upgrade_sql(project: Project, start: str, end: str) -> str:
-    """The SQL that upgrades from one revision to another."""
-    return _write(project, f"{start}:{end}", command.upgrade) if start != end else ""
+def upgrade_sql(project: Project, start: str, end: str) -> list[str]:
+    """The statements that upgrade from one revision to another, with what they lose as comments.
+
+    Raises:
+        NotAsSql: a revision looks at the database.
+    """
+    if start == end:
+        return []
+    passed = _between(project, start, end)
+    return [*_losses(passed, "upgrade"), *_write(project, f"{start}:{end}", command.upgrade)]
 
 
-def downgrade_sql(project: Project, start: str, end: str) -> str:
-    """The SQL that goes back from one revision to another."""
-    return _write(project, f"{start}:{end}", command.downgrade) if start != end else ""
+def downgrade_sql(project: Project, start: str, end: str) -> list[str]:
+    """The statements that go back from one revision to another, with what they lose as comments.
+
+    Raises:
+        Irreversible: a revision cannot be undone.
+        NotAsSql: a revision looks at the database.
+    """
+    if start == end:
+        return []
+    passed = _between(project, end, start)[::-1]
+    for position, revision in enumerate(passed):
+        if revision.irreversible:
+            raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
+    return [*_losses(passed, "downgrade"), *_write(project, f"{start}:{end}", command.downgrade)]
 
 
-def _write(project: Project, range_: str, call: object) -> str:
-    output = io.StringIO()
-    config = project.alembic_config(**{ATTRIBUTE: Move(project, replace(_NOWHERE))})
-    config.output_buffer = output
+def _between(project: Project, below: str, above: str) -> list[Revision]:
+    history = project.history
+    return [history[id_] for id_ in history.pending(() if below == BASE else (below,), above)]
+
+
+def _losses(revisions: list[Revision], direction: Direction) -> Iterator[str]:
+    for revision in revisions:
+        for item, reason in revision.lossy.get(direction, {}).items():
+            yield f"-- {revision.id} loses {item}: {' '.join(reason.split())}\n"
+
+
+class _Statements(list[str]):
+    """Where Alembic writes: one statement, or comment, at a time."""
+
+    def write(self, text: str) -> None:
+        """Take what is written."""
+        self.append(text)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+
+def _write(project: Project, span: str, call: Callable[..., Any]) -> list[str]:
+    statements, move = _Statements(), Move(project, _NOWHERE)
+    config = project.alembic_config(**{ATTRIBUTE: move})
+    config.output_buffer = statements  # type: ignore[assignment]  # it is written to, and nothing else
     with importing(project.versions):
-        call(config, range_.replace(f"{BASE}:", "base:"), sql=True)  # type: ignore[operator]  # upgrade or downgrade
-    return output.getvalue()
+        try:
+            call(config, span, sql=True)
+        except AntarestError:
+            raise
+        except (AttributeError, TypeError, ValueError) as error:  # There is no connection, and no result of a query.
+            running = next((line for line in reversed(statements) if line.startswith("-- Running ")), span)
+            raise NotAsSql(running.split("->")[-1].split()[0], f"{type(error).__name__}: {error}") from error
+    return list(statements)

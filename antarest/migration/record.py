@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from antarest import __version__
+from antarest.migration.errors import RecordUnreadable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -79,7 +80,7 @@ class Entry:
 
 def table_of(version_table: str) -> str:
     """The name of the record that belongs to Alembic's table: `alembic_history` to `alembic_version`."""
-    return f"{version_table.removesuffix('_version')}_history"
+    return "alembic_history" if version_table == "alembic_version" else f"{version_table}_history"
 
 
 def own_tables(version_table: str) -> tuple[str, str]:
@@ -95,15 +96,22 @@ def digest_of(content: bytes) -> str:
 class Recorder:
     """Writes the record in a transaction."""
 
-    def __init__(self, connection: Connection, project: Project, keep: Callable[[str, bytes], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        project: Project,
+        keep: Callable[[str, bytes], None],
+        tell: Callable[[str], None],
+    ) -> None:
         """Write nothing yet.
 
         Args:
             connection: in the transaction of the revisions.
             project: whose record it is.
             keep: what keeps a copy of each file that is applied, called with the revision and the file.
+            tell: hears why there is no record, where this role may not make one.
         """
-        self._keep = keep
+        self._keep, self._tell = keep, tell
         self._connection = connection
         self._name = table_of(project.version_table)
         self._project = project
@@ -112,12 +120,14 @@ class Recorder:
 
     def write(self, revision: Revision, direction: str, seconds: float = 0.0) -> None:
         """Record that a revision has run, and make the record where it is missing."""
-        if self._context is None:
-            self._context = self._begin()
-        self._last += 1
         content = _content(revision.path)
         if direction != "downgrade":
             self._keep(revision.id, content)
+        if self._context is None:
+            self._context = self._begin()
+        if not self._context:
+            return
+        self._last += 1
         values = {
             **self._context,
             "id": self._last,
@@ -142,6 +152,9 @@ class Recorder:
     def _begin(self) -> dict[str, str | None]:
         """Make the table if it is missing, and find out who and where we are."""
         if not self._connection.dialect.has_table(self._connection, self._name):
+            if not _may_create(self._connection):
+                self._tell(f"no record is kept: this role may not create the table {self._name}")
+                return {}
             self._connection.exec_driver_sql(_TABLE.format(table=self._quoted))
         self._last = self._connection.scalar(text(f"SELECT coalesce(max(id), 0) FROM {self._quoted}"))
         return {
@@ -152,10 +165,23 @@ class Recorder:
         }
 
 
-def read_record(connection: Connection, version_table: str) -> list[Entry]:
-    """Read the whole record, oldest first; nothing where there is none."""
+def read_record(connection: Connection, version_table: str, database: str = "") -> list[Entry]:
+    """Read the whole record, oldest first; nothing where there is none.
+
+    Args:
+        connection: to the database.
+        version_table: Alembic's table.
+        database: the URL, redacted, where the record must be read; without it, a role that may not read it sees none.
+
+    Raises:
+        RecordUnreadable: this role may not read it.
+    """
     name = table_of(version_table)
     if not connection.dialect.has_table(connection, name):
+        return []
+    if not _may_read(connection, name):
+        if database:
+            raise RecordUnreadable(name, database)
         return []
     quoted = connection.dialect.identifier_preparer.quote(name)
     found = connection.execute(text(f"SELECT {', '.join(_COLUMNS)} FROM {quoted} ORDER BY id"))
@@ -195,6 +221,19 @@ def _entry(row: dict[str, object]) -> Entry:
         user=str(row["user_name"]),
         host=str(row["host"]),
     )
+
+
+def _may_create(connection: Connection) -> bool:
+    if connection.dialect.name != "postgresql":
+        return True
+    return bool(connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")))
+
+
+def _may_read(connection: Connection, name: str) -> bool:
+    if connection.dialect.name != "postgresql":
+        return True
+    quoted = connection.dialect.identifier_preparer.quote(name)
+    return bool(connection.scalar(text("SELECT has_table_privilege(:name, 'SELECT')"), {"name": quoted}))
 
 
 def _content(path: Path) -> bytes:

@@ -45,8 +45,8 @@ def sql(session: Session, *, from_ref: str, to_ref: str, output: str | None = No
     session.progress.show("proving the scripts on a scratch server")
     server = prove_sql(session.project, between, scripts)
     session.progress.stop()
-    for name, text in scripts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    for name, statements in scripts.items():
+        (folder / name).write_text("".join(statements), encoding="utf-8")
         session.say((name, str(folder / name)))
     session.say(
         ("span", f"{between.start} -> {between.end} ({report.count(len(between.revisions), 'revision')})"),
@@ -85,7 +85,7 @@ def print_rollback_sql(session: Session, steps: int, to: str | None, head: str |
             f"--sql begins at one revision, and the database is at {report.position(current)}",
             hints=[Hint("Join the heads", "inv db.merge")],
         )
-    session.print(downgrade_sql(project, report.position(current), target).rstrip())
+    session.print("".join(downgrade_sql(project, report.position(current), target)).rstrip())
     return EXIT_DONE
 
 

@@ -108,6 +108,7 @@ def status(status: Status, source: str, head_message: str) -> str:
             ("pending", pending),
             ("applied", applied),
             ("unknown", f"{', '.join(status.unknown)} (not in this {KIND})" if status.unknown else ""),
+            ("", f"{status.elsewhere} {spell('Make the database match: inv db.sync')}" if status.elsewhere else ""),
             ("edited", f"{some(status.edited)} (the file is not what was applied)" if status.edited else ""),
             ("deployed", status.deployed),
             ("missing rights", "; ".join(status.missing_grants)),
@@ -129,7 +130,7 @@ def status_json(status: Status, source: str) -> str:
 
 def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
     """The revisions, newest first: `*` is applied, and current and head are named."""
-    rows = [(f"? {id_}  (current; not in this checkout)", "") for id_ in unknown]
+    rows = [(f"? {id_}  (current; not in this checkout: inv db.sync)", "") for id_ in unknown]
     for entry in entries:
         marks = {"current": entry.is_current, "head": entry.is_head, "edited since": entry.is_edited}
         names = [name for name, is_it in marks.items() if is_it]

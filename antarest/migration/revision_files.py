@@ -40,12 +40,25 @@ def read_history(folders: Iterable[Path]) -> History:
         DuplicateRevision, MissingPredecessor, RevisionCycle: the files do not make a graph.
     """
     names = [(folder, name) for folder in folders for name in sorted(os.listdir(folder))]  # noqa: PTH208 - far faster
-    files = [folder / name for folder, name in names if _is_revision(name)]
+    files = [folder / name for folder, name in names if is_revision_file(name)]
     return History(_outline(path) or read_revision(path) for path in files)
 
 
-def _is_revision(name: str) -> bool:
+def is_revision_file(name: str) -> bool:
+    """Whether a file of that name, in a folder of revisions, is one."""
     return name.endswith(".py") and name != "__init__.py"
+
+
+def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> Path:
+    """Write revision files into an empty folder; of those with the same name, the later ones under another one.
+
+    Returns:
+        The folder.
+    """
+    for number, (name, content) in enumerate(files):
+        path = folder / name
+        (path if not path.exists() else folder / f"{number}_{name}").write_bytes(content)
+    return folder
 
 
 class _Outline(Revision):

@@ -82,6 +82,8 @@ def carry_out(context: Any, move: Move, steps_of: StepsOf, destination: str | No
         except Stopped as stopped:
             ended = RunInterrupted if stopped.exit_code == RunInterrupted.exit_code else RunTerminated
             raise ended(move.database, move.state) from None
+    if move.act:
+        move.act.carry_out()  # Where there was nothing to run any more, nobody has.
     settle(move)
 
 
@@ -163,7 +165,11 @@ class _Run:
             except AntarestError as error:
                 if not self._is_committing or lock_was_not_had(error, committing=True) or not self._is_recorded():
                     error.state = move.state if move.is_unsure else error.state
+                    self._take_back()
                     raise
+            except BaseException:
+                self._take_back()
+                raise
             steps, self._is_committing = self._steps, False
             self._book()
             if steps:
@@ -173,6 +179,11 @@ class _Run:
             raise
         finally:
             self._signals.release()
+
+    def _take_back(self) -> None:
+        """The segment was rolled back: what was to change with it changes back; nobody knows where it is unsure."""
+        if self._move.act and not self._move.is_unsure:
+            self._move.act.take_back()
 
     def _transact(self) -> None:
         move = self._move
@@ -192,8 +203,8 @@ class _Run:
                 if segment or (move.prepare and not move.steps):
                     self._change(connection, guard)
                     self._writer.check(connection)
-                if move.before_commit and len(segment) == len(self._left or ()):
-                    move.before_commit()
+                if move.act and len(segment) == len(self._left or ()):
+                    move.act.carry_out()
                 self._signals.hold()
                 self._is_committing = True
 
@@ -246,7 +257,7 @@ class _Run:
     def _walk(self, segment: list[Any], context: Any, guard: LossGuard) -> Iterator[Any]:
         """Hand the steps to Alembic one by one; what follows a `yield` happens when Alembic has run the step."""
         move, blocks = self._move, None
-        recorder = Recorder(context.connection, move.project, keeping(move.project))
+        recorder = Recorder(context.connection, move.project, keeping(move.project), move.listener.note)
         if context.dialect.name == "sqlite":
             let_blocks_pass(context)
             self._rebuilds = RebuildGuard(context, exclude=move.project.own_tables)

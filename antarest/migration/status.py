@@ -24,6 +24,7 @@ class Status:
         unknown: the current revisions that no file has.
         rollback_script_in_sync: whether `rollback.sh` goes where it should.
         missing_grants: the rights that the application's role lacks.
+        elsewhere: who has the unknown ones, in a sentence; empty where nobody knows.
         deployed: the revision that production is at; empty where nobody says.
         edited: the applied revisions whose file is not what it was when it was applied.
         rollback_script: the path of `rollback.sh`; empty where the project has none.
@@ -38,6 +39,7 @@ class Status:
     unknown: tuple[str, ...]
     rollback_script_in_sync: bool
     missing_grants: tuple[str, ...]
+    elsewhere: str = ""
     deployed: str = ""
     edited: tuple[str, ...] = ()
     rollback_script: str = ""

@@ -196,7 +196,8 @@ def _run(
     context = MigrationContext.configure(
         connection, opts={"fn": steps, "script": script, "as_sql": False, **project.alembic_options()}
     )
-    let_blocks_pass(context)
+    if connection.dialect.name == "sqlite":
+        let_blocks_pass(context)
     try:
         with _silence(), Operations.context(context), context.begin_transaction():
             context.run_migrations()
@@ -204,7 +205,9 @@ def _run(
         if not running or isinstance(error, AntarestError):
             raise
         cause = error.orig if isinstance(error, DBAPIError) else error
-        raise ScratchRunFailed(*running[0], str(cause).strip().partition("\n")[0] or type(cause).__name__) from error
+        reason = str(cause).strip().partition("\n")[0] or type(cause).__name__
+        engine = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[connection.dialect.name]
+        raise ScratchRunFailed(*running[0], reason, engine) from error
 
 
 @contextmanager

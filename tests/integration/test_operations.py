@@ -189,7 +189,7 @@ def test_as_sql_it_is_one_statement(tmp_path: Path) -> None:
     )
     project = write_project(tmp_path / "project", TABLES, script)
 
-    statements = upgrade_sql(project, "tables", "moving").split(";")
+    statements = "".join(upgrade_sql(project, "tables", "moving")).split(";")
 
     assert [" ".join(each.split()[:3]) for each in statements if " study" in each or "archive" in each] == [
         "-- Running upgrade",

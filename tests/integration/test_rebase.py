@@ -80,7 +80,7 @@ def test_rebase_leaves_the_files_where_the_run_fails(clone: Clone) -> None:
 def test_rebase_asks_for_a_merge_first(small: Clone) -> None:
     diverged(small, merged=False)
     refused = refusal(small.inv("rebase"), "db.E228", EXIT_FAILED)
-    assert refused.commands == ["git merge main", "inv db.history"]
+    assert refused.commands == ["git merge main", "inv db.rebase --onto=REF"]
 
 
 def test_on_main_it_goes_on_top_of_what_was_pulled(small: Clone) -> None:

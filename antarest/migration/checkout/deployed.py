@@ -68,9 +68,9 @@ def changed_since(project: Project) -> list[str]:
         then = history_at(project, repository, commit, origin)
     except ReferenceUnusable as error:
         return [error.message]
-    files = {Path(name).name: content for name, content in repository.files(commit, project.versions).items()}
-    was = {id_: then[id_].path.name for id_ in then.order if id_ in then.applied([deployed])}
-    facts = [_changed(id_, name, files[name], history) for id_, name in was.items()]
+    files = repository.files(commit, project.versions)
+    was = {id_: then[id_].path for id_ in then.order if id_ in then.applied([deployed])}
+    facts = [_changed(id_, path.name, files[str(path)], history) for id_, path in was.items()]
     inserted = [id_ for id_ in history.order if id_ in history.applied([deployed]) and id_ not in then]
     facts += [f"revision {id_} was inserted below the deployed revision" for id_ in inserted]
     return [f"{fact} since {origin}" for fact in facts if fact]
@@ -88,15 +88,21 @@ def _changed(id_: str, name: str, content: bytes, history: History) -> str:
 
 def _write(ini: Path, values: dict[str, str]) -> None:
     """Set keys of our section, and remove those without a value; every other line stays as it is."""
-    lines = ini.read_text(encoding="utf-8").splitlines()
-    header = f"[{_SECTION}]"
-    if header not in (line.strip() for line in lines):
-        lines += ["", header]
-    start = next(number for number, line in enumerate(lines) if line.strip() == header) + 1
+    with ini.open(encoding="utf-8", newline="") as file:
+        text = file.read()
+    end_of_line = "\r\n" if "\r\n" in text else "\n"
+    lines = text.split(end_of_line)
+    header = re.compile(rf"\[{_SECTION}\]")
+    start = next((number for number, line in enumerate(lines, 1) if header.match(line)), 0)
+    if not start:
+        lines = [*(lines[:-1] if not lines[-1] else lines), "", f"[{_SECTION}]", ""]
+        start = len(lines) - 1
     end = next((number for number in range(start, len(lines)) if lines[number].startswith("[")), len(lines))
-    kept = [line for line in lines[start:end] if not re.match(rf"({'|'.join(values)})\s*[=:]", line)]
-    while kept and not kept[-1].strip():
-        kept.pop()
-    kept += [f"{key} = {value.replace('%', '%%')}" for key, value in values.items() if value]
-    tail = ["", *lines[end:]] if lines[end:] else []
-    ini.write_text("\n".join([*lines[:start], *kept, *tail]) + "\n", encoding="utf-8")
+    section = [line for line in lines[start:end] if not re.match(rf"({'|'.join(values)})\s*[=:]", line)]
+    last = max((number for number, line in enumerate(section, 1) if line.strip() and line[0] not in "#;"), default=0)
+    section[last:last] = [f"{key} = {value.replace('%', '%%')}" for key, value in values.items() if value]
+    whole = ini.with_name(f".{ini.name}.new")
+    with whole.open("w", encoding="utf-8", newline="") as file:
+        file.write(end_of_line.join([*lines[:start], *section, *lines[end:]]))
+    whole.chmod(ini.stat().st_mode & 0o777)
+    whole.replace(ini)

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,14 @@ from antarest.migration.checkout import hooks, own
 from antarest.migration.checkout.git import Repository
 from antarest.migration.checkout.own import Rebase
 from antarest.migration.checkout.store import keeping
-from antarest.migration.checkout.sync import Act, SyncPlan, plan_sync, run_sync
-from antarest.migration.errors import BranchNotFound, NoRepository, SwitchRefused
+from antarest.migration.checkout.sync import SyncPlan, plan_sync, run_sync
+from antarest.migration.errors import BranchNotFound, NoRepository, RebaseRefused, SwitchRefused
 from antarest.migration.flags import spelled
 from antarest.migration.history import Revision
 from antarest.migration.loss import Agreement
+from antarest.migration.move import Act
 from antarest.migration.project import Project
-from antarest.migration.revision_files import importing
+from antarest.migration.revision_files import importing, is_revision_file, write_files
 
 if TYPE_CHECKING:
     from antarest.migration.move import Move
@@ -45,8 +47,9 @@ class Follower:
             RevisionLost, ScriptChanged, Irreversible: a revision that the checkout does not have cannot be undone.
             MultipleHeads: the checkout has no one head.
         """
-        with self._planning(self._as_it_is, allow_changed=allow_changed) as plan:
-            yield replace(plan, command=_flagged("inv db.sync", allow_changed=allow_changed))
+        command = _flagged("inv db.sync", allow_changed=allow_changed)
+        with self._planning(self._as_it_is, command, allow_changed=allow_changed) as plan:
+            yield plan
 
     @contextmanager
     def switching(self, branch: str, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
@@ -72,9 +75,10 @@ class Follower:
             if reason := repository.switch(branch):
                 raise SwitchRefused(branch, reason)
 
-        with self._planning(lambda folder: files_at(home, commit, folder), allow_changed=allow_changed) as plan:
-            command = _flagged(f"inv db.switch {shlex.quote(branch)}", allow_changed=allow_changed)
-            yield replace(plan, command=command, act=Act(switch, lambda: _ignore(repository.switch(*here))))
+        command = _flagged(f"inv db.switch {shlex.quote(branch)}", allow_changed=allow_changed)
+        goal = partial(files_at, home, commit, branch)
+        with self._planning(goal, command, allow_changed=allow_changed) as plan:
+            yield replace(plan, act=Act(switch, lambda: _ignore(repository.switch(*here))))
 
     @contextmanager
     def redoing(self) -> Iterator[SyncPlan]:
@@ -84,8 +88,8 @@ class Follower:
             MigrationError: as for `syncing`.
         """
         newest = self._workflow.project.history.head
-        with self._planning(self._as_it_is, again=[newest]) as plan:
-            yield replace(plan, command="inv db.redo")
+        with self._planning(self._as_it_is, "inv db.redo", again=[newest]) as plan:
+            yield plan
 
     @contextmanager
     def amending(self, *, discard_edits: bool = False) -> Iterator[tuple[SyncPlan, Revision]]:
@@ -103,10 +107,10 @@ class Follower:
         """
         home = self._workflow.project
         revision = own.amendable(home, discard_edits=discard_edits)
-        with self._planning(
-            lambda folder: own.rewritten(home, {}, folder, without=revision.id), undo_only=True
-        ) as plan:
-            yield replace(plan, command=_flagged("inv db.revision --amend", discard_edits=discard_edits)), revision
+        command = _flagged("inv db.revision --amend", discard_edits=discard_edits)
+        goal = partial(own.rewritten, home, {}, without=revision.id)
+        with self._planning(goal, command, undo_only=True) as plan:
+            yield plan, revision
 
     def keep(self, revision: Revision) -> None:
         """Keep the file of a revision in the store, before it is changed."""
@@ -129,15 +133,17 @@ class Follower:
         """
         home = self._workflow.project
         rebase = own.plan_rebase(home, self._repository(), onto)
+        if not rebase.moved and len(home.history.heads) > 1:
+            raise RebaseRefused(f"it would leave {len(home.history.heads)} heads")
         before = {path: path.read_bytes() for path in rebase.contents}
 
         def restore() -> None:
             for path, content in before.items():
                 path.write_bytes(content)
 
-        with self._planning(lambda folder: own.rewritten(home, rebase.contents, folder)) as plan:
-            command = f"inv db.rebase --onto={shlex.quote(onto)}" if onto else "inv db.rebase"
-            yield replace(plan, command=command, act=Act(rebase.write, restore)), rebase
+        command = f"inv db.rebase --onto={shlex.quote(onto)}" if onto else "inv db.rebase"
+        with self._planning(partial(own.rewritten, home, rebase.contents), command) as plan:
+            yield replace(plan, act=Act(rebase.write, restore)), rebase
 
     def run(self, plan: SyncPlan, agreement: Agreement) -> Move:
         """Carry out a plan in one run.
@@ -153,30 +159,19 @@ class Follower:
         """
         flow = self._workflow
         flow.refuse_undeclared(plan.undo)
-        done = False
-
-        def act() -> None:
-            nonlocal done
-            done = True
+        if plan.is_empty:
+            idle = flow.idle(plan.current)  # First: what it imports may be other code after the act.
             if plan.act:
-                plan.act.do()
-
-        try:
-            if plan.is_empty:
-                act()
-                return flow.idle(plan.current)
-            with importing([*plan.project.versions, *plan.applied.versions]):
-                return flow.on(plan.project).run(
-                    lambda _, config: run_sync(plan, config),
-                    agreement=agreement,
-                    undo=plan.applied.history,
-                    command=plan.command,
-                    before_commit=act,
-                )
-        except BaseException:
-            if done and plan.act:
-                plan.act.undo()
-            raise
+                plan.act.carry_out()
+            return idle
+        with importing([*plan.project.versions, *plan.applied.versions]):
+            return flow.on(plan.project).run(
+                lambda _, config: run_sync(plan, config),
+                agreement=agreement,
+                undo=plan.applied.history,
+                command=plan.command,
+                act=plan.act,
+            )
 
     def install_hooks(self) -> list[Path]:
         """Write the hooks that say when the database and the checkout differ; those that are there are chained.
@@ -190,7 +185,7 @@ class Follower:
         return hooks.install(self._workflow.project, self._repository())
 
     @contextmanager
-    def _planning(self, goal: Callable[[Path], Project], **wishes: Any) -> Iterator[SyncPlan]:
+    def _planning(self, goal: Callable[[Path], Project], command: str, **wishes: Any) -> Iterator[SyncPlan]:
         flow = self._workflow
         with TemporaryDirectory(prefix="antarest-sync-") as folder:
             there, applied = Path(folder, "goal"), Path(folder, "applied")
@@ -198,7 +193,7 @@ class Follower:
             applied.mkdir()
             project = goal(there)
             with flow.looking() as connection:
-                plan = plan_sync(flow.project, project, connection, flow.database, applied, **wishes)
+                plan = plan_sync(flow.project, project, connection, flow.database, applied, command=command, **wishes)
             yield plan
 
     def _as_it_is(self, _folder: Path) -> Project:
@@ -219,26 +214,32 @@ def _ignore(_: object) -> None:
     """A way back that git refuses is not the error that matters."""
 
 
-def files_at(home: Project, commit: str, folder: Path) -> Project:
+def files_at(home: Project, commit: str, branch: str, folder: Path) -> Project:
     """The project with the revision files of a commit, and with what is not committed, as git takes it along.
 
     Args:
         home: the project as it is checked out.
         commit: the commit.
+        branch: the branch that it is on, for messages.
         folder: an empty folder to write them into.
+
+    Raises:
+        SwitchRefused: the commit has no revisions where this checkout has some: they lie elsewhere there.
     """
     repository = home.repository
     assert repository is not None  # noqa: S101 - who names a commit has one
+    if len(home.history) and not repository.files(commit, home.versions):
+        raise SwitchRefused(branch, f"that branch has no revisions in {home.folder}", is_ours=True)
     places = []
     for number, versions in enumerate(home.versions):
+        files = {Path(name).name: content for name, content in repository.files(commit, [versions]).items()}
+        for name, is_there in repository.changes(versions).items():
+            path = Path(name)
+            if str(path.parent) == repository.path(versions) and is_revision_file(path.name):
+                files.pop(path.name, None)
+                if is_there:
+                    files[path.name] = (repository.root / name).read_bytes()
         place = folder / str(number)
         place.mkdir()
-        files = repository.files(commit, [versions])
-        for name, is_there in repository.changes(versions).items():
-            files.pop(name, None)
-            if is_there and name.endswith(".py"):
-                files[name] = (repository.root / name).read_bytes()
-        for name, content in files.items():
-            (place / Path(name).name).write_bytes(content)
-        places.append(place)
+        places.append(write_files(place, files.items()))
     return replace(home, versions=tuple(places), is_moved=True, at_commit=commit)

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from antarest.migration.revision_files import is_revision_file
+
 _MAIN = ("origin/main", "main", "origin/master", "master")
 _FIELDS = 3
+# What git sets for its hooks and aliases: another repository may be meant, or another folder.
+_PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"}
 
 SWITCHING = "ANTAREST_SWITCHING"
 """The environment variable that tells our own hooks that the database is being taken along."""
@@ -59,6 +63,15 @@ class Repository:
         return self.ask("symbolic-ref", "--quiet", "--short", "HEAD")
 
     @property
+    def rebased_onto(self) -> str:
+        """The commit that a `git rebase` under way puts commits on top of; empty where there is none."""
+        for kind in ("rebase-merge", "rebase-apply"):
+            path = self.root / self.ask("rev-parse", "--git-path", f"{kind}/onto")
+            if path.is_file():
+                return path.read_text(encoding="ascii").strip()
+        return ""
+
+    @property
     def hooks(self) -> Path:
         """The folder of its hooks."""
         return self.root / self.ask("rev-parse", "--git-path", "hooks")
@@ -96,7 +109,7 @@ class Repository:
         done = subprocess.run(
             ["git", *arguments],
             cwd=self.root,
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", SWITCHING: "1"},
+            env=_environment({SWITCHING: "1"}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -111,14 +124,14 @@ class Repository:
         """A path of the working tree as git names it."""
         return os.path.relpath(place.resolve(), self.root.resolve())
 
-    def files(self, commit: str, folders: Sequence[Path], suffix: str = ".py") -> dict[str, bytes]:
-        """The files that a commit has in these folders of the working tree, by their path in the repository."""
+    def files(self, commit: str, folders: Sequence[Path]) -> dict[str, bytes]:
+        """The revision files that a commit has in these folders of the working tree, by their path in it."""
         names = [f"{self.path(folder)}/" for folder in folders]
         listed = self.ask("ls-tree", "-z", "--full-tree", commit, *names)
         blobs = {}
         for entry in filter(None, listed.split("\0")):
             facts, _, name = entry.partition("\t")
-            if facts.split()[1] == "blob" and name.endswith(suffix):
+            if facts.split()[1] == "blob" and is_revision_file(name.rpartition("/")[2]):
                 blobs[name] = facts.split()[2]
         return dict(zip(blobs, self.blobs(list(blobs.values())), strict=True))
 
@@ -137,15 +150,19 @@ class Repository:
         return contents
 
 
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    """Where we are is said by the working directory; nothing is fetched, and nobody is asked for a password."""
+    kept = {name: value for name, value in os.environ.items() if name not in _PLACES}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C", **more}
+
+
 def _run(place: Path, *arguments: str, given: bytes | None = None) -> bytes | None:
     """What git prints; None where it fails, or is not installed."""
-    # No lock is taken for a mere look, and nobody is asked for a password.
-    quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(
             ["git", *arguments],
             cwd=place,
-            env={**os.environ, **quiet},
+            env=_environment({"GIT_OPTIONAL_LOCKS": "0"}),  # No lock is taken for a mere look.
             input=given,
             stdin=subprocess.DEVNULL if given is None else None,
             capture_output=True,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antarest.migration.checkout.git import SWITCHING, Repository
+from antarest.migration.errors import HookInTheWay
 
 if TYPE_CHECKING:
     from antarest.migration.project import Project
@@ -48,6 +49,9 @@ def install(project: Project, repository: Repository) -> list[Path]:
 
     Returns:
         The hooks.
+
+    Raises:
+        HookInTheWay: one cannot be chained without losing another one.
     """
     folder = repository.hooks
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +59,10 @@ def install(project: Project, repository: Repository) -> list[Path]:
     for name, changed in _RANGES.items():
         path = folder / name
         if path.exists() and _MARK not in path.read_text(encoding="utf-8", errors="replace"):
-            path.replace(path.with_name(f"{name}{_CHAINED}"))
+            chained = path.with_name(f"{name}{_CHAINED}")
+            if chained.exists():
+                raise HookInTheWay(path, chained)
+            path.replace(chained)
         text = _TEMPLATE.format(
             mark=_MARK,
             name=name,

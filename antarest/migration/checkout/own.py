@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from antarest.migration.checkout.store import Store
 from antarest.migration.errors import AmendRefused, EditedRevision, RebaseRefused
 from antarest.migration.history import BASE, Revision
 from antarest.migration.project import Project
+from antarest.migration.revision_files import write_files
 
-_MAIN = "main"
+_MAINS = ("main", "master")
 
 
 @dataclass(frozen=True)
@@ -74,32 +75,48 @@ def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Reb
     Args:
         project: the project, with the revisions of both.
         repository: where it is worked on.
-        onto: the other branch; without it main, or on main what is being merged or pulled.
+        onto: the other branch; without it what is being merged or rebased onto, else main.
 
     Raises:
         RebaseRefused: that branch is not known, or is not merged here; or one of the revisions cannot be moved.
     """
     name, commit = _base(repository, onto)
-    theirs = history_at(project, repository, commit, name)
+    theirs, history = history_at(project, repository, commit, name), project.history
     if len(theirs.heads) != 1:
         raise RebaseRefused(f"{name} has {len(theirs.heads)} heads itself")
-    history = project.history
     if missing := [id_ for id_ in theirs.order if id_ not in history]:
         raise RebaseRefused(f"{name} has revision {missing[0]}, and this checkout does not", merge=name)
     own = [id_ for id_ in history.order if id_ not in theirs]
-    deployed = history.applied([project.deployed])
-    moved, contents = {}, {}
+    deployed, published = history.applied([project.deployed]), _published(project, repository)
+    tip, moved, contents = theirs.head, {}, {}
     for id_ in own:
         revision = history[id_]
-        if all(down in own for down in revision.down) or revision.down == (theirs.head,):
-            continue
-        if id_ in deployed:
-            raise RebaseRefused(f"revision {id_} is deployed")
-        if len(revision.down) > 1:
-            raise RebaseRefused(f"revision {id_} joins two heads, and cannot be moved")
-        moved[id_] = revision.down
-        contents[revision.path] = follow(revision, theirs.head)
+        # Chains of their own come one after the other: the next one follows the end of those before it.
+        is_rooted_here = any(down in own for down in revision.down)
+        if not is_rooted_here and revision.down != (tip,):
+            if reason := _immovable(revision, deployed, published):
+                raise RebaseRefused(f"revision {id_} {reason}")
+            moved[id_], contents[revision.path] = revision.down, follow(revision, tip)
+        tip = id_
     return Rebase(theirs.head, moved, contents)
+
+
+def _immovable(revision: Revision, deployed: Collection[str], published: Collection[str]) -> str:
+    """Why a revision must stay where it is; empty where it need not."""
+    if revision.id in deployed:
+        return "is deployed"
+    if revision.id in published:
+        return "is on main"
+    return "joins two heads" if len(revision.down) > 1 else ""
+
+
+def _published(project: Project, repository: Repository) -> set[str]:
+    """The revisions that others have from main: what was pushed, and of another branch what main has here."""
+    names = ["origin/main", "origin/master"]
+    if repository.branch not in _MAINS:
+        names += _MAINS
+    commits = [(name, commit) for name in names if (commit := repository.commit(name))]
+    return {id_ for name, commit in commits for id_ in history_at(project, repository, commit, name).order}
 
 
 def follow(revision: Revision, down: str) -> bytes:
@@ -127,24 +144,46 @@ def _value_of(tree: ast.Module, name: str) -> ast.expr:
 def rewritten(project: Project, contents: Mapping[Path, bytes], folder: Path, *, without: str = "") -> Project:
     """The project with other contents of some files, or without one revision, in a folder."""
     history = project.history
-    for number, id_ in enumerate(id_ for id_ in history.order if id_ != without):
-        path = history[id_].path
-        place = folder / path.name
-        place = place if not place.exists() else folder / f"{number}_{path.name}"
-        place.write_bytes(contents.get(path) or path.read_bytes())
+    paths = [history[id_].path for id_ in history.order if id_ != without]
+    write_files(folder, [(path.name, contents.get(path) or path.read_bytes()) for path in paths])
     return replace(project, versions=(folder,), is_moved=True)
 
 
 def _base(repository: Repository, onto: str) -> tuple[str, str]:
     """The branch to go on top of, and its commit."""
-    names = [onto] if onto else [f"origin/{_MAIN}", _MAIN, "origin/master", "master"]
-    if not onto and repository.branch in (_MAIN, "master"):
-        names = ["MERGE_HEAD", f"{repository.branch}@{{upstream}}"]
-    found = [(name, commit) for name in names if (commit := repository.commit(name))]
-    if not found:
-        raise RebaseRefused(f"git has no {' or '.join(names)} here")
-    first, *others = found
-    for each in others:  # A local main may be newer than what was fetched of it, or older.
-        if repository.ask("merge-base", first[1], each[1]) == first[1]:
-            first = each
-    return first
+    if onto:
+        candidates = [(onto, repository.commit(onto))]
+    elif under_way := repository.rebased_onto:  # In a `git rebase`: what is being rebased onto.
+        candidates = [("the branch that is rebased onto", under_way)]
+    elif repository.branch in _MAINS:
+        candidates = _bases_of_main(repository)
+    elif merged := repository.commit("MERGE_HEAD"):
+        candidates = [("the branch that is merged", merged)]
+    else:
+        candidates = [_merged_main(repository)]
+    for name, commit in candidates:
+        if commit:
+            return name, commit
+    raise RebaseRefused(f"git has no {' or '.join(name for name, _ in candidates)} here")
+
+
+def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
+    """On main: what was pulled comes first; a branch that is merged goes on top of what main had."""
+    upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
+    is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)
+    if is_pulled:
+        return [("what was pulled", merged or upstream)]
+    return [("main", repository.commit("HEAD" if merged else "HEAD^1"))]
+
+
+def _merged_main(repository: Repository) -> tuple[str, str]:
+    """On a branch: main, as far as it was merged; where none of its newer commits was, main itself."""
+    names = [name for name in ("origin/main", *_MAINS, "origin/master") if repository.commit(name)]
+    if not names:
+        return "main", ""
+    bases = [(name, repository.ask("merge-base", "HEAD", name)) for name in names]
+    name, base = max(bases, key=lambda each: int(repository.ask("rev-list", "--count", each[1]) or 0))
+    newest = repository.commit(name)
+    # After a merge, HEAD has what it merged as a parent; before one, main has to be merged first.
+    is_merged = base == newest or repository.ask("rev-list", "--merges", "-1", f"{base}..HEAD")
+    return name, base if is_merged else newest

@@ -69,6 +69,8 @@ def head_at(project: Project, repository: Repository, commit: str, name: str) ->
         ReferenceUnusable: they have no one head, or one that this checkout does not have.
     """
     head = _head(history_at(project, repository, commit, name), name)
+    if head == BASE and len(project.history):  # Whoever means base can say so; more likely they lie elsewhere there.
+        raise ReferenceUnusable(name, f"it has no revisions in {project.folder}")
     if head != BASE and head not in project.history:
         raise ReferenceUnusable(name, f"its head is {head}, which this checkout does not have")
     return head

@@ -120,19 +120,24 @@ class Search:
     def _in_commits(self, revision: str) -> Iterator[Found]:
         """In every commit that a branch, a tag, a stash or the reflog still leads to; branches first."""
         matches = [f":(top,glob){folder}/*{revision}*.py" for folder in self._folders]
-        seen = self._log("--", *matches) if _NAMED.fullmatch(revision) else []
+        found = self._declared(revision, "--", *matches) if _NAMED.fullmatch(revision) else {}
         # The name of a file need not have the id in it.
-        seen = seen or self._log(f"-S{revision}", "--", *[f":(top){folder}" for folder in self._folders])
-        objects = [f"{commit}:{path}" for commit, _, _, path in seen]
-        found: dict[str, Found] = {}
-        for (commit, author, date, path), content in zip(seen, self._repository.blobs(objects), strict=True):
-            for each in self._declaring(revision, content, "", commit, author, date, name=path):
-                found.setdefault(each.digest, each)
+        found = found or self._declared(revision, f"-S{revision}", "--", *[f":(top){name}" for name in self._folders])
         placed = [self._placed(each) for each in found.values()]
         order = [*_REFS.values(), "stash", "the reflog"]
         for each in sorted(placed, key=lambda each: [each.place.startswith(word) for word in order].index(True)):
             self._remember_beside(each)
             yield each
+
+    def _declared(self, revision: str, *arguments: str) -> dict[str, Found]:
+        """The files that declare a revision, in the commits that this finds, by their hash; the newest of each."""
+        seen = self._log(*arguments)
+        objects = [f"{commit}:{path}" for commit, _, _, path in seen]
+        found: dict[str, Found] = {}
+        for (commit, author, date, path), content in zip(seen, self._repository.blobs(objects), strict=True):
+            for each in self._declaring(revision, content, "", commit, author, date, name=path):
+                found.setdefault(each.digest, each)
+        return found
 
     def _log(self, *arguments: str) -> list[tuple[str, str, str, str]]:
         """Commit, author, date and path of each change to these files, newest first."""

@@ -56,6 +56,7 @@ class Store:
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(content)
+                Path(name).chmod(0o644)  # Another user of this clone may have to undo it.
                 Path(name).replace(path)
             finally:
                 Path(name).unlink(missing_ok=True)
@@ -65,7 +66,10 @@ class Store:
         prefix = f"{quote(revision, safe='')}."
         paths = [path for path in self.folder.glob("*.py") if path.name.startswith(prefix)]
         for path in sorted(paths, key=lambda each: each.stat().st_mtime, reverse=True):
-            content = path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except OSError:
+                continue
             if path.name == f"{prefix}{_hash(content)}.py":
                 yield content
 

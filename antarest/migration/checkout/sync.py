@@ -5,7 +5,7 @@ All of it is one run: one plan, one confirmation, one backup, and one transactio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,11 @@ from antarest.migration.checkout.search import Found
 from antarest.migration.connection import read_current
 from antarest.migration.errors import PlanOvertaken, ScriptChanged
 from antarest.migration.history import BASE, History, Revision
+from antarest.migration.move import Act
 from antarest.migration.plan import RollbackPlan, plan_undo
 from antarest.migration.project import Project
 from antarest.migration.record import read_record
-
-
-@dataclass(frozen=True)
-class Act:
-    """What changes together with the database: as the last act before the commit, and back if that fails.
-
-    Attributes:
-        do: does it; what it raises ends the run, and nothing was changed.
-        undo: undoes it.
-    """
-
-    do: Callable[[], None]
-    undo: Callable[[], None]
+from antarest.migration.revision_files import write_files
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,7 @@ class SyncPlan:
     apply: tuple[Revision, ...]
     found: Mapping[str, Found]
     edited: tuple[str, ...]
-    command: str = "inv db.sync"
+    command: str
     act: Act | None = None
 
     @property
@@ -93,6 +82,7 @@ def plan_sync(
     database: str,
     folder: Path,
     *,
+    command: str = "inv db.sync",
     again: Collection[str] = (),
     undo_only: bool = False,
     allow_changed: bool = False,
@@ -105,6 +95,7 @@ def plan_sync(
         connection: to look at the database.
         database: its URL, redacted.
         folder: an empty one, for the code of the downgrades; it has to be there until the plan has run.
+        command: what a person would type to carry it out.
         again: revisions to undo although they match.
         undo_only: apply nothing afterwards.
         allow_changed: also run a downgrade that is not the code that was applied.
@@ -118,21 +109,26 @@ def plan_sync(
     history = goal.history
     _ = history.head  # Raises where there are several.
     current = read_current(connection, home.version_table)
-    applied = read_applied(home, history, current, read_record(connection, home.version_table), database)
+    applied = read_applied(home, history, current, read_record(connection, home.version_table, database), database)
     kept, edited = _kept(home, history, applied, again)
     undone = [id_ for id_ in reversed(applied.history.order) if id_ not in kept]
     for id_ in undone:
         if id_ in applied.changed and not allow_changed:
-            raise ScriptChanged(id_, applied.changed[id_], applied.found[id_].digest, applied.found[id_].origin)
+            raise ScriptChanged(
+                id_, applied.changed[id_], applied.found[id_].digest, applied.found[id_].origin, command
+            )
     pending = () if undo_only else tuple(history[id_] for id_ in history.pending(kept))
     if not undone:
-        return SyncPlan(goal, goal, RollbackPlan(current, _ends(history.order, current), ()), pending, {}, edited)
-    as_applied = replace(home, versions=(_write(applied, folder),), is_moved=True)
+        return SyncPlan(
+            goal, goal, RollbackPlan(current, _ends(history.order, current), ()), pending, {}, edited, command
+        )
+    files = [(applied.revisions[id_].path.name, content) for id_, content in applied.contents.items()]
+    as_applied = replace(home, versions=(write_files(folder, files),), is_moved=True)
     undo = plan_undo(
         as_applied, connection, current, undone, target=_ends(applied.history.order, _heads(applied, kept))
     )
     found = {id_: applied.found[id_] for id_ in undone if id_ in applied.found}
-    return SyncPlan(goal, as_applied, undo, pending, found, edited)
+    return SyncPlan(goal, as_applied, undo, pending, found, edited, command)
 
 
 def run_sync(plan: SyncPlan, config: Any) -> None:
@@ -151,7 +147,7 @@ def run_sync(plan: SyncPlan, config: Any) -> None:
         if at != plan.current:
             if at == plan.end:  # Another run had the same idea.
                 return
-            raise PlanOvertaken(at, plan.current)
+            raise PlanOvertaken(at, plan.current, plan.command)
         for step in plan.undo.steps:
             script = theirs.get_revision(step.revision.id)
             yield MigrationStep.downgrade_from_script(theirs.revision_map, script)
@@ -188,12 +184,3 @@ def _heads(applied: Applied, kept: Collection[str]) -> list[str]:
 
 def _ends(order: Sequence[str], heads: Collection[str]) -> str:
     return ", ".join(id_ for id_ in order if id_ in heads) or BASE
-
-
-def _write(applied: Applied, folder: Path) -> Path:
-    """Write the revisions as they were applied, and nothing else, into a folder."""
-    for number, (id_, content) in enumerate(applied.contents.items()):
-        name = applied.revisions[id_].path.name
-        path = folder / name
-        (path if not path.exists() else folder / f"{number}_{name}").write_bytes(content)
-    return folder

@@ -55,12 +55,12 @@ class ScriptChanged(MigrationError):
 
     code = "db.E221"
 
-    def __init__(self, revision: str, applied: str, found: str, origin: str) -> None:
+    def __init__(self, revision: str, applied: str, found: str, origin: str, command: str = _AGAIN) -> None:
         self.revision = revision
         super().__init__(
             f"the code of revision {revision} that was found is not the code that was applied",
             details={"applied": applied, "found": found, "where": origin},
-            hints=[Hint("Read it, and if its downgrade fits, run it", f"{_AGAIN} --allow-changed")],
+            hints=[Hint("Read it, and if its downgrade fits, run it", f"{command} --allow-changed")],
         )
 
 
@@ -74,11 +74,11 @@ class PlanOvertaken(MigrationError):
 
     code = "db.E222"
 
-    def __init__(self, current: Sequence[str], planned: Sequence[str]) -> None:
+    def __init__(self, current: Sequence[str], planned: Sequence[str], command: str = _AGAIN) -> None:
         super().__init__(
             "the database was moved by somebody else since the plan was made",
             details={"planned for": ", ".join(planned) or "base", "current": ", ".join(current) or "base"},
-            hints=[Hint("Plan anew", _AGAIN)],
+            hints=[Hint("Plan anew", command)],
         )
 
 
@@ -135,11 +135,16 @@ class SwitchRefused(MigrationError):
 
     code = "db.E225"
 
-    def __init__(self, branch: str, reason: str) -> None:
+    def __init__(self, branch: str, reason: str, *, is_ours: bool = False) -> None:
+        who = "db.switch" if is_ours else "git"
         super().__init__(
-            f"git does not switch to {branch}",
-            details={"git says": reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}..."},
-            hints=[Hint("See what is not committed", "git status")],
+            f"{who} does not switch to {branch}",
+            details={f"{who} says": reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}..."},
+            hints=[
+                Hint("Switch without the database", f"git switch {shlex.quote(branch)}")
+                if is_ours
+                else Hint("See what is not committed", "git status")
+            ],
         )
 
 
@@ -204,7 +209,7 @@ class RebaseRefused(MigrationError):
                 Hint("Merge it first", f"git merge {shlex.quote(merge)}")
                 if merge
                 else Hint("Join the heads instead", "inv db.merge"),
-                Hint("See the revisions", "inv db.history"),
+                Hint("Or go on top of another branch", "inv db.rebase --onto=REF"),
             ],
         )
 
@@ -284,4 +289,58 @@ class SqlDiffers(MigrationError):
             f"{name} does not do what the revisions do",
             details={"difference": difference},
             hints=[Hint("See what the revisions do", "inv db.verify")],
+        )
+
+
+class RecordUnreadable(MigrationError):
+    """This role may not read the record of the database, and so nobody knows which code was applied.
+
+    Why: the table belongs to the role that migrates, and this one may not read it.
+
+    To do: run the command as the role that migrates (`db.admin_url`), or give this one the right.
+    """
+
+    code = "db.E233"
+
+    def __init__(self, table: str, database: str) -> None:
+        super().__init__(
+            f"this role may not read the record of the database, the table {table}",
+            details={"database": database},
+            hints=[Hint("As its owner, give it the right", f"GRANT SELECT ON {table} TO ROLE;")],
+        )
+
+
+class HookInTheWay(MigrationError):
+    """A hook cannot be chained: one that was chained before is there already.
+
+    Why: another tool has replaced our hook since, and the one that was kept beside it would be lost.
+
+    To do: put the two hooks into one, or delete the one that is not needed any more; then the same command again.
+    """
+
+    code = "db.E234"
+
+    def __init__(self, hook: Path, chained: Path) -> None:
+        super().__init__(
+            f"the hook {hook.name} cannot be chained: {chained.name} is there already",
+            details={"folder": str(hook.parent)},
+            hints=[Hint("Keep the one that is needed, then again", "inv db.install-hooks")],
+        )
+
+
+class NotAsSql(MigrationError):
+    """A revision cannot be written down as SQL.
+
+    Why: it asks the database something while it runs, and there is none when SQL is only written.
+
+    To do: write the revision without looking, in SQL that holds whatever there is; or let the revisions run.
+    """
+
+    code = "db.E235"
+
+    def __init__(self, revision: str, reason: str) -> None:
+        super().__init__(
+            f"revision {revision} cannot be written as SQL: it looks at the database",
+            details={"reason": reason},
+            hints=[Hint("Let the revisions run instead", "inv db.upgrade")],
         )

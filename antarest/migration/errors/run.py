@@ -161,11 +161,11 @@ class ScratchRunFailed(MigrationError):
 
     code = "db.E610"
 
-    def __init__(self, revision: str, direction: str, reason: str) -> None:
+    def __init__(self, revision: str, direction: str, reason: str, engine: str = "SQLite") -> None:
         self.revision, self.direction, self.reason = revision, direction, reason
         super().__init__(
             f"the {direction} of revision {revision} fails on a scratch database: {reason}",
-            details={"scratch": "an empty SQLite database, at the same revision"},
+            details={"scratch": f"an empty {engine} database, at the same revision"},
             hints=[
                 Hint("Mend it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
                 Hint("Or go back without a plan", "alembic downgrade -1"),

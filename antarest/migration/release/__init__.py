@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import URL, NullPool, create_engine
@@ -19,8 +19,6 @@ from antarest.migration.scratch import postgres_server, scratch_database
 
 UPGRADE = "upgrade.sql"
 ROLLBACK = "rollback.sql"
-
-_ALONE = re.compile(r"\bCONCURRENTLY\b|\bALTER TYPE\b.*\bADD VALUE\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -52,15 +50,20 @@ def span(project: Project, start: str, end: str) -> Span:
     return Span(first, last, tuple(history[id_] for id_ in history.pending(below, last)))
 
 
-def write_sql(project: Project, between: Span) -> dict[str, str]:
-    """The scripts for PostgreSQL, by the name of their files."""
+def write_sql(project: Project, between: Span) -> dict[str, list[str]]:
+    """The statements for PostgreSQL, by the name of their files.
+
+    Raises:
+        Irreversible: a revision cannot be undone.
+        NotAsSql: a revision looks at the database.
+    """
     return {
         UPGRADE: upgrade_sql(project, between.start, between.end),
         ROLLBACK: downgrade_sql(project, between.end, between.start),
     }
 
 
-def prove_sql(project: Project, between: Span, scripts: Mapping[str, str]) -> str:
+def prove_sql(project: Project, between: Span, scripts: Mapping[str, Sequence[str]]) -> str:
     """Run the scripts on a scratch server, and compare what they give with what the revisions give.
 
     Args:
@@ -101,14 +104,13 @@ def _reflect(project: Project, url: URL) -> Inventory:
         return inventory.reflect(connection, exclude=project.own_tables)
 
 
-def _execute(url: URL, script: str, name: str) -> None:
-    """Run a script as `psql` would: what cannot run among others runs alone."""
+def _execute(url: URL, statements: Sequence[str], name: str) -> None:
+    """Run statements one by one, as `psql` does with a file."""
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    parts = script.split(";\n") if _ALONE.search(script) else [script]
     try:
         with engine.connect() as connection:
-            for part in parts:
-                if part.strip():
-                    connection.connection.cursor().execute(part)
+            for statement in statements:
+                if re.sub(r"^--.*$", "", statement, flags=re.MULTILINE).strip():
+                    connection.connection.cursor().execute(statement)
     except Exception as error:
         raise SqlDiffers(name, str(error).strip().partition("\n")[0]) from error
