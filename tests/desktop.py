@@ -17,6 +17,7 @@ from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
 from antarest.core.persistence import create_db_engine
+from tests.processes import Popen
 from tests.server import HANGS, Server, wait_until
 from tests.support import ROOT
 
@@ -94,7 +95,7 @@ class Desk:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             out, err = (stack.enter_context((folder / name).open("wb")) for name in ("out", "err"))
-            process = subprocess.Popen(
+            process: Popen[bytes] = Popen(
                 [sys.executable, program, f"--config={self.config}", *flags],
                 cwd=cwd,
                 env={**os.environ, **ours, **(env or {})},

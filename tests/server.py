@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.processes import Popen
 from tests.support import ROOT, Result
 
 HANGS = 60.0
@@ -92,7 +93,7 @@ def server(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-            process = subprocess.Popen(
+            process: Popen[bytes] = Popen(
                 [sys.executable, "antarest/main.py", f"--config={config}", f"--port={port}", *flags],
                 cwd=cwd,
                 env={**os.environ, **(env or {})},

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.processes import Popen
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -46,17 +48,21 @@ def run(
     """
     programs = Path(sys.executable).parent
     search = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
-    done = subprocess.run(
+    with Popen(
         [str(part) for part in command],
         cwd=cwd,
         env={**os.environ, "PATH": search, **(env or {})},
-        input=stdin,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=timeout,
-        check=False,
-    )
-    result = Result(done.returncode, done.stdout, done.stderr)
+    ) as process:
+        try:
+            out, err = process.communicate(stdin, timeout)
+        except BaseException:
+            process.kill()
+            raise
+    result = Result(process.returncode, out, err)
     assert traceback or "Traceback" not in result.out + result.err, result.err
     return result
 

@@ -17,6 +17,7 @@ import psycopg2
 from sqlalchemy import URL
 
 from antarest.core.errors import EXIT_LOCKED
+from tests.processes import Popen
 from tests.refusals import Refusal, refusal
 from tests.support import ROOT, Result
 from tests.support_histories import Database
@@ -118,7 +119,7 @@ class Runner:
         programs = {"python": sys.executable}
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         paths = {"GATE": str(self.gate), "AT_GATE": str(self.at_gate), "ANTAREST_CONF": str(self.config)}
-        process = subprocess.Popen(
+        process = Popen(
             [programs.get(word, word) for word in command],
             cwd=self.database.project.root,
             env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": search, **paths, **env},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from tests.database import Database
+from tests.processes import Popen
 from tests.support import ROOT, Result, run
 
 _HANGS = 120
@@ -60,7 +60,7 @@ class User:
         """Run a command at a terminal, which shows both of its streams, and type an answer ahead."""
         here, there = pty.openpty()
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        with subprocess.Popen(
+        with Popen(
             [str(part) for part in command],
             cwd=self.folder,
             env={**os.environ, "PATH": search, "TERM": "xterm", **self._environment(), **(env or {})},

@@ -18,6 +18,7 @@ from antarest.core.urls import redact_url
 from antarest.migration.history import BASE
 from antarest.web.errors import NotInstalled
 from tests.database import HISTORY, Database
+from tests.processes import FRESH
 from tests.refusals import SECRET, parse, refusal
 from tests.server import server
 from tests.support import ROOT, Checkout, ConfigFile, Result, run
@@ -163,7 +164,7 @@ def serve(session, settings):
 settings = Settings("antarest", config=sys.argv[1])
 sys.exit(launch.run(settings, lambda session: serve(session, settings)))
 """
-    done = run("python", "-c", program, config_file(migrated_database))
+    done = run("python", "-c", program, config_file(migrated_database), env=FRESH)  # in which nothing is imported yet
 
     assert done.out.splitlines() == [
         f"schema         {HISTORY.head} (head)",
@@ -202,7 +203,7 @@ def test_a_port_that_is_taken_is_said_before_anything_changes(empty_database: UR
 
 def test_a_second_server_on_the_same_port_names_the_first(migrated_database: URL, config_file: ConfigFile) -> None:
     config = config_file(migrated_database)
-    with server(config) as first:
+    with server(config, env=FRESH) as first:  # with a command line of its own
         port = first.url.rpartition(":")[2]
         refused = refusal(start(config, f"--port={port}"), "app.E101", EXIT_FAILED)
         assert first.get("/api/health").status_code == 200

@@ -1,0 +1,160 @@
+"""A Python that has imported the packages of others, and becomes by a fork whatever Python program it is asked for.
+
+`tests.processes` starts it, with one end of a socket, and asks. It is a program and no module: what is imported here is
+there in each program as well, so this file imports nothing of the repository. It ends when nobody can ask any more.
+
+What differs from a new Python: a traceback begins with a line of this file, `ps` shows the command line of the server,
+hashes have the seed of the server, and what it had imported is not taken apart when a program ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import gc
+import importlib
+import io
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+from importlib.machinery import BuiltinImporter, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, NoReturn
+
+PACKAGES = (
+    "alembic.command",
+    "alembic.config",
+    "fastapi_offline",
+    "invoke.main",
+    "jinja2",
+    "platformdirs",
+    "psycopg2.extras",
+    "sqlalchemy.dialects.postgresql.psycopg2",
+    "sqlalchemy.dialects.sqlite",
+    "sqlalchemy.orm",
+    "uvicorn",
+    "yaml",
+)
+_STDERR = 2
+_IMPORTED: dict[str, ModuleType] = {}
+_LONGEST = 1_000_000  # bytes of a request; the socket allows less
+
+
+def main() -> CodeType | str:
+    """Serve; returns in each process that is forked, with the code or the name of the module that it is to run."""
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    del sys.path[0]  # the folder of this file
+    atexit.register(_keep_imported)  # the first one to be registered is the last one to be called
+    for name in PACKAGES:
+        importlib.import_module(name)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches whoever asks, which then ends
+    _IMPORTED.update({name: sys.modules[name] for name in sys.modules if name != "__main__"})
+    gc.collect()
+    gc.freeze()  # memory that no collection touches stays shared
+    connection.send(json.dumps(sorted({name.partition(".")[0] for name in _IMPORTED})).encode())
+    return _become(*_next_program(connection))
+
+
+def _keep_imported() -> None:
+    """Leave as it is, when a program ends, what was there: taking that apart takes longer than many programs."""
+    for name in _IMPORTED.keys() - {"builtins", "sys"}:
+        sys.modules.pop(name, None)
+
+
+def _next_program(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Fork a process for each request, and answer with its number; returns in that process, with its streams."""
+    while True:
+        message, streams, _, _ = socket.recv_fds(connection, _LONGEST, 3)
+        if not message:
+            _leave()
+        here, there = socket.socketpair()
+        with here, there:
+            between = os.fork()
+            if not between:
+                # It forks again and leaves an orphan, which who asks adopts: so the program is a child of who asks.
+                if os.fork():
+                    _leave()
+                connection.close()
+                request = json.loads(message)
+                there.recv(1)  # it is an orphan now
+                _enter(request)
+                there.send(str(os.getpid()).encode())
+                return request, streams
+            for descriptor in (*streams, there.detach()):
+                os.close(descriptor)
+            os.waitpid(between, 0)
+            here.send(b"!")
+            connection.send(here.recv(32) or b"0")
+
+
+def _leave() -> NoReturn:
+    os._exit(0)
+
+
+def _enter(request: dict[str, Any]) -> None:
+    """Make of this process what the system makes of a new one; whoever is told its number finds it so."""
+    if request["new_session"]:
+        os.setsid()
+    if request["group"] >= 0:
+        os.setpgid(0, request["group"])
+    os.umask(request["umask"])
+    os.chdir(request["folder"])
+    Path("/proc/self/comm").write_text(request["name"], encoding="utf-8")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # as long as it is no Python yet
+
+
+def _become(request: dict[str, Any], streams: list[int]) -> CodeType | str:
+    """Make of the Python in this process what a new one is; the value is what runs then."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(len(streams), os.sysconf("SC_OPEN_MAX"))
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.executable, sys.orig_argv = request["interpreter"], request["words"]
+    sys.argv = [request["option"] or request["program"], *request["arguments"]]
+    sys.path[:] = [request["first"], *dict.fromkeys([*request["paths"], *sys.path])]
+    sys.stdin = sys.__stdin__ = _stream(0, "r", sys.stdin)  # type: ignore[misc]  # as Python itself sets them
+    sys.stdout = sys.__stdout__ = _stream(1, "w", sys.stdout)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _stream(2, "w", sys.stderr)  # type: ignore[misc]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return _program(request)
+
+
+def _stream(number: int, mode: str, before: Any) -> Any:
+    """A standard stream as Python makes it: see create_stdio in Python/pylifecycle.c."""
+    at_once = before.write_through  # PYTHONUNBUFFERED
+    file = open(number, f"{mode}b", 0 if at_once and mode == "w" else -1, closefd=False)  # noqa: SIM115 - it stays open
+    binary: Any = file
+    getattr(binary, "raw", binary).name = before.name
+    by_line = not at_once and (binary.isatty() or number == _STDERR)
+    text: Any = io.TextIOWrapper(binary, before.encoding, before.errors, "\n", by_line, at_once)
+    text.mode = mode
+    return text
+
+
+def _program(request: dict[str, Any]) -> CodeType | str:
+    """What runs, in a new module `__main__`: of `-m` a module, of `-c` the code itself, else that in a file."""
+    option, program = request["option"], str(request["program"])
+    sys.modules["__main__"] = ModuleType("__main__")
+    names = vars(sys.modules["__main__"])
+    names.update(__builtins__=builtins, __annotations__={}, __loader__=BuiltinImporter)
+    if option == "-m":
+        return program
+    if option == "-c":
+        return compile(program, "<string>", "exec", dont_inherit=True)
+    path = os.path.join(request["folder"], program)  # noqa: PTH118 - as Python joins them, "./" and all
+    names.update(__file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path))
+    with io.open_code(path) as file:
+        return compile(file.read(), path, "exec", dont_inherit=True)
+
+
+if __name__ == "__main__":
+    _found = main()
+    if isinstance(_found, str):
+        runpy._run_module_as_main(_found)  # type: ignore[attr-defined]  # as `python -m` does
+    else:
+        exec(_found, vars(sys.modules["__main__"]))  # noqa: S102 - as `python FILE` does
