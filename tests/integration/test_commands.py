@@ -274,7 +274,10 @@ def _invoke_flags(task: Task[Callable[..., None]]) -> dict[str, str]:
 
 def _module_flags(parser: argparse.ArgumentParser) -> dict[str, str]:
     """Without its help, without what only rollback.sh uses, and without the `--project` of most: tasks.py is in one."""
-    names = {action.option_strings[-1].removeprefix("--").replace("-", "_"): action for action in parser._actions}
+    names = {
+        (action.option_strings or [action.dest])[-1].removeprefix("--").replace("-", "_"): action
+        for action in parser._actions
+    }
     return {
         name: str(action.help)
         for name, action in names.items()

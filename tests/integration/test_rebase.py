@@ -173,3 +173,64 @@ def test_merge_joins_the_heads(clone: Clone) -> None:
     clone.sync()
     clone.assert_matches()
     assert "nothing to do: the history has one head" in well(clone.inv("merge"))
+
+
+# ---- what may not be moved, and what nobody would think of
+
+
+def test_what_main_has_is_not_moved(small: Clone) -> None:
+    """Neither when it was pushed, nor when another branch that has it goes on top of a third one."""
+    small.branch("theirs")
+    small.add(table("theirs"))
+    small.switch("main")
+    small.branch("mine")
+    small.switch("main")
+    small.add(table("pushed"))
+    small.git("update-ref", "refs/remotes/origin/main", "main")
+    small.switch("mine")
+    small.git("merge", "--quiet", "main")
+    small.git("merge", "--quiet", "theirs")
+
+    refused = refusal(small.inv("rebase", "--onto=theirs"), "db.E228", EXIT_FAILED)
+    assert refused.fact == "db.rebase is refused: revision pushed_00000000 is on main"
+    assert refused.commands[0] == "inv db.merge"
+
+
+def test_a_branch_that_main_merges_goes_on_top_of_main(clone: Clone) -> None:
+    diverged(clone, merged=False)
+    clone.switch("main")
+    clone.git("merge", "--quiet", "--no-commit", "--no-ff", "feature")
+
+    assert "reserve_00000000 follows wide_11111111 now" in well(clone.inv("rebase", "--yes"))
+    clone.assert_matches()
+
+
+def test_two_chains_of_its_own_come_one_after_the_other(clone: Clone) -> None:
+    diverged(clone)
+    clone.write(Script(**{**table("second").__dict__, "down": "base_00000000"}))
+    well(clone.inv("rebase", "--yes"))
+    assert len(clone.project.history.heads) == 1
+    clone.assert_matches()
+
+
+def test_a_branch_that_merges_another_one_goes_on_top_of_it(small: Clone) -> None:
+    small.branch("theirs")
+    small.add(table("theirs"))
+    small.switch("main")
+    small.branch("mine")
+    small.add(table("mine"))
+    small.git("merge", "--quiet", "theirs")
+    assert "mine_00000000 follows theirs_00000000 now" in well(small.inv("rebase", "--onto=theirs", "--yes"))
+    small.assert_matches()
+
+
+def test_in_the_middle_of_a_merge_a_newer_main_elsewhere_does_not_matter(small: Clone) -> None:
+    diverged(small, merged=False)
+    small.switch("main")
+    small.branch("newer")
+    small.add(table("newer"))
+    small.git("update-ref", "refs/remotes/origin/main", "newer")
+    small.switch("feature")
+    small.git("merge", "--quiet", "--no-commit", "--no-ff", "main")
+
+    assert "reserve_00000000 follows wide_11111111 now" in well(small.inv("rebase", "--yes"))

@@ -90,19 +90,20 @@ def _write(ini: Path, values: dict[str, str]) -> None:
     """Set keys of our section, and remove those without a value; every other line stays as it is."""
     with ini.open(encoding="utf-8", newline="") as file:
         text = file.read()
-    end_of_line = "\r\n" if "\r\n" in text else "\n"
-    lines = text.split(end_of_line)
+    lines = text.splitlines(keepends=True)
     header = re.compile(rf"\[{_SECTION}\]")
     start = next((number for number, line in enumerate(lines, 1) if header.match(line)), 0)
     if not start:
-        lines = [*(lines[:-1] if not lines[-1] else lines), "", f"[{_SECTION}]", ""]
-        start = len(lines) - 1
+        lines += ["\n" if not lines or lines[-1].endswith("\n") else "\n\n", f"[{_SECTION}]\n"]
+        start = len(lines)
+    end_of_line = "\r\n" if lines[start - 1].endswith("\r\n") else "\n"
     end = next((number for number in range(start, len(lines)) if lines[number].startswith("[")), len(lines))
     section = [line for line in lines[start:end] if not re.match(rf"({'|'.join(values)})\s*[=:]", line)]
     last = max((number for number, line in enumerate(section, 1) if line.strip() and line[0] not in "#;"), default=0)
-    section[last:last] = [f"{key} = {value.replace('%', '%%')}" for key, value in values.items() if value]
+    added = [f"{key} = {value.replace('%', '%%')}{end_of_line}" for key, value in values.items() if value]
+    section[last:last] = added
     whole = ini.with_name(f".{ini.name}.new")
     with whole.open("w", encoding="utf-8", newline="") as file:
-        file.write(end_of_line.join([*lines[:start], *section, *lines[end:]]))
+        file.write("".join([*lines[:start], *section, *lines[end:]]))
     whole.chmod(ini.stat().st_mode & 0o777)
     whole.replace(ini)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,16 +89,32 @@ def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Reb
     own = [id_ for id_ in history.order if id_ not in theirs]
     deployed, published = history.applied([project.deployed]), _published(project, repository)
     tip, moved, contents = theirs.head, {}, {}
-    for id_ in own:
-        revision = history[id_]
-        # Chains of their own come one after the other: the next one follows the end of those before it.
-        is_rooted_here = any(down in own for down in revision.down)
-        if not is_rooted_here and revision.down != (tip,):
+    for chain in _chains([history[id_] for id_ in own]):
+        revision = chain[0]
+        if revision.down != (tip,):
             if reason := _immovable(revision, deployed, published):
-                raise RebaseRefused(f"revision {id_} {reason}")
-            moved[id_], contents[revision.path] = revision.down, follow(revision, tip)
-        tip = id_
+                raise RebaseRefused(f"revision {revision.id} {reason}")
+            moved[revision.id], contents[revision.path] = revision.down, follow(revision, tip)
+        tip = chain[-1].id  # Chains of its own come one after the other.
     return Rebase(theirs.head, moved, contents)
+
+
+def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
+    """Revisions by what they begin with: each follows something of its chain, but for the first.
+
+    Raises:
+        RebaseRefused: one chain ends in several revisions, or joins another one.
+    """
+    chains: list[list[Revision]] = []
+    for revision in own:
+        followed = [chain for chain in chains if any(each.id in revision.down for each in chain)]
+        if not followed:
+            chains.append([revision])
+            continue
+        if len(followed) > 1 or len(revision.down) > 1 or revision.down != (followed[0][-1].id,):
+            raise RebaseRefused(f"revision {revision.id} is no single successor of what this branch has below it")
+        followed[0].append(revision)
+    return chains
 
 
 def _immovable(revision: Revision, deployed: Collection[str], published: Collection[str]) -> str:
@@ -173,7 +189,7 @@ def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
     is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)
     if is_pulled:
         return [("what was pulled", merged or upstream)]
-    return [("main", repository.commit("HEAD" if merged else "HEAD^1"))]
+    return [("main", (not merged and repository.commit("HEAD^1")) or repository.commit("HEAD"))]
 
 
 def _merged_main(repository: Repository) -> tuple[str, str]:

@@ -112,21 +112,17 @@ def plan_sync(
     applied = read_applied(home, history, current, read_record(connection, home.version_table, database), database)
     kept, edited = _kept(home, history, applied, again)
     undone = [id_ for id_ in reversed(applied.history.order) if id_ not in kept]
-    for id_ in undone:
-        if id_ in applied.changed and not allow_changed:
-            raise ScriptChanged(
-                id_, applied.changed[id_], applied.found[id_].digest, applied.found[id_].origin, command
-            )
+    for id_ in (id_ for id_ in undone if id_ in applied.changed and not allow_changed):
+        found_ = applied.found[id_]
+        raise ScriptChanged(id_, applied.changed[id_], found_.digest, found_.origin, command)
     pending = () if undo_only else tuple(history[id_] for id_ in history.pending(kept))
     if not undone:
-        return SyncPlan(
-            goal, goal, RollbackPlan(current, _ends(history.order, current), ()), pending, {}, edited, command
-        )
+        none = RollbackPlan(current, _ends(history.order, current), ())
+        return SyncPlan(goal, goal, none, pending, {}, edited, command)
     files = [(applied.revisions[id_].path.name, content) for id_, content in applied.contents.items()]
     as_applied = replace(home, versions=(write_files(folder, files),), is_moved=True)
-    undo = plan_undo(
-        as_applied, connection, current, undone, target=_ends(applied.history.order, _heads(applied, kept))
-    )
+    target = _ends(applied.history.order, _heads(applied, kept))
+    undo = plan_undo(as_applied, connection, current, undone, target=target)
     found = {id_: applied.found[id_] for id_ in undone if id_ in applied.found}
     return SyncPlan(goal, as_applied, undo, pending, found, edited, command)
 
