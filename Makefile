@@ -57,6 +57,10 @@ test-docker: $(INSTALLED) ## build the image and run docker-compose.yml, in the 
 test-chaos: $(INSTALLED) ## kill, race and starve migrations, and count what becomes of the database (docs/reliability.md)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: bench
+bench: $(INSTALLED) ## measure the commands beside plain Alembic, in one run (docs/performance.md)
+	$(BIN)/python -m benchmarks $(ARGS)
+
 .PHONY: test-pgbouncer
 test-pgbouncer: $(INSTALLED) ## verify migrations through a real PgBouncer (Debian and Ubuntu: apt-get install pgbouncer)
 	$(PYTEST) tests/pgbouncer

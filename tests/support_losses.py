@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from antarest.migration.connection import moving
 from antarest.migration.history import Direction, Revision
-from antarest.migration.loss import LossGuard
+from antarest.migration.loss_guard import LossGuard
 from antarest.migration.scratch import EngineName
 
 TABLES = """

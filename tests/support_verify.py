@@ -82,6 +82,7 @@ EXPECTED: dict[str, Findings] = {
     "models_drift": _on("V701", "", *BOTH),
     "models_not_imported": _on("V702", "", *BOTH),
     "model_not_registered": _on("V703", ""),
+    "default_of_one_engine": _on("V704", "", "sqlite"),
     # ---- 8: impact
     "limit_exceeded": _on("V801", A, *BOTH),
 }

@@ -19,16 +19,11 @@ depends_on = None
 lossy = {"downgrade": {"study.path": "only raw studies had a path"}}
 moves = {"rawstudy.path": "study.path"}
 
-study = sa.table("study", sa.column("id", sa.String(36)), sa.column("path", sa.String(255)))
-rawstudy = sa.table("rawstudy", sa.column("id", sa.String(36)), sa.column("path", sa.String(255)))
-
 
 def upgrade() -> None:
     with op.batch_alter_table("study") as batch:
         batch.add_column(sa.Column("path", sa.String(255), nullable=True))
-    op.execute(
-        study.update().values(path=sa.select(rawstudy.c.path).where(rawstudy.c.id == study.c.id).scalar_subquery())
-    )
+    op.move_column("rawstudy.path", "study.path", on={"id": "id"})  # type: ignore[attr-defined]  # ours
     with op.batch_alter_table("rawstudy") as batch:
         batch.drop_column("path")
 
@@ -36,8 +31,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.batch_alter_table("rawstudy") as batch:
         batch.add_column(sa.Column("path", sa.String(255), nullable=True))
-    op.execute(
-        rawstudy.update().values(path=sa.select(study.c.path).where(study.c.id == rawstudy.c.id).scalar_subquery())
-    )
+    op.move_column("study.path", "rawstudy.path", on={"id": "id"})  # type: ignore[attr-defined]  # ours
     with op.batch_alter_table("study") as batch:
         batch.drop_column("path")

@@ -23,24 +23,6 @@ lossy = {
 }
 moves = {"study.tags": "study_tag"}
 
-study = sa.table("study", sa.column("id", sa.String(36)), sa.column("tags", sa.Text()))
-tag = sa.table("tag", sa.column("label", sa.String(255)))
-study_tag = sa.table("study_tag", sa.column("study_id", sa.String(36)), sa.column("tag_label", sa.String(255)))
-
-# Of one study. SQLite 3.40 knows no ORDER BY inside an aggregate; a window has the same effect.
-LABELS_AS_JSON = {
-    "postgresql": """
-        SELECT '[' || string_agg(CAST(to_json(tag_label) AS text), ', ' ORDER BY tag_label COLLATE "C") || ']'
-        FROM study_tag WHERE study_tag.study_id = study.id
-    """,
-    "sqlite": """
-        SELECT '[' || group_concat(json_quote(tag_label), ', ') OVER (
-            ORDER BY tag_label ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-        ) || ']'
-        FROM study_tag WHERE study_tag.study_id = study.id LIMIT 1
-    """,
-}
-
 
 def upgrade() -> None:
     op.create_table(
@@ -61,16 +43,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("study_id", "tag_label", name=op.f("pk_study_tag")),
     )
-    if op.get_context().dialect.name == "postgresql":
-        elements = sa.func.json_array_elements_text(sa.cast(study.c.tags, sa.JSON()))
-    else:
-        # SQLite would take the values of an object, or a single value, for a list; PostgreSQL stops there.
-        is_list = sa.func.json_type(study.c.tags) == "array"
-        elements = sa.func.json_each(sa.case((is_list, study.c.tags), else_="not a list"))
-    element = elements.table_valued("value", joins_implicitly=True)
-    labels = sa.select(study.c.id, element.c.value).where(element.c.value.is_not(None)).distinct().subquery()
-    op.execute(tag.insert().from_select(["label"], sa.select(labels.c.value).distinct()))
-    op.execute(study_tag.insert().from_select(["study_id", "tag_label"], sa.select(labels.c.id, labels.c.value)))
+    op.split_json("study.tags", "tag", value="label", keys={})  # type: ignore[attr-defined]  # ours
+    op.split_json("study.tags", "study_tag", value="tag_label", keys={"id": "study_id"})  # type: ignore[attr-defined]
     with op.batch_alter_table("study") as batch:
         batch.drop_column("tags")
 
@@ -78,9 +52,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.batch_alter_table("study") as batch:
         batch.add_column(sa.Column("tags", sa.Text(), server_default="[]", nullable=False))
-    op.execute(
-        f"UPDATE study SET tags = ({LABELS_AS_JSON[op.get_context().dialect.name]})"
-        " WHERE EXISTS (SELECT 1 FROM study_tag WHERE study_tag.study_id = study.id)"
-    )
+    op.join_json("study_tag", "study.tags", value="tag_label", keys={"study_id": "id"})  # type: ignore[attr-defined]
     op.drop_table("study_tag")
     op.drop_table("tag")

@@ -108,11 +108,11 @@ def write_again(project: Project, revision: Revision) -> Written:
     Returns:
         What was written; with the path None where nothing is to be changed any more: the file stays as it was.
     """
-    content = revision.path.read_bytes()
+    message, content = revision.message, revision.path.read_bytes()
     revision.path.unlink()
     written: Written | None = None
     try:
-        written = write_revision(Project.load(project.ini), revision.message, id_=revision.id)
+        written = write_revision(Project.load(project.ini), message, id_=revision.id)
     finally:
         if written is None or written.path is None:
             revision.path.write_bytes(content)

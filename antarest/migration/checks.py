@@ -41,6 +41,8 @@ def check(project: Project, edited: Sequence[str] = ()) -> list[Finding]:
         MigrationError: the revision files do not even make a history.
         NoPostgres: there is no PostgreSQL server to be had.
     """
+    for id_ in project.history.order:
+        _ = project.history[id_].message  # Every file is read as a whole, also where nothing else needs it.
     findings = [*_heads(project), *_rollback_script(project)]
     findings += [
         Finding("record", f"the file of revision {id_} was edited after it was applied to this database", "inv db.sync")

@@ -161,7 +161,7 @@ class Project:
         # Imported here: only who has that question waits for it.
         from antarest.migration.checkout.search import whereabouts
 
-        return whereabouts(self.repository, self.versions, revision)
+        return whereabouts(self.repository, self.versions, revision) if revision else ""
 
     def resolve(self, reference: str) -> str:
         """The revision that a reference stands for: a revision, or the head of a tag, a branch, a commit or a date.

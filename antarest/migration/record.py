@@ -10,7 +10,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from antarest.migration.errors import RecordUnreadable
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from antarest.migration.history import Revision
+    from antarest.migration.history import History, Revision
     from antarest.migration.project import Project
 
 _ALGORITHM = "sha256"
@@ -194,18 +194,23 @@ def last_applied(record: Sequence[Entry]) -> dict[str, Entry]:
     return {revision: entry for revision, entry in last.items() if entry.is_applied}
 
 
-def edited(record: Sequence[Entry], applied: Mapping[str, Path]) -> Iterator[str]:
+def edited(record: Sequence[Entry], history: History, current: Sequence[str]) -> Iterator[str]:
     """The revisions whose file is not what it was when it was applied.
 
     Args:
         record: the record.
-        applied: the files of the revisions that the database has, by id.
+        history: the revisions as their files are now.
+        current: the revisions that the database is at.
     """
     last = last_applied(record)
-    for revision, path in sorted(applied.items()):
-        entry = last.get(revision)
-        if entry and entry.digest.startswith(f"{_ALGORITHM}:") and entry.digest != digest_of(_content(path)):
-            yield revision
+    for id_ in sorted(history.applied(current)):
+        entry = last.get(id_)
+        if (
+            entry
+            and entry.digest.startswith(f"{_ALGORITHM}:")
+            and entry.digest != digest_of(_content(history[id_].path))
+        ):
+            yield id_
 
 
 def _entry(row: dict[str, object]) -> Entry:

@@ -36,7 +36,8 @@ from antarest.migration.errors import (
 from antarest.migration.history import BASE, Direction
 from antarest.migration.judge import compare_foreign_keys, failures, judge, lock_was_not_had
 from antarest.migration.lock import Writer, in_this_process, one_writer
-from antarest.migration.loss import Loss, LossGuard
+from antarest.migration.loss import Loss
+from antarest.migration.loss_guard import LossGuard
 from antarest.migration.move import Move, Step
 from antarest.migration.operations import REPORT
 from antarest.migration.rebuild import RebuildGuard

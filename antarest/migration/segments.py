@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from antarest.migration.history import Direction, Revision
 from antarest.migration.ledger import NotAllowed
 from antarest.migration.lock import Patience
-from antarest.migration.loss import LossGuard
+from antarest.migration.loss_guard import LossGuard
 from antarest.migration.watch import set_watcher
 
 _NOT_ASKED = 'it uses autocommit_block(), and does not say transaction = "none"'

@@ -5,7 +5,7 @@ A verb looks, plans or moves, and returns what came of it as data. Nothing here 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from antarest.migration.checkout.follower import Follower
     from antarest.migration.move import Listener, Move
     from antarest.migration.plan import RollbackPlan
-    from antarest.migration.record import Entry
     from antarest.migration.reset import ResetPlan
 
 
@@ -126,9 +125,9 @@ class MigrationWorkflow:
             heads=history.heads,
             pending=history.pending(current),
             applied=len(history.applied(current)),
-            edited=self._edited(current, record),
+            edited=tuple(edited(record, history, current)),
             unknown=(unknown := history.unknown(current)),
-            elsewhere=self.project.whereabouts(unknown[0]) if unknown else "",
+            elsewhere=self.project.whereabouts(next(iter(unknown), "")),
             deployed=self.project.deployed,
             rollback_script_in_sync=rollback_script.is_in_sync(self.project),
             missing_grants=tuple(grant.sql for grant in missing),
@@ -141,11 +140,11 @@ class MigrationWorkflow:
         Args:
             to: only those that lead there; a revision, or a tag, a branch, a commit or a date.
         """
+        table = self.project.version_table
         with self.looking() as connection:
-            current = read_current(connection, self.project.version_table)
-            record = read_record(connection, self.project.version_table)
+            current, record = read_current(connection, table), read_record(connection, table)
         history, last = self.project.history, last_applied(record)
-        applied, edited = history.applied(current), self._edited(current, record)
+        applied, changed = history.applied(current), set(edited(record, history, current))
         shown = history.order if to is None else history.applied([self.project.resolve(to)])
         return [
             HistoryEntry(
@@ -153,16 +152,12 @@ class MigrationWorkflow:
                 is_head=id_ in history.heads,
                 is_current=id_ in current,
                 is_applied=id_ in applied,
-                is_edited=id_ in edited,
+                is_edited=id_ in changed,
                 record=last.get(id_) if id_ in applied else None,
             )
             for id_ in reversed(history.order)
             if id_ in shown
         ]
-
-    def _edited(self, current: Sequence[str], record: Sequence[Entry]) -> tuple[str, ...]:
-        history = self.project.history
-        return tuple(edited(record, {id_: history[id_].path for id_ in history.applied(current)}))
 
     # ---- moving
 
@@ -206,7 +201,9 @@ class MigrationWorkflow:
 
     def idle(self, current: tuple[str, ...]) -> Move:
         """A move that has nothing to do."""
-        return self._move(before=current, after=current)
+        from antarest.migration.move import Move, Silence
+
+        return Move(self.project, self.db, self.listener or Silence(), before=current, after=current)
 
     def on(self, project: Project) -> MigrationWorkflow:
         """The workflow on the same database with another project."""

@@ -225,6 +225,13 @@ _ALL = (
         "Neither `db.revision` nor the drift check knows its table.",
         "Import its module where the metadata comes from.",
     ),
+    Kind(
+        "V704",
+        "a mapped class cannot be used through the ORM",
+        "The tables are as the models say, and yet the application cannot insert, load, change or delete one: a default"
+        " that only one engine knows, a mapping that does not fit, a right that the application's role lacks.",
+        "Use it as the message says, on that engine, and mend the model, or give the right in a revision.",
+    ),
     # ---- 8: impact
     Kind(
         "V801",

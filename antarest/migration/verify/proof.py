@@ -7,14 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import URL
-from sqlalchemy.exc import SQLAlchemyError
 
-from antarest.migration import checks
 from antarest.migration.history import Direction, Revision
 from antarest.migration.inventory import Inventory, differences, reflect
 from antarest.migration.rebuild import Missing
 from antarest.migration.rows import NoValidRow, Snapshot, fill, snapshot
-from antarest.migration.verify import integrity, kept
+from antarest.migration.verify import integrity, kept, models
 from antarest.migration.verify.behaviour import behaviour, momentary
 from antarest.migration.verify.clones import Clones, connected
 from antarest.migration.verify.findings import Finding
@@ -111,7 +109,7 @@ class Prover:
         else:
             found = differences(self._schema, self._look(url))
             proof.add("V303", *(each.render("one by one", "in one run") for each in found))
-        self._compare_models(proof)
+        models.compare(proof, self._target.metadata, self._schema, self._clones, self._bare, self._look)
         with connected(self._bare) as connection:
             if elsewhere := integrity.other_schemas(connection):
                 proof.not_proved.append(f"what lies in other schemas: {', '.join(elsewhere)}")
@@ -142,24 +140,6 @@ class Prover:
             return
         found = differences(self._schema, self._look(url))
         proof.add("V901", *(each.render("a new database", "one migrated before") for each in found))
-
-    def _compare_models(self, proof: Proof) -> None:
-        metadata = self._target.metadata
-        if metadata is None:
-            return
-        url = self._clones.new()
-        try:
-            with connected(url) as connection:
-                metadata.create_all(connection)
-                connection.commit()
-        except SQLAlchemyError as error:
-            proof.not_proved.append(f"the models: this engine cannot have them: {str(error).partition(chr(10))[0]}")
-            return
-        found = differences(self._schema, self._look(url))
-        if unmodelled := checks.were_not_imported(found, self._schema):
-            proof.add("V702", f"{unmodelled} of {len(self._schema.tables)} tables have no model")
-        else:
-            proof.add("V701", *(each.render("the migrations", "the models") for each in found))
 
     # ---- one revision
 

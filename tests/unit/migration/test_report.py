@@ -149,6 +149,7 @@ def test_the_status_for_machines() -> None:
         "rollback_script_in_sync": True,
         "missing_grants": [],
         "deployed": "",
+        "elsewhere": "",
         "edited": [],
         "rollback_script": "",
     }
@@ -161,7 +162,7 @@ def test_the_history() -> None:
     ]
 
     assert report.history(entries, ["c0ffee"]) == shown("""
-        ? c0ffee  (current; not in this checkout)
+        ? c0ffee  (current; not in this checkout: inv db.sync)
           b1b2c3d4e5f6  move tags  (head)
         * a1b2c3d4e5f6  create studies  (current)
     """)

@@ -1,0 +1,72 @@
+"""Measure everything, print the table, and say whether each target is met: `python -m benchmarks [--only=NAME]`."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from antarest.migration.scratch import PostgresServer, postgres_server
+from benchmarks import commands, data, databases
+from benchmarks.measure import Row
+
+Part = Callable[[Path, PostgresServer], Iterator[Row]]
+PARTS: dict[str, Part] = {
+    "head": commands.at_head,
+    "look": commands.looking,
+    "launch": commands.launching,
+    "empty": commands.from_nothing,
+    "models": commands.models,
+    "hook": commands.hook,
+    "tests": databases.for_a_test,
+    "data": data.moving,
+}
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as Markdown."""
+    lines = ["| what | ours | plain | ratio | target | |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        met = "" if not row.target else "met" if row.is_met else "**missed**"
+        note = f"{met}; {row.note}" if met and row.note else met or row.note
+        ratio = f"{row.ratio:.2f}" if row.theirs else ""
+        theirs = f"{row.theirs:.3f}" if row.theirs else ""
+        lines.append(f"| {row.what} | {row.ours:.3f} | {theirs} | {ratio} | {row.target} | {note} |")
+    return "\n".join(lines)
+
+
+def machine(server: PostgresServer) -> str:
+    """What it was measured on."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("alembic", "sqlalchemy", "psycopg2-binary"))
+    return (
+        f"{platform.system()} on {platform.machine()}, Python {platform.python_version()}, {packages}, "
+        f"SQLite {sqlite3.sqlite_version}, PostgreSQL {server.version} ({server.kind})"
+    )
+
+
+def main() -> int:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated")
+    chosen = parser.parse_args().only or list(PARTS)
+    rows: list[Row] = []
+    with ExitStack() as stack:
+        server = stack.enter_context(postgres_server())
+        print(machine(server), flush=True)
+        for name in chosen:
+            with TemporaryDirectory(prefix=f"antarest-bench-{name}-") as folder:
+                for row in PARTS[name](Path(folder), server):
+                    rows.append(row)
+                    print(table([row]).splitlines()[-1], flush=True)
+    print(f"\n{table(rows)}")
+    return 0 if all(row.is_met for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

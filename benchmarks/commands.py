@@ -1,0 +1,182 @@
+"""The commands, beside those of plain Alembic on the same revisions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import URL, NullPool, create_engine, make_url, text
+
+from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from benchmarks import histories
+from benchmarks.histories import Bench
+from benchmarks.measure import Row, Side, alternate, compare, peak_memory, row, run
+from tests.support_branches import SETTINGS, Clone
+
+ENGINES: tuple[EngineName, ...] = ("sqlite", "postgresql")
+SIZES = (10, 100, 1000, 5000)
+
+
+def at_head(folder: Path, server: PostgresServer) -> Iterator[Row]:
+    """Nothing to do: what every start and every script pays."""
+    most = {100: 0.9, 5000: 0.25}
+    for engine in ENGINES:
+        seconds = {}
+        for size in SIZES:
+            with ExitStack() as stack:
+                _, ours, theirs = _sides(stack, folder / f"{engine}-{size}", engine, server, size, at_head=True)
+                measured = compare(
+                    f"`inv db.upgrade` at head, {engine}, {size:,} revisions", ours, theirs, most.get(size)
+                )
+                seconds[size] = measured.ours
+                yield measured
+        yield row(f"ours, {engine}, 5,000 to 10 revisions", seconds[5000], seconds[10], 1.5)
+
+
+def looking(folder: Path, server: PostgresServer) -> Iterator[Row]:
+    """Where is it?"""
+    for size in SIZES:
+        with ExitStack() as stack:
+            bench, ours, theirs = _sides(stack, folder / str(size), "sqlite", server, size, at_head=True)
+            most = 0.2 if size == 5000 else None
+            status = Side(["inv", "db.status"], bench.folder, ours.env)
+            current = Side(["alembic", "-c", "plain.ini", "current"], bench.folder, theirs.env)
+            repeats = 3 if size == 5000 else 5
+            yield compare(
+                f"`inv db.status` to `alembic current`, {size:,} revisions", status, current, most, repeats=repeats
+            )
+
+
+def launching(folder: Path, _server: PostgresServer) -> Iterator[Row]:
+    """What the check of the revision adds to the launch of the application, in milliseconds."""
+    program = """
+import sys, time
+from pathlib import Path
+from antarest.core.config import DbConfig, normalise_url
+from antarest.migration.project import Project
+from antarest.web.database import Database
+began = time.perf_counter()
+Database(DbConfig(normalise_url(sys.argv[2])), Project.load(sys.argv[1])).require_head()
+print((time.perf_counter() - began) * 1000)
+"""
+    for size, most in ((100, 20), (5000, 60)):
+        bench = histories.write(folder / str(size), size)
+        url = f"sqlite:///{folder}/{size}.db"
+        _stamp(make_url(url), bench.head)
+        command = [sys.executable, "-c", program, str(bench.folder / "alembic.ini"), url]
+        times = sorted(
+            float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(5)
+        )
+        yield Row(f"check at launch, {size:,} revisions, ms", times[2], 0, f"{most} ms", times[2] <= most)
+
+
+def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
+    """An empty database to head."""
+    wanted: list[tuple[EngineName, int, float | None]] = [
+        *(("sqlite", 100, None), ("sqlite", 1000, 0.3)),
+        *(("postgresql", 100, None), ("postgresql", 1000, 1.0)),
+    ]
+    for engine, size, most in wanted:
+        with ExitStack() as stack:
+            _, ours, theirs = _sides(stack, folder / f"{engine}-{size}", engine, server, size, at_head=False)
+            yield compare(f"empty {engine} database to head, {size:,} revisions", ours, theirs, most, repeats=3)
+            if (engine, size) == ("sqlite", 1000):
+                yield row("the same, memory in MiB", peak_memory(ours), peak_memory(theirs), 0.5)
+
+
+def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
+    """Models of 300 tables against 100 revisions."""
+    columns = 'sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(20))'
+    tables = "".join(f'sa.Table("m{number}", metadata, {columns})\n' for number in range(300))
+    text_ = f"import sqlalchemy as sa\n\nmetadata = sa.MetaData()\n{tables}"
+    made = "".join(f'    op.create_table("m{number}", {columns})\n' for number in range(300))
+    with ExitStack() as stack:
+        bench, ours, theirs = _sides(stack, folder / "models", "sqlite", server, 0, at_head=True, models=text_)
+        first = bench.folder / "versions" / "aaaaaaaaaaaa_tables.py"
+        first.write_text(
+            f'import sqlalchemy as sa\nfrom alembic import op\nrevision = "aaaaaaaaaaaa"\ndown_revision = None\n\n\n'
+            f"def upgrade():\n{made}\n\ndef downgrade():\n    pass\n"
+        )
+        down = "aaaaaaaaaaaa"
+        for number in range(99):
+            text_ = f'revision = "{number:012x}"\ndown_revision = "{down}"\n'
+            text_ += "\n\ndef upgrade():\n    pass\n\n\ndef downgrade():\n    pass\n"
+            (bench.folder / "versions" / f"{number:012x}.py").write_text(text_)
+            down = f"{number:012x}"
+        _empty(make_url(theirs.env["BENCH_URL"]))
+        run(theirs)
+        revision = Side(["inv", "db.revision", "--message=nothing"], bench.folder, ours.env)
+        check = Side(["alembic", "-c", "plain.ini", "check"], bench.folder, theirs.env)
+        yield compare(
+            "`inv db.revision` to `alembic check`, 300 tables, 100 revisions",
+            revision,
+            check,
+            1.0,
+            note="ours migrates a scratch database first",
+        )
+
+
+def hook(folder: Path, server: PostgresServer) -> Iterator[Row]:
+    """What the git hook adds to a change of branch where no revision file changed."""
+    with scratch_database("sqlite") as url:
+        clone = Clone.create(folder / "clone", url, server)
+        clone.git("branch", "same")
+        without, _ = alternate(partial(_switch_and_back, clone), lambda: None, 15)
+        clone.follower.install_hooks()
+        with_it, _ = alternate(partial(_switch_and_back, clone), lambda: None, 15)
+    yield row("`git switch` and back, with the hook to without", with_it, without, None, "no revision changed")
+
+
+def _switch_and_back(clone: Clone) -> None:
+    for branch in ("same", "main"):
+        environment = {**os.environ, **SETTINGS}
+        subprocess.run(["git", "switch", "--quiet", branch], cwd=clone.folder, env=environment, check=True)
+
+
+def _sides(
+    stack: ExitStack,
+    folder: Path,
+    engine: EngineName,
+    server: PostgresServer,
+    size: int,
+    *,
+    at_head: bool,
+    models: str = "",
+) -> tuple[Bench, Side, Side]:
+    """A project, and both sides of an upgrade with a database each: at head, or empty before each time."""
+    bench = histories.write(folder, size, models)
+    commands: dict[str, list[str | Path]] = {
+        "ours": ["inv", "db.upgrade"],
+        "plain": ["alembic", "-c", "plain.ini", "upgrade", "head"],
+    }
+    sides = []
+    for name, command in commands.items():
+        url = stack.enter_context(scratch_database(engine, server))
+        shown, config = url.render_as_string(hide_password=False), folder / f"{name}.yaml"
+        config.write_text(f"db:\n  url: {shown}\n")
+        if at_head:
+            _stamp(url, bench.head)
+        prepare = partial(_empty, url) if not at_head else lambda: None
+        sides.append(Side(command, folder, {"BENCH_URL": shown, "ANTAREST_CONF": str(config)}, prepare))
+    return bench, sides[0], sides[1]
+
+
+def _empty(url: URL) -> None:
+    if url.get_backend_name() == "sqlite":
+        Path(str(url.database)).unlink(missing_ok=True)
+        return
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+
+
+def _stamp(url: URL, head: str) -> None:
+    """At head, neither side looks at anything but the revision."""
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": head})

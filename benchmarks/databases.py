@@ -1,0 +1,62 @@
+"""A migrated database for a test, beside the bare minimum of each engine."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from sqlalchemy import NullPool, create_engine, text
+
+from antarest.migration import walk
+from antarest.migration.connection import moving
+from antarest.migration.project import Project
+from antarest.migration.scratch import PostgresServer, scratch_database
+from benchmarks.measure import Row, alternate, row
+
+REPEATS = 31
+
+
+def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
+    """Cloned from a template that was migrated once."""
+    project = Project.own()
+    names = count()
+    with scratch_database("sqlite") as template:
+        with moving(template) as connection:
+            walk.upgrade(connection, project, project.history.heads)
+        file = Path(str(template.database))
+
+        def ours() -> None:
+            with scratch_database("sqlite", template=template.database) as url:
+                _select(sqlite3.connect(str(url.database)))
+
+        def bare() -> None:
+            copy = folder / f"{next(names)}.db"
+            shutil.copy(file, copy)
+            _select(sqlite3.connect(copy))
+            copy.unlink()
+
+        yield row("a migrated SQLite database to a file copy with a SELECT", *alternate(ours, bare, REPEATS), 3.0)
+    with scratch_database("postgresql", server) as template:
+        with moving(template) as connection:
+            walk.upgrade(connection, project, project.history.heads)
+
+        def ours_too() -> None:
+            with scratch_database("postgresql", server, template=template.database):
+                pass
+
+        def bare_too() -> None:
+            name = f"bench_{next(names)}"
+            for statement in (f'CREATE DATABASE {name} TEMPLATE "{template.database}"', f"DROP DATABASE {name}"):
+                with create_engine(server.url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as other:
+                    other.execute(text(statement))
+
+        what = "a migrated PostgreSQL database to CREATE DATABASE ... TEMPLATE, each made and dropped"
+        yield row(what, *alternate(ours_too, bare_too, REPEATS), 1.2)
+
+
+def _select(connection: sqlite3.Connection) -> None:
+    connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    connection.close()

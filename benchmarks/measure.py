@@ -1,0 +1,119 @@
+"""Measuring two sides against each other: alternating, in one run, the median of several."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import ROOT
+
+BIN = Path(sys.executable).parent
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Side:
+    """A command, and what makes its place ready before each time."""
+
+    command: Sequence[str | Path]
+    folder: Path
+    env: Mapping[str, str]
+    prepare: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        what: what was measured.
+        ours: the median of our side, in seconds (or MiB).
+        theirs: that of the other side.
+        target: the most that the ratio, or our side, may be; empty where nobody says.
+        is_met: whether it is.
+        note: what else there is to say.
+    """
+
+    what: str
+    ours: float
+    theirs: float
+    target: str
+    is_met: bool
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Ours to theirs."""
+        return self.ours / self.theirs if self.theirs else 0.0
+
+
+def compare(what: str, ours: Side, theirs: Side, most: float | None, *, repeats: int = REPEATS, note: str = "") -> Row:
+    """Run both sides in turn, and compare their medians."""
+    times: dict[str, list[float]] = {"ours": [], "theirs": []}
+    for _ in range(repeats):
+        for name, side in (("ours", ours), ("theirs", theirs)):
+            times[name].append(run(side))
+    return row(what, statistics.median(times["ours"]), statistics.median(times["theirs"]), most, note)
+
+
+def alternate(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """The medians of two functions that are called in turn."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for call, taken in ((ours, times[0]), (theirs, times[1])):
+            began = time.perf_counter()
+            call()
+            taken.append(time.perf_counter() - began)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def row(what: str, ours: float, theirs: float, most: float | None, note: str = "") -> Row:
+    """A row whose target is a ratio."""
+    is_met = most is None or ours <= most * theirs
+    return Row(what, ours, theirs, "" if most is None else f"{most:g}", is_met, note)
+
+
+def run(side: Side) -> float:
+    """Run a command once.
+
+    Returns:
+        The seconds that it took.
+    """
+    side.prepare()
+    began = time.perf_counter()
+    done = subprocess.run(
+        [str(part) for part in side.command],
+        cwd=side.folder,
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **side.env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        raise RuntimeError(f"{side.command}: {done.stderr[-500:]}{done.stdout[-500:]}")
+    return seconds
+
+
+def peak_memory(side: Side) -> float:
+    """The most memory that a command used, in MiB, measured by a process of its own."""
+    program = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    side.prepare()
+    said = subprocess.run(
+        [sys.executable, "-c", program, *(str(part) for part in side.command)],
+        cwd=side.folder,
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **side.env},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return int(said.split()[-1]) / 1024

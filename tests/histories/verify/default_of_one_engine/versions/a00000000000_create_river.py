@@ -1,0 +1,21 @@
+"""create river"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "a00000000000"
+down_revision = None
+
+lossy = {"downgrade": {"river": "created by this revision"}}
+
+
+def upgrade():
+    op.create_table(
+        "river",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("code", sa.String(40), nullable=False),
+    )
+
+
+def downgrade():
+    op.drop_table("river")
