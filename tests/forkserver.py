@@ -15,6 +15,7 @@ import gc
 import importlib
 import io
 import json
+import linecache
 import os
 import runpy
 import signal
@@ -145,6 +146,8 @@ def _program(request: dict[str, Any]) -> CodeType | str:
     if option == "-m":
         return program
     if option == "-c":
+        if sys.version_info >= (3, 13):  # From there on a traceback shows its lines.
+            linecache.cache["<string>"] = (len(program), None, program.splitlines(keepends=True), "<string>")
         return compile(program, "<string>", "exec", dont_inherit=True)
     path = os.path.join(request["folder"], program)  # noqa: PTH118 - as Python joins them, "./" and all
     names.update(__file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path))
