@@ -61,14 +61,15 @@ def upgrade(session: Session, *, to: str | None = None, dry_run: bool = False) -
     """Upgrade the database to head, or to a revision."""
     workflow = session.workflow
     session.introduce()
-    pending = workflow.pending(to or HEAD)
+    current = workflow.known_current()
+    pending = workflow.pending(to or HEAD, current)
     if pending:
-        start = report.position(workflow.current())
+        start = report.position(current)
         print(f"{'upgrade':<14} {start} -> {pending[-1].id} ({report.count(len(pending), 'revision')})")
     if dry_run:
-        print(report.pending(pending) if pending else report.nothing_to_do(workflow.current()))
+        print(report.pending(pending) if pending else report.nothing_to_do(current))
         return EXIT_DONE
-    print(report.move(workflow.upgrade(to or HEAD), "upgraded"))
+    print(report.move(workflow.upgrade(to or HEAD, current), "upgraded"))
     return EXIT_DONE
 
 

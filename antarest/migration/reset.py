@@ -64,6 +64,22 @@ def drop_objects(project: Project, connection: Connection, tables: list[str]) ->
         connection.execute(text(f"DROP TABLE IF EXISTS {quote(table)}"))
 
 
+def refuse_production(environment: str, url: URL, verb: str) -> None:
+    """Refuse a database that looks like one that others use.
+
+    Args:
+        environment: what the configuration says it is for.
+        url: the database.
+        verb: what is refused.
+
+    Raises:
+        ResetRefused: the configuration says production, or the server is not on this host.
+    """
+    if environment == "production":
+        raise ResetRefused("its configuration says environment: production", redact_url(url), verb)
+    require_local(url, verb)
+
+
 def require_local(url: URL, verb: str = "reset") -> None:
     """Refuse a PostgreSQL server that is not on this host.
 

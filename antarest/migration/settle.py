@@ -14,7 +14,7 @@ from antarest.migration.move import Move
 
 def settle(move: Move) -> None:
     """Leave the rights of the application's role and `rollback.sh` as they should be, at whatever revision."""
-    if not move.steps and move.before:
+    if not move.steps and move.before and move.db.role_to_grant:
         _tell(move, mend_grants(move))
     for loss in move.losses:
         move.listener.note(f"lost {loss}")

@@ -15,7 +15,7 @@ from antarest.core.errors import NOTHING_CHANGED
 from antarest.core.urls import is_memory, redact_url
 from antarest.migration import grants, rollback_script
 from antarest.migration.connection import engine_version, looking, read_current
-from antarest.migration.errors import InMemoryDatabase, LossNotDeclared, ResetRefused
+from antarest.migration.errors import InMemoryDatabase, LossNotDeclared
 from antarest.migration.history import HEAD, Revision
 from antarest.migration.loss import Agreement
 from antarest.migration.project import Project
@@ -57,8 +57,7 @@ class MigrationWorkflow:
         """
         self.project = project
         self.db = db
-        self.environment = environment
-        self.source = source
+        self.environment, self.source = environment, source
         self.listener = listener
 
     @classmethod
@@ -161,24 +160,39 @@ class MigrationWorkflow:
 
     # ---- moving
 
-    def pending(self, to: str = HEAD) -> list[Revision]:
+    def known_current(self) -> tuple[str, ...]:
+        """Where the database is, if this code has that revision.
+
+        Raises:
+            UnknownRevision: it does not.
+        """
+        current = self.current()
+        self.project.refuse_unknown(current, self.database)
+        return current
+
+    def pending(self, to: str = HEAD, current: tuple[str, ...] | None = None) -> list[Revision]:
         """What an upgrade would run, in order.
+
+        Args:
+            to: where it goes.
+            current: where the database was just seen, for whoever has looked already.
 
         Raises:
             UnknownRevision: the database is at a revision that the files do not have.
             OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
         """
-        current = self._known_current()
+        current = self.known_current() if current is None else current
         target = self.project.history.upgrade_target(current, self.project.resolve(to))
         return [self.project.history[id_] for id_ in self.project.history.pending(current, target)]
 
-    def upgrade(self, to: str = HEAD) -> Move:
+    def upgrade(self, to: str = HEAD, current: tuple[str, ...] | None = None) -> Move:
         """Upgrade the database, all or nothing, and read its revision from a second connection.
 
         It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
 
         Args:
             to: `head`, a revision or the beginning of its id.
+            current: where the database was just seen; what runs looks again, under the lock.
 
         Raises:
             UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
@@ -190,7 +204,7 @@ class MigrationWorkflow:
         from antarest.migration.settle import settle
 
         self._refuse_memory()
-        current = self._known_current()
+        current = self.known_current() if current is None else current
         target = self.project.history.upgrade_target(current, self.project.resolve(to))
         if self.project.history.pending(current, target):
             return self.run(lambda command, config: command.upgrade(config, target))
@@ -254,24 +268,18 @@ class MigrationWorkflow:
         Raises:
             ResetRefused: the configuration says production, or the server is not on this host.
         """
-        from antarest.migration import reset
-
         if not allow_production:
             self.refuse_production("reset")
+        from antarest.migration import reset
+
         with self.looking() as connection:
             return reset.plan_reset(self.project, connection)
 
     def refuse_production(self, verb: str) -> None:
-        """Refuse a database that looks like one that others use.
-
-        Raises:
-            ResetRefused: the configuration says production, or the server is not on this host.
-        """
+        """Refuse a database that looks like one that others use; see `reset.refuse_production`."""
         from antarest.migration import reset
 
-        if self.environment == "production":
-            raise ResetRefused("its configuration says environment: production", self.database, verb)
-        reset.require_local(self.db.migration_url, verb)
+        reset.refuse_production(self.environment, self.db.migration_url, verb)
 
     def reset(self, plan: ResetPlan) -> Move:
         """Drop the objects of the history and migrate to head again, in one transaction.
@@ -340,8 +348,3 @@ class MigrationWorkflow:
     def _refuse_memory(self) -> None:
         if is_memory(self.db.migration_url):
             raise InMemoryDatabase(self.source)
-
-    def _known_current(self) -> tuple[str, ...]:
-        current = self.current()
-        self.project.refuse_unknown(current, self.database)
-        return current
