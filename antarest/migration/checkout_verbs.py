@@ -44,8 +44,8 @@ def rebase(session: Session, *, onto: str | None = None, **flags: bool) -> int:
             if not flags.get("dry_run"):  # A merge may have left a conflict in it all the same.
                 _follow_up(session)
             return EXIT_DONE
-        for id_, down in rebase.moved.items():
-            session.print(f"{'rebase':<14} {id_} follows {rebase.onto} now, not {report.position(down)}")
+        for id_, (before, now) in rebase.moved.items():
+            session.print(f"{'rebase':<14} {id_} follows {now} now, not {report.position(before)}")
         if _carry_out(session, plan, **flags):
             _follow_up(session)
     return EXIT_DONE

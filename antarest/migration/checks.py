@@ -48,10 +48,7 @@ def check(project: Project, edited: Sequence[str] = ()) -> list[Finding]:
         Finding("record", f"the file of revision {id_} was edited after it was applied to this database", "inv db.sync")
         for id_ in edited
     ]
-    findings += [
-        Finding("deployed", fact, f"git diff {project.deployed_from} -- {project.folder}")
-        for fact in changed_since(project)
-    ]
+    findings += [Finding("deployed", fact, _since_deployed(project)) for fact in changed_since(project)]
     if project.metadata_name:
         findings += [
             Finding("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")
@@ -62,6 +59,12 @@ def check(project: Project, edited: Sequence[str] = ()) -> list[Finding]:
         with ExitStack() as stack:
             findings += _drift(project, "postgresql", stack.enter_context(postgres_server()))
     return findings
+
+
+def _since_deployed(project: Project) -> str:
+    """What shows the changes since then; where nobody knows since when, what corrects the record of it."""
+    since = project.deployed_from
+    return f"git diff {since} -- {project.folder}" if since else "inv db.deployed REF"
 
 
 def _heads(project: Project) -> Iterator[Finding]:

@@ -70,7 +70,7 @@ class Act:
     """
 
     do: Callable[[], None]
-    undo: Callable[[], None]
+    undo: Callable[[], object]
     is_done: bool = False
 
     def carry_out(self) -> None:

@@ -50,12 +50,6 @@ def upgrade(
         _run(connection, project, script, partial(script._upgrade_revs, revision), on_step)  # noqa: SLF001 - as `command`
 
 
-def downgrade(connection: Connection, project: Project, to: str, on_step: Callable[[str], None] | None = None) -> None:
-    """Downgrade a scratch database to this revision, and commit."""
-    script = _scripts(project)
-    _run(connection, project, script, partial(script._downgrade_revs, to), on_step)  # noqa: SLF001 - as `command`
-
-
 def undo(
     connection: Connection,
     project: Project,

@@ -208,8 +208,13 @@ def test_a_branch_that_main_merges_goes_on_top_of_main(clone: Clone) -> None:
 def test_two_chains_of_its_own_come_one_after_the_other(clone: Clone) -> None:
     diverged(clone)
     clone.write(Script(**{**table("second").__dict__, "down": "base_00000000"}))
-    well(clone.inv("rebase", "--yes"))
+    out = well(clone.inv("rebase", "--yes"))
+
+    order = clone.project.history.order
     assert len(clone.project.history.heads) == 1
+    for id_, before in zip(order[1:], order, strict=False):
+        assert f"{id_} follows" not in out or f"{id_} follows {before} now, not base_00000000" in out
+    assert out.count(" follows ") == 2
     clone.assert_matches()
 
 

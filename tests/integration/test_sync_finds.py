@@ -165,6 +165,18 @@ def test_a_store_that_was_tampered_with_is_not_believed(small: Clone) -> None:
     small.assert_matches()
 
 
+def test_a_tampered_copy_is_no_copy_where_there_is_nothing_else(small: Clone) -> None:
+    path = small.write(table("reserve"))
+    small.database.workflow.upgrade()
+    path.unlink()
+    (kept,) = (small.folder / ".git" / "antarest" / "revisions").glob("reserve*")
+    kept.write_text(kept.read_text() + "\nraise SystemExit(7)\n")
+
+    with pytest.raises(RevisionLost):
+        small.sync()
+    assert small.current == ("reserve_00000000",)
+
+
 def test_other_code_than_was_applied_needs_an_agreement(small: Clone) -> None:
     applied_on_a_branch(small)
     forget_the_store(small)

@@ -78,7 +78,7 @@ class Follower:
         command = _flagged(f"inv db.switch {shlex.quote(branch)}", allow_changed=allow_changed)
         goal = partial(files_at, home, commit, branch)
         with self._planning(goal, command, allow_changed=allow_changed) as plan:
-            yield replace(plan, act=Act(switch, lambda: _ignore(repository.switch(*here))))
+            yield replace(plan, act=Act(switch, lambda: repository.switch(*here)))
 
     @contextmanager
     def redoing(self) -> Iterator[SyncPlan]:
@@ -208,10 +208,6 @@ class Follower:
 
 def _flagged(command: str, **flags: bool) -> str:
     return " ".join([command, *(spelled(flag) for flag, is_set in flags.items() if is_set)])
-
-
-def _ignore(_: object) -> None:
-    """A way back that git refuses is not the error that matters."""
 
 
 def files_at(home: Project, commit: str, branch: str, folder: Path) -> Project:

@@ -1,4 +1,4 @@
-"""Git, asked for what it has; nothing here changes a repository, or reaches for a network."""
+"""Git, asked for what it has. Nothing here reaches for a network, and `switch` alone changes anything."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pathlib import Path
 
 from antarest.migration.revision_files import is_revision_file
 
-_MAIN = ("origin/main", "main", "origin/master", "master")
 _FIELDS = 3
 # What git sets for its hooks and aliases: another repository may be meant, or another folder.
 _PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"}
+
+MAINS = ("origin/main", "main", "origin/master", "master")
+"""What the main branch may be called, the shared one first."""
 
 SWITCHING = "ANTAREST_SWITCHING"
 """The environment variable that tells our own hooks that the database is being taken along."""
@@ -55,7 +57,7 @@ class Repository:
     @property
     def main(self) -> str:
         """The commit from which the branch that is checked out parted from main; empty where nobody knows."""
-        return next((base for name in _MAIN if (base := self.ask("merge-base", "HEAD", name))), "")
+        return next((base for name in MAINS if (base := self.ask("merge-base", "HEAD", name))), "")
 
     @property
     def branch(self) -> str:

@@ -8,15 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from antarest.migration.checkout.git import Repository
+from antarest.migration.checkout.git import MAINS, Repository
 from antarest.migration.checkout.refs import history_at
 from antarest.migration.checkout.store import Store
 from antarest.migration.errors import AmendRefused, EditedRevision, RebaseRefused
 from antarest.migration.history import BASE, Revision
 from antarest.migration.project import Project
 from antarest.migration.revision_files import write_files
-
-_MAINS = ("main", "master")
 
 
 @dataclass(frozen=True)
@@ -25,12 +23,12 @@ class Rebase:
 
     Attributes:
         onto: the head that they go on top of.
-        moved: those that follow something else now, with what they followed.
+        moved: those that follow something else, with what they followed and what they follow now.
         contents: the files that change, and what they become.
     """
 
     onto: str
-    moved: Mapping[str, tuple[str, ...]]
+    moved: Mapping[str, tuple[tuple[str, ...], str]]
     contents: Mapping[Path, bytes]
 
     def write(self) -> None:
@@ -94,7 +92,7 @@ def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Reb
         if revision.down != (tip,):
             if reason := _immovable(revision, deployed, published):
                 raise RebaseRefused(f"revision {revision.id} {reason}")
-            moved[revision.id], contents[revision.path] = revision.down, follow(revision, tip)
+            moved[revision.id], contents[revision.path] = (revision.down, tip), follow(revision, tip)
         tip = chain[-1].id  # Chains of its own come one after the other.
     return Rebase(theirs.head, moved, contents)
 
@@ -128,9 +126,7 @@ def _immovable(revision: Revision, deployed: Collection[str], published: Collect
 
 def _published(project: Project, repository: Repository) -> set[str]:
     """The revisions that others have from main: what was pushed, and of another branch what main has here."""
-    names = ["origin/main", "origin/master"]
-    if repository.branch not in _MAINS:
-        names += _MAINS
+    names = [name for name in MAINS if name.startswith("origin/") or repository.branch not in MAINS]
     commits = [(name, commit) for name in names if (commit := repository.commit(name))]
     return {id_ for name, commit in commits for id_ in history_at(project, repository, commit, name).order}
 
@@ -171,7 +167,7 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
         candidates = [(onto, repository.commit(onto))]
     elif under_way := repository.rebased_onto:  # In a `git rebase`: what is being rebased onto.
         candidates = [("the branch that is rebased onto", under_way)]
-    elif repository.branch in _MAINS:
+    elif repository.branch in MAINS:
         candidates = _bases_of_main(repository)
     elif merged := repository.commit("MERGE_HEAD"):
         candidates = [("the branch that is merged", merged)]
@@ -194,7 +190,7 @@ def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
 
 def _merged_main(repository: Repository) -> tuple[str, str]:
     """On a branch: main, as far as it was merged; where none of its newer commits was, main itself."""
-    names = [name for name in ("origin/main", *_MAINS, "origin/master") if repository.commit(name)]
+    names = [name for name in MAINS if repository.commit(name)]
     if not names:
         return "main", ""
     bases = [(name, repository.ask("merge-base", "HEAD", name)) for name in names]

@@ -57,7 +57,7 @@ def resolve(project: Project, repository: Repository, reference: str) -> str:
 
 
 def head_at(project: Project, repository: Repository, commit: str, name: str) -> str:
-    """The head of the revisions that a commit has; `base` where it has none.
+    """The head of the revisions that a commit has.
 
     Args:
         project: the project as it is checked out.
@@ -66,7 +66,7 @@ def head_at(project: Project, repository: Repository, commit: str, name: str) ->
         name: what to call it.
 
     Raises:
-        ReferenceUnusable: they have no one head, or one that this checkout does not have.
+        ReferenceUnusable: there are none, they have no one head, or one that this checkout does not have.
     """
     head = _head(history_at(project, repository, commit, name), name)
     if head == BASE and len(project.history):  # Whoever means base can say so; more likely they lie elsewhere there.

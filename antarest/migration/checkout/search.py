@@ -107,7 +107,7 @@ class Search:
         for prefix, word in {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote branch"}.items():
             number = sum(name.startswith(prefix) for name in names)
             parts.append(f"{number} {word}{'' if number == 1 else 'es' if word.endswith('ch') else 's'}")
-        return ", ".join([*parts, "stashes, the reflog, other working trees"])
+        return ", ".join([*parts, "stashes, the reflog, the working trees"])
 
     def in_git(self, revision: str) -> Iterator[Found]:
         """Find the file of a revision in git: branches, tags, remotes, stashes, the reflog, working trees."""

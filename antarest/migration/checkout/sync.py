@@ -35,6 +35,7 @@ class SyncPlan:
         project: the project that the database is to match.
         applied: the project with the revisions as they were applied; the same where there is nothing to undo.
         undo: the downgrades, newest first, with what they lose.
+        between: where the downgrades end.
         apply: the upgrades that follow, in order.
         found: where the code of the downgrades was found, by revision, where it is not in the checkout.
         edited: revisions that stay although their file is not what was applied, which is not to be found any more, or
@@ -46,6 +47,7 @@ class SyncPlan:
     project: Project
     applied: Project
     undo: RollbackPlan
+    between: tuple[str, ...]
     apply: tuple[Revision, ...]
     found: Mapping[str, Found]
     edited: tuple[str, ...]
@@ -66,7 +68,7 @@ class SyncPlan:
     def end(self) -> tuple[str, ...]:
         """Where the database is when it has run."""
         if not self.apply:
-            return () if self.undo.target == BASE else tuple(sorted(self.undo.target.split(", ")))
+            return self.between
         return () if self.goal == BASE else (self.goal,)
 
     @property
@@ -117,14 +119,14 @@ def plan_sync(
         raise ScriptChanged(id_, applied.changed[id_], found_.digest, found_.origin, command)
     pending = () if undo_only else tuple(history[id_] for id_ in history.pending(kept))
     if not undone:
-        none = RollbackPlan(current, _ends(history.order, current), ())
-        return SyncPlan(goal, goal, none, pending, {}, edited, command)
+        none = RollbackPlan(current, ", ".join(current) or BASE, ())
+        return SyncPlan(goal, goal, none, current, pending, {}, edited, command)
     files = [(applied.revisions[id_].path.name, content) for id_, content in applied.contents.items()]
     as_applied = replace(home, versions=(write_files(folder, files),), is_moved=True)
-    target = _ends(applied.history.order, _heads(applied, kept))
-    undo = plan_undo(as_applied, connection, current, undone, target=target)
+    between = _heads(applied, kept)
+    undo = plan_undo(as_applied, connection, current, undone, target=", ".join(between) or BASE)
     found = {id_: applied.found[id_] for id_ in undone if id_ in applied.found}
-    return SyncPlan(goal, as_applied, undo, pending, found, edited, command)
+    return SyncPlan(goal, as_applied, undo, between, pending, found, edited, command)
 
 
 def run_sync(plan: SyncPlan, config: Any) -> None:
@@ -173,10 +175,7 @@ def _kept(
     return kept, tuple(edited)
 
 
-def _heads(applied: Applied, kept: Collection[str]) -> list[str]:
+def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
+    """Those that no other one of them follows, as a database at all of them records it."""
     followed = {down for id_ in kept for down in applied.history[id_].down}
-    return [id_ for id_ in kept if id_ not in followed]
-
-
-def _ends(order: Sequence[str], heads: Collection[str]) -> str:
-    return ", ".join(id_ for id_ in order if id_ in heads) or BASE
+    return tuple(sorted(id_ for id_ in kept if id_ not in followed))
