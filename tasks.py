@@ -237,6 +237,7 @@ def verify(
     metadata: str | None = None,
     rows_from: str | None = None,
     since: str | None = None,
+    keep: bool = False,
     project: str | None = None,
     config: str | None = None,
     debug: bool = False,
@@ -244,7 +245,7 @@ def verify(
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     which = {"engine": engine, "revisions": revisions, "new": new, "rows": rows, "json": json, "markdown": markdown}
     where = {"versions": versions, "metadata": metadata, "rows_from": rows_from, "since": since, "project": project}
-    _run("verify", **which, **where, config=config, debug=debug)
+    _run("verify", **which, **where, keep=keep, config=config, debug=debug)
 
 
 @_command("deployed")

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from antarest.migration.scratch import PostgresServer, postgres_server
-from benchmarks import commands, data, databases
+from benchmarks import commands, data, databases, proof
 from benchmarks.measure import Row
 
 Part = Callable[[Path, PostgresServer], Iterator[Row]]
@@ -26,6 +26,7 @@ PARTS: dict[str, Part] = {
     "hook": commands.hook,
     "tests": databases.for_a_test,
     "data": data.moving,
+    "proof": proof.proving,
 }
 
 

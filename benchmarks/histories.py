@@ -81,19 +81,20 @@ class Bench:
     head: str
 
 
-def write(folder: Path, number: int, models: str = "") -> Bench:
+def write(folder: Path, number: int, models: str = "", tables: int = TABLES) -> Bench:
     """Write a project with so many revisions.
 
     Args:
         folder: where.
         number: how many revisions.
         models: the text of a module with `metadata`, where the sides are to compare models.
+        tables: how many tables they make.
     """
     versions = folder / "versions"
     versions.mkdir(parents=True)
     down = None
     for position in range(number):
-        message, up, undo, lossy = _operation(position)
+        message, up, undo, lossy = _operation(position, tables)
         id_ = f"{position:012x}"
         text = _REVISION.format(id=id_, down=down, message=message, up=up, undo=undo, lossy=lossy)
         (versions / f"{id_}_{message.replace(' ', '_')}.py").write_text(text)
@@ -112,12 +113,12 @@ def write(folder: Path, number: int, models: str = "") -> Bench:
     return Bench(folder, down or "base")
 
 
-def _operation(position: int) -> tuple[str, str, str, dict[str, dict[str, str]]]:
+def _operation(position: int, tables: int) -> tuple[str, str, str, dict[str, dict[str, str]]]:
     """What a revision does: the first ones make the tables, and then each table gets something in turn."""
-    table = f"t{position % TABLES}"
-    if position < TABLES:
+    table = f"t{position % tables}"
+    if position < tables:
         return _create(table, position)
-    column, kind = f"c{position}", position // TABLES % 5
+    column, kind = f"c{position}", position // tables % 5
     if kind in (0, 3):
         up = f'op.add_column("{table}", sa.Column("{column}", sa.Integer(), nullable=True))'
         undo = f'with op.batch_alter_table("{table}") as batch:\n        batch.drop_column("{column}")'

@@ -90,7 +90,7 @@ def run(side: Side) -> float:
     done = subprocess.run(
         [str(part) for part in side.command],
         cwd=side.folder,
-        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **side.env},
+        env=_environment(side),
         capture_output=True,
         text=True,
         check=False,
@@ -111,9 +111,16 @@ def peak_memory(side: Side) -> float:
     said = subprocess.run(
         [sys.executable, "-c", program, *(str(part) for part in side.command)],
         cwd=side.folder,
-        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **side.env},
+        env=_environment(side),
         capture_output=True,
         text=True,
         check=True,
     ).stdout
     return int(said.split()[-1]) / 1024
+
+
+def _environment(side: Side) -> dict[str, str]:
+    """That of a person: Python keeps what it has compiled."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    path = os.pathsep.join(filter(None, [str(ROOT), side.env.get("ADDED_PATH")]))
+    return {**own, "PATH": f"{BIN}:{own['PATH']}", "PYTHONPATH": path, **side.env}

@@ -75,6 +75,7 @@ EXPECTED: dict[str, Findings] = {
     "sequence_behind_copied_rows": _on("V508", B, _POSTGRESQL),
     # ---- 6: parity
     "engines_differ": _on("V601", B),
+    "delete_refused_by_one_engine": _on("V601", A) | _on("V602", ""),
     "like_knows_no_case": _on("V602", ""),
     "like_knows_no_case_without_a_way_back": _on("V602", ""),
     "sqlite_only_default": _on("V601", B),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,11 +73,20 @@ class Measure:
         return self.values[column] if column is not None else self.rows
 
 
-def read_tables(connection: Connection, *, exclude: Iterable[str] = ()) -> Tables:
-    """Read all tables with one query; on PostgreSQL those of every schema."""
+def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Collection[str] | None = None) -> Tables:
+    """Read tables with one query; on PostgreSQL those of every schema.
+
+    Args:
+        connection: to the database.
+        exclude: the tables to leave out.
+        only: the tables to read, of an SQLite database; all of them when it is None.
+    """
     hidden = set(exclude)
     found: dict[str, tuple[Any, dict[str, Hashable]]] = {}
-    for row in connection.execute(text(_TABLES_QUERY[connection.dialect.name])):
+    query, values = _TABLES_QUERY[connection.dialect.name], {}
+    if only is not None:
+        query, values = f"{query} AND m.name IN (SELECT value FROM json_each(:only))", {"only": json.dumps([*only])}
+    for row in connection.execute(text(query), values):
         name = f"{row[0]}.{row[1]}" if row[0] else row[1]
         if name not in hidden:
             columns = found.setdefault(name, (row, {}))[1]

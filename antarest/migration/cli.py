@@ -252,6 +252,7 @@ VERBS = {
             "metadata",
             "rows_from",
             "since",
+            "keep",
         ),
         {
             "json": ("FILE", "write the result as JSON too"),

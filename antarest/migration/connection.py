@@ -129,7 +129,8 @@ def _begin(statement: str) -> Callable[[Connection], None]:
 
 def _engine(db: DbConfig, begin: Callable[[Connection], None]) -> Engine:
     url = db.migration_url
-    shared: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
+    # Few statements of a migration come again, and each compiled one keeps its tables in memory.
+    shared: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True, "query_cache_size": 8}
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, **shared, connect_args={"factory": SqliteConnection})
         event.listen(engine, "connect", _prepare_sqlite(db))

@@ -122,7 +122,8 @@ def _record_stamp(context: Any, move: Move, connection: Connection) -> None:
     )
     for revision in context.get_context().get_current_heads():
         if revision in history:
-            recorder.write(history[revision], "stamp")
+            recorder.add(history[revision], "stamp")
+    recorder.write()
 
 
 def _write_sql(context: Any, move: Move) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from antarest.migration.report import revision_line, size, style
@@ -26,6 +27,7 @@ class Progress:
         self._stream = stream
         self._clock: _Clock | None = None
         self._is_passing = False
+        self._height = 0  # lines of the block that is shown
         self._told = time.monotonic()
 
     def started(self, revision: Revision, direction: Direction) -> None:
@@ -74,8 +76,22 @@ class Progress:
             self._write(f"\r\x1b[K  {style(text, 'dim', self._stream)}")
             self._is_passing = True
 
+    def block(self, lines: Sequence[str], width: int) -> None:
+        """Show lines on a terminal, which the next ones replace; only the last one where the terminal is narrower."""
+        if not self._stream.isatty():
+            return
+        if width > shutil.get_terminal_size().columns:
+            self.show(lines[-1])
+            return
+        self.stop()
+        self._write("".join(f"{line}\n" for line in lines))
+        self._height = len(lines)
+
     def stop(self) -> None:
-        """End the line of a revision that did not finish, or clear a passing one: what comes next has its own."""
+        """End the line of a revision that did not finish, or clear what is passing: what comes next has its own."""
+        if self._height:
+            self._write(f"\r\x1b[{self._height}A\x1b[J")
+            self._height = 0
         is_passing, self._is_passing = self._is_passing, False
         if self._stop_clock():
             self._write("\n")

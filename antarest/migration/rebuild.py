@@ -8,8 +8,9 @@ that SQLite keeps; what is missing, and was not dropped in so many words, ends t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, wraps
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -84,13 +85,15 @@ class RebuildGuard:
         self._connection: Connection = context.connection
         self._exclude = frozenset(exclude)
         self._before: list[_Object] = []
+        self._after: list[_Object] | None = None  # of the revision that ran last: the next one begins there
         self._wishes = _Wishes()
         self.metadata: sa.MetaData | None = context.opts.get("target_metadata")
         context.opts[_OPTION] = self  # Where the operations find it.
 
     def begin(self) -> None:
         """A revision is about to run."""
-        self._before, self._wishes = self._look(), _Wishes()
+        self._before, self._wishes = self._after or self._look(), _Wishes()
+        self._after = None
 
     def hear(self, statement: str) -> None:
         """A statement is about to run."""
@@ -99,7 +102,7 @@ class RebuildGuard:
     def end(self, revision: Revision, direction: Direction) -> list[Missing]:
         """A revision has run: what is missing, and neither dropped in so many words nor declared."""
         declared = revision.structure_losses(direction)
-        after = self._look()
+        self._after = after = self._look()
         found = [] if after == self._before else self._compare(after)
         return [missing for missing in found if missing.item not in declared]
 
@@ -123,23 +126,30 @@ class RebuildGuard:
     # ---- the comparison
 
     def _look(self) -> list[_Object]:
-        rows = self._connection.exec_driver_sql(_MASTER)
-        return [_Object(*row) for row in rows if row[2] not in self._exclude]
+        # By the driver: the schema is read at each revision, and SQLAlchemy takes longer for its rows than SQLite does.
+        driver = self._connection.connection.cursor()
+        try:
+            rows = driver.execute(_MASTER).fetchall()
+        finally:
+            driver.close()
+        return [_Object._make(row) for row in rows if row[2] not in self._exclude]
 
     def _compare(self, after: list[_Object]) -> list[Missing]:
         now = {(each.kind, each.name): each for each in after}
-        tables = {each.name: _read_table(each.sql) for each in after if each.kind == "table"}
+        unchanged = frozenset(after)
         found: list[Missing] = []
         for each in self._before:
-            same = now.get((each.kind, each.name))
+            if each in unchanged:
+                continue
+            same, table = now.get((each.kind, each.name)), now.get(("table", each.table))
             if each.kind == "table":
                 if same and same.sql != each.sql:
-                    found += self._compare_tables(each.name, _read_table(each.sql), tables[each.name])
+                    found += self._compare_tables(each.name, _read_table(each.sql), _read_table(same.sql))
             elif each.name.lower() in self._wishes.dropped or (same and same.sql == each.sql):
                 continue
             elif each.kind == "view":
                 found += [] if same else [_missing(each)]
-            elif each.table in tables and self._is_lost(each, same, tables[each.table]):
+            elif table and self._is_lost(each, same, _read_table(table.sql)):
                 found.append(_missing(each))
         return found
 
@@ -198,6 +208,7 @@ def _plain(name: str) -> str:
     return (name[1:-1] if name[0] in '"`[' else name).replace('""', '"').lower()
 
 
+@lru_cache(maxsize=256)
 def _read_table(sql: str) -> _Text:
     tokens = tokenise(sql)
     if "(" not in tokens or tokens[1:2] == ["virtual"]:
@@ -274,3 +285,20 @@ def _drop_constraint(guard: RebuildGuard, wished: ops.DropConstraintOp) -> None:
 _telling(ops.DropIndexOp, toimpl.drop_index, lambda guard, wished: guard.drops(wished.index_name))
 _telling(ops.DropConstraintOp, toimpl.drop_constraint, _drop_constraint)
 _telling(ops.AlterColumnOp, toimpl.alter_column, _alter)
+
+
+def _reflect_alone(batch_alter_table: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a rebuild read the one table, and not each table that can be reached from it by foreign keys.
+
+    Nothing of those goes into the new table. Alembic reads them all at each rebuild: with 20 tables in a chain that was
+    60 % of the time of all revisions.
+    """
+
+    @wraps(batch_alter_table)
+    def alone(self: Operations, *args: Any, reflect_kwargs: Mapping[str, Any] | None = None, **named: Any) -> Any:
+        return batch_alter_table(self, *args, reflect_kwargs={"resolve_fks": False, **(reflect_kwargs or {})}, **named)
+
+    return alone
+
+
+Operations.batch_alter_table = _reflect_alone(Operations.batch_alter_table)  # type: ignore[method-assign]  # There is no hook for it.

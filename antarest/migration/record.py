@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
+from sqlalchemy import column, insert, table, text
 
 from antarest import __version__
 from antarest.migration.errors import RecordUnreadable
@@ -115,54 +115,52 @@ class Recorder:
         self._connection = connection
         self._name = table_of(project.version_table)
         self._project = project
-        self._context: dict[str, str | None] | None = None
-        self._last = 0
+        self._lines: list[dict[str, object]] = []
 
-    def write(self, revision: Revision, direction: str, seconds: float = 0.0) -> None:
-        """Record that a revision has run, and make the record where it is missing."""
+    def add(self, revision: Revision, direction: str, seconds: float = 0.0) -> None:
+        """Note that a revision has run."""
         content = _content(revision.path)
         if direction != "downgrade":
             self._keep(revision.id, content)
-        if self._context is None:
-            self._context = self._begin()
-        if not self._context:
-            return
-        self._last += 1
-        values = {
-            **self._context,
-            "id": self._last,
-            "revision": revision.id,
-            "direction": direction,
-            # SQLite has no type for a time: written as text, it is read alike on both engines.
-            "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
-            "seconds": round(seconds, 3),
-            "digest": digest_of(content),
-        }
-        columns = ("id", *_COLUMNS)
-        given = ", ".join(f":{column}" for column in columns)
-        self._connection.execute(
-            text(f"INSERT INTO {self._quoted} ({', '.join(columns)}) VALUES ({given})"),
-            values,
+        self._lines.append(
+            {
+                "revision": revision.id,
+                "direction": direction,
+                # SQLite has no type for a time: written as text, it is read alike on both engines.
+                "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+                "seconds": round(seconds, 3),
+                "digest": digest_of(content),
+            }
         )
 
-    @property
-    def _quoted(self) -> str:
-        return self._connection.dialect.identifier_preparer.quote(self._name)
-
-    def _begin(self) -> dict[str, str | None]:
-        """Make the table if it is missing, and find out who and where we are."""
-        if not self._connection.dialect.has_table(self._connection, self._name):
-            if not _may_create(self._connection):
-                self._tell(f"no record is kept: this role may not create the table {self._name}")
-                return {}
-            self._connection.exec_driver_sql(_TABLE.format(table=self._quoted))
-        self._last = self._connection.scalar(text(f"SELECT coalesce(max(id), 0) FROM {self._quoted}"))
-        return {
+    def write(self) -> None:
+        """Record what has run, and make the record where it is missing: in the end, and in one go."""
+        if not self._lines or not self._is_there():
+            return
+        last = self._connection.scalar(text(f"SELECT coalesce(max(id), 0) FROM {self._quoted}"))
+        same = {
             "version": __version__,
             "git_commit": self._project.commit or None,
             "user_name": _user(),
             "host": socket.gethostname()[:255],
         }
+        lines = [{**same, **line, "id": id_} for id_, line in enumerate(self._lines, last + 1)]
+        # A construct and no text: the driver sends many lines of it at once.
+        self._connection.execute(insert(table(self._name, *map(column, ("id", *_COLUMNS)))), lines)
+
+    @property
+    def _quoted(self) -> str:
+        return self._connection.dialect.identifier_preparer.quote(self._name)
+
+    def _is_there(self) -> bool:
+        """Make the table if it is missing; False where this role may not."""
+        if self._connection.dialect.has_table(self._connection, self._name):
+            return True
+        if _may_create(self._connection):
+            self._connection.exec_driver_sql(_TABLE.format(table=self._quoted))
+            return True
+        self._tell(f"no record is kept: this role may not create the table {self._name}")
+        return False
 
 
 def read_record(connection: Connection, version_table: str, database: str = "") -> list[Entry]:

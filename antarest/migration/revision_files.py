@@ -30,6 +30,7 @@ _LINE = re.compile(
 )
 _QUOTED = re.compile(r"[\"']([\w.-]+)[\"']")
 _CONFLICT = b"\n<<<<<<< "
+_LONGEST = 1 << 16  # bytes of a file that is read by its lines
 
 
 def read_history(folders: Iterable[Path]) -> History:
@@ -40,8 +41,8 @@ def read_history(folders: Iterable[Path]) -> History:
         DuplicateRevision, MissingPredecessor, RevisionCycle: the files do not make a graph.
     """
     names = [(folder, name) for folder in folders for name in sorted(os.listdir(folder))]  # noqa: PTH208 - far faster
-    files = [folder / name for folder, name in names if is_revision_file(name)]
-    return History(_outline(path) or read_revision(path) for path in files)
+    files = [(folder, name) for folder, name in names if is_revision_file(name)]
+    return History(_outline(folder, name) or read_revision(folder / name) for folder, name in files)
 
 
 def is_revision_file(name: str) -> bool:
@@ -67,9 +68,14 @@ class _Outline(Revision):
     Of thousands of files most are asked for nothing else.
     """
 
-    def __init__(self, id_: str, down: tuple[str, ...], depends_on: tuple[str, ...], path: Path) -> None:
-        for name, value in {"id": id_, "down": down, "depends_on": depends_on, "path": path}.items():
-            object.__setattr__(self, name, value)  # It is frozen.
+    def __init__(self, id_: str, down: tuple[str, ...], depends_on: tuple[str, ...], place: tuple[Path, str]) -> None:
+        self.__dict__.update(id=id_, down=down, depends_on=depends_on, _place=place)  # It is frozen.
+
+    @cached_property
+    def path(self) -> Path:
+        """Its file."""
+        folder, name = self.__dict__["_place"]
+        return Path(folder, name)
 
     @cached_property
     def _read(self) -> Revision:
@@ -83,16 +89,25 @@ class _Outline(Revision):
     uses_autocommit = cached_property(lambda self: self._read.uses_autocommit)
 
 
-def _outline(path: Path) -> Revision | None:
-    """Read the place of a revision from the lines that say it; None where they are not as simple as mostly."""
+def _outline(folder: Path, file: str) -> Revision | None:
+    """Read the place of a revision from the lines that say it; None where they are not as simple as mostly.
+
+    It is written for thousands of files: a `Path` and its `read_bytes` take longer than the rest.
+    """
     try:
-        content = b"\n" + path.read_bytes()
+        descriptor = os.open(f"{folder}/{file}", os.O_RDONLY)
+        try:
+            content = b"\n" + os.read(descriptor, _LONGEST)
+        finally:
+            os.close(descriptor)
     except OSError:
+        return None
+    if len(content) > _LONGEST:
         return None
     id_, down, depends_on = (_ids_of(content, name) for name in (b"revision", b"down_revision", b"depends_on"))
     if not id_ or len(id_) != 1 or down is None or depends_on is None or _CONFLICT in content:
         return None
-    return _Outline(id_[0], down, depends_on, path)
+    return _Outline(id_[0], down, depends_on, (folder, file))
 
 
 def _ids_of(content: bytes, name: bytes) -> tuple[str, ...] | None:
@@ -103,7 +118,12 @@ def _ids_of(content: bytes, name: bytes) -> tuple[str, ...] | None:
     if content.find(b"\n" + name, start) >= 0:
         return None  # One of them may be in a text.
     found = _LINE.match(content, start + len(name))
-    return None if found is None else tuple(_QUOTED.findall(found["ids"].decode()))
+    if found is None:
+        return None
+    ids = found["ids"]
+    if ids.startswith(b"("):
+        return tuple(_QUOTED.findall(ids.decode()))
+    return () if ids == b"None" else (ids[1:-1].decode(),)
 
 
 def read_revision(path: Path) -> Revision:

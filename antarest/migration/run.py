@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from alembic.util import CommandError
@@ -195,6 +195,7 @@ class _Run:
             self._context.configure(
                 connection=connection,
                 fn=lambda _current, context: self._walk(segment, context, guard),
+                on_version_apply=self._go_on,
                 **{REPORT: move.listener.moved, **move.project.alembic_options()},
             )
             # From here on statements run, and the first one takes the lock: Alembic must find no transaction before.
@@ -253,7 +254,7 @@ class _Run:
         compare_foreign_keys(move, violations, foreign_key_violations(connection))
         grant(move, connection)
         if not self._steps:
-            self._goal = self._heads()
+            self._goal = tuple(sorted(self._context.get_context().get_current_heads()))
 
     def _walk(self, segment: list[Any], context: Any, guard: LossGuard) -> Iterator[Any]:
         """Hand the steps to Alembic one by one; what follows a `yield` happens when Alembic has run the step."""
@@ -279,7 +280,6 @@ class _Run:
                 with guard.unwatched():
                     self._rebuilds.begin()
             yield step
-            self._goal = self._heads()  # As Alembic left it, before anything that waits for the commit runs.
             guard.end(revision, direction)
             if self._rebuilds:
                 with guard.unwatched():
@@ -287,14 +287,16 @@ class _Run:
                 if missing:
                     raise RebuildLoses(revision.id, direction, missing, move.database, move.state)
             seconds = time.perf_counter() - begin
-            with guard.unwatched():
-                recorder.write(revision, direction, seconds)
+            recorder.add(revision, direction, seconds)
             self._steps.append((revision, direction, seconds))
             move.running = None
             move.listener.finished(revision, direction, seconds)
+        with guard.unwatched():
+            recorder.write()
 
-    def _heads(self) -> tuple[str, ...]:
-        return tuple(sorted(self._context.get_context().get_current_heads()))
+    def _go_on(self, heads: Collection[str], **_: object) -> None:
+        """Alembic has recorded a revision: that is where the commit has to be found."""
+        self._goal = tuple(sorted(heads))
 
     def _leave(self, guard: LossGuard) -> None:
         """A revision is about to leave its transaction, which is committed there."""

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
-from antarest.migration.embedded_postgres import memory_folder
 from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, PostgresServer
 from tests.database import HISTORY
 from tests.refusals import refusal
-from tests.support import ROOT, Checkout, Result, Run
+from tests.support import Checkout, Result, Run
 from tests.support_histories import Script, write_project
 from tests.support_verify import HISTORIES, ini_of
 
@@ -63,13 +54,14 @@ def test_a_history_without_a_fault_is_one_line_a_revision(run: Run, command: tup
     done = run(*command, f"--project={ini}")
 
     assert (done.code, done.err) == (EXIT_DONE, "")
-    assert re.sub(r" +\d+\.\d+ s", " N s", done.out).splitlines() == [
+    assert re.sub(r" +\d+\.\d+", " N", done.out).splitlines() == [
         f"verify         {ini}",
         "on             SQLite and PostgreSQL, in scratch databases",
-        "revision        SQLite                      PostgreSQL",
-        "a00000000000    ok N s  ok N s",
-        "b00000000000    ok, irreversible N s  ok, irreversible N s",
-        "in one run      ok                          ok",
+        "                SQLite                               PostgreSQL",
+        "revision        up     down   schema rows         s  up     down   schema rows         s  parity",
+        "a00000000000    ok     ok     ok     ok N  ok     ok     ok     ok N  ok",
+        "b00000000000    ok     none   ok     ok N  ok     none   ok     ok N  ok",
+        "in one run      ok            ok                     ok            ok                     ok",
         "no findings: 2 revisions in N s",
     ]
 
@@ -94,6 +86,21 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     assert re.search(r"^1 finding, 0 notes, 2 not proved: 4 revisions in \d+\.\d s$", done.out, re.MULTILINE)
     _assert_in_json(json.loads(as_json.read_text()))
     _assert_in_markdown(as_markdown.read_text())
+
+
+def test_each_property_of_a_revision_says_what_is_wrong_with_it(run: Run) -> None:
+    lines = {
+        history: re.sub(r" +\d+\.\d+", " N", run(*MODULE, f"--project={ini_of(history)}").out).splitlines()
+        for history in ("cast_on_sqlite", "downgrade_forgets_index", "engines_differ", "name_of_64_characters")
+    }
+
+    sides = "V301   -      -      -               ok     ok     ok     ok N  ok"
+    assert f"b10000000000    {sides}" in lines["cast_on_sqlite"]
+    sides = "ok     ok     V404   ok N  ok     ok     V404   ok N  ok"
+    assert f"b00000000000    {sides}" in lines["downgrade_forgets_index"]
+    sides = "ok     ok     ok     ok N  ok     ok     ok     ok N"
+    assert f"b00000000000    {sides}  V601" in lines["engines_differ"]
+    assert f"b00000000000    {sides}  ok       V104" in lines["name_of_64_characters"]
 
 
 def _assert_in_json(data: dict[str, object]) -> None:
@@ -245,74 +252,3 @@ def test_without_a_postgresql_it_is_tried_again_later(run: Run, tmp_path: Path) 
     refusal(done, "db.E390", EXIT_UNREACHABLE)
     assert "finding" not in done.out
     assert not found.exists()
-
-
-# ---- when it is stopped
-
-SLOW = (
-    Script("first"),
-    Script("second", "import time; time.sleep(600)"),
-)
-
-
-@pytest.fixture
-def scratch(postgres: PostgresServer) -> Iterator[_Scratch]:
-    found = _Scratch(postgres)
-    yield found
-    found.close()
-
-
-class _Scratch:
-    """The databases and folders that proofs have made, of whoever runs at the time."""
-
-    def __init__(self, server: PostgresServer) -> None:
-        self._engine = create_engine(server.url, poolclass=NullPool)
-        self._before = self._all()
-
-    def new(self) -> set[str]:
-        """What was not there at first."""
-        return self._all() - self._before
-
-    def close(self) -> None:
-        """Leave the server."""
-        self._engine.dispose()
-
-    def _all(self) -> set[str]:
-        query = text("SELECT datname FROM pg_database WHERE starts_with(datname, 'antarest_verify_')")
-        with self._engine.connect() as connection:
-            names = set(connection.execute(query).scalars())
-        folder = Path(memory_folder() or tempfile.gettempdir())
-        return names | {path.name for path in folder.glob("antarest-verify-*")}
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
-def test_who_stops_it_learns_what_is_proved_so_far(
-    tmp_path: Path, scratch: _Scratch, number: signal.Signals, code: int
-) -> None:
-    """The databases and the folder are gone with it."""
-    project = write_project(tmp_path, *SLOW)
-    found = tmp_path / "found.json"
-    command = [sys.executable, "-m", "antarest.migration", "verify", f"--project={project.ini}", f"--json={found}"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout
-            next(line for line in process.stdout if line.startswith("first "))
-            made = scratch.new()
-            process.send_signal(number)
-            out, err = process.communicate(timeout=30)
-        finally:
-            process.kill()
-
-    assert process.returncode == code, err
-    assert "  second on SQLite: it was not reached\n  second on PostgreSQL: it was not reached\n" in out
-    assert re.search(r"2 not proved: 2 revisions in \d+\.\d s; interrupted$", out.strip())
-    assert err.startswith("\ninterrupted: ")
-    assert json.loads(found.read_text())["complete"] is False
-    assert any(name.startswith("antarest-verify-") for name in made)
-    assert any(name.startswith("antarest_verify_") for name in made)
-    deadline = time.monotonic() + 60
-    while made & scratch.new():  # Some may be those of other tests, which are soon gone as well.
-        assert time.monotonic() < deadline, made & scratch.new()
-        time.sleep(0.1)

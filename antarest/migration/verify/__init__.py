@@ -77,6 +77,7 @@ def prove_history(
     rows: int = 3,
     since: Sequence[Target] = (),
     server: PostgresServer | None = None,
+    keep: bool = False,
     on_proof: Callable[[Proof], None] = lambda _proof: None,
 ) -> Verification:
     """Prove the revisions of a project.
@@ -88,6 +89,7 @@ def prove_history(
         rows: how many rows a table gets at least.
         since: the project with its revisions as they were applied elsewhere, where they differ.
         server: where to make the databases of PostgreSQL; without it one is found or started.
+        keep: whether the databases around a revision with a finding are kept.
         on_proof: called for each revision and engine.
 
     Returns:
@@ -105,7 +107,7 @@ def prove_history(
         found.is_whole = wanted.issuperset(target.history.heads) or bool(since)
         _add(found, *static.findings(target, wanted))
         differing: set[str] = set()
-        plan = processes.Plan(target, frozenset(wanted), rows, found.is_whole, tuple(since))
+        plan = processes.Plan(target, frozenset(wanted), rows, found.is_whole, tuple(since), keep)
         for proof in processes.prove(plan, found.engines if wanted or since else (), server):
             found.proofs[proof.revision, proof.engine] = proof
             _add(found, *proof.findings)

@@ -1,13 +1,10 @@
-"""What the database itself does at head: it refuses, or fills in. Tried on real rows, and undone.
-
-What a delete does follows from the actions of the foreign keys, which are compared with the schema.
-"""
+"""What the database itself does at head: it refuses, fills in, or deletes more. Tried on real rows, and undone."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from types import NoneType
@@ -19,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from antarest.core.persistence import create_db_engine
 from antarest.migration.inventory import Inventory, Table
 from antarest.migration.rows import Snapshot, TableRows
+from antarest.migration.verify.integrity import violations
 
 _NO_LABEL = "no such label"
 _COMPARED = (bool, int, float, Decimal, str, dict, list)
@@ -26,7 +24,7 @@ _OF_THE_MOMENT = re.compile(r"nextval|now|current|random|uuid|datetime|strftime|
 
 
 def behaviour(url: URL, schema: Inventory, rows: Snapshot) -> dict[str, str]:
-    """What happens when somebody repeats, misspells or leaves out something.
+    """What happens when somebody repeats, misspells, leaves out or deletes something.
 
     Args:
         url: a database with rows; it is left as it is.
@@ -43,6 +41,7 @@ def behaviour(url: URL, schema: Inventory, rows: Snapshot) -> dict[str, str]:
             if rows.tables[name].rows:
                 found |= dict(_misspelt(connection, table, schema))
                 found |= dict(_repeated(connection, table, rows.tables[name]))
+                found |= dict(_deleted(connection, table, schema, rows))
         connection.rollback()
     return found
 
@@ -91,6 +90,48 @@ def _repeated(connection: Connection, table: Table, rows: TableRows) -> Iterator
                 refused = _is_refused(connection, change)
                 undone.rollback()
             yield f"repeat {table.name}({', '.join(unique.columns)})", "refuses it" if refused else "takes it"
+
+
+def _deleted(connection: Connection, table: Table, schema: Inventory, rows: Snapshot) -> Iterator[tuple[str, str]]:
+    """A row is deleted that others refer to; one for each set of foreign keys by which they do."""
+    own = rows.tables[table.name]
+    tried: set[str] = set()
+    for position, identity in enumerate(own.pick(own.key) if own.key else []):
+        children: dict[str, str] = {}
+        for name, other in schema.tables.items():
+            for key in other.foreign_keys:
+                if key.referred_table == table.name:
+                    referred = own.pick(key.referred_columns)[position]
+                    if None not in referred and referred in rows.tables[name].pick(key.columns):
+                        children[f"{name}({', '.join(key.columns)})"] = name
+        what = ", ".join(sorted(children))
+        if what and what not in tried:
+            tried.add(what)
+            where = sa.and_(*(sa.column(name) == value for name, value in zip(own.key, identity, strict=True)))
+            delete = sa.delete(_clause(table)).where(where)
+            yield (
+                f"delete from {table.name} what {what} refers to",
+                _consequence(connection, delete, {*children.values()}),
+            )
+
+
+def _consequence(connection: Connection, delete: sa.Delete, children: Collection[str]) -> str:
+    """What a delete does to the rows that refer to the one that it deletes."""
+    with _undone(connection) as undone:
+        before, broken = _counts(connection, children), violations(connection)
+        if connection.dialect.name == "postgresql":  # Else a deferred constraint would wait for a commit.
+            connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
+        refused = _is_refused(connection, delete) or violations(connection) - broken
+        after = before if refused else _counts(connection, children)
+        undone.rollback()
+    if refused:
+        return "refuses it"
+    gone = [name for name in sorted(children) if before[name] - after[name] > (name == delete.table.description)]
+    return f"deletes those of {', '.join(gone)} too" if gone else "keeps the others"
+
+
+def _counts(connection: Connection, tables: Iterable[str]) -> dict[str, int]:
+    return {name: connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0 for name in tables}
 
 
 def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, str]]:

@@ -25,11 +25,14 @@ class Place:
         engine: which engine.
         url: the maintenance database of PostgreSQL; a file in the folder, for SQLite.
         prefix: what the names of PostgreSQL's databases begin with.
+        kept: where databases are kept that somebody wants to look at: a folder, or the beginning of a name; empty
+            where none can be, since the server ends with the proof.
     """
 
     engine: EngineName
     url: URL
     prefix: str = ""
+    kept: str = ""
 
     def tidy(self) -> None:
         """Drop what is left of PostgreSQL's databases; a folder is its owner's business."""
@@ -64,6 +67,17 @@ class Clones:
         else:
             with suppress(SQLAlchemyError), _maintenance(self._place.url) as connection:
                 connection.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
+
+    def keep(self, url: URL, name: str) -> URL | None:
+        """Let a database that nobody is connected to outlive the place, under a name; None where it cannot."""
+        if not self._place.kept:
+            return None
+        if self._place.engine == "sqlite":
+            return url.set(database=shutil.move(str(url.database), f"{self._place.kept}/{name}.db"))
+        kept = f"{self._place.kept}{name}"
+        with _maintenance(self._place.url) as connection:
+            connection.execute(text(f'ALTER DATABASE "{url.database}" RENAME TO "{kept}"'))
+        return url.set(database=kept)
 
     def _make(self, template: URL | None) -> URL:
         number = next(self._numbers)

@@ -50,6 +50,7 @@ class Plan:
         rows: how many rows a table gets at least.
         is_whole: whether the history as a whole is proved too.
         since: the project with its revisions as they were applied elsewhere, where they differ.
+        keep: whether the databases around a revision with a finding are kept.
     """
 
     target: Target
@@ -57,6 +58,7 @@ class Plan:
     rows: int
     is_whole: bool
     since: tuple[Target, ...] = ()
+    keep: bool = False
 
     def fresh(self) -> Plan:
         """The same, without what was imported here, for another process."""
@@ -79,7 +81,7 @@ def prove(plan: Plan, engines: Sequence[EngineName], server: PostgresServer | No
         AntarestError: the project cannot be proved.
     """
     with ExitStack() as stack:
-        places = [stack.enter_context(_place(engine, server)) for engine in engines]
+        places = [stack.enter_context(_place(engine, server, keep=plan.keep)) for engine in engines]
         context = multiprocessing.get_context("spawn")
         readers: list[Connection] = []
         for place in places:
@@ -127,14 +129,23 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def _place(engine: EngineName, server: PostgresServer | None) -> Iterator[Place]:
-    """Where an engine has its databases; whatever becomes of its process, they are gone with the block."""
+def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = False) -> Iterator[Place]:
+    """Where an engine has its databases; whatever becomes of its process, they are gone with the block.
+
+    Those that are kept are elsewhere: in a folder that stays, and on a server that this process has not started.
+    """
+    token = secrets.token_hex(4)
     if engine == "sqlite":
+        kept = tempfile.mkdtemp(prefix="antarest-kept-") if keep else ""
         with tempfile.TemporaryDirectory(prefix="antarest-verify-", dir=memory_folder()) as folder:
-            yield Place("sqlite", URL.create("sqlite", database=str(Path(folder, "verify.db"))))
+            yield Place("sqlite", URL.create("sqlite", database=str(Path(folder, "verify.db"))), kept=kept)
+        if kept:
+            with suppress(OSError):  # It has something in it.
+                Path(kept).rmdir()
         return
     with nullcontext(server) if server else postgres_server() as found:
-        place = Place("postgresql", found.url, f"antarest_verify_{secrets.token_hex(4)}_")
+        kept = f"antarest_kept_{token}_" if keep and found.kind == "url" else ""
+        place = Place("postgresql", found.url, f"antarest_verify_{token}_", kept)
         try:
             yield place
         finally:
@@ -148,7 +159,7 @@ def _work(plan: Plan, place: Place, writer: Connection) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         plan.target.import_paths()
-        prover = Prover(plan.target, Clones(place), place.engine, plan.rows)
+        prover = Prover(plan.target, Clones(place), place.engine, plan.rows, keep=plan.keep)
         for proof in prover.walk(plan.wanted, is_whole=plan.is_whole):
             writer.send(proof)
         if plan.is_whole:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from antarest.core.urls import redact_url
 from antarest.migration.history import Direction, Revision
 from antarest.migration.inventory import Inventory, differences, reflect
 from antarest.migration.rebuild import Missing
@@ -38,6 +39,7 @@ class Proof:
         impact: what the upgrade did on tables with rows.
         is_irreversible: whether the revision says that there is no way back.
         behaviour: at head, what comes of what is done to its rows.
+        kept: the databases that were kept to look at, by what they are; "" where they could not be.
     """
 
     revision: str
@@ -48,6 +50,7 @@ class Proof:
     impact: Impact = field(default_factory=Impact)
     is_irreversible: bool = False
     behaviour: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
 
     def add(self, id_: str, *found: str, **more: str) -> None:
         """Note findings of one kind."""
@@ -62,11 +65,12 @@ class Proof:
 class Prover:
     """Walks up a history, and proves each revision on the way."""
 
-    def __init__(self, target: Target, clones: Clones, engine: str, rows: int) -> None:
+    def __init__(self, target: Target, clones: Clones, engine: str, rows: int, *, keep: bool = False) -> None:
         self._target = target
         self._clones = clones
         self._engine = engine
         self._rows = rows
+        self._keep = keep
         self._exclude = [target.version_table]
         self._bare = clones.new()  # at the revision before, without rows
         self._schema = self._look(self._bare)
@@ -86,7 +90,10 @@ class Prover:
                 proof.not_proved.append(f"it follows {', '.join(sorted(below))}, which does not run")
                 self._blocked.add(id_)
             else:
+                before = self._clones.of(self._with_rows(Proof("", ""))) if self._keep else None
                 self._prove(proof, history[id_], is_wanted=id_ in wanted)
+                if before:
+                    self._keep_around(proof, before)
             if id_ in wanted:
                 yield proof
 
@@ -164,6 +171,17 @@ class Prover:
             verdicts += self._prove_down_with_rows(proof, revision)
         for each in kept.settle(verdicts):
             proof.add(each.id, each.found, severity=each.severity)
+
+    def _keep_around(self, proof: Proof, before: URL) -> None:
+        """Keep the databases before and after a revision with a finding."""
+        if not any(each.severity == "error" for each in proof.findings):
+            return self._clones.drop(before)
+        after = None if proof.has("V301") else self._clones.of(self._with_rows(Proof("", "")))
+        for when, url in (("before", before), ("after", after)):
+            if url:
+                found = self._clones.keep(url, f"{proof.revision}_{when}")
+                proof.kept[when] = redact_url(found) if found else ""
+        return None
 
     def _prove_way_back(self, proof: Proof, revision: Revision, bare: URL) -> URL:
         """Down and up again without rows; returns the database at the revision."""

@@ -1,4 +1,4 @@
-"""A proof as text, for a terminal and a pipe; as JSON; and as Markdown."""
+"""What came of a proof: as text, as JSON, and as Markdown. The lines of its revisions are in `table`."""
 
 from __future__ import annotations
 
@@ -9,48 +9,18 @@ from typing import TextIO
 
 from antarest.migration.report import count, fields, style
 from antarest.migration.verify import KINDS, Finding, Target, Verification
+from antarest.migration.verify.table import NAMES
 
-_ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "": "both"}
-_COLUMN = 26
+_NOT_KEPT = "gone with its server: name one that lives on with ANTAREST_TEST_POSTGRES_URL"
 
 
 def head(found: Verification, target: Target) -> str:
     """What is about to be proved."""
-    engines = " and ".join(_ENGINES[engine] for engine in found.engines)
+    engines = " and ".join(NAMES[engine] for engine in found.engines)
     ini = target.project.ini
     project = str(ini if ini.is_file() else target.project.versions[0])
     missing = "; ".join(target.unknown)
     return fields([("verify", project), ("on", f"{engines}, in scratch databases"), ("not understood", missing)])
-
-
-def columns(found: Verification) -> str:
-    """The line above the revisions."""
-    return "  ".join(["revision".ljust(14), *(_ENGINES[engine].ljust(_COLUMN) for engine in found.engines)]).rstrip()
-
-
-def line(found: Verification, revision: str, stream: TextIO) -> str:
-    """A revision that every engine has proved, in one line."""
-    cells = [_cell(found, revision, engine, stream) for engine in found.engines]
-    name = revision or "in one run"
-    both = found.of(revision)
-    text = "  ".join([name.ljust(14), *cells])
-    return (text + _style(f"  {_ids(both)}", both, stream) if both else text).rstrip()
-
-
-def _cell(found: Verification, revision: str, engine: str, stream: TextIO) -> str:
-    proof, here = found.proofs[revision, engine], found.of(revision, engine)
-    if here:
-        return _style(_ids(here).ljust(_COLUMN), here, stream)
-    if proof.not_proved:
-        return style("not proved".ljust(_COLUMN), "yellow", stream)
-    if not revision:
-        return style("ok".ljust(_COLUMN), "green", stream)
-    way = "ok, irreversible" if proof.is_irreversible else "ok"
-    return style(f"{way:<17} {proof.impact.seconds:6.2f} s".ljust(_COLUMN), "green", stream)
-
-
-def _ids(findings: Sequence[Finding]) -> str:
-    return " ".join(dict.fromkeys(each.id for each in findings))
 
 
 def _style(text: str, findings: Sequence[Finding], stream: TextIO) -> str:
@@ -71,13 +41,22 @@ def summary(found: Verification, stream: TextIO) -> str:
     if found.not_proved:
         lines += ["", style("not proved", "yellow", stream)]
         lines += [
-            f"  {revision or 'the history'} on {_ENGINES[engine]}: {why}" for revision, engine, why in found.not_proved
+            f"  {revision or 'the history'} on {NAMES[engine]}: {why}" for revision, engine, why in found.not_proved
         ]
+    if kept := _kept(found):
+        lines += ["", style("kept, with rows", "bold", stream)]
+        lines += [f"  {when} {revision} on {NAMES[engine]}: {url or _NOT_KEPT}" for revision, engine, when, url in kept]
     return "\n".join([*lines, *([""] if lines else []), outcome(found)])
 
 
+def _kept(found: Verification) -> list[tuple[str, str, str, str]]:
+    """The databases that were kept: revision, engine, when, and its URL."""
+    proofs = found.proofs.values()
+    return [(proof.revision, proof.engine, when, url) for proof in proofs for when, url in proof.kept.items()]
+
+
 def _where(finding: Finding) -> str:
-    parts = [part for part in (finding.revision, _ENGINES[finding.engine] if finding.engine else "") if part]
+    parts = [part for part in (finding.revision, NAMES[finding.engine] if finding.engine else "") if part]
     return f"{', '.join(parts)}: " if parts else ""
 
 
@@ -117,6 +96,7 @@ def as_json(found: Verification) -> str:
         "findings": findings,
         "not_proved": [dict(zip(("revision", "engine", "reason"), each, strict=True)) for each in found.not_proved],
         "proofs": proofs,
+        "kept": [dict(zip(("revision", "engine", "when", "url"), each, strict=True)) for each in _kept(found)],
     }
     return json.dumps(data, indent=2)
 
@@ -127,7 +107,7 @@ def as_markdown(found: Verification) -> str:
     if found.findings:
         lines += _table("id", "revision", "engine", "found", "to mend it")
         for each in found.findings:
-            engine = _ENGINES[each.engine]
+            engine = NAMES[each.engine]
             lines.append(_row(each.id, each.revision, engine, each.found + _expected(each), each.kind.mend))
         lines.append("")
     lines += _table("revision", "engine", "seconds", "locks", "rewritten", "rows written")
@@ -137,7 +117,7 @@ def as_markdown(found: Verification) -> str:
             locks = ", ".join(f"{table}: {mode}" for table, mode in impact.locks.items())
             written = ", ".join(f"{table}: {rows}" for table, rows in impact.written.items())
             seconds, rewritten = f"{impact.seconds:.2f}", ", ".join(impact.rewritten)
-            lines.append(_row(proof.revision, _ENGINES[proof.engine], seconds, locks, rewritten, written))
+            lines.append(_row(proof.revision, NAMES[proof.engine], seconds, locks, rewritten, written))
     return "\n".join(lines) + "\n"
 
 

@@ -12,7 +12,7 @@ from antarest.core.errors import EXIT_DONE, Hint, UsageError
 from antarest.migration.errors import VerifyFailed
 from antarest.migration.history import BASE
 from antarest.migration.signals import stoppable
-from antarest.migration.verify import Proof, Target, Verification, prove_history, report
+from antarest.migration.verify import Proof, Target, Verification, prove_history, report, table
 from antarest.migration.verify.foreign import target_of
 from antarest.migration.verify.since import added, applied_at
 
@@ -42,6 +42,7 @@ def verify(
     metadata: str | None = None,
     rows_from: str | None = None,
     since: str | None = None,
+    keep: bool = False,
 ) -> int:
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     if (engine or "both") not in _ENGINES:
@@ -60,7 +61,8 @@ def verify(
     session.print(report.head(found, target))
     with stoppable(), applied_at(target, since) as old:  # Else SIGTERM would leave processes and databases behind.
         try:
-            prove_history(target, found, select=select, rows=int(rows or _ROWS), since=old, on_proof=printer.hear)
+            number = int(rows or _ROWS)
+            prove_history(target, found, select=select, rows=number, since=old, keep=keep, on_proof=printer.hear)
         finally:
             session.progress.stop()
             if found.is_complete or found.proofs:  # Else nothing was proved, and the error says why.
@@ -74,7 +76,9 @@ def verify(
 
 
 class _Printer:
-    """Prints a line for each revision, once every engine has proved it."""
+    """Prints a line for each revision that every engine has proved; a terminal shows those that are begun, too."""
+
+    _AHEAD = 8  # lines that are shown before they are whole: one engine is faster than the other
 
     def __init__(self, session: Session, found: Verification) -> None:
         self._session = session
@@ -83,17 +87,21 @@ class _Printer:
 
     def hear(self, proof: Proof) -> None:
         """Something was proved."""
-        found = self._found
-        self._session.progress.show(f"{proof.engine}: {proof.revision or 'in one run'}")
-        lines = [*found.revisions, *([""] if found.is_whole else [])]
+        found, lines = self._found, [*self._found.revisions, *([""] if self._found.is_whole else [])]
         for line in lines[self._printed :]:
             if not all((line, engine) in found.proofs for engine in found.engines):
                 break
             self._session.progress.stop()
             if not self._printed:
-                self._session.print(report.columns(found))
-            self._session.print(report.line(found, line, sys.stdout))
+                self._session.print(table.head(found))
+            self._session.print(table.line(found, line, sys.stdout))
             self._printed += 1
+        left = lines[self._printed : self._printed + self._AHEAD]
+        begun = [line for line in left if any((line, engine) in found.proofs for engine in found.engines)]
+        shown = [*([] if self._printed else table.head(found).splitlines())] if begun else []
+        shown += [table.line(found, line, sys.stdout) for line in begun]
+        shown.append(f"{table.NAMES[proof.engine]} has proved {proof.revision or 'the whole'}")
+        self._session.progress.block(shown, table.width(found))
 
 
 def _write(path: Path, text: str) -> None:

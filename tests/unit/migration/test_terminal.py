@@ -120,6 +120,32 @@ def test_sizes(number: int, shown: str) -> None:
     assert report.size(number) == shown
 
 
+def test_a_block_of_lines_takes_the_place_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "20")
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        progress = Progress(stream)
+        progress.block(["one", "two"], 20)
+        progress.block(["three"], 20)
+        progress.stop()
+
+    assert terminal.getvalue() == "one\ntwo\n\r\x1b[2A\x1b[Jthree\n\r\x1b[1A\x1b[J"
+    assert pipe.getvalue() == ""
+
+
+def test_where_a_block_does_not_fit_its_last_line_stands_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "20")
+    terminal = Terminal()
+    progress = Progress(terminal)
+
+    progress.block(["one", "two"], 21)
+    progress.stop()
+
+    assert terminal.getvalue() == "\r\x1b[K  two\r\x1b[K"
+
+
 def test_progress_on_a_terminal_shows_the_time_that_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(Progress, "_EVERY", 0.001)

@@ -1,0 +1,67 @@
+"""The proof of a history, beside the tests of pytest-alembic on the same one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from antarest.migration.scratch import URL_VARIABLE, EngineName, PostgresServer, scratch_database
+from benchmarks import histories
+from benchmarks.measure import Row, Side, compare, run
+
+REVISIONS, TABLES = 100, 60
+LIMIT = 60  # seconds, for both engines together
+ENGINES: tuple[EngineName, ...] = ("sqlite", "postgresql")
+
+_CONFTEST = """
+import os
+import pytest
+from sqlalchemy import NullPool, create_engine
+
+
+@pytest.fixture
+def alembic_config():
+    return {"file": "plain.ini"}
+
+
+@pytest.fixture
+def alembic_engine():
+    return create_engine(os.environ["BENCH_URL"], poolclass=NullPool)
+"""
+_ENV = """
+from alembic import context
+
+engine = context.config.attributes["connection"]
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=None, render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+def proving(folder: Path, server: PostgresServer) -> Iterator[Row]:
+    """Every revision up, down and up again with rows, to one way up and one way up and down without any."""
+    bench = histories.write(folder / "project", REVISIONS, tables=TABLES)
+    (bench.folder / "conftest.py").write_text(_CONFTEST)
+    (bench.folder / "plain" / "env.py").write_text(_ENV)
+    packages = folder / "packages"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(packages), "pytest-alembic"]
+    subprocess.run(pip, check=True)
+    shown = server.url.render_as_string(hide_password=False)
+    verify = ["antarest-verify", f"--project={bench.folder / 'alembic.ini'}"]
+    tests = ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--test-alembic", "--rootdir=.", "."]
+    what = f"the proof of {REVISIONS} revisions and {TABLES} tables"
+    for engine in ENGINES:
+        with scratch_database(engine, server) as url:
+            theirs = {"BENCH_URL": url.render_as_string(hide_password=False), "ADDED_PATH": str(packages)}
+            yield compare(
+                f"{what} to pytest-alembic, {engine}",
+                Side([*verify, f"--engine={engine}"], bench.folder, {URL_VARIABLE: shown}),
+                Side(tests, bench.folder, theirs),
+                None,
+                repeats=3,
+            )
+    seconds = run(Side(verify, bench.folder, {URL_VARIABLE: shown}))
+    yield Row(f"{what}, both engines, s", seconds, 0, f"{LIMIT} s", seconds <= LIMIT)
