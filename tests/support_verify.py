@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from antarest.migration.scratch import EngineName, PostgresServer
@@ -115,8 +116,8 @@ def prove_here(
     """As `engines.prove`, without the processes: starting two of them takes longer than a small history."""
     for name in names:
         fresh = plan.fresh()
-        with engines._place(name, server) as place:
-            prover = Prover(fresh.target, Clones(place), name, fresh.rows)
+        with engines._place(name, server) as place, closing(Clones(place)) as clones:
+            prover = Prover(fresh.target, clones, name, fresh.rows)
             yield from prover.walk(fresh.wanted, is_whole=fresh.is_whole)
             if fresh.is_whole:
                 yield prover.whole(fresh.since)

@@ -50,6 +50,27 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
         yield connection
 
 
+def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
+    """An engine whose connections are as `moving` opens them, each to the database that is asked for at the time.
+
+    What is known of the server, and how statements are written for it, is then found out once for many databases.
+
+    Args:
+        url: where they are.
+        database: which one; a file, on SQLite.
+    """
+
+    def choose(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
+        if arguments:
+            arguments[0] = database()
+        else:
+            named["dbname"] = database()
+
+    engine = _engine(DbConfig(url), _begin("BEGIN IMMEDIATE"), query_cache_size=500)
+    event.listen(engine, "do_connect", choose)
+    return engine
+
+
 @contextmanager
 def looking(db: DbConfig | URL) -> Iterator[Connection]:
     """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
@@ -127,10 +148,10 @@ def _begin(statement: str) -> Callable[[Connection], None]:
     return begin
 
 
-def _engine(db: DbConfig, begin: Callable[[Connection], None]) -> Engine:
+def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size: int = 8) -> Engine:
     url = db.migration_url
     # Few statements of a migration come again, and each compiled one keeps its tables in memory.
-    shared: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True, "query_cache_size": 8}
+    shared: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True, "query_cache_size": query_cache_size}
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, **shared, connect_args={"factory": SqliteConnection})
         event.listen(engine, "connect", _prepare_sqlite(db))

@@ -106,7 +106,7 @@ def database_at(
 def migration_templates(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[Templates]:
     """The databases that others are cloned from, each migrated when it is first asked for."""
     # Most tests do without Alembic.
-    from antarest.migration.verify.clones import connected
+    from antarest.migration.connection import moving
     from antarest.migration.verify.steps import run_all
 
     target = _target(_ini(request.config, None))
@@ -117,7 +117,7 @@ def migration_templates(request: pytest.FixtureRequest, postgres: PostgresServer
             url = stack.enter_context(scratch_database(engine, postgres))
             history = target.history
             heads = history.heads if revision == HEAD else (history.resolve(revision),)
-            with connected(url) as connection:
+            with moving(url) as connection:
                 run_all(connection, target, "heads" if revision == HEAD else heads[0])
                 if with_rows:
                     applied = history.applied(heads)

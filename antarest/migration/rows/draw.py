@@ -86,6 +86,7 @@ class TableDraw:
             key=lambda key: (key.referred_table == table.name, -len(key.columns)),
         )
         referring = {column for key in self._keys for column in key.columns}
+        self.refers_to_itself = any(key.referred_table == table.name for key in self._keys)
         self._nullable = {column.name for column in table.columns if self._takes_null(column)}
         self._seen: dict[tuple[str, ...], set[str]] = {columns: set() for columns in self._uniques()}
         keys = (key for index in table.indexes if index.unique for key in index.keys)

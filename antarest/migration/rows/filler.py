@@ -7,7 +7,7 @@ database decides, and a row that it refuses is drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import sqlalchemy as sa
@@ -84,14 +84,38 @@ class _Filler:
         return added
 
     def _fill_table(self, table: Table) -> int:
-        later = [cut.key for cut in self._cuts if cut.table == table.name]
-        draw = TableDraw(self._connection, table, self._tables, self._values, later, self._seed)
-        refusals = [self._add(table.name, draw, number) for number in range(max(self._rows, draw.longest + 1))]
-        added = refusals.count("")
+        draw = self._draw(table)
+        numbers = range(max(self._rows, draw.longest + 1))
+        added = self._add_together(table.name, draw, numbers)
         if not added:
-            raise NoValidRow(table.name, draw.obstacle or refusals[0])
+            draw = self._draw(table)
+            refusals = [self._add(table.name, draw, number) for number in numbers]
+            added = refusals.count("")
+            if not added:
+                raise NoValidRow(table.name, draw.obstacle or refusals[0])
         self._numbered = max(self._numbered, draw.numbered)
         return added
+
+    def _draw(self, table: Table) -> TableDraw:
+        later = [cut.key for cut in self._cuts if cut.table == table.name]
+        return TableDraw(self._connection, table, self._tables, self._values, later, self._seed)
+
+    def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> int:
+        """Add all rows in one statement; 0 where the database refuses one of them, or they depend on each other.
+
+        One by one they would be the same rows, with three questions to the server for each; SQLite has no server.
+        """
+        rows: list[Draw] = []
+        for number in numbers if self._is_postgresql and not draw.refers_to_itself else ():
+            drawn = (draw.row(number, attempt) for attempt in range(_ATTEMPTS))
+            if (row := next((row for row in drawn if row is not None), None)) is not None:
+                draw.accept(row)
+                rows.append(row)
+        is_uniform = bool(rows) and bool(rows[0]) and all(row.keys() == rows[0].keys() for row in rows)
+        is_plain = not any(isinstance(value, sa.ClauseElement) for row in rows for value in row.values())
+        if not is_uniform or not is_plain or self._execute(sa.insert(self._tables[table]), rows):
+            return 0
+        return len(rows)
 
     def _add(self, table: str, draw: TableDraw, number: int) -> str:
         """Add one row, drawing until one is accepted; the reason where none is."""
@@ -107,11 +131,11 @@ class _Filler:
             reason = refusal
         return reason
 
-    def _execute(self, statement: sa.Executable) -> str:
+    def _execute(self, statement: sa.Executable, rows: list[Draw] | None = None) -> str:
         """Execute a statement; the reason where the database, or a type, refuses its values."""
         try:
             with self._savepoint():
-                self._connection.execute(statement)
+                self._connection.execute(statement, rows)
         except StatementError as error:
             # What a type refuses is a StatementError itself; what the server refuses is one of its subclasses.
             if isinstance(error, _REFUSALS) or type(error) is StatementError:

@@ -98,14 +98,18 @@ def _deleted(connection: Connection, table: Table, schema: Inventory, rows: Snap
     tried: set[str] = set()
     for position, identity in enumerate(own.pick(own.key) if own.key else []):
         children: dict[str, str] = {}
+        referring: list[tuple[str, int]] = []
         for name, other in schema.tables.items():
             for key in other.foreign_keys:
                 if key.referred_table == table.name:
                     referred = own.pick(key.referred_columns)[position]
-                    if None not in referred and referred in rows.tables[name].pick(key.columns):
-                        children[f"{name}({', '.join(key.columns)})"] = name
+                    picked = enumerate(rows.tables[name].pick(key.columns))
+                    found = [(name, at) for at, values in picked if values == referred and None not in values]
+                    referring += found
+                    children |= {f"{name}({', '.join(key.columns)})": name for _ in found}
         what = ", ".join(sorted(children))
-        if what and what not in tried:
+        # Where one row refers to it twice, PostgreSQL decides by the order in which the keys were made.
+        if what and what not in tried and len({*referring}) == len(referring):
             tried.add(what)
             where = sa.and_(*(sa.column(name) == value for name, value in zip(own.key, identity, strict=True)))
             delete = sa.delete(_clause(table)).where(where)

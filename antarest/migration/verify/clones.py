@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from antarest.core.config import DbConfig
-from antarest.migration.connection import moving
+from antarest.core.driver_errors import translate_errors
+from antarest.migration.connection import moving_engine
 from antarest.migration.scratch import EngineName
 
 
@@ -37,7 +38,7 @@ class Place:
     def tidy(self) -> None:
         """Drop what is left of PostgreSQL's databases; a folder is its owner's business."""
         if self.engine == "postgresql":
-            with _maintenance(self.url) as connection:
+            with _maintenance_engine(self.url).connect() as connection:
                 found = connection.execute(
                     text("SELECT datname FROM pg_database WHERE starts_with(datname, :prefix)"), {"prefix": self.prefix}
                 )
@@ -46,11 +47,30 @@ class Place:
 
 
 class Clones:
-    """Makes databases in a place."""
+    """Makes databases in a place. Close it when they are not needed any more."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._numbers = itertools.count()
+        self._database = str(place.url.database)
+        self._engine = moving_engine(place.url, lambda: self._database)
+
+    def close(self) -> None:
+        """Leave the server; the databases are the business of the place."""
+        if "_maintenance" in self.__dict__:
+            self._maintenance.close()
+
+    @cached_property
+    def _maintenance(self) -> Connection:
+        """One connection for all databases of PostgreSQL: connecting takes as long as copying one."""
+        return _maintenance_engine(self._place.url).connect()
+
+    @contextmanager
+    def connected(self, url: URL) -> Iterator[Connection]:
+        """A connection to migrate on, and to look."""
+        self._database = str(url.database)
+        with translate_errors(url), self._engine.connect() as connection:
+            yield connection
 
     def new(self) -> URL:
         """An empty database."""
@@ -65,8 +85,8 @@ class Clones:
         if self._place.engine == "sqlite":
             Path(str(url.database)).unlink(missing_ok=True)
         else:
-            with suppress(SQLAlchemyError), _maintenance(self._place.url) as connection:
-                connection.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
+            with suppress(SQLAlchemyError):
+                self._maintenance.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
 
     def keep(self, url: URL, name: str) -> URL | None:
         """Let a database that nobody is connected to outlive the place, under a name; None where it cannot."""
@@ -75,8 +95,7 @@ class Clones:
         if self._place.engine == "sqlite":
             return url.set(database=shutil.move(str(url.database), f"{self._place.kept}/{name}.db"))
         kept = f"{self._place.kept}{name}"
-        with _maintenance(self._place.url) as connection:
-            connection.execute(text(f'ALTER DATABASE "{url.database}" RENAME TO "{kept}"'))
+        self._maintenance.execute(text(f'ALTER DATABASE "{url.database}" RENAME TO "{kept}"'))
         return url.set(database=kept)
 
     def _make(self, template: URL | None) -> URL:
@@ -88,20 +107,9 @@ class Clones:
             return self._place.url.set(database=str(file))
         name = f"{self._place.prefix}{number}"
         source = template.database if template else "template0"
-        with _maintenance(self._place.url) as connection:
-            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{source}"'))
+        self._maintenance.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{source}"'))
         return self._place.url.set(database=name)
 
 
-@contextmanager
-def connected(url: URL) -> Iterator[Connection]:
-    """A connection to migrate on, and to look."""
-    with moving(DbConfig(url)) as connection:
-        yield connection
-
-
-@contextmanager
-def _maintenance(url: URL) -> Iterator[Connection]:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        yield connection
+def _maintenance_engine(url: URL) -> Engine:
+    return create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)

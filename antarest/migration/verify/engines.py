@@ -7,7 +7,7 @@ import secrets
 import signal
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -159,11 +159,12 @@ def _work(plan: Plan, place: Place, writer: Connection) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         plan.target.import_paths()
-        prover = Prover(plan.target, Clones(place), place.engine, plan.rows, keep=plan.keep)
-        for proof in prover.walk(plan.wanted, is_whole=plan.is_whole):
-            writer.send(proof)
-        if plan.is_whole:
-            writer.send(prover.whole(plan.since))
+        with closing(Clones(place)) as clones:
+            prover = Prover(plan.target, clones, place.engine, plan.rows, keep=plan.keep)
+            for proof in prover.walk(plan.wanted, is_whole=plan.is_whole):
+                writer.send(proof)
+            if plan.is_whole:
+                writer.send(prover.whole(plan.since))
         writer.send(None)
     except AntarestError as error:
         writer.send(error)

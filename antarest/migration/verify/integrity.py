@@ -44,11 +44,15 @@ def late_sequences(connection: Connection) -> dict[str, str]:
     if connection.dialect.name == "sqlite":
         return found
     quote = connection.dialect.identifier_preparer.quote
-    for name, table, column in connection.execute(_OWNED).all():
-        next_ = f"SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM {quote(name)}"
-        query = f"SELECT max({quote(column)}) FROM {quote(table)} WHERE {quote(column)} >= ({next_})"
-        largest = connection.exec_driver_sql(query).scalar()
+    owned = connection.execute(_OWNED).all()
+    questions = [
+        f"SELECT {number}, max({quote(column)})::text FROM {quote(table)} WHERE {quote(column)} >= "
+        f"(SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM {quote(name)})"
+        for number, (name, table, column) in enumerate(owned)
+    ]
+    for number, largest in connection.exec_driver_sql(" UNION ALL ".join(questions)) if questions else ():
         if largest is not None:
+            name, table, column = owned[number]
             found[name] = f"{name}, with {largest} in {table}.{column}"
     return found
 

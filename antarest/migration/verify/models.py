@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from antarest.migration import checks
 from antarest.migration.inventory import Inventory, differences
 from antarest.migration.verify import orm
-from antarest.migration.verify.clones import Clones, connected
+from antarest.migration.verify.clones import Clones
 
 if TYPE_CHECKING:
     from antarest.migration.verify.proof import Proof
@@ -39,7 +39,7 @@ def compare(
         return
     url = clones.new()
     try:
-        with connected(url) as connection:
+        with clones.connected(url) as connection:
             metadata.create_all(connection)
             connection.commit()
     except SQLAlchemyError as error:
@@ -51,7 +51,7 @@ def compare(
         return
     proof.add("V701", *(each.render("the migrations", "the models") for each in found))
     if not found:
-        with connected(clones.of(at_head)) as connection:
+        with clones.connected(clones.of(at_head)) as connection:
             used = orm.use_classes(connection, metadata)
         proof.add("V704", *used.faults)
         proof.not_proved += used.not_tried

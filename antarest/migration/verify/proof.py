@@ -15,7 +15,7 @@ from antarest.migration.rebuild import Missing
 from antarest.migration.rows import NoValidRow, Snapshot, fill, snapshot
 from antarest.migration.verify import integrity, kept, models
 from antarest.migration.verify.behaviour import behaviour, momentary
-from antarest.migration.verify.clones import Clones, connected
+from antarest.migration.verify.clones import Clones
 from antarest.migration.verify.findings import Finding
 from antarest.migration.verify.impact import Gauge, Impact
 from antarest.migration.verify.steps import StepFailed, run_all, run_step
@@ -109,7 +109,7 @@ class Prover:
             return proof
         url = self._clones.new()
         try:
-            with connected(url) as connection:
+            with self._clones.connected(url) as connection:
                 run_all(connection, self._target)
         except StepFailed as failed:
             proof.add("V304", str(failed))
@@ -117,7 +117,7 @@ class Prover:
             found = differences(self._schema, self._look(url))
             proof.add("V303", *(each.render("one by one", "in one run") for each in found))
         models.compare(proof, self._target.metadata, self._schema, self._clones, self._bare, self._look)
-        with connected(self._bare) as connection:
+        with self._clones.connected(self._bare) as connection:
             if elsewhere := integrity.other_schemas(connection):
                 proof.not_proved.append(f"what lies in other schemas: {', '.join(elsewhere)}")
         filled = self._with_rows(Proof("", ""))  # Nobody has needed them where head has no way back.
@@ -134,13 +134,13 @@ class Prover:
             return
         url = self._clones.new()
         try:
-            with connected(url) as connection:
+            with self._clones.connected(url) as connection:
                 run_all(connection, since)
         except StepFailed as failed:
             proof.not_proved.append(f"a database from before: the revisions of then do not run: {failed}")
             return
         try:
-            with connected(url) as connection:
+            with self._clones.connected(url) as connection:
                 run_all(connection, self._target, current=since.history.heads)
         except StepFailed as failed:
             proof.add("V901", f"what was migrated before cannot be upgraded: {failed}")
@@ -154,13 +154,13 @@ class Prover:
         bare = self._clones.of(self._bare)
         before = self._schema
         try:
-            self._step(bare, revision, "upgrade", proof)
+            proof.schema = self._step(bare, revision, "upgrade", proof)
         except StepFailed as failed:
             proof.add("V301", str(failed))
             self._blocked.add(revision.id)
             self._clones.drop(bare)
             return
-        proof.schema, proof.is_irreversible = self._look(bare), bool(revision.irreversible)
+        proof.is_irreversible = bool(revision.irreversible)
         verdicts: list[kept.Verdict] = []
         if is_wanted:
             self._prove_names(proof, before, proof.schema)
@@ -188,25 +188,25 @@ class Prover:
         if revision.irreversible:
             return bare
         try:
-            self._step(bare, revision, "downgrade", proof)
+            below = self._step(bare, revision, "downgrade", proof)
         except StepFailed as failed:
             proof.add("V401", str(failed))
         else:
-            self._compare_schemas(proof, self._look(bare))
+            self._compare_schemas(proof, below)
         if not proof.has(*_NO_WAY_BACK):
             try:
-                self._step(bare, revision, "upgrade", proof)
+                again = self._step(bare, revision, "upgrade", proof)
             except StepFailed as failed:
                 proof.add("V305", f"it fails: {failed}")
             else:
-                found = differences(proof.schema or self._schema, self._look(bare))
+                found = differences(proof.schema or self._schema, again)
                 proof.add("V305", *(each.render("the first time", "the second time") for each in found))
                 if not found:
                     return bare
         self._clones.drop(bare)
-        again = self._clones.of(self._bare)
-        self._step(again, revision, "upgrade", Proof("", ""))
-        return again
+        anew = self._clones.of(self._bare)
+        self._step(anew, revision, "upgrade", Proof("", ""))
+        return anew
 
     def _compare_schemas(self, proof: Proof, after: Inventory) -> None:
         left: list[str] = []
@@ -294,7 +294,7 @@ class Prover:
             return self._filled
         self._filled = self._clones.of(self._bare)
         values = self._target.values_at(self._applied)
-        with connected(self._filled) as connection:
+        with self._clones.connected(self._filled) as connection:
             hopeless: list[str] = []
             while True:
                 try:
@@ -307,14 +307,16 @@ class Prover:
             self._content = snapshot(connection, exclude=self._exclude)
         return self._filled
 
-    def _step(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> None:
-        with connected(url) as connection:
+    def _step(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> Inventory:
+        with self._clones.connected(url) as connection:
             _, missing = run_step(connection, self._target, revision.id, direction)
+            schema = reflect(connection, exclude=self._exclude)
         proof.add("V506", *(_lost(direction, each) for each in missing if _lost(direction, each) not in _found(proof)))
+        return schema
 
     def _step_with_rows(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> Snapshot:
         gauge = Gauge(self._target.version_table)
-        with connected(url) as connection:
+        with self._clones.connected(url) as connection:
             violations, unchecked = integrity.violations(connection), integrity.unchecked(connection)
             late = integrity.late_sequences(connection)
             gauge.start(connection)
@@ -336,7 +338,7 @@ class Prover:
             return snapshot(connection, exclude=self._exclude)
 
     def _look(self, url: URL) -> Inventory:
-        with connected(url) as connection:
+        with self._clones.connected(url) as connection:
             return reflect(connection, exclude=self._exclude)
 
 

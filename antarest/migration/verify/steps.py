@@ -134,6 +134,9 @@ def _run(connection: Connection, target: Target, steps: Callable[[MigrationConte
     except (Exception, SystemExit) as error:
         connection.rollback()
         raise StepFailed(_reason(error)) from error
+    if not target.is_sqlite(connection):  # What comes next is a session of its own, as that of the next run is.
+        connection.exec_driver_sql("RESET ALL")
+        connection.commit()
 
 
 def _reason(error: BaseException) -> str:
