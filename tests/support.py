@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,11 @@ class Checkout:
                     (path / name).parent.joinpath("__pycache__").mkdir(exist_ok=True)
                     shutil.copy2(compiled, (path / name).parent / "__pycache__")
         _git(path, "init", "--quiet", "--initial-branch=main")
+        scratch = Path(".git", "antarest", "scratch")  # The same revisions need not run again in each copy.
+        (path / scratch).mkdir(parents=True)
+        for file in (ROOT / scratch).glob("*.*"):
+            with suppress(OSError):  # Another test has put it away.
+                shutil.copy2(file, path / scratch)
         checkout = cls(path)
         checkout.commit("Copy the working tree")
         return checkout

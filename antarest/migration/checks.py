@@ -113,9 +113,14 @@ def were_not_imported(found: Sequence[inventory.Difference], migrated: inventory
 
 
 def _drift(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[Finding]:
-    with scratch_database(engine, server) as url, moving(url) as connection:  # type: ignore[arg-type]
-        walk.upgrade(connection, project, project.history.heads)
-        migrated = inventory.reflect(connection, exclude=project.own_tables)
+    heads = project.history.heads
+    if engine == "sqlite":
+        with walk.scratch_at(project, heads) as connection:
+            migrated = inventory.reflect(connection, exclude=project.own_tables)
+    else:
+        with scratch_database("postgresql", server) as url, moving(url) as connection:
+            walk.upgrade(connection, project, heads)
+            migrated = inventory.reflect(connection, exclude=project.own_tables)
     models = authoring.models_inventory(project, engine, server)
     differences = inventory.differences(migrated, models)
     if unmodelled := were_not_imported(differences, migrated):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from alembic.operations import Operations
@@ -27,15 +28,30 @@ from antarest.migration.project import Project
 from antarest.migration.revision_files import importing
 from antarest.migration.scratch import scratch_database
 from antarest.migration.segments import let_blocks_pass
+from antarest.migration.shelf import Shelf
 from antarest.migration.watch import set_watcher
 
 
 @contextmanager
 def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connection]:
-    """Open a connection, without a transaction, to a scratch SQLite database at these revisions."""
-    with scratch_database("sqlite") as url, moving(url) as connection:
-        upgrade(connection, project, revisions)
-        yield connection
+    """Open a connection, without a transaction, to a scratch SQLite database at these revisions.
+
+    What has run them before is taken from the shelf; what is new runs, and is kept there.
+    """
+    shelf, order = Shelf(project), _order(project, revisions)
+    with scratch_database("sqlite") as url:
+        file = Path(str(url.database))
+        if shelf.take(order, file) < len(order):
+            with moving(url) as connection:
+                upgrade(connection, project, revisions)
+            shelf.keep(order, file)
+        with moving(url) as connection:
+            yield connection
+
+
+def _order(project: Project, revisions: Collection[str]) -> list[str]:
+    applied = project.history.applied(map(project.history.resolve, revisions))
+    return [id_ for id_ in project.history.order if id_ in applied]
 
 
 def upgrade(
@@ -136,6 +152,9 @@ class _Follower:
 
 def tables_of_history(project: Project) -> set[str]:
     """Every table that some revision of the history has, also those that a later one drops or renames."""
+    shelf, order = Shelf(project), _order(project, project.history.heads)
+    if (noted := shelf.recall(order)) is not None:
+        return set(noted)
     tables: set[str] = set()
     exclude = project.own_tables
     with scratch_database("sqlite") as url, moving(url) as connection:
@@ -145,6 +164,7 @@ def tables_of_history(project: Project) -> set[str]:
             project.history.heads,
             lambda _revision: tables.update(read_catalog(connection, exclude=exclude)),
         )
+    shelf.note(order, sorted(tables))
     return tables
 
 

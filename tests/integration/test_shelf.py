@@ -1,0 +1,163 @@
+"""Scratch databases that are kept: no revision runs twice for the same, and nothing depends on them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from antarest.migration import shelf, walk
+from antarest.migration.errors import ScratchRunFailed
+from antarest.migration.project import Project
+from tests.support import run
+from tests.support_histories import Script, write_project, write_script
+
+Ran = Callable[[], list[str]]
+
+
+@pytest.fixture
+def ran(tmp_path: Path) -> Ran:
+    """The revisions that have run since it was asked last."""
+
+    def ask() -> list[str]:
+        log = tmp_path / "ran"
+        found = log.read_text().split() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return found
+
+    return ask
+
+
+def script(tmp_path: Path, name: str, column: str = "name") -> Script:
+    """A revision that makes a table, and says that it has run."""
+    table = f'op.create_table("{name}", sa.Column("id", sa.Integer, primary_key=True), sa.Column("{column}", sa.Text))'
+    says = f'open({str(tmp_path / "ran")!r}, "a").write("{name} ")'
+    return Script(name, upgrade=f"{table}\n{says}", downgrade=f'op.drop_table("{name}")\n{says}')
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Two revisions, in a git repository."""
+    made = write_project(tmp_path / "project", script(tmp_path, "one"), script(tmp_path, "two"))
+    run("git", "init", "--quiet", cwd=made.root)
+    return made
+
+
+def tables(project: Project, *revisions: str) -> set[str]:
+    """The tables of a scratch database at these revisions, or at head."""
+    with walk.scratch_at(project, revisions or project.history.heads) as connection:
+        rows = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {row[0] for row in rows} - {"alembic_version"}
+
+
+def kept(project: Project) -> list[Path]:
+    """The files on the shelf."""
+    return sorted((project.root / ".git" / "antarest" / "scratch").glob("*.db"))
+
+
+def test_what_has_run_does_not_run_again(project: Project, ran: Ran) -> None:
+    assert (tables(project), ran()) == ({"one", "two"}, ["one", "two"])
+    assert (tables(Project.load(project.ini)), ran()) == ({"one", "two"}, [])
+    assert (tables(project, "one"), ran()) == ({"one"}, ["one"])
+    assert (tables(project, "one"), ran()) == ({"one"}, [])
+
+
+def test_only_what_is_new_runs(project: Project, ran: Ran, tmp_path: Path) -> None:
+    tables(project)
+    ran()
+
+    write_script(project.versions[0], script(tmp_path, "three"), "two")
+
+    assert (tables(Project.load(project.ini)), ran()) == ({"one", "two", "three"}, ["three"])
+
+
+def test_an_edited_revision_runs_again_and_all_after_it(project: Project, ran: Ran, tmp_path: Path) -> None:
+    tables(project, "one")
+    tables(project)
+    ran()
+
+    write_script(project.versions[0], script(tmp_path, "two", column="label"), "one")
+
+    with walk.scratch_at(Project.load(project.ini), ["two"]) as connection:
+        assert [row[1] for row in connection.exec_driver_sql("PRAGMA table_info(two)")] == ["id", "label"]
+    assert ran() == ["two"]
+
+
+def test_a_table_of_alembic_by_another_name_is_another_database(project: Project, ran: Ran) -> None:
+    tables(project)
+    ran()
+
+    project.ini.write_text(f"{project.ini.read_text()}\n[antarest]\nversion_table = versions\n")
+
+    assert "versions" in tables(Project.load(project.ini))
+    assert ran() == ["one", "two"]
+
+
+def test_a_damaged_file_is_put_away(project: Project, ran: Ran) -> None:
+    tables(project)
+    ran()
+    kept(project)[0].write_bytes(b"SQLite format 3\0" + b"\1" * 5000)
+
+    assert (tables(project), ran()) == ({"one", "two"}, ["one", "two"])
+    assert (tables(project), ran()) == ({"one", "two"}, [])
+
+
+def test_what_is_done_to_a_copy_stays_there(project: Project) -> None:
+    with walk.scratch_at(project, ["two"]) as connection:
+        connection.exec_driver_sql("DROP TABLE one")
+        connection.commit()
+
+    assert tables(project) == {"one", "two"}
+    assert [walked.dropped for walked in walk.walk_down(project, ["two"], ["two", "one"])] == [["two"], ["one"]]
+    assert tables(project) == {"one", "two"}
+
+
+def test_a_revision_that_fails_leaves_nothing_there(project: Project) -> None:
+    broken = Script("three", upgrade='sql("CREATE TABLE three (id INTEGER)", "SELECT nothing")')
+    write_script(project.versions[0], broken, "two")
+
+    with pytest.raises(ScratchRunFailed):
+        tables(Project.load(project.ini))
+
+    assert kept(project) == []
+
+
+def test_the_oldest_go(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shelf, "_KEPT", 2)
+    for name in ("three", "four", "five"):
+        tables(project)
+        write_script(project.versions[0], script(tmp_path, name), project.history.head)
+        project = Project.load(project.ini)
+    tables(project)
+
+    found = set()
+    for file in kept(project):
+        with sqlite3.connect(file) as connection:
+            found |= set(connection.execute("SELECT version_num FROM alembic_version"))
+        connection.close()
+    assert found == {("four",), ("five",)}
+
+
+def test_every_table_of_the_history_is_noted(project: Project, ran: Ran) -> None:
+    first = walk.tables_of_history(project)
+
+    assert (first, ran()) == ({"one", "two"}, ["one", "two"])
+    assert (walk.tables_of_history(project), ran()) == ({"one", "two"}, [])
+
+
+def test_without_a_repository_nothing_is_kept(tmp_path: Path, ran: Ran) -> None:
+    project = write_project(tmp_path / "project", script(tmp_path, "one"))
+    before = set(project.root.rglob("*"))
+
+    for _ in range(2):
+        assert (tables(project), ran()) == ({"one"}, ["one"])
+    assert {path for path in set(project.root.rglob("*")) - before if "__pycache__" not in path.parts} == set()
+
+
+def test_where_nothing_can_be_written_the_revisions_run(project: Project, ran: Ran) -> None:
+    project.root.joinpath(".git", "antarest").write_text("in the way")
+
+    for _ in range(2):
+        assert (tables(project), ran()) == ({"one", "two"}, ["one", "two"])
