@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+OLDEST := .venv-oldest
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -65,6 +66,13 @@ bench: $(INSTALLED) ## measure the commands beside plain Alembic, in one run (do
 test-pgbouncer: $(INSTALLED) ## verify migrations through a real PgBouncer (Debian and Ubuntu: apt-get install pgbouncer)
 	$(PYTEST) tests/pgbouncer
 
+.PHONY: test-oldest
+test-oldest: ## prove histories with the oldest SQLAlchemy and Alembic that pyproject.toml allows (Python 3.11)
+	@$(MAKE) --no-print-directory install VENV=$(OLDEST)
+	$(OLDEST)/bin/python -m pip install -qq --requirement requirements-oldest.txt
+	@$(MAKE) --no-print-directory test VENV=$(OLDEST) \
+		ARGS="tests/unit/migration tests/integration/test_verify*.py $(ARGS)"
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types; changes nothing
 	$(BIN)/ruff check
@@ -93,7 +101,7 @@ docs: $(INSTALLED) ## write the pages anew that come from the code: keys, errors
 
 .PHONY: clean
 clean: ## delete the virtual environment, caches and builds; never a database
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist antarest.egg-info
+	rm -rf $(VENV) $(OLDEST) .mypy_cache .pytest_cache .ruff_cache build dist antarest.egg-info
 	find antarest alembic scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/pip:

@@ -263,7 +263,10 @@ def _telling(operation: type, implementation: Callable[..., Any], tell: Callable
             tell(guard, wished)
         return implementation(operations, wished)
 
-    Operations.implementation_for(operation, replace=True)(run)
+    try:
+        Operations.implementation_for(operation, replace=True)(run)
+    except TypeError:  # Alembic before 1.17.2 knows no `replace`.
+        Operations._to_impl._registry[operation, "default"] = run  # noqa: SLF001 - there was no public way
 
 
 def _alter(guard: RebuildGuard, wished: ops.AlterColumnOp) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,14 @@ def test_ci_tests_on_each_postgresql_and_on_the_oldest_python() -> None:
     assert oldest
     assert {each["postgres"] for each in matrix} == {"testcontainers", "embedded"}
     assert oldest[1] in {each["python"] for each in matrix}
+
+
+def test_the_oldest_that_are_tested_are_the_oldest_that_are_allowed() -> None:
+    allowed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    lines = (ROOT / "requirements-oldest.txt").read_text(encoding="utf-8").splitlines()
+    tested = [line.replace("==", ">=") for line in lines if not line.startswith("#")]
+
+    assert [each.partition(",")[0] for each in allowed if re.match(r"alembic|sqlalchemy", each)] == tested
 
 
 # ---- what people type

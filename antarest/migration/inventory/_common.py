@@ -9,21 +9,22 @@ from typing import Any
 
 from sqlalchemy import Inspector
 
-from antarest.migration.inventory.schema import Check, ForeignKey, PrimaryKey
+from antarest.migration.inventory.schema import ForeignKey, PrimaryKey
 from antarest.migration.inventory.sql import normalise
 
 
 @dataclass(frozen=True)
-class Constraints:
-    """The constraints of one table."""
+class Keys:
+    """The keys of one table."""
 
     primary_key: PrimaryKey | None
     foreign_keys: tuple[ForeignKey, ...]
-    checks: tuple[Check, ...]
 
 
-def constraints(inspector: Inspector, options: Mapping[tuple[str, str | None], str]) -> dict[str, Constraints]:
-    """The constraints of every table but the unique ones, in three bulk reflections.
+def keys_of(inspector: Inspector, options: Mapping[tuple[str, str | None], str]) -> dict[str, Keys]:
+    """The primary and foreign keys of every table, in two bulk reflections.
+
+    Not the checks: what the inspector reads of them, and which it warns of, depends on the version of SQLAlchemy.
 
     Args:
         inspector: of a connection, not used before.
@@ -31,14 +32,12 @@ def constraints(inspector: Inspector, options: Mapping[tuple[str, str | None], s
     """
     primary_keys = inspector.get_multi_pk_constraint()
     foreign_keys = inspector.get_multi_foreign_keys()
-    checks = inspector.get_multi_check_constraints()
-    tables = defaultdict(lambda: Constraints(None, (), ()))
+    tables = defaultdict(lambda: Keys(None, ()))
     for key, found in primary_keys.items():
         table = key[1]
-        tables[table] = Constraints(
+        tables[table] = Keys(
             _primary_key(found, options.get((table, found.get("name")), "")),
             tuple(sorted((_foreign_key(each, options, table) for each in foreign_keys[key]), key=repr)),
-            tuple(sorted((_check(each, options, table) for each in checks[key]), key=repr)),
         )
     return tables
 
@@ -76,7 +75,3 @@ def _deferral(actions: Mapping[str, Any]) -> str:
     if not deferrable:
         return ""
     return "DEFERRABLE INITIALLY DEFERRED" if initially == "DEFERRED" else "DEFERRABLE"
-
-
-def _check(found: Mapping[str, Any], options: Mapping[tuple[str, str | None], str], table: str) -> Check:
-    return Check(normalise(found["sqltext"]), found["name"], options.get((table, found["name"]), ""))

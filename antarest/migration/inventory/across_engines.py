@@ -67,7 +67,8 @@ def _bare(inventory: Inventory, tables: Mapping[str, Table]) -> Inventory:
 
 
 def _translate(table: Table, inventory: Inventory, counterpart: Table | None) -> Table:
-    checks = [replace(check, expression=canonical(check.expression), options="") for check in table.checks]
+    every = [replace(check, expression=canonical(check.expression), options="") for check in table.checks]
+    checks = dict.fromkeys(every)  # Alembic before 1.20 repeats that of an enum which a batch adds.
     enums = {name: f"ENUM({', '.join(sorted(each.labels))})" for name, each in inventory.enums.items()}
     types = {column.name: enums.get(column.type) or _family(column.type) for column in table.columns}
     kept: list[Check] = []

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.dialects.postgresql.base import PGInspector
 from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedUniqueConstraint
 
-from antarest.migration.inventory._common import computed, constraints
+from antarest.migration.inventory._common import computed, keys_of
 from antarest.migration.inventory.schema import (
     Check,
     Column,
@@ -39,7 +39,9 @@ _TABLES = """
     FROM pg_class AS c WHERE c.relkind IN ('r', 'p', 'f') AND {relation}
 """
 _CONSTRAINTS = """
-    SELECT c.relname, o.conname, o.contype::text, pg_get_constraintdef(o.oid), concat_ws(' ',
+    SELECT c.relname, o.conname, o.contype::text,
+        CASE o.contype WHEN 'c' THEN pg_get_expr(o.conbin, o.conrelid, true) ELSE pg_get_constraintdef(o.oid) END,
+        concat_ws(' ',
         CASE WHEN o.condeferrable THEN 'DEFERRABLE' END, CASE WHEN o.condeferred THEN 'INITIALLY DEFERRED' END,
         CASE WHEN o.contype = 'f' AND o.confmatchtype = 'f' THEN 'MATCH FULL' END,
         CASE WHEN o.contype = 'u' AND i.indnullsnotdistinct THEN 'NULLS NOT DISTINCT' END,
@@ -55,6 +57,13 @@ _INDEXES = """
     WHERE c.relkind IN ('r', 'p') AND {relation} AND NOT EXISTS (
         SELECT FROM pg_constraint AS o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
     ORDER BY n.relname
+"""
+# Where it is not that of the type, or of the type below a domain. The inspector does so since SQLAlchemy 2.1.
+_COLLATIONS = """
+    SELECT c.relname, a.attname, l.collname FROM pg_attribute AS a
+    JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_collation AS l ON l.oid = a.attcollation
+    JOIN pg_type AS t ON t.oid = a.atttypid JOIN pg_type AS b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
+    WHERE a.attnum > 0 AND a.attcollation <> b.typcollation AND c.relkind IN ('r', 'p', 'f') AND {relation}
 """
 _SEQUENCES = """
     SELECT c.relname, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
@@ -118,27 +127,33 @@ def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
 
 def _tables(connection: Connection, inspector: Inspector, exclude: Collection[str]) -> dict[str, Table]:
     options: dict[tuple[str, str | None], str] = {}
+    checks: dict[str, list[Check]] = defaultdict(list)
     exclusions: dict[str, list[Check]] = defaultdict(list)
     for table, name, kind, definition, text in _rows(connection, _CONSTRAINTS):
         options[table, name] = text
-        if kind == "x":
+        if kind == "c":
+            checks[table].append(Check(normalise(definition), name, text))
+        elif kind == "x":
             exclusions[table].append(Check(normalise(definition), name))
     indexes: dict[str, list[Index]] = defaultdict(list)
     for table, name, definition, valid in _rows(connection, _INDEXES):
         keys, unique, where, rest = parse_index(definition)
         indexes[table].append(Index(name, table, keys, unique, where, rest if valid else f"{rest} INVALID".strip()))
+    collations = {(table, column): name for table, column, name in _rows(connection, _COLLATIONS)}
     columns = inspector.get_multi_columns()
     comments = inspector.get_multi_table_comment()
     uniques = inspector.get_multi_unique_constraints()
-    found = constraints(inspector, options)
+    found = keys_of(inspector, options)
     return {
         name: Table(
             name=name,
-            columns=tuple(_column(connection, column) for column in columns[None, name]),
+            columns=tuple(
+                _column(connection, each, collations.get((name, each["name"]))) for each in columns[None, name]
+            ),
             primary_key=found[name].primary_key,
             foreign_keys=found[name].foreign_keys,
             uniques=_uniques(uniques[None, name], name, options),
-            checks=found[name].checks + tuple(exclusions[name]),
+            checks=(*sorted(checks[name], key=repr), *exclusions[name]),
             indexes=tuple(indexes[name]),
             options=text,
             comment=comments[None, name]["text"],
@@ -155,7 +170,7 @@ def _uniques(
     return tuple(sorted(uniques, key=repr))
 
 
-def _column(connection: Connection, column: ReflectedColumn) -> Column:
+def _column(connection: Connection, column: ReflectedColumn, collation: str | None) -> Column:
     identity: Mapping[str, Any] | None = column.get("identity")
     return Column(
         name=column["name"],
@@ -164,7 +179,7 @@ def _column(connection: Connection, column: ReflectedColumn) -> Column:
         default=column["default"],
         computed=computed(column),
         identity=("ALWAYS" if identity["always"] else "BY DEFAULT") if identity else None,
-        collation=getattr(column["type"], "collation", None),
+        collation=collation,
         comment=column.get("comment"),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
-from antarest.migration.inventory._common import computed, constraints
-from antarest.migration.inventory.schema import Column, Definition, Index, Inventory, Table, Unique
+from antarest.migration.inventory._common import computed, keys_of
+from antarest.migration.inventory.schema import Check, Column, Definition, Index, Inventory, Table, Unique
 from antarest.migration.inventory.sql import closing, join, name_of, normalise, parse_index, split, tokenise
 
 _MASTER = r"""
@@ -38,6 +38,7 @@ class _TableText(NamedTuple):
     generated: Mapping[str, str]
     autoincrement: str | None
     uniques: Mapping[tuple[str, ...], Unique]
+    checks: tuple[Check, ...]
     options: str
 
 
@@ -70,7 +71,7 @@ def _tables(
         for table, column, text in _rows(connection, _DECLARED_TYPES)
     }
     uniques = _unique_columns(_rows(connection, _UNIQUE_COLUMNS))
-    found = constraints(inspector, {})
+    found = keys_of(inspector, {})
     columns = inspector.get_multi_columns()
     return {
         name: Table(
@@ -79,7 +80,7 @@ def _tables(
             primary_key=found[name].primary_key,
             foreign_keys=found[name].foreign_keys,
             uniques=tuple(sorted((text.uniques.get(each, Unique(each)) for each in uniques[name]), key=repr)),
-            checks=found[name].checks,
+            checks=text.checks,
             indexes=tuple(indexes.get(name, ())),
             options=text.options,
         )
@@ -116,12 +117,13 @@ def _unique_columns(rows: Iterable[tuple[str, str, str]]) -> dict[str, list[tupl
 def _table_text(sql: str) -> _TableText:
     tokens = tokenise(sql)
     if tokens[1:2] == ["virtual"]:
-        return _TableText({}, {}, None, {}, join(tokens[tokens.index("using") :]))
+        return _TableText({}, {}, None, {}, (), join(tokens[tokens.index("using") :]))
     start = tokens.index("(")
     end = closing(tokens, start)
     collations: dict[str, str] = {}
     generated: dict[str, str] = {}
     uniques: dict[tuple[str, ...], Unique] = {}
+    checks: list[Check] = []
     autoincrement = None
     for definition in split(tokens[start + 1 : end]):
         column = name_of(definition[0])
@@ -131,17 +133,31 @@ def _table_text(sql: str) -> _TableText:
             # The inspector does not see the expression behind a type with a comma: NUMERIC(10, 2).
             if pair == ("as", "("):
                 generated[column] = join(definition[at + 2 : closing(definition, at + 1)])
+        checks += _checks(definition)
         if "autoincrement" in definition:
             autoincrement = column
         if "unique" in definition:
             unique = _unique(definition, definition.index("unique"))
             uniques[unique.columns] = unique
-    return _TableText(collations, generated, autoincrement, uniques, join(tokens[end + 1 :]).upper())
+    options = join(tokens[end + 1 :]).upper()
+    return _TableText(collations, generated, autoincrement, uniques, tuple(sorted(checks, key=repr)), options)
+
+
+def _checks(definition: Sequence[str]) -> Iterator[Check]:
+    """The check constraints in the definition of a column, or the one that stands on its own."""
+    for at, pair in enumerate(pairwise(definition)):
+        if pair == ("check", "("):
+            yield Check(join(definition[at + 2 : closing(definition, at + 1)]), _name_before(definition, at))
+
+
+def _name_before(definition: Sequence[str], at: int) -> str | None:
+    """The name that a constraint gets: `CONSTRAINT name` before what it is."""
+    return name_of(definition[at - 1]) if definition[at - 2 : at - 1] == ["constraint"] else None
 
 
 def _unique(definition: Sequence[str], at: int) -> Unique:
     """A unique constraint: within the definition of its column, or on its own with a list of columns."""
-    name = name_of(definition[at - 1]) if definition[at - 2 : at - 1] == ["constraint"] else None
+    name = _name_before(definition, at)
     rest = definition[at + 1 :]
     columns = [definition[0]]
     if rest[:1] == ["("]:

@@ -169,7 +169,9 @@ class _Maker:
 
 
 def _fills_itself(column: Column[Any], mapper: Mapper[Any]) -> bool:
-    is_generated = column is getattr(column.table, "autoincrement_column", None)
+    table = column.table
+    # Its public name is there since SQLAlchemy 2.0.4.
+    is_generated = column is getattr(table, "autoincrement_column", getattr(table, "_autoincrement_column", None))
     has_default = column.default is not None or column.server_default is not None or column.computed is not None
     may_be_null = bool(column.nullable and not column.primary_key)
     return is_generated or has_default or may_be_null or column is mapper.polymorphic_on

@@ -243,6 +243,29 @@ def test_white_space_quotes_and_case_are_no_difference(sqlite_database: URL) -> 
     assert differences(before, after) == []
 
 
+def test_each_check_of_a_table_is_found_wherever_it_stands(sqlite_database: URL) -> None:
+    with opened(sqlite_database) as connection:
+        found = inventory_of(
+            connection,
+            """CREATE TABLE t (a INTEGER CHECK (a > 0) CHECK (a < 9), b VARCHAR(9) CONSTRAINT "CK b" CHECK (
+            b <> 'CHECK (x)'), "check" INTEGER, CONSTRAINT both CHECK ((a > 1) AND ("check" > 2)))""",
+        )
+
+    assert {(each.name, each.expression) for each in found.tables["t"].checks} == {
+        (None, "a > 0"),
+        (None, "a < 9"),
+        ("CK b", "b <> 'CHECK (x)'"),
+        ("both", "(a > 1) and (check > 2)"),
+    }
+
+
+def test_a_collation_of_a_domain_is_that_of_its_columns(postgres_database: URL) -> None:
+    with opened(postgres_database) as connection:
+        found = inventory_of(connection, 'CREATE DOMAIN word AS text COLLATE "C";\nCREATE TABLE t (a word, b text)')
+
+    assert [each.collation for each in found.tables["t"].columns] == ["C", None]
+
+
 def test_the_version_table_is_left_out(base: Connection) -> None:
     ddl = "CREATE TABLE alembic_version (version_num VARCHAR(32));\nCREATE INDEX i ON alembic_version (version_num)"
 
