@@ -18,6 +18,12 @@ from benchmarks.histories import Bench
 from benchmarks.measure import Row, Side, alternate, compare, peak_memory, row, run
 from tests.support_branches import SETTINGS, Clone
 
+_COLUMNS = (
+    'sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(20), nullable=False, unique=True), '
+    'sa.Column("size", sa.Numeric(10, 2), server_default="0"), sa.Column("at", sa.DateTime, index=True), '
+    'sa.Column("before", sa.Integer, sa.ForeignKey("m{before}.id", name="fk_{number}", ondelete="CASCADE"))'
+)
+
 ENGINES: tuple[EngineName, ...] = ("sqlite", "postgresql")
 SIZES = (10, 100, 1000, 5000)
 
@@ -90,11 +96,11 @@ def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
 
 def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Models of 300 tables against 100 revisions."""
-    columns = 'sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(20))'
-    tables = "".join(f'sa.Table("m{number}", metadata, {columns})\n' for number in range(300))
+    """Models of 300 tables against 100 revisions, in a git repository as people work in one."""
+    columns = [_COLUMNS.format(before=max(number - 1, 0), number=number) for number in range(300)]
+    tables = "".join(f'sa.Table("m{number}", metadata, {each})\n' for number, each in enumerate(columns))
     text_ = f"import sqlalchemy as sa\n\nmetadata = sa.MetaData()\n{tables}"
-    made = "".join(f'    op.create_table("m{number}", {columns})\n' for number in range(300))
+    made = "".join(f'    op.create_table("m{number}", {each})\n' for number, each in enumerate(columns))
     with ExitStack() as stack:
         bench, ours, theirs = _sides(stack, folder / "models", "sqlite", server, 0, at_head=True, models=text_)
         first = bench.folder / "versions" / "aaaaaaaaaaaa_tables.py"
@@ -108,6 +114,7 @@ def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
             text_ += "\n\ndef upgrade():\n    pass\n\n\ndef downgrade():\n    pass\n"
             (bench.folder / "versions" / f"{number:012x}.py").write_text(text_)
             down = f"{number:012x}"
+        subprocess.run(["git", "init", "--quiet"], cwd=bench.folder, env={**os.environ, **SETTINGS}, check=True)
         _empty(make_url(theirs.env["BENCH_URL"]))
         run(theirs)
         revision = Side(["inv", "db.revision", "--message=nothing"], bench.folder, ours.env)
@@ -117,7 +124,7 @@ def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
             revision,
             check,
             1.0,
-            note="ours migrates a scratch database first",
+            note="ours brings a scratch database to head",
         )
 
 

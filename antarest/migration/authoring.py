@@ -82,6 +82,8 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
     project.refuse_installed()
     _ = project.history.head  # Raises where there are several.
     before = [] if empty else difference_from_models(project)
+    if not empty and not before:  # What is the same to us is so to Alembic, which compares less.
+        return Written(None, by_hand=tuple(_missing_sequences(project)))
     writing = Writing(project, only_changes=not empty)
     with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, quiet or not.
         script = command.revision(project.alembic_config(antarest=writing), message, autogenerate=not empty, rev_id=id_)
@@ -147,7 +149,7 @@ def models_inventory(project: Project, engine: str, server: object = None) -> In
     """The schema that the models make, on an empty scratch database of that engine."""
     with scratch_database(engine, server) as url, moving(url) as connection:  # type: ignore[arg-type]
         with connection.begin():
-            project.metadata().create_all(connection)
+            project.metadata().create_all(connection, checkfirst=engine != "sqlite")  # It is empty.
         return inventory.reflect(connection, exclude=project.own_tables)
 
 
