@@ -58,6 +58,10 @@ test-docker: $(INSTALLED) ## build the image and run docker-compose.yml, in the 
 test-chaos: $(INSTALLED) ## kill, race and starve migrations, and count what becomes of the database (docs/reliability.md)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: test-random
+test-random: $(INSTALLED) ## prove random histories, without and with a fault, and count what is found (docs/verify.md)
+	$(BIN)/python -m tests.random_histories $(ARGS)
+
 .PHONY: bench
 bench: $(INSTALLED) ## measure the commands beside plain Alembic, in one run (docs/performance.md)
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -101,7 +105,7 @@ docs: $(INSTALLED) ## write the pages anew that come from the code: keys, errors
 
 .PHONY: clean
 clean: ## delete the virtual environment, caches and builds; never a database
-	rm -rf $(VENV) $(OLDEST) .mypy_cache .pytest_cache .ruff_cache build dist antarest.egg-info
+	rm -rf $(VENV) $(OLDEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist antarest.egg-info
 	find antarest alembic scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/pip:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from antarest.migration.inventory.compare import Difference, differences
 from antarest.migration.inventory.expression import canonical
 from antarest.migration.inventory.schema import Check, Column, Definition, Index, Inventory, Table
+from antarest.migration.inventory.sql import name_of
 
 _FAMILIES = {
     "INT": "INTEGER",
@@ -35,8 +36,9 @@ _INTEGERS = {"SMALLINT", "INTEGER", "BIGINT"}
 _TEXTS = ("VARCHAR", "CHAR", "TEXT")
 _TYPE = re.compile(r"([A-Z ]+?) ?(\([^)]*\))?([A-Z ]*)")
 _STRING = r"'(?:[^']|'')*'"
-_LABELS = re.compile(rf"\((\w+) (?:in \(({_STRING}(?:, {_STRING})*)\)|= ({_STRING}))\)")
-_BOOLEAN_CHECK = re.compile(r"\(\w+ in \([01], [01]\)\)")
+_NAME = r'\w+|"(?:[^"]|"")*"'
+_LABELS = re.compile(rf"\(({_NAME}) (?:in \(({_STRING}(?:, {_STRING})*)\)|= ({_STRING}))\)")
+_BOOLEAN_CHECK = re.compile(rf"\(({_NAME}) in \([01], [01]\)\)")
 _GENERATED = "generated"
 
 
@@ -76,9 +78,7 @@ def _translate(table: Table, inventory: Inventory, counterpart: Table | None) ->
         column, labels = _labels(check.expression)
         if column in types and labels and types[column].startswith(_TEXTS):
             types[column] = f"ENUM({', '.join(labels)})"
-        elif not (
-            _BOOLEAN_CHECK.fullmatch(check.expression) and types.get(check.expression[1:].split()[0]) == "BOOLEAN"
-        ):
+        elif not ((match := _BOOLEAN_CHECK.fullmatch(check.expression)) and types.get(name_of(match[1])) == "BOOLEAN"):
             kept.append(check)
     key = table.primary_key
     return Table(
@@ -109,7 +109,9 @@ def _labels(expression: str) -> tuple[str, list[str]]:
     match = _LABELS.fullmatch(expression)
     if not match:
         return "", []
-    return match[1], sorted(text[1:-1].replace("''", "'") for text in re.findall(_STRING, match[2] or match[3]))
+    return name_of(match[1]), sorted(
+        text[1:-1].replace("''", "'") for text in re.findall(_STRING, match[2] or match[3])
+    )
 
 
 def _column(column: Column, family: str, table: Table, inventory: Inventory, counterpart: Table | None) -> Column:

@@ -84,6 +84,16 @@ def name_of(token: str) -> str:
     return token[1:-1] if token[:1] == '"' else token
 
 
+def with_quotes(sql: str, name: str) -> str:
+    """A text in which a column has its quotes again, since it may be called like a word of SQL; no type has any."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    parts: list[str] = []
+    for match in _TOKEN.finditer(sql):
+        is_column = match["token"] and name_of(_token(match["token"])) == name and parts[-1:] != ["::"]
+        parts.append(quoted if is_column else match[0])
+    return "".join(parts)
+
+
 def split(tokens: Sequence[str], separator: str = ",") -> Iterator[list[str]]:
     """The parts of a list between separators, those in parentheses left alone."""
     part: list[str] = []

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from antarest.migration.inventory import Table
 from antarest.migration.inventory.expression import canonical
-from antarest.migration.inventory.sql import name_of, tokenise
+from antarest.migration.inventory.sql import name_of, tokenise, with_quotes
 from antarest.migration.rows.pools import Pool
 
 
@@ -40,7 +40,8 @@ def _holds(connection: Connection, table: TableClause, column: str, expression: 
     if connection.dialect.name == "postgresql":
         bound = sa.cast(bound, table.c[column].type)
     row = sa.select(bound.label(column)).subquery(table.name)
-    check: sa.ColumnClause[object] = sa.literal_column(f"({expression})")
+    # The inventory has no quotes around plain names.
+    check: sa.ColumnClause[object] = sa.literal_column(f"({with_quotes(expression, column)})")
     question = sa.select(check).select_from(row)
     try:
         if connection.dialect.name == "sqlite":

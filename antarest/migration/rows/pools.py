@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOMAIN
 
+from antarest.migration.rows.tables import FloatAsDecimal
+
 _LONG_TEXT = 2000
 _SHORT = 8
 _TEXTS = (
@@ -60,6 +62,8 @@ def pool_of(kind: sa.types.TypeEngine[Any]) -> Pool:
     """The awkward values of a type; empty for a type that is not known."""
     if isinstance(kind, DOMAIN):
         return pool_of(kind.data_type)
+    if isinstance(kind, FloatAsDecimal):
+        return pool_of(kind.numeric)
     for known, make in _MAKERS:
         if isinstance(kind, known):
             return make(kind)

@@ -11,11 +11,15 @@ from sqlalchemy import Connection, Dialect, TableClause
 from typing_extensions import override
 
 
-class _FloatAsDecimal(sa.TypeDecorator[Decimal]):
+class FloatAsDecimal(sa.TypeDecorator[Decimal]):
     """A NUMERIC of SQLite, which keeps it as a float, read as the decimal that PostgreSQL would give."""
 
     impl = sa.Float
     cache_ok = True
+
+    def __init__(self, numeric: sa.Numeric[Any]) -> None:
+        super().__init__()
+        self.numeric = numeric  # A float does not know how many digits there may be.
 
     @override
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> float | None:
@@ -40,5 +44,5 @@ def _storage(kind: sa.types.TypeEngine[Any], connection: Connection) -> sa.types
     if isinstance(kind, sa.JSON):
         kind.none_as_null = True
     if isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float) and connection.dialect.name == "sqlite":
-        return _FloatAsDecimal()
+        return FloatAsDecimal(kind)
     return kind

@@ -172,7 +172,7 @@ _ALL = (
         "V505",
         "rows point nowhere, or a foreign key was never checked",
         "The next statement that checks them fails, or deletes follow the wrong rows.",
-        "Bring the rows in line before the key is made, and `VALIDATE` it.",
+        "Bring the rows in line before the key is made, and `VALIDATE` it; let it refer to what is unique.",
     ),
     Kind(
         "V506",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from antarest.migration.catalog import foreign_key_violations
 from antarest.migration.inventory import Inventory
@@ -30,12 +31,33 @@ _OWNED = text("""
 
 def violations(connection: Connection) -> Counter[tuple[str, str]]:
     """How many rows of a table point nowhere in another one (SQLite; PostgreSQL takes none)."""
-    return Counter((row[0], row[2]) for row in foreign_key_violations(connection))
+    try:
+        return Counter((row[0], row[2]) for row in foreign_key_violations(connection))
+    except OperationalError as error:
+        if _mismatch(error):
+            return Counter()
+        raise
 
 
 def unchecked(connection: Connection) -> set[str]:
-    """The constraints that were never checked against the rows that there are (PostgreSQL)."""
-    return set() if connection.dialect.name == "sqlite" else set(connection.execute(_UNCHECKED).scalars())
+    """What was never checked against the rows that there are, or cannot be, each as a sentence.
+
+    SQLite takes a foreign key to columns that are not unique, and refuses every later statement that has to follow it.
+    """
+    if connection.dialect.name != "sqlite":
+        return {f"{name} is NOT VALID" for name in connection.execute(_UNCHECKED).scalars()}
+    try:
+        foreign_key_violations(connection)
+    except OperationalError as error:
+        if _mismatch(error):
+            return {_mismatch(error)}
+        raise
+    return set()
+
+
+def _mismatch(error: OperationalError) -> str:
+    text_ = str(error.orig)
+    return text_ if text_.startswith("foreign key mismatch") else ""
 
 
 def late_sequences(connection: Connection) -> dict[str, str]:

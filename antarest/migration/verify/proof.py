@@ -331,7 +331,7 @@ class Prover:
             worse = sorted(integrity.violations(connection) - violations)
             proof.add("V505", *(f"{direction}: rows of {table} point nowhere in {to}" for table, to in worse))
             found = sorted(integrity.unchecked(connection) - unchecked)
-            proof.add("V505", *(f"{direction}: {name} is NOT VALID" for name in found))
+            proof.add("V505", *(f"{direction}: {what}" for what in found))
             now = integrity.late_sequences(connection)
             proof.add("V508", *(f"{direction}: {what}" for name, what in now.items() if name not in late))
             connection.rollback()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
 from antarest.migration.inventory import differences, parity, reflect
@@ -26,6 +27,21 @@ def test_the_same_models_have_parity(both: tuple[Connection, Connection]) -> Non
     sqlite, postgresql = both
 
     assert [str(each) for each in parity(reflect(sqlite), reflect(postgresql))] == []
+
+
+def test_names_that_need_quotes_have_parity(sqlite_database: URL, postgres_database: URL) -> None:
+    models = sa.MetaData()
+    kind = sa.Enum("A", "B's", name="kind", create_constraint=True)
+    is_set = sa.Boolean(create_constraint=True, name="is_set")
+    id_ = sa.Column("id", sa.Integer, primary_key=True)
+    sa.Table("Order", models, id_, sa.Column("Kind", kind), sa.Column("größe", kind), sa.Column("Group", is_set))
+    found = []
+    for url in (sqlite_database, postgres_database):
+        with opened(url) as connection:
+            models.create_all(connection)
+            found.append(reflect(connection))
+
+    assert [str(each) for each in parity(*found)] == []
 
 
 def test_the_models_created_twice_have_no_drift(both: tuple[Connection, Connection]) -> None:

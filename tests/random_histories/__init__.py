@@ -1,0 +1,1 @@
+"""Histories of random operations with their exact inverses, and the same with one fault: the proof of the proof."""
