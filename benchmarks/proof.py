@@ -30,6 +30,7 @@ def alembic_config():
 def alembic_engine():
     return create_engine(os.environ["BENCH_URL"], poolclass=NullPool)
 """
+_TESTS = "from pytest_alembic.tests import test_single_head_revision, test_up_down_consistency, test_upgrade\n"
 _ENV = """
 from alembic import context
 
@@ -45,13 +46,14 @@ def proving(folder: Path, server: PostgresServer) -> Iterator[Row]:
     """Every revision up, down and up again with rows, to one way up and one way up and down without any."""
     bench = histories.write(folder / "project", REVISIONS, tables=TABLES)
     (bench.folder / "conftest.py").write_text(_CONFTEST)
+    (bench.folder / "test_history.py").write_text(_TESTS)
     (bench.folder / "plain" / "env.py").write_text(_ENV)
     packages = folder / "packages"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(packages), "pytest-alembic"]
     subprocess.run(pip, check=True)
     shown = server.url.render_as_string(hide_password=False)
     verify = ["antarest-verify", f"--project={bench.folder / 'alembic.ini'}"]
-    tests = ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--test-alembic", "--rootdir=.", "."]
+    tests = ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", "."]
     what = f"the proof of {REVISIONS} revisions and {TABLES} tables"
     for engine in ENGINES:
         with scratch_database(engine, server) as url:

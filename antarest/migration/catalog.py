@@ -18,7 +18,7 @@ Catalog = dict[str, frozenset[str]]
 # Without generated columns, which hold nothing of their own.
 _TABLES_QUERY = {
     "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1 FROM sqlite_master m"
-    " JOIN pragma_table_xinfo(m.name) c ON c.hidden = 0"
+    " JOIN pragma_table_xinfo(m.name, 'main') c ON c.hidden = 0"
     " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
     # Rows are counted where they lie (ONLY): a partition, or a table that inherits, is a table of its own.
     "postgresql": """

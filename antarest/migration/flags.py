@@ -36,7 +36,7 @@ FLAGS = {
     "metadata": "where the metadata of the models is: package.module:attribute",
     "rows_from": "a Python file with values for generated rows (default: tests/rows.py)",
     "since": "prove that what this commit's revisions migrated can be upgraded (default: main, and what is deployed)",
-    "keep": "keep the databases before and after each revision with a finding, and say where they are",
+    "keep": "keep the databases before and after each revision that an engine finds at fault, and say where they are",
     "sql": "print the SQL instead, for a DBA, and change nothing (PostgreSQL)",
     "output": "the folder or file to write to",
     "branch": "the branch to switch to",

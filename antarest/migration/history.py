@@ -103,16 +103,28 @@ class History:
             if (other := self._by_id.get(revision.id)) is not None:
                 raise DuplicateRevision(revision.id, [other.path, revision.path])
             self._by_id[revision.id] = revision
+        self.order = self._line() or self._sorted()
+        """Every id, each after its predecessors."""
+
+    def _line(self) -> tuple[str, ...]:
+        """The order where each revision follows the one before it, as most histories do; else empty."""
+        next_ = {revision.predecessors: revision.id for revision in self._by_id.values()}
+        order: list[str] = []
+        last: tuple[str, ...] = ()
+        while (id_ := next_.get(last)) is not None and len(order) < len(self._by_id):
+            order.append(id_)
+            last = (id_,)
+        return tuple(order) if len(order) == len(self._by_id) else ()
+
+    def _sorted(self) -> tuple[str, ...]:
         for revision in self._by_id.values():
             for predecessor in revision.predecessors:
                 if predecessor not in self._by_id:
                     raise MissingPredecessor(revision.path, revision.id, predecessor)
         try:
-            order = tuple(TopologicalSorter({r.id: r.predecessors for r in self._sorted_files()}).static_order())
+            return tuple(TopologicalSorter({r.id: r.predecessors for r in self._sorted_files()}).static_order())
         except CycleError as error:
             raise RevisionCycle(error.args[1]) from None
-        self.order = order
-        """Every id, each after its predecessors."""
 
     def _sorted_files(self) -> list[Revision]:
         return sorted(self._by_id.values(), key=lambda revision: revision.id)

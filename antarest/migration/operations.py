@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
 
+import antarest.migration.batches  # noqa: F401 - whoever has these operations has quick rebuilds too
+
 CHUNK = 100_000
 """How many rows a statement takes at most, unless a revision says otherwise."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import threading
 import time
@@ -77,10 +78,11 @@ class Progress:
             self._is_passing = True
 
     def block(self, lines: Sequence[str], width: int) -> None:
-        """Show lines on a terminal, which the next ones replace; only the last one where the terminal is narrower."""
+        """Show lines on a terminal, which the next ones replace; only the last one where the terminal is smaller."""
         if not self._stream.isatty():
             return
-        if width > shutil.get_terminal_size().columns:
+        size_ = shutil.get_terminal_size()
+        if width > size_.columns or len(lines) >= size_.lines or os.environ.get("TERM") == "dumb":
             self.show(lines[-1])
             return
         self.stop()

@@ -8,9 +8,9 @@ that SQLite keeps; what is missing, and was not dropped in so many words, ends t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, wraps
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -288,20 +288,3 @@ def _drop_constraint(guard: RebuildGuard, wished: ops.DropConstraintOp) -> None:
 _telling(ops.DropIndexOp, toimpl.drop_index, lambda guard, wished: guard.drops(wished.index_name))
 _telling(ops.DropConstraintOp, toimpl.drop_constraint, _drop_constraint)
 _telling(ops.AlterColumnOp, toimpl.alter_column, _alter)
-
-
-def _reflect_alone(batch_alter_table: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a rebuild read the one table, and not each table that can be reached from it by foreign keys.
-
-    Nothing of those goes into the new table. Alembic reads them all at each rebuild: with 20 tables in a chain that was
-    60 % of the time of all revisions.
-    """
-
-    @wraps(batch_alter_table)
-    def alone(self: Operations, *args: Any, reflect_kwargs: Mapping[str, Any] | None = None, **named: Any) -> Any:
-        return batch_alter_table(self, *args, reflect_kwargs={"resolve_fks": False, **(reflect_kwargs or {})}, **named)
-
-    return alone
-
-
-Operations.batch_alter_table = _reflect_alone(Operations.batch_alter_table)  # type: ignore[method-assign]  # There is no hook for it.

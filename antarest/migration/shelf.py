@@ -1,8 +1,9 @@
 """Scratch databases that are kept, in git's own folder: SQLite files at a revision, so that no revision runs twice.
 
 A file is named after all that has made it: the revisions with their content, what runs them, and the versions of the
-libraries. Where one of these changes, another file is looked for; what is not used any more goes after a while. Nothing
-depends on them: without one, the revisions run.
+libraries. Where one of these changes, another file is looked for; what is not used any more goes after a while. A
+revision that imports anything else, or reads a file, is not run ahead: nobody knows when that has changed. Nothing
+depends on these databases: without one, the revisions run.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from importlib.metadata import version
@@ -23,7 +26,13 @@ from antarest.migration.project import Project
 
 _TABLES = ".tables"
 _KEPT = 24  # files; one of 30 tables has 300 kB
-_RUNS_THEM = ("operations", "rebuild", "segments", "walk")  # our modules that take part when a revision runs
+_LARGEST = 8_000_000  # bytes; more are rows, which nobody wants in there 24 times
+_LEFT_BEHIND = 3600  # seconds; a file that is still being written then was left by a process that was killed
+_IMPORTS = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([^#\n]+))", re.MULTILINE)
+_STANDING = {b"alembic", b"sqlalchemy", b"typing", b"__future__", b"collections", b"datetime", b"decimal", b"enum"}
+_STANDING |= {b"functools", b"itertools", b"json", b"re", b"textwrap", b"uuid"}
+_READS = re.compile(rb"\bopen\(|__file__|\bread_(?:text|bytes)\b")
+_RUNS_THEM = ("batches", "operations", "rebuild", "segments", "walk")  # our modules that take part when a revision runs
 
 
 class Shelf:
@@ -45,35 +54,40 @@ class Shelf:
             How many of them it has run; 0 where there is none, and no copy.
         """
         for number, place in reversed(list(enumerate(self._places(revisions), 1))):
-            if place.is_file():
-                try:
-                    shutil.copyfile(place, file)
-                    os.utime(place)  # It is used: the others go first.
-                    with closing(sqlite3.connect(file)) as connection:
-                        connection.execute(f'SELECT count(*) FROM "{self._project.version_table}"').fetchone()
-                except (OSError, sqlite3.Error):  # Another process has just put it away, or it is damaged.
-                    file.unlink(missing_ok=True)
+            try:
+                if not place.is_file():
+                    continue
+                shutil.copyfile(place, file)
+                with closing(sqlite3.connect(file)) as connection:
+                    connection.execute(f'SELECT count(*) FROM "{self._project.version_table}"').fetchone()
+            except OSError:  # Another process has just put it away, or it is not ours to read, or there is no space.
+                file.unlink(missing_ok=True)
+            except sqlite3.Error:  # It is damaged.
+                file.unlink(missing_ok=True)
+                with suppress(OSError):
                     place.unlink(missing_ok=True)
-                else:
-                    return number
+            else:
+                with suppress(OSError):
+                    os.utime(place)  # It is used: the others go first.
+                return number
         return 0
 
     def keep(self, revisions: Sequence[str], database: Path) -> None:
         """Keep a copy of a database that has run these revisions, and nobody is connected to."""
-        if places := self._places(revisions):
-            self._put(places[-1], lambda path: shutil.copyfile(database, path))
+        if (place := self._place(revisions)) and database.stat().st_size <= _LARGEST:
+            self._put(place, lambda path: shutil.copyfile(database, path))
 
     def recall(self, revisions: Sequence[str]) -> list[str] | None:
         """The tables that were noted of these revisions; None where none were."""
-        if places := self._places(revisions):
+        if place := self._place(revisions):
             with suppress(OSError, ValueError):
-                return [str(each) for each in json.loads(places[-1].with_suffix(_TABLES).read_text(encoding="utf-8"))]
+                return [str(each) for each in json.loads(place.with_suffix(_TABLES).read_text(encoding="utf-8"))]
         return None
 
     def note(self, revisions: Sequence[str], tables: Sequence[str]) -> None:
         """Note every table that was there while these revisions ran."""
-        if places := self._places(revisions):
-            self._put(places[-1].with_suffix(_TABLES), lambda path: path.write_text(json.dumps(tables), "utf-8"))
+        if place := self._place(revisions):
+            self._put(place.with_suffix(_TABLES), lambda path: path.write_text(json.dumps(tables), "utf-8"))
 
     def _put(self, place: Path, write: Callable[[Path], object]) -> None:
         """Put a file in its place, whole or not at all; without a place for it there is none."""
@@ -83,22 +97,33 @@ class Shelf:
             os.close(handle)
             try:
                 write(Path(name))
+                Path(name).chmod(0o644)  # Another user of this clone may read it.
                 Path(name).replace(place)
             finally:
                 Path(name).unlink(missing_ok=True)
-            files = [path for path in place.parent.iterdir() if path.suffix == place.suffix]
-            for old in sorted(files, key=lambda path: path.stat().st_mtime)[:-_KEPT]:
-                old.unlink(missing_ok=True)
+            files = sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+            old = [path for path in files if path.suffix == place.suffix][:-_KEPT]
+            left = [path for path in files if not path.suffix and path.stat().st_mtime < time.time() - _LEFT_BEHIND]
+            for path in (*old, *left):
+                path.unlink(missing_ok=True)
+
+    def _place(self, revisions: Sequence[str]) -> Path | None:
+        """Where the database is that has run all of them; None where it is not kept."""
+        places = self._places(revisions)
+        return places[-1] if places and len(places) == len(revisions) else None
 
     def _places(self, revisions: Sequence[str]) -> list[Path]:
-        """Where the database is that has run the first of the revisions, the first two, and so on."""
+        """Where the database is that has run the first of the revisions, the first two, and so on while they stand."""
         if self._folder is None:
             return []
         found = hashlib.sha256(self._circumstances())
         places = []
         for id_ in revisions:
+            content = self._project.history[id_].path.read_bytes()
+            if not _stands_alone(content):
+                break
             found.update(f"\n{id_}\n".encode())
-            found.update(self._project.history[id_].path.read_bytes())
+            found.update(content)
             places.append(self._folder / f"{found.hexdigest()[:40]}.db")
         return places
 
@@ -110,6 +135,13 @@ class Shelf:
         versions = [sqlite3.sqlite_version, *(version(name) for name in ("sqlalchemy", "alembic"))]
         own = [_source(f"antarest.migration.{name}") for name in _RUNS_THEM]
         return repr((sorted(options.items()), convention, versions, own)).encode()
+
+
+def _stands_alone(content: bytes) -> bool:
+    """Whether what a revision does follows from its file, as far as its imports and words tell."""
+    names = [each for found in _IMPORTS.findall(content) for each in (found[0] or found[1]).split(b",")]
+    modules = [name.split()[0].partition(b".")[0] for name in names if name.strip()]
+    return _STANDING.issuperset(modules) and not _READS.search(content)
 
 
 def _source(module: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from antarest.migration import shelf, walk
 from antarest.migration.errors import ScratchRunFailed
@@ -18,29 +20,30 @@ Ran = Callable[[], list[str]]
 
 
 @pytest.fixture
-def ran(tmp_path: Path) -> Ran:
+def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     """The revisions that have run since it was asked last."""
+    log: list[str] = []
+    monkeypatch.setattr(sa, "ran", log, raising=False)  # Where a revision can say so, without a file.
 
     def ask() -> list[str]:
-        log = tmp_path / "ran"
-        found = log.read_text().split() if log.exists() else []
-        log.unlink(missing_ok=True)
+        found = list(log)
+        log.clear()
         return found
 
     return ask
 
 
-def script(tmp_path: Path, name: str, column: str = "name") -> Script:
+def script(name: str, column: str = "name") -> Script:
     """A revision that makes a table, and says that it has run."""
     table = f'op.create_table("{name}", sa.Column("id", sa.Integer, primary_key=True), sa.Column("{column}", sa.Text))'
-    says = f'open({str(tmp_path / "ran")!r}, "a").write("{name} ")'
+    says = f'getattr(sa, "ran", []).append("{name}")'
     return Script(name, upgrade=f"{table}\n{says}", downgrade=f'op.drop_table("{name}")\n{says}')
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """Two revisions, in a git repository."""
-    made = write_project(tmp_path / "project", script(tmp_path, "one"), script(tmp_path, "two"))
+    made = write_project(tmp_path / "project", script("one"), script("two"))
     run("git", "init", "--quiet", cwd=made.root)
     return made
 
@@ -64,21 +67,21 @@ def test_what_has_run_does_not_run_again(project: Project, ran: Ran) -> None:
     assert (tables(project, "one"), ran()) == ({"one"}, [])
 
 
-def test_only_what_is_new_runs(project: Project, ran: Ran, tmp_path: Path) -> None:
+def test_only_what_is_new_runs(project: Project, ran: Ran) -> None:
     tables(project)
     ran()
 
-    write_script(project.versions[0], script(tmp_path, "three"), "two")
+    write_script(project.versions[0], script("three"), "two")
 
     assert (tables(Project.load(project.ini)), ran()) == ({"one", "two", "three"}, ["three"])
 
 
-def test_an_edited_revision_runs_again_and_all_after_it(project: Project, ran: Ran, tmp_path: Path) -> None:
+def test_an_edited_revision_runs_again_and_all_after_it(project: Project, ran: Ran) -> None:
     tables(project, "one")
     tables(project)
     ran()
 
-    write_script(project.versions[0], script(tmp_path, "two", column="label"), "one")
+    write_script(project.versions[0], script("two", column="label"), "one")
 
     with walk.scratch_at(Project.load(project.ini), ["two"]) as connection:
         assert [row[1] for row in connection.exec_driver_sql("PRAGMA table_info(two)")] == ["id", "label"]
@@ -124,11 +127,11 @@ def test_a_revision_that_fails_leaves_nothing_there(project: Project) -> None:
     assert kept(project) == []
 
 
-def test_the_oldest_go(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_oldest_go(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf, "_KEPT", 2)
     for name in ("three", "four", "five"):
         tables(project)
-        write_script(project.versions[0], script(tmp_path, name), project.history.head)
+        write_script(project.versions[0], script(name), project.history.head)
         project = Project.load(project.ini)
     tables(project)
 
@@ -148,7 +151,7 @@ def test_every_table_of_the_history_is_noted(project: Project, ran: Ran) -> None
 
 
 def test_without_a_repository_nothing_is_kept(tmp_path: Path, ran: Ran) -> None:
-    project = write_project(tmp_path / "project", script(tmp_path, "one"))
+    project = write_project(tmp_path / "project", script("one"))
     before = set(project.root.rglob("*"))
 
     for _ in range(2):
@@ -161,3 +164,46 @@ def test_where_nothing_can_be_written_the_revisions_run(project: Project, ran: R
 
     for _ in range(2):
         assert (tables(project), ran()) == ({"one", "two"}, ["one", "two"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import helper", "from shop import models", "import os, json", "from . import there", "ROWS = open('rows.csv')"],
+)
+def test_a_revision_that_uses_anything_else_runs_each_time(project: Project, ran: Ran, line: str) -> None:
+    path = write_script(project.versions[0], script("three"), "two")
+    path.write_text(path.read_text().replace("revision = 'three'", f"if False:\n    {line}\nrevision = 'three'"))
+    assert f"    {line}\n" in path.read_text()
+
+    tables(Project.load(project.ini))
+    ran()
+
+    assert (tables(Project.load(project.ini)), ran()) == ({"one", "two", "three"}, ["one", "two", "three"])
+    assert (tables(project, "two"), ran()) == ({"one", "two"}, ["one", "two"])
+    assert (tables(Project.load(project.ini)), ran()) == ({"one", "two", "three"}, ["three"])
+
+
+def test_where_it_is_full_what_is_there_stays(project: Project, ran: Ran, tmp_path: Path) -> None:
+    tables(project)
+    ran()
+
+    assert shelf.Shelf(project).take(["one", "two"], tmp_path / "no folder" / "copy.db") == 0
+
+    assert (tables(project), ran()) == ({"one", "two"}, [])
+
+
+def test_what_a_killed_process_has_left_goes(project: Project) -> None:
+    tables(project)
+    (old := kept(project)[0].with_name(".keeping-old")).touch()
+    (new := kept(project)[0].with_name(".keeping-new")).touch()
+    os.utime(old, (0, 0))
+
+    tables(project, "one")
+
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_it_is_for_everybody_who_shares_the_clone(project: Project) -> None:
+    tables(project)
+
+    assert [oct(path.stat().st_mode & 0o777) for path in kept(project)] == ["0o644"]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL, NullPool, create_engine
 
+from antarest.migration.connection import moving
 from antarest.migration.scratch import PostgresServer
 from antarest.migration.verify import KINDS, engines
-from tests.support_verify import CLEAN, EXPECTED, HISTORIES, NOTES, WITHOUT_HISTORY, prove, prove_here
+from antarest.migration.verify.foreign import target_of
+from antarest.migration.verify.steps import run_step
+from tests.support_verify import CLEAN, EXPECTED, HISTORIES, NOTES, WITHOUT_HISTORY, A, ini_of, prove, prove_here
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +58,15 @@ def test_every_kind_of_finding_has_a_history() -> None:
 
     assert shown == KINDS.keys() - WITHOUT_HISTORY
     assert {path.name for path in Path(HISTORIES).iterdir()} == {*EXPECTED, *CLEAN}
+
+
+def test_dates_are_read_where_the_database_writes_them_otherwise(postgres_database: URL) -> None:
+    """The driver asks for its own style when it connects, and a step begins a session of its own."""
+    with create_engine(postgres_database, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {postgres_database.database} SET datestyle = 'SQL, DMY'")
+    target = target_of(str(ini_of("clean_move")), None, None, None)
+
+    with moving(postgres_database) as connection:
+        run_step(connection, target, A, "upgrade")
+        found = connection.exec_driver_sql("SELECT timestamp '2026-11-05 01:02:03'").scalar()
+    assert found == datetime(2026, 11, 5, 1, 2, 3)  # noqa: DTZ001 - naive, as the column has it

@@ -159,7 +159,7 @@ MUTATIONS = (
 @st.composite
 def mutated(draw: st.DrawFn, mutation: Mutation, most: int = 3) -> History:
     """A history whose last revision is wrong, and no other one."""
-    pick = Pick(draw)
+    pick = Pick(draw, mutation.name)
     history = [first_step(pick)]
     for _ in range(pick.number(mutation.between, mutation.between + most - 2)):
         history.append(a_step(pick, history[-1].after))

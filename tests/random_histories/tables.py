@@ -95,8 +95,13 @@ def create_all_kinds(pick: Pick, _schema: Schema) -> CreateTables:
 
 
 def drop_table(pick: Pick, schema: Schema) -> Inverse | None:
-    """Drop a table that no other one refers to; one stays."""
-    leaves = [each for each in schema.tables if not schema.referring(each)]
+    """Drop a table that no other one refers to; one stays.
+
+    None that was renamed: PostgreSQL keeps the names of its key and sequence then, and would give it others when it is
+    made again.
+    """
+    as_made = [each for each in schema.tables if each.made_as in {"", each.name}]
+    leaves = [each for each in as_made if not schema.referring(each)]
     return Inverse(CreateTables((pick.one(leaves),))) if leaves and len(schema.tables) > 1 else None
 
 

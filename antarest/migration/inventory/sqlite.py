@@ -146,7 +146,7 @@ def _table_text(sql: str) -> _TableText:
 def _checks(definition: Sequence[str]) -> Iterator[Check]:
     """The check constraints in the definition of a column, or the one that stands on its own."""
     for at, pair in enumerate(pairwise(definition)):
-        if pair == ("check", "("):
+        if pair == ("check", "(") and definition[at - 1 : at] != ["references"]:  # That is a table of this name.
             yield Check(join(definition[at + 2 : closing(definition, at + 1)]), _name_before(definition, at))
 
 

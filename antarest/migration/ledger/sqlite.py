@@ -74,6 +74,7 @@ class SqliteLedger:
         self._texts: dict[str, tuple[int, str]] = {}  # the place and the text of each table, as last looked at
         self._replacing: set[str] = set()  # the tables whose own definition replaces rows
         self._any_replaces = False  # whether a trigger does
+        self._is_text_true = True  # whether a table is as its text says; not where a revision writes the text itself
         # Of the statement that runs:
         self._replaces = False
         self._is_heard = True
@@ -94,9 +95,9 @@ class SqliteLedger:
 
     def look(self) -> None:
         """Look at the tables again: after each statement that changes them, so that a name tells them apart."""
-        schema = [tuple(row) for row in self._connection.exec_driver_sql(_SCHEMA)]
+        schema = self._connection.exec_driver_sql(_SCHEMA).all()
         texts = {name: (place, sql) for kind, name, place, sql in schema if kind == "table"}
-        changed = [name for name, seen in texts.items() if self._texts.get(name) != seen]
+        changed = [name for name, seen in texts.items() if self._texts.get(name) != seen or not self._is_text_true]
         # The columns come from the text: only where that has changed they are read, with 60 tables a tenth of the time.
         read = read_tables(self._connection, exclude=self._exclude, only=changed) if changed else {}
         old, new = self.tables, {name: table for name, table in self.tables.items() if name in texts} | read
@@ -209,6 +210,8 @@ class SqliteLedger:
                 heard.append((code, second or "", third))
             elif code in _WRITES and third in {"main", None}:
                 heard.append((code, first or "", second))
+            elif code == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "writable_schema":
+                self._is_text_true = False
             elif code == sqlite3.SQLITE_READ and (table := self.tables.get(first or "")):
                 self._read.add(table.columns.get(second or ""))
             return sqlite3.SQLITE_OK

@@ -68,9 +68,12 @@ class Clones:
     @contextmanager
     def connected(self, url: URL) -> Iterator[Connection]:
         """A connection to migrate on, and to look."""
-        self._database = str(url.database)
-        with translate_errors(url), self._engine.connect() as connection:
-            yield connection
+        outer, self._database = self._database, str(url.database)
+        try:
+            with translate_errors(url), self._engine.connect() as connection:
+                yield connection
+        finally:
+            self._database = outer
 
     def new(self) -> URL:
         """An empty database."""

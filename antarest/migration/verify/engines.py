@@ -138,10 +138,12 @@ def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = Fa
     if engine == "sqlite":
         kept = tempfile.mkdtemp(prefix="antarest-kept-") if keep else ""
         with tempfile.TemporaryDirectory(prefix="antarest-verify-", dir=memory_folder()) as folder:
-            yield Place("sqlite", URL.create("sqlite", database=str(Path(folder, "verify.db"))), kept=kept)
-        if kept:
-            with suppress(OSError):  # It has something in it.
-                Path(kept).rmdir()
+            try:
+                yield Place("sqlite", URL.create("sqlite", database=str(Path(folder, "verify.db"))), kept=kept)
+            finally:
+                if kept:
+                    with suppress(OSError):  # It has something in it.
+                        Path(kept).rmdir()
         return
     with nullcontext(server) if server else postgres_server() as found:
         kept = f"antarest_kept_{token}_" if keep and found.kind == "url" else ""

@@ -179,7 +179,7 @@ class Prover:
         after = None if proof.has("V301") else self._clones.of(self._with_rows(Proof("", "")))
         for when, url in (("before", before), ("after", after)):
             if url:
-                found = self._clones.keep(url, f"{proof.revision}_{when}")
+                found = self._clones.keep(url, f"{proof.revision[:32]}_{when}")  # PostgreSQL has 63 bytes for a name.
                 proof.kept[when] = redact_url(found) if found else ""
         return None
 

@@ -135,7 +135,7 @@ def _run(connection: Connection, target: Target, steps: Callable[[MigrationConte
         connection.rollback()
         raise StepFailed(_reason(error)) from error
     if not target.is_sqlite(connection):  # What comes next is a session of its own, as that of the next run is.
-        connection.exec_driver_sql("RESET ALL")
+        connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")  # The driver sets that once, when it connects.
         connection.commit()
 
 

@@ -12,7 +12,7 @@ NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "": "both"}
 _PROPERTIES = ("up", "down", "schema", "rows")
 _WIDTH = 7
 _SECONDS = 7
-_FIRST = 14
+_FIRST = 14  # at least
 _OF_WHOLE = ("up", "schema")  # what is proved of the history as a whole
 _PROPERTY_OF = {
     **dict.fromkeys(("V301", "V302", "V304"), "up"),
@@ -32,7 +32,12 @@ def head(found: Verification) -> str:
     names = "".join(f"  {NAMES[engine]:<{width}}" for engine in found.engines)
     columns = "".join(f"  {_row(_PROPERTIES)}{'s':>{_SECONDS}}" for _ in found.engines)
     parity = "  parity" if len(found.engines) > 1 else ""
-    return f"{'':<{_FIRST}}{names}".rstrip() + f"\n{'revision':<{_FIRST}}{columns}{parity}"
+    first = _first(found)
+    return f"{'':<{first}}{names}".rstrip() + f"\n{'revision':<{first}}{columns}{parity}"
+
+
+def _first(found: Verification) -> int:
+    return max(_FIRST, *(len(revision) for revision in found.revisions), 0)
 
 
 def width(found: Verification) -> int:
@@ -42,7 +47,7 @@ def width(found: Verification) -> int:
 
 def line(found: Verification, revision: str, stream: TextIO) -> str:
     """A revision, as far as it is proved; "" is the history as a whole."""
-    text = f"{revision or 'in one run':<{_FIRST}}"
+    text = f"{revision or 'in one run':<{_first(found)}}"
     others: list[Finding] = []
     for engine in found.engines:
         proof, here = found.proofs.get((revision, engine)), found.of(revision, engine)

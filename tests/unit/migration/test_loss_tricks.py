@@ -7,12 +7,17 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from io import StringIO
+from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic.operations import Operations
 from sqlalchemy import URL
 
+from antarest.migration.errors import LossNotDeclared
 from antarest.migration.scratch import EngineName
+from tests.support_histories import Database as Histories
+from tests.support_histories import Script, write_project
 from tests.support_losses import POSTGRESQL, SQLITE, TABLES, Case, case, cases, losses
 
 Database = Callable[[EngineName], URL]
@@ -251,6 +256,45 @@ def test_a_table_that_sqlite_moves_within_its_file_is_the_same(sqlite_database: 
         connection.executescript(TABLES)
 
     assert losses(sqlite_database, Case("", ("DROP TABLE study_tag",), {"study_tag": 4}, ())) == {"study_tag": 4}
+
+
+# ---- a revision hides what its tables are
+
+
+def test_a_temporary_table_hides_nothing(tmp_path: Path, sqlite_database: URL) -> None:
+    """SQLite finds it first, under the name of another one."""
+    rebuilds = (
+        "CREATE TEMP TABLE study AS SELECT id, name FROM main.study",
+        "DROP TABLE main.study",
+        "CREATE TABLE main.study (id INTEGER PRIMARY KEY, name TEXT, owner TEXT)",
+        "INSERT INTO main.study SELECT id, name, 'me' FROM temp.study",
+        "DROP TABLE temp.study",
+    )
+    assert _lost_with_the_owner(tmp_path, sqlite_database, *rebuilds) == {"study.owner": 2}
+
+
+def test_a_text_that_a_revision_writes_itself_hides_nothing(tmp_path: Path, sqlite_database: URL) -> None:
+    text = "CREATE TABLE study (id INTEGER PRIMARY KEY, name TEXT, owner TEXT)"
+    writes = (
+        "PRAGMA writable_schema = ON",
+        f"UPDATE sqlite_master SET sql = '{text}' WHERE name = 'study'",
+        "PRAGMA writable_schema = RESET",
+        "UPDATE study SET owner = 'me'",
+    )
+    assert _lost_with_the_owner(tmp_path, sqlite_database, *writes) == {"study.owner": 2}
+
+
+def _lost_with_the_owner(tmp_path: Path, url: URL, *statements: str) -> dict[str, int | None]:
+    """What the third revision loses, in the same run as the second one, which gives the table an owner so."""
+    study = "CREATE TABLE study (id INTEGER PRIMARY KEY, name TEXT)"
+    one = Script("one", upgrade=f"sql({study!r}, \"INSERT INTO study VALUES (1, 'a'), (2, 'b')\")")
+    two = Script("two", upgrade=f"sql(*{statements!r})")
+    three = Script("three", upgrade='sql("ALTER TABLE study DROP COLUMN owner")')
+    workflow = Histories(url, write_project(tmp_path / "project", one, two, three)).workflow
+    workflow.upgrade(to="one")
+    with pytest.raises(LossNotDeclared) as refused:
+        workflow.upgrade()
+    return {loss.item: loss.count for loss in refused.value.losses}
 
 
 DEFERRED = (
