@@ -107,5 +107,5 @@ def open_(browser: Browser) -> Iterator[Open]:
 def _complaint(message: ConsoleMessage) -> list[str]:
     is_one = message.type in {"error", "warning"} and not message.text.startswith(_STATUS)
     # The browser asks for the icon when it likes, also when a test has ended and nobody serves it any more.
-    is_late = "net::ERR_CONNECTION_" in message.text and message.location["url"].endswith("/static/star.svg")
+    is_late = "net::ERR_" in message.text and message.location["url"].endswith("/static/star.svg")
     return [f"{message.text}: {message.location['url']}"] if is_one and not is_late else []
