@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
 
+from antarest.core.whole_file import write_whole
 from antarest.migration.errors import DeployedUnknown, MultipleHeads, RollbackScriptStale
 from antarest.migration.history import BASE, History
 from antarest.migration.project import Project
@@ -146,12 +146,7 @@ def write(project: Project) -> Path:
     """
     project.refuse_installed()
     path, text = _path(project), render(project)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rollback-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).chmod(0o755)
-    Path(name).replace(path)
+    write_whole(path, text.encode(), mode=0o755)
     return path
 
 

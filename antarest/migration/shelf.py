@@ -15,13 +15,14 @@ import os
 import re
 import shutil
 import sqlite3
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+from antarest.core.whole_file import UNFINISHED, write_whole
 from antarest.migration.project import Project
 
 _TABLES = ".tables"
@@ -36,24 +37,28 @@ _RUNS_THEM = ("batches", "operations", "rebuild", "segments", "walk")  # our mod
 
 
 class Shelf:
-    """The scratch databases of a repository."""
+    """Where a repository keeps what has run some revisions."""
 
-    def __init__(self, project: Project) -> None:
-        """Open the shelf of a project, which may not exist yet; outside of a repository there is none."""
-        self._project = project
-        self._folder = project.repository.folder / "antarest" / "scratch" if project.repository else None
-
-    def take(self, revisions: Sequence[str], file: Path) -> int:
-        """Copy the database that has run the most of these revisions.
+    def __init__(self, project: Project, revisions: Sequence[str]) -> None:
+        """Find the place of these revisions; outside of a repository there is none.
 
         Args:
+            project: whose they are.
             revisions: in their order.
+        """
+        self._project = project
+        self._revisions = revisions
+
+    def take(self, file: Path) -> int:
+        """Copy the database that has run the most of the revisions.
+
+        Args:
             file: where the copy goes.
 
         Returns:
             How many of them it has run; 0 where there is none, and no copy.
         """
-        for number, place in reversed(list(enumerate(self._places(revisions), 1))):
+        for number, place in reversed(list(enumerate(self._places, 1))):
             try:
                 if not place.is_file():
                     continue
@@ -72,59 +77,43 @@ class Shelf:
                 return number
         return 0
 
-    def keep(self, revisions: Sequence[str], database: Path) -> None:
-        """Keep a copy of a database that has run these revisions, and nobody is connected to."""
-        if (place := self._place(revisions)) and database.stat().st_size <= _LARGEST:
-            self._put(place, lambda path: shutil.copyfile(database, path))
+    def keep(self, database: Path) -> None:
+        """Keep a copy of a database that has run the revisions, and nobody is connected to."""
+        if self._place and database.stat().st_size <= _LARGEST:
+            _put(self._place, database.read_bytes())
 
-    def recall(self, revisions: Sequence[str]) -> list[str] | None:
-        """The tables that were noted of these revisions; None where none were."""
-        if place := self._place(revisions):
+    def recall(self) -> list[str] | None:
+        """The tables that were noted of the revisions; None where none were."""
+        if self._place:
             with suppress(OSError, ValueError):
-                return [str(each) for each in json.loads(place.with_suffix(_TABLES).read_text(encoding="utf-8"))]
+                return [str(each) for each in json.loads(self._place.with_suffix(_TABLES).read_text(encoding="utf-8"))]
         return None
 
-    def note(self, revisions: Sequence[str], tables: Sequence[str]) -> None:
-        """Note every table that was there while these revisions ran."""
-        if place := self._place(revisions):
-            self._put(place.with_suffix(_TABLES), lambda path: path.write_text(json.dumps(tables), "utf-8"))
+    def note(self, tables: Sequence[str]) -> None:
+        """Note every table that was there while the revisions ran."""
+        if self._place:
+            _put(self._place.with_suffix(_TABLES), json.dumps(tables).encode())
 
-    def _put(self, place: Path, write: Callable[[Path], object]) -> None:
-        """Put a file in its place, whole or not at all; without a place for it there is none."""
-        with suppress(OSError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=place.parent, prefix=".keeping-")
-            os.close(handle)
-            try:
-                write(Path(name))
-                Path(name).chmod(0o644)  # Another user of this clone may read it.
-                Path(name).replace(place)
-            finally:
-                Path(name).unlink(missing_ok=True)
-            files = sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime)
-            old = [path for path in files if path.suffix == place.suffix][:-_KEPT]
-            left = [path for path in files if not path.suffix and path.stat().st_mtime < time.time() - _LEFT_BEHIND]
-            for path in (*old, *left):
-                path.unlink(missing_ok=True)
+    @property
+    def _place(self) -> Path | None:
+        """Where the database is that has run all of the revisions; None where it is not kept."""
+        return self._places[-1] if self._places and len(self._places) == len(self._revisions) else None
 
-    def _place(self, revisions: Sequence[str]) -> Path | None:
-        """Where the database is that has run all of them; None where it is not kept."""
-        places = self._places(revisions)
-        return places[-1] if places and len(places) == len(revisions) else None
-
-    def _places(self, revisions: Sequence[str]) -> list[Path]:
+    @cached_property
+    def _places(self) -> list[Path]:
         """Where the database is that has run the first of the revisions, the first two, and so on while they stand."""
-        if self._folder is None:
+        repository = self._project.repository
+        if repository is None:
             return []
         found = hashlib.sha256(self._circumstances())
         places = []
-        for id_ in revisions:
+        for id_ in self._revisions:
             content = self._project.history[id_].path.read_bytes()
             if not _stands_alone(content):
                 break
             found.update(f"\n{id_}\n".encode())
             found.update(content)
-            places.append(self._folder / f"{found.hexdigest()[:40]}.db")
+            places.append(repository.folder / "antarest" / "scratch" / f"{found.hexdigest()[:40]}.db")
         return places
 
     def _circumstances(self) -> bytes:
@@ -135,6 +124,18 @@ class Shelf:
         versions = [sqlite3.sqlite_version, *(version(name) for name in ("sqlalchemy", "alembic"))]
         own = [_source(f"antarest.migration.{name}") for name in _RUNS_THEM]
         return repr((sorted(options.items()), convention, versions, own)).encode()
+
+
+def _put(place: Path, content: bytes) -> None:
+    """Put a file on the shelf, and away what is too old; where nothing can be written, nothing is."""
+    with suppress(OSError):
+        write_whole(place, content)  # For all to read: another user of this clone may use it.
+        files = sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+        old = [path for path in files if path.suffix == place.suffix][:-_KEPT]
+        unfinished = [path for path in files if path.name.startswith(UNFINISHED)]
+        left = [path for path in unfinished if path.stat().st_mtime < time.time() - _LEFT_BEHIND]
+        for path in (*old, *left):
+            path.unlink(missing_ok=True)
 
 
 def _stands_alone(content: bytes) -> bool:

@@ -38,13 +38,14 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
 
     What has run them before is taken from the shelf; what is new runs, and is kept there.
     """
-    shelf, order = Shelf(project), _order(project, revisions)
+    order = _order(project, revisions)
+    shelf = Shelf(project, order)
     with scratch_database("sqlite") as url:
         file = Path(str(url.database))
-        if shelf.take(order, file) < len(order):
+        if shelf.take(file) < len(order):
             with moving(url) as connection:
                 upgrade(connection, project, revisions)
-            shelf.keep(order, file)
+            shelf.keep(file)
         with moving(url) as connection:
             yield connection
 
@@ -152,8 +153,8 @@ class _Follower:
 
 def tables_of_history(project: Project) -> set[str]:
     """Every table that some revision of the history has, also those that a later one drops or renames."""
-    shelf, order = Shelf(project), _order(project, project.history.heads)
-    if (noted := shelf.recall(order)) is not None:
+    shelf = Shelf(project, _order(project, project.history.heads))
+    if (noted := shelf.recall()) is not None:
         return set(noted)
     tables: set[str] = set()
     exclude = project.own_tables
@@ -164,7 +165,7 @@ def tables_of_history(project: Project) -> set[str]:
             project.history.heads,
             lambda _revision: tables.update(read_catalog(connection, exclude=exclude)),
         )
-    shelf.note(order, sorted(tables))
+    shelf.note(sorted(tables))
     return tables
 
 

@@ -187,15 +187,15 @@ def test_where_it_is_full_what_is_there_stays(project: Project, ran: Ran, tmp_pa
     tables(project)
     ran()
 
-    assert shelf.Shelf(project).take(["one", "two"], tmp_path / "no folder" / "copy.db") == 0
+    assert shelf.Shelf(project, ["one", "two"]).take(tmp_path / "no folder" / "copy.db") == 0
 
     assert (tables(project), ran()) == ({"one", "two"}, [])
 
 
 def test_what_a_killed_process_has_left_goes(project: Project) -> None:
     tables(project)
-    (old := kept(project)[0].with_name(".keeping-old")).touch()
-    (new := kept(project)[0].with_name(".keeping-new")).touch()
+    (old := kept(project)[0].with_name(".writing-old")).touch()
+    (new := kept(project)[0].with_name(".writing-new")).touch()
     os.utime(old, (0, 0))
 
     tables(project, "one")

@@ -54,6 +54,27 @@ class OnTable(Operation):
 
 
 @dataclass(frozen=True)
+class OwnInverse(OnTable):
+    """An operation that undoes itself when it is done again."""
+
+    @override
+    def down(self) -> tuple[str, ...]:
+        return self.up()
+
+
+@dataclass(frozen=True)
+class ToName(OnTable):
+    """An operation on a table that gives another one, or this one, a name."""
+
+    name: str
+
+    @property
+    @override
+    def tables(self) -> set[str]:
+        return {self.table.name, self.name}
+
+
+@dataclass(frozen=True)
 class Inverse(Operation):
     """An operation the other way round: what it makes is dropped, and made again by the downgrade."""
 

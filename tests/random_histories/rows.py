@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from typing_extensions import override
 
-from tests.random_histories.operation import OnTable, add, alike, drop
+from tests.random_histories.operation import OnTable, OwnInverse, ToName, add, alike, drop
 from tests.random_histories.schema import (
     Column,
     Declared,
@@ -22,7 +22,7 @@ from tests.random_histories.schema import (
 
 
 @dataclass(frozen=True)
-class SwapColumns(OnTable):
+class SwapColumns(OwnInverse):
     """Two columns change their values, which is its own inverse."""
 
     first: Column
@@ -33,13 +33,9 @@ class SwapColumns(OnTable):
         one, other = quote(self.first.name), quote(self.second.name)
         return (sql(f"UPDATE {quote(self.table.name)} SET {one} = {other}, {other} = {one}"),)
 
-    @override
-    def down(self) -> tuple[str, ...]:
-        return self.up()
-
 
 @dataclass(frozen=True)
-class FlipBoolean(OnTable):
+class FlipBoolean(OwnInverse):
     """A column says the opposite from now on, which is its own inverse."""
 
     column: Column
@@ -48,10 +44,6 @@ class FlipBoolean(OnTable):
     def up(self) -> tuple[str, ...]:
         column = quote(self.column.name)
         return (sql(f"UPDATE {quote(self.table.name)} SET {column} = NOT {column}"),)
-
-    @override
-    def down(self) -> tuple[str, ...]:
-        return self.up()
 
 
 @dataclass(frozen=True)
@@ -110,10 +102,9 @@ class MoveColumn(OnTable):
 
 
 @dataclass(frozen=True)
-class MoveToTable(OnTable):
+class MoveToTable(ToName):
     """The values of the last column go to a table of their own."""
 
-    name: str
     key: ForeignKey
     unique: Unique
 
@@ -121,11 +112,6 @@ class MoveToTable(OnTable):
     def column(self) -> Column:
         """The column that goes."""
         return self.table.columns[-1]
-
-    @property
-    @override
-    def tables(self) -> set[str]:
-        return {self.table.name, self.name}
 
     @property
     @override
@@ -162,16 +148,10 @@ class MoveToTable(OnTable):
 
 
 @dataclass(frozen=True)
-class CopyTable(OnTable):
+class CopyTable(ToName):
     """A new table gets the ids and one column of another one."""
 
-    name: str
     column: Column
-
-    @property
-    @override
-    def tables(self) -> set[str]:
-        return {self.table.name, self.name}
 
     @property
     @override

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from tests.random_histories.operation import Inverse, OnTable, Operation
+from tests.random_histories.operation import Inverse, Operation, ToName
 from tests.random_histories.parts import CONDITIONS, index_of
 from tests.random_histories.schema import TYPES, Check, Column, Declared, ForeignKey, Part, Pick, Schema, Table, Unique
 
@@ -48,15 +48,8 @@ class CreateTables(Operation):
 
 
 @dataclass(frozen=True)
-class RenameTable(OnTable):
+class RenameTable(ToName):
     """A table gets another name."""
-
-    name: str
-
-    @property
-    @override
-    def tables(self) -> set[str]:
-        return {self.table.name, self.name}
 
     @property
     @override

@@ -6,13 +6,12 @@ hash: one that does not fit was tampered with, and is not there.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from antarest.core.whole_file import write_whole
 from antarest.migration.checkout.git import Repository
 from antarest.migration.project import Project
 from antarest.migration.record import digest_of
@@ -48,18 +47,9 @@ class Store:
     def keep(self, revision: str, content: bytes) -> None:
         """Keep a copy of a revision file. Where nothing can be written, git may still have it: that is no error."""
         path = self.folder / f"{quote(revision, safe='')}.{_hash(content)}.py"
-        if path.exists():
-            return
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".keeping-")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                Path(name).chmod(0o644)  # Another user of this clone may have to undo it.
-                Path(name).replace(path)
-            finally:
-                Path(name).unlink(missing_ok=True)
+        if not path.exists():
+            with suppress(OSError):
+                write_whole(path, content)  # For all to read: another user of this clone may have to undo it.
 
     def find(self, revision: str) -> Iterator[bytes]:
         """The copies of a revision file, newest first."""
