@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
 from antarest.migration.rows import NoValidRow, fill, snapshot
+from antarest.migration.rows.filler import _Filler
 from tests.support_schemas import THING, column, create_things, opened, read, run
 
 
@@ -95,6 +96,28 @@ def test_the_same_seed_gives_the_same_rows(database: Connection) -> None:
 
     assert rows(1) == rows(1)
     assert rows(1) != rows(2)
+
+
+def test_all_rows_of_a_table_are_those_that_come_one_by_one(
+    database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_things(database)
+    inserts: list[str] = []
+    sa.event.listen(
+        database,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_rest: inserts.extend([statement] * statement.startswith("INSERT")),
+    )
+
+    fill(database)
+    together, number = snapshot(database), len(inserts)
+    database.rollback()
+    monkeypatch.setattr(_Filler, "_add_together", lambda *_: 0)
+    fill(database)
+
+    assert snapshot(database) == together
+    if database.dialect.name == "postgresql":  # SQLite is asked for each row: it has no server.
+        assert (number, len(inserts)) == (1, 1 + len(together.tables["thing"].rows))
 
 
 def test_at_least_as_many_rows_as_asked_for(database: Connection) -> None:
