@@ -121,4 +121,5 @@ def _other(job: Job, name: str) -> Iterator[Connection]:
 
 
 def _stamp() -> str:
-    return f"{datetime.now(UTC):%Y%m%dt%H%M%Sz}"
+    now = datetime.now(UTC)  # To the millisecond: two restores may follow each other within a second.
+    return f"{now:%Y%m%dt%H%M%S}{now.microsecond // 1000:03}z"

@@ -21,7 +21,7 @@ from antarest.migration.errors import DatabaseInUse, RestoreNotAllowed
 
 _LONGEST_NAME = 63  # bytes
 RESTORE = "_restore_"  # behind the name of a database and before the time: what a restore fills
-_LENGTH_OF_TIME = len("20261124t101530z")
+_LENGTH_OF_TIME = len("20260102t030405678z")
 _MAINTENANCE = ("postgres", "template1")
 # The server keeps the value of a setting that is a list as it was written: quoted already, where it needs it.
 _LISTS: Final = {
@@ -222,7 +222,7 @@ def drop(maintenance: Connection, name: str) -> None:
 def drop_unfinished(maintenance: Connection, live: str) -> None:
     """Drop what restores of this database left when they were killed; what is still connected to is left alone."""
     ours = re.compile(
-        re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{6}z"
+        re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{9}z"
     )
     for name in maintenance.scalars(text("SELECT datname FROM pg_catalog.pg_database")).all():
         if ours.fullmatch(name):
