@@ -171,7 +171,6 @@ class Watched:
             "HOME": str(self._own / "home"),
             "TMPDIR": str(self._own / "tmp"),
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PATH": search,
         }
         process = subprocess.Popen(

@@ -24,7 +24,7 @@ from tests.refusals import Refusal, parse, refusal
 from tests.support import ROOT, Result, run
 
 COUNTRY = "a00000000000"  # the first revision of each history
-ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
 
 
 @dataclass(frozen=True)
