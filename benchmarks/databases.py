@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import statistics
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -12,11 +15,17 @@ from sqlalchemy import NullPool, create_engine, text
 
 from antarest.migration import walk
 from antarest.migration.connection import moving
+from antarest.migration.history import HEAD
 from antarest.migration.project import Project
 from antarest.migration.scratch import PostgresServer, scratch_database
+from antarest.migration.testing.pool import Pool
+from antarest.migration.testing.run import target_at
+from antarest.migration.testing.templates import Start, postgres_template
 from benchmarks.measure import Row, alternate, row
+from tests.support import ROOT
 
 REPEATS = 31
+A_SHORT_TEST = 0.05  # seconds
 
 
 def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
@@ -55,6 +64,29 @@ def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
         what = "a migrated PostgreSQL database to CREATE DATABASE ... TEMPLATE, each made and dropped"
         yield row(what, *alternate(ours_too, bare_too, REPEATS), 1.2)
+    yield row("what a test waits for its PostgreSQL database to CREATE DATABASE ... TEMPLATE", *_waits(server), 0.5)
+
+
+def _waits(server: PostgresServer) -> tuple[float, float]:
+    """The median of what tests wait that take a while themselves, and of the statement alone."""
+    start = Start(target_at(ROOT / "alembic.ini"), HEAD)
+    waited, bare = [], []
+    engine = create_engine(server.url, isolation_level="AUTOCOMMIT")
+    with closing(Pool(server, "benchmark")) as pool, engine.connect() as maintenance:
+        for number in range(REPEATS):
+            began = time.perf_counter()
+            url = pool.take(start)
+            waited.append(time.perf_counter() - began)
+            time.sleep(A_SHORT_TEST)
+            pool.give_back(url)
+            time.sleep(A_SHORT_TEST)
+            template = postgres_template(start, server.url, maintenance, "benchmark")
+            began = time.perf_counter()
+            maintenance.execute(text(f"CREATE DATABASE bench_waits_{number} TEMPLATE {template}"))
+            bare.append(time.perf_counter() - began)
+            maintenance.execute(text(f"DROP DATABASE bench_waits_{number}"))
+    engine.dispose()
+    return statistics.median(waited), statistics.median(bare)
 
 
 def _select(connection: sqlite3.Connection) -> None:

@@ -163,12 +163,12 @@ def dumping_server(server: PostgresServer) -> Iterator[tuple[PostgresServer, Pat
     if programs := programs_of(int(server.version.partition(".")[0])):
         yield server, programs
         return
-    from antarest.migration.embedded_postgres import embedded_postgres
+    from antarest.migration.embedded_postgres import embedded_server
 
-    with embedded_postgres({"fsync": "off", "timezone": "UTC"}) as url:
+    with embedded_server({"fsync": "off", "timezone": "UTC"}) as running:
         programs = programs_of(18)
         assert programs
-        yield PostgresServer(url, "embedded", "18"), programs
+        yield PostgresServer(running.url, "embedded", "18"), programs
 
 
 def refused(place: Place, verb: str, flags: str, code: str, exit_code: int = EXIT_FAILED) -> dict[str, str]:

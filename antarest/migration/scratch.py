@@ -18,11 +18,9 @@ import logging
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
@@ -30,7 +28,8 @@ from sqlalchemy.exc import OperationalError
 
 from antarest.core.errors import EXIT_UNREACHABLE, AntarestError, Hint
 from antarest.core.urls import normalise_url
-from antarest.migration.embedded_postgres import Unavailable, embedded_postgres, memory_folder
+from antarest.migration.embedded_postgres import Unavailable, embedded_server
+from antarest.migration.leftovers import owned_folder
 
 Kind = Literal["url", "testcontainers", "embedded"]
 EngineName = Literal["sqlite", "postgresql"]
@@ -92,6 +91,15 @@ class PostgresServer:
     url: URL
     kind: Kind
     version: str
+    _leave: Callable[[], str] = field(default=str, repr=False, compare=False)
+
+    def leave(self) -> str:
+        """Let it run on when the block ends that started it, and this process.
+
+        Returns:
+            The command that stops and deletes it; empty for a server that was here before.
+        """
+        return self._leave()
 
 
 @contextmanager
@@ -129,8 +137,7 @@ def scratch_database(
 
 
 def _sqlite_database(stack: ExitStack, template: str | None) -> URL:
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="antarest-sqlite-", dir=memory_folder()))
-    file = Path(folder, "scratch.db")
+    file = stack.enter_context(owned_folder("antarest-sqlite-")) / "scratch.db"
     if template:
         shutil.copyfile(template, file)
     return URL.create("sqlite", database=str(file))
@@ -153,13 +160,16 @@ def _execute(url: URL, statement: str) -> Any:
 
 # Where a server comes from
 
+_Running = tuple[URL, Callable[[], str]]
+"""The maintenance database of a server, and what lets it run on."""
+
 
 def _first_server(stack: ExitStack) -> PostgresServer:
     """The first server that is to be had; what it needs is stopped with the stack."""
-    ways: dict[Kind, Callable[[], AbstractContextManager[URL]]] = {
+    ways: dict[Kind, Callable[[], AbstractContextManager[_Running]]] = {
         "url": _given,
         "testcontainers": _container,
-        "embedded": lambda: embedded_postgres(_SETTINGS),
+        "embedded": _embedded,
     }
     forced = os.environ.get(KIND_VARIABLE)
     if forced and forced not in ways:
@@ -170,14 +180,14 @@ def _first_server(stack: ExitStack) -> PostgresServer:
     for kind in [kind for kind in ways if kind == forced or (not forced and kind != "url")]:
         try:
             with ExitStack() as attempt:
-                url = attempt.enter_context(ways[kind]())
+                url, leave = attempt.enter_context(ways[kind]())
                 version = str(_execute(url, "SHOW server_version")).split()[0]
                 stack.enter_context(attempt.pop_all())
         except Exception as error:  # noqa: BLE001 - whatever closed this way, the next one may be open
             reasons[kind] = _reason(error)
             logger.info("no PostgreSQL from %s: %s", kind, reasons[kind])
         else:
-            return PostgresServer(url, kind, version)
+            return PostgresServer(url, kind, version, leave)
     raise NoPostgres(reasons)
 
 
@@ -189,18 +199,24 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def _given() -> Iterator[URL]:
+def _given() -> Iterator[_Running]:
     value = os.environ.get(URL_VARIABLE)
     if not value:
         raise Unavailable(f"{URL_VARIABLE} is not set")
     url = normalise_url(value)
     if url.get_backend_name() != "postgresql":
         raise Unavailable(f"{URL_VARIABLE} is a URL of {url.get_backend_name()}")
-    yield url.set(database=url.database or "postgres")
+    yield url.set(database=url.database or "postgres"), str
 
 
 @contextmanager
-def _container() -> Iterator[URL]:
+def _embedded() -> Iterator[_Running]:
+    with embedded_server(_SETTINGS) as server:
+        yield server.url, server.leave
+
+
+@contextmanager
+def _container() -> Iterator[_Running]:
     try:
         from docker.errors import DockerException
         from testcontainers.community.postgres import PostgresContainer
@@ -222,7 +238,13 @@ def _container() -> Iterator[URL]:
     container = PostgresContainer(image, username="postgres", password=secrets.token_urlsafe(), dbname="postgres")
     container.with_env("PGDATA", "/scratch").with_tmpfs_mount("/scratch")
     container.with_command(["postgres", *(f"-c{name}={value}" for name, value in _SETTINGS.items())])
-    with container:
+    with ExitStack() as stack:
+        stack.enter_context(container)
         url = make_url(container.get_connection_url())
+
+        def leave() -> str:
+            stack.pop_all()
+            return f"docker rm --force --volumes {container.get_wrapped_container().short_id}"
+
         # An engine may publish another port on ::1, and "localhost" may be either.
-        yield url.set(host="127.0.0.1") if url.host == "localhost" else url
+        yield (url.set(host="127.0.0.1") if url.host == "localhost" else url), leave

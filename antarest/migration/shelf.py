@@ -1,39 +1,30 @@
 """Scratch databases that are kept, in git's own folder: SQLite files at a revision, so that no revision runs twice.
 
-A file is named after all that has made it: the revisions with their content, what runs them, and the versions of the
-libraries. Where one of these changes, another file is looked for; what is not used any more goes after a while. A
-revision that imports anything else, or reads a file, is not run ahead: nobody knows when that has changed. Nothing
-depends on these databases: without one, the revisions run.
+A file is named after all that has made it (see `antarest.migration.fingerprint`): where any of that changes,
+another one is looked for, and what is not used any more goes after a while. Nothing depends on these databases: without
+one, the revisions run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
 import os
-import re
 import shutil
 import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 
 from antarest.core.whole_file import UNFINISHED, write_whole
+from antarest.migration.fingerprint import fingerprints
 from antarest.migration.project import Project
 
 _TABLES = ".tables"
 _KEPT = 24  # files; one of 30 tables has 300 kB
 _LARGEST = 8_000_000  # bytes; more are rows, which nobody wants in there 24 times
 _LEFT_BEHIND = 3600  # seconds; a file that is still being written then was left by a process that was killed
-_IMPORTS = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([^#\n]+))", re.MULTILINE)
-_STANDING = {b"alembic", b"sqlalchemy", b"typing", b"__future__", b"collections", b"datetime", b"decimal", b"enum"}
-_STANDING |= {b"functools", b"itertools", b"json", b"re", b"textwrap", b"uuid"}
-_READS = re.compile(rb"\bopen\(|__file__|\bread_(?:text|bytes)\b")
-_RUNS_THEM = ("batches", "operations", "rebuild", "segments", "walk")  # our modules that take part when a revision runs
 
 
 class Shelf:
@@ -105,25 +96,8 @@ class Shelf:
         repository = self._project.repository
         if repository is None:
             return []
-        found = hashlib.sha256(self._circumstances())
-        places = []
-        for id_ in self._revisions:
-            content = self._project.history[id_].path.read_bytes()
-            if not _stands_alone(content):
-                break
-            found.update(f"\n{id_}\n".encode())
-            found.update(content)
-            places.append(repository.folder / "antarest" / "scratch" / f"{found.hexdigest()[:40]}.db")
-        return places
-
-    def _circumstances(self) -> bytes:
-        """What makes a difference beside the revisions."""
-        options = self._project.alembic_options()
-        metadata = options.pop("target_metadata")
-        convention = sorted(map(str, metadata.naming_convention.items())) if metadata is not None else []
-        versions = [sqlite3.sqlite_version, *(version(name) for name in ("sqlalchemy", "alembic"))]
-        own = [_source(f"antarest.migration.{name}") for name in _RUNS_THEM]
-        return repr((sorted(options.items()), convention, versions, own)).encode()
+        names = fingerprints(self._project.history, self._revisions, self._project.alembic_options())
+        return [repository.folder / "antarest" / "scratch" / f"{name[:40]}.db" for name in names]
 
 
 def _put(place: Path, content: bytes) -> None:
@@ -136,17 +110,3 @@ def _put(place: Path, content: bytes) -> None:
         left = [path for path in unfinished if path.stat().st_mtime < time.time() - _LEFT_BEHIND]
         for path in (*old, *left):
             path.unlink(missing_ok=True)
-
-
-def _stands_alone(content: bytes) -> bool:
-    """Whether what a revision does follows from its file, as far as its imports and words tell."""
-    names = [each for found in _IMPORTS.findall(content) for each in (found[0] or found[1]).split(b",")]
-    modules = [name.split()[0].partition(b".")[0] for name in names if name.strip()]
-    return _STANDING.issuperset(modules) and not _READS.search(content)
-
-
-def _source(module: str) -> str:
-    """The hash of a module's file."""
-    found = importlib.util.find_spec(module)
-    origin = found.origin if found else None
-    return hashlib.sha256(Path(origin).read_bytes()).hexdigest() if origin else ""

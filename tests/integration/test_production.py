@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration import rollback_script
-from antarest.migration.embedded_postgres import embedded_postgres
+from antarest.migration.embedded_postgres import embedded_server
 from antarest.migration.project import Project
 from tests.database import HISTORY
 from tests.documents import Page, follow
@@ -51,8 +51,8 @@ def downgrade() -> None:
 @pytest.fixture
 def server() -> Iterator[URL]:
     """A server that has no role and no database of ours yet; its superuser."""
-    with embedded_postgres({}) as url:
-        yield url
+    with embedded_server({}) as running:
+        yield running.url
 
 
 @pytest.fixture

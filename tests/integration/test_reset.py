@@ -13,8 +13,8 @@ from antarest.migration.history import HEAD
 from antarest.migration.inventory import Inventory, differences
 from antarest.migration.reset import require_local
 from antarest.migration.rows import Snapshot
-from antarest.migration.scratch import PostgresServer, scratch_database
-from antarest.migration.testing import Templates
+from antarest.migration.scratch import PostgresServer
+from antarest.migration.testing import NewDatabase
 from tests.database import HISTORY
 from tests.forwarding import forwarded
 from tests.refusals import refusal
@@ -51,10 +51,9 @@ SOME_ROWS = (
 
 
 @pytest.fixture
-def on_postgresql(postgres: PostgresServer, migration_templates: Templates) -> Iterator[URL]:
+def on_postgresql(postgres: PostgresServer, new_database: NewDatabase) -> URL:  # noqa: ARG001 - starts it
     """A PostgreSQL database at head."""
-    with scratch_database("postgresql", postgres, template=migration_templates("postgresql", HEAD, False)) as url:
-        yield url
+    return new_database("postgresql", HEAD)
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from antarest.core.persistence import create_db_engine
 from antarest.dbmodel import metadata
 from antarest.login.model import User as Account
 from antarest.migration.history import HEAD
-from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
-from antarest.migration.testing import Templates
+from antarest.migration.scratch import EngineName
+from antarest.migration.testing import NewDatabase
 from antarest.study.model import Study
 from tests.database import HISTORY
 from tests.refusals import parse, refusal
@@ -58,15 +58,13 @@ def test_every_table_is_filled_and_so_many_studies(user: User) -> None:
     assert_shows(done.out, f"seeded: {sum(found.values()):,} rows in {len(found)} tables in ")
 
 
-def test_both_engines_get_the_same_rows_each_time(
-    postgres: PostgresServer, migration_templates: Templates, config_file: ConfigFile
-) -> None:
+@pytest.mark.usefixtures("postgres")
+def test_both_engines_get_the_same_rows_each_time(new_database: NewDatabase, config_file: ConfigFile) -> None:
     def seeded(engine: EngineName) -> object:
-        template = migration_templates(engine, HEAD, False)
-        with scratch_database(engine, postgres, template=template) as url:
-            user = User(url, config_file(url))
-            assert user.module("seed", "--studies=40", HERE).code == EXIT_DONE
-            return user.database.rows()
+        url = new_database(engine, HEAD)
+        user = User(url, config_file(url))
+        assert user.module("seed", "--studies=40", HERE).code == EXIT_DONE
+        return user.database.rows()
 
     first = seeded("sqlite")
 

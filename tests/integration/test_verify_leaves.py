@@ -110,6 +110,25 @@ class _Scratch:
         return names | {path.name for path in folder.glob("antarest-verify-*")}
 
 
+def test_what_one_leaves_that_is_killed_is_gone_with_the_next(tmp_path: Path, scratch: _Scratch, run: Run) -> None:
+    """Its processes end with it; its folder, where there is one in the way of nobody, a minute later."""
+    project = write_project(tmp_path, *SLOW)
+    command = [sys.executable, "-m", "antarest.migration", "verify", f"--project={project.ini}"]
+    with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            next(line for line in process.stdout if line.startswith("first "))
+            made = {name for name in scratch.new() if name.startswith("antarest_verify_")}
+        finally:
+            process.kill()
+
+    assert made & scratch.new()
+    deadline = time.monotonic() + 60
+    while made & scratch.new():  # Some may be those of other tests, and the server needs a moment to notice.
+        assert time.monotonic() < deadline, made & scratch.new()
+        assert run(*MODULE, f"--project={ini_of('clean_irreversible')}").code == EXIT_DONE
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
 def test_who_stops_it_learns_what_is_proved_so_far(
     tmp_path: Path, scratch: _Scratch, number: signal.Signals, code: int

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import secrets
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -16,8 +18,8 @@ from typing import Any
 from sqlalchemy import URL
 
 from antarest.core.errors import AntarestError, Hint
-from antarest.migration.embedded_postgres import memory_folder
 from antarest.migration.errors.base import MigrationError
+from antarest.migration.leftovers import owned_databases, owned_folder
 from antarest.migration.scratch import EngineName, PostgresServer, postgres_server
 from antarest.migration.verify.clones import Clones, Place
 from antarest.migration.verify.proof import Proof, Prover
@@ -134,20 +136,21 @@ def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = Fa
 
     Those that are kept are elsewhere: in a folder that stays, and on a server that this process has not started.
     """
-    token = secrets.token_hex(4)
     if engine == "sqlite":
         kept = tempfile.mkdtemp(prefix="antarest-kept-") if keep else ""
-        with tempfile.TemporaryDirectory(prefix="antarest-verify-", dir=memory_folder()) as folder:
+        with owned_folder("antarest-verify-") as folder:
             try:
-                yield Place("sqlite", URL.create("sqlite", database=str(Path(folder, "verify.db"))), kept=kept)
+                yield Place("sqlite", URL.create("sqlite", database=str(folder / "verify.db")), kept=kept)
             finally:
                 if kept:
                     with suppress(OSError):  # It has something in it.
                         Path(kept).rmdir()
         return
-    with nullcontext(server) if server else postgres_server() as found:
-        kept = f"antarest_kept_{token}_" if keep and found.kind == "url" else ""
-        place = Place("postgresql", found.url, f"antarest_verify_{token}_", kept)
+    with ExitStack() as stack:
+        found = server or stack.enter_context(postgres_server())
+        prefix = stack.enter_context(owned_databases(found.url, "antarest_verify_"))
+        kept = f"antarest_kept_{secrets.token_hex(4)}_" if keep and found.kind == "url" else ""
+        place = Place("postgresql", found.url, prefix, kept)
         try:
             yield place
         finally:
@@ -155,10 +158,19 @@ def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = Fa
                 place.tidy()
 
 
+def _end_with_parent() -> None:
+    """End this process when that one does which has begun it, also if it was killed."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
+
+
 def _work(plan: Plan, place: Place, writer: Connection) -> None:
     """What the process of an engine does: it sends what it proves, and None at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; who began this one ends it.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         plan.target.import_paths()
         with closing(Clones(place)) as clones:

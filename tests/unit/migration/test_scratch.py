@@ -14,7 +14,7 @@ from sqlalchemy import URL, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from antarest.core.errors import EXIT_UNREACHABLE
-from antarest.migration.embedded_postgres import Unavailable, embedded_postgres
+from antarest.migration.embedded_postgres import Unavailable, embedded_server
 from antarest.migration.scratch import (
     IMAGE_VARIABLE,
     KIND_VARIABLE,
@@ -180,17 +180,17 @@ def test_without_the_development_packages_the_error_names_them(monkeypatch: pyte
 
 
 def test_an_embedded_server_refuses_a_wrong_password() -> None:
-    with embedded_postgres({}) as url, pytest.raises(OperationalError, match="password authentication failed"):
-        execute(url.set(password="wrong"), "SELECT 1")
+    with embedded_server({}) as server, pytest.raises(OperationalError, match="password authentication failed"):
+        execute(server.url.set(password="wrong"), "SELECT 1")
 
 
 def test_two_embedded_servers_run_side_by_side_with_their_settings() -> None:
-    with embedded_postgres({"fsync": "off"}) as one, embedded_postgres({"fsync": "on"}) as other:
-        assert execute(one, "SHOW fsync") + execute(other, "SHOW fsync") == ["off", "on"]
+    with embedded_server({"fsync": "off"}) as one, embedded_server({"fsync": "on"}) as other:
+        assert [*execute(one.url, "SHOW fsync"), *execute(other.url, "SHOW fsync")] == ["off", "on"]
 
 
 def test_an_embedded_server_that_does_not_start_says_why() -> None:
-    with pytest.raises(Unavailable, match="unrecognized configuration parameter"), embedded_postgres({"nonsense": "1"}):
+    with pytest.raises(Unavailable, match="unrecognized configuration parameter"), embedded_server({"nonsense": "1"}):
         pass
 
 

@@ -1,0 +1,98 @@
+"""The proof of a history as pytest tests: one for each revision, engine and property."""
+
+from __future__ import annotations
+
+import fcntl
+import pickle
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from antarest.migration.scratch import EngineName, PostgresServer
+from antarest.migration.testing.fixtures import ENGINES
+from antarest.migration.testing.run import folder_of_run, ini_for, run_id, target_at
+
+_ELSEWHERE = ("V301", "V302", "V305", "V4", "V104", "V5", "V601", "V701", "V702")  # what the other tests look at
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test for each revision, and for each engine."""
+    names = metafunc.fixturenames
+    if "verification" not in names:
+        return
+    if "revision" in names:
+        history = target_at(ini_for(metafunc.config, metafunc.module)).history
+        metafunc.parametrize("revision", history.order, ids=[history[id_].path.stem for id_ in history.order])
+    if "engine" in names:
+        metafunc.parametrize("engine", ENGINES)
+
+
+@pytest.fixture(scope="module")
+def verification(
+    request: pytest.FixtureRequest, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """The proof of the whole history on both engines, made once for all workers of pytest-xdist."""
+    from antarest.migration.verify import Verification, prove_history
+
+    ini = ini_for(request.config, request.module)
+    name = f"verification-{run_id(request.config)}-{zlib.crc32(str(ini).encode()):x}"
+    return _once(
+        folder_of_run(request.config, tmp_path_factory) / name,
+        lambda: prove_history(target_at(ini), Verification(ENGINES), server=postgres),
+    )
+
+
+def test_the_upgrade_runs(verification: Any, revision: str, engine: EngineName) -> None:
+    """From the revision before, on empty tables and with rows."""
+    _assert_none(verification, revision, engine, "V301", "V302", "V305")
+
+
+def test_the_downgrade_runs(verification: Any, revision: str, engine: EngineName) -> None:
+    """With and without rows."""
+    _assert_none(verification, revision, engine, "V401", "V402")
+
+
+def test_the_schema_comes_back(verification: Any, revision: str, engine: EngineName) -> None:
+    """After up and down, and nothing is left over."""
+    _assert_none(verification, revision, engine, "V403", "V404", "V405", "V104", "V506")
+
+
+def test_the_rows_come_back(verification: Any, revision: str, engine: EngineName) -> None:
+    """What is not declared as lost is there after the way there and back."""
+    _assert_none(verification, revision, engine, "V501", "V502", "V503", "V504", "V505", "V507", "V508")
+
+
+def test_both_engines_have_the_same_schema(verification: Any, revision: str) -> None:
+    """At each revision."""
+    _assert_none(verification, revision, "", "V601")
+
+
+def test_the_models_are_what_the_migrations_make(verification: Any, engine: EngineName) -> None:
+    """At head."""
+    _assert_none(verification, "", engine, "V701", "V702")
+
+
+def test_the_history_is_sound(verification: Any) -> None:
+    """The graph, the files, and the whole of it in one run."""
+    assert verification.not_proved == []
+    assert [each for each in verification.errors if not each.id.startswith(_ELSEWHERE)] == []
+
+
+def _assert_none(verification: Any, revision: str, engine: str, *ids: str) -> None:
+    here = [each for each in verification.errors if (each.revision, each.engine) == (revision, engine)]
+    found = [f"{each.id} {each.kind.title}: {each.found}" for each in here if each.id.startswith(ids)]
+    assert found == []
+    missing = [why for id_, where, why in verification.not_proved if id_ == revision and where == (engine or where)]
+    assert missing == []
+
+
+def _once(file: Path, make: Callable[[], Any]) -> Any:
+    """What one process of several has made, for all of them."""
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            file.write_bytes(pickle.dumps(make()))
+        return pickle.loads(file.read_bytes())  # noqa: S301 - written above, in a folder of this user's own

@@ -1,0 +1,79 @@
+"""What a run of pytest works on, and what its workers have in common."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from antarest.core.urls import normalise_url
+from antarest.migration.scratch import PostgresServer
+
+if TYPE_CHECKING:
+    from antarest.migration.verify.target import Target
+
+SERVER = pytest.StashKey[PostgresServer]()
+IN_WORKER = "antarest_postgres"  # where a worker of pytest-xdist is told of the server
+_ALONE = secrets.token_hex(8)
+_PROJECT = "MIGRATION_PROJECT"  # in a test file, the alembic.ini that it is about
+
+
+def shared_server(config: pytest.Config) -> PostgresServer | None:
+    """The server of this run; None where the plugin was not named, or no test was known to need one."""
+    if told := _told(config).get(IN_WORKER):
+        url, kind, version = told
+        return PostgresServer(normalise_url(url), kind, version)
+    return config.stash.get(SERVER, None)
+
+
+def outlives_the_run(config: pytest.Config, server: PostgresServer) -> bool:
+    """Whether a database on it can still be looked at when the run is over."""
+    return server.kind == "url" or bool(config.getoption("keep_db", False))
+
+
+def ini_for(config: pytest.Config, module: ModuleType | None) -> Path:
+    """The `alembic.ini` that a test file is about: the one that it names, or that of pytest's root folder."""
+    return Path(config.rootpath, getattr(module, _PROJECT, "alembic.ini"))
+
+
+@cache
+def target_at(ini: Path) -> Target:
+    """The project of an `alembic.ini`."""
+    # Imported here: most tests do without Alembic.
+    from antarest.migration.verify.foreign import target_of
+
+    target = target_of(str(ini), None, None, None)
+    target.import_paths()
+    return target
+
+
+def run_id(config: pytest.Config) -> str:
+    """A name for this run, the same in all of its workers."""
+    return str(_told(config).get("testrunuid", _ALONE))
+
+
+def folder_of_run(config: pytest.Config, temporary: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run have, and no other run."""
+    base = temporary.getbasetemp()
+    return base.parent if _told(config) else base
+
+
+def _told(config: pytest.Config) -> Mapping[str, Any]:
+    """What pytest-xdist tells a worker; the variables in its environment are those of a run inside it, too."""
+    return getattr(config, "workerinput", {})
+
+
+def folder_of_runs(config: pytest.Config, temporary: pytest.TempPathFactory) -> Path:
+    """A folder that the next run has, too: in pytest's cache, where there is one that can be written to."""
+    cache_: pytest.Cache | None = getattr(config, "cache", None)
+    try:
+        folder = cache_.mkdir("antarest-templates") if cache_ else None
+    except OSError:
+        folder = None
+    return folder if folder and os.access(folder, os.W_OK) else folder_of_run(config, temporary)

@@ -1,0 +1,141 @@
+"""What a killed process leaves is gone with the next one; what a living one has stays."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, NullPool, create_engine, text
+
+from antarest.migration.leftovers import owned_databases, owned_folder
+from antarest.migration.scratch import PostgresServer
+
+OWNS_A_FOLDER = """
+import sys
+from antarest.migration.leftovers import owned_folder
+with owned_folder(sys.argv[1]) as folder:
+    (folder / "file").touch()
+    print(folder, flush=True)
+    input()
+"""
+OWNS_A_DATABASE = """
+import sys
+from sqlalchemy import create_engine, make_url, text
+from antarest.migration.leftovers import owned_databases
+url = make_url(sys.argv[2])
+with owned_databases(url, sys.argv[1]) as beginning:
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {beginning}0"))
+    print(f"{beginning}0", flush=True)
+    input()
+"""
+
+
+@contextmanager
+def owner(program: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that owns something, and the name of that; it is killed at the end."""
+    command = [sys.executable, "-c", program, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """As nobody can refuse."""
+    process.kill()
+    process.wait()
+
+
+# ---- folders
+
+
+@pytest.fixture
+def beginning() -> str:
+    """Of names that no other test has."""
+    return f"antarest_left_{secrets.token_hex(4)}_"
+
+
+def test_the_folder_of_a_killed_process_goes_and_that_of_a_living_one_stays(beginning: str) -> None:
+    with owner(OWNS_A_FOLDER, beginning) as (killed, left), owner(OWNS_A_FOLDER, beginning) as (living, lives):
+        kill(killed)
+        for folder in (left, lives):
+            os.utime(folder, (1_700_000_000, 1_700_000_000))
+
+        with owned_folder(beginning) as own:
+            assert not Path(left).exists()
+            assert Path(lives, "file").exists()
+            assert own.is_dir()
+
+        assert not own.exists()
+        kill(living)
+        with owned_folder(beginning):
+            assert not Path(lives).exists()
+
+
+def test_a_folder_that_is_new_may_not_be_locked_yet(beginning: str) -> None:
+    with owner(OWNS_A_FOLDER, beginning) as (killed, left):
+        kill(killed)
+
+    with owned_folder(beginning):
+        assert Path(left).exists()
+
+    os.utime(left, (1_700_000_000, 1_700_000_000))
+    with owned_folder(beginning):
+        assert not Path(left).exists()
+
+
+def test_a_link_is_not_followed(beginning: str, tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    with owned_folder(beginning) as own:
+        link = own.with_name(f"{beginning}link")
+        link.symlink_to(tmp_path)
+        os.utime(link, (1_700_000_000, 1_700_000_000), follow_symlinks=False)
+        with owned_folder(beginning):
+            pass
+        link.unlink()
+
+    assert (tmp_path / "precious").exists()
+
+
+# ---- databases
+
+
+def databases(server: URL, beginning: str) -> set[str]:
+    """Those whose name begins so."""
+    query = text("SELECT datname FROM pg_database WHERE starts_with(datname, :beginning)")
+    with create_engine(server, poolclass=NullPool).connect() as connection:
+        return set(connection.execute(query, {"beginning": beginning}).scalars())
+
+
+def execute(server: URL, statement: str) -> None:
+    """Run a statement outside of a transaction."""
+    with create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(statement))
+
+
+def test_the_database_of_a_killed_process_goes_and_that_of_a_living_one_stays(
+    beginning: str, postgres: PostgresServer
+) -> None:
+    url = postgres.url.render_as_string(hide_password=False)
+    with owner(OWNS_A_DATABASE, beginning, url) as (killed, left), owner(OWNS_A_DATABASE, beginning, url) as (_, lives):
+        assert databases(postgres.url, beginning) == {left, lives}
+        kill(killed)
+        while left in databases(postgres.url, beginning):  # The server needs a moment to notice.
+            with owned_databases(postgres.url, beginning):
+                pass
+        assert databases(postgres.url, beginning) == {lives}
+        execute(postgres.url, f"COMMENT ON DATABASE {lives} IS 'somebody wants to look at it'")
+
+    with owned_databases(postgres.url, beginning):
+        assert databases(postgres.url, beginning) == {lives}
+
+    execute(postgres.url, f"DROP DATABASE {lives}")
