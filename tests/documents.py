@@ -274,6 +274,6 @@ def _normalise(text: str) -> str:
     text = re.sub(r" +\d+\.\d+ s\b", " N s", text)
     text = re.sub(r" +\d+\.\d\d(?= |$)", " N", text, flags=re.MULTILINE)  # in the table of a proof
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC +", "(time) ", text)
-    text = re.sub(r"\d{8}T\d{6}Z\b", "(time)", text, flags=re.IGNORECASE)
+    text = re.sub(r"\d{8}T\d{6}(\d{3})?Z\b", "(time)", text, flags=re.IGNORECASE)
     text = re.sub(r"\b[\d.]+ kB\b", "(size)", text)
     return re.sub(r"\b[0-9a-f]{12}(?=\b|_)", lambda found: found[0] if found[0] in _OLD_REVISIONS else "(new)", text)

@@ -25,6 +25,7 @@ from tests.support import ROOT, Result, run
 
 COUNTRY = "a00000000000"  # the first revision of each history
 ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
+_OTHERS = ("backups", "__pycache__")
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Workshop:
         return refused
 
     def state(self) -> object:
-        """Every file in the folder but backups, and all that the database holds."""
+        """Every file in the folder but backups and what Python compiles, and all that the database holds."""
         if self.url is None:
             return _files(self.folder)
         if self.url.get_backend_name() == "sqlite":
@@ -123,5 +124,5 @@ class Workshop:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    found = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "backups")
+    found = (path for path in folder.rglob("*") if path.is_file() and path.parent.name not in _OTHERS)
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}

@@ -166,7 +166,7 @@ def parse_revision(content: bytes, path: Path) -> Revision:
         depends_on=_as_ids(path, values.get("depends_on")),
         message=message,
         path=path,
-        uses_autocommit=_names(tree, "autocommit_block"),
+        uses_autocommit=b"autocommit_block" in content and _names(tree, "autocommit_block"),
         **_declarations(path, values),
     )
 
