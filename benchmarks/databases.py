@@ -20,7 +20,7 @@ from antarest.migration.project import Project
 from antarest.migration.scratch import PostgresServer, scratch_database
 from antarest.migration.testing.pool import Pool
 from antarest.migration.testing.run import target_at
-from antarest.migration.testing.templates import Start, postgres_template
+from antarest.migration.testing.templates import Start
 from benchmarks.measure import Row, alternate, row
 from tests.support import ROOT
 
@@ -64,10 +64,11 @@ def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
         what = "a migrated PostgreSQL database to CREATE DATABASE ... TEMPLATE, each made and dropped"
         yield row(what, *alternate(ours_too, bare_too, REPEATS), 1.2)
-    yield row("what a test waits for its PostgreSQL database to CREATE DATABASE ... TEMPLATE", *_waits(server), 0.5)
+        what = "what a test waits for its PostgreSQL database to CREATE DATABASE ... TEMPLATE"
+        yield row(what, *_waits(server, str(template.database)), 0.5)
 
 
-def _waits(server: PostgresServer) -> tuple[float, float]:
+def _waits(server: PostgresServer, template: str) -> tuple[float, float]:
     """The median of what tests wait that take a while themselves, and of the statement alone."""
     start = Start(target_at(ROOT / "alembic.ini"), HEAD)
     waited, bare = [], []
@@ -80,7 +81,6 @@ def _waits(server: PostgresServer) -> tuple[float, float]:
             time.sleep(A_SHORT_TEST)
             pool.give_back(url)
             time.sleep(A_SHORT_TEST)
-            template = postgres_template(start, server.url, maintenance, "benchmark")
             began = time.perf_counter()
             maintenance.execute(text(f"CREATE DATABASE bench_waits_{number} TEMPLATE {template}"))
             bare.append(time.perf_counter() - began)

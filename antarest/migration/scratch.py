@@ -91,7 +91,7 @@ class PostgresServer:
     url: URL
     kind: Kind
     version: str
-    _leave: Callable[[], str] = field(default=str, repr=False, compare=False)
+    _leave: Callable[[], str] = field(default=lambda: "", repr=False, compare=False)
 
     def leave(self) -> str:
         """Let it run on when the block ends that started it, and this process.
@@ -206,7 +206,7 @@ def _given() -> Iterator[_Running]:
     url = normalise_url(value)
     if url.get_backend_name() != "postgresql":
         raise Unavailable(f"{URL_VARIABLE} is a URL of {url.get_backend_name()}")
-    yield url.set(database=url.database or "postgres"), str
+    yield url.set(database=url.database or "postgres"), lambda: ""
 
 
 @contextmanager

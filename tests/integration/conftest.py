@@ -20,6 +20,7 @@ from tests.support_branches import SETTINGS, Clone
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 from tests.support_roles import Roles, owner_of, two_roles
 from tests.support_runs import Runner, Start
+from tests.support_testing import Suite
 
 Build = Callable[..., Database]
 MakePlace = Callable[..., Place]
@@ -163,3 +164,13 @@ def _clone(monkeypatch: pytest.MonkeyPatch, folder: Path, url: URL, server: Post
     for name, value in SETTINGS.items():  # Also for the git that is run in this process.
         monkeypatch.setenv(name, value)
     return Clone.create(folder / "clone", url, server)
+
+
+@pytest.fixture
+def suite(tmp_path: Path, postgres: PostgresServer) -> Iterator[Suite]:
+    """A project with one revision; its templates are gone at the end."""
+    found = Suite(write_project(tmp_path / "project", STUDY_TABLES).root, postgres)
+    with (found.versions / "tables.py").open("a") as file:
+        file.write(f"# Not that of another test: {tmp_path}\n")
+    yield found
+    found.sql(f"DROP DATABASE IF EXISTS {found.template}")

@@ -16,46 +16,8 @@ workers of pytest-xdist have one PostgreSQL, and adds `--keep-db`.
 
 from __future__ import annotations
 
-from antarest.migration.testing.fixtures import (
-    NewDatabase,
-    database_at,
-    database_pool,
-    empty_database,
-    engine_name,
-    migrated_database,
-    new_database,
-    postgres,
-    sqlite_templates,
-)
-from antarest.migration.testing.proof import (
-    pytest_generate_tests,
-    test_both_engines_have_the_same_schema,
-    test_the_downgrade_runs,
-    test_the_history_is_sound,
-    test_the_models_are_what_the_migrations_make,
-    test_the_rows_come_back,
-    test_the_schema_comes_back,
-    test_the_upgrade_runs,
-    verification,
-)
+from antarest.migration.testing import fixtures, proof
+from antarest.migration.testing.fixtures import *  # noqa: F403 - what they offer is what this offers
+from antarest.migration.testing.proof import *  # noqa: F403
 
-__all__ = [
-    "NewDatabase",
-    "database_at",
-    "database_pool",
-    "empty_database",
-    "engine_name",
-    "migrated_database",
-    "new_database",
-    "postgres",
-    "pytest_generate_tests",
-    "sqlite_templates",
-    "test_both_engines_have_the_same_schema",
-    "test_the_downgrade_runs",
-    "test_the_history_is_sound",
-    "test_the_models_are_what_the_migrations_make",
-    "test_the_rows_come_back",
-    "test_the_schema_comes_back",
-    "test_the_upgrade_runs",
-    "verification",
-]
+__all__ = [*fixtures.__all__, *proof.__all__]  # noqa: PLE0604 - they are texts

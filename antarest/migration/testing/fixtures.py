@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +16,29 @@ from antarest.core.urls import redact_url
 from antarest.migration.history import HEAD
 from antarest.migration.scratch import EngineName, PostgresServer, postgres_server, scratch_database
 from antarest.migration.testing.pool import Pool
-from antarest.migration.testing.run import folder_of_runs, ini_for, outlives_the_run, run_id, shared_server, target_at
-from antarest.migration.testing.templates import Start, sqlite_template
+from antarest.migration.testing.run import (
+    KEPT,
+    folder_of_runs,
+    ini_for,
+    is_said,
+    outlives_the_run,
+    run_id,
+    shared_server,
+    target_at,
+)
+from antarest.migration.testing.templates import NoTemplate, Start, sqlite_template
+
+__all__ = [
+    "NewDatabase",
+    "database_at",
+    "database_pool",
+    "empty_database",
+    "engine_name",
+    "migrated_database",
+    "new_database",
+    "postgres",
+    "sqlite_templates",
+]
 
 ENGINES: tuple[EngineName, ...] = ("sqlite", "postgresql")
 
@@ -38,7 +59,10 @@ class NewDatabase(Protocol):
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
     """A PostgreSQL server; see `antarest.migration.scratch` for where it comes from."""
-    if shared := shared_server(pytestconfig):
+    shared = shared_server(pytestconfig)
+    if isinstance(shared, str):
+        pytest.fail(shared, pytrace=False)
+    if shared:
         yield shared
         return
     with postgres_server() as server:
@@ -78,15 +102,17 @@ def database_at(
 def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
     """Makes databases: `new_database("sqlite", "0146b79f723c")`; see `NewDatabase`.
 
-    Those of PostgreSQL need the fixture `postgres`. Where the test fails, they are kept if they can be, and its report
-    says where.
+    Those of PostgreSQL need the fixture `postgres`. With the plugin, those of a failed test are kept if they can be.
     """
     test = _Test(request)
     with ExitStack() as stack:
 
         def make(engine: EngineName, revision: str = "", *, with_rows: bool = False) -> URL:
             start = test.start(revision, with_rows=with_rows) if revision else None
-            return stack.enter_context(_sqlite(test, start) if engine == "sqlite" else _postgresql(test, start))
+            try:
+                return stack.enter_context(_MAKERS[engine](test, start))
+            except NoTemplate as error:
+                pytest.fail(f"no database at {revision}: {error}", pytrace=False)
 
         yield make
 
@@ -95,7 +121,14 @@ def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
 def sqlite_templates(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Start], Path]:
     """The files that databases of SQLite are copies of."""
     folder = folder_of_runs(pytestconfig, tmp_path_factory)
-    return cache(lambda start: sqlite_template(start, folder, run_id(pytestconfig)))
+    made: dict[Start, Path] = {}
+
+    def template(start: Start) -> Path:
+        if not (start in made and made[start].exists()):  # Another run may have cleared the cache.
+            made[start] = sqlite_template(start, folder, run_id(pytestconfig))
+        return made[start]
+
+    return template
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +158,7 @@ class _Test:
 
     def tell(self, kept: str) -> None:
         """Have its report say where a database is."""
-        self._request.node.add_report_section("teardown", "database", f"kept: {kept}")
+        self._request.node.user_properties.append((KEPT, kept))
 
 
 @cache
@@ -138,7 +171,7 @@ def _sqlite(test: _Test, start: Start | None) -> Iterator[URL]:
     template = str(test.fixture("sqlite_templates")(start)) if start else None
     with scratch_database("sqlite", template=template) as url:
         yield url
-        if test.has_failed:  # pytest itself keeps the folders of its last three runs.
+        if test.has_failed and is_said(test.config):  # pytest itself keeps the folders of its last three runs.
             file = Path(str(url.database))
             folder = test.fixture("tmp_path_factory").mktemp("database")
             shutil.copytree(file.parent, folder, dirs_exist_ok=True)
@@ -157,3 +190,7 @@ def _postgresql(test: _Test, start: Start | None) -> Iterator[URL]:
         test.tell(shown.replace("+psycopg2", "", 1))  # As psql takes it.
     else:
         pool.give_back(url)
+
+
+_MAKERS: dict[str, Callable[[_Test, Start | None], AbstractContextManager[URL]]]
+_MAKERS = {"sqlite": _sqlite, "postgresql": _postgresql}

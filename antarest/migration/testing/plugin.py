@@ -7,35 +7,19 @@ known that a selected test needs it. `--keep-db` lets it run on where a test fai
 
 from __future__ import annotations
 
+import io
 import os
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, NoPostgres, postgres_server
-from antarest.migration.testing.fixtures import (
-    database_at,
-    database_pool,
-    empty_database,
-    engine_name,
-    migrated_database,
-    new_database,
-    postgres,
-    sqlite_templates,
-)
-from antarest.migration.testing.run import IN_WORKER, SERVER
+from antarest.migration.report import render_error
+from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, NoPostgres, PostgresServer, postgres_server
+from antarest.migration.testing.fixtures import *  # noqa: F403 - all of them are the plugin's
+from antarest.migration.testing.run import IN_WORKER, KEPT, SERVER
 
-__all__ = [
-    "database_at",
-    "database_pool",
-    "empty_database",
-    "engine_name",
-    "migrated_database",
-    "new_database",
-    "postgres",
-    "sqlite_templates",
-]
+_LOOKS_ONLY = ("collectonly", "setupplan", "show_fixtures_per_test", "showfixtures")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,28 +31,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
+@pytest.hookimpl(tryfirst=True)  # before pytest says what it works with
+def pytest_sessionstart(session: pytest.Session) -> None:
     """With pytest-xdist, start the server before the workers."""
-    if config.getoption("keep_db"):
+    if session.config.getoption("keep_db"):
         os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"  # It removes each container when this process ends.
-    if config.getoption("dist", "no") != "no" and not config.getoption("collectonly"):
-        _share_server(config)
+    if session.config.getoption("dist", "no") != "no":
+        _share_server(session.config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist which server there is."""
-    if server := node.config.stash.get(SERVER, None):
+    server = node.config.stash.get(SERVER, None)
+    if server and not isinstance(server, str):
         url = server.url.render_as_string(hide_password=False)
         node.workerinput[IN_WORKER] = (url, server.kind, server.version)
+    elif server:
+        node.workerinput[IN_WORKER] = server
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Without pytest-xdist, start the server if a selected test needs it."""
     in_worker = hasattr(session.config, "workerinput")
-    needed = any("postgres" in getattr(item, "fixturenames", ()) for item in session.items)
-    if needed and not in_worker and not session.config.getoption("collectonly"):
+    if not in_worker and any("postgres" in getattr(item, "fixturenames", ()) for item in session.items):
         _share_server(session.config)
 
 
@@ -83,29 +70,46 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Let the server run on for whoever wants to see why a test failed, and say how to stop it."""
+    """Say where the databases are of the tests that failed, and let the server run on that they are on."""
+    reports = [each for outcome in terminalreporter.stats.values() for each in outcome]
+    kept = [
+        (report.nodeid, where)
+        for report in reports
+        if getattr(report, "when", "") == "teardown"
+        for name, where in report.user_properties
+        if name == KEPT
+    ]
+    if not kept:
+        return
+    terminalreporter.section("databases of the tests that failed")
+    for test, where in kept:
+        terminalreporter.write_line(f"{test}\n  {where}")
     server = config.stash.get(SERVER, None)
-    has_failed = any(terminalreporter.stats.get(outcome) for outcome in ("failed", "error"))
-    if server and has_failed and config.getoption("keep_db") and (command := server.leave()):
-        terminalreporter.section("databases")
+    if not isinstance(server, PostgresServer) or all(where.startswith("sqlite") for _, where in kept):
+        return
+    if command := server.leave():
         terminalreporter.write_line("PostgreSQL runs on. This stops it, and deletes what is on it:")
         terminalreporter.write_line(f"  {command}")
 
 
 def _server_lines(config: pytest.Config) -> list[str]:
     server = config.stash.get(SERVER, None)
+    if isinstance(server, str):
+        return server.splitlines()
     return [f"postgresql: {server.version} ({server.kind})"] if server else []
 
 
 def _share_server(config: pytest.Config) -> None:
     """Find or start a server for this process and for all that it starts, until pytest ends."""
+    if any(config.getoption(name, False) for name in _LOOKS_ONLY):
+        return
     stack = ExitStack()
     config.add_cleanup(stack.close)
     try:
         server = stack.enter_context(postgres_server())
     except NoPostgres as error:
-        details = [f"  {label}: {value}" for label, value in error.details.items()]
-        pytest.exit("\n".join([error.message, *details]), returncode=error.exit_code)
+        config.stash[SERVER] = render_error(error, io.StringIO())
+        return
     environment = stack.enter_context(pytest.MonkeyPatch.context())
     environment.setenv(URL_VARIABLE, server.url.render_as_string(hide_password=False))
     environment.setenv(KIND_VARIABLE, "url")

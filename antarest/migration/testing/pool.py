@@ -7,11 +7,18 @@ import signal
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, text
 
 from antarest.migration.leftovers import owned_databases
 from antarest.migration.scratch import PostgresServer
-from antarest.migration.testing.templates import Start, drop_unused, note_use, postgres_template
+from antarest.migration.testing.templates import (
+    TEST,
+    NoTemplate,
+    Start,
+    drop_unused,
+    note_use,
+    postgres_template,
+)
 
 _THREADS = 2  # one makes a database while the other drops one
 
@@ -27,34 +34,29 @@ class Pool:
     def __init__(self, server: PostgresServer, run: str) -> None:
         self._server = server
         self._run = run
-        self._engine = create_engine(
-            server.url,
-            isolation_level="AUTOCOMMIT",
-            pool_size=_THREADS,
-            pool_pre_ping=True,  # A test may have let the server end its connections.
-            connect_args={"connect_timeout": 10},
-        )
+        self._ownership = ExitStack()
+        self._engine, self._prefix = self._ownership.enter_context(owned_databases(server.url, TEST))
+        self._numbers = itertools.count()
         # Signals are for the tests: where a thread took one, a test that waits would not wake up.
         self._threads = ThreadPoolExecutor(_THREADS, "databases", _block_signals)
-        self._templates: dict[Start, str] = {}
+        self._templates: dict[Start, str | NoTemplate] = {}
         self._ahead: dict[str, Future[URL]] = {}
         self._asked: set[str] = set()
-        self._ownership = ExitStack()
-        self._prefix = self._ownership.enter_context(owned_databases(server.url, "antarest_test_"))
-        self._numbers = itertools.count()
         self._names: set[str] = set()  # of the databases that are there
-        if server.kind == "url":
-            with self._engine.connect() as connection:
-                drop_unused(connection)
 
     def take(self, start: Start | None) -> URL:
         """Return a database for the caller alone, until it is given back or kept.
 
         Args:
             start: what it begins with; None for an empty one.
+
+        Raises:
+            NoTemplate: a revision does not run.
         """
         template = self._template(start) if start else "template0"
-        taken = self._ahead.pop(template, None) or self._threads.submit(self._make, template)
+        taken = self._ahead.pop(template, None)
+        if taken is None or taken.exception():  # The server may have been away for a moment.
+            taken = self._threads.submit(self._make, template)
         if template in self._asked:  # Most are asked for once, or often.
             self._ahead[template] = self._threads.submit(self._make, template)
         self._asked.add(template)
@@ -71,20 +73,28 @@ class Pool:
             note_use(connection, str(url.database))
 
     def close(self) -> None:
-        """Drop what nobody has taken, and what could not be dropped before."""
+        """Drop what nobody has taken, what could not be dropped before, and what nobody has asked for of late."""
         self._threads.shutdown()
-        try:
+        with self._ownership:
             for name in sorted(self._names):
                 self._drop(name)
-        finally:
-            self._ownership.close()
-            self._engine.dispose()
+            with self._engine.connect() as connection:
+                drop_unused(connection)
 
     def _template(self, start: Start) -> str:
         if start not in self._templates:
+            unfinished = f"{self._prefix}t{next(self._numbers)}"
             with self._engine.connect() as connection:
-                self._templates[start] = postgres_template(start, self._server.url, connection, self._run)
-        return self._templates[start]
+                try:
+                    found = postgres_template(start, self._server.url, connection, self._run, unfinished)
+                except NoTemplate as error:
+                    self._templates[start] = error
+                else:
+                    self._templates[start] = found
+        template = self._templates[start]
+        if isinstance(template, NoTemplate):
+            raise template
+        return template
 
     def _make(self, template: str) -> URL:
         name = f"{self._prefix}{next(self._numbers)}"

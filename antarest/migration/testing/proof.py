@@ -15,6 +15,18 @@ from antarest.migration.scratch import EngineName, PostgresServer
 from antarest.migration.testing.fixtures import ENGINES
 from antarest.migration.testing.run import folder_of_run, ini_for, run_id, target_at
 
+__all__ = [
+    "pytest_generate_tests",
+    "test_both_engines_have_the_same_schema",
+    "test_the_downgrade_runs",
+    "test_the_history_is_sound",
+    "test_the_models_are_what_the_migrations_make",
+    "test_the_rows_come_back",
+    "test_the_schema_comes_back",
+    "test_the_upgrade_runs",
+    "verification",
+]
+
 _ELSEWHERE = ("V301", "V302", "V305", "V4", "V104", "V5", "V601", "V701", "V702")  # what the other tests look at
 
 

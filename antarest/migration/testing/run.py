@@ -18,23 +18,35 @@ from antarest.migration.scratch import PostgresServer
 if TYPE_CHECKING:
     from antarest.migration.verify.target import Target
 
-SERVER = pytest.StashKey[PostgresServer]()
+SERVER = pytest.StashKey[PostgresServer | str]()
+"""The server that all of a run has, or why there is none."""
+
+PLUGIN = "antarest.migration.testing.plugin"
 IN_WORKER = "antarest_postgres"  # where a worker of pytest-xdist is told of the server
-_ALONE = secrets.token_hex(8)
+KEPT = "database"  # the property of a test that says where a database is that was kept
+_RUN = pytest.StashKey[str]()
 _PROJECT = "MIGRATION_PROJECT"  # in a test file, the alembic.ini that it is about
 
 
-def shared_server(config: pytest.Config) -> PostgresServer | None:
-    """The server of this run; None where the plugin was not named, or no test was known to need one."""
-    if told := _told(config).get(IN_WORKER):
+def shared_server(config: pytest.Config) -> PostgresServer | str | None:
+    """The server of this run, or why there is none; None where the plugin was not named, or no test needed one."""
+    told = _told(config).get(IN_WORKER)
+    if isinstance(told, str):
+        return told
+    if told:
         url, kind, version = told
         return PostgresServer(normalise_url(url), kind, version)
     return config.stash.get(SERVER, None)
 
 
+def is_said(config: pytest.Config) -> bool:
+    """Whether somebody says at the end which databases were kept: the plugin, where it is named."""
+    return config.pluginmanager.has_plugin(PLUGIN)
+
+
 def outlives_the_run(config: pytest.Config, server: PostgresServer) -> bool:
     """Whether a database on it can still be looked at when the run is over."""
-    return server.kind == "url" or bool(config.getoption("keep_db", False))
+    return is_said(config) and (server.kind == "url" or bool(config.getoption("keep_db")))
 
 
 def ini_for(config: pytest.Config, module: ModuleType | None) -> Path:
@@ -55,7 +67,7 @@ def target_at(ini: Path) -> Target:
 
 def run_id(config: pytest.Config) -> str:
     """A name for this run, the same in all of its workers."""
-    return str(_told(config).get("testrunuid", _ALONE))
+    return str(_told(config).get("testrunuid") or config.stash.setdefault(_RUN, secrets.token_hex(8)))
 
 
 def folder_of_run(config: pytest.Config, temporary: pytest.TempPathFactory) -> Path:

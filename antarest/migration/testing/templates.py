@@ -11,14 +11,15 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from antarest.core.whole_file import write_whole
 from antarest.migration.connection import moving
@@ -30,9 +31,13 @@ from antarest.migration.scratch import scratch_database
 if TYPE_CHECKING:
     from antarest.migration.verify.target import Target
 
+TEST = "antarest_test_"
+"""What the name of a test's database begins with."""
+
 _FILLS_AND_RUNS = ("rows/*", "verify/steps", "verify/target")  # our modules that take part here and nowhere else
 _UNUSED = 2 * 24 * 3600  # seconds; nobody wants a template that this long nobody has asked for
-_NAME = "antarest_template_"
+_TEMPLATE = "antarest_template_"
+_OURS = f"^({_TEMPLATE}|{TEST})[0-9a-z_]+$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +64,13 @@ class Start:
         applied = self.target.history.applied(self._heads)
         return [id_ for id_ in self.target.history.order if id_ in applied]
 
-    def key(self, run: str) -> str:
+    def key(self, run: str, role: str = "") -> str:
         """Name what the database follows from.
 
         Args:
             run: what stands for all that nobody can tell of a revision that is more than its own text: such a template
                 is for one run alone.
+            role: of PostgreSQL, whose it is.
 
         Returns:
             40 characters.
@@ -74,20 +80,39 @@ class Start:
         names = fingerprints(target.history, revisions, options, _FILLS_AND_RUNS)
         values = target.rows_file.read_bytes() if self.with_rows and target.rows_file else b""
         is_known = len(names) == len(revisions) and stands_alone(values)
-        told = [str(revisions), names[-1:], self.with_rows, hashlib.sha256(values).hexdigest(), "" if is_known else run]
+        told = [revisions, names[-1:], self.with_rows, hashlib.sha256(values).hexdigest(), role]
+        told += [] if is_known else [run, str(target.project.ini)]
         return hashlib.sha256(repr(told).encode()).hexdigest()[:40]
 
     def build(self, url: URL) -> None:
-        """Bring an empty database there."""
+        """Bring an empty database there.
+
+        Raises:
+            NoTemplate: a revision does not run.
+        """
         # Imported here: most runs find a template.
-        from antarest.migration.verify.steps import run_all
+        from antarest.migration.verify.steps import StepFailed, run_all
 
         with moving(url) as connection:
-            run_all(connection, self.target, "heads" if self.revision == HEAD else self._heads[0])
+            try:
+                run_all(connection, self.target, "heads" if self.revision == HEAD else self._heads[0])
+            except StepFailed as failed:
+                raise NoTemplate(f"{_place(failed, self.target.project.versions)}{failed}") from failed
             if self.with_rows:
                 values = self.target.values_at(self._revisions)
                 with connection.begin():
                     fill(connection, values=values, exclude=[self.target.version_table])
+
+
+class NoTemplate(Exception):
+    """A revision does not run; the text says which, and what the engine says."""
+
+
+def _place(failed: Exception, folders: Collection[Path]) -> str:
+    """The revision file in which it failed."""
+    cause = failed.__cause__.__traceback__ if failed.__cause__ else None
+    files = [Path(frame.f_code.co_filename) for frame, _ in traceback.walk_tb(cause)]
+    return next((f"{path.name}: " for path in files if path.parent in folders), "")
 
 
 def sqlite_template(start: Start, folder: Path, run: str) -> Path:
@@ -100,16 +125,20 @@ def sqlite_template(start: Start, folder: Path, run: str) -> Path:
 
     Returns:
         The file; it is copied, and not written to.
+
+    Raises:
+        NoTemplate: a revision does not run.
     """
     key = start.key(run)
     file = folder / f"{key}.db"
+    folder.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(folder, key):
         if not _is_whole(file):
             with scratch_database("sqlite") as url:
                 start.build(url)
                 write_whole(file, Path(str(url.database)).read_bytes())
         os.utime(file)
-        for other in {*folder.glob("*.db")} - {file}:
+        for other in {*folder.iterdir()} - {file}:
             with suppress(OSError):  # Another worker was faster.
                 if other.stat().st_mtime < time.time() - _UNUSED:
                     other.unlink()
@@ -126,13 +155,13 @@ def _one_at_a_time(folder: Path, key: str) -> Iterator[None]:
 
 def _is_whole(file: Path) -> bool:
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
             return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
     except sqlite3.Error:
         return False
 
 
-def postgres_template(start: Start, server: URL, maintenance: Connection, run: str) -> str:
+def postgres_template(start: Start, server: URL, maintenance: Connection, run: str, unfinished: str) -> str:
     """Find or make the template of PostgreSQL.
 
     Args:
@@ -140,27 +169,40 @@ def postgres_template(start: Start, server: URL, maintenance: Connection, run: s
         server: the URL of its maintenance database.
         maintenance: a connection to that, which commits each statement.
         run: as for `Start.key`.
+        unfinished: the name of the database until it is whole.
 
     Returns:
         The name of the database; nobody can connect to it.
+
+    Raises:
+        NoTemplate: a revision does not run.
     """
-    key = start.key(run)
-    name, unfinished = f"{_NAME}{key}", f"antarest_unfinished_{key}"
-    with _lock(maintenance, int(key[:15], 16)):
-        if not maintenance.scalar(text("SELECT count(*) FROM pg_database WHERE datname = :name"), {"name": name}):
-            maintenance.execute(text(f"DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)"))  # Its maker was killed.
+    key = start.key(run, str(server.username))
+    name = f"{_TEMPLATE}{key}"
+    with _alone(maintenance, int(key[:15], 16)):
+        if not _is_there(maintenance, name):
             maintenance.execute(text(f"CREATE DATABASE {unfinished} TEMPLATE template0"))
-            start.build(server.set(database=unfinished))
-            # Copying waits for whoever is connected.
-            maintenance.execute(text(f"ALTER DATABASE {unfinished} ALLOW_CONNECTIONS false"))
-            maintenance.execute(text(f"ALTER DATABASE {unfinished} RENAME TO {name}"))
+            try:
+                start.build(server.set(database=unfinished))
+                # Copying waits for whoever is connected.
+                maintenance.execute(text(f"ALTER DATABASE {unfinished} ALLOW_CONNECTIONS false"))
+                with suppress(ProgrammingError):  # A worker that is connected elsewhere on this server was faster.
+                    maintenance.execute(text(f"ALTER DATABASE {unfinished} RENAME TO {name}"))
+            finally:
+                maintenance.execute(text(f"DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)"))
         note_use(maintenance, name)
     return name
 
 
+def _is_there(maintenance: Connection, name: str) -> bool:
+    return bool(maintenance.scalar(text("SELECT count(*) FROM pg_database WHERE datname = :name"), {"name": name}))
+
+
 @contextmanager
-def _lock(maintenance: Connection, number: int) -> Iterator[None]:
-    maintenance.execute(text("SELECT pg_advisory_lock(:number)"), {"number": number})
+def _alone(maintenance: Connection, number: int) -> Iterator[None]:
+    """Let nobody else make the same template; Ctrl-C ends the waiting."""
+    while not maintenance.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": number}):
+        time.sleep(0.05)
     try:
         yield
     finally:
@@ -180,13 +222,19 @@ def note_use(maintenance: Connection, database: str) -> None:
 
 def drop_unused(maintenance: Connection) -> None:
     """Drop the templates, and the databases of tests that failed, that nobody has asked for of late."""
+    for name in _unused(maintenance):
+        if name in _unused(maintenance):  # Another run may have asked for it meanwhile.
+            with suppress(DBAPIError):  # Or it copies it right now.
+                maintenance.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))
+
+
+def _unused(maintenance: Connection) -> Sequence[str]:
     found = maintenance.execute(
         text("""
             SELECT datname FROM pg_database, shobj_description(oid, 'pg_database') AS note
-            WHERE starts_with(note, :note) AND substr(note, :rest)::bigint < extract(epoch FROM now()) - :seconds
+            WHERE datname ~ :names AND CASE WHEN note ~ :form
+            THEN substr(note, :rest)::bigint < extract(epoch FROM now()) - :seconds ELSE false END
         """),
-        {"note": _NOTE, "rest": len(_NOTE) + 1, "seconds": _UNUSED},
+        {"names": _OURS, "form": f"^{_NOTE}[0-9]{{1,18}}$", "rest": len(_NOTE) + 1, "seconds": _UNUSED},
     )
-    for name in found.scalars().all():
-        with suppress(DBAPIError):  # Another run drops it, too, or copies it.
-            maintenance.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+    return found.scalars().all()

@@ -148,7 +148,7 @@ def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = Fa
         return
     with ExitStack() as stack:
         found = server or stack.enter_context(postgres_server())
-        prefix = stack.enter_context(owned_databases(found.url, "antarest_verify_"))
+        _, prefix = stack.enter_context(owned_databases(found.url, "antarest_verify_"))
         kept = f"antarest_kept_{secrets.token_hex(4)}_" if keep and found.kind == "url" else ""
         place = Place("postgresql", found.url, prefix, kept)
         try:

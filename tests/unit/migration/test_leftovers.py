@@ -26,11 +26,11 @@ with owned_folder(sys.argv[1]) as folder:
 """
 OWNS_A_DATABASE = """
 import sys
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url, text
 from antarest.migration.leftovers import owned_databases
 url = make_url(sys.argv[2])
-with owned_databases(url, sys.argv[1]) as beginning:
-    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+with owned_databases(url, sys.argv[1]) as (engine, beginning):
+    with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {beginning}0"))
     print(f"{beginning}0", flush=True)
     input()
@@ -93,10 +93,22 @@ def test_a_folder_that_is_new_may_not_be_locked_yet(beginning: str) -> None:
         assert not Path(left).exists()
 
 
+def test_what_is_called_alike_is_not_ours(beginning: str) -> None:
+    with owned_folder(beginning) as own:
+        notes = own.with_name(f"{beginning}notes")
+        notes.mkdir()
+        os.utime(notes, (1_700_000_000, 1_700_000_000))
+        with owned_folder(beginning):
+            pass
+
+    notes.rmdir()
+
+
 def test_a_link_is_not_followed(beginning: str, tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
+    os.utime(tmp_path, (1_700_000_000, 1_700_000_000))
     with owned_folder(beginning) as own:
-        link = own.with_name(f"{beginning}link")
+        link = own.with_name(f"{own.name}link")
         link.symlink_to(tmp_path)
         os.utime(link, (1_700_000_000, 1_700_000_000), follow_symlinks=False)
         with owned_folder(beginning):
@@ -139,3 +151,46 @@ def test_the_database_of_a_killed_process_goes_and_that_of_a_living_one_stays(
         assert databases(postgres.url, beginning) == {lives}
 
     execute(postgres.url, f"DROP DATABASE {lives}")
+
+
+def test_that_of_a_living_process_stays_whoever_comes_from_another_database(
+    beginning: str, postgres: PostgresServer
+) -> None:
+    """Locks of PostgreSQL are local to the database that one is connected to."""
+    other = f"antarest_other_{beginning[-9:-1]}"
+    execute(postgres.url, f"CREATE DATABASE {other}")
+    with owner(OWNS_A_DATABASE, beginning, postgres.url.render_as_string(hide_password=False)) as (_, lives):
+        with owned_databases(postgres.url.set(database=other), beginning):
+            pass
+        assert databases(postgres.url, beginning) == {lives}
+        execute(postgres.url, f"COMMENT ON DATABASE {lives} IS 'to be dropped here'")
+
+    execute(postgres.url, f"DROP DATABASE {other} WITH (FORCE)")
+    execute(postgres.url, f"DROP DATABASE {lives}")
+
+
+def test_who_was_disconnected_is_the_owner_again_once_connected(beginning: str, postgres: PostgresServer) -> None:
+    with owned_databases(postgres.url, beginning) as (engine, own):
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {own}0"))
+            pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        execute(postgres.url, f"SELECT pg_terminate_backend({pid}, 60000)")
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT pg_backend_pid()")) != pid
+
+        with owned_databases(postgres.url, beginning):
+            assert databases(postgres.url, beginning) == {f"{own}0"}
+
+        execute(postgres.url, f"DROP DATABASE {own}0")
+
+
+def test_that_of_nobody_stays_while_somebody_is_connected(beginning: str, postgres: PostgresServer) -> None:
+    left = f"{beginning}{'0' * 12}_1"
+    execute(postgres.url, f"CREATE DATABASE {left}")
+    with create_engine(postgres.url.set(database=left), poolclass=NullPool).connect():
+        with owned_databases(postgres.url, beginning):
+            pass
+        assert databases(postgres.url, beginning) == {left}
+
+    with owned_databases(postgres.url, beginning):
+        assert databases(postgres.url, beginning) == set()

@@ -1,0 +1,105 @@
+"""A project whose tests have databases; they run in a pytest of their own."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, NullPool, create_engine, text
+
+from antarest.core.urls import normalise_url
+from antarest.migration.history import HEAD
+from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, PostgresServer
+from antarest.migration.testing.run import target_at
+from antarest.migration.testing.templates import Start
+from tests.support import Result, run
+
+_PLUGIN = 'pytest_plugins = ["antarest.migration.testing.plugin"]\n'
+_HEADER = """
+import pytest
+from sqlalchemy import NullPool, create_engine, inspect, text
+
+
+def columns(url):
+    return {column["name"] for column in inspect(create_engine(url, poolclass=NullPool)).get_columns("study")}
+
+
+def rows(url):
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        return connection.execute(text("SELECT count(*) FROM study")).scalar()
+
+
+"""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A project with tests.
+
+    Attributes:
+        folder: where it is.
+        server: where its tests have their databases, as on one that lives on.
+    """
+
+    folder: Path
+    server: PostgresServer
+
+    @property
+    def versions(self) -> Path:
+        """Its revisions."""
+        return self.folder / "alembic" / "versions"
+
+    @property
+    def files(self) -> Path:
+        """Where its templates of SQLite are."""
+        return self.folder / ".pytest_cache" / "d" / "antarest-templates"
+
+    @property
+    def template(self) -> str:
+        """The name of its template of PostgreSQL, at head."""
+        return f"antarest_template_{self.start().key('', str(self.server.url.username))}"
+
+    def start(self, revision: str = HEAD, *, with_rows: bool = False) -> Start:
+        """What a database begins with, as its files are now."""
+        target_at.cache_clear()
+        return Start(target_at(self.folder / "alembic.ini"), revision, with_rows)
+
+    def test(self, tests: str, *flags: str, **env: str) -> Result:
+        """Run tests."""
+        (self.folder / "conftest.py").write_text(_PLUGIN)
+        (self.folder / "pytest.ini").write_text("[pytest]\n")
+        (self.folder / "test_databases.py").write_text(_HEADER + textwrap.dedent(tests))
+        ours = {URL_VARIABLE: self.server.url.render_as_string(hide_password=False), KIND_VARIABLE: "url"}
+        # A pytest that is forked warns that modules are there already; the report of a test that fails is a traceback.
+        command = ("python", "-m", "pytest", "-Wignore::pytest.PytestAssertRewriteWarning", *flags)
+        return run(*command, cwd=self.folder, env={**ours, **env}, traceback=True)
+
+    def sql(self, statement: str) -> list[object]:
+        """Run a statement on the server; the first values of its rows."""
+        return execute(self.server.url, statement)
+
+    def databases(self, beginning: str) -> list[object]:
+        """The databases on the server whose names begin so."""
+        return self.sql(f"SELECT datname FROM pg_database WHERE starts_with(datname, '{beginning}') ORDER BY 1")
+
+    def made(self) -> list[object]:
+        """What tells whether a template was made anew: each file, and the database."""
+        files = [path.stat().st_ino for path in self.files.glob("*.db")]
+        return [*files, *self.sql(f"SELECT oid FROM pg_database WHERE datname = '{self.template}'")]
+
+
+def execute(url: URL, statement: str) -> list[object]:
+    """Run a statement outside of a transaction; the first values of its rows."""
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        result = connection.execute(text(statement))
+        return list(result.scalars()) if result.returns_rows else []
+
+
+def kept(done: Result) -> dict[str, URL]:
+    """The databases that a run says are kept, by test."""
+    _, _, said = done.out.partition(" databases of the tests that failed ")
+    found = re.findall(r"^test_databases\.py::(\S+)\n  (sqlite:///\S+|postgresql://\S+)$", said, re.MULTILINE)
+    return {test: normalise_url(url) for test, url in found}
