@@ -44,11 +44,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist which server there is."""
     server = node.config.stash.get(SERVER, None)
-    if server and not isinstance(server, str):
-        url = server.url.render_as_string(hide_password=False)
-        node.workerinput[IN_WORKER] = (url, server.kind, server.version)
-    elif server:
-        node.workerinput[IN_WORKER] = server
+    if isinstance(server, PostgresServer):
+        server = (server.url.render_as_string(hide_password=False), server.kind, server.version)
+    node.workerinput[IN_WORKER] = server
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,14 +11,7 @@ from sqlalchemy import URL, text
 
 from antarest.migration.leftovers import owned_databases
 from antarest.migration.scratch import PostgresServer
-from antarest.migration.testing.templates import (
-    TEST,
-    NoTemplate,
-    Start,
-    drop_unused,
-    note_use,
-    postgres_template,
-)
+from antarest.migration.testing.templates import TEST, Start, drop_unused, note_use, postgres_template
 
 _THREADS = 2  # one makes a database while the other drops one
 
@@ -39,7 +32,7 @@ class Pool:
         self._numbers = itertools.count()
         # Signals are for the tests: where a thread took one, a test that waits would not wake up.
         self._threads = ThreadPoolExecutor(_THREADS, "databases", _block_signals)
-        self._templates: dict[Start, str | NoTemplate] = {}
+        self._templates: dict[Start, str] = {}
         self._ahead: dict[str, Future[URL]] = {}
         self._asked: set[str] = set()
         self._names: set[str] = set()  # of the databases that are there
@@ -85,16 +78,8 @@ class Pool:
         if start not in self._templates:
             unfinished = f"{self._prefix}t{next(self._numbers)}"
             with self._engine.connect() as connection:
-                try:
-                    found = postgres_template(start, self._server.url, connection, self._run, unfinished)
-                except NoTemplate as error:
-                    self._templates[start] = error
-                else:
-                    self._templates[start] = found
-        template = self._templates[start]
-        if isinstance(template, NoTemplate):
-            raise template
-        return template
+                self._templates[start] = postgres_template(start, self._server.url, connection, self._run, unfinished)
+        return self._templates[start]
 
     def _make(self, template: str) -> URL:
         name = f"{self._prefix}{next(self._numbers)}"

@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,7 @@ class Start:
     target: Target
     revision: str
     with_rows: bool = False
+    _failed: dict[str, NoTemplate] = field(default_factory=dict, repr=False)
 
     @property
     def _heads(self) -> tuple[str, ...]:
@@ -85,7 +86,7 @@ class Start:
         return hashlib.sha256(repr(told).encode()).hexdigest()[:40]
 
     def build(self, url: URL) -> None:
-        """Bring an empty database there.
+        """Bring an empty database there; what has failed on an engine once is not tried again.
 
         Raises:
             NoTemplate: a revision does not run.
@@ -93,11 +94,15 @@ class Start:
         # Imported here: most runs find a template.
         from antarest.migration.verify.steps import StepFailed, run_all
 
+        engine = url.get_backend_name()
+        if engine in self._failed:
+            raise self._failed[engine]
         with moving(url) as connection:
             try:
                 run_all(connection, self.target, "heads" if self.revision == HEAD else self._heads[0])
             except StepFailed as failed:
-                raise NoTemplate(f"{_place(failed, self.target.project.versions)}{failed}") from failed
+                self._failed[engine] = NoTemplate(f"{_place(failed, self.target.project.versions)}{failed}")
+                raise self._failed[engine] from failed
             if self.with_rows:
                 values = self.target.values_at(self._revisions)
                 with connection.begin():
