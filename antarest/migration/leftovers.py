@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,20 @@ def owned_folder(beginning: str) -> Iterator[Path]:
     Args:
         beginning: of its name.
     """
+    _delete_left(beginning)
+    beginning += f"{secrets.token_hex(_OWNER // 2)}-"
+    with tempfile.TemporaryDirectory(prefix=beginning, dir=memory_folder()) as folder, _held(Path(folder)):
+        yield Path(folder)
+
+
+@cache  # Once in each process is often enough.
+def _delete_left(beginning: str) -> None:
     own = re.compile(rf"{re.escape(beginning)}[0-9a-f]{{{_OWNER}}}-\w+")
     for parent in {Path(MEMORY), Path(tempfile.gettempdir())}:
         for left in parent.glob(f"{beginning}*"):
             if own.fullmatch(left.name):
                 with suppress(OSError):  # It is held, or not ours, or gone.
                     _delete_if_left(left)
-    beginning += f"{secrets.token_hex(_OWNER // 2)}-"
-    with tempfile.TemporaryDirectory(prefix=beginning, dir=memory_folder()) as folder, _held(Path(folder)):
-        yield Path(folder)
 
 
 def _delete_if_left(folder: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
+from antarest.migration import leftovers
 from antarest.migration.leftovers import owned_databases, owned_folder
 from antarest.migration.scratch import PostgresServer
 
@@ -59,8 +60,9 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture
-def beginning() -> str:
-    """Of names that no other test has."""
+def beginning(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Of names that no other test has; each time it is looked again what is left, as in a new process."""
+    monkeypatch.setattr(leftovers, "_delete_left", leftovers._delete_left.__wrapped__)
     return f"antarest_left_{secrets.token_hex(4)}_"
 
 
