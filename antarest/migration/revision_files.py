@@ -25,7 +25,7 @@ _BOUNDARIES = ("own", "none")
 
 _ID = rb"(?:\"[\w.-]+\"|'[\w.-]+')"
 _LINE = re.compile(
-    rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*(?P<ids>None|%b|\(%b(?:, ?%b)*,?\))[ \t\r]*(?:#.*)?$" % (_ID, _ID, _ID),
+    rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*(None|%b|\(%b(?:, ?%b)*,?\))[ \t\r]*(?:#.*)?$" % (_ID, _ID, _ID),
     re.MULTILINE,
 )
 _QUOTED = re.compile(r"[\"']([\w.-]+)[\"']")
@@ -42,7 +42,7 @@ def read_history(folders: Iterable[Path]) -> History:
     """
     names = [(folder, name) for folder in folders for name in sorted(os.listdir(folder))]  # noqa: PTH208 - far faster
     files = [(folder, name) for folder, name in names if is_revision_file(name)]
-    return History(_outline(folder, name) or read_revision(folder / name) for folder, name in files)
+    return History(_outline(str(folder), name) or read_revision(folder / name) for folder, name in files)
 
 
 def is_revision_file(name: str) -> bool:
@@ -68,7 +68,7 @@ class _Outline(Revision):
     Of thousands of files most are asked for nothing else.
     """
 
-    def __init__(self, id_: str, down: tuple[str, ...], depends_on: tuple[str, ...], place: tuple[Path, str]) -> None:
+    def __init__(self, id_: str, down: tuple[str, ...], depends_on: tuple[str, ...], place: tuple[str, str]) -> None:
         self.__dict__.update(id=id_, down=down, depends_on=depends_on, _place=place)  # It is frozen.
 
     @cached_property
@@ -89,7 +89,7 @@ class _Outline(Revision):
     uses_autocommit = cached_property(lambda self: self._read.uses_autocommit)
 
 
-def _outline(folder: Path, file: str) -> Revision | None:
+def _outline(folder: str, file: str) -> Revision | None:
     """Read the place of a revision from the lines that say it; None where they are not as simple as mostly.
 
     It is written for thousands of files: a `Path` and its `read_bytes` take longer than the rest.
@@ -104,7 +104,8 @@ def _outline(folder: Path, file: str) -> Revision | None:
         return None
     if len(content) > _LONGEST:
         return None
-    id_, down, depends_on = (_ids_of(content, name) for name in (b"revision", b"down_revision", b"depends_on"))
+    id_, down = _ids_of(content, b"\nrevision"), _ids_of(content, b"\ndown_revision")
+    depends_on = _ids_of(content, b"\ndepends_on")
     if not id_ or len(id_) != 1 or down is None or depends_on is None or _CONFLICT in content:
         return None
     return _Outline(id_[0], down, depends_on, (folder, file))
@@ -112,15 +113,16 @@ def _outline(folder: Path, file: str) -> Revision | None:
 
 def _ids_of(content: bytes, name: bytes) -> tuple[str, ...] | None:
     """The ids that a line sets a name to; None where there is more than one such line, or another value."""
-    start = content.find(b"\n" + name) + 1
-    if not start:
-        return () if name == b"depends_on" else None
-    if content.find(b"\n" + name, start) >= 0:
+    start = content.find(name)
+    if start < 0:
+        return () if name == b"\ndepends_on" else None
+    end = start + len(name)
+    if content.find(name, end) >= 0:
         return None  # One of them may be in a text.
-    found = _LINE.match(content, start + len(name))
+    found = _LINE.match(content, end)
     if found is None:
         return None
-    ids = found["ids"]
+    ids = found[1]
     if ids.startswith(b"("):
         return tuple(_QUOTED.findall(ids.decode()))
     return () if ids == b"None" else (ids[1:-1].decode(),)
