@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from antarest.migration.errors import RevisionNotFound
 from antarest.migration.testing import templates
 from antarest.migration.testing.pool import Pool
 from antarest.migration.testing.templates import drop_unused, note_use, sqlite_template
@@ -156,6 +157,23 @@ def test_a_revision_that_does_not_run_is_named_and_tried_once(suite: Suite, tmp_
     assert sorted((tmp_path / "count").read_text().split()) == ["postgresql", "sqlite"]
     left = [name for name in suite.databases("antarest_test_") if str(name).rpartition("_")[2].startswith("t")]
     assert set(left) <= before
+
+
+def test_what_is_asked_for_in_vain_is_said_as_everywhere(suite: Suite) -> None:
+    done = suite.test("""
+    def test_unknown(database_at):
+        database_at("0009")
+    """)
+
+    assert done.out.count(f"error {RevisionNotFound.code}: there is no revision '0009'\n") == 2
+    assert "antarest/migration" not in done.out
+
+    (suite.folder / "alembic.ini").rename(suite.folder / "other.ini")
+    done = suite.test(EIGHT)
+    (suite.folder / "other.ini").rename(suite.folder / "alembic.ini")
+
+    assert f"there is no Alembic project at {suite.folder / 'alembic.ini'}" in done.out
+    assert "antarest/migration" not in done.out
 
 
 @pytest.mark.parametrize("flags", [("-p", "no:cacheprovider"), ()], ids=["none", "not to be written"])

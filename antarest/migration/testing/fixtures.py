@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -12,8 +13,10 @@ from typing import Protocol
 import pytest
 from sqlalchemy import URL
 
+from antarest.core.errors import AntarestError
 from antarest.core.urls import redact_url
 from antarest.migration.history import HEAD
+from antarest.migration.report import render_error
 from antarest.migration.scratch import EngineName, PostgresServer, postgres_server, scratch_database
 from antarest.migration.testing.pool import Pool
 from antarest.migration.testing.run import (
@@ -108,11 +111,13 @@ def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
     with ExitStack() as stack:
 
         def make(engine: EngineName, revision: str = "", *, with_rows: bool = False) -> URL:
-            start = test.start(revision, with_rows=with_rows) if revision else None
             try:
+                start = test.start(revision, with_rows=with_rows) if revision else None
                 return stack.enter_context(_MAKERS[engine](test, start))
             except NoTemplate as error:
                 pytest.fail(f"no database at {revision}: {error}", pytrace=False)
+            except AntarestError as error:
+                pytest.fail(render_error(error, io.StringIO()), pytrace=False)
 
         yield make
 
