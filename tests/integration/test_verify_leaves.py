@@ -121,6 +121,7 @@ def test_what_one_leaves_that_is_killed_is_gone_with_the_next(tmp_path: Path, sc
             made = {name for name in scratch.new() if name.startswith("antarest_verify_")}
         finally:
             process.kill()
+        process.communicate(timeout=60)  # Its output ends with the last of its processes.
 
     assert made & scratch.new()
     deadline = time.monotonic() + 60
