@@ -83,11 +83,13 @@ def test_it_runs_on_with_them_if_that_is_asked_for(suite: Suite, flags: tuple[st
     for kind in {"embedded", suite.server.kind} - {"url"}:  # What can be started here is started.
         done = suite.test(SOME_FAIL, "--keep-db", *flags, **{KIND_VARIABLE: kind})
 
-        url = kept(done)["test_bad[postgresql]"]
-        assert execute(url, "SELECT count(*) FROM study") == [0]
         stop = re.search(r"^PostgreSQL runs on\. This stops it, .*:\n  (.*)$", done.out, re.MULTILINE)
         assert stop, done.out
-        subprocess.run(["sh", "-c", stop[1]], check=True, capture_output=True)
+        try:
+            url = kept(done)["test_bad[postgresql]"]
+            assert execute(url, "SELECT count(*) FROM study") == [0]
+        finally:
+            subprocess.run(["sh", "-c", stop[1]], check=True, capture_output=True)
         with pytest.raises(OperationalError):
             execute(url, "SELECT 1")
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from antarest.core.errors import AntarestError, Hint, UsageError
 from antarest.migration.checkout.git import Repository
+from antarest.migration.leftovers import owned_folder
 from antarest.migration.verify.target import Target
 
 
@@ -51,11 +51,11 @@ def applied_at(target: Target, ref: str | None) -> Iterator[list[Target]]:
         raise UsageError(f"git has no commit {ref!r} here", hints=[Hint("Look for it", "git log --oneline --all")])
     if repository and not ref:
         commits.add(repository.main)
-    with TemporaryDirectory(prefix="antarest-since-") as folder:
+    with owned_folder("antarest-since-") as folder:
         found = []
         for commit in sorted(commits - {""}):
             assert repository  # noqa: S101 - who has a commit has one
-            found.append(_with_files(target, repository, commit, Path(folder, commit)))
+            found.append(_with_files(target, repository, commit, folder / commit))
         if ref and None in found:
             raise UsageError(f"{ref} has none of the folders of the revisions", hints=[Hint("Name another commit")])
         yield [old for old in found if old and _differs(old, target)]
