@@ -82,12 +82,17 @@ class Suite:
 
     def databases(self, beginning: str) -> list[object]:
         """The databases on the server whose names begin so."""
-        return self.sql(f"SELECT datname FROM pg_database WHERE starts_with(datname, '{beginning}') ORDER BY 1")
+        return databases(self.server.url, beginning)
 
     def made(self) -> list[object]:
         """What tells whether a template was made anew: each file, and the database."""
         files = [path.stat().st_ino for path in self.files.glob("*.db")]
         return [*files, *self.sql(f"SELECT oid FROM pg_database WHERE datname = '{self.template}'")]
+
+
+def databases(server: URL, beginning: str) -> list[object]:
+    """The databases on a server whose names begin so."""
+    return execute(server, f"SELECT datname FROM pg_database WHERE starts_with(datname, '{beginning}') ORDER BY 1")
 
 
 def execute(url: URL, statement: str) -> list[object]:

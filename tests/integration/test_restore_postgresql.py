@@ -66,6 +66,25 @@ while True:
     _drop_replaced(place)
 
 
+def test_restores_may_follow_each_other_within_a_second(postgres_place: Place) -> None:
+    """Each keeps what it has replaced under a name of its own."""
+    place = postgres_place
+    place.done("backup")
+    (backup,) = place.files
+    program = """
+from antarest.migration.backup import Backups
+for _ in range(5):
+    with Backups(place.project, place.db).restoring(sys.argv[1]) as prepared:
+        prepared.swap(end_sessions=True)
+"""
+
+    done = place.python(program, str(backup))
+
+    assert (done.code, done.err) == (0, "")
+    assert len(databases_of(place)) == 6
+    _drop_replaced(place)
+
+
 def _drop_replaced(place: Place) -> None:
     """Drop what restores kept: a test leaves nothing on the server."""
     with connected(place.url.set(database="postgres")).execution_options(isolation_level="AUTOCOMMIT") as connection:

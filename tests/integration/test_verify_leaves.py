@@ -22,6 +22,7 @@ from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, PostgresServ
 from antarest.migration.verify.table import NAMES
 from tests.support import ROOT, Run
 from tests.support_histories import Script, write_project
+from tests.support_testing import execute
 from tests.support_verify import ini_of
 
 MODULE = ("python", "-m", "antarest.migration", "verify")
@@ -67,9 +68,8 @@ def test_nothing_is_kept_of_a_history_without_a_fault(run: Run, tmp_path: Path) 
 
 
 def _drop(server: PostgresServer, names: list[str]) -> None:
-    with create_engine(server.url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
-        for name in names:
-            connection.execute(text(f'DROP DATABASE "{name}"'))
+    for name in names:
+        execute(server.url, f'DROP DATABASE "{name}"')
 
 
 # ---- when it is stopped

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from antarest.migration.checkout import hooks, own
@@ -19,6 +18,7 @@ from antarest.migration.checkout.sync import SyncPlan, plan_sync, run_sync
 from antarest.migration.errors import BranchNotFound, NoRepository, RebaseRefused, SwitchRefused
 from antarest.migration.flags import spelled
 from antarest.migration.history import Revision
+from antarest.migration.leftovers import owned_folder
 from antarest.migration.loss import Agreement
 from antarest.migration.move import Act
 from antarest.migration.project import Project
@@ -187,8 +187,8 @@ class Follower:
     @contextmanager
     def _planning(self, goal: Callable[[Path], Project], command: str, **wishes: Any) -> Iterator[SyncPlan]:
         flow = self._workflow
-        with TemporaryDirectory(prefix="antarest-sync-") as folder:
-            there, applied = Path(folder, "goal"), Path(folder, "applied")
+        with owned_folder("antarest-sync-") as folder:
+            there, applied = folder / "goal", folder / "applied"
             there.mkdir()
             applied.mkdir()
             project = goal(there)

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, NullPool, create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 from antarest.migration import leftovers
 from antarest.migration.leftovers import owned_databases, owned_folder
 from antarest.migration.scratch import PostgresServer
+from tests.support_testing import databases, execute
 
 OWNS_A_FOLDER = """
 import sys
@@ -101,7 +102,7 @@ def test_what_is_called_alike_is_not_ours(beginning: str) -> None:
         notes.mkdir()
         os.utime(notes, (1_700_000_000, 1_700_000_000))
         with owned_folder(beginning):
-            pass
+            assert notes.is_dir()
 
     notes.rmdir()
 
@@ -123,34 +124,21 @@ def test_a_link_is_not_followed(beginning: str, tmp_path: Path) -> None:
 # ---- databases
 
 
-def databases(server: URL, beginning: str) -> set[str]:
-    """Those whose name begins so."""
-    query = text("SELECT datname FROM pg_database WHERE starts_with(datname, :beginning)")
-    with create_engine(server, poolclass=NullPool).connect() as connection:
-        return set(connection.execute(query, {"beginning": beginning}).scalars())
-
-
-def execute(server: URL, statement: str) -> None:
-    """Run a statement outside of a transaction."""
-    with create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.execute(text(statement))
-
-
 def test_the_database_of_a_killed_process_goes_and_that_of_a_living_one_stays(
     beginning: str, postgres: PostgresServer
 ) -> None:
     url = postgres.url.render_as_string(hide_password=False)
     with owner(OWNS_A_DATABASE, beginning, url) as (killed, left), owner(OWNS_A_DATABASE, beginning, url) as (_, lives):
-        assert databases(postgres.url, beginning) == {left, lives}
+        assert databases(postgres.url, beginning) == sorted([left, lives])
         kill(killed)
         while left in databases(postgres.url, beginning):  # The server needs a moment to notice.
             with owned_databases(postgres.url, beginning):
                 pass
-        assert databases(postgres.url, beginning) == {lives}
+        assert databases(postgres.url, beginning) == [lives]
         execute(postgres.url, f"COMMENT ON DATABASE {lives} IS 'somebody wants to look at it'")
 
     with owned_databases(postgres.url, beginning):
-        assert databases(postgres.url, beginning) == {lives}
+        assert databases(postgres.url, beginning) == [lives]
 
     execute(postgres.url, f"DROP DATABASE {lives}")
 
@@ -164,7 +152,7 @@ def test_that_of_a_living_process_stays_whoever_comes_from_another_database(
     with owner(OWNS_A_DATABASE, beginning, postgres.url.render_as_string(hide_password=False)) as (_, lives):
         with owned_databases(postgres.url.set(database=other), beginning):
             pass
-        assert databases(postgres.url, beginning) == {lives}
+        assert databases(postgres.url, beginning) == [lives]
         execute(postgres.url, f"COMMENT ON DATABASE {lives} IS 'to be dropped here'")
 
     execute(postgres.url, f"DROP DATABASE {other} WITH (FORCE)")
@@ -181,7 +169,7 @@ def test_who_was_disconnected_is_the_owner_again_once_connected(beginning: str, 
             assert connection.scalar(text("SELECT pg_backend_pid()")) != pid
 
         with owned_databases(postgres.url, beginning):
-            assert databases(postgres.url, beginning) == {f"{own}0"}
+            assert databases(postgres.url, beginning) == [f"{own}0"]
 
         execute(postgres.url, f"DROP DATABASE {own}0")
 
@@ -192,7 +180,7 @@ def test_that_of_nobody_stays_while_somebody_is_connected(beginning: str, postgr
     with create_engine(postgres.url.set(database=left), poolclass=NullPool).connect():
         with owned_databases(postgres.url, beginning):
             pass
-        assert databases(postgres.url, beginning) == {left}
+        assert databases(postgres.url, beginning) == [left]
 
     with owned_databases(postgres.url, beginning):
-        assert databases(postgres.url, beginning) == set()
+        assert databases(postgres.url, beginning) == []
