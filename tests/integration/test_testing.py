@@ -165,7 +165,9 @@ def test_what_is_asked_for_in_vain_is_said_as_everywhere(suite: Suite) -> None:
         database_at("0009")
     """)
 
-    assert done.out.count(f"error {RevisionNotFound.code}: there is no revision '0009'\n") == 2
+    for engine in ("sqlite", "postgresql"):
+        said = f"_ test_unknown[{engine}] ___"
+        assert re.search(rf"{re.escape(said)}_*\nerror {RevisionNotFound.code}: there is no revision '0009'\n", done.out)
     assert "antarest/migration" not in done.out
 
     (suite.folder / "alembic.ini").rename(suite.folder / "other.ini")

@@ -115,9 +115,9 @@ def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
                 start = test.start(revision, with_rows=with_rows) if revision else None
                 return stack.enter_context(_MAKERS[engine](test, start))
             except NoTemplate as error:
-                pytest.fail(f"no database at {revision}: {error}", pytrace=False)
+                raise pytest.fail.Exception(f"no database at {revision}: {error}", pytrace=False) from None
             except AntarestError as error:
-                pytest.fail(render_error(error, io.StringIO()), pytrace=False)
+                raise pytest.fail.Exception(render_error(error, io.StringIO()), pytrace=False) from None
 
         yield make
 
