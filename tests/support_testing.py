@@ -72,6 +72,8 @@ class Suite:
         (self.folder / "pytest.ini").write_text("[pytest]\n")
         (self.folder / "test_databases.py").write_text(_HEADER + textwrap.dedent(tests))
         ours = {URL_VARIABLE: self.server.url.render_as_string(hide_password=False), KIND_VARIABLE: "url"}
+        # Of its folders pytest keeps the last three: those of the run that this is a part of are none of these.
+        ours["PYTEST_DEBUG_TEMPROOT"] = str(self.folder.parent)
         # A pytest that is forked warns that modules are there already; the report of a test that fails is a traceback.
         command = ("python", "-m", "pytest", "-Wignore::pytest.PytestAssertRewriteWarning", *flags)
         return run(*command, cwd=self.folder, env={**ours, **env}, traceback=True)

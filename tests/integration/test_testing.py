@@ -58,13 +58,26 @@ def test_all_workers_and_tests_of_a_run_have_one_template_of_each_engine(
     assert sorted((tmp_path / "count").read_text().split()) == ["postgresql", "sqlite"]
 
 
-def test_where_nobody_can_tell_what_a_revision_does_the_next_run_makes_its_own(suite: Suite, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [(), ("-n2",)], ids=["one process", "workers"])
+def test_where_nobody_can_tell_what_a_revision_does_each_run_makes_its_own(
+    suite: Suite, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
     other = Suite(write_project(tmp_path / "other", STUDY_TABLES, counting(tmp_path)).root, suite.server)
+    notes = f"""
+    def test_whose(pytestconfig, migrated_database):
+        from antarest.migration.testing import run, templates
+
+        open({str(tmp_path / "whose")!r}, "a").write(templates.whose(run.run_id(pytestconfig)) + " ")
+    """
 
     for _ in range(2):
-        assert other.test(EIGHT).code == 0
+        assert other.test(notes, *flags).code == 0
 
     assert sorted((tmp_path / "count").read_text().split()) == ["postgresql", "postgresql", "sqlite", "sqlite"]
+    runs = set((tmp_path / "whose").read_text().split())
+    assert len(runs) == 2
+    assert [suite.databases(f"antarest_template_{run}") for run in runs] == [[], []]
+    assert not [*other.files.glob("*")]
 
 
 def test_the_next_run_has_the_same_templates(suite: Suite) -> None:
@@ -99,12 +112,12 @@ def test_a_revision_that_has_changed_has_a_new_template(suite: Suite) -> None:
 
 def test_a_template_that_is_damaged_is_made_anew(suite: Suite, tmp_path: Path) -> None:
     odd = tmp_path / "50% of # and ?"
-    file = sqlite_template(suite.start(), odd, "")
+    file = sqlite_template(suite.start(), odd, odd, "")
     whole = file.stat().st_ino
-    assert sqlite_template(suite.start(), odd, "").stat().st_ino == whole
+    assert sqlite_template(suite.start(), odd, odd, "").stat().st_ino == whole
     file.write_bytes(b"SQLite format 3\0 and nothing more")
 
-    assert sqlite_template(suite.start(), odd, "") == file
+    assert sqlite_template(suite.start(), odd, odd, "") == file
 
     assert execute(URL.create("sqlite", database=str(file)), "SELECT count(*) FROM study") == [0]
 
@@ -166,8 +179,8 @@ def test_what_is_asked_for_in_vain_is_said_as_everywhere(suite: Suite) -> None:
     """)
 
     for engine in ("sqlite", "postgresql"):
-        said = f"_ test_unknown[{engine}] ___"
-        assert re.search(rf"{re.escape(said)}_*\nerror {RevisionNotFound.code}: there is no revision '0009'\n", done.out)
+        title = rf"_ test_unknown\[{engine}\] _+\n"
+        assert re.search(rf"{title}error {RevisionNotFound.code}: there is no revision '0009'\n", done.out)
     assert "antarest/migration" not in done.out
 
     (suite.folder / "alembic.ini").rename(suite.folder / "other.ini")
@@ -213,7 +226,7 @@ def test_what_nobody_has_asked_for_of_late_goes(suite: Suite, tmp_path: Path, mo
     assert there == names[1:]
     monkeypatch.setattr(templates, "_UNUSED", -60)
     (tmp_path / "other.db").touch()
-    assert sqlite_template(suite.start(), tmp_path, "").exists()
+    assert sqlite_template(suite.start(), tmp_path, tmp_path, "").exists()
     assert not (tmp_path / "other.db").exists()
 
 

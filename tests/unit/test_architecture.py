@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import pytest
 
@@ -176,6 +176,7 @@ def long_files_and_functions(file: File) -> list[str]:
 # The project keeps them
 
 
+@cache  # Each rule looks at all of them.
 def files() -> list[File]:
     """Every Python file but those of the odd histories."""
     found = [

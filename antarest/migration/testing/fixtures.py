@@ -21,6 +21,7 @@ from antarest.migration.scratch import EngineName, PostgresServer, postgres_serv
 from antarest.migration.testing.pool import Pool
 from antarest.migration.testing.run import (
     KEPT,
+    folder_of_run,
     folder_of_runs,
     ini_for,
     is_said,
@@ -125,12 +126,13 @@ def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
 @pytest.fixture(scope="session")
 def sqlite_templates(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Start], Path]:
     """The files that databases of SQLite are copies of."""
-    folder = folder_of_runs(pytestconfig, tmp_path_factory)
+    for_all = folder_of_runs(pytestconfig, tmp_path_factory)
+    for_one = folder_of_run(pytestconfig, tmp_path_factory) / "templates"
     made: dict[Start, Path] = {}
 
     def template(start: Start) -> Path:
         if not (start in made and made[start].exists()):  # Another run may have cleared the cache.
-            made[start] = sqlite_template(start, folder, run_id(pytestconfig))
+            made[start] = sqlite_template(start, for_all, for_one, run_id(pytestconfig))
         return made[start]
 
     return template

@@ -17,7 +17,8 @@ import pytest
 from antarest.migration.report import render_error
 from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, NoPostgres, PostgresServer, postgres_server
 from antarest.migration.testing.fixtures import *  # noqa: F403 - all of them are the plugin's
-from antarest.migration.testing.run import IN_WORKER, KEPT, SERVER
+from antarest.migration.testing.run import IN_WORKER, KEPT, RUN_IN_WORKER, SERVER, run_id
+from antarest.migration.testing.templates import drop_those_for
 
 _LOOKS_ONLY = ("collectonly", "setupplan", "show_fixtures_per_test", "showfixtures")
 
@@ -42,11 +43,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist which server there is."""
+    """Tell a worker of pytest-xdist which server there is, and which run it is in."""
     server = node.config.stash.get(SERVER, None)
     if isinstance(server, PostgresServer):
         server = (server.url.render_as_string(hide_password=False), server.kind, server.version)
     node.workerinput[IN_WORKER] = server
+    node.workerinput[RUN_IN_WORKER] = run_id(node.config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,3 +114,5 @@ def _share_server(config: pytest.Config) -> None:
     environment.setenv(URL_VARIABLE, server.url.render_as_string(hide_password=False))
     environment.setenv(KIND_VARIABLE, "url")
     config.stash[SERVER] = server
+    if server.kind == "url":
+        stack.callback(drop_those_for, run_id(config), server.url)

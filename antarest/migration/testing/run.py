@@ -23,6 +23,7 @@ SERVER = pytest.StashKey[PostgresServer | str]()
 
 PLUGIN = "antarest.migration.testing.plugin"
 IN_WORKER = "antarest_postgres"  # where a worker of pytest-xdist is told of the server
+RUN_IN_WORKER = "antarest_run"  # and where of the run
 KEPT = "database"  # the property of a test that says where a database is that was kept
 _RUN = pytest.StashKey[str]()
 _PROJECT = "MIGRATION_PROJECT"  # in a test file, the alembic.ini that it is about
@@ -67,7 +68,8 @@ def target_at(ini: Path) -> Target:
 
 def run_id(config: pytest.Config) -> str:
     """A name for this run, the same in all of its workers."""
-    return str(_told(config).get("testrunuid") or config.stash.setdefault(_RUN, secrets.token_hex(8)))
+    told = _told(config)
+    return str(told.get(RUN_IN_WORKER) or told.get("testrunuid") or config.stash.setdefault(_RUN, secrets.token_hex(8)))
 
 
 def folder_of_run(config: pytest.Config, temporary: pytest.TempPathFactory) -> Path:

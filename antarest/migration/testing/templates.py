@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from antarest.core.whole_file import write_whole
@@ -70,7 +70,7 @@ class Start:
 
         Args:
             run: what stands for all that nobody can tell of a revision that is more than its own text: such a template
-                is for one run alone.
+                is for one run alone, and begins with `whose(run)`.
             role: of PostgreSQL, whose it is.
 
         Returns:
@@ -83,7 +83,7 @@ class Start:
         is_known = len(names) == len(revisions) and stands_alone(values)
         told = [revisions, names[-1:], self.with_rows, hashlib.sha256(values).hexdigest(), role]
         told += [] if is_known else [run, str(target.project.ini)]
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:40]
+        return f"{'' if is_known else whose(run)}{_hash(repr(told))}"[:40]
 
     def build(self, url: URL) -> None:
         """Bring an empty database there; what has failed on an engine once is not tried again.
@@ -109,6 +109,15 @@ class Start:
                     fill(connection, values=values, exclude=[self.target.version_table])
 
 
+def whose(run: str) -> str:
+    """What the names of the templates begin with that are for one run alone: the same for no other run."""
+    return _hash(run)[:12]
+
+
+def _hash(text_: str) -> str:
+    return hashlib.sha256(text_.encode()).hexdigest()
+
+
 class NoTemplate(Exception):
     """A revision does not run; the text says which, and what the engine says."""
 
@@ -120,12 +129,13 @@ def _place(failed: Exception, folders: Collection[Path]) -> str:
     return next((f"{path.name}: " for path in files if path.parent in folders), "")
 
 
-def sqlite_template(start: Start, folder: Path, run: str) -> Path:
+def sqlite_template(start: Start, for_all: Path, for_one: Path, run: str) -> Path:
     """Find or make the template of SQLite.
 
     Args:
         start: what it is to be.
-        folder: where such files are.
+        for_all: where such files are that other runs find, too.
+        for_one: where those are that are for this run alone.
         run: as for `Start.key`.
 
     Returns:
@@ -135,6 +145,7 @@ def sqlite_template(start: Start, folder: Path, run: str) -> Path:
         NoTemplate: a revision does not run.
     """
     key = start.key(run)
+    folder = for_one if key.startswith(whose(run)) else for_all
     file = folder / f"{key}.db"
     folder.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(folder, key):
@@ -223,6 +234,15 @@ def note_use(maintenance: Connection, database: str) -> None:
     """Note on a database that it is used now; `drop_unused` goes by that."""
     now = maintenance.scalar(text("SELECT extract(epoch FROM now())::bigint"))
     maintenance.execute(text(f"COMMENT ON DATABASE {database} IS '{_NOTE}{now}'"))
+
+
+def drop_those_for(run: str, server: URL) -> None:
+    """Drop the templates on a server that are for one run alone, which is over."""
+    own = text("SELECT datname FROM pg_database WHERE starts_with(datname, :beginning)")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with suppress(DBAPIError), engine.connect() as maintenance:  # If the server is gone, it is too late for a word.
+        for name in maintenance.scalars(own, {"beginning": f"{_TEMPLATE}{whose(run)}"}).all():
+            maintenance.execute(text(f"DROP DATABASE IF EXISTS {name}"))
 
 
 def drop_unused(maintenance: Connection) -> None:
