@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
-from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch import URL_VARIABLE, EngineName, PostgresServer, scratch_database
 from benchmarks import histories
 from benchmarks.histories import Bench
-from benchmarks.measure import Row, Side, alternate, compare, peak_memory, row, run
+from benchmarks.measure import Known, Row, Side, alternate, compare, peak_memory, row, run, within
 from tests.support_branches import SETTINGS, Clone
 
 _COLUMNS = (
@@ -30,30 +31,44 @@ ENGINES: tuple[EngineName, ...] = ("sqlite", "postgresql")
 SIZES = (10, 100, 1000, 5000)
 COMPILES_ANEW = {"PYTHONDONTWRITEBYTECODE": "1"}
 
+_BEGIN = "a process with SQLAlchemy and Invoke needs more than that to begin"
+_CONNECT = "a connection takes 30 ms, which in plain Alembic its longer imports hide"
+AT_HEAD: dict[tuple[str, int], tuple[float, Known | None]] = {
+    ("sqlite", 100): (0.9, None),
+    ("sqlite", 5000): (0.25, Known(0.45, _BEGIN)),
+    ("postgresql", 100): (0.9, Known(1.05, _CONNECT)),
+    ("postgresql", 5000): (0.25, Known(0.5, _BEGIN)),
+}
+_REBUILDS = "nearly half of the time is Alembic's, which rebuilds one table after another"
+_FLOOR = "62 MiB are there before the first revision runs"
+_PARSES = "SQLite parses the whole schema at each change of it, and a table that is rebuilt has more columns"
+_GUARDS = "nothing is rebuilt; ours reads what each file declares, and watches each statement"
+_COMPARES = "ours brings a scratch database to head, and compares more"
+
 
 def at_head(folder: Path, server: PostgresServer) -> Iterator[Row]:
     """Nothing to do: what every start and every script pays."""
-    most = {100: 0.9, 5000: 0.25}
     for engine in ENGINES:
         seconds = {}
         for size in SIZES:
             with ExitStack() as stack:
                 bench, ours, theirs = _sides(stack, folder / f"{engine}-{size}", engine, server, size, at_head=True)
-                measured = compare(
-                    f"`inv db.upgrade` at head, {engine}, {size:,} revisions", ours, theirs, most.get(size)
-                )
+                most, known = AT_HEAD.get((engine, size), (None, None))
+                what = f"`inv db.upgrade` at head, {engine}, {size:,} revisions"
+                measured = compare(what, ours, theirs, most, known)
                 seconds[size] = measured.ours
                 yield measured
                 if size == max(SIZES):
                     shutil.rmtree(bench.folder / "versions" / "__pycache__")
                     ours, theirs = (replace(side, env={**side.env, **COMPILES_ANEW}) for side in (ours, theirs))
                     what = f"the same, {engine}, where Python keeps nothing compiled, as in an image"
-                    yield compare(what, ours, theirs, most[size])
+                    yield compare(what, ours, theirs, most, known)
         yield row(f"ours, {engine}, 5,000 to 10 revisions", seconds[5000], seconds[10], 1.5)
 
 
 def looking(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Where is it?"""
+    """Where is it, and what would a rollback do?"""
+    seconds: dict[tuple[str, int], float] = {}
     for size in SIZES:
         with ExitStack() as stack:
             bench, ours, theirs = _sides(stack, folder / str(size), "sqlite", server, size, at_head=True)
@@ -61,9 +76,24 @@ def looking(folder: Path, server: PostgresServer) -> Iterator[Row]:
             status = Side(["inv", "db.status"], bench.folder, ours.env)
             current = Side(["alembic", "-c", "plain.ini", "current"], bench.folder, theirs.env)
             repeats = 3 if size == 5000 else 5
-            yield compare(
-                f"`inv db.status` to `alembic current`, {size:,} revisions", status, current, most, repeats=repeats
-            )
+            what = f"`inv db.status` to `alembic current`, {size:,} revisions"
+            measured = compare(what, status, current, most, repeats=repeats)
+            yield measured
+            seconds["`inv db.status`", size] = measured.ours
+            _git_init(bench.folder)
+            run(replace(status, command=["inv", "db.rollback-script"]))
+            for what, command in _LOOKS.items():
+                side = replace(status, command=command)
+                run(side)  # The plan of a rollback keeps what it finds out about revisions.
+                seconds[what, size] = alternate(partial(run, side), lambda: None, repeats)[0]
+    for what in ("`inv db.status`", *_LOOKS):
+        yield row(f"{what}, 5,000 to 1,000 revisions", seconds[what, 5000], seconds[what, 1000], 5)
+
+
+_LOOKS: dict[str, list[str | Path]] = {
+    "`inv db.history`": ["inv", "db.history"],
+    "`rollback.sh --dry-run`": [Path("scripts", "rollback.sh"), "--dry-run"],
+}
 
 
 def launching(folder: Path, _server: PostgresServer) -> Iterator[Row]:
@@ -87,25 +117,45 @@ print((time.perf_counter() - began) * 1000)
         times = sorted(
             float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(5)
         )
-        yield Row(f"check at launch, {size:,} revisions, ms", times[2], 0, f"{most} ms", times[2] <= most)
+        yield within(f"check at launch, {size:,} revisions, ms", times[2], most, "ms")
 
 
 def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
     """An empty database to head."""
-    wanted: list[tuple[EngineName, int, float | None]] = [
-        *(("sqlite", 100, None), ("sqlite", 1000, 0.3)),
-        *(("postgresql", 100, None), ("postgresql", 1000, 1.0)),
+    wanted: list[tuple[EngineName, int, float | None, Known | None]] = [
+        ("sqlite", 100, None, None),
+        ("sqlite", 1000, 0.3, Known(0.55, _REBUILDS)),
+        ("postgresql", 100, None, None),
+        ("postgresql", 1000, 1.0, Known(1.6, _GUARDS)),
     ]
-    for engine, size, most in wanted:
+    seconds = 0.0
+    for engine, size, most, known in wanted:
         with ExitStack() as stack:
             _, ours, theirs = _sides(stack, folder / f"{engine}-{size}", engine, server, size, at_head=False)
-            yield compare(f"empty {engine} database to head, {size:,} revisions", ours, theirs, most, repeats=3)
+            what = f"empty {engine} database to head, {size:,} revisions"
+            measured = compare(what, ours, theirs, most, known, repeats=3)
+            yield measured
             if (engine, size) == ("sqlite", 1000):
-                yield row("the same, memory in MiB", peak_memory(ours), peak_memory(theirs), 0.5)
+                seconds = measured.ours
+                memory = peak_memory(ours), peak_memory(theirs)
+                yield row("the same, memory in MiB", *memory, 0.5, Known(0.6, _FLOOR))
+                differ = _schema(ours) ^ _schema(theirs)
+                yield within("the same, what differs between the schemas", len(differ), 0, "objects")
+    with ExitStack() as stack:
+        _, ours, _ = _sides(stack, folder / "5000", "sqlite", server, 5000, at_head=False)
+        yield row("the same, 5,000 to 1,000 revisions", run(ours), seconds, 7, Known(12, _PARSES))
+
+
+def _schema(side: Side) -> set[tuple[str, ...]]:
+    with closing(sqlite3.connect(str(make_url(side.env["BENCH_URL"]).database))) as connection:
+        own = "('alembic_version', 'alembic_history')"
+        found = connection.execute(f"SELECT type, name, tbl_name, sql FROM sqlite_master WHERE tbl_name NOT IN {own}")
+        return set(found.fetchall())
 
 
 def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
     """Models of 300 tables against 100 revisions, in a git repository as people work in one."""
+    known = Known(1.25, _COMPARES)
     columns = [_COLUMNS.format(before=max(number - 1, 0), number=number) for number in range(300)]
     tables = "".join(f'sa.Table("m{number}", metadata, {each})\n' for number, each in enumerate(columns))
     text_ = f"import sqlalchemy as sa\n\nmetadata = sa.MetaData()\n{tables}"
@@ -123,17 +173,35 @@ def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
             text_ += "\n\ndef upgrade():\n    pass\n\n\ndef downgrade():\n    pass\n"
             (bench.folder / "versions" / f"{number:012x}.py").write_text(text_)
             down = f"{number:012x}"
-        subprocess.run(["git", "init", "--quiet"], cwd=bench.folder, env={**os.environ, **SETTINGS}, check=True)
+        _git_init(bench.folder)
         _empty(make_url(theirs.env["BENCH_URL"]))
         run(theirs)
-        revision = Side(["inv", "db.revision", "--message=nothing"], bench.folder, ours.env)
-        check = Side(["alembic", "-c", "plain.ini", "check"], bench.folder, theirs.env)
+        their_check = replace(theirs, command=["alembic", "-c", "plain.ini", "check"], prepare=lambda: None)
+        nothing = Side(["inv", "db.revision", "--message=nothing"], bench.folder, ours.env)
+        what = "300 tables, 100 revisions"
+        yield compare(f"`inv db.revision` to `alembic check`, {what}", nothing, their_check, 1.0, known)
+        url = stack.enter_context(scratch_database("postgresql", server))
+        environment = {"BENCH_URL": url.render_as_string(hide_password=False)}
+        run(Side(theirs.command, bench.folder, environment))
+        given = {URL_VARIABLE: server.url.render_as_string(hide_password=False)}
+        both = Side(["inv", "db.check"], bench.folder, {**ours.env, **given})
+        times = [alternate(partial(run, side), lambda: None, 3)[0] for side in (both, their_check)]
+        times += [alternate(partial(run, replace(their_check, env=environment)), lambda: None, 3)[0]]
+        what = f"`inv db.check`, on both engines, to `alembic check` on each, {what}"
+        yield row(what, times[0], times[1] + times[2], 1.0, known)
+        path, files = bench.folder / "models.py", {*(bench.folder / "versions").glob("*.py")}
+        path.write_text(path.read_text().replace('"before"', '"more", sa.Integer), sa.Column("before"', 1))
+
+        def forget() -> None:
+            for file in {*(bench.folder / "versions").glob("*.py")} - files:
+                file.unlink()
+
         yield compare(
-            "`inv db.revision` to `alembic check`, 300 tables, 100 revisions",
-            revision,
-            check,
+            "`inv db.revision` to `alembic revision --autogenerate`, a column more",
+            replace(nothing, prepare=forget),
+            replace(theirs, command=["alembic", "-c", "plain.ini", "revision", "--autogenerate"], prepare=forget),
             1.0,
-            note="ours brings a scratch database to head",
+            known,
         )
 
 
@@ -145,7 +213,7 @@ def hook(folder: Path, server: PostgresServer) -> Iterator[Row]:
         without, _ = alternate(partial(_switch_and_back, clone), lambda: None, 15)
         clone.follower.install_hooks()
         with_it, _ = alternate(partial(_switch_and_back, clone), lambda: None, 15)
-    yield row("`git switch` and back, with the hook to without", with_it, without, None, "no revision changed")
+    yield row("`git switch` and back, with the hook to without", with_it, without, None, note="no revision changed")
 
 
 def _switch_and_back(clone: Clone) -> None:
@@ -180,6 +248,10 @@ def _sides(
         prepare = partial(_empty, url) if not at_head else lambda: None
         sides.append(Side(command, folder, {"BENCH_URL": shown, "ANTAREST_CONF": str(config)}, prepare))
     return bench, sides[0], sides[1]
+
+
+def _git_init(folder: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, env={**os.environ, **SETTINGS}, check=True)
 
 
 def _empty(url: URL) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL, NullPool, create_engine, text
 
 from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
-from benchmarks.measure import Row, Side, alternate, peak_memory, row, run
+from benchmarks.measure import Row, Side, alternate, peak_memory, row, run, within
 
 ROWS = 1_000_000
 ENGINES: tuple[EngineName, ...] = ("sqlite", "postgresql")
@@ -52,14 +52,14 @@ def moving(folder: Path, server: PostgresServer) -> Iterator[Row]:
             ours, theirs = alternate(partial(run, sides["operation"]), partial(run, sides["statement"]), 3)
             yield row(f"`op.move_column` of 1,000,000 rows to one statement, {engine}", ours, theirs, 1.2)
             memory = peak_memory(sides["operation"]), peak_memory(sides["statement"])
-            yield Row(f"the same, MiB, {engine}", *memory, "+10", memory[0] <= memory[1] + 10)
+            yield within(f"the same, MiB, {engine}", memory[0], memory[1] + 10, "MiB", memory[1], target="+10")
             for way in ("executemany", "loop"):
                 yield row(f"{way} to one statement, {engine}", run(sides[way]), theirs, None)
     for engine in ENGINES:
         with scratch_database(engine, server) as url:
             _fill(url, 10 * ROWS)
             seconds = run(_side(folder, url, "operation"))
-            yield Row(f"`op.move_column` of 10,000,000 rows, {engine}", seconds, 0, "", is_met=True)
+            yield row(f"`op.move_column` of 10,000,000 rows, {engine}", seconds, 0, None)
 
 
 def _side(folder: Path, url: URL, way: str) -> Side:

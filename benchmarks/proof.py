@@ -9,7 +9,7 @@ from pathlib import Path
 
 from antarest.migration.scratch import URL_VARIABLE, EngineName, PostgresServer, scratch_database
 from benchmarks import histories
-from benchmarks.measure import Row, Side, compare, run
+from benchmarks.measure import Row, Side, compare, run, within
 
 REVISIONS, TABLES = 100, 60
 LIMIT = 60  # seconds, for both engines together
@@ -66,4 +66,4 @@ def proving(folder: Path, server: PostgresServer) -> Iterator[Row]:
                 repeats=3,
             )
     seconds = run(Side(verify, bench.folder, {URL_VARIABLE: shown}))
-    yield Row(f"{what}, both engines, s", seconds, 0, f"{LIMIT} s", seconds <= LIMIT)
+    yield within(f"{what}, both engines, s", seconds, LIMIT, "s")

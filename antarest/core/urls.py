@@ -16,6 +16,9 @@ from sqlalchemy.exc import ArgumentError
 
 from antarest.core.errors import Hint, UnreadableUrl, UnsupportedUrl
 
+ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+"""The engines that are taken: what SQLAlchemy calls each, and what people do."""
+
 MEMORY = ":memory:"
 _MASK = "***"
 

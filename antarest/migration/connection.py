@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from antarest.core.config import DbConfig
 from antarest.core.driver_errors import translate_errors
-from antarest.core.urls import is_memory
+from antarest.core.urls import ENGINES, is_memory
 from antarest.migration.watch import SqliteConnection, postgres_connection
 
 APPLICATION_NAME = "antarest-migration"
@@ -114,9 +114,8 @@ def _is_about_a_missing_table(error: DBAPIError) -> bool:
 
 def engine_version(connection: Connection) -> str:
     """The engine of a database and its version, such as `PostgreSQL 15.18`."""
-    names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
     version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-    return f"{names.get(connection.dialect.name, connection.dialect.name)} {version}"
+    return f"{ENGINES[connection.dialect.name]} {version}"
 
 
 def _create_file(url: URL) -> None:

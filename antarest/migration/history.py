@@ -6,7 +6,7 @@ It hides how a graph with branches, merges and dependencies is walked, and knows
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -191,9 +191,12 @@ class History:
 
     def pending(self, current: Iterable[str], to: str | None = None) -> tuple[str, ...]:
         """What an upgrade of a database at `current` has to run, in order, to reach `to` (default: all heads)."""
-        applied = self.applied(current)
-        wanted = set(self.order) if to is None else self.applied([to])
-        return tuple(id_ for id_ in self.order if id_ in wanted and id_ not in applied)
+        wanted = frozenset(self.order) if to is None else self.applied([to])
+        return self.in_order(wanted - self.applied(current))
+
+    def in_order(self, revisions: Container[str]) -> tuple[str, ...]:
+        """These revisions, each after its predecessors."""
+        return tuple(id_ for id_ in self.order if id_ in revisions)
 
     def states_below(self, current: Iterable[str]) -> tuple[str, ...]:
         """The single revisions that a rollback from `current` can stop at, nearest first, `base` last.
@@ -202,7 +205,7 @@ class History:
         it: for a merge that is the common ancestor of its branches, never one of the branches alone.
         """
         at = set(current)
-        ordered = [id_ for id_ in self.order if id_ in self.applied(at)]
+        ordered = self.in_order(self.applied(at))
         # All that comes before a revision lies below it when it is the only end of what was walked so far; all that
         # comes after it was built on it when it is the only start of the rest. Two walks, each revision seen twice.
         below, above = set[str](), set[str]()
@@ -219,15 +222,15 @@ class History:
             for predecessor in self._by_id[id_].predecessors:
                 successors[predecessor].add(id_)
         states = [id_ for id_ in reversed(ordered) if id_ in below and id_ in above and at != {id_}]
-        return (*(id_ for id_ in states if self._can_stop_at(id_, ordered)), BASE) if ordered else ()
+        depended_on = {state for id_ in ordered for state in self._by_id[id_].depends_on}
+        reached = (id_ for id_ in states if id_ not in depended_on or self._can_stop_at(id_, ordered))
+        return (*reached, BASE) if ordered else ()
 
-    def _can_stop_at(self, state: str, ordered: list[str]) -> bool:
-        """Whether a downgrade to this state undoes all that was built on it.
+    def _can_stop_at(self, state: str, ordered: Sequence[str]) -> bool:
+        """Whether a downgrade to this state, which others depend on, undoes all that was built on it.
 
         Alembic undoes what follows it by `down_revision`, and what needs any of that; what only depends on it stays.
         """
-        if not any(state in self._by_id[id_].depends_on for id_ in ordered):
-            return True
         undone = set[str]()
         for id_ in ordered:
             if state in self._by_id[id_].down or not undone.isdisjoint(self._by_id[id_].predecessors):

@@ -83,7 +83,7 @@ def plan_rollback(
     if set(current) == {target} or (target == BASE and not current):
         return RollbackPlan(current, target, ())
     kept = history.applied([target]) if target != BASE else frozenset[str]()
-    undone = [id_ for id_ in reversed(history.order) if id_ in history.applied(current) - kept]
+    undone = history.in_order(history.applied(current) - kept)[::-1]
     return plan_undo(project, connection, current, undone, target=target)
 
 

@@ -7,6 +7,7 @@ that SQLite keeps; what is missing, and was not dropped in so many words, ends t
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,10 @@ from sqlalchemy.dialects import sqlite
 from antarest.migration.history import Direction, Revision
 from antarest.migration.inventory.sql import closing, join, name_of, parse_index, split, tokenise
 
-_MASTER = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+_MASTER = """
+    SELECT type, name, tbl_name, sql FROM sqlite_master
+    WHERE sql IS NOT NULL AND tbl_name NOT IN (SELECT value FROM json_each(?))
+"""
 _DROPS = re.compile(
     r"\bDROP\s+(INDEX|TRIGGER|VIEW)\s+(?:IF\s+EXISTS\s+)?(?:main\s*\.\s*)?(\"(?:[^\"]|\"\")+\"|`[^`]+`|\[[^\]]+\]|\w+)",
     re.IGNORECASE,
@@ -48,8 +52,11 @@ class Missing:
     again: str
 
 
+_Row = tuple[str, str, str, str]
+
+
 class _Object(NamedTuple):
-    """A row of `sqlite_master`."""
+    """A row of `sqlite_master`, which is compared as it comes: of thousands that are read, a few have changed."""
 
     kind: str
     name: str
@@ -83,9 +90,9 @@ class RebuildGuard:
         """Prepare to watch what runs in this context of Alembic, but for the tables in `exclude`."""
         assert context.connection is not None  # noqa: S101 - online, as every run
         self._connection: Connection = context.connection
-        self._exclude = frozenset(exclude)
-        self._before: list[_Object] = []
-        self._after: list[_Object] | None = None  # of the revision that ran last: the next one begins there
+        self._exclude = json.dumps([*exclude])
+        self._before: list[_Row] = []
+        self._after: list[_Row] | None = None  # of the revision that ran last: the next one begins there
         self._wishes = _Wishes()
         self.metadata: sa.MetaData | None = context.opts.get("target_metadata")
         context.opts[_OPTION] = self  # Where the operations find it.
@@ -110,8 +117,8 @@ class RebuildGuard:
         """The view or trigger on which a rebuild has failed: it refers to the table, which is gone for a moment."""
         if (found := _IN_THE_WAY.search(message)) is None:
             return None
-        same = [each for each in self._before if each.kind == found[1] and each.name == found[2]]
-        return _missing(same[0]) if same else None
+        same = _find(self._before, found[1], found[2])
+        return _missing(same) if same else None
 
     # ---- what the operations tell: in a batch there is no statement
 
@@ -125,23 +132,20 @@ class RebuildGuard:
 
     # ---- the comparison
 
-    def _look(self) -> list[_Object]:
+    def _look(self) -> list[_Row]:
         # By the driver: the schema is read at each revision, and SQLAlchemy takes longer for its rows than SQLite does.
         driver = self._connection.connection.cursor()
         try:
-            rows = driver.execute(_MASTER).fetchall()
+            rows: list[_Row] = driver.execute(_MASTER, (self._exclude,)).fetchall()
         finally:
             driver.close()
-        return [_Object._make(row) for row in rows if row[2] not in self._exclude]
+        return rows
 
-    def _compare(self, after: list[_Object]) -> list[Missing]:
-        now = {(each.kind, each.name): each for each in after}
+    def _compare(self, after: list[_Row]) -> list[Missing]:
         unchanged = frozenset(after)
         found: list[Missing] = []
-        for each in self._before:
-            if each in unchanged:
-                continue
-            same, table = now.get((each.kind, each.name)), now.get(("table", each.table))
+        for each in (_Object._make(row) for row in self._before if row not in unchanged):
+            same, table = _find(after, each.kind, each.name), _find(after, "table", each.table)
             if each.kind == "table":
                 if same and same.sql != each.sql:
                     found += self._compare_tables(each.name, _read_table(each.sql), _read_table(same.sql))
@@ -161,8 +165,9 @@ class RebuildGuard:
 
     def _is_about_dropped(self, table: str, tokens: Sequence[str], now: _Text) -> bool:
         """Whether the text names a column that was dropped, and not renamed: then it has gone with it."""
-        before = next((_read_table(each.sql).columns for each in self._before if each.name == table), frozenset())
-        gone = {column for column in before - now.columns if (table.lower(), column) not in self._wishes.renamed}
+        before = _find(self._before, "table", table)
+        columns = _read_table(before.sql).columns if before else frozenset[str]()
+        gone = {column for column in columns - now.columns if (table.lower(), column) not in self._wishes.renamed}
         return bool(gone & {name_of(token).lower() for token in tokens})
 
     def _compare_tables(self, name: str, old: _Text, new: _Text) -> Iterator[Missing]:
@@ -189,6 +194,10 @@ class RebuildGuard:
             yield Missing(
                 f"options:{name}", f"{old.options} of {name}", f"op.execute('CREATE TABLE ... {old.options}')"
             )
+
+
+def _find(rows: list[_Row], kind: str, name: str) -> _Object | None:
+    return next((_Object._make(row) for row in rows if row[0] == kind and row[1] == name), None)
 
 
 def _missing(old: _Object) -> Missing:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 import antarest.migration.operations  # noqa: F401 - registers what `op` has more
 from antarest.core.errors import AntarestError
+from antarest.core.urls import ENGINES
 from antarest.migration.catalog import Tables, read_catalog
 from antarest.migration.connection import moving
 from antarest.migration.errors import ScratchRunFailed
@@ -50,9 +51,8 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
             yield connection
 
 
-def _order(project: Project, revisions: Collection[str]) -> list[str]:
-    applied = project.history.applied(map(project.history.resolve, revisions))
-    return [id_ for id_ in project.history.order if id_ in applied]
+def _order(project: Project, revisions: Collection[str]) -> Sequence[str]:
+    return project.history.in_order(project.history.applied(map(project.history.resolve, revisions)))
 
 
 def upgrade(
@@ -221,8 +221,7 @@ def _run(
             raise
         cause = error.orig if isinstance(error, DBAPIError) else error
         reason = str(cause).strip().partition("\n")[0] or type(cause).__name__
-        engine = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[connection.dialect.name]
-        raise ScratchRunFailed(*running[0], reason, engine) from error
+        raise ScratchRunFailed(*running[0], reason, ENGINES[connection.dialect.name]) from error
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from antarest.core.config import DbConfig
 from antarest.core.driver_errors import connection_error
 from antarest.core.errors import DatabaseMissing, Hint
 from antarest.core.persistence import create_db_engine
-from antarest.core.urls import redact_url
+from antarest.core.urls import ENGINES, redact_url
 from antarest.migration.connection import read_current
 from antarest.migration.project import Project
 from antarest.web.errors import DatabaseSilent, RightsMissing, SchemaAhead, SchemaBehind
@@ -149,7 +149,7 @@ class Database:
         current = read_current(connection, self.project.version_table)
         dialect = connection.dialect
         return Standing(
-            engine={"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(dialect.name, dialect.name),
+            engine=ENGINES[dialect.name],
             engine_version=".".join(str(part) for part in dialect.server_version_info or ()),
             current=current,
             head=history.head,

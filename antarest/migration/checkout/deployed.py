@@ -69,9 +69,9 @@ def changed_since(project: Project) -> list[str]:
     except ReferenceUnusable as error:
         return [error.message]
     files = repository.files(commit, project.versions)
-    was = {id_: then[id_].path for id_ in then.order if id_ in then.applied([deployed])}
+    was = {id_: then[id_].path for id_ in then.in_order(then.applied([deployed]))}
     facts = [_changed(id_, path.name, files[str(path)], history) for id_, path in was.items()]
-    inserted = [id_ for id_ in history.order if id_ in history.applied([deployed]) and id_ not in then]
+    inserted = [id_ for id_ in history.in_order(history.applied([deployed])) if id_ not in then]
     facts += [f"revision {id_} was inserted below the deployed revision" for id_ in inserted]
     return [f"{fact} since {origin}" for fact in facts if fact]
 

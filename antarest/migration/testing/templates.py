@@ -61,9 +61,8 @@ class Start:
         return history.heads if self.revision == HEAD else (history.resolve(self.revision),)
 
     @property
-    def _revisions(self) -> list[str]:
-        applied = self.target.history.applied(self._heads)
-        return [id_ for id_ in self.target.history.order if id_ in applied]
+    def _revisions(self) -> Sequence[str]:
+        return self.target.history.in_order(self.target.history.applied(self._heads))
 
     def key(self, run: str, role: str = "") -> str:
         """Name what the database follows from.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from antarest.core.errors import AntarestError
+from antarest.core.urls import ENGINES
 from antarest.migration.errors import InvalidRevisionFile
 from antarest.migration.inventory import parity
 from antarest.migration.scratch import EngineName, PostgresServer
@@ -103,7 +104,7 @@ def prove_history(
     target.import_paths()
     if _is_readable(target, found):
         wanted = set(select(target)) if select else set(target.history.order)
-        found.revisions = tuple(id_ for id_ in target.history.order if id_ in wanted)
+        found.revisions = target.history.in_order(wanted)
         found.is_whole = wanted.issuperset(target.history.heads) or bool(since)
         _add(found, *static.findings(target, wanted))
         differing: set[str] = set()
@@ -134,14 +135,14 @@ def _is_readable(target: Target, result: Verification) -> bool:
 
 def _compare(result: Verification, revision: str, differing: set[str], *, is_own: bool) -> None:
     """Parity, once both engines have proved a revision; what differed before is no finding of this one."""
-    sides = [result.proofs.get((revision, engine)) for engine in ("sqlite", "postgresql")]
+    sides = [result.proofs.get((revision, engine)) for engine in ENGINES]
     if not all(sides):
         return
     _add(result, *(Finding.of("V602", each) for each in unlike(*(side.behaviour for side in sides if side))))
     schemas = [side.schema for side in sides if side and side.schema]
     if len(schemas) == len(sides):
         for each in parity(*schemas):
-            text = each.render("SQLite", "PostgreSQL")
+            text = each.render(*ENGINES.values())
             # SQLite has no such types: nobody can mend that, and whoever keeps times so may have reasons.
             is_alien = each.aspect == "type" and each.after in _ALIEN and not is_own
             if text not in differing:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from antarest.core.urls import ENGINES
 from antarest.migration.report import style
 from antarest.migration.verify import Finding, Proof, Verification
 
-NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "": "both"}
+NAMES = {**ENGINES, "": "both"}
 _PROPERTIES = ("up", "down", "schema", "rows")
 _WIDTH = 7
 _SECONDS = 7

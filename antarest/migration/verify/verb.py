@@ -126,11 +126,14 @@ def _between(revisions: str) -> Callable[[Target], Collection[str]]:
             return [] if chosen == BASE else [chosen]
         if last == BASE:
             return []
-        upto = history.applied([history.resolve(last)]) if last else set(history.order)
+        upto = history.applied([history.resolve(last)]) if last else frozenset(history.order)
         if not first or first == BASE:
             return upto
-        start = history.resolve(first)
-        return [id_ for id_ in upto if start in history.applied([id_])]
+        built_on = {history.resolve(first)} & upto
+        for id_ in history.in_order(upto):
+            if not built_on.isdisjoint(history[id_].predecessors):
+                built_on.add(id_)
+        return built_on
 
     def select_some(target: Target) -> Collection[str]:
         if not (chosen := select(target)):

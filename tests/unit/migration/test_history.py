@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -271,3 +272,39 @@ def test_a_circle(graph: Graph) -> None:
         history(graph)
 
     assert set(caught.value.revisions) == set(graph)
+
+
+# ---- long histories
+
+
+class _Counted(Revision):
+    """A revision that counts how often somebody asks what it follows."""
+
+    asked: ClassVar[int] = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        _Counted.asked += name in {"down", "depends_on"}
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda line: line.states_below([line.head]),
+        lambda line: line.rollback_target([line.head], to="0001"),
+        lambda line: line.upgrade_target(["0001"]),
+        lambda line: line.pending(["0001"]),
+        lambda line: line.in_order(line.applied([line.head])),
+    ],
+    ids=["states", "rollback", "upgrade", "pending", "in order"],
+)
+def test_ten_times_the_revisions_are_ten_times_the_work(ask: Callable[[History], object]) -> None:
+    asked = {}
+    for size in (100, 1000):
+        ids = [f"{number:04}" for number in range(size)]
+        line = History(_Counted(id_, (*ids[:number][-1:],), "", Path(id_)) for number, id_ in enumerate(ids))
+        _Counted.asked = 0
+        ask(line)
+        asked[size] = _Counted.asked
+
+    assert asked[1000] <= 11 * asked[100]
