@@ -43,6 +43,7 @@ _REBUILDS = "nearly half of the time is Alembic's, which rebuilds one table afte
 _FLOOR = "62 MiB are there before the first revision runs"
 _PARSES = "SQLite parses the whole schema at each change of it, and a table that is rebuilt has more columns"
 _GUARDS = "nothing is rebuilt; ours reads what each file declares, and watches each statement"
+_MAKES = "a server makes all tables twice, where `alembic check` is given a database that has them"
 _COMPARES = "ours brings a scratch database to head, and compares more"
 
 
@@ -188,7 +189,7 @@ def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
         times = [alternate(partial(run, side), lambda: None, 3)[0] for side in (both, their_check)]
         times += [alternate(partial(run, replace(their_check, env=environment)), lambda: None, 3)[0]]
         what = f"`inv db.check`, on both engines, to `alembic check` on each, {what}"
-        yield row(what, times[0], times[1] + times[2], 1.0, known)
+        yield row(what, times[0], times[1] + times[2], 1.0, Known(1.45, _MAKES))
         path, files = bench.folder / "models.py", {*(bench.folder / "versions").glob("*.py")}
         path.write_text(path.read_text().replace('"before"', '"more", sa.Integer), sa.Column("before"', 1))
 

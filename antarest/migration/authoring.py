@@ -34,10 +34,12 @@ class Writing:
     Attributes:
         project: where it is written.
         only_changes: write nothing when nothing is detected.
+        tables: the tables that Alembic compares; None for all.
     """
 
     project: Project
     only_changes: bool = False
+    tables: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,16 +83,19 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
         )
     project.refuse_installed()
     _ = project.history.head  # Raises where there are several.
-    before = [] if empty else difference_from_models(project)
-    if not empty and not before:  # What is the same to us is so to Alembic, which compares less.
+    models = None if empty else models_inventory(project, "sqlite")
+    before = inventory.differences(_migrated(project), models) if models else []
+    if models and not before:
         return Written(None, by_hand=tuple(_missing_sequences(project)))
-    writing = Writing(project, only_changes=not empty)
+    # What is the same to us is so to Alembic, which compares less.
+    tables = None if empty else frozenset(difference.table for difference in before)
+    writing = Writing(project, only_changes=not empty, tables=tables)
     with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, quiet or not.
         script = command.revision(project.alembic_config(antarest=writing), message, autogenerate=not empty, rev_id=id_)
     path = Path(script.path) if isinstance(script, Script) else None
-    if empty:
+    if models is None:
         return Written(path)
-    after = difference_from_models(Project.load(project.ini)) if path else before
+    after = inventory.differences(_migrated(Project.load(project.ini)), models) if path else before
     detected = [difference for difference in before if difference not in after]
     return Written(
         path,
@@ -138,11 +143,10 @@ def merge_heads(project: Project, message: str) -> Path:
     return Path(script.path)
 
 
-def difference_from_models(project: Project) -> list[Difference]:
-    """How the schema that the migrations make differs from that of the models, on SQLite."""
+def _migrated(project: Project) -> Inventory:
+    """The schema that the migrations make, on SQLite."""
     with walk.scratch_at(project, project.history.heads) as connection:
-        migrated = inventory.reflect(connection, exclude=project.own_tables)
-    return inventory.differences(migrated, models_inventory(project, "sqlite"))
+        return inventory.reflect(connection, exclude=project.own_tables)
 
 
 def models_inventory(project: Project, engine: str, server: object = None) -> Inventory:
@@ -153,22 +157,27 @@ def models_inventory(project: Project, engine: str, server: object = None) -> In
         return inventory.reflect(connection, exclude=project.own_tables)
 
 
-def autogenerate_options(project: Project, *, only_changes: bool = False) -> dict[str, Any]:
+def autogenerate_options(writing: Writing) -> dict[str, Any]:
     """What Alembic is told when it compares the models with a scratch database."""
+    own, tables = writing.project.own_tables, writing.tables
 
     def complete(context: MigrationContext, _revision: object, directives: list[ops.MigrationScript]) -> None:
-        if only_changes and all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list):
+        if writing.only_changes and all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list):
             directives.clear()
         for script in directives:
             downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_)}
             context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
             context.opts["template_args"]["drops"] = [i for ops_ in script.upgrade_ops_list for i in _dropped(ops_)]
 
+    def is_compared(name: str, kind: str) -> bool:
+        return kind != "table" or (name not in own and (tables is None or name in tables))
+
     return {
         "compare_type": True,
         "compare_server_default": True,
         "process_revision_directives": complete,
-        "include_name": lambda name, kind, _parents: not (kind == "table" and name in project.own_tables),
+        "include_name": lambda name, kind, _parents: is_compared(name, kind),
+        "include_object": lambda _object, name, kind, *_: is_compared(name, kind),
     }
 
 

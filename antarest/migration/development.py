@@ -51,9 +51,11 @@ def follow(project: Project) -> Path | None:
     Returns:
         The page, if it was written; without the package that draws, `db.check` finds it elsewhere.
     """
+    if not project.diagram:
+        return None
     from antarest.migration import diagram as page  # as above
 
     try:
-        return page.write(project) if project.diagram and not page.is_in_sync(project) else None
+        return None if page.is_in_sync(project) else page.write(project)
     except PackageMissing:
         return None

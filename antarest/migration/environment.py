@@ -61,9 +61,8 @@ def _dispatch(context: Any, project: Project, get_move: Callable[[], Move]) -> N
     options = context._proxy.context_opts  # noqa: SLF001 - which command it is, Alembic says only here
     if "revision_context" in options:
         project.refuse_installed()
-        _compare(
-            context, project, only_changes=getattr(context.config.attributes.get(ATTRIBUTE), "only_changes", False)
-        )
+        writing = context.config.attributes.get(ATTRIBUTE)
+        _compare(context, writing if isinstance(writing, authoring.Writing) else authoring.Writing(project))
     elif context.is_offline_mode():
         _write_sql(context, get_move())
     elif (command := options["fn"].__name__) in ("upgrade", "downgrade", "sync"):
@@ -143,10 +142,11 @@ def _write_sql(context: Any, move: Move) -> None:
         context.run_migrations()
 
 
-def _compare(context: Any, project: Project, *, only_changes: bool) -> None:
+def _compare(context: Any, writing: authoring.Writing) -> None:
     """Compare the models with the migrations, in a scratch database at head, for `alembic revision` and `check`."""
+    project = writing.project
     with walk.scratch_at(project, project.history.heads) as connection:
-        options = authoring.autogenerate_options(project, only_changes=only_changes)
+        options = authoring.autogenerate_options(writing)
         context.configure(connection=connection, **project.alembic_options(), **options)
         with context.begin_transaction():
             context.run_migrations()

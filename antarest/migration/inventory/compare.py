@@ -82,6 +82,8 @@ def differences(before: Inventory, after: Inventory) -> list[Difference]:
     found: list[Difference] = []
     for key in sorted(left.keys() | right.keys()):
         one, other = left.get(key), right.get(key)
+        if one == other:
+            continue
         if one is not None and other is not None:
             found += _aspects(key, one, other)
         elif key.kind == "table" or not key.table or (key.table in before.tables and key.table in after.tables):

@@ -15,21 +15,31 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Inspector
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.dialects.postgresql.base import PGInspector
-from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedUniqueConstraint
+from sqlalchemy.engine.interfaces import (
+    ReflectedColumn,
+    ReflectedComputed,
+    ReflectedForeignKeyConstraint,
+    ReflectedPrimaryKeyConstraint,
+    ReflectedUniqueConstraint,
+)
 
-from antarest.migration.inventory._common import computed, keys_of
 from antarest.migration.inventory.schema import (
     Check,
     Column,
     Definition,
     Enum,
+    ForeignKey,
     Index,
     Inventory,
+    PrimaryKey,
     Sequence,
     Table,
     Unique,
 )
 from antarest.migration.inventory.sql import normalise, parse_index
+
+_Options = dict[tuple[str, str | None], str]
+"""What the inspector does not tell of a constraint, by table and name."""
 
 _TABLES = """
     SELECT c.relname, concat_ws(' ', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' END,
@@ -126,7 +136,7 @@ def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
 
 
 def _tables(connection: Connection, inspector: Inspector, exclude: Collection[str]) -> dict[str, Table]:
-    options: dict[tuple[str, str | None], str] = {}
+    options: _Options = {}
     checks: dict[str, list[Check]] = defaultdict(list)
     exclusions: dict[str, list[Check]] = defaultdict(list)
     for table, name, kind, definition, text in _rows(connection, _CONSTRAINTS):
@@ -143,15 +153,16 @@ def _tables(connection: Connection, inspector: Inspector, exclude: Collection[st
     columns = inspector.get_multi_columns()
     comments = inspector.get_multi_table_comment()
     uniques = inspector.get_multi_unique_constraints()
-    found = keys_of(inspector, options)
+    # Not the checks: what the inspector reads of them, and which it warns of, depends on the version of SQLAlchemy.
+    primary_keys, foreign_keys = inspector.get_multi_pk_constraint(), inspector.get_multi_foreign_keys()
     return {
         name: Table(
             name=name,
             columns=tuple(
                 _column(connection, each, collations.get((name, each["name"]))) for each in columns[None, name]
             ),
-            primary_key=found[name].primary_key,
-            foreign_keys=found[name].foreign_keys,
+            primary_key=_primary_key(primary_keys[None, name], name, options),
+            foreign_keys=_foreign_keys(foreign_keys[None, name], name, options),
             uniques=_uniques(uniques[None, name], name, options),
             checks=(*sorted(checks[name], key=repr), *exclusions[name]),
             indexes=tuple(indexes[name]),
@@ -163,9 +174,32 @@ def _tables(connection: Connection, inspector: Inspector, exclude: Collection[st
     }
 
 
-def _uniques(
-    found: Iterable[ReflectedUniqueConstraint], table: str, options: Mapping[tuple[str, str | None], str]
-) -> tuple[Unique, ...]:
+def _primary_key(found: ReflectedPrimaryKeyConstraint, table: str, options: _Options) -> PrimaryKey | None:
+    columns = tuple(found["constrained_columns"])
+    return PrimaryKey(columns, found["name"], options.get((table, found["name"]), "")) if columns else None
+
+
+def _foreign_keys(
+    found: Iterable[ReflectedForeignKeyConstraint], table: str, options: _Options
+) -> tuple[ForeignKey, ...]:
+    return tuple(sorted((_foreign_key(each, options[table, each["name"]]) for each in found), key=repr))
+
+
+def _foreign_key(found: ReflectedForeignKeyConstraint, options: str) -> ForeignKey:
+    pairs = sorted(zip(found["constrained_columns"], found["referred_columns"], strict=True))
+    schema, actions = found["referred_schema"], found["options"]
+    return ForeignKey(
+        columns=tuple(column for column, _ in pairs),
+        referred_table=f"{schema}.{found['referred_table']}" if schema else found["referred_table"],
+        referred_columns=tuple(column for _, column in pairs),
+        name=found["name"],
+        on_update=actions.get("onupdate") or "NO ACTION",
+        on_delete=actions.get("ondelete") or "NO ACTION",
+        options=options,
+    )
+
+
+def _uniques(found: Iterable[ReflectedUniqueConstraint], table: str, options: _Options) -> tuple[Unique, ...]:
     uniques = (Unique(tuple(each["column_names"]), each["name"], options[table, each["name"]]) for each in found)
     return tuple(sorted(uniques, key=repr))
 
@@ -177,11 +211,16 @@ def _column(connection: Connection, column: ReflectedColumn, collation: str | No
         type=_spelling(connection, column["type"]),
         nullable=column["nullable"],
         default=column["default"],
-        computed=computed(column),
+        computed=_computed(column.get("computed")),
         identity=("ALWAYS" if identity["always"] else "BY DEFAULT") if identity else None,
         collation=collation,
         comment=column.get("comment"),
     )
+
+
+def _computed(found: ReflectedComputed | None) -> str | None:
+    """The expression of a generated column, and whether it is stored."""
+    return f"{normalise(found['sqltext'])} {'stored' if found.get('persisted') else 'virtual'}" if found else None
 
 
 def _spelling(connection: Connection, kind: sa.types.TypeEngine[Any]) -> str:

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
-from antarest.migration.inventory import Column, Difference, Inventory, differences, reflect
+from antarest.migration.inventory import Column, Difference, ForeignKey, Inventory, PrimaryKey, differences, reflect
 from tests.support_schemas import opened, run
 
 BASE = {
@@ -259,6 +259,37 @@ def test_each_check_of_a_table_is_found_wherever_it_stands(sqlite_database: URL)
     }
 
 
+def test_each_foreign_key_of_a_table_is_found_wherever_it_stands(sqlite_database: URL) -> None:
+    with opened(sqlite_database) as connection:
+        found = inventory_of(
+            connection,
+            """
+            CREATE TABLE p (b INTEGER, a INTEGER, CONSTRAINT "PK p" PRIMARY KEY (a, b));
+            CREATE TABLE "Other" (id INTEGER PRIMARY KEY, "references" INTEGER);
+            CREATE TABLE t (
+                One INTEGER REFERENCES "Other" ON DELETE CASCADE CHECK (one <> 'REFERENCES p'),
+                two INTEGER CONSTRAINT second REFERENCES "Other" (id) ON UPDATE SET NULL DEFERRABLE INITIALLY DEFERRED
+                    CONSTRAINT again REFERENCES gone (x) NOT DEFERRABLE,
+                "Two b" INTEGER, three INTEGER REFERENCES missing,
+                "foreign" INTEGER REFERENCES p (a) DEFERRABLE,
+                CONSTRAINT "FK both" FOREIGN KEY ("Two b", two) REFERENCES p DEFERRABLE INITIALLY IMMEDIATE,
+                foreign key (one) references other (id) on delete restrict
+            )
+            """,
+        )
+
+    assert found.tables["p"].primary_key == PrimaryKey(("a", "b"), "PK p")
+    assert {*found.tables["t"].foreign_keys} == {
+        ForeignKey(("One",), "Other", ("id",), on_delete="CASCADE"),
+        ForeignKey(("two",), "Other", ("id",), "second", on_update="SET NULL", options="DEFERRABLE INITIALLY DEFERRED"),
+        ForeignKey(("two",), "gone", ("x",), "again"),
+        ForeignKey(("three",), "missing", ()),
+        ForeignKey(("foreign",), "p", ("a",), options="DEFERRABLE"),
+        ForeignKey(("Two b", "two"), "p", ("a", "b"), "FK both", options="DEFERRABLE"),
+        ForeignKey(("One",), "other", ("id",), on_delete="RESTRICT"),
+    }
+
+
 def test_a_collation_of_a_domain_is_that_of_its_columns(postgres_database: URL) -> None:
     with opened(postgres_database) as connection:
         found = inventory_of(connection, 'CREATE DOMAIN word AS text COLLATE "C";\nCREATE TABLE t (a word, b text)')
@@ -286,19 +317,18 @@ def test_a_connection_is_left_as_it_was_found(base: Connection) -> None:
     assert base.exec_driver_sql("SELECT count(*) FROM t").scalar() == 0
 
 
-def test_the_number_of_queries_does_not_grow_with_the_schema_on_postgresql(postgres_database: URL) -> None:
-    with opened(postgres_database) as connection:
-        statements: list[str] = []
-        sa.event.listen(connection, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
-        inventory_of(connection, "CREATE TABLE t (a INTEGER)")
-        del statements[:]
-        reflect(connection)
-        few = len(statements)
-        run(connection, ";\n".join(f"CREATE TABLE t{n} (a INTEGER PRIMARY KEY REFERENCES t{n})" for n in range(20)))
-        del statements[:]
+def test_the_number_of_queries_does_not_grow_with_the_schema(base: Connection) -> None:
+    statements: list[str] = []
+    sa.event.listen(base, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    inventory_of(base, "CREATE TABLE t (a INTEGER)")
+    del statements[:]
+    reflect(base)
+    few = len(statements)
+    run(base, ";\n".join(f"CREATE TABLE t{n} (a INTEGER PRIMARY KEY REFERENCES t{n})" for n in range(20)))
+    del statements[:]
 
-        assert len(reflect(connection).tables) == 21
-        assert len(statements) == few
+    assert len(reflect(base).tables) == 21
+    assert len(statements) == few
 
 
 def test_an_invalid_index_is_a_difference(postgres_database: URL) -> None:
