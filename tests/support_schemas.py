@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, MetaData, Table
 
+from antarest.migration.inventory import Inventory, reflect
 from antarest.migration.rows import snapshot
 
 _NEXT_STATEMENT = re.compile(r";\s*(?=CREATE|INSERT|ALTER|DROP|UPDATE|DELETE|COMMENT|$)")
@@ -116,3 +117,17 @@ def column(connection: Connection, table: str, name: str) -> list[object]:
 def create_things(connection: Connection) -> None:
     EVERY_TYPE.create_all(connection)
     connection.commit()
+
+
+def inventory_of(connection: Connection, ddl: str) -> Inventory:
+    """The inventory of a schema that is created for it, and gone again afterwards."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    else:
+        for kind, name in connection.exec_driver_sql(
+            "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'table') AND name NOT LIKE 'sqlite%'"
+        ).all():
+            connection.exec_driver_sql(f"DROP {kind} {name}")
+    run(connection, ddl)
+    return reflect(connection)

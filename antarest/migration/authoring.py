@@ -83,8 +83,9 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
         )
     project.refuse_installed()
     _ = project.history.head  # Raises where there are several.
-    models = None if empty else models_inventory(project, "sqlite")
-    before = inventory.differences(_migrated(project), models) if models else []
+    migrated = None if empty else _migrated(project)
+    models = models_inventory(project, "sqlite") if migrated else None
+    before = inventory.differences(migrated, models) if migrated and models else []
     if models and not before:
         return Written(None, by_hand=tuple(_missing_sequences(project)))
     # What is the same to us is so to Alembic, which compares less.
