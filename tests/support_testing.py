@@ -75,7 +75,8 @@ class Suite:
         # Of its folders pytest keeps the last three: those of the run that this is a part of are none of these.
         ours["PYTEST_DEBUG_TEMPROOT"] = str(self.folder.parent)
         # A pytest that is forked warns that modules are there already; the report of a test that fails is a traceback.
-        command = ("python", "-m", "pytest", "-Wignore::pytest.PytestAssertRewriteWarning", *flags)
+        warnings = ("-Werror::pytest.PytestDeprecationWarning", "-Wignore::pytest.PytestAssertRewriteWarning")
+        command = ("python", "-m", "pytest", *warnings, *flags)
         return run(*command, cwd=self.folder, env={**ours, **env}, traceback=True)
 
     def sql(self, statement: str) -> list[object]:

@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from alembic import command
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
+from sqlalchemy import Index
 
 from antarest.core.errors import Hint, UsageError
 from antarest.migration import inventory, walk
@@ -87,8 +89,8 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
     models = models_inventory(project, "sqlite") if migrated else None
     before = inventory.differences(migrated, models) if migrated and models else []
     if models and not before:
-        return Written(None, by_hand=tuple(_missing_sequences(project)))
-    # What is the same to us is so to Alembic, which compares less.
+        return Written(None, by_hand=tuple(_unseen(project)))
+    # What is the same to us is the same to Alembic, which compares less.
     tables = None if empty else frozenset(difference.table for difference in before)
     writing = Writing(project, only_changes=not empty, tables=tables)
     with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, quiet or not.
@@ -96,13 +98,14 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
     path = Path(script.path) if isinstance(script, Script) else None
     if models is None:
         return Written(path)
-    after = inventory.differences(_migrated(Project.load(project.ini)), models) if path else before
+    now = Project.load(project.ini) if path else project
+    after = inventory.differences(_migrated(now), models) if path else before
     detected = [difference for difference in before if difference not in after]
     return Written(
         path,
         detected=tuple(_render(detected)),
         drops=tuple(_render(d for d in detected if d.after is None and d.kind in ("table", "column"))),
-        by_hand=(*_render(after), *_missing_sequences(project)),
+        by_hand=(*_render(after), *_unseen(now)),
     )
 
 
@@ -166,6 +169,9 @@ def autogenerate_options(writing: Writing) -> dict[str, Any]:
         if writing.only_changes and all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list):
             directives.clear()
         for script in directives:
+            for upgrade, way_back in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
+                _drop_in_order(upgrade)
+                upgrade.reverse_into(way_back)
             downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_)}
             context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
             context.opts["template_args"]["drops"] = [i for ops_ in script.upgrade_ops_list for i in _dropped(ops_)]
@@ -177,6 +183,7 @@ def autogenerate_options(writing: Writing) -> dict[str, Any]:
         "compare_type": True,
         "compare_server_default": True,
         "process_revision_directives": complete,
+        # The second one alone would do, and have Alembic read all tables first.
         "include_name": lambda name, kind, _parents: is_compared(name, kind),
         "include_object": lambda _object, name, kind, *_: is_compared(name, kind),
     }
@@ -190,6 +197,23 @@ def format_file(path: str) -> None:
         return
     for arguments in (["check", "--fix-only"], ["format"]):
         subprocess.run([find_ruff_bin(), *arguments, "--quiet", path], check=False)
+
+
+def _drop_in_order(operations: ops.UpgradeOps) -> None:
+    """Drop a table after those that refer to it, and after all else; Alembic drops as the names come out of a set."""
+    drops = {each.table_name: each for each in operations.ops if isinstance(each, ops.DropTableOp)}
+    graph = {name: _referred_to(drops[name]) & drops.keys() - {name} for name in sorted(drops)}
+    try:
+        order = [*TopologicalSorter(graph).static_order()][::-1]
+    except CycleError:  # On PostgreSQL that takes a line by hand.
+        order = sorted(drops)
+    own = [each for each in operations.ops if getattr(each, "table_name", None) in drops]
+    others = [each for each in operations.ops if each not in own]
+    operations.ops[:] = [*others, *sorted(own, key=lambda each: order.index(getattr(each, "table_name", "")))]
+
+
+def _referred_to(drop: ops.DropTableOp) -> set[str]:
+    return {key.target_fullname.rpartition(".")[0] for key in drop.to_table().foreign_keys}
 
 
 def _dropped(operations: ops.OpContainer) -> Iterator[str]:
@@ -210,9 +234,16 @@ def _render(differences: Iterable[Difference]) -> Iterator[str]:
             yield f"{'drops' if difference.after is None else 'adds'} {difference.kind} {difference.path}"
 
 
-def _missing_sequences(project: Project) -> Iterator[str]:
-    """The sequences of the models that no revision file names: SQLite has none, so no comparison there shows them."""
+def _unseen(project: Project) -> Iterator[str]:
+    """What no revision file names and no comparison on SQLite shows: sequences, and what only other engines have."""
+    metadata = project.metadata()
+    sequences: Iterable[Any] = metadata._sequences.values()  # noqa: SLF001 - SQLAlchemy has no public way to list them
+    wanted = [("sequence", str(each.name)) for each in sequences]
+    for table in metadata.tables.values():
+        parts: Iterable[Any] = (*table.indexes, *table.constraints)
+        conditional = [each for each in parts if getattr(each, "_ddl_if", None) and each.name]
+        wanted += [("index" if isinstance(each, Index) else "constraint", str(each.name)) for each in conditional]
     texts = [project.history[revision].path.read_text(encoding="utf-8") for revision in project.history.order]
-    for sequence in project.metadata()._sequences.values():  # noqa: SLF001 - SQLAlchemy has no public way to list them
-        if not any(sequence.name in text for text in texts):
-            yield f"adds sequence {sequence.name}"
+    for kind, name in wanted:
+        if not any(name in text for text in texts):
+            yield f"adds {kind} {name}"

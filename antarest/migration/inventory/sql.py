@@ -56,6 +56,11 @@ def tokenise(sql: str) -> list[str]:
     return [_token(match["token"]) for match in _TOKEN.finditer(sql) if match["token"]]
 
 
+def as_written(sql: str) -> list[str]:
+    """The tokens that `tokenise` finds, one for one, as they are written: a name in quotes is no word of SQL."""
+    return [match["token"] for match in _TOKEN.finditer(sql) if match["token"]]
+
+
 def _token(text: str) -> str:
     if text[0] in '"`':
         name = text[1:-1].replace('""', '"')

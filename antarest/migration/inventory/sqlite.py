@@ -5,7 +5,7 @@ Not SQLAlchemy's inspector: it asks for each table by itself, and reads less of 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -24,27 +24,27 @@ from antarest.migration.inventory.schema import (
     Table,
     Unique,
 )
-from antarest.migration.inventory.sql import closing, join, name_of, normalise, parse_index, split, tokenise
+from antarest.migration.inventory.sql import as_written, closing, join, normalise, parse_index, split, tokenise
 
 _MASTER = r"""
-    SELECT type, name, tbl_name, sql FROM sqlite_master
+    SELECT type, name, tbl_name, sql FROM main.sqlite_master
     WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name
 """
 _COLUMNS = """
     SELECT m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
-    FROM sqlite_master AS m JOIN pragma_table_xinfo(m.name) AS x
+    FROM main.sqlite_master AS m JOIN pragma_table_xinfo(m.name, 'main') AS x
     WHERE m.type = 'table' AND x.hidden <> 1 ORDER BY m.name, x.cid
 """
 _GENERATED = {2: "virtual", 3: "stored"}  # what `hidden` says
-# The last one in the text comes first.
+# In the order of the text: the last one has the number 0.
 _FOREIGN_KEYS = """
     SELECT m.name, f.id, f."table", f."from", f."to", f.on_update, f.on_delete
-    FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS f
+    FROM main.sqlite_master AS m JOIN pragma_foreign_key_list(m.name, 'main') AS f
     WHERE m.type = 'table' ORDER BY m.name, f.id DESC, f.seq
 """
 _UNIQUE_COLUMNS = """
-    SELECT m.name, l.name, i.name FROM sqlite_master AS m
-    JOIN pragma_index_list(m.name) AS l JOIN pragma_index_info(l.name) AS i
+    SELECT m.name, l.name, i.name FROM main.sqlite_master AS m
+    JOIN pragma_index_list(m.name, 'main') AS l JOIN pragma_index_info(l.name, 'main') AS i
     WHERE m.type = 'table' AND l.origin = 'u' ORDER BY m.name, l.seq, i.seqno
 """
 
@@ -52,19 +52,26 @@ _UNIQUE_COLUMNS = """
 class _KeyText(NamedTuple):
     """What only the text tells of a foreign key."""
 
-    name: str | None
-    deferral: str
+    name: str | None = None
+    deferral: str = ""
+
+
+class _UniqueText(NamedTuple):
+    """What only the text tells of a unique constraint."""
+
+    name: str | None = None
+    conflict: str = ""
 
 
 class _TableText(NamedTuple):
-    """What only the text of a `CREATE TABLE` tells; columns in lower case, since SQLite does not tell them apart."""
+    """What only the text of a `CREATE TABLE` tells; the names of columns are folded."""
 
     collations: Mapping[str, str] = {}
     generated: Mapping[str, str] = {}
     autoincrement: str | None = None
     primary_key: str | None = None  # its name
-    foreign_keys: Mapping[tuple[str, ...], list[_KeyText]] = {}
-    uniques: Mapping[tuple[str, ...], Unique] = {}
+    foreign_keys: tuple[_KeyText, ...] = ()  # in their order
+    uniques: Mapping[tuple[str, ...], _UniqueText] = {}
     checks: tuple[Check, ...] = ()
     options: str = ""
 
@@ -96,15 +103,15 @@ def _tables(
     for table, *row in connection.exec_driver_sql(_COLUMNS):
         columns[table].append(row)
     keys = {table: _key_columns(rows) for table, rows in columns.items()}
-    foreign_keys = _foreign_keys(connection, texts, {table.lower(): key for table, key in keys.items()})
-    uniques = _unique_columns(_rows(connection, _UNIQUE_COLUMNS))
+    foreign_keys = _foreign_keys(connection, texts, {_fold(table): key for table, key in keys.items()})
+    uniques = _unique_columns(connection)
     return {
         name: Table(
             name=name,
             columns=tuple(_column(row, text) for row in columns[name]),
             primary_key=PrimaryKey(keys[name], text.primary_key) if keys.get(name) else None,
             foreign_keys=tuple(sorted(foreign_keys[name], key=repr)),
-            uniques=tuple(sorted((text.uniques.get(each, Unique(each)) for each in uniques[name]), key=repr)),
+            uniques=tuple(sorted((_unique(each, text) for each in uniques[name]), key=repr)),
             checks=text.checks,
             indexes=tuple(indexes.get(name, ())),
             options=text.options,
@@ -115,7 +122,7 @@ def _tables(
 
 def _column(row: Any, text: _TableText) -> Column:
     name, declared, not_null, default, _, hidden = row
-    known = name.lower()
+    known = _fold(name)
     return Column(
         name=name,
         type=normalise(declared.upper().removesuffix(" GENERATED ALWAYS")).upper(),
@@ -125,6 +132,10 @@ def _column(row: Any, text: _TableText) -> Column:
         autoincrement=known == text.autoincrement,
         collation=text.collations.get(known),
     )
+
+
+def _unique(columns: tuple[str, ...], text: _TableText) -> Unique:
+    return Unique(columns, *text.uniques.get(tuple(map(_fold, columns)), _UniqueText()))
 
 
 def _key_columns(rows: Iterable[Any]) -> tuple[str, ...]:
@@ -140,21 +151,21 @@ def _foreign_keys(
     Args:
         connection: to the database.
         texts: the text of each table.
-        keys: the primary keys, by table in lower case: what is referred to where no columns are named.
+        keys: the primary keys, by the folded name of the table: what is referred to where no columns are named.
     """
     pairs: dict[tuple[Any, ...], list[tuple[str, str | None]]] = defaultdict(list)
     for table, number, referred, column, to, on_update, on_delete in connection.exec_driver_sql(_FOREIGN_KEYS):
         pairs[table, number, referred, on_update, on_delete].append((column, to))
-    said = {name: {columns: [*each] for columns, each in text.foreign_keys.items()} for name, text in texts.items()}
+    count = Counter(table for table, *_ in pairs)
     found: dict[str, list[ForeignKey]] = defaultdict(list)
     for (table, _, referred, on_update, on_delete), each in pairs.items():
-        if table not in said:
+        if table not in texts:
             continue
         columns, to = zip(*each, strict=True)
-        named = to if None not in to else keys.get(referred.lower(), ())
+        named = to if None not in to else keys.get(_fold(referred), ())
         both = sorted(zip(columns, named, strict=True)) if len(columns) == len(named) else [(c, "") for c in columns]
-        written = said[table].get(tuple(column.lower() for column in columns))
-        name, deferral = written.pop(0) if written else _KeyText(None, "")
+        said = texts[table].foreign_keys
+        name, deferral = said[len(found[table])] if len(said) == count[table] else _KeyText()
         found[table].append(
             ForeignKey(
                 columns=tuple(column for column, _ in both),
@@ -169,13 +180,9 @@ def _foreign_keys(
     return found
 
 
-def _rows(connection: Connection, sql: str) -> Iterable[tuple[str, str, str]]:
-    return [(row[0], row[1], row[2]) for row in connection.exec_driver_sql(sql)]
-
-
-def _unique_columns(rows: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[str, ...]]]:
+def _unique_columns(connection: Connection) -> dict[str, list[tuple[str, ...]]]:
     indexes: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for table, index, column in rows:
+    for table, index, column in connection.exec_driver_sql(_UNIQUE_COLUMNS):
         indexes[table, index].append(column)
     tables: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for (table, _), columns in indexes.items():
@@ -183,88 +190,120 @@ def _unique_columns(rows: Iterable[tuple[str, str, str]]) -> dict[str, list[tupl
     return tables
 
 
+# ---- the text of a table
+
+
+class _Definition(NamedTuple):
+    """The definition of a column or a constraint, three times: a token of each stands for the same piece of text.
+
+    Attributes:
+        words: in lower case, names in quotes with them: what looks like a word of SQL is one.
+        tokens: as they are compared.
+        written: as they are written.
+    """
+
+    words: Sequence[str]
+    tokens: Sequence[str]
+    written: Sequence[str]
+
+    def names(self, start: int, end: int) -> tuple[str, ...]:
+        """The names in a list, folded."""
+        return tuple(_fold(_plain(part[0])) for part in split(self.written[start:end]))
+
+    def name_before(self, at: int) -> str | None:
+        """The name that a constraint gets: `CONSTRAINT name` before what it is."""
+        return _plain(self.written[at - 1]) if self.words[at - 2 : at - 1] == ["constraint"] else None
+
+
 @lru_cache(maxsize=1024)  # Most tables are the same on both sides of a comparison.
 def _table_text(sql: str) -> _TableText:
-    tokens = tokenise(sql)
-    if tokens[1:2] == ["virtual"]:
-        return _TableText(options=join(tokens[tokens.index("using") :]))
-    start = tokens.index("(")
-    end = closing(tokens, start)
+    tokens, written = tokenise(sql), as_written(sql)
+    words = [word.lower() for word in written]
+    if words[1:2] == ["virtual"]:
+        return _TableText(options=join(tokens[words.index("using") :]))
+    start = words.index("(")
+    end = closing(words, start)
+    definitions, at = [], start + 1
+    for part in split(words[start + 1 : end]):
+        stop = at + len(part)
+        definitions.append(_Definition(part, tokens[at:stop], written[at:stop]))
+        at = stop + 1
     collations: dict[str, str] = {}
     generated: dict[str, str] = {}
-    foreign_keys: dict[tuple[str, ...], list[_KeyText]] = defaultdict(list)
-    uniques: dict[tuple[str, ...], Unique] = {}
-    checks: list[Check] = []
     autoincrement = primary_key = None
-    for definition in split(tokens[start + 1 : end]):
-        column = name_of(definition[0]).lower()
-        if "collate" in definition:
-            collations[column] = definition[definition.index("collate") + 1].upper()
-        for at, pair in enumerate(pairwise(definition)):
+    for each in definitions:
+        column = _fold(_plain(each.written[0]))
+        if "collate" in each.words:
+            collations[column] = each.tokens[each.words.index("collate") + 1].upper()
+        for at, pair in enumerate(pairwise(each.words)):
             if pair == ("as", "("):
-                generated[column] = join(definition[at + 2 : closing(definition, at + 1)])
+                generated[column] = join(each.tokens[at + 2 : closing(each.words, at + 1)])
             elif pair == ("primary", "key"):
-                primary_key = _name_before(definition, at)
-        for columns, key in _references(definition):
-            foreign_keys[columns].append(key)
-        checks += _checks(definition)
-        if "autoincrement" in definition:
+                primary_key = each.name_before(at)
+        if "autoincrement" in each.words:
             autoincrement = column
-        if "unique" in definition:
-            unique = _unique(definition, definition.index("unique"))
-            uniques[unique.columns] = unique
-    options = join(tokens[end + 1 :]).upper()
     return _TableText(
-        collations,
-        generated,
-        autoincrement,
-        primary_key,
-        foreign_keys,
-        uniques,
-        tuple(sorted(checks, key=repr)),
-        options,
+        collations=collations,
+        generated=generated,
+        autoincrement=autoincrement,
+        primary_key=primary_key,
+        foreign_keys=tuple(key for each in definitions for key in _references(each)),
+        uniques={columns: unique for each in definitions for columns, unique in _uniques(each)},
+        checks=tuple(sorted((check for each in definitions for check in _checks(each)), key=repr)),
+        options=join(tokens[end + 1 :]).upper(),
     )
 
 
-def _references(definition: Sequence[str]) -> Iterator[tuple[tuple[str, ...], _KeyText]]:
-    """The foreign keys in the definition of a column, or the one that stands on its own, by their columns."""
-    depth = 0
-    for at, word in enumerate(definition):
-        depth += (word == "(") - (word == ")")
-        if word != "references" or depth or not at:
-            continue
-        columns, begins = [definition[0]], at
-        if "foreign" in definition[:at] and definition[at - 1] == ")":
-            begins = definition.index("foreign")
-            columns = [part[0] for part in split(definition[begins + 3 : at - 1])]
-        rest = definition[at + 1 :]
-        rest = rest[: rest.index("references")] if "references" in rest else rest
-        deferral = ""
-        if "deferrable" in rest and rest[rest.index("deferrable") - 1] != "not":
-            is_late = rest[rest.index("deferrable") + 1 :][:2] == ["initially", "deferred"]
-            deferral = "DEFERRABLE INITIALLY DEFERRED" if is_late else "DEFERRABLE"
-        yield tuple(name_of(column).lower() for column in columns), _KeyText(_name_before(definition, begins), deferral)
+def _references(definition: _Definition) -> Iterator[_KeyText]:
+    """The foreign keys in the definition of a column, or the one that stands on its own."""
+    words, name = definition.words, None
+    for at, word in enumerate(words):
+        if word == "foreign":
+            name = definition.name_before(at)
+        elif word == "references":
+            rest = words[at + 1 :]
+            rest = rest[: rest.index("references")] if "references" in rest else rest
+            yield _KeyText(name or definition.name_before(at), _deferral(rest))
+            name = None
 
 
-def _checks(definition: Sequence[str]) -> Iterator[Check]:
+def _deferral(words: Sequence[str]) -> str:
+    if "deferrable" not in words or words[words.index("deferrable") - 1] == "not":
+        return ""
+    is_late = words[words.index("deferrable") + 1 :][:2] == ["initially", "deferred"]
+    return "DEFERRABLE INITIALLY DEFERRED" if is_late else "DEFERRABLE"
+
+
+def _checks(definition: _Definition) -> Iterator[Check]:
     """The check constraints in the definition of a column, or the one that stands on its own."""
-    for at, pair in enumerate(pairwise(definition)):
-        if pair == ("check", "(") and definition[at - 1 : at] != ["references"]:  # That is a table of this name.
-            yield Check(join(definition[at + 2 : closing(definition, at + 1)]), _name_before(definition, at))
+    words = definition.words
+    for at, pair in enumerate(pairwise(words)):
+        if pair == ("check", "("):
+            expression = join(definition.tokens[at + 2 : closing(words, at + 1)])
+            yield Check(expression, definition.name_before(at))
 
 
-def _name_before(definition: Sequence[str], at: int) -> str | None:
-    """The name that a constraint gets: `CONSTRAINT name` before what it is."""
-    return name_of(definition[at - 1]) if definition[at - 2 : at - 1] == ["constraint"] else None
+def _uniques(definition: _Definition) -> Iterator[tuple[tuple[str, ...], _UniqueText]]:
+    """The unique constraint within the definition of a column, or on its own with a list of columns."""
+    if "unique" not in definition.words:
+        return
+    at = definition.words.index("unique")
+    start, end = at + 1, at + 1
+    columns = definition.names(0, 1)
+    if definition.words[start : start + 1] == ["("]:
+        end = closing(definition.words, start) + 1
+        columns = definition.names(start + 1, end - 1)
+    is_conflict = definition.words[end : end + 2] == ["on", "conflict"]
+    conflict = join(definition.tokens[end : end + 3]).upper() if is_conflict else ""
+    yield columns, _UniqueText(definition.name_before(at), conflict)
 
 
-def _unique(definition: Sequence[str], at: int) -> Unique:
-    """A unique constraint: within the definition of its column, or on its own with a list of columns."""
-    name = _name_before(definition, at)
-    rest = definition[at + 1 :]
-    columns = [definition[0]]
-    if rest[:1] == ["("]:
-        end = closing(rest, 0)
-        columns, rest = [part[0] for part in split(rest[1:end])], rest[end + 1 :]
-    conflict = join(rest[:3]).upper() if rest[:2] == ["on", "conflict"] else ""
-    return Unique(tuple(map(name_of, columns)), name, conflict)
+def _plain(written: str) -> str:
+    """The name that is written so."""
+    quote = written[0]
+    return written[1:-1].replace(quote * 2, quote) if quote in "\"`'" else written
+
+
+def _fold(name: str) -> str:
+    """What SQLite compares of a name: it knows upper and lower case of ASCII alone."""
+    return name.encode().lower().decode()

@@ -204,7 +204,7 @@ class TableDraw:
 
     def _rows_referred_to(self, key: ForeignKey) -> list[Values]:
         clause = self._tables.get(key.referred_table)
-        if clause is None:
+        if clause is None or not key.referred_columns:  # It refers to a primary key that there is not.
             return []
         columns = [clause.c[column] for column in key.referred_columns]
         question = sa.select(*columns).distinct().where(*(column.is_not(None) for column in columns))
@@ -218,7 +218,7 @@ class TableDraw:
         found = list(self._referred[key])
         if self._nullable.issuperset(key.columns):
             yield (None,) * len(key.columns)
-        if key.referred_table == self._table.name and row.keys() >= {*key.referred_columns}:
+        if key.referred_table == self._table.name and key.referred_columns and row.keys() >= {*key.referred_columns}:
             found.insert(0, tuple(row[column] for column in key.referred_columns))
         yield from found
         if self._nullable & {*key.columns} and not self._nullable.issuperset(key.columns):

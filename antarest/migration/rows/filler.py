@@ -147,6 +147,8 @@ class _Filler:
 
     def _close(self, cut: Cut) -> None:
         """Let the rows of a table refer to a table that was filled after it."""
+        if not cut.key.referred_columns:
+            return
         table, referred = self._tables[cut.table], self._tables[cut.key.referred_table]
         facts = self._inventory.tables[cut.table]
         found = self._connection.execute(sa.select(*(referred.c[column] for column in cut.key.referred_columns)))

@@ -176,11 +176,12 @@ def _start(ini: Path, revision: str, with_rows: bool) -> Start:
 @contextmanager
 def _sqlite(test: _Test, start: Start | None) -> Iterator[URL]:
     template = str(test.fixture("sqlite_templates")(start)) if start else None
+    temporary = test.fixture("tmp_path_factory")
     with scratch_database("sqlite", template=template) as url:
         yield url
         if test.has_failed and is_said(test.config):  # pytest itself keeps the folders of its last three runs.
             file = Path(str(url.database))
-            folder = test.fixture("tmp_path_factory").mktemp("database")
+            folder = temporary.mktemp("database")
             shutil.copytree(file.parent, folder, dirs_exist_ok=True)
             test.tell(str(url.set(database=str(folder / file.name))))
 

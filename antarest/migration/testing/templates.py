@@ -164,7 +164,7 @@ def sqlite_template(start: Start, for_all: Path, for_one: Path, run: str) -> Pat
 def _one_at_a_time(folder: Path, key: str) -> Iterator[None]:
     """Let no other process make the same template; each has a byte of its own of one file, which stays empty."""
     with folder.joinpath("lock").open("w") as lock:
-        fcntl.lockf(lock, fcntl.LOCK_EX, 1, int(key[:8], 16))
+        fcntl.lockf(lock, fcntl.LOCK_EX, 1, int(key[-8:], 16))
         yield
 
 
@@ -194,7 +194,7 @@ def postgres_template(start: Start, server: URL, maintenance: Connection, run: s
     """
     key = start.key(run, str(server.username))
     name = f"{_TEMPLATE}{key}"
-    with _alone(maintenance, int(key[:15], 16)):
+    with _alone(maintenance, int(key[-15:], 16)):
         if not _is_there(maintenance, name):
             maintenance.execute(text(f"CREATE DATABASE {unfinished} TEMPLATE template0"))
             try:
@@ -241,7 +241,8 @@ def drop_those_for(run: str, server: URL) -> None:
     engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with suppress(DBAPIError), engine.connect() as maintenance:  # If the server is gone, it is too late for a word.
         for name in maintenance.scalars(own, {"beginning": f"{_TEMPLATE}{whose(run)}"}).all():
-            maintenance.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+            with suppress(DBAPIError):  # A worker that was killed is still connected.
+                maintenance.execute(text(f"DROP DATABASE IF EXISTS {name}"))
 
 
 def drop_unused(maintenance: Connection) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import URL
 
-from antarest.migration.inventory import ForeignKey, PrimaryKey, differences
+from antarest.migration.inventory import Check, ForeignKey, PrimaryKey, Unique, differences, reflect
 from tests.support_schemas import inventory_of, opened
 
 
@@ -64,3 +65,85 @@ def test_each_foreign_key_of_a_table_is_found_wherever_it_stands(sqlite_database
         ForeignKey(("Two b", "two"), "p", ("a", "b"), "FK both", options="DEFERRABLE"),
         ForeignKey(("One",), "other", ("id",), on_delete="RESTRICT"),
     }
+
+
+X = "CREATE TABLE x (id INTEGER PRIMARY KEY, y INT UNIQUE)"
+LATE = "DEFERRABLE INITIALLY DEFERRED"
+
+
+@pytest.mark.parametrize(
+    ("columns", "keys"),
+    [
+        (f"a INT, CONSTRAINT fk FOREIGN KEY ([a]) REFERENCES x(y) {LATE}", [("a", "fk", LATE)]),
+        (f"a INT, CONSTRAINT FK_A FOREIGN KEY (a) REFERENCES x(id) {LATE}", [("a", "FK_A", LATE)]),
+        (f'a INT, CONSTRAINT "foreign" FOREIGN KEY (a) REFERENCES x(id) {LATE}', [("a", "foreign", LATE)]),
+        (
+            f"a INT, b INT, CONSTRAINT f FOREIGN KEY (a) REFERENCES x CONSTRAINT g FOREIGN KEY (b) REFERENCES x {LATE}",
+            [("a", "f", ""), ("b", "g", LATE)],
+        ),
+        (f'"foreign" INT CHECK ("foreign" > 0) REFERENCES x(id) {LATE}', [("foreign", None, LATE)]),
+        ('a INT REFERENCES x(id) DEFAULT "deferrable"', [("a", None, "")]),
+        (f'a INT DEFAULT "references" REFERENCES x(id) {LATE}', [("a", None, LATE)]),
+        # Between brackets a name is not told from a word: then nothing is said rather than something wrong.
+        (
+            "[references] INT CONSTRAINT k REFERENCES x, b INT CONSTRAINT l REFERENCES x",
+            [("b", None, ""), ("references", None, "")],
+        ),
+        (f'"constraint" INT REFERENCES x(id) {LATE}', [("constraint", None, LATE)]),
+        (
+            "a VARCHAR(9) REFERENCES x(id), b INT CHECK (b IN (1, 2)) CONSTRAINT `k` REFERENCES x",
+            [("a", None, ""), ("b", "k", "")],
+        ),
+        (f'a INT CHECK (a <> "references"), b INT REFERENCES "references" (id) {LATE}', [("b", None, LATE)]),
+    ],
+    ids=str,
+)
+def test_a_name_in_quotes_is_no_word_of_sql(
+    sqlite_database: URL, columns: str, keys: list[tuple[str, str | None, str]]
+) -> None:
+    with opened(sqlite_database) as connection:
+        found = inventory_of(connection, f"{X};\nCREATE TABLE t ({columns})")
+
+    assert [(*key.columns, key.name, key.options) for key in found.tables["t"].foreign_keys] == keys
+
+
+def test_the_order_of_the_columns_of_a_foreign_key_is_no_difference(sqlite_database: URL) -> None:
+    one, other = "(a, b) REFERENCES t (c, d)", "(b, a) REFERENCES t (d, c)"
+    with opened(sqlite_database) as connection:
+        before, after = (
+            inventory_of(connection, f"CREATE TABLE t (a INT, b INT, c INT, d INT, FOREIGN KEY {key})")
+            for key in (one, other)
+        )
+
+    assert differences(before, after) == []
+
+
+def test_names_of_constraints_are_as_they_are_written(sqlite_database: URL) -> None:
+    with opened(sqlite_database) as connection:
+        found = inventory_of(
+            connection,
+            """CREATE TABLE t (
+                "primary" key, Ab INT, "É" TEXT COLLATE NOCASE, "é" TEXT, CONSTRAINT PK_T PRIMARY KEY (ab),
+                CONSTRAINT 'UQ t' UNIQUE ("É", AB) ON CONFLICT IGNORE, CONSTRAINT CK_T CHECK (ab > 0)
+            )""",
+        ).tables["t"]
+
+    assert found.primary_key == PrimaryKey(("Ab",), "PK_T")
+    assert found.uniques == (Unique(("É", "Ab"), "UQ t", "ON CONFLICT IGNORE"),)
+    assert found.checks == (Check("ab > 0", "CK_T"),)
+    assert [column.collation for column in found.columns] == [None, None, "NOCASE", None]
+
+
+def test_a_temporary_table_of_the_same_name_hides_nothing(sqlite_database: URL) -> None:
+    with opened(sqlite_database) as connection:
+        before = inventory_of(connection, "CREATE TABLE t (a INT PRIMARY KEY, b INT NOT NULL UNIQUE REFERENCES t (a))")
+        connection.exec_driver_sql("CREATE TEMP TABLE t (x TEXT)")
+
+        assert reflect(connection) == before
+
+
+def test_the_hidden_columns_of_a_virtual_table_are_not_shown(sqlite_database: URL) -> None:
+    with opened(sqlite_database) as connection:
+        found = inventory_of(connection, "CREATE VIRTUAL TABLE f USING fts5(a, b)")
+
+    assert [column.name for column in found.tables["f"].columns] == ["a", "b"]
