@@ -33,7 +33,7 @@ class Known:
     """A target that is missed for a reason.
 
     Attributes:
-        most: the most that the ratio is for that reason; more is another one, and nobody knows it.
+        most: the most that the ratio, or the amount, is for that reason; more has another one, and nobody knows it.
         why: the reason.
     """
 
@@ -107,9 +107,14 @@ def row(
     return Row(what, ours, theirs, f"{most:g}", "met" if ours <= most * theirs else "missed", note)
 
 
-def within(what: str, ours: float, most: float, unit: str, theirs: float = 0, *, target: str = "") -> Row:
-    """A row whose target is an amount."""
-    return Row(what, ours, theirs, target or f"{most:g} {unit}", "met" if ours <= most else "missed")
+def within(
+    what: str, ours: float, most: float, unit: str, theirs: float = 0, *, target: str = "", known: Known | None = None
+) -> Row:
+    """A row whose target is an amount; `known` has one, too."""
+    target = target or f"{most:g} {unit}"
+    if ours > most and known and ours <= known.most:
+        return Row(what, ours, theirs, target, "known", known.why)
+    return Row(what, ours, theirs, target, "met" if ours <= most else "missed")
 
 
 def run(side: Side) -> float:
