@@ -35,7 +35,7 @@ class Writing:
 
     Attributes:
         project: where it is written.
-        only_changes: write nothing when nothing is detected.
+        only_changes: write what is detected, and nothing where nothing is; else an empty revision.
         tables: the tables that Alembic compares; None for all.
     """
 
@@ -85,19 +85,15 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
         )
     project.refuse_installed()
     _ = project.history.head  # Raises where there are several.
-    migrated = None if empty else _migrated(project)
-    models = models_inventory(project, "sqlite") if migrated else None
-    before = inventory.differences(migrated, models) if migrated and models else []
-    if models and not before:
+    if empty:
+        return Written(_write(Writing(project), message, id_))
+    migrated, models = _migrated(project), models_inventory(project, "sqlite")
+    before = inventory.differences(migrated, models)
+    if not before:
         return Written(None, by_hand=tuple(_unseen(project)))
     # What is the same to us is the same to Alembic, which compares less.
-    tables = None if empty else frozenset(difference.table for difference in before)
-    writing = Writing(project, only_changes=not empty, tables=tables)
-    with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, quiet or not.
-        script = command.revision(project.alembic_config(antarest=writing), message, autogenerate=not empty, rev_id=id_)
-    path = Path(script.path) if isinstance(script, Script) else None
-    if models is None:
-        return Written(path)
+    tables = frozenset(difference.table for difference in before)
+    path = _write(Writing(project, only_changes=True, tables=tables), message, id_)
     now = Project.load(project.ini) if path else project
     after = inventory.differences(_migrated(now), models) if path else before
     detected = [difference for difference in before if difference not in after]
@@ -107,6 +103,13 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
         drops=tuple(_render(d for d in detected if d.after is None and d.kind in ("table", "column"))),
         by_hand=(*_render(after), *_unseen(now)),
     )
+
+
+def _write(writing: Writing, message: str, id_: str | None) -> Path | None:
+    config = writing.project.alembic_config(antarest=writing)
+    with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, quiet or not.
+        script = command.revision(config, message, autogenerate=writing.only_changes, rev_id=id_)
+    return Path(script.path) if isinstance(script, Script) else None
 
 
 def write_again(project: Project, revision: Revision) -> Written:
