@@ -11,7 +11,12 @@ _SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 def _measure(page: Page, what: str) -> Any:
-    return page.evaluate(f"({_SCRIPT}).{what}()")
+    return _evaluate(page, f"({_SCRIPT}).{what}()")
+
+
+def _evaluate(page: Page, expression: str) -> Any:
+    page.wait_for_load_state()  # A page that a click leads to has its text before it has its style.
+    return page.evaluate(expression)
 
 
 def faint_texts(page: Page) -> list[dict[str, Any]]:
@@ -29,7 +34,7 @@ def faults(page: Page) -> list[str]:
 
 def scrolls_sideways(page: Page) -> bool:
     """Whether the page as a whole is wider than the window."""
-    return bool(page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+    return bool(_evaluate(page, "document.documentElement.scrollWidth > window.innerWidth"))
 
 
 def texts_that_do_not_fit(page: Page) -> list[str]:
