@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import webbrowser
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from antarest.core.errors import EXIT_DONE, AntarestError
 from antarest.core.urls import is_memory
 from antarest.desktop.instance import Record, Seat, take_or_find
-from antarest.migration.boundary import guard
+from antarest.migration.boundary import tell
 from antarest.migration.errors import InMemoryDatabase, RunInterrupted, RunTerminated
 from antarest.web.errors import PortForbidden, PortTaken
 from antarest.web.launch import Settings, require_head, run, serve_app
@@ -115,12 +115,7 @@ def _attempt(session: Session, settings: Settings, instance: str) -> FastAPI | A
     except (RunInterrupted, RunTerminated):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the page can say more than a window that closes
-        reason = error
-
-        def again() -> NoReturn:
-            raise reason
-
-        guard(session, again, debug=settings.debug)
+        tell(session, error, debug=settings.debug)
         return session.known(error)
 
 

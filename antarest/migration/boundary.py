@@ -9,11 +9,12 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from types import FrameType
+from typing import Any
 
 from antarest.core.config import Config, load_config, with_lock_timeout
 from antarest.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, AntarestError
@@ -40,23 +41,36 @@ def terminating(*, always: bool = False) -> Iterator[None]:
         always: also where whoever started the program lets it ignore them, as a shell does with Ctrl-C in the
             background; and the first process of a container has no default for either.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def terminate(_signal: int, _frame: FrameType | None) -> None:
         raise Terminated
 
     handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: terminate}
-    before = {each: signal.getsignal(each) for each in handlers}
-    ours = [each for each, handler in before.items() if always or handler is not signal.SIG_IGN]
-    for each in ours:
-        signal.signal(each, handlers[each])
+    with _handled({each: call for each, call in handlers.items() if always or not _is_ignored(each)}):
+        yield
+
+
+@contextmanager
+def _handled(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
+    """Handle signals so, inside, where this is the main thread; no other can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.signal(each, handler) for each, handler in handlers.items()}
     try:
         yield
     finally:
-        for each in ours:
-            signal.signal(each, before[each])
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _last_word() -> AbstractContextManager[None]:
+    """Once it is known how a command ended, no signal changes that, or keeps it from being said."""
+    return _handled(dict.fromkeys((signal.SIGINT, signal.SIGTERM), signal.SIG_IGN))
+
+
+def _is_ignored(each: signal.Signals) -> bool:
+    return signal.getsignal(each) is signal.SIG_IGN
 
 
 class Session:
@@ -142,36 +156,53 @@ def guard(session: Session, call: Callable[[], int], *, debug: bool = False, jso
         The exit code.
     """
     try:
-        with insisting():
-            return call()
+        try:
+            with insisting():
+                return call()
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
+            with _last_word():
+                return tell(session, error, debug=debug, json=json)
     except KeyboardInterrupt as interruption:
-        session.progress.stop()
-        sys.stderr.write(f"\n{report.interrupted(session.named)}")
+        with _last_word():
+            session.progress.stop()
+            sys.stderr.write(f"\n{report.interrupted(session.named)}")
         is_terminated = getattr(interruption, "signum", signal.SIGINT) == signal.SIGTERM
         return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
     except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
         sys.stderr.close()
         return EXIT_FAILED
-    except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
-        return _fail(session, error, debug=debug, json=json)
+
+
+def tell(session: Session, error: Exception, *, debug: bool = False, json: bool = False) -> int:
+    """Print an error, whatever it was.
+
+    Args:
+        session: what the command worked with.
+        error: what ended it.
+        debug: whether its traceback is shown too.
+        json: whether it is printed as JSON, on the standard output.
+
+    Returns:
+        The exit code.
+    """
+    known = session.known(error)
+    with suppress(BrokenPipeError):  # Whoever read our output may have gone; the error has another reader.
+        session.progress.stop()
+        sys.stdout.flush()
+    if debug:
+        sys.stderr.write(session.redact("".join(traceback.format_exception(error))))
+    if json:
+        print(report.render_error_json(known))
+        return known.exit_code
+    return print_error(known)
 
 
 def print_error(error: AntarestError) -> int:
     """Print an error, and return its exit code."""
     sys.stderr.write(report.render_error(error))
     return error.exit_code
-
-
-def _fail(session: Session, error: Exception, *, debug: bool, json: bool) -> int:
-    known = session.known(error)
-    session.progress.stop()
-    if debug:
-        sys.stderr.write(session.redact("".join(traceback.format_exception(error))))
-    sys.stdout.flush()
-    if json:
-        print(report.render_error_json(known))
-        return known.exit_code
-    return print_error(known)
 
 
 def _one_line(error: Exception) -> str:

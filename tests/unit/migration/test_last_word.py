@@ -1,0 +1,83 @@
+"""How a command ended is said to the end, whoever interrupts it then, and whoever no longer reads its output."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from signal import SIGINT, SIGTERM, Signals
+
+import pytest
+
+from antarest.core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE
+from tests.refusals import parse
+
+signals = pytest.mark.parametrize("sent", [SIGINT, SIGTERM], ids=lambda each: each.name)
+
+BEGIN = """
+import signal, sys
+from antarest.core.errors import Hint, UsageError
+from antarest.migration.boundary import Session, guard, terminating
+
+session = Session(None, None)
+"""
+AS_IT_IS_TOLD = f"""{BEGIN}
+def told(error):
+    signal.raise_signal({{sent}})
+    return error
+
+def end():
+    raise UsageError("no such thing", hints=[Hint("Look", "inv db.status")])
+
+session.known = told
+with terminating():
+    sys.exit(guard(session, end))
+"""
+TWICE = f"""{BEGIN}
+session.progress.stop = lambda: signal.raise_signal({{sent}})
+
+with terminating():
+    sys.exit(guard(session, lambda: signal.raise_signal({{sent}})))
+"""
+NOBODY_READS = f"""{BEGIN}
+def end():
+    sys.stdout.write("for nobody")
+    raise UsageError("no such thing", hints=[Hint("Look", "inv db.status")])
+
+sys.exit(guard(session, end))
+"""
+
+
+def run(script: str, stdout: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
+    """Run a script, and return what it printed as its errors."""
+    words = [sys.executable, "-c", script]
+    env = {**os.environ, "PYTHONUNBUFFERED": ""}
+    return subprocess.run(words, check=False, text=True, stdout=stdout, stderr=subprocess.PIPE, env=env)
+
+
+@signals
+def test_an_error_that_is_being_told_is_told_to_its_end(sent: Signals) -> None:
+    told = run(AS_IT_IS_TOLD.format(sent=int(sent)))
+
+    assert told.returncode == EXIT_USAGE
+    refused = parse(told.stderr)
+    assert (refused.fact, refused.commands) == ("no such thing", ["inv db.status"])
+
+
+@signals
+def test_a_second_signal_finds_the_first_one_told(sent: Signals) -> None:
+    told = run(TWICE.format(sent=int(sent)))
+
+    assert told.returncode == {SIGINT: EXIT_INTERRUPTED, SIGTERM: EXIT_TERMINATED}[sent]
+    first, *others = told.stderr.strip().splitlines()
+    assert first == "interrupted: a run that was not committed was rolled back"
+    assert [line.strip().split(":")[0] for line in others] == ["See where the database is"]
+
+
+def test_an_error_is_told_where_nobody_reads_the_output() -> None:
+    with subprocess.Popen(["true"], stdin=subprocess.PIPE) as gone:
+        gone.wait()
+        assert gone.stdin is not None
+        told = run(NOBODY_READS, gone.stdin.fileno())
+
+    assert parse(told.stderr.partition("Exception ignored")[0]).fact == "no such thing"
