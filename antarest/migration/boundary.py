@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from types import FrameType
@@ -171,7 +172,7 @@ def guard(session: Session, call: Callable[[], int], *, debug: bool = False, jso
         is_terminated = getattr(interruption, "signum", signal.SIGINT) == signal.SIGTERM
         return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
     except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
-        sys.stderr.close()
+        _discard_output()
         return EXIT_FAILED
 
 
@@ -188,9 +189,11 @@ def tell(session: Session, error: Exception, *, debug: bool = False, json: bool 
         The exit code.
     """
     known = session.known(error)
-    with suppress(BrokenPipeError):  # Whoever read our output may have gone; the error has another reader.
+    try:
         session.progress.stop()
         sys.stdout.flush()
+    except BrokenPipeError:  # The error has another reader.
+        _discard_output()
     if debug:
         sys.stderr.write(session.redact("".join(traceback.format_exception(error))))
     if json:
@@ -203,6 +206,11 @@ def print_error(error: AntarestError) -> int:
     """Print an error, and return its exit code."""
     sys.stderr.write(report.render_error(error))
     return error.exit_code
+
+
+def _discard_output() -> None:
+    """Discard the output that nobody reads; else Python, as it ends, tries once more to write it, and complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(error: Exception) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from signal import SIGINT, SIGTERM, Signals
 
 import pytest
 
-from antarest.core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE
+from antarest.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE
 from tests.refusals import parse
 
 signals = pytest.mark.parametrize("sent", [SIGINT, SIGTERM], ids=lambda each: each.name)
@@ -42,7 +43,7 @@ with terminating():
 NOBODY_READS = f"""{BEGIN}
 def end():
     sys.stdout.write("for nobody")
-    raise UsageError("no such thing", hints=[Hint("Look", "inv db.status")])
+    {{end}}
 
 sys.exit(guard(session, end))
 """
@@ -74,10 +75,24 @@ def test_a_second_signal_finds_the_first_one_told(sent: Signals) -> None:
     assert [line.strip().split(":")[0] for line in others] == ["See where the database is"]
 
 
-def test_an_error_is_told_where_nobody_reads_the_output() -> None:
-    with subprocess.Popen(["true"], stdin=subprocess.PIPE) as gone:
-        gone.wait()
-        assert gone.stdin is not None
-        told = run(NOBODY_READS, gone.stdin.fileno())
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """The writing end of a pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
 
-    assert parse(told.stderr.partition("Exception ignored")[0]).fact == "no such thing"
+
+def test_an_error_is_told_where_nobody_reads_the_output(nobody: int) -> None:
+    told = run(NOBODY_READS.format(end='raise UsageError("no", hints=[Hint("Look", "inv db.status")])'), nobody)
+
+    assert told.returncode == EXIT_USAGE
+    refused = parse(told.stderr)
+    assert (refused.fact, refused.commands) == ("no", ["inv db.status"])
+
+
+def test_what_nobody_reads_is_no_error(nobody: int) -> None:
+    told = run(NOBODY_READS.format(end="sys.stdout.flush()"), nobody)
+
+    assert (told.returncode, told.stderr) == (EXIT_FAILED, "")
