@@ -11,8 +11,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -22,7 +20,8 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
 
 from antarest.migration.history import Direction, Revision
-from antarest.migration.inventory.sql import closing, join, name_of, parse_index, split, tokenise
+from antarest.migration.inventory.sql import name_of, parse_index, tokenise
+from antarest.migration.inventory.sqlite_text import TableText, fold, read_table
 
 _MASTER = """
     SELECT type, name, tbl_name, sql FROM sqlite_master
@@ -34,7 +33,6 @@ _DROPS = re.compile(
 )
 _IN_THE_WAY = re.compile(r"error in (view|trigger) (.+?)(?: after \w+)?: ")
 _OPTION = "antarest_rebuild"
-_TABLE_CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}
 
 
 @dataclass(frozen=True)
@@ -62,17 +60,6 @@ class _Object(NamedTuple):
     name: str
     table: str
     sql: str
-
-
-class _Text(NamedTuple):
-    """What the text of a table says that a rebuild may lose; names in lower case."""
-
-    columns: frozenset[str]
-    checks: tuple[tuple[str, str], ...]  # the name, or "" where it has none, and the condition
-    autoincrement: str
-    collations: dict[str, str]
-    generated: dict[str, str]
-    options: str
 
 
 @dataclass
@@ -124,11 +111,11 @@ class RebuildGuard:
 
     def drops(self, *names: object) -> None:
         """An index or a constraint is dropped."""
-        self._wishes.dropped |= {str(name).lower() for name in names if name}
+        self._wishes.dropped |= {fold(str(name)) for name in names if name}
 
     def renames(self, table: str, column: str) -> None:
         """A column gets another name."""
-        self._wishes.renamed.add((table.lower(), column.lower()))
+        self._wishes.renamed.add((fold(table), fold(column)))
 
     # ---- the comparison
 
@@ -148,31 +135,32 @@ class RebuildGuard:
             same, table = _find(after, each.kind, each.name), _find(after, "table", each.table)
             if each.kind == "table":
                 if same and same.sql != each.sql:
-                    found += self._compare_tables(each.name, _read_table(each.sql), _read_table(same.sql))
-            elif each.name.lower() in self._wishes.dropped or (same and same.sql == each.sql):
+                    found += self._compare_tables(each.name, read_table(each.sql), read_table(same.sql))
+            elif fold(each.name) in self._wishes.dropped or (same and same.sql == each.sql):
                 continue
             elif each.kind == "view":
                 found += [] if same else [_missing(each)]
-            elif table and self._is_lost(each, same, _read_table(table.sql)):
+            elif table and self._is_lost(each, same, read_table(table.sql)):
                 found.append(_missing(each))
         return found
 
-    def _is_lost(self, old: _Object, new: _Object | None, table: _Text) -> bool:
+    def _is_lost(self, old: _Object, new: _Object | None, table: TableText) -> bool:
         """Whether an index or trigger of a table that is still there is gone, or an index is less than it was."""
         if new is not None:
             return old.kind == "index" and _features(new.sql) != _features(old.sql)
         return old.kind == "trigger" or not self._is_about_dropped(old.table, tokenise(old.sql), table)
 
-    def _is_about_dropped(self, table: str, tokens: Sequence[str], now: _Text) -> bool:
+    def _is_about_dropped(self, table: str, tokens: Sequence[str], now: TableText) -> bool:
         """Whether the text names a column that was dropped, and not renamed: then it has gone with it."""
         before = _find(self._before, "table", table)
-        columns = _read_table(before.sql).columns if before else frozenset[str]()
-        gone = {column for column in columns - now.columns if (table.lower(), column) not in self._wishes.renamed}
-        return bool(gone & {name_of(token).lower() for token in tokens})
+        columns = read_table(before.sql).columns if before else frozenset[str]()
+        gone = {column for column in columns - now.columns if (fold(table), column) not in self._wishes.renamed}
+        return bool(gone & {fold(name_of(token)) for token in tokens})
 
-    def _compare_tables(self, name: str, old: _Text, new: _Text) -> Iterator[Missing]:
-        names, conditions = {each for each, _ in new.checks if each}, {condition for _, condition in new.checks}
-        for check, condition in old.checks:
+    def _compare_tables(self, name: str, old: TableText, new: TableText) -> Iterator[Missing]:
+        names = {fold(each.name) for each in new.checks if each.name}
+        conditions = {each.expression for each in new.checks}
+        for check, condition in ((fold(each.name or ""), each.expression) for each in old.checks):
             kept = condition in conditions or check in names or check in self._wishes.dropped
             if not kept and not self._is_about_dropped(name, tokenise(condition), new):
                 item = f"check:{name}.{check}" if check else f"check:{name}"
@@ -214,52 +202,7 @@ def _features(sql: str) -> object:
 
 
 def _plain(name: str) -> str:
-    return (name[1:-1] if name[0] in '"`[' else name).replace('""', '"').lower()
-
-
-@lru_cache(maxsize=256)
-def _read_table(sql: str) -> _Text:
-    tokens = tokenise(sql)
-    if "(" not in tokens or tokens[1:2] == ["virtual"]:
-        return _Text(frozenset(), (), "", {}, {}, "")
-    start = tokens.index("(")
-    end = closing(tokens, start)
-    columns, checks, autoincrement = set(), [], ""
-    collations: dict[str, str] = {}
-    generated: dict[str, str] = {}
-    for definition in split(tokens[start + 1 : end]):
-        column = name_of(definition[0]).lower()
-        top = list(_top_level(definition))
-        checks += [(_name_before(top, at), inner) for at, (word, inner) in enumerate(top) if word == "check"]
-        if column in _TABLE_CONSTRAINTS:
-            continue
-        columns.add(column)
-        for (word, _), (following, inner) in pairwise(top):
-            if word == "collate":
-                collations[column] = following
-            elif following == "as" and inner:
-                generated[column] = inner
-            elif following == "autoincrement":
-                autoincrement = column
-    options = join(tokens[end + 1 :]).upper()
-    return _Text(frozenset(columns), tuple(checks), autoincrement, collations, generated, options)
-
-
-def _top_level(definition: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The tokens outside of parentheses, each with what stands in the parentheses behind it."""
-    at = 0
-    while at < len(definition):
-        token, inner = definition[at], ""
-        if at + 1 < len(definition) and definition[at + 1] == "(":
-            end = closing(definition, at + 1)
-            inner, at = join(definition[at + 2 : end]), end
-        at += 1
-        yield token, inner
-
-
-def _name_before(top: Sequence[tuple[str, str]], at: int) -> str:
-    named = at >= 2 and top[at - 2][0] == "constraint"  # noqa: PLR2004 - CONSTRAINT name CHECK
-    return name_of(top[at - 1][0]).lower() if named else ""
+    return fold((name[1:-1] if name[0] in '"`[' else name).replace('""', '"'))
 
 
 # ---- Alembic's operations, which tell the guard what they do and go on as they would

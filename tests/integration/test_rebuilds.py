@@ -69,8 +69,9 @@ def upgrade(here: Database, tables: tuple[str, ...], body: str, lossy: Mapping[s
         ((TABLE.replace("INTEGER)", "INTEGER CHECK (n > 0))"),), batch(), "check:t",
          'batch.create_check_constraint("NAME", \'n > 0\')'),
         ((TABLE.replace("KEY", "KEY AUTOINCREMENT"),), batch(), "autoincrement:t", '{"sqlite_autoincrement": True}'),
-        ((COLLATED,), batch(), "collation:t.name", 'sa.String(collation="nocase")'),
-        ((COLLATED,), batch('batch.alter_column("name", type_=sa.String(20))'), "collation:t.name", "nocase"),
+        ((COLLATED,), batch(), "collation:t.name", 'sa.String(collation="NOCASE")'),
+        ((COLLATED,), batch('batch.alter_column("name", type_=sa.String(20))'), "collation:t.name", "NOCASE"),
+        ((COLLATED.replace("name", '"check"'),), batch(), "collation:t.check", "NOCASE"),
         ((TABLE, "CREATE INDEX ix ON t (lower(name))"), batch('batch.alter_column("name", new_column_name="m")'),
          "index:ix", "lower(name)"),
         # Written by hand, which Alembic never sees:

@@ -134,6 +134,19 @@ def test_names_of_constraints_are_as_they_are_written(sqlite_database: URL) -> N
     assert [column.collation for column in found.columns] == [None, None, "NOCASE", None]
 
 
+def test_what_stands_in_parentheses_is_not_about_the_column(sqlite_database: URL) -> None:
+    with opened(sqlite_database) as connection:
+        found = inventory_of(
+            connection,
+            """CREATE TABLE t (
+                a TEXT CHECK (a COLLATE nocase <> 'x'), b TEXT COLLATE "rtrim" DEFAULT (1), "collate" TEXT,
+                PRIMARY KEY (a COLLATE nocase, "collate")
+            )""",
+        ).tables["t"]
+
+    assert [column.collation for column in found.columns] == [None, "RTRIM", None]
+
+
 def test_a_temporary_table_of_the_same_name_hides_nothing(sqlite_database: URL) -> None:
     with opened(sqlite_database) as connection:
         before = inventory_of(connection, "CREATE TABLE t (a INT PRIMARY KEY, b INT NOT NULL UNIQUE REFERENCES t (a))")
