@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -21,6 +22,11 @@ from antarest.migration.watch import SqliteConnection, postgres_connection
 
 APPLICATION_NAME = "antarest-migration"
 """What PostgreSQL shows of our own sessions."""
+
+# A signal that comes while a connection is closed ends the command, and is no error of the pool, which would log it.
+logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}").addFilter(
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
+)
 
 _UNDEFINED_TABLE = "42P01"
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # a server that is gone

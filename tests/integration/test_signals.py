@@ -148,6 +148,36 @@ def test_a_signal_is_heeded_that_came_where_exceptions_are_ignored(
     assert here.database.state() == before
 
 
+CLOSING = """
+import os, signal
+
+dialect = op.get_bind().dialect
+close = dialect.do_close
+
+def interrupted(connection):
+    os.kill(os.getpid(), signal.SIGTERM)
+    close(connection)
+
+dialect.do_close = interrupted
+sql({0!r})
+"""
+
+
+@pytest.mark.parametrize(("last", "current"), [("SELECT no such thing", "first"), ("SELECT 1", "closing")])
+def test_a_signal_is_heeded_that_came_while_the_connection_was_closed(
+    runner: Start, empty_database: URL, last: str, current: str
+) -> None:
+    """Where the run has failed, and where it was committed: SQLAlchemy would log that it could not close it."""
+    here = runner(empty_database, FIRST, Script("closing", upgrade=CLOSING.format(last)))
+    here.database.workflow.upgrade("first")
+
+    ended = here.module("upgrade").end()
+
+    assert ended.code == 143, ended.err
+    assert parse(ended.err).code == "db.E607"
+    assert here.database.workflow.current() == (current,)
+
+
 PROGRAM = """
 import os, signal, sys, threading, time
 from antarest.core.config import load_config

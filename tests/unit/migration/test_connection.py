@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, Connection, event, text
@@ -74,3 +75,22 @@ def test_a_version_table_that_is_another_one_is_an_error(empty_database: URL) ->
 
     with looking(empty_database) as connection, pytest.raises(DBAPIError, match="version_num"):
         read_current(connection, TABLE)
+
+
+def test_a_connection_whose_closing_is_interrupted_is_no_error_of_the_pool(
+    empty_database: URL, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody who presses Ctrl-C just then needs a traceback; another failure to close is still logged."""
+    ends: list[BaseException] = [KeyboardInterrupt(), OSError("no such connection")]
+
+    def close(connection: Any) -> None:
+        connection.close()
+        raise ends.pop(0)
+
+    with pytest.raises(KeyboardInterrupt), looking(empty_database) as connection:
+        monkeypatch.setattr(connection.dialect, "do_close", close)
+    assert not caplog.records
+
+    with looking(empty_database) as connection:
+        monkeypatch.setattr(connection.dialect, "do_close", close)
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["no such connection"]
