@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +11,11 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task, task
 
+from antarest import bootstrap
 from antarest.migration import cli
 
 _NAMESPACE = "db"
+atexit.register(bootstrap.finish, 0)
 
 
 def _run(verb: str, **options: Any) -> None:

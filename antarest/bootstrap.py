@@ -16,18 +16,20 @@ _PACKAGES = ("alembic", "fastapi", "fastapi_offline", "psycopg2", "pydantic", "s
 _USAGE = 2
 
 
-def prepare(script: str) -> int:
+def prepare(script: str, *, always: bool = False) -> int:
     """Look whether a program can run here; nothing is imported for it.
 
     Args:
-        script: its file in the checkout, such as `antarest/main.py`.
+        script: its file in the checkout, such as `antarest/main.py`, or how else Python is told to run it.
+        always: end on a signal also where whoever started the program lets it ignore them.
 
     Returns:
         The exit code: 0 when it can. Else it was said what to do.
     """
     # Nothing has begun yet, so a signal ends it at once; the first process of a container has no default for this.
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda number, _frame: os._exit(128 + number))
+        if always or signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, lambda number, _frame: os._exit(128 + number))
     if sys.version_info < _OLDEST:
         found = ".".join(str(part) for part in sys.version_info[:2])
         return _refuse(f"Python {found} is too old; 3.11 or newer is needed", script)

@@ -16,7 +16,7 @@ from antarest import bootstrap
 
 def main() -> int:
     """Start the desktop application as the command line says, and return the exit code."""
-    code = bootstrap.prepare("antarest/gui.py")
+    code = bootstrap.prepare("antarest/gui.py", always=True)
     if code:
         return code
     from antarest.desktop import program  # Only now is it known that what they import is there.

@@ -16,7 +16,7 @@ from antarest import bootstrap
 
 def main() -> int:
     """Launch the server as the command line says, and return the exit code."""
-    code = bootstrap.prepare("antarest/main.py")
+    code = bootstrap.prepare("antarest/main.py", always=True)
     if code:
         return code
     # What these import is known to be there only now; and --help is told without the second one.

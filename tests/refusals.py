@@ -17,7 +17,7 @@ import tasks
 from antarest.core.commands import PROGRAM
 from antarest.core.config import Config, DbConfig, normalise_url
 from antarest.core.errors import EXIT_DONE
-from antarest.migration.__main__ import _parser
+from antarest.migration.program import _parser
 from tests.support import ROOT, Result
 
 SECRET = "s3cr3t%@:/x"  # a password that each layer could misread, or show in a spelling of its own

@@ -23,7 +23,7 @@ _DRIVER = """
 import json, logging, sys, traceback
 import alembic.config
 from antarest.core.config import load_config
-from antarest.migration.__main__ import main
+from antarest.migration.program import main
 from antarest.migration.project import Project
 from antarest.migration.workflow import MigrationWorkflow
 

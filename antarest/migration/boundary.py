@@ -18,36 +18,31 @@ from types import FrameType
 from typing import Any
 
 from antarest.core.config import Config, load_config, with_lock_timeout
-from antarest.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, AntarestError
+from antarest.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, AntarestError
 from antarest.core.urls import redact
 from antarest.migration import report
 from antarest.migration.errors import UnexpectedFailure
 from antarest.migration.progress import Progress
 from antarest.migration.project import Project
-from antarest.migration.signals import insisting
+from antarest.migration.signals import Stopped, insisting
 from antarest.migration.workflow import MigrationWorkflow
 
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived: whatever runs is undone as it is for Ctrl-C."""
-
-    signum = signal.SIGTERM
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def terminating(*, always: bool = False) -> Iterator[None]:
-    """Let SIGTERM end whatever runs inside as Ctrl-C does, in the main thread.
+    """Let SIGTERM end whatever runs inside as Ctrl-C does, by `Stopped` in the main thread.
 
     Args:
         always: also where whoever started the program lets it ignore them, as a shell does with Ctrl-C in the
             background; and the first process of a container has no default for either.
     """
 
-    def terminate(_signal: int, _frame: FrameType | None) -> None:
-        raise Terminated
+    def stop(signum: int, _frame: FrameType | None) -> None:
+        raise Stopped(signum)  # No KeyboardInterrupt itself: where that leaves `exec`, Python ends by it in any case.
 
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: terminate}
-    with _handled({each: call for each, call in handlers.items() if always or not _is_ignored(each)}):
+    with _handled({each: stop for each in _SIGNALS if always or signal.getsignal(each) is not signal.SIG_IGN}):
         yield
 
 
@@ -67,11 +62,7 @@ def _handled(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
 
 def _last_word() -> AbstractContextManager[None]:
     """Once it is known how a command ended, no signal changes that, or keeps it from being said."""
-    return _handled(dict.fromkeys((signal.SIGINT, signal.SIGTERM), signal.SIG_IGN))
-
-
-def _is_ignored(each: signal.Signals) -> bool:
-    return signal.getsignal(each) is signal.SIG_IGN
+    return _handled(dict.fromkeys(_SIGNALS, signal.SIG_IGN))
 
 
 class Session:
@@ -169,8 +160,7 @@ def guard(session: Session, call: Callable[[], int], *, debug: bool = False, jso
         with _last_word():
             session.progress.stop()
             sys.stderr.write(f"\n{report.interrupted(session.named)}")
-        is_terminated = getattr(interruption, "signum", signal.SIGINT) == signal.SIGTERM
-        return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
+        return interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
     except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
         _discard_output()
         return EXIT_FAILED

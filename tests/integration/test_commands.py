@@ -18,8 +18,8 @@ from sqlalchemy import URL
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE
 from antarest.migration import cli
-from antarest.migration.__main__ import _parser
 from antarest.migration.history import BASE
+from antarest.migration.program import _parser
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import ROOT, ConfigFile, Result, Run

@@ -290,11 +290,12 @@ def test_its_errors_name_commands_that_are_there(installation: Installation) -> 
     assert refusal(called_so, "usage.E101", EXIT_USAGE).commands == ["antarest-db --help"]
 
 
-def test_without_its_packages_it_says_what_to_install(installation: Installation) -> None:
-    shutil.copytree(installation.packages / "antarest", installation.home / "antarest")
+@pytest.mark.parametrize("module", ["antarest.main", "antarest.migration"])
+def test_without_its_packages_it_says_what_to_install(installation: Installation, module: str) -> None:
+    shutil.copytree(installation.packages / "antarest", installation.home / "antarest", dirs_exist_ok=True)
     bare = Path(sys.base_prefix) / "bin" / "python3"
 
-    refused = refusal(installation.run(bare, "-S", "-m", "antarest.main"), "app.E106", EXIT_USAGE)
+    refused = refusal(installation.run(bare, "-S", "-m", module, "--help"), "app.E106", EXIT_USAGE)
 
     assert "has no package alembic" in refused.fact
     assert refused.commands == ["pip install --requirement requirements-run.lock"]

@@ -19,7 +19,7 @@ DOMAINS = ("core.tasks", "core.configdata", "core.filetransfer", "launcher", "lo
 MODELS = tuple(f"antarest.{domain}" for domain in DOMAINS)
 LOWER = {  # who may be imported at run time, by who imports; a domain may also import itself
     "antarest.core": ("antarest.core",),
-    "antarest.migration": ("antarest.core", "antarest.migration"),
+    "antarest.migration": ("antarest.bootstrap", "antarest.core", "antarest.migration"),
     "antarest.dbmodel": ("antarest.core", *MODELS),
     "antarest.seed": ("antarest.core", "antarest.dbmodel", *MODELS),
     **dict.fromkeys(MODELS, ("antarest.core",)),

@@ -28,12 +28,13 @@ from antarest.core.errors import (
     UsageError,
 )
 from antarest.migration import cli, report
-from antarest.migration.__main__ import main
-from antarest.migration.boundary import Session, Terminated, guard
+from antarest.migration.boundary import Session, guard
 from antarest.migration.cli import FLAGS, VERBS, Verb
 from antarest.migration.flags import spelled
 from antarest.migration.invoke_flags import find_swallowed
+from antarest.migration.program import main
 from antarest.migration.questions import HOW_FAR
+from antarest.migration.signals import Stopped
 from tests.refusals import SECRET, Refusal, invoke_tasks, parse
 from tests.support import ROOT, ConfigFile
 
@@ -278,16 +279,14 @@ def test_an_interruption_is_no_error_of_ours(run_verb: Callable[..., int], capsy
     assert re.fullmatch(r"  See where the database is:   inv db\.status --config=\S+/application\.yaml", second)
 
 
-@pytest.mark.parametrize(
-    ("interruption", "code"), [(KeyboardInterrupt, EXIT_INTERRUPTED), (Terminated, EXIT_TERMINATED)]
-)
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, EXIT_INTERRUPTED), (signal.SIGTERM, EXIT_TERMINATED)])
 def test_a_signal_whose_exception_is_ignored_comes_again(
-    run_verb: Callable[..., int], interruption: type[BaseException], code: int
+    run_verb: Callable[..., int], signum: signal.Signals, code: int
 ) -> None:
     """Python ignores what is raised in a callback of a weak reference, and a signal may be served there."""
 
     def interrupt(*_: object) -> None:
-        raise interruption
+        raise Stopped(signum)
 
     def lose(_session: Session) -> int:
         referred = type("Referred", (), {})()
@@ -296,7 +295,6 @@ def test_a_signal_whose_exception_is_ignored_comes_again(
         time.sleep(20)
         return EXIT_FAILED if reference() else EXIT_DONE
 
-    signum = signal.SIGTERM if interruption is Terminated else signal.SIGINT
     handler = signal.signal(signum, interrupt)
     try:
         assert run_verb(lose) == code

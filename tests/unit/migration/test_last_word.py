@@ -40,6 +40,10 @@ session.progress.stop = lambda: signal.raise_signal({{sent}})
 with terminating():
     sys.exit(guard(session, lambda: signal.raise_signal({{sent}})))
 """
+IN_EXEC = f"""{BEGIN}
+with terminating():
+    sys.exit(guard(session, lambda: exec("signal.raise_signal({{sent}})")))
+"""
 NOBODY_READS = f"""{BEGIN}
 def end():
     sys.stdout.write("for nobody")
@@ -73,6 +77,12 @@ def test_a_second_signal_finds_the_first_one_told(sent: Signals) -> None:
     first, *others = told.stderr.strip().splitlines()
     assert first == "interrupted: a run that was not committed was rolled back"
     assert [line.strip().split(":")[0] for line in others] == ["See where the database is"]
+
+
+@signals
+def test_the_exit_code_is_the_same_wherever_the_signal_was_served(sent: Signals) -> None:
+    """CPython ends by SIGINT after all, where a KeyboardInterrupt has left the code of a text that it ran."""
+    assert run(IN_EXEC.format(sent=int(sent))).returncode == 128 + sent
 
 
 @pytest.fixture
