@@ -326,28 +326,4 @@ def seed(
 
 
 namespace = Collection()
-namespace.add_collection(
-    Collection(
-        _NAMESPACE,
-        *(upgrade, rollback, sync, switch, reset, backup, backups, restore),
-        *(
-            status,
-            history,
-            revision,
-            redo,
-            rebase,
-            merge,
-            check,
-            verify,
-            deployed,
-            deployed_clear,
-            sql,
-            release_notes,
-            grant,
-            rollback_script,
-            install_hooks,
-            diagram,
-            seed,
-        ),
-    )
-)
+namespace.add_collection(Collection(_NAMESPACE, *(each for each in [*globals().values()] if isinstance(each, Task))))
