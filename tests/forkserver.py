@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import contextlib
 import gc
 import importlib
 import io
@@ -61,7 +62,18 @@ def main() -> CodeType | str:
 
 
 def _keep_imported() -> None:
-    """Leave as it is, when a program ends, what was there: taking that apart takes longer than many programs."""
+    """Leave as it is, when a program ends, what was there: taking that apart takes longer than many programs.
+
+    What is printed after this is written when the stream is taken apart; so that has to be one that nobody else has.
+    """
+    for name in ("stdout", "stderr"):
+        stream: Any = getattr(sys, name)
+        if stream is not None and stream is getattr(sys, f"__{name}__"):
+            with contextlib.suppress(OSError, ValueError):  # It is closed: Python says so when it flushes it.
+                stream.flush()
+                own = _stream(stream.fileno(), "w", stream)
+                setattr(sys, name, own)
+                setattr(sys, f"__{name}__", own)
     for name in _IMPORTED.keys() - {"builtins", "sys"}:
         sys.modules.pop(name, None)
 
@@ -118,21 +130,30 @@ def _become(request: dict[str, Any], streams: list[int]) -> CodeType | str:
     sys.executable, sys.orig_argv = request["interpreter"], request["words"]
     sys.argv = [request["option"] or request["program"], *request["arguments"]]
     sys.path[:] = [request["first"], *dict.fromkeys([*request["paths"], *sys.path])]
-    sys.stdin = sys.__stdin__ = _stream(0, "r", sys.stdin)  # type: ignore[misc]  # as Python itself sets them
-    sys.stdout = sys.__stdout__ = _stream(1, "w", sys.stdout)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _stream(2, "w", sys.stderr)  # type: ignore[misc]
+    _renew(0, "r", sys.stdin)
+    _renew(1, "w", sys.stdout)
+    _renew(2, "w", sys.stderr)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return _program(request)
 
 
-def _stream(number: int, mode: str, before: Any) -> Any:
+def _renew(number: int, mode: str, stream: Any) -> None:
+    """Make a standard stream anew; it stays the same object, since what was imported may have it, as Alembic does."""
+    new = _stream(number, mode, stream)
+    how = (new.encoding, new.errors, "\n", new.line_buffering, new.write_through)
+    stream.detach()
+    stream.__init__(new.detach(), *how)
+    stream.mode = mode
+
+
+def _stream(number: int, mode: str, like: Any) -> Any:
     """A standard stream as Python makes it: see create_stdio in Python/pylifecycle.c."""
-    at_once = before.write_through  # PYTHONUNBUFFERED
+    at_once = like.write_through  # PYTHONUNBUFFERED
     file = open(number, f"{mode}b", 0 if at_once and mode == "w" else -1, closefd=False)  # noqa: SIM115 - it stays open
     binary: Any = file
-    getattr(binary, "raw", binary).name = before.name
+    getattr(binary, "raw", binary).name = like.name
     by_line = not at_once and (binary.isatty() or number == _STDERR)
-    text: Any = io.TextIOWrapper(binary, before.encoding, before.errors, "\n", by_line, at_once)
+    text: Any = io.TextIOWrapper(binary, like.encoding, like.errors, "\n", by_line, at_once)
     text.mode = mode
     return text
 

@@ -30,6 +30,30 @@ def test_a_fork_that_fails_is_an_error() -> None:
     assert started(*code("print(1)"))[:2] == (0, "1\n")
 
 
+PRINTS = """
+import sys
+from tests import processes
+program = "import alembic.config; print('a'); alembic.config.Config().print_stdout('b'); print('c')"
+with processes.Popen([sys.executable, "-c", program]):
+    pass
+print(len([*processes._server().imported]) > 0)
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_was_imported_prints_to_the_same_streams(unbuffered: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTS],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert done.stdout == "a\nb\nc\nTrue\n"
+
+
 OWNER = """
 import os, signal, subprocess, sys
 from tests import processes
