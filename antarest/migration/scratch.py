@@ -18,6 +18,8 @@ import logging
 import os
 import secrets
 import shutil
+import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -198,6 +200,15 @@ def _reason(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def _drop_what_it_holds(error: BaseException | None) -> None:
+    """Drop the sockets that the package docker leaves open where none answers, whose warning ends a run of pytest."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        while error:
+            traceback.clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
+
+
 @contextmanager
 def _given() -> Iterator[_Running]:
     value = os.environ.get(URL_VARIABLE)
@@ -228,7 +239,9 @@ def _container() -> Iterator[_Running]:
     try:
         client = DockerClient(timeout=_DOCKER_TIMEOUT).client
     except DockerException as error:
-        raise Unavailable(f"no Docker engine answers: {_reason(error)}") from None
+        reason = _reason(error)
+        _drop_what_it_holds(error)
+        raise Unavailable(f"no Docker engine answers: {reason}") from None
     with closing(client):
         if not client.images.list(image):
             client.images.pull(image)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,10 +49,12 @@ def _nothing_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-def no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No Docker engine answers."""
-    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+@pytest.fixture(params=["tcp://127.0.0.1:1", "unix:///nowhere.sock"])
+def no_docker(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """No Docker engine answers; a socket that is left open is an error."""
+    monkeypatch.setenv("DOCKER_HOST", request.param)
+    yield
+    gc.collect()
 
 
 # Databases
