@@ -227,6 +227,11 @@ def test_a_new_one_is_started_where_a_fork_is_not_the_same(options: dict[str, An
     assert not is_forked(*code(LINE), **options)
 
 
+def test_what_python_does_not_read_makes_no_difference() -> None:
+    """Such as the variable of the Makefile: `make test PYTHON=python3.13`."""
+    assert is_forked(*code(LINE), env={"PYTHON": "python3.13", "PYTHONPATH": str(ROOT)})
+
+
 @pytest.mark.parametrize("flag", ["-u", "-S", "-P", "-I", "-Xdev", "-Werror"])
 def test_a_new_one_is_started_for_a_flag_of_python(flag: str) -> None:
     assert not is_forked("python", flag, "-c", LINE)

@@ -112,8 +112,8 @@ except AntarestError as error:
         (0o755, 0o444, "written"),  # the file is read-only
         (0o555, 0o666, "written"),  # the folder is, so no journal can lie beside the file
         (0o755, 0o000, "opened"),  # not even readable
-        (0o755, None, "opened"),  # cannot be created
-        (0o700, 0o666, "opened"),  # the folder cannot be entered
+        (0o555, None, "opened"),  # cannot be created
+        (0o600, 0o666, "opened"),  # the folder cannot be entered
     ],
 )
 def test_a_sqlite_file_that_this_user_may_not_write(
