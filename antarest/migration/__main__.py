@@ -20,5 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return bootstrap.finish(program.main(words))
 
 
+def verify() -> int:
+    """Run the verb `verify`, which is a program of its own: `antarest-verify`."""
+    return main(["verify", *sys.argv[1:]])
+
+
 if __name__ == "__main__":
     sys.exit(main())

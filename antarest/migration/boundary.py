@@ -10,12 +10,12 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from types import FrameType
-from typing import Any
+from typing import TextIO
 
 from antarest.core.config import Config, load_config, with_lock_timeout
 from antarest.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, AntarestError
@@ -27,42 +27,41 @@ from antarest.migration.project import Project
 from antarest.migration.signals import Stopped, insisting
 from antarest.migration.workflow import MigrationWorkflow
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+class _Answer:
+    """What a signal does, as handler of SIGINT and SIGTERM.
 
-@contextmanager
-def terminating(*, always: bool = False) -> Iterator[None]:
-    """Let SIGTERM end whatever runs inside as Ctrl-C does, by `Stopped` in the main thread.
-
-    Args:
-        always: also where whoever started the program lets it ignore them, as a shell does with Ctrl-C in the
-            background; and the first process of a container has no default for either.
+    Before anything has begun it ends the process; while the command runs it raises `Stopped`; once it is known how the
+    command ended, it does nothing, so that this is told: only a second one ends that, where nobody takes what is told.
+    It is one handler with a state, since between two handlers there would be a moment for a traceback.
     """
 
-    def stop(signum: int, _frame: FrameType | None) -> None:
-        raise Stopped(signum)  # No KeyboardInterrupt itself: where that leaves `exec`, Python ends by it in any case.
+    def __init__(self) -> None:
+        self.is_running = self.is_told = self._came_late = False
 
-    with _handled({each: stop for each in _SIGNALS if always or signal.getsignal(each) is not signal.SIG_IGN}):
-        yield
+    def __call__(self, signum: int, _frame: FrameType | None) -> None:
+        if self.is_told and not self._came_late:
+            self._came_late = True
+        elif self.is_told or not self.is_running:
+            os._exit(128 + signum)
+        else:
+            raise Stopped(signum)  # No KeyboardInterrupt: where that leaves `exec`, Python ends by it in any case.
 
-
-@contextmanager
-def _handled(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
-    """Handle signals so, inside, where this is the main thread; no other can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {each: signal.signal(each, handler) for each, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
-def _last_word() -> AbstractContextManager[None]:
-    """Once it is known how a command ended, no signal changes that, or keeps it from being said."""
-    return _handled(dict.fromkeys(_SIGNALS, signal.SIG_IGN))
+    @contextmanager
+    def in_place(self, *, always: bool) -> Iterator[None]:
+        """Answer inside, in the main thread; no other can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        ours = [each for each, handler in before.items() if always or handler is not signal.SIG_IGN]
+        for each in ours:
+            signal.signal(each, self)
+        try:
+            yield
+        finally:
+            for each in ours:
+                signal.signal(each, before[each])
 
 
 class Session:
@@ -135,35 +134,45 @@ class Session:
         return known
 
 
-def guard(session: Session, call: Callable[[], int], *, debug: bool = False, json: bool = False) -> int:
-    """Do what a command does, and print its error, if it ends with one.
+def guard(
+    session: Session, call: Callable[[], int], *, always: bool = False, debug: bool = False, json: bool = False
+) -> int:
+    """Do what a command does, and print its error, if it ends with one; Ctrl-C and SIGTERM undo what is not finished.
 
     Args:
         session: what it works with.
         call: what it does; returns the exit code.
+        always: heed signals also where whoever started the program lets it ignore them, as a shell does with Ctrl-C in
+            the background; and the first process of a container has no default for either.
         debug: whether the traceback of an error is shown too.
         json: whether an error is printed as JSON, on the standard output.
 
     Returns:
         The exit code.
     """
-    try:
+    answer = _Answer()
+    with answer.in_place(always=always):
+        # Python serves no signal between the beginning of a block and an assignment like these.
         try:
-            with insisting():
-                return call()
-        except BrokenPipeError:
-            raise
-        except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
-            with _last_word():
-                return tell(session, error, debug=debug, json=json)
-    except KeyboardInterrupt as interruption:
-        with _last_word():
-            session.progress.stop()
-            sys.stderr.write(f"\n{report.interrupted(session.named)}")
-        return interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
-    except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
-        _discard_output()
-        return EXIT_FAILED
+            answer.is_running = True
+            try:
+                with insisting():
+                    code = call()
+                _flush(sys.stdout)
+                answer.is_told = True
+            except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
+                answer.is_told = True
+                _flush(sys.stdout)
+                code = EXIT_FAILED
+            except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
+                answer.is_told = True
+                code = tell(session, error, debug=debug, json=json)
+        except KeyboardInterrupt as interruption:
+            answer.is_told = True
+            _stop_progress(session)
+            _complain(f"\n{report.interrupted(session.named)}")
+            code = interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
+    return code
 
 
 def tell(session: Session, error: Exception, *, debug: bool = False, json: bool = False) -> int:
@@ -179,28 +188,42 @@ def tell(session: Session, error: Exception, *, debug: bool = False, json: bool 
         The exit code.
     """
     known = session.known(error)
-    try:
-        session.progress.stop()
-        sys.stdout.flush()
-    except BrokenPipeError:  # The error has another reader.
-        _discard_output()
+    _stop_progress(session)
     if debug:
-        sys.stderr.write(session.redact("".join(traceback.format_exception(error))))
-    if json:
+        _complain(session.redact("".join(traceback.format_exception(error))))
+    if not json:
+        return print_error(known)
+    with suppress(OSError):
         print(report.render_error_json(known))
-        return known.exit_code
-    return print_error(known)
+    _flush(sys.stdout)
+    return known.exit_code
 
 
 def print_error(error: AntarestError) -> int:
     """Print an error, and return its exit code."""
-    sys.stderr.write(report.render_error(error))
+    _complain(report.render_error(error))
     return error.exit_code
 
 
-def _discard_output() -> None:
-    """Discard the output that nobody reads; else Python, as it ends, tries once more to write it, and complains."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _stop_progress(session: Session) -> None:
+    """What comes next has a line of its own, and comes after what was printed."""
+    with suppress(OSError):
+        session.progress.stop()
+    _flush(sys.stdout)
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(text)
+    _flush(sys.stderr)
+
+
+def _flush(stream: TextIO) -> None:
+    """Write what is left. What nobody takes is discarded: Python would try once more as it ends, and complain."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _one_line(error: Exception) -> str:

@@ -20,7 +20,7 @@ from antarest.migration import (
     report,
     rollback_script,
 )
-from antarest.migration.boundary import Session, guard, print_error, terminating
+from antarest.migration.boundary import Session, guard, print_error
 from antarest.migration.errors import CheckFailed, ResetNotConfirmed
 from antarest.migration.flags import FLAGS, HIDDEN, TEXTS
 from antarest.migration.history import HEAD
@@ -295,8 +295,7 @@ def run(
         invoke_flags.refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(session, **options)
 
-    with terminating():
-        return guard(session, call, debug=debug, json=options.get("json") is True)
+    return guard(session, call, debug=debug, json=options.get("json") is True)
 
 
 def refuse_misplaced(words: Sequence[str], command: str) -> int:

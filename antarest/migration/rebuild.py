@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from sqlalchemy.dialects import sqlite
 
 from antarest.migration.history import Direction, Revision
 from antarest.migration.inventory.sql import name_of, parse_index, tokenise
-from antarest.migration.inventory.sqlite_text import TableText, fold, read_table
+from antarest.migration.inventory.sqlite_text import TableText, fold, read_table, with_quotes_for_brackets
 
 _MASTER = """
     SELECT type, name, tbl_name, sql FROM sqlite_master
@@ -148,21 +148,22 @@ class RebuildGuard:
         """Whether an index or trigger of a table that is still there is gone, or an index is less than it was."""
         if new is not None:
             return old.kind == "index" and _features(new.sql) != _features(old.sql)
-        return old.kind == "trigger" or not self._is_about_dropped(old.table, tokenise(old.sql), table)
+        return old.kind == "trigger" or not self._is_about_dropped(old.table, old.sql, table)
 
-    def _is_about_dropped(self, table: str, tokens: Sequence[str], now: TableText) -> bool:
+    def _is_about_dropped(self, table: str, sql: str, now: TableText) -> bool:
         """Whether the text names a column that was dropped, and not renamed: then it has gone with it."""
         before = _find(self._before, "table", table)
         columns = read_table(before.sql).columns if before else frozenset[str]()
         gone = {column for column in columns - now.columns if (fold(table), column) not in self._wishes.renamed}
-        return bool(gone & {fold(name_of(token)) for token in tokens})
+        tokens = tokenise(with_quotes_for_brackets(sql))  # in lower case, and not of ASCII alone
+        return bool({name.lower() for name in gone} & {name_of(token).lower() for token in tokens})
 
     def _compare_tables(self, name: str, old: TableText, new: TableText) -> Iterator[Missing]:
         names = {fold(each.name) for each in new.checks if each.name}
         conditions = {each.expression for each in new.checks}
         for check, condition in ((fold(each.name or ""), each.expression) for each in old.checks):
             kept = condition in conditions or check in names or check in self._wishes.dropped
-            if not kept and not self._is_about_dropped(name, tokenise(condition), new):
+            if not kept and not self._is_about_dropped(name, condition, new):
                 item = f"check:{name}.{check}" if check else f"check:{name}"
                 called = f"{check!r}" if check else '"NAME"'
                 keep = f"batch.create_check_constraint({called}, {condition!r})"
@@ -195,7 +196,7 @@ def _missing(old: _Object) -> Missing:
 
 def _features(sql: str) -> object:
     """What an index is beside its columns, which may have got other names."""
-    text = parse_index(sql)
+    text = parse_index(with_quotes_for_brackets(sql))
     keys = [tokenise(key) for key in text.keys]
     orders = [("desc" in key, key[key.index("collate") + 1] if "collate" in key else "") for key in keys]
     return text.unique, text.where is None, orders

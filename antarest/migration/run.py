@@ -199,7 +199,7 @@ class _Run:
                 **{REPORT: move.listener.moved, **move.project.alembic_options()},
             )
             # From here on statements run, and the first one takes the lock: Alembic must find no transaction before.
-            with self._context.begin_transaction(), self._signals.ending_in_peace():
+            with self._context.begin_transaction():
                 segment += self._look_again(connection)
                 self._goal = move.after
                 if segment or (move.prepare and not move.steps):

@@ -74,15 +74,6 @@ class Signals:
         self._is_held = True
         self.heed()
 
-    @contextmanager
-    def ending_in_peace(self) -> Iterator[None]:
-        """Hold signals from the moment at which an error leaves the block: what comes then is being given back."""
-        try:
-            yield
-        except BaseException:
-            self._is_held = True
-            raise
-
     def release(self) -> None:
         """Serve signals again, also one that came meanwhile.
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from antarest.core.errors import EXIT_DONE
 from antarest.core.urls import redact_url
 from antarest.migration import report
-from antarest.migration.boundary import Session, guard, terminating
+from antarest.migration.boundary import Session, guard
 from antarest.migration.project import Project
 from antarest.migration.workflow import MigrationWorkflow
 from antarest.web.arguments import Settings
@@ -53,8 +53,7 @@ def run(settings: Settings, body: Callable[[Session], int]) -> int:
         The exit code.
     """
     session = Session(settings.config, Project.own())
-    with terminating(always=True):
-        return guard(session, lambda: body(session), debug=settings.debug)
+    return guard(session, lambda: body(session), always=True, debug=settings.debug)
 
 
 def _launch(session: Session, settings: Settings) -> int:

@@ -74,6 +74,7 @@ def upgrade(here: Database, tables: tuple[str, ...], body: str, lossy: Mapping[s
         ((COLLATED.replace("name", '"check"'),), batch(), "collation:t.check", "NOCASE"),
         ((TABLE, "CREATE INDEX ix ON t (lower(name))"), batch('batch.alter_column("name", new_column_name="m")'),
          "index:ix", "lower(name)"),
+        ((COLLATED.replace("name", "[check]"),), batch(), "collation:t.check", "NOCASE"),
         # Written by hand, which Alembic never sees:
         ((TABLE, INDEX), REBUILD, "index:ix", f"op.execute({INDEX!r})"),
         ((TABLE, f"{INDEX} WHERE n > 1"), REBUILD, "index:ix", "WHERE n > 1"),
@@ -133,6 +134,15 @@ def test_what_the_message_says_keeps_it(here: Database) -> None:
             'op.add_column("check", sa.Column("n", sa.Integer))',
         ),
         (("CREATE VIRTUAL TABLE f USING fts5(a)", TABLE, INDEX), batch()),
+        ((TABLE.replace("name", "[check]"), INDEX.replace("name", "[check]")), batch()),
+        (
+            ("CREATE TABLE [2020--2021] (id INTEGER, [it's] TEXT)", "CREATE VIRTUAL TABLE [v's] USING fts5(a)"),
+            'op.add_column("2020--2021", sa.Column("n", sa.Integer))',
+        ),
+        (
+            ("CREATE TABLE t (id INTEGER PRIMARY KEY, Élan INT CHECK (Élan > 0), n INT)",),
+            'sql("ALTER TABLE t DROP COLUMN Élan")',
+        ),
     ],
 )
 def test_what_is_kept_or_dropped_on_purpose_is_no_alarm(here: Database, tables: tuple[str, ...], body: str) -> None:

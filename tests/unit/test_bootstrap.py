@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 import pytest
+from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_USAGE
+from antarest.core.errors import EXIT_DONE, EXIT_USAGE
 from tests.refusals import refusal
-from tests.support import ROOT, Result
+from tests.support import ROOT, ConfigFile, Result
+from tests.support_processes import PROGRAMS
 
 signals = pytest.mark.parametrize("sent", [SIGINT, SIGTERM], ids=lambda each: each.name)
 
@@ -35,15 +39,50 @@ sys.exit(7)
 """
 
 
-def run(*words: str) -> Result:
-    """Run a Python that forgets nothing of its start."""
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, check=False, capture_output=True, text=True)
+# As a shell starts what it has in the background, and then: what does the program answer a signal with?
+IN_THE_BACKGROUND = """
+import runpy, signal, sys
+
+for each in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(each, signal.SIG_IGN)
+sys.argv = ["program", "--help"]
+try:
+    runpy.run_path("antarest/{program}.py", run_name="__main__")
+except SystemExit:
+    sys.exit([signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)].count(signal.SIG_IGN))
+"""
+
+
+def run(*words: str | Path, path: Path = ROOT) -> Result:
+    """Run a program, as a new Python."""
+    env = {**os.environ, "PYTHONPATH": f"{path}:{ROOT}"}
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, env=env, check=False, capture_output=True, text=True)
     return Result(done.returncode, done.stdout, done.stderr)
 
 
 @signals
 def test_a_signal_after_the_last_word_changes_nothing(sent: Signals) -> None:
     assert run("-c", AT_THE_END.format(sent=int(sent))).code == 7
+
+
+@signals
+@pytest.mark.parametrize("words", [("-m", "antarest.migration", "history"), (PROGRAMS / "inv", "db.history")])
+def test_no_command_is_ended_by_a_signal_after_its_last_word(
+    tmp_path: Path, config_file: ConfigFile, words: tuple[str | Path, ...], sent: Signals
+) -> None:
+    # What is registered first, by the module that Python runs at its start, is called last.
+    started = f"import atexit, os; atexit.register(os.kill, os.getpid(), {int(sent)})"
+    (tmp_path / "sitecustomize.py").write_text(started, encoding="utf-8")
+    config = config_file(URL.create("sqlite", database=str(tmp_path / "no.db")))
+
+    done = run(*words, f"--config={config}", path=tmp_path)
+
+    assert (done.code, done.err) == (EXIT_DONE, "")
+
+
+@pytest.mark.parametrize("program", ["main", "gui"])
+def test_a_server_ends_on_signals_that_its_starter_ignores(program: str) -> None:
+    assert run("-c", IN_THE_BACKGROUND.format(program=program)).code == 0
 
 
 @signals

@@ -22,7 +22,14 @@ from antarest.migration.inventory.schema import (
     Unique,
 )
 from antarest.migration.inventory.sql import normalise, parse_index
-from antarest.migration.inventory.sqlite_text import KeyText, TableText, UniqueText, fold, read_table
+from antarest.migration.inventory.sqlite_text import (
+    KeyText,
+    TableText,
+    UniqueText,
+    fold,
+    read_table,
+    with_quotes_for_brackets,
+)
 
 _MASTER = r"""
     SELECT type, name, tbl_name, sql FROM main.sqlite_master
@@ -49,7 +56,7 @@ _UNIQUE_COLUMNS = """
 
 def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
     """The inventory of the main schema of a SQLite database."""
-    master = connection.exec_driver_sql(_MASTER).all()
+    master = [(*row[:3], with_quotes_for_brackets(row[3])) for row in connection.exec_driver_sql(_MASTER)]
     indexes: dict[str, list[Index]] = defaultdict(list)
     for kind, name, table, sql in master:
         if kind == "index":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,6 +11,13 @@ from antarest.migration.inventory.schema import Check
 from antarest.migration.inventory.sql import as_written, closing, join, split, tokenise
 
 _CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}  # With these begins no column.
+
+
+# What may have a bracket in it that begins no name, or such a name.
+_BRACKETS = re.compile(
+    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` | --[^\n]* | /\*.*?\*/ | \[(?P<name>[^\]]*)\]""",
+    re.VERBOSE | re.DOTALL,
+)
 
 
 class KeyText(NamedTuple):
@@ -71,13 +79,25 @@ class _Definition(NamedTuple):
         return _plain(self.written[at - 1]) if self.words[at - 2 : at - 1] == ["constraint"] else None
 
 
+def with_quotes_for_brackets(sql: str) -> str:
+    """The text with its names in brackets, `[a b]`, in quotes. Tokens know them as those of PostgreSQL's arrays."""
+    return _BRACKETS.sub(_quoted, sql) if "[" in sql else sql
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return found[0] if found["name"] is None else '"' + found["name"].replace('"', '""') + '"'
+
+
 @lru_cache(maxsize=1024)  # Most tables are the same on both sides of a comparison.
 def read_table(sql: str) -> TableText:
-    """Read a `CREATE TABLE` statement, as SQLite keeps it."""
+    """Read a `CREATE TABLE` statement, as SQLite keeps it; nothing is known of one that cannot be read."""
+    sql = with_quotes_for_brackets(sql)
     tokens, written = tokenise(sql), as_written(sql)
     words = [word.lower() for word in written]
     if words[1:2] == ["virtual"]:
-        return TableText(options=join(tokens[words.index("using") :]))
+        return TableText(options=join(tokens[words.index("using") :]) if "using" in words else "")
+    if "(" not in words:
+        return TableText()
     start = words.index("(")
     end = closing(words, start)
     definitions, at = [], start + 1

@@ -84,10 +84,9 @@ LATE = "DEFERRABLE INITIALLY DEFERRED"
         (f'"foreign" INT CHECK ("foreign" > 0) REFERENCES x(id) {LATE}', [("foreign", None, LATE)]),
         ('a INT REFERENCES x(id) DEFAULT "deferrable"', [("a", None, "")]),
         (f'a INT DEFAULT "references" REFERENCES x(id) {LATE}', [("a", None, LATE)]),
-        # Between brackets a name is not told from a word: then nothing is said rather than something wrong.
         (
             "[references] INT CONSTRAINT k REFERENCES x, b INT CONSTRAINT l REFERENCES x",
-            [("b", None, ""), ("references", None, "")],
+            [("b", "l", ""), ("references", "k", "")],
         ),
         (f'"constraint" INT REFERENCES x(id) {LATE}', [("constraint", None, LATE)]),
         (
@@ -132,6 +131,31 @@ def test_names_of_constraints_are_as_they_are_written(sqlite_database: URL) -> N
     assert found.uniques == (Unique(("É", "Ab"), "UQ t", "ON CONFLICT IGNORE"),)
     assert found.checks == (Check("ab > 0", "CK_T"),)
     assert [column.collation for column in found.columns] == [None, None, "NOCASE", None]
+
+
+def test_a_name_in_brackets_may_have_anything_in_it(sqlite_database: URL) -> None:
+    with opened(sqlite_database) as connection:
+        found = inventory_of(
+            connection,
+            """
+            CREATE TABLE [2020--2021] (
+                id INTEGER, [it's] TEXT COLLATE NOCASE, [a"b] INT CONSTRAINT [the check] CHECK ([a"b] > 0)
+            );
+            CREATE TABLE t (a TEXT DEFAULT '[no name] -- and no comment', b TEXT /* [ */ COLLATE NOCASE);
+            CREATE VIRTUAL TABLE [v's] USING fts5(a, b, tokenize = 'porter');
+            CREATE INDEX i ON t ([b] DESC)
+            """,
+        )
+
+    years, table = found.tables["2020--2021"], found.tables["t"]
+    assert [column.collation for column in years.columns] == [None, "NOCASE", None]
+    assert [check.name for check in years.checks] == ["the check"]
+    assert [(column.default, column.collation) for column in table.columns] == [
+        ("'[no name] -- and no comment'", None),
+        (None, "NOCASE"),
+    ]
+    assert [index.keys for index in table.indexes] == [("b desc",)]
+    assert found.tables["v's"].options == "using fts5(a, b, tokenize = 'porter')"
 
 
 def test_what_stands_in_parentheses_is_not_about_the_column(sqlite_database: URL) -> None:

@@ -3,69 +3,105 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 import pytest
 
-from antarest.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE
+from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.boundary import Session, guard
 from tests.refusals import parse
+from tests.support import ROOT, Result
 
 signals = pytest.mark.parametrize("sent", [SIGINT, SIGTERM], ids=lambda each: each.name)
 
-BEGIN = """
+GUARD = """
 import signal, sys
+from antarest import bootstrap
 from antarest.core.errors import Hint, UsageError
-from antarest.migration.boundary import Session, guard, terminating
+from antarest.migration.boundary import Session, guard
 
+bootstrap.prepare("-c")
 session = Session(None, None)
-"""
-AS_IT_IS_TOLD = f"""{BEGIN}
-def told(error):
-    signal.raise_signal({{sent}})
-    return error
+known = session.known
 
-def end():
+def refuse():
     raise UsageError("no such thing", hints=[Hint("Look", "inv db.status")])
-
-session.known = told
-with terminating():
-    sys.exit(guard(session, end))
 """
-TWICE = f"""{BEGIN}
-session.progress.stop = lambda: signal.raise_signal({{sent}})
-
-with terminating():
-    sys.exit(guard(session, lambda: signal.raise_signal({{sent}})))
+AS_IT_IS_TOLD = """
+session.known = lambda error: (signal.raise_signal({sent}), known(error))[1]
+sys.exit(guard(session, refuse))
 """
-IN_EXEC = f"""{BEGIN}
-with terminating():
-    sys.exit(guard(session, lambda: exec("signal.raise_signal({{sent}})")))
+TWICE = """
+session.progress.stop = lambda: signal.raise_signal({sent})
+sys.exit(guard(session, lambda: signal.raise_signal({sent})))
 """
-NOBODY_READS = f"""{BEGIN}
-def end():
-    sys.stdout.write("for nobody")
-    {{end}}
+IN_EXEC = """
+sys.exit(guard(session, lambda: exec("signal.raise_signal({sent})")))
+"""
+# A signal at the call of each function in turn, and as each of them is left, in a process for each.
+AT_EACH_CALL = """
+import os
 
-sys.exit(guard(session, end))
+call = {call}
+
+def interrupt_at(moment):
+    seen = 0
+
+    def count(frame, event, _):
+        nonlocal seen
+        seen += frame.f_code.co_filename.endswith(("boundary.py", "contextlib.py", "signals.py"))
+        if seen == moment:
+            sys.setprofile(None)
+            signal.raise_signal({sent})
+
+    sys.setprofile(count)
+    code = guard(session, call)
+    is_over = seen < moment
+    sys.setprofile(None)
+    sys.stderr.write("over" if is_over else "")
+    sys.stderr.flush()
+    os._exit(code)
+
+for moment in range(1, 1000):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(writer, 2)
+        interrupt_at(moment)
+    os.close(writer)
+    with open(reader) as said:
+        text = said.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if text.endswith("over"):
+        break
+    print(code, repr(text), flush=True)
 """
 
 
-def run(script: str, stdout: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
-    """Run a script, and return what it printed as its errors."""
-    words = [sys.executable, "-c", script]
-    env = {**os.environ, "PYTHONUNBUFFERED": ""}
-    return subprocess.run(words, check=False, text=True, stdout=stdout, stderr=subprocess.PIPE, env=env)
+def run(
+    script: str, *, module: Path | None = None, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+) -> Result:
+    """Run a script, as a module where it is to be one."""
+    words = ["-c", GUARD + script]
+    if module:
+        module.write_text(GUARD + script, encoding="utf-8")
+        words = ["-m", module.stem]
+    env = {**os.environ, "PYTHONUNBUFFERED": "", "PYTHONPATH": f"{ROOT}:{module.parent if module else ''}"}
+    done = subprocess.run([sys.executable, *words], check=False, text=True, stdout=stdout, stderr=stderr, env=env)
+    return Result(done.returncode, done.stdout or "", done.stderr or "")
 
 
 @signals
 def test_an_error_that_is_being_told_is_told_to_its_end(sent: Signals) -> None:
     told = run(AS_IT_IS_TOLD.format(sent=int(sent)))
 
-    assert told.returncode == EXIT_USAGE
-    refused = parse(told.stderr)
+    assert told.code == EXIT_USAGE
+    refused = parse(told.err)
     assert (refused.fact, refused.commands) == ("no such thing", ["inv db.status"])
 
 
@@ -73,16 +109,43 @@ def test_an_error_that_is_being_told_is_told_to_its_end(sent: Signals) -> None:
 def test_a_second_signal_finds_the_first_one_told(sent: Signals) -> None:
     told = run(TWICE.format(sent=int(sent)))
 
-    assert told.returncode == {SIGINT: EXIT_INTERRUPTED, SIGTERM: EXIT_TERMINATED}[sent]
-    first, *others = told.stderr.strip().splitlines()
+    assert told.code == 128 + sent
+    first, *others = told.err.strip().splitlines()
     assert first == "interrupted: a run that was not committed was rolled back"
     assert [line.strip().split(":")[0] for line in others] == ["See where the database is"]
 
 
 @signals
-def test_the_exit_code_is_the_same_wherever_the_signal_was_served(sent: Signals) -> None:
-    """CPython ends by SIGINT after all, where a KeyboardInterrupt has left the code of a text that it ran."""
-    assert run(IN_EXEC.format(sent=int(sent))).returncode == 128 + sent
+@pytest.mark.parametrize("call", ["lambda: 0", "refuse", "lambda: signal.raise_signal(15)"])
+def test_there_is_no_moment_for_a_traceback(sent: Signals, call: str) -> None:
+    """Whatever it does just then: what it was about is told, or that it was interrupted, or nothing has begun."""
+    ended = run(AT_EACH_CALL.format(sent=int(sent), call=call))
+
+    assert (ended.code, ended.err) == (0, "")
+    found = {(int(code), said) for code, _, said in (line.partition(" ") for line in ended.out.splitlines())}
+    assert len(ended.out.splitlines()) > 10
+    assert not [said for _, said in found if "Traceback" in said or "ignored" in said]
+    error, interrupted = (any(word in said for _, said in found) for word in ("error usage.E101", "interrupted: "))
+    assert (error, interrupted) == (call == "refuse", True)
+    codes = {0, 128 + sent} | ({EXIT_USAGE} if call == "refuse" else set()) | ({143} if "signal" in call else set())
+    assert {code for code, _ in found} <= codes
+
+
+@signals
+def test_the_exit_code_is_the_same_wherever_the_signal_was_served(sent: Signals, tmp_path: Path) -> None:
+    """CPython ends `python -m` by SIGINT after all, where a KeyboardInterrupt has left the code of a text."""
+    assert run(IN_EXEC.format(sent=int(sent)), module=tmp_path / "in_exec.py").code == 128 + sent
+
+
+def test_handlers_are_as_they_were_afterwards() -> None:
+    before = [signal.getsignal(each) for each in (SIGINT, SIGTERM)]
+
+    assert guard(Session(None, None), lambda: EXIT_DONE) == EXIT_DONE
+
+    assert [signal.getsignal(each) for each in (SIGINT, SIGTERM)] == before
+
+
+# ---- where nobody reads
 
 
 @pytest.fixture
@@ -94,15 +157,67 @@ def nobody() -> Iterator[int]:
     os.close(writer)
 
 
-def test_an_error_is_told_where_nobody_reads_the_output(nobody: int) -> None:
-    told = run(NOBODY_READS.format(end='raise UsageError("no", hints=[Hint("Look", "inv db.status")])'), nobody)
-
-    assert told.returncode == EXIT_USAGE
-    refused = parse(told.stderr)
-    assert (refused.fact, refused.commands) == ("no", ["inv db.status"])
+PRINT = 'sys.exit(guard(session, lambda: (print("for nobody"), {then})[1], json={json}))'
 
 
-def test_what_nobody_reads_is_no_error(nobody: int) -> None:
-    told = run(NOBODY_READS.format(end="sys.stdout.flush()"), nobody)
+@pytest.mark.parametrize("json", [True, False])
+@pytest.mark.parametrize(
+    ("then", "code"),
+    [("refuse()", EXIT_USAGE), ("0", EXIT_DONE), ("signal.raise_signal(15)", 143), ("sys.stdout.flush()", EXIT_FAILED)],
+)
+def test_the_exit_code_is_the_same_where_nobody_reads_the_output(nobody: int, then: str, code: int, json: bool) -> None:
+    told = run(PRINT.format(then=then, json=json), stdout=nobody)
 
-    assert (told.returncode, told.stderr) == (EXIT_FAILED, "")
+    assert told.code == code
+    if then == "refuse()" and not json:
+        assert parse(told.err).fact == "no such thing"
+    else:
+        assert "ignored" not in told.err
+        assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize(("then", "code"), [("refuse()", EXIT_USAGE), ("signal.raise_signal(15)", 143)])
+def test_the_exit_code_is_the_same_where_nobody_reads_the_errors(nobody: int, then: str, code: int) -> None:
+    assert run(PRINT.format(then=then, json=False), stderr=nobody).code == code
+    assert run(PRINT.format(then=then, json=False), stdout=nobody, stderr=nobody).code == code
+
+
+def test_an_error_is_told_where_nobody_sees_the_progress(nobody: int) -> None:
+    script = "session.progress.stop = lambda: print('at once', flush=True)\nsys.exit(guard(session, refuse))"
+
+    told = run(script, stdout=nobody)
+
+    assert (told.code, parse(told.err).fact) == (EXIT_USAGE, "no such thing")
+
+
+def test_an_error_is_told_where_the_output_cannot_be_written() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        told = run(PRINT.format(then="refuse()", json=False), stdout=full.fileno())
+
+    assert told.code == EXIT_USAGE
+    assert parse(told.err).fact == "no such thing"
+
+
+@pytest.mark.parametrize("call", ["refuse", "lambda: signal.raise_signal(15)"])
+def test_what_is_told_to_a_reader_that_hangs_can_be_ended(call: str) -> None:
+    """The first signal is not heeded any more, and the second one is."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x")
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    script = f"{GUARD}session.progress.stop = lambda: print('telling', flush=True)\nsys.exit(guard(session, {call}))"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=writer, text=True
+    ) as process:
+        os.close(writer)
+        assert process.stdout
+        assert process.stdout.readline() == "telling\n"
+        process.send_signal(SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(SIGTERM)
+        assert process.wait(60) == 143
+    os.close(reader)
