@@ -1,0 +1,10 @@
+"""`python -m antarest.migration.verify`: as `antarest-verify`."""
+
+from __future__ import annotations
+
+import sys
+
+from antarest.migration.__main__ import verify
+
+if __name__ == "__main__":
+    sys.exit(verify())
