@@ -64,7 +64,7 @@ class _Object(NamedTuple):
 
 @dataclass
 class _Wishes:
-    """What the revision drops in so many words, by statement or operation; names in lower case."""
+    """What the revision drops in so many words, by statement or operation; names are folded."""
 
     dropped: set[str] = field(default_factory=set)  # indexes, triggers, views and constraints
     renamed: set[tuple[str, str]] = field(default_factory=set)  # columns, by their old name

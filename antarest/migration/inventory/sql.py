@@ -10,7 +10,7 @@ _TOKEN = re.compile(
     r"""
     (?P<comment> --[^\n]* | /\*.*?\*/ )
   | (?P<space>   \s+ )
-  | (?P<token>   '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*`
+  | (?P<token>   '(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*`
                | \d+(?:\.\d+)?(?:[eE][+-]?\d+)?
                | \w+
                | :: | <> | != | <= | >= | == | \|\| | ->> | -> | !~~ | ~~ | . )
@@ -63,7 +63,7 @@ def as_written(sql: str) -> list[str]:
 
 def _token(text: str) -> str:
     if text[0] in '"`':
-        name = text[1:-1].replace('""', '"')
+        name = text[1:-1].replace(text[0] * 2, text[0])
         return name if _PLAIN_NAME.fullmatch(name) else f'"{name}"'
     return text if text[0] == "'" else text.lower()
 

@@ -11,11 +11,9 @@ from antarest.migration.inventory.schema import Check
 from antarest.migration.inventory.sql import as_written, closing, join, split, tokenise
 
 _CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}  # With these begins no column.
-
-
 # What may have a bracket in it that begins no name, or such a name.
 _BRACKETS = re.compile(
-    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` | --[^\n]* | /\*.*?\*/ | \[(?P<name>[^\]]*)\]""",
+    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | --[^\n]* | /\*.*?\*/ | \[(?P<name>[^\]]*)\]""",
     re.VERBOSE | re.DOTALL,
 )
 

@@ -133,6 +133,16 @@ def test_names_of_constraints_are_as_they_are_written(sqlite_database: URL) -> N
     assert [column.collation for column in found.columns] == [None, None, "NOCASE", None]
 
 
+def test_a_name_in_backticks_may_have_one_in_it(sqlite_database: URL) -> None:
+    with opened(sqlite_database) as connection:
+        found = inventory_of(
+            connection, "CREATE TABLE t (`a``b` TEXT COLLATE NOCASE CHECK (`a``b` > 0), c TEXT)"
+        ).tables["t"]
+
+    assert [(column.name, column.collation) for column in found.columns] == [("a`b", "NOCASE"), ("c", None)]
+    assert found.checks == (Check('"a`b" > 0', None),)
+
+
 def test_a_name_in_brackets_may_have_anything_in_it(sqlite_database: URL) -> None:
     with opened(sqlite_database) as connection:
         found = inventory_of(
