@@ -158,6 +158,8 @@ def guard(
             try:
                 with insisting():
                     code = call()
+                with suppress(BrokenPipeError):  # Anything else is an error: what was to be written is not whole.
+                    sys.stdout.flush()
                 _flush(sys.stdout)
                 answer.is_told = True
             except BrokenPipeError:  # The reader of our output has gone, as with `| head`.

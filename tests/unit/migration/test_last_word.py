@@ -190,12 +190,19 @@ def test_an_error_is_told_where_nobody_sees_the_progress(nobody: int) -> None:
     assert (told.code, parse(told.err).fact) == (EXIT_USAGE, "no such thing")
 
 
-def test_an_error_is_told_where_the_output_cannot_be_written() -> None:
+@pytest.mark.parametrize(
+    ("then", "code", "fact"),
+    [
+        ("refuse()", EXIT_USAGE, "no such thing"),
+        ("0", EXIT_FAILED, "an unexpected error: OSError: [Errno 28] No space left on device"),
+    ],
+)
+def test_output_that_cannot_be_written_is_an_error_and_hides_none(then: str, code: int, fact: str) -> None:
+    """A script for a DBA that is not whole, because the disk is full, must not look like one."""
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        told = run(PRINT.format(then="refuse()", json=False), stdout=full.fileno())
+        told = run(PRINT.format(then=then, json=False), stdout=full.fileno())
 
-    assert told.code == EXIT_USAGE
-    assert parse(told.err).fact == "no such thing"
+    assert (told.code, parse(told.err).fact) == (code, fact)
 
 
 @pytest.mark.parametrize("call", ["refuse", "lambda: signal.raise_signal(15)"])
