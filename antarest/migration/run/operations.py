@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
 
-import antarest.migration.run.batches  # noqa: F401 - whoever has these operations has quick rebuilds too
+from . import batches  # noqa: F401 - it has effects
 
 CHUNK = 100_000
 """How many rows a statement takes at most, unless a revision says otherwise."""

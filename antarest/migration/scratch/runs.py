@@ -18,8 +18,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-import antarest.migration.run.operations  # noqa: F401 - registers what `op` has more
-
 from ..database.catalog import Tables, read_catalog
 from ..database.connection import moving
 from ..database.watched_connection import set_watcher
@@ -30,6 +28,7 @@ from ..losses.ledger import open_ledger
 from ..losses.ledger.base import Ledger, NotAllowed
 from ..project.project import Project
 from ..project.revision_files import importing
+from ..run import operations  # noqa: F401 - the operations that move data are known to Alembic then
 from ..run.segments import let_blocks_pass
 from .cache import Shelf
 from .databases import scratch_database
