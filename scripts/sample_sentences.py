@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_FEWEST_WORDS = 4  # fewer are a heading, a label or the cell of a table
+_FEWEST_WORDS = 3  # outside of code; fewer are a label or a list of names
+_CODE = re.compile(r"`[^`]*`")
 _BLOCK = re.compile(r"^ *```.*?^ *```$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 _PARAGRAPH_END = re.compile(r"\n\s*\n|\n(?= *(?:[-*] |\d+\. ))|\||^#.*$", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?:(?<=[.?!])|(?<=[.?!]\*\*)) (?=[A-Z`*\[\"])")
@@ -45,7 +46,7 @@ def sentences_in(page: str) -> list[str]:
     """The sentences of a page, each in one line; also those in lists and in tables."""
     paragraphs = [" ".join(part.split()) for part in _PARAGRAPH_END.split(_BLOCK.sub("\n\n", page))]
     found = [sentence for paragraph in paragraphs for sentence in _SENTENCE_END.split(paragraph)]
-    return [sentence for sentence in found if len(sentence.split()) >= _FEWEST_WORDS]
+    return [sentence for sentence in found if len(_CODE.sub("", sentence).split()) >= _FEWEST_WORDS]
 
 
 def sample(found: Sequence[tuple[str, str]], size: int, seed: int) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ $ a block of code is left out
 | a header of the table | b |
 |---|---|
 | a cell of the table | short |
+| `only code is in this cell` | `a b c d` |
 """
 
 
