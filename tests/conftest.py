@@ -11,7 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import URL
 
-from antarest.migration.scratch import PostgresServer
+from antarest.migration.scratch.databases import PostgresServer
 from tests import support
 from tests.support import Checkout, ConfigFile, Run
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration import rollback_script
-from antarest.migration.embedded_postgres import embedded_server
-from antarest.migration.project import Project
+from antarest.migration.project import rollback_script
+from antarest.migration.project.project import Project
+from antarest.migration.scratch.embedded_postgres import embedded_server
 from tests.database import HISTORY
 from tests.documents import Page, follow
 from tests.installation import link_needed

@@ -11,7 +11,7 @@ import yaml
 
 from antarest import __version__
 from antarest.core.config import load_config
-from antarest.migration.verify import KINDS
+from antarest.migration.verify.findings.kinds import KINDS
 from scripts import write_docs
 from tests.documents import Page, pages
 from tests.support import ROOT, Checkout, Run

@@ -19,11 +19,11 @@ DOMAINS = ("core.tasks", "core.configdata", "core.filetransfer", "launcher", "lo
 MODELS = tuple(f"antarest.{domain}" for domain in DOMAINS)
 LOWER = {  # who may be imported at run time, by who imports; a domain may also import itself
     "antarest.core": ("antarest.core",),
-    "antarest.migration": ("antarest.bootstrap", "antarest.core", "antarest.migration"),
+    "antarest.migration": ("antarest.migration.errors.settings.bootstrap", "antarest.core", "antarest.migration"),
     "antarest.dbmodel": ("antarest.core", *MODELS),
     "antarest.seed": ("antarest.core", "antarest.dbmodel", *MODELS),
     **dict.fromkeys(MODELS, ("antarest.core",)),
-    "antarest.bootstrap": (),
+    "antarest.migration.errors.settings.bootstrap": (),
     "antarest.web": ("antarest.core", "antarest.migration", "antarest.dbmodel", *MODELS),
     "antarest.desktop": ("antarest.core", "antarest.migration", "antarest.dbmodel", "antarest.web", *MODELS),
 }
@@ -130,7 +130,11 @@ def foreign_packages_in_core(file: File) -> list[str]:
 def packages_in_bootstrap(file: File) -> list[str]:
     """What says that packages are missing needs none."""
     foreign = [each.module for each in file.imports if each.module.partition(".")[0] not in sys.stdlib_module_names]
-    return [f"{file.path} imports {module}" for module in foreign if file.path == "antarest/bootstrap.py"]
+    return [
+        f"{file.path} imports {module}"
+        for module in foreign
+        if file.path == "antarest/migration/errors/settings/bootstrap.py"
+    ]
 
 
 def imports_of_revisions(file: File) -> list[str]:
@@ -223,7 +227,7 @@ def test_no_package_hides_the_library_alembic() -> None:
 
 WEB = ("antarest.web", "antarest.desktop", "fastapi", "jinja2", "pydantic", "starlette", "uvicorn")
 SLOW = {  # what must not be loaded when a program starts, by what it imports first
-    "antarest.migration.cli": (
+    "antarest.migration.commands.cli": (
         "antarest.dbmodel",
         "antarest.seed",
         *MODELS,
@@ -261,10 +265,15 @@ def test_a_program_starts_without_what_it_may_not_need(start: str) -> None:
     [
         (upward_imports, "antarest/core/config.py", "import antarest.login.model", "imports antarest.login.model"),
         (upward_imports, "antarest/core/config.py", "from antarest.core import tasks", "imports antarest.core.tasks"),
-        (upward_imports, "antarest/migration/plan.py", "from antarest import dbmodel", "imports antarest.dbmodel"),
         (
             upward_imports,
-            "antarest/migration/plan.py",
+            "antarest/migration/workflow/plan.py",
+            "from antarest import dbmodel",
+            "imports antarest.dbmodel",
+        ),
+        (
+            upward_imports,
+            "antarest/migration/workflow/plan.py",
             "def load():\n    from antarest.study.model import Study",
             "imports antarest.study.model.Study",
         ),
@@ -280,13 +289,23 @@ def test_a_program_starts_without_what_it_may_not_need(start: str) -> None:
             "from antarest.migration.workflow import MigrationWorkflow",
             "imports antarest.migration.workflow.MigrationWorkflow",
         ),
-        (upward_imports, "antarest/migration/cli.py", "from antarest.web import launch", "imports antarest.web.launch"),
+        (
+            upward_imports,
+            "antarest/migration/commands/cli.py",
+            "from antarest.web import launch",
+            "imports antarest.web.launch",
+        ),
         (upward_imports, "antarest/web/launch.py", "import antarest.desktop.pages", "imports antarest.desktop.pages"),
         (upward_imports, "antarest/dbmodel.py", "import antarest.web.queries", "imports antarest.web.queries"),
-        (packages_in_bootstrap, "antarest/bootstrap.py", "import yaml", "imports yaml"),
-        (relative_imports, "antarest/migration/plan.py", "from .history import BASE", "imports .history.BASE"),
+        (packages_in_bootstrap, "antarest/migration/errors/settings/bootstrap.py", "import yaml", "imports yaml"),
+        (relative_imports, "antarest/migration/workflow/plan.py", "from .history import BASE", "imports .history.BASE"),
         (foreign_packages_in_core, "antarest/core/config.py", "import alembic.config", "imports alembic.config"),
-        (imports_of_revisions, "alembic/versions/a1_x.py", "from antarest.core import urls", "antarest.core.urls"),
+        (
+            imports_of_revisions,
+            "alembic/versions/a1_x.py",
+            "from antarest.migration.errors.settings import urls",
+            "antarest.migration.errors.settings.urls",
+        ),
         (imports_of_revisions, "alembic/versions/a1_x.py", "import json", "imports json"),
         (logic_in_tasks, "tasks.py", "from alembic import command", "imports alembic.command"),
         (logic_in_tasks, "tasks.py", "QUERY = 'SELECT 1'", "holds SQL: SELECT 1"),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core import commands
-from antarest.core.errors import AntarestError, Hint
+from antarest.migration.errors.base import AntarestError, Hint
+from antarest.migration.errors.settings import commands
 
 STATUS = "inv db.status --config=PATH"
 

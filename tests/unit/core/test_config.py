@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy.engine import URL
 
 from antarest.core import config as config_module
-from antarest.core.config import Config, DbConfig, ServerConfig, load_config, normalise_url
-from antarest.core.errors import (
-    EXIT_USAGE,
-    NOTHING_CHANGED,
-    ConfigNotFound,
-)
+from antarest.core.config import SECTIONS, Config, ServerConfig, load_config
+from antarest.migration.errors.base import EXIT_USAGE, NOTHING_CHANGED
+from antarest.migration.errors.facts.configuration import ConfigNotFound
+from antarest.migration.errors.settings.config import keys_of, known_sections
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.errors.settings.urls import normalise_url
 from tests.support import ROOT
 from tests.support_config import POSTGRESQL, Write, load, names
 
@@ -27,7 +27,7 @@ def test_a_file_that_only_names_a_database_leaves_the_rest_at_its_defaults(write
         db=DbConfig(URL.create("postgresql+psycopg2", "antarest", "geheim", "db1", 5432, "antarest")),
         source=file,
         environment="development",
-        server=ServerConfig(host="127.0.0.1", port=8080),
+        sections={"server": ServerConfig(host="127.0.0.1", port=8080)},
     )
 
 
@@ -175,7 +175,7 @@ def test_the_default_that_is_shipped_is_a_file_in_the_root_of_the_checkout() -> 
 def test_every_setting_is_shown_in_the_default_that_is_shipped() -> None:
     text = (ROOT / "resources" / "application.yaml").read_text()
 
-    for key in config_module._KEYS:
+    for key in keys_of(known_sections(SECTIONS)):
         assert f"{key.rpartition('.')[2]}:" in text
 
 
@@ -223,7 +223,7 @@ def test_a_file_that_this_user_may_not_read_is_refused(open_folder: Path, as_nob
     program = """
 import sys
 from antarest.core.config import load_config
-from antarest.core.errors import ConfigNotFound
+from antarest.migration.errors.facts.configuration import ConfigNotFound
 
 try:
     load_config(sys.argv[1], environ={})

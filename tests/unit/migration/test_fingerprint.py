@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData
 
-from antarest.migration import fingerprint
-from antarest.migration.fingerprint import fingerprints, stands_alone
-from antarest.migration.project import Project
+from antarest.migration.project.project import Project
+from antarest.migration.scratch import fingerprint
+from antarest.migration.scratch.fingerprint import fingerprints, stands_alone
 from antarest.migration.testing.templates import Start
 from antarest.migration.verify.foreign import target_of
 from tests.support_histories import STUDY_TABLES, Script, write_project
