@@ -72,7 +72,7 @@ def postgresql_programs() -> list[Path]:
 
 def tag_releases(checkout: Checkout) -> None:
     """The release 1.0.0, and 1.1.0 with one revision more."""
-    package = checkout.path / "antarest" / "__init__.py"
+    package = checkout.path / "antarest" / "migration" / "__init__.py"
     for version in ("1.0.0", "1.1.0"):
         text = re.sub(r'^__version__ = ".*"', f'__version__ = "{version}"', package.read_text(), flags=re.MULTILINE)
         package.write_text(text)
