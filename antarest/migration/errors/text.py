@@ -1,4 +1,4 @@
-"""Words and numbers in texts: plurals, sizes, lists that are cut, and colours."""
+"""Helpers for messages: plurals, sizes, shortened lists and colours."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ _SHOWN = 3  # An error has at most nine lines, so a list in it is cut after this
 
 
 def shorten(items: Sequence[object], shown: int = _SHOWN) -> str:
-    """Join the items with commas, cut after `shown` of them."""
+    """Return the first items joined with commas, and the number of the others."""
     rest = len(items) - shown
     return ", ".join(str(item) for item in items[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def plural(number: int) -> str:
-    """What makes a plural of a noun, where the number asks for one."""
+    """Return the ending of a noun after a number: "" or "s"."""
     return "" if number == 1 else "s"
 
 
 def style(text: str, name: str, stream: TextIO) -> str:
-    """Colour a text, where the stream is a terminal and NO_COLOR (https://no-color.org) is not set."""
+    """Return the text in a colour where the stream is a terminal and NO_COLOR (https://no-color.org) is not set."""
     if not text or not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return f"\x1b[{_STYLES[name]}m{text}\x1b[0m"
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> str:
-    """Labels and values, one pair a line, aligned."""
+    """Return labels and values as aligned lines. Pairs without a value are left out."""
     rows = [(label, value) for label, value in pairs if value]
     return "\n".join(f"{label:<14} {value}" for label, value in rows)
 
 
 def position(revisions: Sequence[str]) -> str:
-    """Where a database is."""
+    """Return the current revisions of a database as text."""
     return ", ".join(revisions) or BASE
 
 
 def size(number: int) -> str:
-    """A number of bytes, such as `1.2 MB`."""
+    """Return a number of bytes as text, such as `1.2 MB`."""
     value, unit = float(number), 0
-    while value >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what the next unit is
+    while value >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - the factor of the next unit
         value, unit = value / 1000, unit + 1
     return f"{value:.1f} {_UNITS[unit]}" if unit and value < 100 else f"{value:.0f} {_UNITS[unit]}"  # noqa: PLR2004
 
 
 def some(ids: Sequence[str], shown: int = 3) -> str:
-    """The first few of them, and how many more there are."""
+    """Return the first ids joined with commas, and the number of the others."""
     return ", ".join(ids[:shown]) + (f" and {len(ids) - shown} more" if len(ids) > shown else "")
 
 
 def count(number: int, noun: str) -> str:
-    """A number of things, such as `1 row` or `2,000 rows`."""
+    """Return a number with its noun, such as `1 row` or `2,000 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -75,10 +75,10 @@ def _changes(project: Project, between: Span) -> dict[str, list[str]]:
     with postgres_server() as server, scratch_database("postgresql", server) as url, moving(url) as connection:
         if between.start != "base":
             runs.upgrade(connection, project, [between.start])
-        before = reflection.reflect(connection, exclude=project.own_tables)
+        before = reflection.reflect(connection, exclude=project.workflow_tables)
         for revision in between.revisions:
             runs.upgrade(connection, project, [revision.id])
-            after = reflection.reflect(connection, exclude=project.own_tables)
+            after = reflection.reflect(connection, exclude=project.workflow_tables)
             result[revision.id] = [_change(each) for each in _telling(reflection.differences(before, after))]
             before = after
     return result

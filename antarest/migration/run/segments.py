@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database.lock.patience import Patience
-from ..database.watched_connection import set_watcher
+from ..database.driver_connections import set_watcher
 from ..errors.revision import Direction, Revision
 from ..losses.guard import LossGuard
 from ..losses.ledger.base import NotAllowed

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.catalog import Tables, read_catalog
 from ..database.connection import moving
-from ..database.watched_connection import set_watcher
+from ..database.driver_connections import set_watcher
 from ..errors.base import AntarestError
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.settings.urls import ENGINES
@@ -114,7 +114,7 @@ def walk_down(project: Project, current: Collection[str], undone: Sequence[str])
     """
     result: list[Walked] = []
     with scratch_at(project, current) as connection:
-        ledger = open_ledger(connection, exclude=project.own_tables)
+        ledger = open_ledger(connection, exclude=project.workflow_tables)
         ledger.look()
         before = ledger.tables
         connection.rollback()
@@ -158,7 +158,7 @@ def tables_of_history(project: Project) -> set[str]:
     if (noted := shelf.recall()) is not None:
         return set(noted)
     tables: set[str] = set()
-    exclude = project.own_tables
+    exclude = project.workflow_tables
     with scratch_database("sqlite") as url, moving(url) as connection:
         upgrade(
             connection,

@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..database.watched_connection import set_watcher
+from ..database.driver_connections import set_watcher
 from ..errors.loss import Missing
 from ..errors.revision import Direction, Revision
 from ..losses.ledger.base import NotAllowed

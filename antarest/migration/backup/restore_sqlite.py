@@ -1,8 +1,8 @@
-"""Restores into an SQLite file: SQLite writes the pages of the backup over it, in one transaction.
+"""Restore into an SQLite file: SQLite writes the pages of the backup over it, in one transaction.
 
-The file is not replaced by another one of the same name: a process that has it open would go on with the old one, and
-lose what it writes there. So it sees the backup with its next statement. When this process is killed half-way, SQLite
-rolls back what was written as soon as somebody opens the file. Only a file that it cannot open at all is replaced.
+The file itself is not replaced. A process that has it open would continue with the old file, and its writes would be
+lost; this way it reads the backup with its next statement. When this process is killed before the end, SQLite rolls
+back when the file is opened next. Only a file that SQLite cannot open at all is replaced.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def prepared(job: Job) -> Iterator[SqliteRestore]:
     """Verify a backup, and compare it with the database.
 
     Raises:
-        BackupUnusable: it is no backup of SQLite, or is damaged.
+        BackupUnusable: it is not a backup of SQLite, or it is damaged.
         DatabaseError: the database cannot be read.
     """
     held = sqlite.read(job.backup.path, job.version_table)
@@ -59,10 +59,10 @@ class SqliteRestore(Restore):
         self._damaged = f"{self._file}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
     def _swap(self, *, end_sessions: bool) -> Restored:
-        """Nobody can be told to let go of an SQLite file, so `end_sessions` changes nothing."""
+        """Write the backup over the file. SQLite has no sessions to end, so `end_sessions` has no effect."""
         del end_sessions
         try:
-            with suppress(OSError):  # It exists, or SQLite says what is wrong.
+            with suppress(OSError):  # It exists, or SQLite reports the failure.
                 os.close(create(Path(os.path.realpath(self._file))))
             kept = self._write_over_or_replace()
         except (sqlite3.Error, OSError) as error:
@@ -73,14 +73,14 @@ class SqliteRestore(Restore):
     def _write_over_or_replace(self) -> str:
         try:
             return self._write_over()
-        except NotADatabase:  # SQLite cannot even lock it, or not read the page that it begins with.
+        except NotADatabase:  # SQLite cannot lock the file, or cannot read its first page.
             if not self.plan.damage:
                 raise
             return self._replace()
 
     @contextmanager
     def _alone(self) -> Iterator[tuple[Connection, sqlite3.Connection]]:
-        """Have the file for ourselves: the lock is kept from one transaction to the next, until the block ends."""
+        """Lock the file for the whole block, also between two transactions."""
         engine = create_engine(
             "sqlite://",
             creator=lambda: sqlite3.connect(self._file, isolation_level=None, timeout=0),
@@ -101,7 +101,7 @@ class SqliteRestore(Restore):
             except sqlite3.OperationalError as error:
                 if not is_busy(error):
                     raise
-                if not patience.wait(lambda: self._user() or "somebody who has the file open"):
+                if not patience.wait(lambda: self._user() or "a process that has the file open"):
                     raise self._in_use() from error
             else:
                 return
@@ -110,11 +110,11 @@ class SqliteRestore(Restore):
         return holder(str(self._file)) or reader(str(self._file))
 
     def _in_use(self) -> DatabaseInUse:
-        hint = Hint("End what has the file open, such as the application, and try again", "inv db.restore")
+        hint = Hint("Stop the program that has the file open, such as the application, and try again", "inv db.restore")
         return DatabaseInUse([user] if (user := self._user()) else [], database=self.job.database, hints=[hint])
 
     def _write_over(self) -> str:
-        """Write the backup over the file; returns where its old content is."""
+        """Write the backup over the file, and return the path of its old content."""
         with self._alone() as (connection, driver), sqlite.opened(self.job.backup.path) as source:
             kept = self._keep(connection, driver)
             was_wal = self._fit_page_size(driver, source)
@@ -136,7 +136,7 @@ class SqliteRestore(Restore):
         except BackupFailed as error:
             if not isinstance(error.__cause__, BackupUnusable):
                 raise
-            return self._keep_damaged(driver)  # Its rows can be counted, and yet it is not sound: hence the restore.
+            return self._keep_damaged(driver)  # It is damaged, although its rows can be counted.
         return str(made.path)
 
     def _keep_damaged(self, driver: sqlite3.Connection) -> str:
@@ -145,7 +145,7 @@ class SqliteRestore(Restore):
         return self._damaged
 
     def _fit_page_size(self, driver: sqlite3.Connection, source: Connection) -> bool:
-        """SQLite cannot change the page size of a file in WAL mode; says whether it has to be put back into it."""
+        """Leave WAL mode where the page size has to change, which WAL does not allow. Return whether it was left."""
         size = driver.execute("PRAGMA page_size").fetchone()[0]
         mode = driver.execute("PRAGMA journal_mode").fetchone()[0]
         if mode != "wal" or source.exec_driver_sql("PRAGMA page_size").scalar() == size:
@@ -154,18 +154,18 @@ class SqliteRestore(Restore):
         return True
 
     def _replace(self) -> str:
-        """Put another file in the place of one that is no database; returns the new name of the old one."""
+        """Replace a file that is not a database, and return the new name of the old file."""
         new = self._file.with_name(f".{self._file.name}.restoring")
         new.unlink(missing_ok=True)
         with sqlite.opened(self.job.backup.path) as source:
             sqlite.write(sqlite.driver_of(source), new, self.job.progress)
         sync(new)
-        Path(self._damaged).unlink(missing_ok=True)  # It may be half of a copy.
+        Path(self._damaged).unlink(missing_ok=True)  # It may be an incomplete copy.
         try:
-            os.link(self._file, self._damaged)  # So that the name stands for a file at every moment.
-        except OSError:  # This file system has no links.
+            os.link(self._file, self._damaged)  # A link, so that the name always exists.
+        except OSError:  # The file system has no links.
             self._file.rename(self._damaged)
-        for companion in _COMPANIONS:  # SQLite would take them for those of the new file.
+        for companion in _COMPANIONS:  # SQLite would use them for the new file.
             with suppress(FileNotFoundError):
                 os.rename(f"{self._file}{companion}", f"{self._damaged}{companion}")  # noqa: PTH104 - two names
         new.replace(self._file)

@@ -1,6 +1,6 @@
-"""Connections that tell a watcher of each statement, and of the end of their transaction, before it happens.
+"""Driver connections that report each statement, commit and rollback to a watcher before it happens.
 
-SQLAlchemy's events do not hear a revision that takes the driver's own connection or cursor. These classes do.
+SQLAlchemy's events do not see a revision that uses the driver's own connection or cursor. These classes do.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ from typing import Any, Literal, Protocol, Self, cast
 
 from sqlalchemy import Connection
 
-from .pool_limit import begins_within
+from .pool_timeout import begins_within
 
 
 class Watcher(Protocol):
-    """Who is told."""
+    """An object to which a connection reports."""
 
     def before(self, statement: str) -> None:
-        """A statement is about to run."""
+        """Called before a statement runs."""
 
     def after(self, statement: str) -> None:
-        """A statement has run."""
+        """Called after a statement has run."""
 
     def on_commit(self) -> None:
-        """The driver is about to commit."""
+        """Called before the driver commits."""
 
     def on_rollback(self) -> None:
-        """The driver is about to roll back."""
+        """Called before the driver rolls back."""
 
 
 class WatchedConnection:
-    """What the connections of both drivers have in common.
+    """The base of the connections of both drivers.
 
     Attributes:
-        watcher: who is told; nobody when it is None.
+        watcher: the watcher to report to; None for no reports.
     """
 
     watcher: Watcher | None = None
 
     @contextmanager
-    def telling(self, statement: str) -> Iterator[None]:
-        """Tell of a statement that runs inside the block. What the watcher itself runs is not told."""
+    def reporting(self, statement: str) -> Iterator[None]:
+        """Report a statement that runs inside the block. Statements of the watcher itself are not reported."""
         watcher, self.watcher = self.watcher, None
         try:
             if watcher:
@@ -56,17 +56,17 @@ class WatchedConnection:
 
 
 def is_in_transaction(connection: Connection) -> bool:
-    """Whether the transaction that began on a connection is still open, as the driver knows it."""
+    """Return whether the driver has an open transaction on a connection."""
     driver: Any = connection.connection.dbapi_connection
     if isinstance(driver, sqlite3.Connection):
         return driver.in_transaction
-    from psycopg2.extensions import TRANSACTION_STATUS_IDLE  # imported only where it is needed
+    from psycopg2.extensions import TRANSACTION_STATUS_IDLE  # here, since SQLite does not need it
 
     return bool(driver.info.transaction_status != TRANSACTION_STATUS_IDLE)
 
 
 def set_watcher(connection: Connection, watcher: Watcher | None) -> None:
-    """Let `watcher` be told of what runs on a connection that `antarest.migration.database.connection` made."""
+    """Report the statements of a connection of the workflow to a watcher; to none where it is None."""
     driver: Any = connection.connection.dbapi_connection
     driver.watcher = watcher
 
@@ -75,35 +75,35 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
     """A connection of `sqlite3`.
 
     Attributes:
-        retry_commit: asked when a commit meets somebody who reads: whether to try it again. It may wait a little.
+        retry_commit: called when a reader blocks a commit; returns whether to try again, perhaps after a short wait.
     """
 
     retry_commit: Callable[[], bool] = staticmethod(lambda: False)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Tell of a commit that comes with these attributes."""
+        """Report the commit that setting one of these attributes makes."""
         if name in {"isolation_level", "autocommit"} and self.watcher:
             self.watcher.on_commit()
         super().__setattr__(name, value)
 
     def cursor(self, factory: Any = None) -> Any:
-        """Make a cursor that tells of its statements."""
+        """Return a cursor that reports its statements."""
         return super().cursor(factory or _SqliteCursor)
 
     def execute(self, *arguments: Any) -> Any:
-        """Execute on a cursor that tells, which the driver's shortcut would not take."""
+        """Execute on a cursor that reports. The driver's own method would use another one."""
         return self.cursor().execute(*arguments)
 
     def executemany(self, *arguments: Any) -> Any:
-        """As `execute`."""
+        """Execute on a cursor that reports, as `execute` does."""
         return self.cursor().executemany(*arguments)
 
     def executescript(self, *arguments: Any) -> Any:
-        """As `execute`."""
+        """Execute on a cursor that reports, as `execute` does."""
         return self.cursor().executescript(*arguments)
 
     def commit(self) -> None:
-        """Commit, if the watcher lets it."""
+        """Report the commit, and commit. The watcher may raise an error to prevent it."""
         if self.watcher:
             self.watcher.on_commit()
         while True:
@@ -114,13 +114,13 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
                     raise
 
     def rollback(self) -> None:
-        """Roll back, and tell of it."""
+        """Report the rollback, and roll back."""
         if self.watcher:
             self.watcher.on_rollback()
         super().rollback()
 
     def __exit__(self, kind: object, error: object, traceback: object) -> Literal[False]:
-        """Commit or roll back by the methods above, which the driver would not call."""
+        """Commit or roll back with the methods above. The driver's own method would not call them."""
         if kind is None:
             self.commit()
         else:
@@ -132,11 +132,11 @@ class _SqliteCursor(sqlite3.Cursor):
     connection: SqliteConnection
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
-        with self.connection.telling(sql):
+        with self.connection.reporting(sql):
             return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
-        with self.connection.telling(sql):
+        with self.connection.reporting(sql):
             return super().executemany(sql, parameters)
 
     def executescript(self, script: str, /) -> Self:
@@ -155,32 +155,34 @@ class _SqliteCursor(sqlite3.Cursor):
 
 @cache
 def postgres_connection() -> type[Any]:
-    """The class of connections of `psycopg2`, which is imported only where it is needed."""
+    """Return the class of connections of `psycopg2`. It is created here, since SQLite does not need the driver."""
     from psycopg2.extensions import connection, cursor
 
-    class Telling(cursor):
+    class ReportingCursor(cursor):
         def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
             connection = cast("Any", self.connection)
-            with connection.telling(_text(query, self)), begins_within(connection, connection.patience):
+            with connection.reporting(_text(query, self)), begins_within(connection, connection.patience):
                 super().execute(query, vars)
 
         def executemany(self, query: Any, vars_list: Any) -> None:
-            with cast("WatchedConnection", self.connection).telling(_text(query, self)):
+            with cast("WatchedConnection", self.connection).reporting(_text(query, self)):
                 super().executemany(query, vars_list)
 
         def copy_expert(self, sql: Any, *arguments: Any, **named: Any) -> None:
-            with cast("WatchedConnection", self.connection).telling(_text(sql, self)):
+            with cast("WatchedConnection", self.connection).reporting(_text(sql, self)):
                 super().copy_expert(sql, *arguments, **named)
 
         def callproc(self, procname: Any, *arguments: Any) -> None:
-            with cast("WatchedConnection", self.connection).telling(f"CALL {procname}"):
+            with cast("WatchedConnection", self.connection).reporting(f"CALL {procname}"):
                 super().callproc(procname, *arguments)
 
     class PostgresConnection(WatchedConnection, connection):
-        patience: float = 0  # seconds that a pooler may keep a transaction waiting for its beginning
+        patience: float = 0  # seconds that the first statement of a transaction may wait for a pooler
 
         def cursor(self, name: Any = None, cursor_factory: Any = None, *options: Any, **named: Any) -> Any:
-            factory = type("Telling", (Telling, cursor_factory), {}) if cursor_factory else Telling
+            factory = ReportingCursor
+            if cursor_factory:
+                factory = type("ReportingCursor", (ReportingCursor, cursor_factory), {})
             return super().cursor(name, factory, *options, **named)
 
         def commit(self) -> None:
@@ -197,7 +199,7 @@ def postgres_connection() -> type[Any]:
 
 
 def _text(query: Any, cursor: Any) -> str:
-    """A statement as psycopg2 takes it: a text, bytes, or composed."""
+    """Return the text of a statement, which psycopg2 accepts as a text, as bytes or composed."""
     if hasattr(query, "as_string"):
         return str(query.as_string(cursor))
     return query.decode() if isinstance(query, bytes) else str(query)

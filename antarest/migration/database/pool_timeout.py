@@ -1,8 +1,8 @@
-"""A limit for the wait for a connection of a pool.
+"""A timeout for the wait for a free connection of a pooler.
 
-A pooler such as PgBouncer lets everybody in at once, and keeps the first statement of a transaction waiting until one
-of its connections to the server is free: two minutes, where nobody has configured another time. The driver has no limit
-for that, and there is nothing on the server yet that could be cancelled.
+A pooler such as PgBouncer accepts every client at once. Then the first statement of a transaction waits until one of
+its connections to the server is free, by default for two minutes. The driver has no timeout for that, and a cancel
+request has no effect, because nothing runs on the server yet.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _WAITING: dict[Callable[[], None], threading.Thread] = {}
 
 
 def give_up_all() -> bool:
-    """Wait no longer, in whichever thread: the process is told to stop.
+    """End the waits of all threads, because the process was told to stop.
 
     Returns:
-        Whether the calling thread waits: its statement ends with an error.
+        Whether the calling thread waits. Then its statement ends with an error.
     """
     waiting = dict(_WAITING)
     for give_up in waiting:
@@ -31,16 +31,16 @@ def give_up_all() -> bool:
 
 @contextmanager
 def begins_within(connection: Any, seconds: float) -> Iterator[None]:
-    """Close a connection of `psycopg2` under the statement that begins its transaction, when no answer comes in time.
+    """Close a connection of `psycopg2` when the first statement of a transaction gets no answer in time.
 
     Args:
-        connection: the driver's connection; in a transaction, or outside of any, a statement may take its time.
-        seconds: how long to wait; 0 for ever.
+        connection: the connection of the driver. Other statements than the first one have no time limit.
+        seconds: how long to wait; 0 for no limit.
 
     Raises:
-        OperationalError: of the driver, in words that are known to mean a pool that is used up.
+        OperationalError: no answer came in time. `driver_errors.py` knows its text.
     """
-    import psycopg2  # Imported only where it is needed.
+    import psycopg2  # here, since SQLite does not need it
     from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
     if not seconds or connection.autocommit or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
@@ -51,7 +51,7 @@ def begins_within(connection: Any, seconds: float) -> Iterator[None]:
 
     def give_up() -> None:
         gave_up.set()
-        with suppress(OSError):  # The server was faster.
+        with suppress(OSError):  # The answer came at the same moment.
             its_own.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, give_up)

@@ -1,8 +1,8 @@
-"""Parity: whether SQLite and PostgreSQL have the same schema, as far as the two can have it.
+"""Parity: compare the schemas of SQLite and PostgreSQL, as far as the two engines can have the same.
 
-Both inventories are translated into one spelling and then compared strictly. Left out is what only PostgreSQL has
-(enum types, sequences, functions, domains, comments, the options of tables and indexes, NOT VALID); views and triggers
-are written for one engine, so only their presence is compared.
+Both inventories are translated into one spelling and then compared strictly. The comparison leaves out what only
+PostgreSQL has: enum types, sequences, functions, domains, comments, NOT VALID, and the options of tables and indexes.
+Views and triggers are written for one engine, so only their names are compared.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _GENERATED = "generated"
 
 
 def parity(sqlite: Inventory, postgresql: Inventory) -> list[Difference]:
-    """Where the schemas of the two engines differ beyond what the engines make different.
+    """Return the differences between two schemas that the engines do not require.
 
     Args:
         sqlite: the inventory of the SQLite database, the first side of each difference.
@@ -70,7 +70,7 @@ def _bare(inventory: Inventory, tables: Mapping[str, Table]) -> Inventory:
 
 def _translate(table: Table, inventory: Inventory, counterpart: Table | None) -> Table:
     every = [replace(check, expression=canonical(check.expression), options="") for check in table.checks]
-    checks = dict.fromkeys(every)  # Alembic before 1.20 repeats that of an enum which a batch adds.
+    checks = dict.fromkeys(every)  # Alembic before 1.20 adds the check of an enum twice in a batch.
     enums = {name: f"ENUM({', '.join(sorted(each.labels))})" for name, each in inventory.enums.items()}
     types = {column.name: enums.get(column.type) or _family(column.type) for column in table.columns}
     kept: list[Check] = []
@@ -105,7 +105,7 @@ def _family(spelling: str) -> str:
 
 
 def _labels(expression: str) -> tuple[str, list[str]]:
-    """The column and the labels, sorted, of a check that lists the values of a column."""
+    """Return the column and the sorted labels of a check that lists the values of a column."""
     match = _LABELS.fullmatch(expression)
     if not match:
         return "", []
@@ -121,7 +121,7 @@ def _column(column: Column, family: str, table: Table, inventory: Inventory, cou
     if alias and other and _is_generated(other):
         default = _GENERATED
     if (alias or _refers(table, column)) and inventory.engine == "sqlite" and family == "INTEGER" and other:
-        # An INTEGER of SQLite has 64 bits: it is the usual counterpart of a BIGINT id and of what refers to one.
+        # An INTEGER of SQLite has 64 bits. It stands for a BIGINT id, and for columns that refer to one.
         family = other.type if other.type in _INTEGERS else family
     return Column(
         name=column.name,
@@ -134,13 +134,13 @@ def _column(column: Column, family: str, table: Table, inventory: Inventory, cou
 
 
 def _computed(text: str) -> str:
-    """The expression of a generated column, without the word behind it that says whether it is stored."""
+    """Return the canonical expression of a generated column, followed by "stored" or "virtual"."""
     expression, _, kind = text.rpartition(" ")
     return f"{canonical(expression)} {kind}"
 
 
 def _is_rowid(table: Table, column: Column) -> bool:
-    """Whether the column is SQLite's own row number, which is never null and always generated."""
+    """Return whether the column is SQLite's row number, which is never NULL and always generated."""
     key = table.primary_key
     return column.type == "INTEGER" and key is not None and key.columns == (column.name,)
 
@@ -154,7 +154,7 @@ def _is_generated(column: Column) -> bool:
 
 
 def _default(default: str | None, family: str) -> str | None:
-    """The value of a default, without the quotes and casts around it."""
+    """Return the value of a default, without its quotes and casts."""
     if default is None:
         return None
     text = canonical(default)
@@ -166,7 +166,7 @@ def _default(default: str | None, family: str) -> str | None:
 
 
 def _named(checks: Iterable[Check], counterpart: Table | None) -> Iterable[Check]:
-    """Checks under their names where both engines have that name, under their expressions elsewhere."""
+    """Return the checks, without a name where the other engine has no check of that name."""
     names = {check.name for check in counterpart.checks} if counterpart else set()
     return [check if check.name in names else replace(check, name=None) for check in checks]
 

@@ -1,8 +1,7 @@
-"""Restores into PostgreSQL: a new database is filled and verified, and then changes its name with the old one.
+"""Restore into PostgreSQL: fill and verify a new database, then exchange its name with that of the old one.
 
-Both renames are one transaction. Until then nobody notices anything, and after it the old database still exists, under
-a name that is told. What belongs to the database rather than to its contents (owner, locale, rights, settings) is taken
-from the old one.
+Both databases are renamed in one transaction. Before that the live database does not change. After it the old database
+still exists, and the result names it. The owner, the locale, the rights and the settings are those of the old database.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ from .contents import Contents, read_contents
 from .programs import ProgramFailed, Programs
 from .restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
 
-_ATTEMPTS = 5  # of the swap, each of which waits some seconds inside the server
+_ATTEMPTS = 5  # to rename, each of which waits some seconds in the server
 
 
 @contextmanager
 def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore]:
-    """Restore a backup into a database of its own, verify it, and compare it with the live one.
+    """Restore a backup into a new database, verify it, and compare it with the live one.
 
     Args:
-        job: what is asked for.
-        end_sessions: whether others may be cut off; None where that will be asked.
+        job: the backup and the database.
+        end_sessions: whether the sessions of others may be ended; None to decide later.
 
     Raises:
-        BackupUnusable: it is no archive of pg_dump, or is damaged.
+        BackupUnusable: it is not an archive of pg_dump, or it is damaged.
         ProgramsMissing: there is no pg_restore of the server's version.
-        RestoreNotAllowed: the role has not the rights.
-        DatabaseInUse: others are connected, and may not be cut off.
-        RestoreFailed: it could not be restored.
+        RestoreNotAllowed: the role does not have the rights.
+        DatabaseInUse: others are connected, and their sessions may not be ended.
+        RestoreFailed: the backup cannot be restored.
     """
     with looking(job.db) as connection:
         programs = Programs.of(connection, job.db)
@@ -53,10 +52,10 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
         require_intact(job.backup)
         lock = stack.enter_context(ExitStack())
         writer = lock.enter_context(PostgresWriter.taken(job.db, job.version_table, job.patience()))
-        server.drop_unfinished(maintenance, properties.name)  # They are of restores that were killed: we have the lock.
+        server.drop_unfinished(maintenance, properties.name)  # We have the lock, so they are of killed restores.
         name = server.derived_name(properties.name, server.RESTORE + _stamp())
         server.create(maintenance, name, properties)
-        stack.callback(server.drop, maintenance, name)  # It has another name when all went well.
+        stack.callback(server.drop, maintenance, name)  # After a successful restore it has another name.
         held = _fill(job, programs, name)
         with looking(job.db) as connection:
             live = read_contents(connection, job.version_table)
@@ -65,7 +64,7 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
 
 
 class PostgresRestore(Restore):
-    """A restore into PostgreSQL: the new database is there, and waits for its name."""
+    """A restore into PostgreSQL. The new database is complete, and only has to be renamed."""
 
     def __init__(self, job: Job, plan: RestorePlan, names: server.Swap, lock: ExitStack) -> None:
         super().__init__(job, plan)
@@ -82,8 +81,8 @@ class PostgresRestore(Restore):
         db, names = self.job.db, self._names
         with looking(db) as connection:
             self._require_unchanged(read_contents(connection, self.job.version_table))
-        # Who holds the lock is connected to the database, whose name could not change then. Nobody slips in: whoever
-        # migrates is connected too.
+        # The lock's own connection would prevent the renaming. Another run that begins meanwhile prevents it too, since
+        # it is connected.
         self._lock.close()
         live = names.properties.name
         old = server.derived_name(live, f"_replaced_{_stamp()}")
@@ -98,7 +97,7 @@ class PostgresRestore(Restore):
 
 
 def _fill(job: Job, programs: Programs, name: str) -> Contents:
-    """Restore a backup into an empty database, and say what it holds then."""
+    """Restore a backup into an empty database, and return the contents of that database."""
     backup = job.backup
     try:
         with programs.running("pg_restore", "--exit-on-error", database=name, stdin=subprocess.PIPE) as target:
@@ -108,18 +107,18 @@ def _fill(job: Job, programs: Programs, name: str) -> Contents:
     with _other(job, name) as connection:
         held = read_contents(connection, job.version_table)
     if backup.contents and (held.rows, held.revisions) != (backup.contents.rows, backup.contents.revisions):
-        raise job.failed("what was restored has other rows than the backup")
+        raise job.failed("the restored database has other rows than the backup")
     return held
 
 
 @contextmanager
 def _other(job: Job, name: str) -> Iterator[Connection]:
-    """Look at another database of the server."""
+    """Connect to another database of the server, to read from it."""
     url = job.db.migration_url.set(database=name)
     with looking(replace(job.db, url=url, admin_url=None)) as connection:
         yield connection
 
 
 def _stamp() -> str:
-    now = datetime.now(UTC)  # To the millisecond: two restores may follow each other within a second.
+    now = datetime.now(UTC)  # To the millisecond, since there may be two restores in one second.
     return f"{now:%Y%m%dt%H%M%S}{now.microsecond // 1000:03}z"
