@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from antarest.core import config as config_module
 from antarest.core.config import SECTIONS, Config, ServerConfig, load_config
 from antarest.migration.errors.base import EXIT_USAGE, NOTHING_CHANGED
 from antarest.migration.errors.facts.configuration import ConfigNotFound
+from antarest.migration.errors.settings import config as reader
 from antarest.migration.errors.settings.config import keys_of, known_sections
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import normalise_url
@@ -128,7 +128,7 @@ def test_no_representation_shows_a_password(write: Write) -> None:
 def test_the_file_is_searched_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """--config, ANTAREST_CONF, the working directory, the root of the checkout, the default that is shipped."""
     root, cwd = tmp_path / "checkout", tmp_path / "cwd"
-    monkeypatch.setattr(config_module, "ROOT", root)
+    monkeypatch.setattr(reader, "ROOT", root)
     given = names(tmp_path, "given", "given.yaml")
     environ = {"ANTAREST_CONF": str(names(tmp_path, "variable", "variable.yaml"))}
     order = [
