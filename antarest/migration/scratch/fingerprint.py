@@ -90,5 +90,5 @@ def _circumstances(options: Mapping[str, Any], convention: Mapping[Any, Any], al
 
 def _modules(pattern: str) -> list[Path]:
     found = sorted(Path(__file__).parents[1].glob(f"{pattern}.py"))
-    assert found, f"no module of the workflow is called {pattern}"  # noqa: S101 - a rename must not change the name in silence
+    assert found, f"no module is called {pattern}"  # noqa: S101 - a rename must not change the name in silence
     return found

@@ -20,7 +20,7 @@ from antarest.migration.errors.facts.configuration import ConfigError, InvalidVa
 from antarest.migration.errors.facts.database import DatabaseError
 from antarest.migration.errors.facts.project import InvalidProject
 
-CLASSES = {
+CLASSES: set[type[AntarestError]] = {
     each
     for module in (configuration, database)
     for each in vars(module).values()
