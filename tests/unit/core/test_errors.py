@@ -34,7 +34,7 @@ def test_every_error_has_a_code_of_its_own() -> None:
     assert len(set(codes)) == len(codes)
 
 
-@pytest.mark.parametrize("kind", sorted(CLASSES, key=lambda kind: kind.code))
+@pytest.mark.parametrize("kind", sorted(CLASSES, key=str))
 def test_the_code_tells_the_family_and_the_exit_code(kind: type[AntarestError]) -> None:
     family = kind.code.partition(".")[0]
 
