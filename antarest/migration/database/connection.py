@@ -17,8 +17,8 @@ from sqlalchemy.pool import NullPool
 
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import ENGINES, is_memory
-from .driver_errors import translate_errors
 from .driver_connections import SqliteConnection, postgres_connection
+from .driver_errors import translate_errors
 
 APPLICATION_NAME = "antarest-migration"
 """The name of our sessions in PostgreSQL."""

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, ProjectNotFound, UnknownRevision
 from ..errors.facts.refusal import InstalledCopy, PackageMissing
-from ..errors.workflow_tables import workflow_tables
 from ..errors.revision import BASE, HEAD
 from ..errors.settings.location import INSTALLED, ROOT
+from ..errors.workflow_tables import workflow_tables
 from .history import History
 from .revision_files import read_history
 

@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 
 from ..errors.workflow_tables import workflow_tables
 from . import postgresql, sqlite
-from .parity import parity
 from .compare import Difference, differences
 from .inventory import (
     Check,
@@ -33,6 +32,7 @@ from .inventory import (
     Table,
     Unique,
 )
+from .parity import parity
 
 __all__ = [
     "OWN_TABLES",

@@ -63,7 +63,7 @@ class Config:
     Args:
         db: the database.
         source: the file that it was read from.
-        environment: what the database is for; in production it is reset or seeded only with --allow-production.
+        environment: what the database is for; in production it is reset or seeded only with `--allow-production`.
         sections: the sections that the application declares, by name.
     """
 
