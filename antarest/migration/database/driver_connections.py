@@ -158,7 +158,7 @@ def postgres_connection() -> type[Any]:
     """Return the class of connections of `psycopg2`. It is created here, since SQLite does not need the driver."""
     from psycopg2.extensions import connection, cursor
 
-    class ReportingCursor(cursor):
+    class Reporting(cursor):
         def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
             connection = cast("Any", self.connection)
             with connection.reporting(_text(query, self)), begins_within(connection, connection.patience):
@@ -180,9 +180,7 @@ def postgres_connection() -> type[Any]:
         patience: float = 0  # seconds that the first statement of a transaction may wait for a pooler
 
         def cursor(self, name: Any = None, cursor_factory: Any = None, *options: Any, **named: Any) -> Any:
-            factory = ReportingCursor
-            if cursor_factory:
-                factory = type("ReportingCursor", (ReportingCursor, cursor_factory), {})
+            factory = type("Reporting", (Reporting, cursor_factory), {}) if cursor_factory else Reporting
             return super().cursor(name, factory, *options, **named)
 
         def commit(self) -> None:

@@ -80,7 +80,7 @@ def load_config(
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Config:
-    """Find the configuration file and read it.
+    """Find the configuration file, read it, and return the configuration.
 
     Args:
         path: the file that the user named (`--config`); it beats `ANTAREST_CONF`.
@@ -88,9 +88,6 @@ def load_config(
             none that looks like a misspelt name of ours.
         environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.
         cwd: the folder to look in, and the base of relative paths; by default the working directory.
-
-    Returns:
-        The configuration.
 
     Raises:
         ConfigError: the file is missing or cannot be used. Its subclass is the reason.
@@ -100,11 +97,8 @@ def load_config(
     if DATA_VARIABLE in environ:  # Relative to the working directory; a path in a URL is relative to the file instead.
         environ = {**environ, DATA_VARIABLE: os.path.abspath(cwd / environ[DATA_VARIABLE])}  # noqa: PTH100
     file, data = _find(path, environ, cwd)
-    document = parse_yaml(data, file)
-    if _is_empty(document):
-        raise ConfigEmpty(file)
     known = known_sections(sections or {})
-    top = _mapping(document, file, "")
+    top = _mapping(_document(data, file), file, "")
     if sections is None:
         top = _without_what_is_not_ours(top)
     found = {name: _mapping(top.pop(name, None), file, name) for name in known if name}
@@ -158,6 +152,13 @@ def _similar(file: Path) -> list[Path]:
     except OSError:
         return []
     return [file.parent / name for name in difflib.get_close_matches(file.name, names, n=1) if name != file.name]
+
+
+def _document(data: bytes, file: Path) -> object:
+    document = parse_yaml(data, file)
+    if _is_empty(document):
+        raise ConfigEmpty(file)
+    return document
 
 
 def _mapping(value: object, file: Path, section: str) -> dict[str, Any]:
