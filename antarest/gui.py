@@ -23,7 +23,9 @@ def main() -> int:
     from antarest.web import arguments
 
     parser = arguments.parser("Upgrade the database, and show it in the browser of this computer.")
-    parser.add_argument("--no-browser", action="store_true", help="do not open a browser; the address is printed in any case")
+    parser.add_argument(
+        "--no-browser", action="store_true", help="do not open a browser; the address is printed in any case"
+    )
     found = parser.parse_args()
     return bootstrap.finish(program.launch(arguments.read(parser, sys.argv[1:]), browser=not found.no_browser))
 

@@ -23,7 +23,9 @@ def main() -> int:
     from antarest.web import arguments
 
     parser = arguments.parser("Serve the database of AntaREST over HTTP, for reading.")
-    parser.add_argument("--host", type=arguments.text, help="the address to listen on (default: server.host, else 127.0.0.1)")
+    parser.add_argument(
+        "--host", type=arguments.text, help="the address to listen on (default: server.host, else 127.0.0.1)"
+    )
     parser.add_argument("--auto-upgrade-db", action="store_true", help="upgrade the database first, where it is older")
     settings = arguments.read(parser, sys.argv[1:])
 

@@ -31,7 +31,7 @@ SECTIONS: Final[config.Sections] = {"server": ServerConfig}
 
 
 @dataclass(frozen=True)
-class Config(config.Config):
+class AppConfig(config.Config):
     """The configuration with the sections of the application. `load_config` returns it."""
 
     @property
@@ -41,14 +41,14 @@ class Config(config.Config):
         return server
 
     @classmethod
-    def of(cls, read: config.Config) -> Config:
+    def of(cls, read: config.Config) -> AppConfig:
         """Return the configuration that was read with the sections of the application."""
         return cls(read.db, read.source, read.environment, read.sections)
 
 
 def load_config(
     path: str | Path | None = None, *, environ: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> Config:
+) -> AppConfig:
     """Find the configuration file and read it, with the sections of the application.
 
     Args:
@@ -59,4 +59,4 @@ def load_config(
     Raises:
         ConfigError: the file is missing or cannot be used. Its subclass is the reason.
     """
-    return Config.of(config.load_config(path, sections=SECTIONS, environ=environ, cwd=cwd))
+    return AppConfig.of(config.load_config(path, sections=SECTIONS, environ=environ, cwd=cwd))

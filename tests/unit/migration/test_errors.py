@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import URL
 
 import antarest
-from antarest.desktop.errors import InstanceSilent, SeatUnusable
+from antarest.desktop.errors import InstanceLockUnusable, InstanceSilent
 from antarest.migration.database.driver_errors import connection_error
 from antarest.migration.database.grants import Grant, GrantRefused
 from antarest.migration.errors.base import (
@@ -273,7 +273,7 @@ EXAMPLES = [
     app.Failure(),
     app.Stopping(),
     app.DatabaseSilent(20.0),
-    SeatUnusable("/run/user/1000/antarest/desktop-0123456789abcdef.json", "Permission denied"),
+    InstanceLockUnusable("/run/user/1000/antarest/desktop-0123456789abcdef.json", "Permission denied"),
     InstanceSilent(4711, 600.0),
     NoValidRow("study", "the column type has a CHECK that nothing satisfies"),
 ]

@@ -19,8 +19,8 @@ class DbConfig:
     """How to connect to the database.
 
     Args:
-        url: the database of the application: PostgreSQL (psycopg2), or SQLite, with a path relative to the configuration
-            file.
+        url: the database of the application: PostgreSQL (psycopg2), or SQLite. An SQLite path is relative to the
+            configuration file.
         admin_url: the URL for migrations, where they use another role; by default `url`.
         application_role: the role that gets rights on the tables that migrations create; by default the user of `url`.
         pool_size: the number of connections that an engine keeps open.

@@ -1,4 +1,4 @@
-"""The schema as a picture: what the metadata says of each table, and where it stands. No database is asked."""
+"""The diagram of the schema: the tables of the metadata with their positions. This needs no database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from antarest.desktop.layout import Box, Layout, Line, Point, arrange
+from antarest.desktop.schema.layout import Box, Layout, Line, Point, arrange
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -17,22 +17,22 @@ MARGIN = 24
 HEADER = 34  # the height of a table's name
 ROW = 18  # the height of a column
 _FOOT = 6
-_CHARACTER = 6.65  # the width of one, in the monospaced type of the columns
-_NAME_CHARACTER = 8.2  # in the bold type of the names, which has wide letters
-_BESIDE = 44  # what stands beside a column's name: its marks, and air
-_BESIDE_NAME = 78  # what stands beside a table's name: its number of rows
-_ROUND = 0.5  # where a curve has its handles, as a part of the gap that it crosses
-_LOOP = 30  # how far a line swings out that stays within a column
+_CHARACTER = 6.65  # the width of a character in the monospaced font of the columns
+_NAME_CHARACTER = 8.2  # the width of a character in the bold font of the names
+_BESIDE = 44  # the width beside a column's name, for its marks
+_BESIDE_NAME = 78  # the width beside a table's name, for its number of rows
+_ROUND = 0.5  # the distance of a curve's control points, as a part of the gap that it crosses
+_LOOP = 30  # how far a line within a column extends to the right
 
 
 @dataclass(frozen=True)
-class Words:
-    """What the models say of a table.
+class TableDescription:
+    """The description of a table, from the docstring of its model.
 
     Attributes:
-        summary: the first paragraph of the docstring of its class.
+        summary: the first paragraph of the docstring.
         more: the other paragraphs.
-        domain: the part of the application that it belongs to.
+        domain: the part of the application that the table belongs to.
     """
 
     summary: str = ""
@@ -41,8 +41,8 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a table, and the height of its middle in the diagram."""
+class ColumnRow:
+    """A column of a table in the diagram. `y` is the middle of its row."""
 
     name: str
     type: str
@@ -53,21 +53,21 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table: its place in the diagram, and what it holds."""
+class TableBox:
+    """A table in the diagram: its position, size and columns."""
 
     name: str
     x: float
     y: float
     width: int
     height: int
-    columns: tuple[Column, ...]
-    words: Words
+    columns: tuple[ColumnRow, ...]
+    words: TableDescription
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A foreign key, drawn from its column to the one that it refers to."""
+    """A foreign key in the diagram, drawn from its column to the referred column."""
 
     source: str
     column: str
@@ -77,32 +77,32 @@ class Edge:
 
     @property
     def words(self) -> str:
-        """The key in words."""
+        """The foreign key in words."""
         return f"{self.source}.{self.column} refers to {self.target}.{self.target_column}"
 
 
 @dataclass(frozen=True)
-class Diagram:
-    """The whole picture, in pixels."""
+class SchemaDiagram:
+    """The whole diagram, in pixels."""
 
     width: float
     height: float
-    tables: tuple[Table, ...]
+    tables: tuple[TableBox, ...]
     edges: tuple[Edge, ...]
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The parts of the application that have tables here, sorted."""
+        """The parts of the application that have tables, sorted."""
         return tuple(sorted({table.words.domain for table in self.tables}))
 
     def neighbours(self, name: str) -> tuple[str, ...]:
-        """The tables that a table refers to or is referred to by, sorted."""
+        """Return the tables that a table refers to, and those that refer to it, sorted."""
         ends = [(edge.source, edge.target) for edge in self.edges if name in (edge.source, edge.target)]
         return tuple(sorted({end for pair in ends for end in pair} - {name}))
 
 
-def read_words(mappers: Iterable[Mapper[object]]) -> dict[str, Words]:
-    """What the mapped classes say of their tables, by the name of the table."""
+def read_words(mappers: Iterable[Mapper[object]]) -> dict[str, TableDescription]:
+    """Return the descriptions of the mapped classes, by the name of the table."""
     found = {}
     for mapper in mappers:
         if not isinstance(mapper.local_table, sa.Table):
@@ -111,16 +111,16 @@ def read_words(mappers: Iterable[Mapper[object]]) -> dict[str, Words]:
         paragraphs = [" ".join(part.split()) for part in "\n".join(lines).split("\n\n") if part.strip()]
         parts = [part for part in mapper.class_.__module__.split(".")[1:] if part not in {"core", "model"}]
         summary, *more = paragraphs or [""]
-        found[mapper.local_table.name] = Words(summary, tuple(more), parts[0] if parts else "")
+        found[mapper.local_table.name] = TableDescription(summary, tuple(more), parts[0] if parts else "")
     return found
 
 
-def draw(metadata: sa.MetaData, words: Mapping[str, Words] | None = None) -> Diagram:
-    """Draw every table and every foreign key.
+def draw(metadata: sa.MetaData, words: Mapping[str, TableDescription] | None = None) -> SchemaDiagram:
+    """Return the diagram of all tables and foreign keys.
 
     Args:
         metadata: the tables.
-        words: what to say of each; see `read_words`.
+        words: the descriptions of the tables from `read_words`.
     """
     tables = sorted(metadata.tables.values(), key=lambda table: table.name)
     keys = {element: _line(element) for table in tables for element in _elements(table)}
@@ -129,16 +129,16 @@ def draw(metadata: sa.MetaData, words: Mapping[str, Words] | None = None) -> Dia
         Edge(key.parent.table.name, key.parent.name, key.column.table.name, key.column.name, _path(line, layout))
         for key, line in keys.items()
     ]
-    return Diagram(
+    return SchemaDiagram(
         width=layout.width + 2 * MARGIN,
         height=layout.height + 2 * MARGIN,
-        tables=tuple(_table(table, layout, (words or {}).get(table.name, Words())) for table in tables),
+        tables=tuple(_table(table, layout, (words or {}).get(table.name, TableDescription())) for table in tables),
         edges=tuple(sorted(edges, key=lambda edge: edge.words)),
     )
 
 
 def _elements(table: sa.Table) -> list[sa.ForeignKey]:
-    """Its foreign keys, column by column."""
+    """Return the foreign keys of a table, column by column."""
     return sorted(table.foreign_keys, key=lambda key: (key.parent.name, key.target_fullname))
 
 
@@ -147,7 +147,7 @@ def _line(key: sa.ForeignKey) -> Line:
 
 
 def _port(column: sa.Column[object]) -> int:
-    """The middle of a column's row, below the upper edge of its table."""
+    """Return the middle of a column's row, relative to the upper edge of its table."""
     place = list(column.table.columns).index(column)
     return HEADER + place * ROW + ROW // 2
 
@@ -161,11 +161,11 @@ def _height(table: sa.Table) -> int:
     return HEADER + len(table.columns) * ROW + _FOOT
 
 
-def _table(table: sa.Table, layout: Layout, words: Words) -> Table:
+def _table(table: sa.Table, layout: Layout, words: TableDescription) -> TableBox:
     corner = layout.corners[table.name]
     x, y = corner.x + MARGIN, corner.y + MARGIN
     columns = [
-        Column(
+        ColumnRow(
             name=column.name,
             type=_type(column.type),
             y=y + _port(column),
@@ -175,18 +175,18 @@ def _table(table: sa.Table, layout: Layout, words: Words) -> Table:
         )
         for column in table.columns
     ]
-    return Table(table.name, x, y, layout.widths[table.name], _height(table), tuple(columns), words)
+    return TableBox(table.name, x, y, layout.widths[table.name], _height(table), tuple(columns), words)
 
 
 def _type(type_: sa.types.TypeEngine[object]) -> str:
-    """The type in few words."""
+    """Return a type in few words."""
     if isinstance(type_, sa.Enum):
         return f"one of {', '.join(type_.enums)}"
     return str(type_).lower()
 
 
 def _path(line: Line, layout: Layout) -> str:
-    """The points of a line as an SVG path: curves through the gaps, level through the lanes."""
+    """Return a line as an SVG path, with curves in the gaps and straight parts in the lanes."""
     points = [Point(point.x + MARGIN, point.y + MARGIN) for point in layout.routes[line]]
     start = f"M{_pair(points[0])}"
     if points[0].x == points[-1].x:

@@ -1,6 +1,6 @@
-"""What an error means to somebody at a desktop: what happened, that the data is safe, and what to do.
+"""Explanations of errors for users of the desktop application: what happened, whether the data is safe, what to do.
 
-The errors themselves are written for people with a terminal; they stand below, as the technical details.
+The messages of the errors are for users of a terminal. The page shows them as technical details.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from antarest.migration.errors.facts.project import (
 )
 from antarest.migration.errors.facts.run import AlembicRefused, NotRecorded, RevisionFailed, RunFailed
 
-_SUPPORT = "If it happens again, send the technical details below to whoever supports AntaREST where you work."
-_PREVIOUS = "Until then, the version of AntaREST that you had before works with this database as it did."
+_SUPPORT = "If it happens again, send the technical details below to your AntaREST support."
+_PREVIOUS = "Until then, your previous version of AntaREST still works with this database."
 _FEW = 3
 _UNTOUCHED = "Your data is safe: the database was not changed"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """An error in words for the desktop.
+    """The explanation of an error.
 
     Attributes:
         title: what happened, in one line.
-        what: the same in one or two sentences.
+        what: what happened, in one or two sentences.
         steps: what to do, in this order.
-        safe: what became of the data.
+        safe: the state of the data.
     """
 
     title: str
@@ -54,7 +54,7 @@ class Explanation:
 
 
 def explain(error: AntarestError) -> Explanation:
-    """Put an error into words for the desktop."""
+    """Return the explanation of an error."""
     for kinds, words in _WORDS:
         if isinstance(error, kinds):
             return words(error)
@@ -65,8 +65,8 @@ def _newer(_: AntarestError) -> Explanation:
     return Explanation(
         "This database belongs to a newer AntaREST",
         [
-            "A newer version than this one has opened it, and changed how it keeps the studies.",
-            "This version does not know how to read it, and so leaves it alone.",
+            "A newer version has opened it, and changed its structure.",
+            "This version cannot read it, so it does not touch it.",
         ],
         ["Install the newest version of AntaREST.", "Start that version: it opens the database as it is."],
     )
@@ -78,11 +78,11 @@ def _loss(error: AntarestError) -> Explanation:
     return Explanation(
         "The upgrade was stopped, because it would have lost data",
         [
-            f"One of its steps would have removed what nobody meant to remove: {lost}.",
-            "AntaREST noticed before anything was final, and undid every step.",
+            f"One of its steps would have removed data by mistake: {lost}.",
+            "AntaREST noticed it in time, and undid every step.",
         ],
         [
-            "Send the technical details below to whoever supports AntaREST where you work: they can mend the upgrade.",
+            "Send the technical details below to your AntaREST support, who can fix the upgrade.",
             _PREVIOUS,
         ],
     )
@@ -92,11 +92,11 @@ def _step_failed(_: AntarestError) -> Explanation:
     return Explanation(
         "The database could not be upgraded",
         [
-            "This version of AntaREST keeps the studies in a new way.",
-            "One of the steps that lead there failed, and every step was undone.",
+            "This version of AntaREST needs a new structure of the database.",
+            "One step of the upgrade failed, and every step was undone.",
         ],
         [
-            "Try again, in case something on this computer was in the way: a full disk, for example.",
+            "Try again, in case the cause was temporary, such as a full disk.",
             _SUPPORT,
             _PREVIOUS,
         ],
@@ -106,10 +106,10 @@ def _step_failed(_: AntarestError) -> Explanation:
 def _locked(_: AntarestError) -> Explanation:
     return Explanation(
         "Another program is using the database",
-        ["The upgrade needs the database for itself for a moment, and something else kept it busy."],
+        ["The upgrade needs the database for itself for a moment, but another program is using it."],
         [
-            "Close every other program that has it open: another version of AntaREST, or a tool to look at databases.",
-            "If a backup or a synchronisation is copying the file, let it end.",
+            "Close every other program that has it open, such as another AntaREST or a database browser.",
+            "If a backup or a synchronisation is copying the file, wait until it ends.",
             "Then try again.",
         ],
     )
@@ -118,10 +118,10 @@ def _locked(_: AntarestError) -> Explanation:
 def _read_only(_: AntarestError) -> Explanation:
     return Explanation(
         "The database cannot be written",
-        ["AntaREST has to upgrade the database, and this user may not write it, or its disk takes nothing more."],
+        ["AntaREST has to upgrade the database, but you may not write the file, or its disk is full."],
         [
-            "Look at the properties of the file and of its folder: both have to be writable for you.",
-            "See whether the disk is full, or was mounted for reading only.",
+            "Look at the properties of the file and of its folder: you must be allowed to write both.",
+            "Check whether the disk is full, or is mounted read-only.",
             "Then try again.",
         ],
     )
@@ -130,9 +130,9 @@ def _read_only(_: AntarestError) -> Explanation:
 def _no_database(_: AntarestError) -> Explanation:
     return Explanation(
         "The file is not a database, or is damaged",
-        ["AntaREST cannot read what is in it, and so has not touched it."],
+        ["AntaREST cannot read the file, so it has not touched it."],
         [
-            "See whether the configuration names the file that you mean.",
+            "Check whether the configuration names the right file.",
             "If you have a backup, keep the file under another name, and put a copy of the backup in its place.",
             "Then try again.",
         ],
@@ -143,10 +143,10 @@ def _no_database(_: AntarestError) -> Explanation:
 def _silent(_: AntarestError) -> Explanation:
     return Explanation(
         "The database server does not answer",
-        ["The studies are on a server, and it cannot be reached from this computer right now."],
+        ["The studies are on a server that this computer cannot reach right now."],
         [
-            "See whether this computer is connected: the network, and the VPN if you use one.",
-            "Ask whoever runs the server whether it is up.",
+            "Check the network connection of this computer, and the VPN if you use one.",
+            "Ask the administrator of the server whether it is running.",
             "Then try again.",
         ],
         "Nothing was changed",
@@ -158,8 +158,8 @@ def _wrong_place(error: AntarestError) -> Explanation:
         "The database cannot be opened",
         [f"{error.message[:1].upper()}{error.message[1:]}."],
         [
-            "See whether the configuration names the database that you mean; its file is named in the details below.",
-            "Correct it, end AntaREST, and start it again.",
+            "Check whether the configuration names the right database. The details below name its file.",
+            "Correct it, close AntaREST, and start it again.",
         ],
         "Nothing was changed",
     )
@@ -168,7 +168,7 @@ def _wrong_place(error: AntarestError) -> Explanation:
 def _installation(_: AntarestError) -> Explanation:
     return Explanation(
         "This installation of AntaREST is damaged",
-        ["The files that tell how to upgrade a database are incomplete, so the upgrade did not begin."],
+        ["The files for the upgrade of the database are incomplete, so the upgrade did not begin."],
         ["Install AntaREST again, then start it again.", _SUPPORT],
     )
 
@@ -177,21 +177,25 @@ def _something(error: AntarestError) -> Explanation:
     untouched = error.state.startswith(NOTHING_CHANGED)
     return Explanation(
         "AntaREST could not open the database",
-        ["Something happened that AntaREST does not know how to deal with. What was begun was undone."],
+        ["There was an unexpected error. Every unfinished step was undone."],
         ["Try again.", _SUPPORT],
-        _UNTOUCHED if untouched else "What the upgrade had begun was undone",
+        _UNTOUCHED if untouched else "The unfinished steps of the upgrade were undone",
     )
 
 
 def _unclear(_: AntarestError) -> Explanation:
     return Explanation(
-        "It is not clear where the database is now",
+        "The state of the database is not clear",
         [
-            "The upgrade ended without an error, and the database does not show it.",
-            "Another program may have moved it.",
+            "The upgrade ended without an error, but the database does not show its result.",
+            "Another program may have changed it.",
         ],
-        ["Close every other program that uses the database.", "Then try again: AntaREST looks at it anew.", _SUPPORT],
-        "No step was left half done",
+        [
+            "Close every other program that uses the database.",
+            "Then try again: AntaREST checks the database again.",
+            _SUPPORT,
+        ],
+        "No step is half done",
     )
 
 
@@ -207,7 +211,7 @@ _GRAPH = (
     RevisionNotFound,
 )
 
-# The first that fits decides.
+# The first match decides.
 _WORDS: Sequence[tuple[_Kinds, Callable[[AntarestError], Explanation]]] = (
     (UnknownRevision, _newer),
     (LossNotDeclared, _loss),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from antarest.desktop import presentation
-from antarest.desktop.counts import Count
+from antarest.desktop.pages.row_counts import RowCount
 from antarest.study.model import PublicMode
 
 MORNING = datetime(2026, 11, 3, 9, 5, 59, 123)  # noqa: DTZ001 - as the database has it
@@ -35,15 +35,15 @@ def test_sizes_are_for_people(number: int, shown: str) -> None:
 @pytest.mark.parametrize(
     ("count", "words", "short"),
     [
-        (Count(0), "0 rows", "0"),
-        (Count(1), "1 row", "1"),
-        (Count(9_999), "9,999 rows", "9,999"),
-        (Count(12_345), "12,345 rows", "12.3 k"),
-        (Count(1_234_567, is_exact=False), "about 1.23 million rows", "1.23 m"),
-        (Count(100_000, is_exact=False), "about 100 thousand rows", "100 k"),
+        (RowCount(0), "0 rows", "0"),
+        (RowCount(1), "1 row", "1"),
+        (RowCount(9_999), "9,999 rows", "9,999"),
+        (RowCount(12_345), "12,345 rows", "12.3 k"),
+        (RowCount(1_234_567, is_exact=False), "about 1.23 million rows", "1.23 m"),
+        (RowCount(100_000, is_exact=False), "about 100 thousand rows", "100 k"),
     ],
 )
-def test_counts_are_for_people(count: Count, words: str, short: str) -> None:
+def test_counts_are_for_people(count: RowCount, words: str, short: str) -> None:
     assert (count.words, count.short) == (words, short)
 
 

@@ -1,4 +1,4 @@
-"""How values are written on a page: times, sizes and numbers, and names that may hold anything at all."""
+"""Format values for pages: times, sizes, numbers, and names with any characters."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from antarest import __version__
-from antarest.desktop.diagram import HEADER
+from antarest.desktop.schema.diagram import HEADER
 from antarest.study.model import PublicMode, StudyContentStatus
 
 if TYPE_CHECKING:
-    from antarest.desktop.forest import Study
+    from antarest.desktop.pages.study_trees import TreeStudy
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000.0
-_TEN = 9.95  # shown with one decimal below it
+_TEN = 9.95  # smaller values are shown with one decimal
 _FILES = {
     StudyContentStatus.WARNING.name: ("warn", "files with warnings"),
     StudyContentStatus.ERROR.name: ("bad", "files with errors"),
@@ -30,7 +30,7 @@ _FILES = {
 
 
 def environment() -> Environment:
-    """The templates. What is put into them is escaped, and a name that they do not know is an error."""
+    """Return the templates. Their values are escaped, and an unknown name is an error."""
     made = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
@@ -56,7 +56,7 @@ def environment() -> Environment:
 
 
 def size(number: int) -> str:
-    """A number of bytes as a person reads it, such as `1.4 MB`."""
+    """Return a number of bytes as text, such as `1.4 MB`."""
     value, unit = float(number), 0
     while round(value) >= _THOUSAND and unit < len(_UNITS) - 1:
         value, unit = value / _THOUSAND, unit + 1
@@ -66,18 +66,18 @@ def size(number: int) -> str:
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
-    """A number of things, such as `1 study` or `2,000 studies`."""
+    """Return a number with its noun, such as `1 study` or `2,000 studies`."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def day(time: datetime, *, year: bool = True) -> Markup:
-    """A day, such as `3 Nov 2026`; the moment is in the tooltip."""
+    """Return a day, such as `3 Nov 2026`, with the time in its tooltip."""
     shown = f"{time.day} {time:%b}" + (f" {time.year}" if year else "")
     return Markup('<time datetime="{}Z" title="{}">{}</time>').format(_iso(time), _moment(time), shown)
 
 
 def moment(time: datetime) -> Markup:
-    """A moment, such as `3 Nov 2026, 14:05 UTC`."""
+    """Return a time, such as `3 Nov 2026, 14:05 UTC`."""
     return Markup('<time datetime="{}Z">{}</time>').format(_iso(time), _moment(time))
 
 
@@ -90,44 +90,44 @@ def _moment(time: datetime) -> str:
 
 
 def isolate(name: str) -> Markup:
-    """A name inside a sentence: one that is written from right to left does not turn the words around it."""
+    """Return a name for a sentence, isolated so that a right-to-left name does not reorder the words around it."""
     return Markup("<bdi>{}</bdi>").format(name)
 
 
 def marked(name: str, search: str) -> Markup:
-    """A name with what was searched for marked in it."""
+    """Return a name with the search text marked in it."""
     if not search:
         return escape(name)
     parts = re.split(f"({re.escape(search)})", name, flags=re.IGNORECASE)
-    # Every second part is what was found.
+    # Every second part is a match.
     return Markup("").join(Markup("<mark>{}</mark>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def code(text: str) -> Markup:
-    """The words of a docstring: what stands between backquotes is code."""
+    """Return the text of a docstring, with the parts between backquotes as code."""
     parts = text.split("`")
     return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def query(parameters: Sequence[tuple[str, object]]) -> str:
-    """Parameters as they stand in an address."""
+    """Return parameters as the query of an address."""
     return urlencode([(name, str(value)) for name, value in parameters])
 
 
 def sentence(text: str) -> str:
-    """A text that begins with a capital letter; the rest stays as it was written."""
+    """Return a text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
 def rights(mode: PublicMode) -> str:
-    """What everybody may do with a study."""
+    """Return the rights of every user on a study, in words."""
     return {"NONE": "not see it", "READ": "read it", "EXECUTE": "read and run it", "EDIT": "change it"}.get(
         mode.name, "do everything with it"
     )
 
 
-def state(study: Study) -> Iterator[tuple[str, str]]:
-    """What is to be known before a study is opened: the kind of each badge, and its text."""
+def state(study: TreeStudy) -> Iterator[tuple[str, str]]:
+    """Yield the badges of a study: the kind of each badge, and its text."""
     if study.missing_since:
         yield "bad", "files missing"
     elif study.content_status in _FILES:

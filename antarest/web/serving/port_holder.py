@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine, as far as Linux lets us see."""
+"""Find the program that listens on a port of this machine (Linux only)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LONGEST = 80
 
 
 def holder_of(port: int) -> str:
-    """The program that listens on a port, such as `python3 antarest/main.py (process 4711)`; empty if unknown."""
+    """Return the program that listens on a port, such as `python3 antarest/main.py (process 4711)`; empty if unknown."""
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     if not sockets:
         return ""
@@ -19,7 +19,7 @@ def holder_of(port: int) -> str:
             if any(str(each.readlink()) in sockets for each in (process / "fd").iterdir()):
                 words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
                 return f"{_short(shlex.join(filter(None, words)))} (process {process.name})"
-        except OSError:  # Another user's, or gone meanwhile.
+        except OSError:  # The process is another user's, or has ended.
             continue
     return ""
 

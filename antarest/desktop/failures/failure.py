@@ -1,4 +1,4 @@
-"""What is served when the upgrade failed: one page that says so, until trying again succeeds."""
+"""The application after a failed upgrade: one page that shows the failure, until another try succeeds."""
 
 from __future__ import annotations
 
@@ -10,40 +10,39 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from antarest.desktop.application import protect
-from antarest.desktop.place import Place
-from antarest.desktop.presentation import environment
-from antarest.desktop.words import explain
+from antarest.desktop.failures.explanations import explain
+from antarest.desktop.pages.formatting import environment
+from antarest.desktop.pages.location import DatabaseLocation
 from antarest.migration.errors.base import AntarestError
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from antarest.core.config import Config
+    from antarest.core.config import AppConfig
 
 _SEE_OTHER = 303
 _FORBIDDEN = 403
 _UNAVAILABLE = 503
 
 Attempt = Callable[[], FastAPI | AntarestError]
-"""Upgrades the database: returns the application that can be served then, or why it cannot; raises what says that a
-signal has stopped it."""
+"""Upgrades the database, and returns the application, or the error that prevents it. Raises the error of a signal."""
 
 
-class Stage:
-    """What is served right now: the application, or the page about what keeps it from being served.
+class RetryingApp:
+    """The application that is served: the real one, or the page about the error that prevents it.
 
     Attributes:
-        error: why the application is not served; None while it is.
-        stopped: what says that a signal has ended an attempt; None until then.
+        error: the error of the last try; None while the real application is served.
+        stopped: the error of a signal that ended a try; None until then.
     """
 
-    def __init__(self, config: Config, instance: str, attempt: Attempt) -> None:
+    def __init__(self, config: AppConfig, instance: str, attempt: Attempt) -> None:
         """Try for the first time.
 
         Args:
             config: the configuration.
-            instance: what the application answers when it is asked who it is.
-            attempt: upgrades the database; called again when somebody asks for it.
+            instance: the id of this instance.
+            attempt: upgrades the database. It is called again when the user asks for it.
         """
         self._attempt = attempt
         self.error: AntarestError | None = None
@@ -53,12 +52,12 @@ class Stage:
         self._failure = create_failure_app(config, instance, self)
 
     def try_(self) -> None:
-        """Upgrade, and serve what came of it; nothing to do when the application is served already.
+        """Upgrade, and serve the application or the error. Do nothing where the application is already served.
 
         Raises:
-            RunInterrupted, RunTerminated: a signal has stopped it.
+            RunInterrupted, RunTerminated: a signal has stopped the upgrade.
         """
-        if self._app or self.stopped:  # Whoever asks once more while the server stops gets nothing more.
+        if self._app or self.stopped:  # While the server stops, there is no further try.
             return
         try:
             found = self._attempt()
@@ -71,11 +70,11 @@ class Stage:
             self.error, self._app = None, found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or live as long as the server does."""
+        """Answer a request, or handle the start and the end of the server."""
         if scope["type"] != "lifespan":
             await (self._app or self._failure)(scope, receive, send)
             return
-        # Not passed on: the application may come and go while the server stays.
+        # Not passed on to an application, since it may be replaced while the server runs.
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -84,35 +83,35 @@ class Stage:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def create_failure_app(config: Config, instance: str, stage: Stage) -> FastAPI:
-    """Make the application that shows, at every address, what keeps the real one from being served.
+def create_failure_app(config: AppConfig, instance: str, retrying: RetryingApp) -> FastAPI:
+    """Create the application that shows the failure at every address.
 
     Args:
         config: the configuration.
-        instance: what the application answers when it is asked who it is.
-        stage: what knows the error, and tries again.
+        instance: the id of this instance.
+        retrying: has the error, and tries again.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     protect(app, instance)
     template = environment().get_template("failure.html.jinja")
 
     async def retry(request: Request) -> Response:
-        # A page somewhere else can send a form here too; only its browser says where it comes from.
+        # A page of another site can send a form here too. The browser sends its origin.
         if request.headers.get("origin", f"http://{request.headers['host']}") != f"http://{request.headers['host']}":
-            return JSONResponse({"error": {"message": "this comes from another site"}}, _FORBIDDEN)
-        with suppress(AntarestError):  # A signal has stopped it, and stops the server too.
-            stage.try_()  # In the main thread, which serves signals; there is nothing else to serve meanwhile.
+            return JSONResponse({"error": {"message": "the request comes from another site"}}, _FORBIDDEN)
+        with suppress(AntarestError):  # A signal has stopped the try, and stops the server too.
+            retrying.try_()  # In the main thread, which handles signals. Other requests wait meanwhile.
         return RedirectResponse("/", _SEE_OTHER)
 
     async def page(request: Request) -> Response:
-        error = stage.error
+        error = retrying.error
         if error is None:
             return RedirectResponse("/", _SEE_OTHER)
         if request.url.path.startswith("/api/"):
             facts = {"code": error.code, "message": explain(error).title}
             return JSONResponse({"error": facts}, _UNAVAILABLE)
         text = template.render(
-            error=error, explanation=explain(error), place=Place.of(config.db.url), source=config.source
+            error=error, explanation=explain(error), place=DatabaseLocation.of(config.db.url), source=config.source
         )
         return HTMLResponse(text, _UNAVAILABLE)
 

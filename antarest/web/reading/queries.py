@@ -1,4 +1,4 @@
-"""What the application reads of the models. Each query returns records that need no session any more."""
+"""The queries of the application. Each returns records that do not need the session any more."""
 
 from __future__ import annotations
 
@@ -10,29 +10,27 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from antarest.core.tasks.model import TaskJob, TaskStatus
-from antarest.login.model import Group as GroupModel
-from antarest.login.model import Identity
-from antarest.study.model import RawStudy, Study, StudyGroup, StudyTag
-from antarest.study.model import Tag as TagModel
+from antarest.login.model import Group, Identity
+from antarest.study.model import RawStudy, Study, StudyGroup, StudyTag, Tag
 from antarest.study.variantstudy.model import CommandBlock, VariantStudy, VariantStudySnapshot
-from antarest.web import tree
 from antarest.web.errors.answering import PageNotFound, StudyNotFound
-from antarest.web.records import (
-    Group,
+from antarest.web.reading import variant_tree
+from antarest.web.reading.records import (
+    GroupSummary,
     Owner,
-    Page,
     RawPart,
-    Snapshot,
+    ResultPage,
+    SnapshotSummary,
     StudyDetails,
     StudySummary,
-    Tag,
+    TagSummary,
     TaskSummary,
     VariantPart,
 )
 
 _Row = Row[*tuple[Any, ...]]
 
-# Columns, not objects: a list needs no more of a study, and a type that no model knows is shown like every other one.
+# Columns and not objects: a list needs no more, and studies of a type without a model are shown too.
 _SUMMARY = (
     Study.id,
     Study.name,
@@ -52,15 +50,15 @@ _DETAILS = (*_SUMMARY, Study.last_access, Study.path, Study.public_mode)
 
 def find_studies(
     session: Session, *, name: str | None = None, tags: Iterable[str] = (), page: int = 1, size: int = 20
-) -> Page[StudySummary]:
-    """Find studies, the one that changed last first.
+) -> ResultPage[StudySummary]:
+    """Find studies, the last changed one first.
 
     Args:
         session: a session.
         name: a part of the name, in upper or lower case.
-        tags: labels; a study must carry all of them.
-        page: which page, from 1.
-        size: how many a page holds.
+        tags: the labels of tags; a study must have all of them.
+        page: the number of the page, from 1.
+        size: the number of studies on a page.
 
     Raises:
         PageNotFound: there are fewer pages.
@@ -75,14 +73,14 @@ def find_studies(
     rows = _page(session, wanted.order_by(Study.updated_at.desc(), Study.id), total, page, size)
     labels = _tags(session, [row.id for row in rows])
     items = [StudySummary(**_with_owner(row), tags=labels[row.id]) for row in rows]
-    return Page[StudySummary](items=items, total=total, page=page, size=size)
+    return ResultPage[StudySummary](items=items, total=total, page=page, size=size)
 
 
 def get_study(session: Session, study_id: str) -> StudyDetails:
-    """A study, with its tree of variants.
+    """Return a study with its tree of variants.
 
     Raises:
-        StudyNotFound: there is none of that id.
+        StudyNotFound: no study has that id.
     """
     wanted = select(*_DETAILS).outerjoin(Identity, Identity.id == Study.owner_id).where(Study.id == study_id)
     row = session.execute(wanted).one_or_none()
@@ -94,22 +92,22 @@ def get_study(session: Session, study_id: str) -> StudyDetails:
         groups=_groups(session, study_id),
         raw=_raw_part(session, study_id),
         variant=_variant_part(session, study_id),
-        ancestors=tree.ancestors(session, study_id),
-        descendants=tree.descendants(session, study_id),
+        ancestors=variant_tree.ancestors(session, study_id),
+        descendants=variant_tree.descendants(session, study_id),
     )
 
 
 def find_tasks(
     session: Session, *, status: TaskStatus | None = None, study: str | None = None, page: int = 1, size: int = 20
-) -> Page[TaskSummary]:
+) -> ResultPage[TaskSummary]:
     """Find tasks, the newest first.
 
     Args:
         session: a session.
-        status: how far they are.
-        study: the id of the study that they concern.
-        page: which page, from 1.
-        size: how many a page holds.
+        status: the state of the tasks.
+        study: the id of the study that the tasks are about.
+        page: the number of the page, from 1.
+        size: the number of tasks on a page.
 
     Raises:
         PageNotFound: there are fewer pages.
@@ -134,16 +132,14 @@ def find_tasks(
         .order_by(TaskJob.creation_date.desc(), TaskJob.id)
     )
     items = [TaskSummary(**_with_owner(row)) for row in _page(session, wanted, total, page, size)]
-    return Page[TaskSummary](items=items, total=total, page=page, size=size)
+    return ResultPage[TaskSummary](items=items, total=total, page=page, size=size)
 
 
-def known_tags(session: Session) -> list[Tag]:
-    """Every tag that a study carries, by its label."""
+def known_tags(session: Session) -> list[TagSummary]:
+    """Return every tag that a study has, sorted by label."""
     used = select(StudyTag.tag_label)
-    rows = session.execute(
-        select(TagModel.label, TagModel.color).where(TagModel.label.in_(used)).order_by(TagModel.label)
-    )
-    return [Tag(label=label, color=color) for label, color in rows]
+    rows = session.execute(select(Tag.label, Tag.color).where(Tag.label.in_(used)).order_by(Tag.label))
+    return [TagSummary(label=label, color=color) for label, color in rows]
 
 
 # ---- parts
@@ -161,32 +157,32 @@ def _page(session: Session, wanted: Select[*tuple[Any, ...]], total: int, page: 
 
 
 def _with_owner(row: _Row) -> dict[str, Any]:
-    values = dict(row._mapping)  # noqa: SLF001 - that is its public name
+    values = dict(row._mapping)  # noqa: SLF001 - a public attribute
     owner_id, name = values.pop("owner_id"), values.pop("owner_name")
     return {**values, "owner": None if owner_id is None else Owner(id=owner_id, name=name)}
 
 
-def _tags(session: Session, study_ids: Sequence[str]) -> dict[str, list[Tag]]:
+def _tags(session: Session, study_ids: Sequence[str]) -> dict[str, list[TagSummary]]:
     rows = session.execute(
-        select(StudyTag.study_id, TagModel.label, TagModel.color)
-        .join(TagModel, TagModel.label == StudyTag.tag_label)
+        select(StudyTag.study_id, Tag.label, Tag.color)
+        .join(Tag, Tag.label == StudyTag.tag_label)
         .where(StudyTag.study_id.in_(study_ids))
-        .order_by(TagModel.label)
+        .order_by(Tag.label)
     )
-    found = defaultdict[str, list[Tag]](list)
+    found = defaultdict[str, list[TagSummary]](list)
     for study_id, label, color in rows:
-        found[study_id].append(Tag(label=label, color=color))
+        found[study_id].append(TagSummary(label=label, color=color))
     return found
 
 
-def _groups(session: Session, study_id: str) -> list[Group]:
+def _groups(session: Session, study_id: str) -> list[GroupSummary]:
     rows = session.execute(
-        select(GroupModel.id, GroupModel.name)
-        .join(StudyGroup, StudyGroup.group_id == GroupModel.id)
+        select(Group.id, Group.name)
+        .join(StudyGroup, StudyGroup.group_id == Group.id)
         .where(StudyGroup.study_id == study_id)
-        .order_by(GroupModel.name, GroupModel.id)
+        .order_by(Group.name, Group.id)
     )
-    return [Group(id=id_, name=name) for id_, name in rows]
+    return [GroupSummary(id=id_, name=name) for id_, name in rows]
 
 
 def _raw_part(session: Session, study_id: str) -> RawPart | None:
@@ -213,5 +209,5 @@ def _variant_part(session: Session, study_id: str) -> VariantPart | None:
     if row is None:
         return None
     task, count, created_at, last = row
-    snapshot = None if created_at is None else Snapshot(created_at=created_at, last_executed_command=last)
+    snapshot = None if created_at is None else SnapshotSummary(created_at=created_at, last_executed_command=last)
     return VariantPart(commands=count, generation_task_id=task, snapshot=snapshot)

@@ -1,4 +1,4 @@
-"""How much each table holds: exactly where counting is quick, and what PostgreSQL believes where it is not."""
+"""The number of rows of each table: exact for small tables, and PostgreSQL's estimate for large ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNITS = ((1_000_000_000, "billion"), (1_000_000, "million"), (1_000, "thousand"
 
 
 @dataclass(frozen=True)
-class Count:
+class RowCount:
     """The number of rows of a table."""
 
     number: int
@@ -21,7 +21,7 @@ class Count:
 
     @property
     def words(self) -> str:
-        """It in words, such as `1,204 rows` or `about 1.2 million rows`."""
+        """The number in words, such as `1,204 rows` or `about 1.2 million rows`."""
         if self.is_exact:
             return f"{self.number:,} row{'' if self.number == 1 else 's'}"
         size, unit = next(pair for pair in _UNITS if self.number >= pair[0])
@@ -29,43 +29,43 @@ class Count:
 
     @property
     def short(self) -> str:
-        """It in few characters."""
+        """The number in few characters, such as `1.2M`."""
         size, unit = next((pair for pair in _UNITS if self.number >= pair[0]), (1, ""))
         if (self.number < 10 * size and self.is_exact) or size == 1:
             return f"{self.number:,}"
         return f"{self.number / size:.3g} {unit[0] if unit != 'thousand' else 'k'}"
 
 
-def count_rows(session: Session, tables: Collection[sa.Table]) -> dict[str, Count]:
-    """The number of rows of each table, by its name; one that is missing in the database has none.
+def count_rows(session: Session, tables: Collection[sa.Table]) -> dict[str, RowCount]:
+    """Return the number of rows of each table by name. Tables that the database does not have are left out.
 
     Args:
         session: a session.
         tables: the tables.
     """
-    found = _believed(session)
+    found = _estimates(session)
     there = set(sa.inspect(session.connection()).get_table_names())
     found = {table.name: found[table.name] for table in tables if table.name in found}
     rest = [table for table in tables if table.name in there and table.name not in found]
     if rest:
         each = [sa.select(sa.literal(table.name), sa.func.count()).select_from(table) for table in rest]
-        found |= {name: Count(number) for name, number in session.execute(sa.union_all(*each))}
+        found |= {name: RowCount(number) for name, number in session.execute(sa.union_all(*each))}
     return found
 
 
-def _believed(session: Session) -> dict[str, Count]:
-    """The tables with many rows, and how many PostgreSQL believes them to have."""
+def _estimates(session: Session) -> dict[str, RowCount]:
+    """Return PostgreSQL's estimates for tables with many rows."""
     if session.connection().dialect.name != "postgresql":
         return {}
     rows = session.execute(
         sa.text("SELECT relname, reltuples FROM pg_class WHERE pg_table_is_visible(oid) AND reltuples >= :many"),
         {"many": _MANY},
     )
-    return {name: Count(int(number), is_exact=False) for name, number in rows}
+    return {name: RowCount(int(number), is_exact=False) for name, number in rows}
 
 
 def database_size(session: Session) -> int | None:
-    """The bytes of the whole database on a server; None for a file, which its folder tells of."""
+    """Return the size of a database on a server in bytes; None for an SQLite file."""
     if session.connection().dialect.name != "postgresql":
         return None
     return int(session.scalars(sa.text("SELECT pg_database_size(current_database())")).one())

@@ -1,7 +1,8 @@
-"""The database as the application sees it: read only, asked in threads, and never waited for without end.
+"""The database of the application: read only, queried in threads, with a time limit for each query.
 
-A driver that waits for a server that hangs cannot be stopped. So whoever asks waits for the thread for a limited time
-only; there are at most as many threads as connections, and none of them keeps the process from ending.
+A driver that waits for a hanging server cannot be stopped. So each query runs in a thread, and the request waits for
+the thread for a limited time only. There are at most as many threads as connections, and they do not keep the process
+from ending.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from antarest.migration.errors.settings.urls import ENGINES, redact_url
 from antarest.migration.project.project import Project
 from antarest.web.errors.answering import DatabaseSilent
 from antarest.web.errors.launching import RightsMissing, SchemaAhead, SchemaBehind
-from antarest.web.refusals import Meaning, meaning
+from antarest.web.reading.error_kinds import ErrorKind, kind_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,24 +40,24 @@ PATIENCE: Final = 20.0
 """The seconds that a request waits for the database."""
 
 PROBE_PATIENCE: Final = 3.0
-"""The seconds that a probe of the health waits for it."""
+"""The seconds that a health probe waits for the database."""
 
 _PROBE_CONNECT_TIMEOUT: Final = 10
-"""The seconds after which a probe that hangs gives its thread back: well beyond `PROBE_PATIENCE`."""
+"""The seconds after which the thread of a hanging probe ends: much longer than `PROBE_PATIENCE`."""
 
 _STATEMENT_TIMEOUT: Final = 15_000  # ms
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where the database is, and how this code stands to it.
+class DatabaseStatus:
+    """The state of the database, compared with the revisions of this code.
 
     Attributes:
         engine: `SQLite` or `PostgreSQL`.
         engine_version: its version, such as `15.18`.
-        current: the revisions that it records.
+        current: the current revisions of the database.
         head: the head of this code.
-        pending: what an upgrade would run, in order.
+        pending: the revisions that an upgrade would run, in order.
         unknown: the current revisions that this code does not have.
     """
 
@@ -74,17 +75,17 @@ class Standing:
 
 
 class Database:
-    """The database of a configuration, for reading.
+    """The configured database, for reading.
 
-    Every method raises an `AntarestError` when the database cannot be reached or is not at the head of this code, and
-    passes on what a query raises by itself.
+    Every method raises an `AntarestError` where the database cannot be reached or is not at the head of this code.
+    Exceptions of a query itself are passed on.
     """
 
     def __init__(self, db: DbConfig, project: Project) -> None:
-        """Connect to nothing yet.
+        """Create the engines, without a connection.
 
         Args:
-            db: how to connect; the application never uses the rights of those who migrate.
+            db: the configuration. Its admin URL is not used: the application does not need the rights of migrations.
             project: the revisions of this code.
         """
         self.db = replace(db, admin_url=None)
@@ -97,15 +98,18 @@ class Database:
         )
         self._probing_engine = _reading_engine(quick, poolclass=NullPool)
         self._free = asyncio.Semaphore(db.pool_size + db.max_overflow)
-        self._probe: Future[Standing] | None = None
+        self._probe: Future[DatabaseStatus] | None = None
 
     async def read(self, query: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query in a session that cannot write, and return what it returns.
+        """Run a query in a read-only session, and return its result.
 
         Args:
-            query: called with the session first, in another thread.
-            args: what else it is called with.
-            kwargs: the same, by name.
+            query: a function that is called in another thread, with the session as its first argument.
+            args: its other arguments.
+            kwargs: its keyword arguments.
+
+        Raises:
+            DatabaseSilent: the database does not answer in time.
         """
 
         def run() -> T:
@@ -121,14 +125,17 @@ class Database:
         except TimeoutError:
             raise DatabaseSilent(PATIENCE) from None
 
-    async def standing(self) -> Standing:
-        """Where it is."""
-        return await self.read(lambda session: self._standing(session.connection()))
+    async def status(self) -> DatabaseStatus:
+        """Return the state of the database."""
+        return await self.read(lambda session: self._status(session.connection()))
 
-    async def probe(self) -> Standing:
-        """Where it is, asked on a new connection, in a thread that nothing else waits for.
+    async def probe(self) -> DatabaseStatus:
+        """Return the state of the database, read on a new connection in a separate thread.
 
-        Probes that come while one is under way share its answer: a database that hangs does not gather threads.
+        Probes at the same time share one answer, so that a hanging database does not use more and more threads.
+
+        Raises:
+            DatabaseSilent: the database does not answer in time.
         """
         if self._probe is None or self._probe.done():
             self._probe = _in_thread(self._look)
@@ -142,15 +149,15 @@ class Database:
         """Close the connections that are not in use."""
         self.engine.dispose()
 
-    def _look(self) -> Standing:
+    def _look(self) -> DatabaseStatus:
         with self._translated(), self._probing_engine.connect() as connection:
-            return self._standing(connection)
+            return self._status(connection)
 
-    def _standing(self, connection: Connection) -> Standing:
+    def _status(self, connection: Connection) -> DatabaseStatus:
         history = self.project.history
         current = read_current(connection, self.project.version_table)
         dialect = connection.dialect
-        return Standing(
+        return DatabaseStatus(
             engine=ENGINES[dialect.name],
             engine_version=".".join(str(part) for part in dialect.server_version_info or ()),
             current=current,
@@ -161,18 +168,18 @@ class Database:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn what the driver raises into an error that says what to do about it."""
+        """Translate errors of the driver into errors with next steps."""
         try:
             yield
         except DBAPIError as error:
-            kind = meaning(error)
-            if kind is Meaning.CONNECTION:
+            kind = kind_of(error)
+            if kind is ErrorKind.CONNECTION:
                 raise (_file_missing(self.db.url) or connection_error(error, self.db.url)) from error
-            if kind is Meaning.TOO_SLOW:
+            if kind is ErrorKind.TOO_SLOW:
                 raise DatabaseSilent(_STATEMENT_TIMEOUT / 1000) from error
-            if kind is Meaning.NO_RIGHT:
+            if kind is ErrorKind.NO_RIGHT:
                 raise RightsMissing(redact_url(self.db.url), str(error.orig).strip().partition("\n")[0]) from error
-            if kind is Meaning.SCHEMA:
+            if kind is ErrorKind.SCHEMA:
                 self.require_head()
             raise
 
@@ -184,31 +191,31 @@ class Database:
             SchemaAhead: it is at a revision that this code does not have.
         """
         with self._probing_engine.connect() as connection:
-            refuse_other_than_head(self._standing(connection), self.project, redact_url(self.db.url))
+            refuse_other_than_head(self._status(connection), self.project, redact_url(self.db.url))
 
 
 def refuse_other_than_head(
-    standing: Standing, project: Project, database: str, command: str = "inv db.upgrade"
+    status: DatabaseStatus, project: Project, database: str, command: str = "inv db.upgrade"
 ) -> None:
     """Refuse a database that is not at the head of this code.
 
     Args:
-        standing: where it is.
+        status: the state of the database.
         project: the revisions of this code.
-        database: its URL, redacted.
-        command: what starts the application and upgrades first.
+        database: its redacted URL.
+        command: the command line that starts the application and upgrades first.
 
     Raises:
         SchemaBehind: revisions are pending.
         SchemaAhead: it is at a revision that this code does not have.
     """
-    if standing.unknown:
+    if status.unknown:
         history = project.history
-        unknown = standing.unknown[0]
+        unknown = status.unknown[0]
         elsewhere = project.whereabouts(unknown)
         raise SchemaAhead(unknown, database, history.heads, len(history), project.folder, elsewhere)
-    if standing.pending:
-        raise SchemaBehind(database, standing.current, standing.pending, standing.head, command)
+    if status.pending:
+        raise SchemaBehind(database, status.current, status.pending, status.head, command)
 
 
 def _in_thread(work: Callable[[], T]) -> Future[T]:
@@ -217,7 +224,7 @@ def _in_thread(work: Callable[[], T]) -> Future[T]:
     def run() -> None:
         try:
             answer.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the answer gets it
+        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
             answer.set_exception(error)
 
     threading.Thread(target=run, name="database", daemon=True).start()
@@ -225,38 +232,38 @@ def _in_thread(work: Callable[[], T]) -> Future[T]:
 
 
 async def _shared(answer: asyncio.Future[T]) -> T:
-    """Wait for an answer that stays valid when this wait is given up."""
+    """Wait for an answer. Cancelling this wait does not cancel the answer."""
     answer.add_done_callback(_forget)
     return await asyncio.shield(answer)
 
 
 def _forget(answer: asyncio.Future[Any]) -> None:
-    """Look at an error that came too late, so that asyncio does not complain that nobody did."""
+    """Retrieve a late error, since asyncio logs errors that nobody retrieves."""
     if not answer.cancelled():
         answer.exception()
 
 
 def _file_missing(url: URL) -> DatabaseMissing | None:
-    """The error for an SQLite file that is not there, where its folder is. Whoever may write would create it."""
+    """Return the error for a missing SQLite file in an existing folder, which the driver reports unclearly."""
     file = Path(str(url.database))
     if url.get_backend_name() != "sqlite" or file.exists() or not file.parent.is_dir():
         return None
     return DatabaseMissing(
         f"the SQLite file is gone: {file}",
         database=redact_url(url),
-        hints=[Hint("Bring it back, or make a new one", "inv db.upgrade")],
+        hints=[Hint("Restore it, or create a new one", "inv db.upgrade")],
     )
 
 
 def _reading_engine(db: DbConfig, **options: Any) -> Engine:
-    """An engine whose connections do not write, and create no file."""
+    """Return an engine whose connections cannot write, and create no file."""
     if db.url.get_backend_name() == "sqlite":
         file = f"{Path(str(db.url.database)).as_uri()}?mode=rw"
 
         def open_file() -> sqlite3.Connection:
             return sqlite3.connect(file, uri=True, check_same_thread=False)
 
-        # Opened anew for each session: a file that was replaced meanwhile, by a restored backup say, is the new one.
+        # Opened again for each session, so that a file that was replaced meanwhile is the new one.
         engine = create_db_engine(db, creator=open_file, **{**options, "poolclass": NullPool})
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
@@ -268,7 +275,7 @@ def _reading_engine(db: DbConfig, **options: Any) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA query_only = ON")
-    # SQLite's own knows the letters of English only.
+    # SQLite's own function knows only ASCII letters.
     connection.create_function(
         "lower", 1, lambda text: text.lower() if isinstance(text, str) else text, deterministic=True
     )

@@ -1,4 +1,4 @@
-"""The pages of the running application: the studies, one study, the history and the schema."""
+"""The pages of the application: the studies, one study, the history and the schema."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pydantic import BaseModel, Field
 
 from antarest.core.persistence import Base
 from antarest.dbmodel import metadata
-from antarest.desktop import counts, forest
-from antarest.desktop.diagram import draw, read_words
-from antarest.desktop.place import Place
-from antarest.desktop.presentation import environment, sentence
-from antarest.desktop.words import explain
+from antarest.desktop.failures.explanations import explain
+from antarest.desktop.pages import row_counts, study_trees
+from antarest.desktop.pages.formatting import environment, sentence
+from antarest.desktop.pages.location import DatabaseLocation
+from antarest.desktop.schema.diagram import draw, read_words
 from antarest.migration.errors.base import AntarestError
 from antarest.migration.errors.revision import BASE, Revision
-from antarest.web.database import Database, Standing
+from antarest.web.api.parameters import MOST_TAGS, Text
 from antarest.web.errors.answering import StudyNotFound
-from antarest.web.parameters import MOST_TAGS, Text
-from antarest.web.queries import get_study
+from antarest.web.reading.database import Database, DatabaseStatus
+from antarest.web.reading.queries import get_study
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from antarest.web.records import StudyDetails
+    from antarest.web.reading.records import StudyDetails
 
 Number = Annotated[int, Query(ge=1, le=10**9)]
 
@@ -41,8 +41,8 @@ _FAILED = 500
 _UNAVAILABLE = 503
 
 
-class Wanted(BaseModel):
-    """Which studies the page shows; parameters that it does not know are somebody else's."""
+class StudiesQuery(BaseModel):
+    """The parameters of the page of studies. Unknown parameters are ignored."""
 
     search: Text = ""
     tag: list[Text] = Field([], max_length=MOST_TAGS)
@@ -51,7 +51,7 @@ class Wanted(BaseModel):
 
 @dataclass(frozen=True)
 class Header:
-    """What stands at the top of every page about the database."""
+    """The facts about the database at the top of every page."""
 
     name: str
     folder: str
@@ -63,8 +63,8 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A revision in the time line."""
+class TimelineEntry:
+    """A revision in the time line of the history."""
 
     id: str
     message: str
@@ -79,16 +79,16 @@ class Pages:
     """The pages of one database."""
 
     def __init__(self, database: Database) -> None:
-        """Prepare the templates.
+        """Load the templates.
 
         Args:
-            database: what the pages are about.
+            database: the database that the pages show.
         """
         self._database = database
         self._templates = environment()
 
     def install(self, app: FastAPI) -> None:
-        """Give an application the pages, and a page for each of its errors."""
+        """Add the pages to an application, and use pages for its errors."""
         pages: dict[str, Callable[..., Any]] = {
             "/": self.studies,
             "/studies/{study_id}": self.study,
@@ -101,27 +101,29 @@ class Pages:
 
     # ---- the pages
 
-    async def studies(self, wanted: Annotated[Wanted, Query()]) -> Response:
-        """The studies, as trees of variants, or those that fit."""
-        filter_ = forest.Filter(wanted.search.strip(), tuple(dict.fromkeys(wanted.tag)))
+    async def studies(self, wanted: Annotated[StudiesQuery, Query()]) -> Response:
+        """Return the page of all studies as trees, or of those that match."""
+        filter_ = study_trees.Filter(wanted.search.strip(), tuple(dict.fromkeys(wanted.tag)))
         header, found = await self._about(lambda session: _studies(session, filter_, wanted.page))
         status = _NOT_FOUND if wanted.page > found["page"].last else 200
         return self._render("studies", header, status, search=filter_.name, chosen=filter_.tags, **found)
 
     async def study(self, study_id: Annotated[Text, Path()], page: Number = 1) -> Response:
-        """One study, with its variants."""
+        """Return the page of a study and its variants."""
 
-        def read(session: Session) -> tuple[StudyDetails, forest.Page]:
-            return get_study(session, study_id), forest.variants(session, study_id, page)
+        def read(session: Session) -> tuple[StudyDetails, study_trees.TreePage]:
+            return get_study(session, study_id), study_trees.variants(session, study_id, page)
 
         header, (details, variants) = await self._about(read)
         status = _NOT_FOUND if page > variants.last else 200
-        return self._render("study", header, status, details=details, study=forest.Study.of(details), page=variants)
+        return self._render(
+            "study", header, status, details=details, study=study_trees.TreeStudy.of(details), page=variants
+        )
 
     async def history(self) -> Response:
-        """The revisions as a time line, newest first."""
-        standing, header = await self._header()
-        entries = self._entries(standing)
+        """Return the page of the revisions as a time line, newest first."""
+        status, header = await self._header()
+        entries = self._entries(status)
         pending = sum(not entry.is_applied for entry in entries)
         years = groupby(entries, key=lambda entry: entry.created.year if entry.created else None)
         return self._render(
@@ -130,12 +132,12 @@ class Pages:
             years=[(year, list(group)) for year, group in years],
             applied=len(entries) - pending,
             pending=pending,
-            unknown=standing.unknown,
+            unknown=status.unknown,
         )
 
     async def schema(self, table: Annotated[Text, Query()] = "") -> Response:
-        """The schema as a diagram, with what each table holds."""
-        header, rows = await self._about(lambda session: counts.count_rows(session, metadata.tables.values()))
+        """Return the page of the schema as a diagram, with the number of rows of each table."""
+        header, rows = await self._about(lambda session: row_counts.count_rows(session, metadata.tables.values()))
         chosen = table if table in metadata.tables else ""
         return self._render(
             "schema",
@@ -148,47 +150,47 @@ class Pages:
         )
 
     def error(self, request: Request, error: AntarestError, status: int) -> Response | None:
-        """A page for what went wrong, where a person asked."""
+        """Return a page for an error, or None where the request came from a program."""
         if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
             return None
         title, lines, way = _say(request.url.path, error, status)
         return self._render("message", None, status, title=title, lines=lines, way=way, details=_technical(error))
 
-    # ---- what they are made of
+    # ---- parts of the pages
 
     @cached_property
     def _diagram(self) -> Any:
         return draw(metadata, read_words(Base.registry.mappers))
 
-    async def _header(self) -> tuple[Standing, Header]:
-        standing = await self._database.standing()
-        size = await self._database.read(counts.database_size)
-        place = Place.of(self._database.db.url)
-        return standing, Header(
-            name=place.name,
-            folder=place.folder,
-            size=place.size if size is None else size,
-            engine=f"{standing.engine} {standing.engine_version}",
-            revision=", ".join(standing.current) or BASE,
-            pending=len(standing.pending),
-            unknown=bool(standing.unknown),
+    async def _header(self) -> tuple[DatabaseStatus, Header]:
+        status = await self._database.status()
+        size = await self._database.read(row_counts.database_size)
+        location = DatabaseLocation.of(self._database.db.url)
+        return status, Header(
+            name=location.name,
+            folder=location.folder,
+            size=location.size if size is None else size,
+            engine=f"{status.engine} {status.engine_version}",
+            revision=", ".join(status.current) or BASE,
+            pending=len(status.pending),
+            unknown=bool(status.unknown),
         )
 
     async def _about(self, query: Any) -> tuple[Header, Any]:
         found = await self._database.read(query)
         return (await self._header())[1], found
 
-    def _entries(self, standing: Standing) -> list[Entry]:
+    def _entries(self, status: DatabaseStatus) -> list[TimelineEntry]:
         history = self._database.project.history
-        applied = history.applied(standing.current)
+        applied = history.applied(status.current)
         return [
-            Entry(
+            TimelineEntry(
                 id=id_,
                 message=history[id_].message,
                 created=_created(history[id_]),
                 losses=tuple(history[id_].losses("upgrade").items()),
                 is_applied=id_ in applied,
-                is_current=id_ in standing.current,
+                is_current=id_ in status.current,
                 is_head=id_ in history.heads,
             )
             for id_ in reversed(history.order)
@@ -199,13 +201,13 @@ class Pages:
         return HTMLResponse(page.render(values | {"here": template, "database": header}), status)
 
 
-def _studies(session: Session, wanted: forest.Filter, number: int) -> dict[str, Any]:
-    """What the page of the studies shows."""
-    found = forest.frequent_tags(session, wanted.tags)
+def _studies(session: Session, wanted: study_trees.Filter, number: int) -> dict[str, Any]:
+    """Return the values for the page of the studies."""
+    found = study_trees.frequent_tags(session, wanted.tags)
     return {
-        "total": forest.total(session),
-        "matches": forest.matches(session, wanted),
-        "page": forest.trees(session, wanted, number),
+        "total": study_trees.total(session),
+        "matches": study_trees.matches(session, wanted),
+        "page": study_trees.trees(session, wanted, number),
         "offered": [
             {"label": label, "count": count, "is_chosen": label in wanted.tags, "parameters": _other(wanted, label)}
             for label, count in found
@@ -214,8 +216,8 @@ def _studies(session: Session, wanted: forest.Filter, number: int) -> dict[str, 
     }
 
 
-def _other(wanted: forest.Filter, label: str) -> list[tuple[str, str]]:
-    """The parameters of the same search with this tag too, or without it."""
+def _other(wanted: study_trees.Filter, label: str) -> list[tuple[str, str]]:
+    """Return the parameters of the same search with this tag added or removed."""
     tags = [tag for tag in wanted.tags if tag != label]
     return _parameters(wanted.name, tags if label in wanted.tags else [*tags, label])
 
@@ -225,7 +227,7 @@ def _parameters(name: str, tags: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _created(revision: Revision) -> datetime | None:
-    """When a revision was written, as its file says."""
+    """Return the date in the file of a revision; None where it has none."""
     try:
         found = _CREATED.search(revision.path.read_text(encoding="utf-8"))
         return datetime.fromisoformat(found[1]) if found else None
@@ -234,19 +236,19 @@ def _created(revision: Revision) -> datetime | None:
 
 
 def _say(path: str, error: AntarestError, status: int) -> tuple[str, list[str], tuple[str, str]]:
-    """An error in a few words, and the way on."""
+    """Return the title, the text and the next link for an error."""
     home = ("/", "Show the studies")
     if isinstance(error, StudyNotFound):
         return "There is no such study", ["It may have been deleted since this address was made."], home
     if status == _NOT_FOUND:
         return "There is no such page", ["The address may be misspelt."], home
     if status < _FAILED:
-        return "This address cannot be understood", [sentence(error.message) + "."], home
+        return "This address cannot be read", [sentence(error.message) + "."], home
     again = (path, "Try again")
     if status == _UNAVAILABLE:
         explanation = explain(error)
-        return explanation.title, [*explanation.what, "AntaREST goes on running; try again when it is back."], again
-    return "This page could not be made", ["AntaREST goes on running. What happened stands on its terminal."], again
+        return explanation.title, [*explanation.what, "AntaREST is still running. Try again later."], again
+    return "This page could not be created", ["AntaREST is still running. The details are on its terminal."], again
 
 
 def _technical(error: AntarestError) -> str:

@@ -1,8 +1,8 @@
-"""Where the tables of a diagram stand, and which way the lines between them go.
+"""The layout of a diagram: the positions of the tables, and the routes of the lines between them.
 
-Tables that others refer to stand to the left of those. A line that has to pass a column of tables gets a lane of its
-own in it, so that no line ever runs across a table. The method is the layered one of Sugiyama, Tagawa and Toda: columns
-by the longest path, an order within each that avoids crossings, then heights that keep lines straight.
+A table is to the right of the tables that it refers to. A line that has to pass a column of tables gets a lane in it,
+so no line crosses a table. This is the layered method of Sugiyama, Tagawa and Toda: assign the columns by the longest
+path, order each column to avoid crossings, then choose heights that keep the lines straight.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from itertools import pairwise
 
 _SWEEPS = 24
 _BETWEEN_BOXES = 22
-_LANE = 10  # what a line needs of the height of a column
+_LANE = 10  # the height of a lane for a line
 _BETWEEN_COLUMNS = 68
 
 
 @dataclass(frozen=True)
 class Box:
-    """What is to be placed: a name and a size."""
+    """A box to place, with a name and a size."""
 
     name: str
     width: int
@@ -30,7 +30,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Line:
-    """A line from a box to the one that it refers to; the ports are heights below the upper edge of each box."""
+    """A line between two boxes. A port is the distance of its end from the upper edge of the box."""
 
     source: str
     source_port: int
@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Point:
-    """A place in the diagram, in pixels from its upper left corner."""
+    """A point in the diagram, in pixels from its upper left corner."""
 
     x: float
     y: float
@@ -48,15 +48,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything is.
+    """The positions of all boxes and lines.
 
     Attributes:
-        width: of the whole.
-        height: of the whole.
+        width: the width of the diagram.
+        height: the height of the diagram.
         corners: the upper left corner of each box.
-        widths: of each box; those of a column are as wide as the widest of them.
-        routes: the points of each line, from its source to its target. Between points 1 and 2, 3 and 4 and so on it
-            runs level, through a lane; in between it crosses the gap between two columns.
+        widths: the width of each box. All boxes of a column have the width of the widest one.
+        routes: the points of each line, from source to target. Points 1 and 2, 3 and 4 and so on are the ends of
+            horizontal parts in lanes. The other parts cross the gap between two columns.
     """
 
     width: float
@@ -68,18 +68,18 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Lane:
-    """The way of the lines to one port through a column: they share it, as wires in a cable do."""
+    """The space in a column for all lines to the same port."""
 
     target: str
     port: int
     column: int
 
 
-_Item = str | _Lane  # what takes room in a column: a box, by its name, or a lane
+_Item = str | _Lane  # an item of a column: a lane, or a box by its name
 
 
 def arrange(boxes: Iterable[Box], lines: Iterable[Line]) -> Layout:
-    """Place boxes and lines; the same input always gives the same picture."""
+    """Return the layout of boxes and lines. The same input always gives the same layout."""
     sizes = {box.name: box for box in sorted(boxes, key=lambda box: box.name)}
     wanted = sorted(set(lines), key=lambda line: (line.source, line.source_port, line.target, line.target_port))
     columns = _columns(sizes, wanted)
@@ -95,7 +95,7 @@ def arrange(boxes: Iterable[Box], lines: Iterable[Line]) -> Layout:
 
 
 def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
-    """The column of each box: right of all that it refers to, and as close to what refers to it as that allows."""
+    """Return the column of each box: to the right of its targets, and close to the boxes that refer to it."""
     targets: dict[str, set[str]] = {name: set() for name in sizes}
     for line in lines:
         if line.source != line.target:
@@ -118,12 +118,12 @@ def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
 
 
 def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[str, Box]) -> None:
-    """Move tables to the other side of the only column that they refer to, where that makes a tall picture lower.
+    """Move boxes to the other side of their only target column, where this makes the diagram lower.
 
     Args:
-        column: the column of each box.
-        leaves: the boxes that nothing refers to, and the only column that they refer to.
-        sizes: the boxes.
+        column: the column of each box, which is changed.
+        leaves: the boxes without references to them, and the only column that they refer to.
+        sizes: the boxes by name.
     """
     tall: dict[int, int] = defaultdict(int)
     for name, each in column.items():
@@ -137,25 +137,25 @@ def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[s
 
 
 def _without_cycles(targets: dict[str, set[str]]) -> list[str]:
-    """The names, each after those that it refers to; what closes a circle is taken out of `targets`."""
+    """Return the names, each after its targets. A target that closes a circle is removed from `targets`."""
     while True:
         try:
             return list(TopologicalSorter({name: sorted(targets[name]) for name in sorted(targets)}).static_order())
         except CycleError as error:
-            # graphlib names each after the one that refers to it.
+            # In graphlib's cycle, each name comes after one that refers to it.
             target, source = error.args[1][:2]
             targets[source].discard(target)
 
 
 def _lanes(line: Line, columns: Mapping[str, int]) -> tuple[_Lane, ...]:
-    """The lanes that a line runs through, from source to target: one in each column between."""
+    """Return the lanes of a line, from source to target: one in each column between them."""
     start, end = columns[line.source], columns[line.target]
     between = range(start - 1, end, -1) if end < start else range(start + 1, end)
     return tuple(_Lane(line.target, line.target_port, column) for column in between)
 
 
 def _items(columns: Mapping[str, int], routes: Iterable[tuple[_Lane, ...]]) -> list[list[_Item]]:
-    """What takes room in each column."""
+    """Return the boxes and lanes of each column."""
     count = max(columns.values(), default=-1) + 1
     items: list[dict[_Item, None]] = [{} for _ in range(count)]
     for name, column in columns.items():
@@ -168,7 +168,7 @@ def _items(columns: Mapping[str, int], routes: Iterable[tuple[_Lane, ...]]) -> l
 
 @dataclass(frozen=True)
 class _Step:
-    """A piece of a line between neighbouring columns: where it leaves one item, and meets the other."""
+    """A part of a line between items of neighbouring columns, as one of the two items sees it."""
 
     other: _Item
     own_port: int
@@ -176,7 +176,7 @@ class _Step:
 
 
 def _steps(routes: Mapping[Line, tuple[_Lane, ...]]) -> dict[_Item, list[_Step]]:
-    """The pieces of line at each item."""
+    """Return the parts of lines at each item."""
     steps: dict[_Item, list[_Step]] = defaultdict(list)
     for line, lanes in routes.items():
         chain: list[_Item] = [line.source, *lanes, line.target]
@@ -192,7 +192,7 @@ def _steps(routes: Mapping[Line, tuple[_Lane, ...]]) -> dict[_Item, list[_Step]]
 
 
 def _order(items: list[list[_Item]], steps: Mapping[_Item, Sequence[_Step]]) -> None:
-    """Sort each column by where the lines of its items lead, to and fro, and keep the order with fewest crossings."""
+    """Sort each column by the positions of its neighbours, forwards and backwards, and keep the best order."""
     best, fewest = [list(column) for column in items], _crossings(items, steps)
     for sweep in range(_SWEEPS):
         forwards = sweep % 2 == 0
@@ -221,7 +221,7 @@ def _places(column: Sequence[_Item]) -> dict[_Item, int]:
 
 
 def _crossings(items: Sequence[Sequence[_Item]], steps: Mapping[_Item, Sequence[_Step]]) -> int:
-    """How many pairs of lines cross between the columns."""
+    """Return the number of line crossings between the columns."""
     count = 0
     for left, right in pairwise(items):
         place = _places(right)
@@ -241,7 +241,7 @@ def _crossings(items: Sequence[Sequence[_Item]], steps: Mapping[_Item, Sequence[
 def _heights(
     items: Sequence[Sequence[_Item]], steps: Mapping[_Item, Sequence[_Step]], sizes: Mapping[str, Box]
 ) -> dict[_Item, float]:
-    """The upper edge of each item, so that lines are as level as the order within the columns allows."""
+    """Return the upper edge of each item, so that the lines are as straight as the order allows."""
     tall = {item: sizes[item].height if isinstance(item, str) else _LANE for column in items for item in column}
     top: dict[_Item, float] = {}
     for column in items:
@@ -253,7 +253,7 @@ def _heights(
         for column in items if sweep % 2 == 0 else reversed(items):
             wishes = [_wish(item, steps, top) for item in column]
             weights = [_weight(item, steps) for item in column]
-            top.update(zip(column, _settle(wishes, [tall[item] for item in column], weights), strict=True))
+            top.update(zip(column, _fit(wishes, [tall[item] for item in column], weights), strict=True))
     highest = min(top.values(), default=0.0)
     return {item: y - highest for item, y in top.items()}
 
@@ -264,20 +264,20 @@ def _wish(item: _Item, steps: Mapping[_Item, Sequence[_Step]], top: Mapping[_Ite
 
 
 def _weight(item: _Item, steps: Mapping[_Item, Sequence[_Step]]) -> float:
-    """A lane that bends is uglier than a box that is a little off."""
+    """Return the weight of an item. Lanes have more, since a bent lane is uglier than a moved box."""
     return 1.0 + len(steps.get(item, ())) * (1 if isinstance(item, str) else 4)
 
 
-def _settle(wishes: Sequence[float], heights: Sequence[int], weights: Sequence[float]) -> list[float]:
-    """The places in this order, without overlap, that are nearest to what is wished for (least squares).
+def _fit(wishes: Sequence[float], heights: Sequence[int], weights: Sequence[float]) -> list[float]:
+    """Return positions without overlap, in this order, that are nearest to the wished ones (least squares).
 
-    With the room that each needs taken off, the places must only not fall: neighbours that would are pooled, and share
-    the mean of their wishes.
+    This is isotonic regression: after the heights are subtracted, the positions must only not decrease. Neighbours that
+    would decrease are pooled, and get the mean of their wishes.
     """
     offsets = [0.0]
     for height in heights[:-1]:
         offsets.append(offsets[-1] + height + _BETWEEN_BOXES)
-    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
+    pools: list[tuple[float, float, int]] = []  # mean, weight, number of items
     for wish, offset, weight in zip(wishes, offsets, weights, strict=True):
         mean, mass, count = wish - offset, weight, 1
         while pools and pools[-1][0] > mean:
@@ -310,7 +310,7 @@ def _measure(
         return Point(corners[name].x + (widths[name] if right else 0), corners[name].y + height)
 
     def route(line: Line) -> Iterator[Point]:
-        # Within a column, as from a table to itself, a line swings out to the right.
+        # A line within a column, such as from a table to itself, begins and ends at the right.
         source, target = columns[line.source], columns[line.target]
         yield port(line.source, line.source_port, right=target >= source)
         for lane in lanes.get(line, ()):

@@ -1,4 +1,4 @@
-"""Serving an application: the socket, bound before anything else happens, and a server that stops as it is asked to."""
+"""Bind a socket, and serve an application on it until a signal comes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_INTERRUPTED
 from antarest.web.errors.launching import HostNotOurs, PortForbidden, PortTaken
-from antarest.web.port_holder import holder_of
+from antarest.web.serving.port_holder import holder_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -18,22 +18,25 @@ _PROGRAM: Final = "python3 antarest/main.py"
 
 
 def bind(host: str, port: int, *, command: str = _PROGRAM) -> socket.socket:
-    """Take a port, and do not listen yet: whoever connects now is refused at once, and does not wait.
+    """Bind a port without listening on it. Clients that connect now are refused at once.
 
     Args:
         host: an address or a name of this machine.
         port: the port; 0 takes a free one.
-        command: the program, for the ways on that an error names.
+        command: the command line of the program, for the hints of errors.
+
+    Returns:
+        The bound socket.
 
     Raises:
-        PortTaken: somebody else has it.
-        HostNotOurs: the host is not one of this machine.
-        PortForbidden: this user may not have it.
+        PortTaken: another program has the port.
+        HostNotOurs: the host is not an address of this machine.
+        PortForbidden: this user may not use the port.
     """
     try:
         family, kind, protocol, _, address = _resolve(host, port)
     except (OSError, UnicodeError) as error:
-        reason = "no such name is known" if isinstance(error, OSError) else "that is no name"
+        reason = "no such name is known" if isinstance(error, OSError) else "that is not a name"
         raise HostNotOurs(host, reason, command=command) from error
     try:
         return _bound(family, kind, protocol, address)
@@ -47,7 +50,7 @@ def bind(host: str, port: int, *, command: str = _PROGRAM) -> socket.socket:
 
 
 def address_of(bound: socket.socket) -> str:
-    """The address of a socket, for a browser."""
+    """Return the address of a socket for a browser."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -59,20 +62,20 @@ def serve(app: ASGIApp, bound: socket.socket, *, on_ready: Callable[[], None], c
 
     Args:
         app: the application.
-        bound: what `bind` returned.
-        on_ready: called when connections are accepted.
-        command: the program, for the ways on that an error names.
+        bound: the socket from `bind`.
+        on_ready: called when the server accepts connections.
+        command: the command line of the program, for the hints of errors.
 
     Returns:
-        The exit code: 130 when requests were cut off by a second Ctrl-C.
+        The exit code: 130 where a second Ctrl-C cut off requests.
 
     Raises:
-        PortTaken: somebody else listens on the port by now.
+        PortTaken: another program listens on the port now.
     """
-    from antarest.web.server import Server  # uvicorn is not needed before
+    from antarest.web.serving.server import Server  # imported here, since uvicorn is slow to import
 
-    # Connections of a server that ran here until now may linger on the port. Not set before, else a second process
-    # could take the port as long as nobody listens on it.
+    # Old connections of a previous server may still occupy the port. This is set only now, because with it a second
+    # process could bind the port before this one listens.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     host, port = bound.getsockname()[:2]
     server = Server(app, on_ready)
@@ -87,12 +90,12 @@ def serve(app: ASGIApp, bound: socket.socket, *, on_ready: Callable[[], None], c
 
 def _resolve(host: str, port: int) -> tuple[int, int, int, str, tuple[str, int]]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    # A name of both worlds is taken in the older one, which every client tries.
+    # For a name with IPv4 and IPv6 addresses, take IPv4, which every client tries.
     return min(found, key=lambda each: each[0] != socket.AF_INET)  # type: ignore[return-value]
 
 
 def _bound(family: int, kind: int, protocol: int, address: tuple[str, int]) -> socket.socket:
-    # First without SO_REUSEADDR, which would let two processes have the port until one of them listens.
+    # First without SO_REUSEADDR, with which two processes could bind the port.
     for reuse in (0, 1):
         bound = socket.socket(family, kind, protocol)
         try:

@@ -1,4 +1,4 @@
-"""The studies as trees of variants, a page at a time, read with a fixed number of queries."""
+"""The studies as trees of variants, one page at a time, read with a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from antarest.login.model import Identity
-from antarest.study.model import RawStudy, StudyTag
-from antarest.study.model import Study as StudyModel
+from antarest.study.model import RawStudy, Study, StudyTag
 from antarest.study.variantstudy.model import VariantStudy, VariantStudySnapshot
-from antarest.web.records import StudyDetails
+from antarest.web.reading.records import StudyDetails
 
 TREES = 20  # on a page
-_ROWS = 400  # in all the trees of a page; what does not fit is counted, and has a link
-_LEVELS = 40  # of a tree; the database does not forbid that studies are variants of each other in a circle
-_OPEN = 6  # so few variants are shown without being asked for
+_ROWS = 400  # in all trees of a page; the page shows the number of the other rows, and a link to them
+_LEVELS = 40  # of a tree, since the database allows a circle of variants
+_OPEN = 6  # a tree with at most this many variants is open
 _TAGS = 24  # offered as filters
 
-_study = StudyModel.__table__
+_study = Study.__table__
 _raw = RawStudy.__table__
 _variant = VariantStudy.__table__
 
 
 @dataclass
-class Study:
+class TreeStudy:
     """A study in a tree.
 
     Attributes:
-        variants: those of its variants that are shown.
-        variant_count: how many it has.
-        is_match: whether it is what was searched for, and not only on the way to it.
-        is_open: whether its variants are shown at once.
+        variants: the variants that are shown.
+        variant_count: the number of all its variants.
+        is_match: whether it matches the filter, or is only a parent of a match.
+        is_open: whether its variants are visible without a click.
     """
 
     id: str
@@ -51,14 +50,14 @@ class Study:
     is_generating: bool
     is_generated: bool
     tags: list[str] = field(default_factory=list)
-    variants: list[Study] = field(default_factory=list)
+    variants: list[TreeStudy] = field(default_factory=list)
     variant_count: int = 0
     is_match: bool = False
     is_open: bool = False
 
     @classmethod
-    def of(cls, details: StudyDetails) -> Study:
-        """A study of which everything was read, without its variants."""
+    def of(cls, details: StudyDetails) -> TreeStudy:
+        """Return a study from its details, without its variants."""
         return cls(
             id=details.id,
             name=details.name,
@@ -77,22 +76,22 @@ class Study:
 
     @property
     def more(self) -> int:
-        """How many of its variants are not shown."""
+        """The number of its variants that are not shown."""
         return self.variant_count - len(self.variants)
 
 
 @dataclass(frozen=True)
-class Page:
-    """A part of a list; the first one has the number 1, also when there is nothing in it."""
+class TreePage:
+    """A page of trees. The first page has the number 1, even if it is empty."""
 
     number: int
     last: int
-    items: Sequence[Study]
+    items: Sequence[TreeStudy]
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What to look for: a part of the name, and tags that a study must all carry."""
+    """A filter of studies: a part of the name, and tags that a study must have."""
 
     name: str = ""
     tags: tuple[str, ...] = ()
@@ -102,7 +101,7 @@ class Filter:
 
     @property
     def conditions(self) -> list[sa.ColumnElement[bool]]:
-        """The same in SQL."""
+        """The conditions of the filter in SQL."""
         found: list[sa.ColumnElement[bool]] = []
         if self.name:
             found.append(_study.c.name.icontains(self.name, autoescape=True))
@@ -113,17 +112,17 @@ class Filter:
 
 
 def total(session: Session) -> int:
-    """How many studies there are, variants too."""
+    """Return the number of all studies, with variants."""
     return session.scalars(sa.select(sa.func.count()).select_from(_study)).one()
 
 
 def matches(session: Session, wanted: Filter) -> int:
-    """How many studies fit."""
+    """Return the number of studies that match a filter."""
     return session.scalars(sa.select(sa.func.count()).select_from(_study).where(*wanted.conditions)).one()
 
 
 def frequent_tags(session: Session, chosen: Collection[str] = ()) -> list[tuple[str, int]]:
-    """The tags that most studies carry, and the chosen ones, each with the number of its studies."""
+    """Return the most frequent tags and the chosen ones, with their numbers of studies."""
     number = sa.func.count().label("number")
     query = sa.select(StudyTag.tag_label, number).group_by(StudyTag.tag_label)
     frequent = session.execute(query.order_by(number.desc(), StudyTag.tag_label).limit(_TAGS))
@@ -135,10 +134,10 @@ def frequent_tags(session: Session, chosen: Collection[str] = ()) -> list[tuple[
     return found
 
 
-def trees(session: Session, wanted: Filter, number: int) -> Page:
-    """A page of trees, last changed first: all of them, or those with a study that fits.
+def trees(session: Session, wanted: Filter, number: int) -> TreePage:
+    """Return a page of trees, the last changed tree first.
 
-    Of a tree in which something was looked for, only what fits is shown, and the way to it.
+    With a filter, a tree has only the matching studies and their parents, and trees without a match are left out.
     """
     way = _way_up(wanted) if wanted else None
     roots = sa.select(_study.c.id).where(_study.c.parent_id.is_(None))
@@ -147,32 +146,32 @@ def trees(session: Session, wanted: Filter, number: int) -> Page:
     return _page(session, roots, number, way, wanted)
 
 
-def variants(session: Session, study_id: str, number: int) -> Page:
-    """A page of the variants of a study, each with its own."""
+def variants(session: Session, study_id: str, number: int) -> TreePage:
+    """Return a page of the variants of a study, with their own variants."""
     return _page(session, sa.select(_study.c.id).where(_study.c.parent_id == study_id), number, None, Filter())
 
 
 def _way_up(wanted: Filter) -> sa.CTE:
-    """What fits, and everything above it."""
+    """Return the matching studies and all their parents."""
     way = sa.select(_study.c.id, _study.c.parent_id).where(*wanted.conditions).cte("way_up", recursive=True)
     parent = aliased(_study)
-    # UNION takes each study once, so that a circle ends.
+    # UNION and not UNION ALL, so that a circle ends.
     return way.union(sa.select(parent.c.id, parent.c.parent_id).join(way, way.c.parent_id == parent.c.id))
 
 
-def _page(session: Session, roots: sa.Select[str], number: int, way: sa.CTE | None, wanted: Filter) -> Page:
+def _page(session: Session, roots: sa.Select[str], number: int, way: sa.CTE | None, wanted: Filter) -> TreePage:
     found = session.scalars(sa.select(sa.func.count()).select_from(roots.subquery())).one()
     last = max(1, -(-found // TREES))
     if number > last:
-        return Page(number, last, ())
+        return TreePage(number, last, ())
     ordered = roots.order_by(_study.c.updated_at.desc(), _study.c.id)
     ids = session.scalars(ordered.limit(TREES).offset((number - 1) * TREES)).all()
-    return Page(number, last, _grow(session, ids, way, wanted))
+    return TreePage(number, last, _grow(session, ids, way, wanted))
 
 
-def _grow(session: Session, roots: Sequence[str], way: sa.CTE | None, wanted: Filter) -> list[Study]:
-    """The trees on these roots."""
-    studies = {row.id: Study(**row._mapping) for row in session.execute(_rows_below(roots, way))}  # noqa: SLF001 - public
+def _grow(session: Session, roots: Sequence[str], way: sa.CTE | None, wanted: Filter) -> list[TreeStudy]:
+    """Return the trees with these roots."""
+    studies = {row.id: TreeStudy(**row._mapping) for row in session.execute(_rows_below(roots, way))}  # noqa: SLF001 - public
     below = sa.select(_study.c.parent_id, sa.func.count()).where(_study.c.parent_id.in_(studies))
     for id_, number in session.execute(below.group_by(_study.c.parent_id)):
         studies[str(id_)].variant_count = number
@@ -182,10 +181,10 @@ def _grow(session: Session, roots: Sequence[str], way: sa.CTE | None, wanted: Fi
     fitting: set[str] = set()
     if wanted:
         fitting.update(session.scalars(sa.select(_study.c.id).where(_study.c.id.in_(studies), *wanted.conditions)))
-    children: dict[str | None, list[Study]] = defaultdict(list)
+    children: dict[str | None, list[TreeStudy]] = defaultdict(list)
     for study in studies.values():
         study.is_match = study.id in fitting
-        if study.id not in roots:  # Below another one it would close a circle.
+        if study.id not in roots:  # A root below another study would close a circle.
             children[study.parent_id].append(study)
     for study in studies.values():
         study.variants = children[study.id]
@@ -194,7 +193,7 @@ def _grow(session: Session, roots: Sequence[str], way: sa.CTE | None, wanted: Fi
 
 
 def _rows_below(roots: Sequence[str], way: sa.CTE | None) -> sa.Select[tuple[object, ...]]:
-    """The studies of the trees, level by level, as many as a page takes."""
+    """Return the query for the studies of the trees, level by level, up to the limit of a page."""
     tree = sa.select(_study.c.id, sa.literal(0).label("depth")).where(_study.c.id.in_(roots))
     down = tree.cte("tree", recursive=True)
     child = aliased(_study)

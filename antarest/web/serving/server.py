@@ -1,4 +1,4 @@
-"""uvicorn, as this project runs it: one process, plain HTTP, quiet, and gone when it is told to go."""
+"""The uvicorn server of this project: one process, plain HTTP, no access log, and a clean stop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from antarest.web.protocol import Protocol
+from antarest.web.serving.protocol import Protocol
 
 GRACE: Final = 10
 """The seconds that running requests get to finish when the server stops."""
@@ -22,7 +22,7 @@ _TICK: Final = 0.05
 
 
 class Server(uvicorn.Server):
-    """A server that says when it is ready, and returns when it has stopped, whatever stopped it."""
+    """A server that reports when it is ready, and returns normally after a signal has stopped it."""
 
     def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
         config = uvicorn.Config(
@@ -43,28 +43,28 @@ class Server(uvicorn.Server):
         self.is_hurried = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, and report it."""
         await super().startup(sockets)
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Finish the running requests, unless somebody is in a hurry."""
+        """Finish the running requests, unless a second Ctrl-C comes."""
         hurry = asyncio.create_task(self._hurry())
         await super().shutdown(sockets)
         hurry.cancel()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal wants it
-        """Stop; a second Ctrl-C does not wait for running requests."""
-        # The method of the base would remember the signal as well, to raise it again at the end.
+        """Stop after the running requests. A second Ctrl-C stops at once."""
+        # The method of the base would also keep the signal, and raise it again at the end.
         self.is_hurried = self.is_hurried or (self.should_exit and sig == signal.SIGINT)
         self.should_exit = True
 
     async def _hurry(self) -> None:
-        """Once somebody is in a hurry, end the requests, and the connections of those who do not read their answer.
+        """After a second Ctrl-C, end the running requests, and the connections of clients that do not read.
 
-        The base has `force_exit` for this, which leaves the application without its own end.
+        The base has `force_exit` for this, but then the application could not close its database.
         """
-        while not self.is_hurried:  # noqa: ASYNC110 - the handler of a signal cannot wake the loop by an event
+        while not self.is_hurried:  # noqa: ASYNC110 - a signal handler cannot set an event of the loop
             await asyncio.sleep(_TICK)
         for task in list(self.server_state.tasks):
             task.cancel()

@@ -1,4 +1,4 @@
-"""Where the database is, in words for somebody who looks for the file."""
+"""The location of a database, in words for a person who looks for the file."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A database, as a person would look for it.
+class DatabaseLocation:
+    """The location of a database.
 
     Attributes:
-        name: of the file, or of the database with its server.
-        folder: of the file; empty for a server.
+        name: the name of the file, or of the database and its server.
+        folder: the folder of the file; empty for a server.
         full: the path of the file, or the redacted URL.
-        size: in bytes; None where nobody knows.
-        changed: when the file was written last (UTC).
+        size: the size in bytes; None where it is not known.
+        changed: the time of the last write to the file (UTC).
     """
 
     name: str
@@ -32,15 +32,15 @@ class Place:
     changed: datetime | None = None
 
     @classmethod
-    def of(cls, url: URL) -> Place:
-        """The place of a database; nothing but the file's entry in its folder is looked at."""
+    def of(cls, url: URL) -> DatabaseLocation:
+        """Return the location of a database, without opening its file."""
         if url.get_backend_name() != "sqlite" or is_memory(url):
             return cls(database_name(url), "", redact_url(url))
         file = Path(str(url.database))
-        place = cls(file.name, str(file.parent), str(file))
+        location = cls(file.name, str(file.parent), str(file))
         try:
             found = file.stat()  # Not open(): closing the file would drop the locks that sqlite3 holds on it.
         except OSError:
-            return place
+            return location
         changed = datetime.fromtimestamp(found.st_mtime, UTC).replace(tzinfo=None)
-        return replace(place, size=found.st_size, changed=changed)
+        return replace(location, size=found.st_size, changed=changed)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from antarest.desktop.errors import InstanceSilent, SeatUnusable
-from antarest.desktop.words import explain
+from antarest.desktop.errors import InstanceLockUnusable, InstanceSilent
+from antarest.desktop.failures.explanations import explain
 from antarest.migration.errors.base import AntarestError
 from antarest.migration.errors.facts.configuration import ConfigError, UsageError
 from antarest.migration.errors.facts.refusal import CheckFailed
@@ -14,7 +14,7 @@ from tests.unit.migration.test_errors import EXAMPLES
 
 TERMINAL = ("inv ", "alembic", "revision", "rollback", "checkout", "git ")
 # Of these nobody reads at a desktop: they end the program before there is a page, or answer one request.
-ELSEWHERE = (ConfigError, UsageError, RequestError, SeatUnusable, InstanceSilent, CheckFailed)
+ELSEWHERE = (ConfigError, UsageError, RequestError, InstanceLockUnusable, InstanceSilent, CheckFailed)
 SHOWN = [error for error in EXAMPLES if not isinstance(error, ELSEWHERE)]
 
 

@@ -1,4 +1,4 @@
-"""The tree of variants around a study, read in one query for each direction, however deep it is."""
+"""The tree of variants around a study, read with one query for each direction."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session, aliased
 
 from antarest.study.model import Study
-from antarest.web.records import Relative
+from antarest.web.reading.records import Relative
 
 
 def ancestors(session: Session, study_id: str) -> list[Relative]:
-    """What a study is a variant of, the root of the tree first."""
+    """Return the parent of a study and the parents above it, the root of the tree first."""
     rows = {row.id: row for row in _related(session, study_id, up=True)}
     chain: list[Row[Any]] = []
     row = rows.pop(study_id, None)
-    # What was seen is taken out: rows that go round in a circle end the walk.
+    # Rows are removed when they are used, so that a circle ends the loop.
     while row is not None and (row := rows.pop(row.parent_id, None)) is not None:
         chain.append(row)
     return [_relative(row, -distance) for distance, row in reversed(list(enumerate(chain, start=1)))]
 
 
 def descendants(session: Session, study_id: str) -> list[Relative]:
-    """The variants of a study and theirs: each after its parent, those of one parent by name."""
+    """Return the variants of a study and their variants, each after its parent, and sorted by name."""
     children = defaultdict[str, list[Row[Any]]](list)
     for row in sorted(_related(session, study_id, up=False), key=lambda row: (row.name.casefold(), row.id)):
         if row.id != study_id:
@@ -43,7 +43,7 @@ def _related(session: Session, study_id: str, *, up: bool) -> list[Row[Any]]:
     found = select(*columns).where(Study.id == study_id).cte("found", recursive=True)
     other = aliased(Study)
     step = other.id == found.c.parent_id if up else other.parent_id == found.c.id
-    # UNION, not UNION ALL: a row that was found already is not followed again.
+    # UNION and not UNION ALL, so that a row is followed only once.
     wanted = select(other.id, other.name, other.type, other.version, other.parent_id).join(found, step)
     return list(session.execute(select(found.union(wanted))))
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from antarest.desktop import forest
-from antarest.desktop.forest import Filter, Study
+from antarest.desktop.pages.study_trees import Filter, Study
 from antarest.study.model import RawStudy, Tag
 from antarest.study.variantstudy.model import VariantStudy
 from tests.support_desktop import NOW, ODD_NAMES, add_many, add_odd, fill
