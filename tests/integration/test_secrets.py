@@ -18,7 +18,7 @@ import pytest
 import yaml
 from sqlalchemy import URL, NullPool, create_engine
 
-from antarest.migration.commands.cli import VERBS
+from antarest.migration.commands.table import VERBS
 from antarest.migration.database.lock.postgresql import _RUN
 from antarest.migration.errors.settings.urls import normalise_url, redact_url
 from antarest.migration.scratch.databases import PostgresServer, scratch_database

@@ -66,7 +66,7 @@ class _Answer:
                 signal.signal(each, before[each])
 
 
-class Session:
+class CommandContext:
     """What a command works with, made when it is first needed."""
 
     def __init__(
@@ -137,12 +137,12 @@ class Session:
 
 
 def guard(
-    session: Session, call: Callable[[], int], *, always: bool = False, debug: bool = False, json: bool = False
+    context: CommandContext, call: Callable[[], int], *, always: bool = False, debug: bool = False, json: bool = False
 ) -> int:
     """Do what a command does, and print its error, if it ends with one; Ctrl-C and SIGTERM undo what is not finished.
 
     Args:
-        session: what it works with.
+        context: what it works with.
         call: what it does; returns the exit code.
         always: heed signals also where whoever started the program lets it ignore them, as a shell does with Ctrl-C in
             the background; and the first process of a container has no default for either.
@@ -170,20 +170,20 @@ def guard(
                 code = EXIT_FAILED
             except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
                 answer.is_told = True
-                code = tell(session, error, debug=debug, json=json)
+                code = tell(context, error, debug=debug, json=json)
         except KeyboardInterrupt as interruption:
             answer.is_told = True
-            _stop_progress(session)
-            _complain(f"\n{interrupted(session.named)}")
+            _stop_progress(context)
+            _complain(f"\n{interrupted(context.named)}")
             code = interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
     return code
 
 
-def tell(session: Session, error: Exception, *, debug: bool = False, json: bool = False) -> int:
+def tell(context: CommandContext, error: Exception, *, debug: bool = False, json: bool = False) -> int:
     """Print an error, whatever it was.
 
     Args:
-        session: what the command worked with.
+        context: what the command worked with.
         error: what ended it.
         debug: whether its traceback is shown too.
         json: whether it is printed as JSON, on the standard output.
@@ -191,10 +191,10 @@ def tell(session: Session, error: Exception, *, debug: bool = False, json: bool 
     Returns:
         The exit code.
     """
-    known = session.known(error)
-    _stop_progress(session)
+    known = context.known(error)
+    _stop_progress(context)
     if debug:
-        _complain(session.redact("".join(traceback.format_exception(error))))
+        _complain(context.redact("".join(traceback.format_exception(error))))
     if not json:
         return print_error(known)
     with suppress(OSError):
@@ -209,10 +209,10 @@ def print_error(error: AntarestError) -> int:
     return error.exit_code
 
 
-def _stop_progress(session: Session) -> None:
+def _stop_progress(context: CommandContext) -> None:
     """What comes next has a line of its own, and comes after what was printed."""
     with suppress(OSError):
-        session.progress.stop()
+        context.progress.stop()
     _flush(sys.stdout)
 
 

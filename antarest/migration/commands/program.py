@@ -6,14 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors.base import Hint
 from ..errors.facts.configuration import UsageError
 from ..errors.settings.commands import PROGRAM, spelled
 from ..errors.settings.location import PACKAGE, ROOT
 from .boundary import print_error
-from .cli import VERBS, run
+from .table import VERBS, run
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,13 +37,11 @@ def _parser() -> argparse.ArgumentParser:
         summary = (verb.call.__doc__ or "").partition("\n")[0]
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         for word in verb.words:
-            sub.add_argument(word, metavar=word.upper(), help=verb.words_for(word))
-        for flag in dict.fromkeys((*verb.flags, "config", "project", "debug")):
-            option, words = spelled(flag), verb.words_for(flag)
-            if value := verb.value_of(flag):
-                sub.add_argument(option, dest=flag, metavar=value, default=None, help=words)
-            else:
-                sub.add_argument(option, dest=flag, action="store_true", help=words)
+            sub.add_argument(word, metavar=word.upper(), help=verb.flag(word).help)
+        for each in dict.fromkeys((*verb.flags, "config", "project", "debug")):
+            flag = verb.flag(each)
+            takes: dict[str, Any] = {"metavar": flag.value} if flag.value else {"action": "store_true"}
+            sub.add_argument(spelled(each), dest=each, help=flag.help, **takes)
     return parser
 
 

@@ -22,7 +22,7 @@ from ..rendering import proof, proof_table
 
 if TYPE_CHECKING:
     from ...scratch.databases import EngineName
-    from ..boundary import Session
+    from ..boundary import CommandContext
 
 _ENGINES: dict[str, tuple[EngineName, ...]] = {
     "both": ("sqlite", "postgresql"),
@@ -34,7 +34,7 @@ _VERB = "inv db.verify"
 
 
 def verify(
-    session: Session,
+    context: CommandContext,
     *,
     engine: str | None = None,
     revisions: str | None = None,
@@ -59,18 +59,18 @@ def verify(
         if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):  # Not at the end, when all is proved.
             raise _usage(f"{flag} must be a file in a folder that exists, not {path!r}", f"{flag}=FILE")
     found = Verification(_ENGINES[engine or "both"])
-    target = target_of(session.project_name, versions, metadata, rows_from)
+    target = target_of(context.project_name, versions, metadata, rows_from)
     select = added if new else _between(revisions) if revisions else None
-    printer = _Printer(session, found)
-    session.print(proof.head(found, target))
+    printer = _Printer(context, found)
+    context.print(proof.head(found, target))
     with stoppable(), applied_at(target, since) as old:  # Else SIGTERM would leave processes and databases behind.
         try:
             number = int(rows or _ROWS)
             prove_history(target, found, select=select, rows=number, since=old, keep=keep, on_proof=printer.hear)
         finally:
-            session.progress.stop()
+            context.progress.stop()
             if found.is_complete or found.proofs:  # Else nothing was proved, and the error says why.
-                session.print(proof.summary(found, sys.stdout))
+                context.print(proof.summary(found, sys.stdout))
                 for path, text in ((json, proof.as_json), (markdown, proof.as_markdown)):
                     if path:
                         _write(Path(path), text(found))
@@ -84,8 +84,8 @@ class _Printer:
 
     _AHEAD = 8  # lines that are shown before they are whole: one engine is faster than the other
 
-    def __init__(self, session: Session, found: Verification) -> None:
-        self._session = session
+    def __init__(self, context: CommandContext, found: Verification) -> None:
+        self._context = context
         self._found = found
         self._printed = 0
 
@@ -95,17 +95,17 @@ class _Printer:
         for line in lines[self._printed :]:
             if not all((line, engine) in found.proofs for engine in found.engines):
                 break
-            self._session.progress.stop()
+            self._context.progress.stop()
             if not self._printed:
-                self._session.print(proof_table.head(found))
-            self._session.print(proof_table.line(found, line, sys.stdout))
+                self._context.print(proof_table.head(found))
+            self._context.print(proof_table.line(found, line, sys.stdout))
             self._printed += 1
         left = lines[self._printed : self._printed + self._AHEAD]
         begun = [line for line in left if any((line, engine) in found.proofs for engine in found.engines)]
         shown = [*([] if self._printed else proof_table.head(found).splitlines())] if begun else []
         shown += [proof_table.line(found, line, sys.stdout) for line in begun]
         shown.append(f"{proof_table.NAMES[proof.engine]} has proved {proof.revision or 'the whole'}")
-        self._session.progress.block(shown, proof_table.width(found))
+        self._context.progress.block(shown, proof_table.width(found))
 
 
 def _write(path: Path, text: str) -> None:
