@@ -1,4 +1,4 @@
-"""The commands of the database, for Invoke: `inv --list`. They are made from the table of verbs in `antarest.migration`."""
+"""The commands of the database, for Invoke: `inv --list`. They are made from the table of verbs."""
 
 from __future__ import annotations
 

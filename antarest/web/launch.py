@@ -18,7 +18,7 @@ from antarest.migration.commands.boundary import CommandContext, guard
 from antarest.migration.commands.rendering import results
 from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.settings.urls import redact_url
-from antarest.migration.errors.text import count, position
+from antarest.migration.errors.text import count, position, reason
 from antarest.migration.project.project import Project
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from antarest.web.arguments import Settings
@@ -105,7 +105,7 @@ def _current(application: MigrationWorkflow) -> tuple[str, ...]:
     except DBAPIError as error:
         if meaning(error) is not Meaning.NO_RIGHT:
             raise
-        raise RightsMissing(application.database, str(error.orig).strip().partition("\n")[0]) from error
+        raise RightsMissing(application.database, reason(error)) from error
 
 
 def upgrade_to_head(context: CommandContext) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.commands.table import VERBS
 from antarest.migration.commands.flags import FLAGS, HIDDEN
+from antarest.migration.commands.table import VERBS
 from antarest.migration.errors.settings.urls import redact_url
 from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
 from tests.documents import Command, Page, follow, pages

@@ -12,6 +12,7 @@ from ..errors.base import Hint
 from ..errors.facts.configuration import UsageError
 from ..errors.settings.commands import PROGRAM, spelled
 from ..errors.settings.location import PACKAGE, ROOT
+from ..errors.text import first_line
 from .boundary import print_error
 from .table import VERBS, run
 
@@ -34,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=called, description="Move a database safely between revisions.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
-        summary = (verb.call.__doc__ or "").partition("\n")[0]
+        summary = first_line(verb.call.__doc__ or "")
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         for word in verb.words:
             sub.add_argument(word, metavar=word.upper(), help=verb.flag(word).help)

@@ -16,6 +16,7 @@ from .verbs import backups, branches, database, development, releases, revisions
 
 _RUN = ("backup", "lock_timeout")
 _ASKED = ("dry_run", "yes", "allow_data_loss", *_RUN)
+_FOREIGN = ("project", "versions", "metadata", "rows_from")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ VERBS = {
     "backups": Verb(backups.backups, ("json",)),
     "restore": Verb(backups.restore, ("from_", "yes", "allow_data_loss", "end_sessions", "lock_timeout")),
     "status": Verb(database.status, ("json",)),
-    "history": Verb(database.history, ("to",), {"to": Flag("only what leads there", "REF")}),
+    "history": Verb(database.history, ("to",), {"to": Flag("only the revisions that lead there", "REF")}),
     "revision": Verb(revisions.revision, ("message", "empty", "amend", "discard_edits", *_ASKED)),
     "redo": Verb(branches.redo, _ASKED),
     "rebase": Verb(branches.rebase, ("onto", *_ASKED)),
@@ -57,10 +58,9 @@ VERBS = {
     "check": Verb(revisions.check),
     "verify": Verb(
         revisions.verify,
-        ("engine", "revisions", "new", "rows", "json", "markdown", "project")
-        + ("versions", "metadata", "rows_from", "since", "keep"),
+        ("engine", "revisions", "new", "rows", "json", "markdown", *_FOREIGN, "since", "keep"),
         {
-            "json": Flag("write the result as JSON too", "FILE"),
+            "json": Flag("also write the result as JSON", "FILE"),
             "project": Flag("the alembic.ini of any project (default: the one here)", "PATH"),
         },
     ),

@@ -17,11 +17,12 @@ from sqlalchemy import URL
 
 import tasks
 from antarest.migration.commands.boundary import CommandContext, guard
-from antarest.migration.commands.table import VERBS, Verb, run as run_command
 from antarest.migration.commands.flags import HIDDEN
 from antarest.migration.commands.invoke_flags import find_swallowed
 from antarest.migration.commands.program import main
 from antarest.migration.commands.questions import HOW_FAR
+from antarest.migration.commands.table import VERBS, Verb
+from antarest.migration.commands.table import run as run_command
 from antarest.migration.database.signals import Stopped
 from antarest.migration.errors.base import (
     EXIT_DONE,

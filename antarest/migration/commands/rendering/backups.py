@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...backup.files import Backup
 from ...backup.restore import Restored, RestorePlan
-from ...errors.text import count, fields, position, size, some
+from ...errors.text import count, fields, position, shorten, size
 
 
 def backup(backup: Backup) -> str:
@@ -71,7 +71,7 @@ def plan(plan: RestorePlan) -> str:
 
 def losses(plan: RestorePlan) -> list[str]:
     """What a restore is seen to lose, one line each."""
-    lines = [f"goes back before {some(plan.newer)}"] if plan.newer else []
+    lines = [f"goes back before {shorten(plan.newer)}"] if plan.newer else []
     for table, (now, then) in sorted(plan.losses.items()):
         lines.append(f"{count(now - then, 'row')} of {table}: {now:,} now, {then:,} in the backup")
     return lines

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...errors.revision import Revision
 from ...errors.settings.commands import spell
 from ...errors.settings.location import INSTALLED, KIND
-from ...errors.text import count, fields, position, some
+from ...errors.text import count, fields, position, shorten
 
 if TYPE_CHECKING:
     from ...branches.checks import Finding
@@ -37,7 +37,7 @@ def status(status: Status, source: str, head_message: str) -> str:
     """`db.status`, for people."""
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
-    pending = f"{len(status.pending)}: {some(status.pending)}" if status.pending else "none"
+    pending = f"{len(status.pending)}: {shorten(status.pending)}" if status.pending else "none"
     applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
     if status.unknown:  # Counted from base, they would alarm: nobody here knows what that revision has applied.
         pending, applied = "not known from here", ""
@@ -52,7 +52,7 @@ def status(status: Status, source: str, head_message: str) -> str:
             ("applied", applied),
             ("unknown", f"{', '.join(status.unknown)} (not in this {KIND})" if status.unknown else ""),
             ("", f"{status.elsewhere} {spell('Make the database match: inv db.sync')}" if status.elsewhere else ""),
-            ("edited", f"{some(status.edited)} (the file is not what was applied)" if status.edited else ""),
+            ("edited", f"{shorten(status.edited)} (the file is not what was applied)" if status.edited else ""),
             ("deployed", status.deployed),
             ("missing rights", "; ".join(status.missing_grants)),
             ("rollback.sh", _rollback_script(status)),

@@ -69,7 +69,9 @@ def rollback(
     return EXIT_DONE
 
 
-def reset(context: CommandContext, *, yes: bool = False, allow_data_loss: bool = False, allow_production: bool = False) -> int:
+def reset(
+    context: CommandContext, *, yes: bool = False, allow_data_loss: bool = False, allow_production: bool = False
+) -> int:
     """Drop the objects of the history and migrate to head again (development)."""
     workflow = context.workflow
     context.introduce()
