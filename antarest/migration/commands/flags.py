@@ -35,7 +35,7 @@ FLAGS = {
     "studies": Flag("how many studies; the other rows follow from their number (default: 200)", "N"),
     "message": Flag("what the revision is for; the name of its file is made from it", "TEXT"),
     "empty": Flag("write an empty revision, for changes that you write by hand"),
-    "amend": Flag("write the newest revision again, with its id and message; roll it back first where it is applied"),
+    "amend": Flag("write the newest revision again, with its id and message; roll it back first if it is applied"),
     "discard_edits": Flag("also amend a file that was edited by hand; the store keeps the old file"),
     "onto": Flag(
         "the branch to go on top of (default: main; on main, the revisions that came with a merge or pull)", "REF"

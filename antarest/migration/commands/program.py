@@ -1,4 +1,4 @@
-"""The command line of `antarest-db` and `python -m antarest.migration`: the verbs, each with its flags."""
+"""The command line of `antarest-db` and `python -m antarest.migration`, made from the table of verbs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .table import VERBS, run
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors have the shape of all others."""
+    """A parser whose errors look like all other errors of ours."""
 
     def error(self, message: str) -> NoReturn:
         hint = Hint("See the verbs and their flags", f"{self.prog} --help")
@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _is_program() -> bool:
-    """Whether this is `antarest-db`, which is about our own database wherever it is called from."""
+    """Whether this is `antarest-db`, which works with its own project, wherever it is called from."""
     return Path(sys.argv[0]).name == PROGRAM
 
 

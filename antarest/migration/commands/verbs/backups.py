@@ -1,4 +1,4 @@
-"""The commands about backups."""
+"""The verbs about backups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def backup(context: CommandContext) -> int:
     """Back the database up, and verify the backup."""
-    from ..rendering import backups  # Whoever only looks at a database does not wait for it.
+    from ..rendering import backups  # Imported here: other commands do not wait for it.
 
     context.introduce()
     made = context.workflow.backups.make()
@@ -64,7 +64,7 @@ def restore(
 
 
 def _agree(plan: RestorePlan, *, yes: bool, everything: bool) -> None:
-    """Nothing is asked where nothing is replaced; `--yes` alone does not permit to lose what can be counted."""
+    """Ask, unless nothing is replaced. `--yes` alone permits no loss that can be counted."""
     from ..questions import ask
     from ..rendering import backups
 

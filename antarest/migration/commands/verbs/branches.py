@@ -1,4 +1,4 @@
-"""The commands about branches: the database follows the checkout. See `cli`."""
+"""The verbs about branches: the database follows the checkout."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def rebase(context: CommandContext, *, onto: str | None = None, **flags: bool) -
         if not rebase.moved:
             context.introduce()
             context.print(f"nothing to do: no revision of this branch is to be put on top of {rebase.onto}")
-            if not flags.get("dry_run"):  # A merge may have left a conflict in it all the same.
+            if not flags.get("dry_run"):  # A merge may have left a conflict in rollback.sh.
                 _follow_up(context)
             return EXIT_DONE
         for id_, (before, now) in rebase.moved.items():
@@ -70,7 +70,7 @@ def merge(context: CommandContext, *, message: str | None = None) -> int:
 
 
 def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool) -> int:
-    """Write the newest revision anew from the models, with its id and message; undo it first where it is applied."""
+    """Write the newest revision again from the models, with its id and message; undo it first if it is applied."""
     from ...branches.writing import write_again
     from .development import follow
 
@@ -97,10 +97,10 @@ def install_hooks(context: CommandContext) -> int:
 
 
 def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
-    """An amended revision keeps what it is for.
+    """Refuse `--message` and `--empty`: an amended revision keeps its message.
 
     Raises:
-        UsageError: another message, or an empty revision, was asked for.
+        UsageError: one of them was given.
     """
     if message or empty:
         hint = Hint("Keep its id and message", "inv db.revision --amend")
@@ -110,10 +110,10 @@ def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
 def _carry_out(
     context: CommandContext, plan: SyncPlan, *, dry_run: bool = False, yes: bool = False, allow_data_loss: bool = False
 ) -> bool:
-    """Show a plan, ask, and carry it out.
+    """Print a plan, ask, and run it.
 
     Returns:
-        Whether it was carried out.
+        Whether it was run.
     """
     from ..rendering.sync import sync_plan
 
@@ -133,7 +133,7 @@ def _carry_out(
 
 
 def _follow_up(context: CommandContext) -> None:
-    """Files have changed: bring `rollback.sh` and the diagram in line with what they are now."""
+    """Bring `rollback.sh` and the diagram in line with the changed revision files."""
     from ...project.project import Project
     from .development import follow
 

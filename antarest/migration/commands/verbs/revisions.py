@@ -1,4 +1,4 @@
-"""The verbs about the revision files and what is written from them."""
+"""The verbs about revision files: they write, check and prove them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def revision(
     if not message:
         example = 'inv db.revision --message="add study horizon"'
         raise UsageError("a revision needs a message", hints=[Hint("Say what it is for", example)])
-    # Imported here: whoever only looks at a database does not wait for Alembic.
+    # Imported here, as below: a command that only reads the database does not wait for Alembic.
     from ...branches.writing import write_revision
 
     written = write_revision(context.project, message, empty=empty)
@@ -42,7 +42,7 @@ def revision(
 
 def check(context: CommandContext) -> int:
     """Check the project, for CI and hooks: one head, rollback.sh, the diagram, models equal to the migrations."""
-    from ...branches import checks  # as above
+    from ...branches import checks
 
     found = checks.check(context.project, _edited(context))
     print(results.findings(found))
@@ -52,7 +52,7 @@ def check(context: CommandContext) -> int:
 
 
 def _edited(context: CommandContext) -> tuple[str, ...]:
-    """What was edited since it was applied here, where there is a database to ask; a build server has none."""
+    """The revisions that were edited after they were applied. A build server has no database to ask."""
     try:
         return context.workflow.status().edited
     except AntarestError:
@@ -61,13 +61,13 @@ def _edited(context: CommandContext) -> tuple[str, ...]:
 
 def verify(context: CommandContext, **options: Any) -> int:
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
-    from .verify import verify  # as above
+    from .verify import verify
 
     return verify(context, **options)
 
 
 def write_rollback_script(context: CommandContext) -> int:
-    """Write rollback.sh anew, after revision files were renamed, deleted or edited; installed, say where it is."""
+    """Write rollback.sh again, after revision files were renamed, deleted or edited; print where it is."""
     path = context.project.rollback_script
     if path is None or not rollback_script.is_in_sync(context.project):
         path = rollback_script.write(context.project)
