@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from ..errors.base import Hint
-from ..errors.facts.configuration import UsageError
 from ..errors.settings.commands import PROGRAM, spelled
 from ..errors.settings.location import PACKAGE, ROOT
 from ..errors.text import first_line
-from .boundary import print_error
+from .arguments import ArgumentParser
 from .table import VERBS, run
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors look like all other errors of ours."""
-
-    def error(self, message: str) -> NoReturn:
-        hint = Hint("See the verbs and their flags", f"{self.prog} --help")
-        raise SystemExit(print_error(UsageError(message, hints=[hint])))
 
 
 def _is_program() -> bool:
@@ -30,9 +19,9 @@ def _is_program() -> bool:
     return Path(sys.argv[0]).name == PROGRAM
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> ArgumentParser:
     called = PROGRAM if _is_program() else f"python -m {PACKAGE}"
-    parser = _Parser(prog=called, description="Move a database safely between revisions.", allow_abbrev=False)
+    parser = ArgumentParser(prog=called, description="Move a database safely between revisions.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
         summary = first_line(verb.call.__doc__ or "")
