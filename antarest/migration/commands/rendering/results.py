@@ -151,19 +151,19 @@ def move(move: Move, verb: str) -> str:
 
 def reset_plan(plan: ResetPlan) -> str:
     """The plan of a reset."""
-    filled = {table: rows for table, rows in plan.rows.items() if rows}
-    rows = "\n".join(f"  {table:<28} {count(number, 'row'):>14}" for table, number in filled.items())
-    head = (
-        f"reset          drops {count(len(plan.rows), 'table')} with {count(plan.total, 'row')}, then migrates to head"
-    )
-    return f"{head}\n{rows}" if rows else head
+    held = f"{count(len(plan.rows), 'table')} with {count(plan.total, 'row')}"
+    filled = {table: number for table, number in plan.rows.items() if number}
+    return "\n".join([f"reset          drops {held}, then migrates to head", *_row_counts(filled)])
 
 
 def seeded(rows: Mapping[str, int], seconds: float) -> str:
     """The rows that a seed has written."""
-    lines = [f"  {table:<28} {count(number, 'row'):>14}" for table, number in sorted(rows.items())]
     total = f"seeded: {count(sum(rows.values()), 'row')} in {count(len(rows), 'table')} in {seconds:.2f} s"
-    return "\n".join([*lines, total])
+    return "\n".join([*_row_counts(dict(sorted(rows.items()))), total])
+
+
+def _row_counts(rows: Mapping[str, int]) -> list[str]:
+    return [f"  {table:<28} {count(number, 'row'):>14}" for table, number in rows.items()]
 
 
 def written(written: Written, rollback_script: Path | None, diagram: Path | None = None) -> str:
