@@ -12,8 +12,9 @@ from ..database.connection import moving
 from ..project import rollback_script
 from ..project.project import Project
 from ..schema import reflection
-from ..scratch import runs
 from ..scratch.databases import PostgresServer, postgres_server, scratch_database
+from ..scratch.migrated import scratch_at
+from ..scratch.runner import ScratchRunner
 from . import diagram, writing
 from .deployed import changed_since
 
@@ -118,11 +119,11 @@ def were_not_imported(found: Sequence[reflection.Difference], migrated: reflecti
 def _drift(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[Finding]:
     heads = project.history.heads
     if engine == "sqlite":
-        with runs.scratch_at(project, heads) as connection:
+        with scratch_at(project, heads) as connection:
             migrated = reflection.reflect(connection, exclude=project.own_tables)
     else:
         with scratch_database("postgresql", server) as url, moving(url) as connection:
-            runs.upgrade(connection, project, heads)
+            ScratchRunner.of(project).upgrade(connection, heads)
             migrated = reflection.reflect(connection, exclude=project.own_tables)
     models = writing.models_inventory(project, engine, server)
     differences = reflection.differences(migrated, models)

@@ -15,8 +15,8 @@ from ..errors.revision import BASE, Revision
 from ..project.project import Project
 from ..schema import reflection
 from ..schema.inventory import Inventory
-from ..scratch import runs
 from ..scratch.databases import postgres_server, scratch_database
+from ..scratch.runner import ScratchRunner
 from .offline import downgrade_sql, upgrade_sql
 
 UPGRADE = "upgrade.sql"
@@ -97,7 +97,7 @@ def prove_sql(project: Project, between: Span, scripts: Mapping[str, Sequence[st
 def _migrate(project: Project, url: URL, revision: str) -> Inventory:
     if revision != BASE:
         with moving(url) as connection:
-            runs.upgrade(connection, project, [revision])
+            ScratchRunner.of(project).upgrade(connection, [revision])
     return _reflect(project, url)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..database.connection import moving
 from ..errors.revision import Revision
 from ..schema import reflection
-from ..scratch import runs
 from ..scratch.databases import postgres_server, scratch_database
+from ..scratch.runner import ScratchRunner
 from ..verify import Verification, prove_history
 from ..verify.findings.proof import Proof
 from ..verify.foreign import target_of
@@ -73,11 +73,12 @@ def _changes(project: Project, between: Span) -> dict[str, list[str]]:
     """What each revision changes in the schema of PostgreSQL."""
     result: dict[str, list[str]] = {}
     with postgres_server() as server, scratch_database("postgresql", server) as url, moving(url) as connection:
+        runner = ScratchRunner.of(project)
         if between.start != "base":
-            runs.upgrade(connection, project, [between.start])
+            runner.upgrade(connection, [between.start])
         before = reflection.reflect(connection, exclude=project.own_tables)
         for revision in between.revisions:
-            runs.upgrade(connection, project, [revision.id])
+            runner.upgrade(connection, [revision.id])
             after = reflection.reflect(connection, exclude=project.own_tables)
             result[revision.id] = [_change(each) for each in _telling(reflection.differences(before, after))]
             before = after

@@ -22,6 +22,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from ..database.connection import moving
+from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import HEAD
 from ..errors.settings.whole_file import write_whole
 from ..scratch.databases import scratch_database
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 TEST = "antarest_test_"
 """What the name of a test's database begins with."""
 
-_FILLS_AND_RUNS = ("rows/*", "verify/steps", "verify/target")  # our modules that take part here and nowhere else
+_FILLS_AND_RUNS = ("verify/rows/*", "verify/target")  # our modules that take part here and nowhere else
 _UNUSED = 2 * 24 * 3600  # seconds; nobody wants a template that this long nobody has asked for
 _TEMPLATE = "antarest_template_"
 _OURS = f"^({_TEMPLATE}|{TEST})[0-9a-z_]+$"
@@ -90,17 +91,14 @@ class Start:
         Raises:
             NoTemplate: a revision does not run.
         """
-        # Imported here: most runs find a template.
-        from ..verify.steps import StepFailed, run_all
-
         engine = url.get_backend_name()
         if engine in self._failed:
             raise self._failed[engine]
         with moving(url) as connection:
             try:
-                run_all(connection, self.target, "heads" if self.revision == HEAD else self._heads[0])
-            except StepFailed as failed:
-                self._failed[engine] = NoTemplate(f"{_place(failed, self.target.project.versions)}{failed}")
+                self.target.runner.upgrade(connection, self._heads)
+            except ScratchRunFailed as failed:
+                self._failed[engine] = NoTemplate(f"{_place(failed, self.target.project.versions)}{failed.reason}")
                 raise self._failed[engine] from failed
             if self.with_rows:
                 values = self.target.values_at(self._revisions)

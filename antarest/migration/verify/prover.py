@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from ..errors.facts.run import ScratchRunFailed
 from ..errors.loss import Missing
 from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import redact_url
@@ -22,7 +23,7 @@ from .findings.proof import Proof
 from .rows.draw import NoValidRow
 from .rows.filler import fill
 from .rows.snapshots import Snapshot, snapshot
-from .steps import StepFailed, run_all, run_step
+from .steps import run_step
 from .target import Target
 
 _LONGEST_NAME = 63  # bytes; https://www.postgresql.org/docs/current/sql-syntax-lexical.html
@@ -77,9 +78,9 @@ class Prover:
         url = self._clones.new()
         try:
             with self._clones.connected(url) as connection:
-                run_all(connection, self._target)
-        except StepFailed as failed:
-            proof.add("V304", str(failed))
+                self._target.runner.upgrade(connection)
+        except ScratchRunFailed as failed:
+            proof.add("V304", failed.reason)
         else:
             found = differences(self._schema, self._look(url))
             proof.add("V303", *(each.render("one by one", "in one run") for each in found))
@@ -102,15 +103,15 @@ class Prover:
         url = self._clones.new()
         try:
             with self._clones.connected(url) as connection:
-                run_all(connection, since)
-        except StepFailed as failed:
-            proof.not_proved.append(f"a database from before: the revisions of then do not run: {failed}")
+                since.runner.upgrade(connection)
+        except ScratchRunFailed as failed:
+            proof.not_proved.append(f"a database from before: the revisions of then do not run: {failed.reason}")
             return
         try:
             with self._clones.connected(url) as connection:
-                run_all(connection, self._target, current=since.history.heads)
-        except StepFailed as failed:
-            proof.add("V901", f"what was migrated before cannot be upgraded: {failed}")
+                self._target.runner.upgrade(connection)
+        except ScratchRunFailed as failed:
+            proof.add("V901", f"what was migrated before cannot be upgraded: {failed.reason}")
             return
         found = differences(self._schema, self._look(url))
         proof.add("V901", *(each.render("a new database", "one migrated before") for each in found))
@@ -122,8 +123,8 @@ class Prover:
         before = self._schema
         try:
             proof.schema = self._step(bare, revision, "upgrade", proof)
-        except StepFailed as failed:
-            proof.add("V301", str(failed))
+        except ScratchRunFailed as failed:
+            proof.add("V301", failed.reason)
             self._blocked.add(revision.id)
             self._clones.drop(bare)
             return
@@ -156,15 +157,15 @@ class Prover:
             return bare
         try:
             below = self._step(bare, revision, "downgrade", proof)
-        except StepFailed as failed:
-            proof.add("V401", str(failed))
+        except ScratchRunFailed as failed:
+            proof.add("V401", failed.reason)
         else:
             self._compare_schemas(proof, below)
         if not proof.has(*_NO_WAY_BACK):
             try:
                 again = self._step(bare, revision, "upgrade", proof)
-            except StepFailed as failed:
-                proof.add("V305", f"it fails: {failed}")
+            except ScratchRunFailed as failed:
+                proof.add("V305", f"it fails: {failed.reason}")
             else:
                 found = differences(proof.schema or self._schema, again)
                 proof.add("V305", *(each.render("the first time", "the second time") for each in found))
@@ -199,15 +200,15 @@ class Prover:
         url, before = self._clones.of(self._with_rows(Proof("", ""))), self._content
         try:
             there = self._step_with_rows(url, revision, "upgrade", proof)
-        except StepFailed as failed:
-            proof.add("V302", str(failed))
+        except ScratchRunFailed as failed:
+            proof.add("V302", failed.reason)
             return []
         self._compare_declared(proof, revision, "upgrade", before, there)
         back: Snapshot | None = None
         if not revision.irreversible:
             try:
                 back = self._step_with_rows(url, revision, "downgrade", proof)
-            except StepFailed as failed:
+            except ScratchRunFailed as failed:
                 self._add_failed_downgrade(proof, failed)
         self._clones.drop(url)
         return kept.judge(revision, "upgrade", (before, there, back), **self._terms)
@@ -216,16 +217,16 @@ class Prover:
         url, before = self._clones.of(self._with_rows(proof)), self._content
         try:
             there = self._step_with_rows(url, revision, "downgrade", proof)
-        except StepFailed as failed:
+        except ScratchRunFailed as failed:
             self._add_failed_downgrade(proof, failed)
             return []
         self._compare_declared(proof, revision, "downgrade", before, there)
         back: Snapshot | None = None
         try:
             back = self._step_with_rows(url, revision, "upgrade", proof)
-        except StepFailed as failed:
+        except ScratchRunFailed as failed:
             if not proof.has("V302", "V305", *_NO_WAY_BACK):
-                proof.add("V302", f"after a downgrade: {failed}")
+                proof.add("V302", f"after a downgrade: {failed.reason}")
         self._clones.drop(url)
         return kept.judge(revision, "downgrade", (before, there, back), **self._terms)
 
@@ -234,9 +235,9 @@ class Prover:
         """On what terms rows are judged."""
         return {"declares": self._target.declares, "momentary": momentary(self._schema)}
 
-    def _add_failed_downgrade(self, proof: Proof, failed: StepFailed) -> None:
+    def _add_failed_downgrade(self, proof: Proof, failed: ScratchRunFailed) -> None:
         if not proof.has("V401"):  # What fails without rows fails with them.
-            proof.add("V402", str(failed))
+            proof.add("V402", failed.reason)
 
     def _compare_declared(
         self, proof: Proof, revision: Revision, direction: Direction, before: Snapshot, there: Snapshot

@@ -24,6 +24,7 @@ from ..errors.revision import Revision
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
+from ..scratch.runner import ScratchRunner
 
 if TYPE_CHECKING:
     from alembic.script.base import Script
@@ -148,6 +149,11 @@ class Target:
             raise InvalidProject(self.project.ini, reason, [Hint("Name another one")]) from error
         metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has one too.
         return metadata
+
+    @cached_property
+    def runner(self) -> ScratchRunner:
+        """Runs its revisions on scratch databases."""
+        return ScratchRunner(self.config, self.script, self.history, self.options(), self.commits_each)
 
     def options(self) -> dict[str, Any]:
         """What Alembic's context is told."""
