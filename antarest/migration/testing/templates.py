@@ -42,7 +42,7 @@ _OURS = f"^({_TEMPLATE}|{TEST})[0-9a-z_]+$"
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class Template:
     """What the database of a test begins with.
 
     Attributes:
@@ -54,7 +54,7 @@ class Start:
     target: Target
     revision: str
     with_rows: bool = False
-    _failed: dict[str, NoTemplate] = field(default_factory=dict, repr=False)
+    _failed: dict[str, TemplateFailed] = field(default_factory=dict, repr=False)
 
     @property
     def _heads(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class Start:
         """Bring an empty database there; what has failed on an engine once is not tried again.
 
         Raises:
-            NoTemplate: a revision does not run.
+            TemplateFailed: a revision does not run.
         """
         engine = url.get_backend_name()
         if engine in self._failed:
@@ -98,7 +98,7 @@ class Start:
             try:
                 self.target.runner.upgrade(connection, self._heads)
             except ScratchRunFailed as failed:
-                self._failed[engine] = NoTemplate(f"{_place(failed, self.target.project.versions)}{failed.reason}")
+                self._failed[engine] = TemplateFailed(f"{_place(failed, self.target.project.versions)}{failed.reason}")
                 raise self._failed[engine] from failed
             if self.with_rows:
                 values = self.target.values_at(self._revisions)
@@ -115,7 +115,7 @@ def _hash(text_: str) -> str:
     return hashlib.sha256(text_.encode()).hexdigest()
 
 
-class NoTemplate(Exception):
+class TemplateFailed(Exception):
     """A revision does not run; the text says which, and what the engine says."""
 
 
@@ -126,20 +126,20 @@ def _place(failed: Exception, folders: Collection[Path]) -> str:
     return next((f"{path.name}: " for path in files if path.parent in folders), "")
 
 
-def sqlite_template(start: Start, for_all: Path, for_one: Path, run: str) -> Path:
+def sqlite_template(start: Template, for_all: Path, for_one: Path, run: str) -> Path:
     """Find or make the template of SQLite.
 
     Args:
         start: what it is to be.
         for_all: where such files are that other runs find, too.
         for_one: where those are that are for this run alone.
-        run: as for `Start.key`.
+        run: as for `Template.key`.
 
     Returns:
         The file; it is copied, and not written to.
 
     Raises:
-        NoTemplate: a revision does not run.
+        TemplateFailed: a revision does not run.
     """
     key = start.key(run)
     folder = for_one if key.startswith(whose(run)) else for_all
@@ -174,21 +174,21 @@ def _is_whole(file: Path) -> bool:
         return False
 
 
-def postgres_template(start: Start, server: URL, maintenance: Connection, run: str, unfinished: str) -> str:
+def postgres_template(start: Template, server: URL, maintenance: Connection, run: str, unfinished: str) -> str:
     """Find or make the template of PostgreSQL.
 
     Args:
         start: what it is to be.
         server: the URL of its maintenance database.
         maintenance: a connection to that, which commits each statement.
-        run: as for `Start.key`.
+        run: as for `Template.key`.
         unfinished: the name of the database until it is whole.
 
     Returns:
         The name of the database; nobody can connect to it.
 
     Raises:
-        NoTemplate: a revision does not run.
+        TemplateFailed: a revision does not run.
     """
     key = start.key(run, str(server.username))
     name = f"{_TEMPLATE}{key}"

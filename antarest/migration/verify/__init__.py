@@ -14,14 +14,14 @@ from ..errors.facts.project import InvalidRevisionFile
 from ..errors.settings.urls import ENGINES
 from ..schema.across_engines import parity
 from ..scratch.databases import EngineName, PostgresServer
-from . import engines as processes
+from . import processes
 from .findings import static
-from .findings.behaviour import unlike
-from .findings.kinds import KINDS, Finding, Kind, worst_first
+from .findings.behaviour import differing_behaviour
+from .findings.kinds import KINDS, Finding, FindingKind, worst_first
 from .findings.proof import Proof
 from .target import Target
 
-__all__ = ["KINDS", "Finding", "Kind", "Proof", "Target", "Verification", "prove_history"]
+__all__ = ["KINDS", "Finding", "FindingKind", "Proof", "Target", "Verification", "prove_history"]
 
 _ALIEN = ("TIMESTAMP WITH TIME ZONE", "INTERVAL")
 
@@ -108,7 +108,7 @@ def prove_history(
         found.is_whole = wanted.issuperset(target.history.heads) or bool(since)
         _add(found, *static.findings(target, wanted))
         differing: set[str] = set()
-        plan = processes.Plan(target, frozenset(wanted), rows, found.is_whole, tuple(since), keep)
+        plan = processes.ProofPlan(target, frozenset(wanted), rows, found.is_whole, tuple(since), keep)
         for proof in processes.prove(plan, found.engines if wanted or since else (), server):
             found.proofs[proof.revision, proof.engine] = proof
             _add(found, *proof.findings)
@@ -138,7 +138,9 @@ def _compare(result: Verification, revision: str, differing: set[str], *, is_own
     sides = [result.proofs.get((revision, engine)) for engine in ENGINES]
     if not all(sides):
         return
-    _add(result, *(Finding.of("V602", each) for each in unlike(*(side.behaviour for side in sides if side))))
+    _add(
+        result, *(Finding.of("V602", each) for each in differing_behaviour(*(side.behaviour for side in sides if side)))
+    )
     schemas = [side.schema for side in sides if side and side.schema]
     if len(schemas) == len(sides):
         for each in parity(*schemas):

@@ -19,7 +19,7 @@ from ..scratch.databases import EngineName
 
 
 @dataclass(frozen=True)
-class Place:
+class DatabaseLocation:
     """Where the databases of one engine are made.
 
     Attributes:
@@ -49,7 +49,7 @@ class Place:
 class Clones:
     """Makes databases in a place. Close it when they are not needed any more."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DatabaseLocation) -> None:
         self._place = place
         self._numbers = itertools.count()
         self._database = str(place.url.database)

@@ -16,13 +16,13 @@ from ..schema.compare import differences
 from ..schema.inventory import Inventory
 from ..schema.reflection import reflect
 from .clones import Clones
-from .findings import integrity, kept, models
+from .findings import integrity, models, row_changes
 from .findings.behaviour import behaviour, momentary
-from .findings.impact import Gauge
+from .findings.impact import ImpactMeter
 from .findings.proof import Proof
 from .rows.draw import NoValidRow
 from .rows.filler import fill
-from .rows.snapshots import Snapshot, snapshot
+from .rows.snapshots import RowSnapshot, snapshot
 from .steps import run_step
 from .target import Target
 
@@ -43,7 +43,7 @@ class Prover:
         self._bare = clones.new()  # at the revision before, without rows
         self._schema = self._look(self._bare)
         self._filled: URL | None = None  # the same with rows; None until somebody needs it
-        self._content: Snapshot = Snapshot({})
+        self._content: RowSnapshot = RowSnapshot({})
         self._applied: list[str] = []
         self._blocked: set[str] = set()
 
@@ -129,7 +129,7 @@ class Prover:
             self._clones.drop(bare)
             return
         proof.is_irreversible = bool(revision.irreversible)
-        verdicts: list[kept.Verdict] = []
+        verdicts: list[row_changes.RowFinding] = []
         if is_wanted:
             self._prove_names(proof, before, proof.schema)
             bare = self._prove_way_back(proof, revision, bare)
@@ -137,7 +137,7 @@ class Prover:
         self._go_on(proof, revision, bare)
         if is_wanted and not revision.irreversible:
             verdicts += self._prove_down_with_rows(proof, revision)
-        for each in kept.settle(verdicts):
+        for each in row_changes.without_consequences(verdicts):
             proof.add(each.id, each.found, severity=each.severity)
 
     def _keep_around(self, proof: Proof, before: URL) -> None:
@@ -196,7 +196,7 @@ class Prover:
 
     # ---- with rows
 
-    def _prove_with_rows(self, proof: Proof, revision: Revision) -> list[kept.Verdict]:
+    def _prove_with_rows(self, proof: Proof, revision: Revision) -> list[row_changes.RowFinding]:
         url, before = self._clones.of(self._with_rows(Proof("", ""))), self._content
         try:
             there = self._step_with_rows(url, revision, "upgrade", proof)
@@ -204,16 +204,16 @@ class Prover:
             proof.add("V302", failed.reason)
             return []
         self._compare_declared(proof, revision, "upgrade", before, there)
-        back: Snapshot | None = None
+        back: RowSnapshot | None = None
         if not revision.irreversible:
             try:
                 back = self._step_with_rows(url, revision, "downgrade", proof)
             except ScratchRunFailed as failed:
                 self._add_failed_downgrade(proof, failed)
         self._clones.drop(url)
-        return kept.judge(revision, "upgrade", (before, there, back), **self._terms)
+        return row_changes.row_findings(revision, "upgrade", (before, there, back), **self._terms)
 
-    def _prove_down_with_rows(self, proof: Proof, revision: Revision) -> list[kept.Verdict]:
+    def _prove_down_with_rows(self, proof: Proof, revision: Revision) -> list[row_changes.RowFinding]:
         url, before = self._clones.of(self._with_rows(proof)), self._content
         try:
             there = self._step_with_rows(url, revision, "downgrade", proof)
@@ -221,14 +221,14 @@ class Prover:
             self._add_failed_downgrade(proof, failed)
             return []
         self._compare_declared(proof, revision, "downgrade", before, there)
-        back: Snapshot | None = None
+        back: RowSnapshot | None = None
         try:
             back = self._step_with_rows(url, revision, "upgrade", proof)
         except ScratchRunFailed as failed:
             if not proof.has("V302", "V305", *_NO_WAY_BACK):
                 proof.add("V302", f"after a downgrade: {failed.reason}")
         self._clones.drop(url)
-        return kept.judge(revision, "downgrade", (before, there, back), **self._terms)
+        return row_changes.row_findings(revision, "downgrade", (before, there, back), **self._terms)
 
     @property
     def _terms(self) -> dict[str, Any]:
@@ -240,9 +240,9 @@ class Prover:
             proof.add("V402", failed.reason)
 
     def _compare_declared(
-        self, proof: Proof, revision: Revision, direction: Direction, before: Snapshot, there: Snapshot
+        self, proof: Proof, revision: Revision, direction: Direction, before: RowSnapshot, there: RowSnapshot
     ) -> None:
-        impossible, unseen = kept.happened(before, there, revision.losses(direction))
+        impossible, unseen = row_changes.unfounded_declarations(before, there, revision.losses(direction))
         proof.add("V503", *(f"{direction}: {each}" for each in impossible))
         proof.add("V503", *(f"{direction}: {each}" for each in unseen), severity="note")
 
@@ -282,15 +282,15 @@ class Prover:
         proof.add("V506", *(_lost(direction, each) for each in missing if _lost(direction, each) not in _found(proof)))
         return schema
 
-    def _step_with_rows(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> Snapshot:
-        gauge = Gauge(self._target.version_table)
+    def _step_with_rows(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> RowSnapshot:
+        meter = ImpactMeter(self._target.version_table)
         with self._clones.connected(url) as connection:
             violations, unchecked = integrity.violations(connection), integrity.unchecked(connection)
             late = integrity.late_sequences(connection)
-            gauge.start(connection)
-            seconds, _ = run_step(connection, self._target, revision.id, direction, gauge.read)
+            meter.start(connection)
+            seconds, _ = run_step(connection, self._target, revision.id, direction, meter.read)
             if direction == "upgrade" and not proof.impact.seconds:  # The first time counts, from the revision before.
-                proof.impact = replace(gauge.impact, seconds=seconds)
+                proof.impact = replace(meter.impact, seconds=seconds)
                 limit = self._target.project.max_seconds
                 if limit is not None and seconds > limit:
                     proof.add(

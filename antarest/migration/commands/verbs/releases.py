@@ -37,12 +37,12 @@ def deployed_clear(session: Session) -> int:
 
 def sql(session: Session, *, from_ref: str, to_ref: str, output: str | None = None) -> int:
     """Write upgrade.sql and rollback.sql for PostgreSQL, and prove on a scratch server that they do the same."""
-    from ...release import prove_sql, span, write_sql
+    from ...release import prove_sql, revision_range, write_sql
 
     folder = Path(output or ".")
     if not folder.is_dir():
         raise _no_place("--output must be a folder that exists", output)
-    between = span(session.project, from_ref, to_ref)
+    between = revision_range(session.project, from_ref, to_ref)
     scripts = write_sql(session.project, between)
     session.progress.show("proving the scripts on a scratch server")
     server = prove_sql(session.project, between, scripts)
@@ -59,12 +59,12 @@ def sql(session: Session, *, from_ref: str, to_ref: str, output: str | None = No
 
 def release_notes(session: Session, *, from_ref: str, to_ref: str, output: str | None = None) -> int:
     """Say in Markdown what each revision between two refs changes, what its rollback loses, and its measured impact."""
-    from ...release import span
+    from ...release import revision_range
     from ...release.notes import write_notes
 
     if output and (Path(output).is_dir() or not Path(output).parent.is_dir()):
         raise _no_place("--output must be a file in a folder that exists", output)
-    text = write_notes(session.project, span(session.project, from_ref, to_ref), session.progress)
+    text = write_notes(session.project, revision_range(session.project, from_ref, to_ref), session.progress)
     session.progress.stop()
     if output:
         Path(output).write_text(text, encoding="utf-8")
@@ -76,7 +76,7 @@ def release_notes(session: Session, *, from_ref: str, to_ref: str, output: str |
 
 def print_rollback_sql(session: Session, steps: int, to: str | None, head: str | None) -> int:
     """Print the SQL of a rollback: from the head that `rollback.sh` was made for, else from where the database is."""
-    from ...release.offline import downgrade_sql
+    from ...release.sql_scripts import downgrade_sql
 
     project = session.project
     current = (head,) if head else session.workflow.current()

@@ -14,9 +14,9 @@ from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import VerifyFailed
 from ...errors.revision import BASE
 from ...verify import Verification, prove_history
+from ...verify.env_reader import target_of
 from ...verify.findings.proof import Proof
-from ...verify.foreign import target_of
-from ...verify.since import added, applied_at
+from ...verify.git_revisions import earlier_targets, new_revisions
 from ...verify.target import Target
 from ..rendering import proof, proof_table
 
@@ -60,10 +60,10 @@ def verify(
             raise _usage(f"{flag} must be a file in a folder that exists, not {path!r}", f"{flag}=FILE")
     found = Verification(_ENGINES[engine or "both"])
     target = target_of(session.project_name, versions, metadata, rows_from)
-    select = added if new else _between(revisions) if revisions else None
+    select = new_revisions if new else _between(revisions) if revisions else None
     printer = _Printer(session, found)
     session.print(proof.head(found, target))
-    with stoppable(), applied_at(target, since) as old:  # Else SIGTERM would leave processes and databases behind.
+    with stoppable(), earlier_targets(target, since) as old:  # Else SIGTERM would leave processes and databases behind.
         try:
             number = int(rows or _ROWS)
             prove_history(target, found, select=select, rows=number, since=old, keep=keep, on_proof=printer.hear)

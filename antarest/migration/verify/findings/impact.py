@@ -51,7 +51,7 @@ class Impact:
     written: dict[str, int] = field(default_factory=dict)
 
 
-class Gauge:
+class ImpactMeter:
     """Measures a revision: `start` before it, `read` before its commit."""
 
     def __init__(self, version_table: str) -> None:

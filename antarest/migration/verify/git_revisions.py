@@ -14,7 +14,7 @@ from ..scratch.leftovers import owned_folder
 from .target import Target
 
 
-def added(target: Target) -> Collection[str]:
+def new_revisions(target: Target) -> Collection[str]:
     """What this branch adds to main: the revisions whose files main does not have.
 
     Raises:
@@ -31,7 +31,7 @@ def added(target: Target) -> Collection[str]:
 
 
 @contextmanager
-def applied_at(target: Target, ref: str | None) -> Iterator[list[Target]]:
+def earlier_targets(target: Target, ref: str | None) -> Iterator[list[Target]]:
     """The project with the revision files of a commit, in a folder that is gone with the block.
 
     Args:

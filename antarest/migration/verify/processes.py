@@ -20,7 +20,7 @@ from sqlalchemy import URL
 from ..errors.base import AntarestError, Hint, MigrationError
 from ..scratch.databases import EngineName, PostgresServer, postgres_server
 from ..scratch.leftovers import owned_databases, owned_folder
-from .clones import Clones, Place
+from .clones import Clones, DatabaseLocation
 from .findings.proof import Proof
 from .prover import Prover
 from .target import Target
@@ -43,7 +43,7 @@ class EngineFailed(MigrationError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProofPlan:
     """What is to be proved.
 
     Attributes:
@@ -62,12 +62,12 @@ class Plan:
     since: tuple[Target, ...] = ()
     keep: bool = False
 
-    def fresh(self) -> Plan:
+    def fresh(self) -> ProofPlan:
         """The same, without what was imported here, for another process."""
         return replace(self, target=replace(self.target), since=tuple(replace(each) for each in self.since))
 
 
-def prove(plan: Plan, engines: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:
+def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:
     """Prove revisions on these engines.
 
     Args:
@@ -131,7 +131,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = False) -> Iterator[Place]:
+def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = False) -> Iterator[DatabaseLocation]:
     """Where an engine has its databases; whatever becomes of its process, they are gone with the block.
 
     Those that are kept are elsewhere: in a folder that stays, and on a server that this process has not started.
@@ -140,7 +140,7 @@ def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = Fa
         kept = tempfile.mkdtemp(prefix="antarest-kept-") if keep else ""
         with owned_folder("antarest-verify-") as folder:
             try:
-                yield Place("sqlite", URL.create("sqlite", database=str(folder / "verify.db")), kept=kept)
+                yield DatabaseLocation("sqlite", URL.create("sqlite", database=str(folder / "verify.db")), kept=kept)
             finally:
                 if kept:
                     with suppress(OSError):  # It has something in it.
@@ -150,7 +150,7 @@ def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = Fa
         found = server or stack.enter_context(postgres_server())
         _, prefix = stack.enter_context(owned_databases(found.url, "antarest_verify_"))
         kept = f"antarest_kept_{secrets.token_hex(4)}_" if keep and found.kind == "url" else ""
-        place = Place("postgresql", found.url, prefix, kept)
+        place = DatabaseLocation("postgresql", found.url, prefix, kept)
         try:
             yield place
         finally:
@@ -166,7 +166,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(plan: Plan, place: Place, writer: Connection) -> None:
+def _work(plan: ProofPlan, place: DatabaseLocation, writer: Connection) -> None:
     """What the process of an engine does: it sends what it proves, and None at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; who began this one ends it.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})

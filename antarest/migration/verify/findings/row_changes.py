@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from ...errors.revision import Direction, Revision
 from ...errors.text import count
-from ..rows.snapshots import Snapshot, TableRows
+from ..rows.snapshots import RowSnapshot, TableRows
 from .kinds import Severity
 
 
 @dataclass
-class Damage:
+class RowChanges:
     """What is not as it was.
 
     Attributes:
@@ -26,7 +26,7 @@ class Damage:
     changed: Counter[str] = field(default_factory=Counter)
 
 
-class Verdict(NamedTuple):
+class RowFinding(NamedTuple):
     """What is wrong with an item, a "table" or a "table.column": the kind of finding, and what was found."""
 
     id: str
@@ -35,9 +35,9 @@ class Verdict(NamedTuple):
     severity: Severity = "error"
 
 
-def damage(before: Snapshot, after: Snapshot) -> Damage:
+def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowChanges:
     """Compare the rows of two moments."""
-    found = Damage()
+    found = RowChanges()
     for name, table in before.tables.items():
         now = after.tables.get(name)
         if now is None:
@@ -48,7 +48,7 @@ def damage(before: Snapshot, after: Snapshot) -> Damage:
     return found
 
 
-def _compare(name: str, table: TableRows, now: TableRows, found: Damage) -> None:
+def _compare(name: str, table: TableRows, now: TableRows, found: RowChanges) -> None:
     shared = [column for column in table.columns if column in now.columns]
     for column in table.columns:
         if column not in now.columns:
@@ -77,13 +77,13 @@ def covers(items: Iterable[str], item: str) -> bool:
     return any(item == each or item.partition(".")[0] == each for each in items)
 
 
-def is_there(rows: Snapshot, item: str) -> bool:
+def is_there(rows: RowSnapshot, item: str) -> bool:
     """Whether the table, or the column, still is there."""
     table, _, column = item.partition(".")
     return table in rows.tables and (not column or column in rows.tables[table].columns)
 
 
-def arrives(before: Snapshot, after: Snapshot, revision: Revision, direction: Direction, item: str) -> bool:
+def arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direction: Direction, item: str) -> bool:
     """Whether the values of an item that is gone are where the revision says that it moves them."""
     places = revision.destinations(direction).get(item, [])
     if "." not in item:
@@ -98,13 +98,15 @@ def arrives(before: Snapshot, after: Snapshot, revision: Revision, direction: Di
     return bool(places) and {*map(repr, values)} <= {*map(repr, found)}
 
 
-def happened(before: Snapshot, after: Snapshot, declared: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def unfounded_declarations(
+    before: RowSnapshot, after: RowSnapshot, declared: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
     """The declared losses that did not happen.
 
     Returns:
         Those that cannot happen, since there is no such table or column; and those that these rows did not show.
     """
-    found = damage(before, after)
+    found = compare_rows(before, after)
     impossible, unseen = [], []
     for item in declared:
         table, _, column = item.partition(".")
@@ -119,14 +121,14 @@ def happened(before: Snapshot, after: Snapshot, declared: Mapping[str, str]) -> 
     return impossible, unseen
 
 
-def judge(
+def row_findings(
     revision: Revision,
     direction: Direction,
-    moments: tuple[Snapshot, Snapshot, Snapshot | None],
+    moments: tuple[RowSnapshot, RowSnapshot, RowSnapshot | None],
     *,
     declares: bool,
     momentary: Collection[str] = (),
-) -> list[Verdict]:
+) -> list[RowFinding]:
     """Compare the rows before, there, and back again.
 
     Args:
@@ -140,12 +142,12 @@ def judge(
     before, there, back = moments
     other: Direction = "downgrade" if direction == "upgrade" else "upgrade"
     declared = [*revision.losses(direction), *revision.losses(other)]
-    away = damage(before, there).lost
-    final = damage(before, back) if back else Damage(lost=away)
+    away = compare_rows(before, there).lost
+    final = compare_rows(before, back) if back else RowChanges(lost=away)
     # A column that was dropped on the way is there again, without the values: they were lost, not changed.
     lost = final.lost + Counter({item: number for item, number in final.changed.items() if item in away})
     round_trip = f"after the way there and back, {direction} first"
-    found: list[Verdict] = []
+    found: list[RowFinding] = []
     for item, number in sorted(lost.items()):
         if covers(declared, item) or (not back and arrives(before, there, revision, direction, item)):
             continue
@@ -153,22 +155,22 @@ def judge(
         if item in away or item.partition(".")[0] in away:
             is_plain = not is_there(there, item) and not declares
             id_ = "V501" if direction == "upgrade" else "V502"
-            found.append(Verdict(id_, item, amount, "note" if is_plain else "error"))
+            found.append(RowFinding(id_, item, amount, "note" if is_plain else "error"))
         else:
-            found.append(Verdict("V504", item, f"{amount} gone {round_trip}"))
+            found.append(RowFinding("V504", item, f"{amount} gone {round_trip}"))
     if back and momentary:
-        stayed = damage(_that_stayed(before, there), back).changed
+        stayed = compare_rows(_that_stayed(before, there), back).changed
         for item in final.changed.keys() & set(momentary):
             final.changed[item] = stayed[item]
         final.changed = +final.changed
     for item, number in sorted(final.changed.items()):
         if item not in lost and not covers(declared, item):
             what = count(number, "other value" if "." in item else "new row")
-            found.append(Verdict("V504", item, f"{what} in {item} {round_trip}"))
+            found.append(RowFinding("V504", item, f"{what} in {item} {round_trip}"))
     return found
 
 
-def _that_stayed(before: Snapshot, there: Snapshot) -> Snapshot:
+def _that_stayed(before: RowSnapshot, there: RowSnapshot) -> RowSnapshot:
     """The rows that were not away, as far as they have a key to tell."""
     kept = {}
     for name, table in before.tables.items():
@@ -177,10 +179,10 @@ def _that_stayed(before: Snapshot, there: Snapshot) -> Snapshot:
         keys = set(map(repr, now.pick(table.key))) if now and known else set()
         rows = zip(table.pick(table.key), table.rows, strict=True)
         kept[name] = replace(table, rows=tuple(row for key, row in rows if repr(key) in keys))
-    return Snapshot(kept)
+    return RowSnapshot(kept)
 
 
-def settle(verdicts: Iterable[Verdict]) -> list[Verdict]:
+def without_consequences(verdicts: Iterable[RowFinding]) -> list[RowFinding]:
     """Without what follows from another one: what one direction loses is missing after both round trips."""
     found = list(verdicts)
     lost = {each.item for each in found if each.id != "V504"}
