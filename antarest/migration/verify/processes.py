@@ -1,4 +1,4 @@
-"""The engines side by side: a process for each, which proves the revisions on databases of its own."""
+"""Proves the revisions on all engines at the same time. Each engine has a process and databases of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -22,75 +21,52 @@ from ..scratch.databases import EngineName, PostgresServer, postgres_server
 from ..scratch.leftovers import owned_databases, owned_folder
 from .clones import Clones, DatabaseLocation
 from .findings.proof import Proof
-from .prover import Prover
-from .target import Target
+from .prover import ProofPlan, Prover
 
 
 class EngineFailed(MigrationError):
-    """The proof on an engine ended before its time.
+    """The proof on an engine ended with an unexpected error.
 
-    Why: something in the project, or in the proof, did what neither of them expects: the message has Python's words.
+    Why: a module of the project, or the proof itself, raised an error that the proof does not know. The message names
+    it.
 
-    To do: `--debug` shows more. The other engine can be proved by itself with `--engine`.
+    To do: `--debug` shows more. `--engine` proves the other engine alone.
     """
 
     code = "db.E804"
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        hint = Hint("Prove the other engine by itself", "inv db.verify --engine=sqlite")
-        super().__init__(f"the proof ended before its time: {reason}", hints=[hint])
-
-
-@dataclass(frozen=True)
-class ProofPlan:
-    """What is to be proved.
-
-    Attributes:
-        target: the project.
-        wanted: the ids of the revisions.
-        rows: how many rows a table gets at least.
-        is_whole: whether the history as a whole is proved too.
-        since: the project with its revisions as they were applied elsewhere, where they differ.
-        keep: whether the databases around a revision with a finding are kept.
-    """
-
-    target: Target
-    wanted: frozenset[str]
-    rows: int
-    is_whole: bool
-    since: tuple[Target, ...] = ()
-    keep: bool = False
-
-    def fresh(self) -> ProofPlan:
-        """The same, without what was imported here, for another process."""
-        return replace(self, target=replace(self.target), since=tuple(replace(each) for each in self.since))
+        hint = Hint("Prove the other engine alone", "inv db.verify --engine=sqlite")
+        super().__init__(f"the proof ended with an unexpected error: {reason}", hints=[hint])
 
 
 def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:
     """Prove revisions on these engines.
 
     Args:
-        plan: what is to be proved.
-        engines: on which engines.
-        server: where to make the databases of PostgreSQL; without it one is found or started.
+        plan: the revisions, and how they are proved.
+        engines: the engines.
+        server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
 
     Yields:
-        What was proved, as soon as it is; each engine in the order of the history, and the whole at last.
+        Each proof as soon as it is ready: for each engine the revisions in the order of the history, then the whole.
 
     Raises:
-        NoPostgres: there is no PostgreSQL to be had.
+        NoPostgres: no PostgreSQL is available.
         AntarestError: the project cannot be proved.
     """
     with ExitStack() as stack:
-        places = [stack.enter_context(_place(engine, server, keep=plan.keep)) for engine in engines]
+        locations = [stack.enter_context(location_for(engine, server, keep=plan.keep)) for engine in engines]
         context = multiprocessing.get_context("spawn")
         readers: list[Connection] = []
-        for place in places:
+        for location in locations:
             reader, writer = context.Pipe(duplex=False)
-            arguments = (plan.fresh(), place, writer)
-            process = context.Process(target=_work, args=arguments, name=f"verify-{place.engine}", daemon=True)
-            with _undisturbed():  # A process that is being started inherits it: it does not print where it was stopped.
+            arguments = (plan.for_another_process(), location, writer)
+            process = context.Process(target=_work, args=arguments, name=f"verify-{location.engine}", daemon=True)
+            with (
+                _undisturbed()
+            ):  # The new process inherits this: Ctrl-C would make it print a traceback while it starts.
                 process.start()
             writer.close()
             stack.callback(_end, process)
@@ -111,7 +87,7 @@ def _receive(reader: Connection) -> Any:
     try:
         return reader.recv()
     except EOFError:
-        return EngineFailed("the process of an engine has ended without an answer")
+        return EngineFailed("the process of an engine ended without an answer")
 
 
 def _end(process: Any) -> None:
@@ -122,7 +98,7 @@ def _end(process: Any) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let a second Ctrl-C wait until nothing is left behind."""
+    """Let a second Ctrl-C wait until everything is cleaned up."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -131,10 +107,17 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = False) -> Iterator[DatabaseLocation]:
-    """Where an engine has its databases; whatever becomes of its process, they are gone with the block.
+def location_for(
+    engine: EngineName, server: PostgresServer | None, *, keep: bool = False
+) -> Iterator[DatabaseLocation]:
+    """Make a location for the databases of an engine. They are deleted at the end of the block.
 
-    Those that are kept are elsewhere: in a folder that stays, and on a server that this process has not started.
+    Databases that are kept lie elsewhere: in another folder, or on a server that this process has not started.
+
+    Args:
+        engine: the engine.
+        server: the server for PostgreSQL. Without it the block finds or starts one.
+        keep: whether databases may be kept.
     """
     if engine == "sqlite":
         kept = tempfile.mkdtemp(prefix="antarest-kept-") if keep else ""
@@ -143,45 +126,42 @@ def _place(engine: EngineName, server: PostgresServer | None, *, keep: bool = Fa
                 yield DatabaseLocation("sqlite", URL.create("sqlite", database=str(folder / "verify.db")), kept=kept)
             finally:
                 if kept:
-                    with suppress(OSError):  # It has something in it.
+                    with suppress(OSError):  # A database was kept in it.
                         Path(kept).rmdir()
         return
     with ExitStack() as stack:
         found = server or stack.enter_context(postgres_server())
         _, prefix = stack.enter_context(owned_databases(found.url, "antarest_verify_"))
         kept = f"antarest_kept_{secrets.token_hex(4)}_" if keep and found.kind == "url" else ""
-        place = DatabaseLocation("postgresql", found.url, prefix, kept)
+        location = DatabaseLocation("postgresql", found.url, prefix, kept)
         try:
-            yield place
+            yield location
         finally:
             with _undisturbed():
-                place.tidy()
+                location.drop_all()
 
 
 def _end_with_parent() -> None:
-    """End this process when that one does which has begun it, also if it was killed."""
+    """End this process when its parent ends, also if the parent was killed."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
         os._exit(1)
 
 
-def _work(plan: ProofPlan, place: DatabaseLocation, writer: Connection) -> None:
-    """What the process of an engine does: it sends what it proves, and None at the end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; who began this one ends it.
+def _work(plan: ProofPlan, location: DatabaseLocation, writer: Connection) -> None:
+    """Run as the process of an engine: send each proof, and None at the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this process.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         plan.target.import_paths()
-        with closing(Clones(place)) as clones:
-            prover = Prover(plan.target, clones, place.engine, plan.rows, keep=plan.keep)
-            for proof in prover.walk(plan.wanted, is_whole=plan.is_whole):
+        with closing(Clones(location)) as clones:
+            for proof in Prover(plan, clones).prove():
                 writer.send(proof)
-            if plan.is_whole:
-                writer.send(prover.whole(plan.since))
         writer.send(None)
     except AntarestError as error:
         writer.send(error)
-    except Exception as error:  # noqa: BLE001 - it crosses to another process, where it is told
-        with suppress(OSError):  # Whoever asked is gone.
-            writer.send(EngineFailed(f"{place.engine}: {type(error).__name__}: {error}"))
+    except Exception as error:  # noqa: BLE001 - the parent reports it
+        with suppress(OSError):  # The parent has ended.
+            writer.send(EngineFailed(f"{location.engine}: {type(error).__name__}: {error}"))
