@@ -77,7 +77,7 @@ def test_each_code_has_a_place_of_its_own() -> None:
 def test_each_kind_of_finding_has_a_place_of_its_own() -> None:
     """And says in whole sentences why it matters, and what to do."""
     assert {id_.lower() for id_ in KINDS} <= Page("docs/verify.md").anchors
-    assert [kind.id for kind in KINDS.values() if not (kind.why.endswith(".") and kind.mend.endswith("."))] == []
+    assert [kind.id for kind in KINDS.values() if not (kind.why.endswith(".") and kind.fix.endswith("."))] == []
 
 
 # ---- the configuration

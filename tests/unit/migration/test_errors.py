@@ -121,7 +121,7 @@ from antarest.migration.errors.facts.run import (
 from antarest.migration.errors.loss import Loss, Missing
 from antarest.migration.errors.rendering import render_error, render_error_json
 from antarest.migration.scratch.databases import NoPostgres
-from antarest.migration.verify.engines import EngineFailed
+from antarest.migration.verify.processes import EngineFailed
 from antarest.migration.verify.rows.draw import NoValidRow
 from antarest.web import errors as app
 from tests.refusals import SECRET, exists, parse
