@@ -4,46 +4,8 @@ import json
 import pickle
 from pathlib import Path
 
-import pytest
-
-from antarest.core import errors
-from antarest.core.errors import (
-    EXIT_FAILED,
-    EXIT_LOCKED,
-    EXIT_UNREACHABLE,
-    EXIT_USAGE,
-    NOTHING_CHANGED,
-    AntarestError,
-    ConfigError,
-    DatabaseError,
-    Hint,
-    InvalidValue,
-    UsageError,
-)
+from antarest.core.errors import NOTHING_CHANGED, DatabaseError, Hint, InvalidValue, UsageError
 from antarest.migration.errors import InvalidProject
-
-CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, AntarestError)]
-
-
-def test_every_error_has_a_code_of_its_own() -> None:
-    codes = [each.code for each in CLASSES]
-
-    assert len(set(codes)) == len(codes) > 15
-
-
-@pytest.mark.parametrize("kind", CLASSES)
-def test_the_code_tells_the_family_and_the_exit_code(kind: type[AntarestError]) -> None:
-    family = kind.code.partition(".")[0]
-
-    if issubclass(kind, ConfigError):
-        assert family in {"config", "usage"}
-        assert kind.exit_code == EXIT_USAGE
-    elif issubclass(kind, DatabaseError):
-        assert family == "db"
-        assert kind.exit_code in {EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_LOCKED}
-        assert kind.code.startswith("db.E4") == (kind.exit_code == EXIT_LOCKED)
-    else:
-        assert kind is AntarestError
 
 
 def test_an_error_is_its_message_and_plain_data() -> None:
