@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from sqlalchemy import URL
 
 from antarest.core.urls import redact_url
 from antarest.migration.cli import FLAGS, HIDDEN, VERBS
+from antarest.migration.embedded_postgres import free_port
 from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
 from tests.documents import Command, Page, follow, pages
 from tests.forwarding import forwarded
@@ -48,13 +48,6 @@ def test_the_page_shows_what_happens(
         environment = {**SETTINGS, "ANTAREST_CONF": str(source), "PYTHONPATH": str(checkout.path)}
 
         follow(page, checkout.path, environment, examples)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
