@@ -23,7 +23,6 @@ from antarest.core.urls import redact_url
 from antarest.migration.cli import VERBS
 from antarest.migration.lock.postgresql import _RUN
 from antarest.migration.scratch import PostgresServer, scratch_database
-from tests.integration.test_bad_history import FILES
 from tests.integration.test_bad_input import CONFIGURATIONS
 from tests.refusals import MARK, SECRET
 from tests.support import Checkout
@@ -177,10 +176,6 @@ def from_the_environment(place: Place) -> Workshop:
     return here
 
 
-def files(history: str) -> Callable[[Place], Workshop]:
-    return lambda place: place.project(history)
-
-
 WRONG: dict[str, tuple[str, Callable[[Place], Workshop]]] = {
     "the server is down": ("db.E301", lambda at: at.project(url=at.login.set(host="127.0.0.1", port=closed_port()))),
     "the password": ("db.E303", lambda at: at.project(url=at.login.set(password=f"{SECRET}!"))),
@@ -201,7 +196,7 @@ WRONG: dict[str, tuple[str, Callable[[Place], Workshop]]] = {
     "two heads": ("db.E202", lambda at: at.project("two_heads")),
     "a revision that fails": ("db.E601", lambda at: at.project("broken_upgrade")),
     "a revision that tells": ("db.E601", told_by_a_revision),
-    **{f"files: {history}": (code, files(history)) for history, (code, _) in FILES.items()},
+    "a revision file": ("db.E203", lambda at: at.project("syntax_error")),
 }  # fmt: skip
 
 
@@ -219,7 +214,7 @@ def test_where_something_is_wrong(tmp_path: Path, login: URL, postgres_database:
     watched.assert_no_secret()
 
 
-@pytest.mark.parametrize("what", CONFIGURATIONS)
+@pytest.mark.parametrize("what", [what for what, (content, *_) in CONFIGURATIONS.items() if MARK in content])
 def test_where_the_configuration_is_wrong(tmp_path: Path, what: str) -> None:
     content, code, _ = CONFIGURATIONS[what]
     here = Workshop.create(tmp_path)
