@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -126,8 +127,9 @@ def test_a_revision_out_of_reach(
         here.workflow.upgrade(start)
         here.execute("INSERT INTO country (id) VALUES (1)")
     verb, *flags = command.split(" --")
+    options: dict[str, Any] = dict(flag.split("=") for flag in flags)
 
-    refused = here.refused_here(capsys, verb, **dict(flag.split("=") for flag in flags))
+    refused = here.refused_here(capsys, verb, **options)
 
     assert refused.code == code
     assert fact in refused.fact

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import runpy
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from sqlalchemy import URL
 
 from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE
 from antarest.migration import cli
+from antarest.migration.embedded_postgres import free_port
 from antarest.migration.history import BASE
 from antarest.migration.program import _parser
 from tests.database import HISTORY
@@ -124,8 +124,7 @@ def test_commands_that_look_create_no_database(sqlite_database: URL, config_file
 
 
 def test_status_of_a_server_that_does_not_answer_ends_with_3(postgres_database: URL, config_file: ConfigFile) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     url = postgres_database.set(host="127.0.0.1", port=port)
     user = User(url, config_file(url))
 

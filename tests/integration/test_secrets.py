@@ -6,10 +6,9 @@ A new verb fails here until it is in `EACH_VERB`, and in `ALL_IS_WELL` too.
 from __future__ import annotations
 
 import shutil
-import socket
 import zlib
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from sqlalchemy import URL, NullPool, create_engine
 from antarest.core.config import normalise_url
 from antarest.core.urls import redact_url
 from antarest.migration.cli import VERBS
+from antarest.migration.embedded_postgres import free_port
 from antarest.migration.lock.postgresql import _RUN
 from antarest.migration.scratch import PostgresServer, scratch_database
 from tests.integration.test_bad_input import CONFIGURATIONS
@@ -123,12 +123,6 @@ class Place:
         self.stack.enter_context(engine.connect()).exec_driver_sql(statement)
 
 
-def closed_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
 def read_only(place: Place) -> Workshop:
     place.execute(f"ALTER ROLE {place.login.username} SET default_transaction_read_only = on")
     return place.project()
@@ -177,7 +171,7 @@ def from_the_environment(place: Place) -> Workshop:
 
 
 WRONG: dict[str, tuple[str, Callable[[Place], Workshop]]] = {
-    "the server is down": ("db.E301", lambda at: at.project(url=at.login.set(host="127.0.0.1", port=closed_port()))),
+    "the server is down": ("db.E301", lambda at: at.project(url=at.login.set(host="127.0.0.1", port=free_port()))),
     "the password": ("db.E303", lambda at: at.project(url=at.login.set(password=f"{SECRET}!"))),
     "a password among the parameters": (
         "db.E303", lambda at: at.project(url=at.login.set(password=None, query={"password": f"{SECRET}!"}))),

@@ -25,12 +25,12 @@ from antarest.core.errors import (
     TooManyConnections,
 )
 from antarest.core.persistence import create_db_engine
+from antarest.migration.embedded_postgres import free_port
 from tests.support_connections import SECRET, refused
 
 
 def test_a_server_that_is_down() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
 
     error = refused(URL.create("postgresql+psycopg2", "ada", SECRET, "127.0.0.1", port, "antarest"))
 
