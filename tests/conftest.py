@@ -33,6 +33,13 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses PostgreSQL, so that `-m postgresql` runs it again on another one."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()) and "sqlite" not in item.name:
+            item.add_marker("postgresql")
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on who runs it."""
