@@ -11,6 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import URL
 
+from antarest.migration.history import HEAD
 from antarest.migration.scratch import PostgresServer
 from tests import support
 from tests.support import Checkout, ConfigFile, Run
@@ -52,6 +53,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def sqlite_database(new_database: NewDatabase) -> URL:
     """An empty SQLite database (a file that does not exist yet)."""
     return new_database("sqlite")
+
+
+@pytest.fixture
+def sqlite_migrated(new_database: NewDatabase) -> URL:
+    """A SQLite database at head, for what has nothing to do with the engine."""
+    return new_database("sqlite", HEAD)
 
 
 @pytest.fixture
