@@ -11,8 +11,8 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task, task
 
-from antarest import bootstrap
-from antarest.migration import cli
+from antarest.migration.commands import cli
+from antarest.migration.errors.settings import bootstrap
 
 _NAMESPACE = "db"
 atexit.register(bootstrap.finish, 0)

@@ -1,3 +1,5 @@
 """AntaREST: a web application for power-system studies, seen from its database."""
 
-__version__ = "1.0.0"
+from antarest.migration import __version__
+
+__all__ = ["__version__"]

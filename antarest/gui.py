@@ -11,12 +11,12 @@ if __name__ == "__main__":
     _HERE = Path(__file__).resolve().parent
     sys.path[:] = [str(_HERE.parent), *(each for each in sys.path if each != str(_HERE))]
 
-from antarest import bootstrap
+from antarest.migration.errors.settings import bootstrap
 
 
 def main() -> int:
     """Start the desktop application as the command line says, and return the exit code."""
-    code = bootstrap.prepare("antarest/gui.py", always=True)
+    code = bootstrap.prepare("antarest/gui.py", "fastapi", "fastapi_offline", "pydantic", "uvicorn", always=True)
     if code:
         return code
     from antarest.desktop import program  # Only now is it known that what they import is there.

@@ -11,12 +11,12 @@ if __name__ == "__main__":
     _HERE = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - pathlib is slow to import, and a signal early
     sys.path[:] = [os.path.dirname(_HERE), *(each for each in sys.path if each != _HERE)]  # noqa: PTH120
 
-from antarest import bootstrap
+from antarest.migration.errors.settings import bootstrap
 
 
 def main() -> int:
     """Launch the server as the command line says, and return the exit code."""
-    code = bootstrap.prepare("antarest/main.py", always=True)
+    code = bootstrap.prepare("antarest/main.py", "fastapi", "fastapi_offline", "pydantic", "uvicorn", always=True)
     if code:
         return code
     # What these import is known to be there only now; and --help is told without the second one.

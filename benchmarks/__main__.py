@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from antarest.migration.scratch import PostgresServer, postgres_server
+from antarest.migration.scratch.databases import PostgresServer, postgres_server
 from benchmarks import commands, data, databases, proof
 from benchmarks.measure import Row
 

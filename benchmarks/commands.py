@@ -15,7 +15,13 @@ from pathlib import Path
 
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
-from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch.databases import (
+    KIND_VARIABLE,
+    URL_VARIABLE,
+    EngineName,
+    PostgresServer,
+    scratch_database,
+)
 from benchmarks import histories
 from benchmarks.histories import Bench
 from benchmarks.measure import Known, Row, Side, alternate, compare, peak_memory, row, run, within
@@ -103,8 +109,9 @@ def launching(folder: Path, _server: PostgresServer) -> Iterator[Row]:
     program = """
 import sys, time
 from pathlib import Path
-from antarest.core.config import DbConfig, normalise_url
-from antarest.migration.project import Project
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.errors.settings.urls import normalise_url
+from antarest.migration.project.project import Project
 from antarest.web.database import Database
 database = Database(DbConfig(normalise_url(sys.argv[2])), Project.load(sys.argv[1]))
 began = time.perf_counter()

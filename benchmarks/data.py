@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
 from benchmarks.measure import Row, Side, alternate, peak_memory, row, run, within
 
 ROWS = 1_000_000
@@ -24,7 +24,7 @@ import sys
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-import antarest.migration.operations
+import antarest.migration.run.operations
 engine = sa.create_engine(sys.argv[1], poolclass=sa.pool.NullPool)
 with engine.begin() as connection:
     op = Operations(MigrationContext.configure(connection))

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, text
 
-from antarest.migration import walk
-from antarest.migration.connection import moving
-from antarest.migration.history import HEAD
-from antarest.migration.project import Project
-from antarest.migration.scratch import PostgresServer, scratch_database
+from antarest.migration.database.connection import moving
+from antarest.migration.errors.revision import HEAD
+from antarest.migration.project.project import Project
+from antarest.migration.scratch import runs
+from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from antarest.migration.testing.pool import Pool
 from antarest.migration.testing.run import target_at
 from antarest.migration.testing.templates import Start
@@ -34,7 +34,7 @@ def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
     names = count()
     with scratch_database("sqlite") as template:
         with moving(template) as connection:
-            walk.upgrade(connection, project, project.history.heads)
+            runs.upgrade(connection, project, project.history.heads)
         file = Path(str(template.database))
 
         def ours() -> None:
@@ -50,7 +50,7 @@ def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
         yield row("a migrated SQLite database to a file copy with a SELECT", *alternate(ours, bare, REPEATS), 3.0)
     with scratch_database("postgresql", server) as template:
         with moving(template) as connection:
-            walk.upgrade(connection, project, project.history.heads)
+            runs.upgrade(connection, project, project.history.heads)
 
         def ours_too() -> None:
             with scratch_database("postgresql", server, template=template.database):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from antarest.migration.scratch import URL_VARIABLE, EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch.databases import URL_VARIABLE, EngineName, PostgresServer, scratch_database
 from benchmarks import histories
 from benchmarks.measure import Row, Side, compare, run, within
 

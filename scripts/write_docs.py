@@ -18,10 +18,12 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 import antarest
-from antarest.core import config
-from antarest.core.errors import AntarestError, DatabaseUrlMissing, InvalidValue
-from antarest.core.generated import with_block
-from antarest.migration.verify.findings import KINDS
+from antarest.core.config import SECTIONS
+from antarest.migration.branches.generated import with_block
+from antarest.migration.errors.base import AntarestError
+from antarest.migration.errors.facts.configuration import DatabaseUrlMissing, InvalidValue
+from antarest.migration.errors.settings.config import known_sections
+from antarest.migration.verify.findings.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 120
@@ -72,11 +74,7 @@ class Setting:
 
 def settings() -> list[Setting]:
     """Every key, as the classes of the configuration have it: the text is in their docstrings."""
-    return [
-        setting
-        for section, cls in config._SECTIONS.items()  # noqa: SLF001 - who documents the module may look inside
-        for setting in _settings_of(section, cls)
-    ]
+    return [setting for section, cls in known_sections(SECTIONS).items() for setting in _settings_of(section, cls)]
 
 
 def _settings_of(section: str, cls: type) -> Iterator[Setting]:

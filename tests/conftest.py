@@ -11,8 +11,8 @@ import pytest
 import yaml
 from sqlalchemy import URL
 
-from antarest.migration.history import HEAD
-from antarest.migration.scratch import PostgresServer
+from antarest.migration.errors.revision import HEAD
+from antarest.migration.scratch.databases import PostgresServer
 from tests import support
 from tests.support import Checkout, ConfigFile, Run
 

@@ -9,15 +9,17 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, NullPool, text
 
-from antarest.core.config import DbConfig
-from antarest.core.persistence import create_db_engine
-from antarest.migration.history import BASE, HEAD
-from antarest.migration.inventory import Inventory, reflect
-from antarest.migration.loss import Agreement
-from antarest.migration.plan import RollbackPlan
-from antarest.migration.project import Project
-from antarest.migration.rows import Snapshot, fill, snapshot
-from antarest.migration.workflow import MigrationWorkflow
+from antarest.migration.database.engines import create_db_engine
+from antarest.migration.errors.loss import Agreement
+from antarest.migration.errors.revision import BASE, HEAD
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
+from antarest.migration.schema.inventory import Inventory
+from antarest.migration.schema.reflection import reflect
+from antarest.migration.verify.rows.filler import fill
+from antarest.migration.verify.rows.snapshots import Snapshot, snapshot
+from antarest.migration.workflow.plan import RollbackPlan
+from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.rows import values_at
 from tests.support import ROOT
 

@@ -15,8 +15,8 @@ import yaml
 from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
-from antarest.core.persistence import create_db_engine
-from antarest.migration.embedded_postgres import free_port
+from antarest.migration.database.engines import create_db_engine
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.processes import Popen
 from tests.server import HANGS, Server, wait_until
 from tests.support import ROOT

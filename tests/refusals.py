@@ -14,10 +14,12 @@ from alembic.config import CommandLine
 from invoke.parser.context import ParserContext
 
 import tasks
-from antarest.core.commands import PROGRAM
-from antarest.core.config import Config, DbConfig, normalise_url
-from antarest.core.errors import EXIT_DONE
-from antarest.migration.program import _parser
+from antarest.core.config import Config
+from antarest.migration.commands.program import _parser
+from antarest.migration.errors.base import EXIT_DONE
+from antarest.migration.errors.settings.commands import PROGRAM
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.errors.settings.urls import normalise_url
 from tests.support import ROOT, Result
 
 SECRET = "s3cr3t%@:/x"  # a password that each layer could misread, or show in a spelling of its own
@@ -127,7 +129,7 @@ def _is_task(arguments: list[str]) -> bool:
 @cache
 def _addresses() -> set[str]:
     """The addresses that the application answers at."""
-    from antarest.migration.project import Project  # most refusals name no address
+    from antarest.migration.project.project import Project  # most refusals name no address
     from antarest.web.application import create_app
 
     config = Config(DbConfig(normalise_url("sqlite:////nowhere.db")), ROOT)

@@ -16,11 +16,11 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from antarest.core.config import DbConfig
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
 from antarest.migration.backup import Backups
-from antarest.migration.project import Project
-from antarest.migration.scratch import PostgresServer
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
+from antarest.migration.scratch.databases import PostgresServer
 from tests.refusals import refusal
 from tests.support import Result
 from tests.workshop import ENVIRONMENT, Workshop
@@ -163,7 +163,7 @@ def dumping_server(server: PostgresServer) -> Iterator[tuple[PostgresServer, Pat
     if programs := programs_of(int(server.version.partition(".")[0])):
         yield server, programs
         return
-    from antarest.migration.embedded_postgres import embedded_server
+    from antarest.migration.scratch.embedded_postgres import embedded_server
 
     with embedded_server({"fsync": "off", "timezone": "UTC"}) as running:
         programs = programs_of(18)

@@ -20,7 +20,7 @@ import pytest
 from psycopg2.extras import RealDictCursor
 from sqlalchemy import URL
 
-from antarest.migration.embedded_postgres import free_port
+from antarest.migration.scratch.embedded_postgres import free_port
 
 Mode = Literal["transaction", "session"]
 

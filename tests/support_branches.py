@@ -10,14 +10,15 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE
-from antarest.migration import inventory, walk
-from antarest.migration.checkout.follower import Follower
-from antarest.migration.checkout.sync import SyncPlan
-from antarest.migration.connection import moving
-from antarest.migration.loss import Agreement
-from antarest.migration.project import Project
-from antarest.migration.scratch import PostgresServer, scratch_database
+from antarest.migration.branches.follower import Follower
+from antarest.migration.branches.sync import SyncPlan
+from antarest.migration.database.connection import moving
+from antarest.migration.errors.base import EXIT_DONE
+from antarest.migration.errors.loss import Agreement
+from antarest.migration.project.project import Project
+from antarest.migration.schema import reflection
+from antarest.migration.scratch import runs
+from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from tests.support import ROOT, Result, run
 from tests.support_histories import Database, Script, write_project, write_script
 
@@ -29,7 +30,7 @@ SETTINGS = {
 }
 
 
-_EXPECTED: dict[tuple[object, ...], inventory.Inventory] = {}
+_EXPECTED: dict[tuple[object, ...], reflection.Inventory] = {}
 """What the revisions of a checkout make, by engine and files: branches are come back to again and again."""
 
 
@@ -168,7 +169,7 @@ class Clone:
     @property
     def follower(self) -> Follower:
         """What makes the database follow."""
-        return self.database.workflow.checkout
+        return Follower(self.database.workflow)
 
     def _run(self, plan: SyncPlan, *, loss: bool) -> Sequence[str]:
         move = self.follower.run(plan, Agreement(everything=loss))
@@ -193,10 +194,10 @@ class Clone:
         what = (self.url.get_backend_name(), *files)
         if what not in _EXPECTED:
             with scratch_database(self.url.get_backend_name(), self.server) as url, moving(url) as fresh:  # type: ignore[arg-type]
-                walk.upgrade(fresh, project, project.history.heads)
-                _EXPECTED[what] = inventory.reflect(fresh)
+                runs.upgrade(fresh, project, project.history.heads)
+                _EXPECTED[what] = reflection.reflect(fresh)
         with self.database.connect() as connection:
-            assert inventory.differences(inventory.reflect(connection), _EXPECTED[what]) == []
+            assert reflection.differences(reflection.reflect(connection), _EXPECTED[what]) == []
 
     def at(self, folder: Path) -> Clone:
         """Another working tree, with the same database."""

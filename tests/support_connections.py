@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, text
 
-from antarest.core.config import DbConfig
-from antarest.core.driver_errors import translate_errors
-from antarest.core.errors import (
-    NOTHING_CHANGED,
-    DatabaseError,
-)
-from antarest.core.persistence import create_db_engine
+from antarest.migration.database.driver_errors import translate_errors
+from antarest.migration.database.engines import create_db_engine
+from antarest.migration.errors.base import NOTHING_CHANGED
+from antarest.migration.errors.facts.database import DatabaseError
+from antarest.migration.errors.settings.db_config import DbConfig
 
 SECRET = "geh/ei%m@1"
 

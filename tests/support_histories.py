@@ -10,12 +10,12 @@ from pathlib import Path
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, event
 
-from antarest.core.config import DbConfig
-from antarest.migration import inventory
-from antarest.migration.move import Listener
-from antarest.migration.project import Project
-from antarest.migration.rows import snapshot
-from antarest.migration.workflow import MigrationWorkflow
+from antarest.migration.errors.listener import Listener
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
+from antarest.migration.schema import reflection
+from antarest.migration.verify.rows.snapshots import snapshot
+from antarest.migration.workflow.workflow import MigrationWorkflow
 
 _INI = """\
 [alembic]
@@ -167,7 +167,7 @@ class Database:
     def state(self) -> tuple[object, object]:
         """All that it holds: its schema, and its rows, the revision among them."""
         with self.connect() as connection:
-            return inventory.reflect(connection, exclude=()), snapshot(connection, exclude=())
+            return reflection.reflect(connection, exclude=()), snapshot(connection, exclude=())
 
 
 STUDY_TABLES = Script(

@@ -12,10 +12,10 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL
 
-from antarest.migration.connection import moving
-from antarest.migration.history import Direction, Revision
-from antarest.migration.loss_guard import LossGuard
-from antarest.migration.scratch import EngineName
+from antarest.migration.database.connection import moving
+from antarest.migration.errors.revision import Direction, Revision
+from antarest.migration.losses.guard import LossGuard
+from antarest.migration.scratch.databases import EngineName
 
 TABLES = """
 CREATE TABLE study (id INTEGER PRIMARY KEY, name VARCHAR(50) DEFAULT '?' NOT NULL, path VARCHAR(50));

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
 
-from antarest.core.config import normalise_url
+from antarest.migration.errors.settings.urls import normalise_url
 
 PASSWORD = "two@roles"
 

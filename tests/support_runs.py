@@ -16,7 +16,7 @@ from typing import IO, Any
 import psycopg2
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_LOCKED
+from antarest.migration.errors.base import EXIT_LOCKED
 from tests.processes import Popen
 from tests.refusals import Refusal, refusal
 from tests.support import ROOT, Result
@@ -36,9 +36,9 @@ while not pathlib.Path(os.environ["GATE"]).exists():
 API = """
 import sys
 from antarest.core.config import load_config
-from antarest.core.errors import AntarestError
-from antarest.migration.move import Silence
-from antarest.migration.project import Project
+from antarest.migration.errors.base import AntarestError
+from antarest.migration.errors.listener import Silence
+from antarest.migration.project.project import Project
 from antarest.migration.workflow import MigrationWorkflow
 class Listener(Silence):
     def note(self, text):

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, MetaData, Table
 
-from antarest.migration.inventory import Inventory, reflect
-from antarest.migration.rows import snapshot
+from antarest.migration.schema.inventory import Inventory
+from antarest.migration.schema.reflection import reflect
+from antarest.migration.verify.rows.snapshots import snapshot
 
 _NEXT_STATEMENT = re.compile(r";\s*(?=CREATE|INSERT|ALTER|DROP|UPDATE|DELETE|COMMENT|$)")
 

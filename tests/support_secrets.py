@@ -23,8 +23,8 @@ _DRIVER = """
 import json, logging, sys, traceback
 import alembic.config
 from antarest.core.config import load_config
-from antarest.migration.program import main
-from antarest.migration.project import Project
+from antarest.migration.commands.program import main
+from antarest.migration.project.project import Project
 from antarest.migration.workflow import MigrationWorkflow
 
 started = open(sys.argv[1], "a")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from antarest.core.urls import normalise_url
-from antarest.migration.history import HEAD
-from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, PostgresServer
+from antarest.migration.errors.revision import HEAD
+from antarest.migration.errors.settings.urls import normalise_url
+from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
 from antarest.migration.testing.run import target_at
 from antarest.migration.testing.templates import Start
 from tests.support import Result, run

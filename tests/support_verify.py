@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from antarest.migration.scratch import EngineName, PostgresServer
-from antarest.migration.verify import Proof, Verification, engines, prove_history
+from antarest.migration.scratch.databases import EngineName, PostgresServer
+from antarest.migration.verify import Verification, engines, prove_history
 from antarest.migration.verify.clones import Clones
+from antarest.migration.verify.findings.proof import Proof
 from antarest.migration.verify.foreign import target_of
-from antarest.migration.verify.proof import Prover
+from antarest.migration.verify.prover import Prover
 from tests.support import ROOT
 
 HISTORIES = ROOT / "tests" / "histories" / "verify"

@@ -13,13 +13,13 @@ import pytest
 import yaml
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from antarest.core.config import DbConfig
-from antarest.core.errors import EXIT_FAILED, NOTHING_CHANGED
-from antarest.migration import cli
-from antarest.migration.inventory import reflect
-from antarest.migration.project import Project
-from antarest.migration.rows import snapshot
-from antarest.migration.workflow import MigrationWorkflow
+from antarest.migration.commands import cli
+from antarest.migration.errors.base import EXIT_FAILED, NOTHING_CHANGED
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
+from antarest.migration.schema.reflection import reflect
+from antarest.migration.verify.rows.snapshots import snapshot
+from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.refusals import Refusal, parse, refusal
 from tests.support import ROOT, Result, run
 

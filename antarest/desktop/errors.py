@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from antarest.core.errors import Hint
-from antarest.web.errors import AppError
+from antarest.migration.errors.base import Hint
+from antarest.web.errors.launching import AppError
 
 
 class SeatUnusable(AppError):

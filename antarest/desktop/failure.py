@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from antarest.core.errors import AntarestError
 from antarest.desktop.application import protect
 from antarest.desktop.place import Place
 from antarest.desktop.presentation import environment
 from antarest.desktop.words import explain
+from antarest.migration.errors.base import AntarestError
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -14,16 +14,17 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
-from antarest.core.errors import AntarestError
-from antarest.dbmodel import Base, metadata
+from antarest.core.persistence import Base
+from antarest.dbmodel import metadata
 from antarest.desktop import counts, forest
 from antarest.desktop.diagram import draw, read_words
 from antarest.desktop.place import Place
 from antarest.desktop.presentation import environment, sentence
 from antarest.desktop.words import explain
-from antarest.migration.history import BASE, Revision
+from antarest.migration.errors.base import AntarestError
+from antarest.migration.errors.revision import BASE, Revision
 from antarest.web.database import Database, Standing
-from antarest.web.errors import StudyNotFound
+from antarest.web.errors.answering import StudyNotFound
 from antarest.web.parameters import MOST_TAGS, Text
 from antarest.web.queries import get_study
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from antarest.core.urls import database_name, is_memory, redact_url
+from antarest.migration.errors.settings.urls import database_name, is_memory, redact_url
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

@@ -7,13 +7,16 @@ import webbrowser
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from antarest.core.errors import EXIT_DONE, AntarestError
-from antarest.core.urls import is_memory
+from antarest.core.config import Config
 from antarest.desktop.instance import Record, Seat, take_or_find
-from antarest.migration.boundary import tell
-from antarest.migration.errors import InMemoryDatabase, RunInterrupted, RunTerminated
-from antarest.web.errors import PortForbidden, PortTaken
-from antarest.web.launch import Settings, require_head, run, serve_app
+from antarest.migration.commands.boundary import tell
+from antarest.migration.errors.base import EXIT_DONE, AntarestError
+from antarest.migration.errors.facts.refusal import InMemoryDatabase
+from antarest.migration.errors.facts.run import RunInterrupted, RunTerminated
+from antarest.migration.errors.settings.urls import is_memory
+from antarest.web.arguments import Settings
+from antarest.web.errors.launching import PortForbidden, PortTaken
+from antarest.web.launch import require_head, run, serve_app
 from antarest.web.serving import bind
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from antarest.migration.boundary import Session
+    from antarest.migration.commands.boundary import Session
 
 HOST = "127.0.0.1"  # Never another one: this application is for whoever sits here.
 
@@ -78,7 +81,7 @@ def _serve(session: Session, settings: Settings, seat: Seat, *, browser: bool) -
                 if is_serving:
                     seat.write(record)
 
-        stage = Stage(session.config, record.id, attempt)
+        stage = Stage(Config.of(session.config), record.id, attempt)
         if stage.error:
             session.say(("page", f"{record.url} says what to do"))
 
@@ -99,7 +102,7 @@ def _bind(session: Session, settings: Settings) -> socket.socket:
     if settings.port is not None:
         return bind(HOST, settings.port, command=settings.program)
     try:
-        return bind(HOST, session.config.server.port, command=settings.program)
+        return bind(HOST, Config.of(session.config).server.port, command=settings.program)
     except (PortTaken, PortForbidden) as error:
         session.say(("port", f"{error.message}; taking a free one"))
         return bind(HOST, 0, command=settings.program)
@@ -111,7 +114,7 @@ def _attempt(session: Session, settings: Settings, instance: str) -> FastAPI | A
 
     try:
         require_head(session, upgrade=True, command=settings.command())
-        return create_desktop_app(session.config, session.project, instance)
+        return create_desktop_app(Config.of(session.config), session.project, instance)
     except (RunInterrupted, RunTerminated):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the page can say more than a window that closes

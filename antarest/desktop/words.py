@@ -8,16 +8,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from antarest.core.errors import (
-    NOTHING_CHANGED,
-    AntarestError,
+from antarest.migration.errors.base import NOTHING_CHANGED, AntarestError
+from antarest.migration.errors.facts.database import (
     DatabaseError,
     DatabaseLocked,
     DatabaseReadOnly,
     DatabaseUnreachable,
     NotADatabase,
 )
-from antarest.migration import errors
+from antarest.migration.errors.facts.loss import ForeignKeysViolated, LossNotDeclared
+from antarest.migration.errors.facts.project import (
+    AmbiguousRevision,
+    DuplicateRevision,
+    InvalidProject,
+    InvalidRevisionFile,
+    MissingPredecessor,
+    MultipleHeads,
+    RevisionCycle,
+    RevisionNotFound,
+    UnknownRevision,
+)
+from antarest.migration.errors.facts.run import AlembicRefused, NotRecorded, RevisionFailed, RunFailed
 
 _SUPPORT = "If it happens again, send the technical details below to whoever supports AntaREST where you work."
 _PREVIOUS = "Until then, the version of AntaREST that you had before works with this database as it did."
@@ -62,7 +73,7 @@ def _newer(_: AntarestError) -> Explanation:
 
 
 def _loss(error: AntarestError) -> Explanation:
-    losses = error.losses[:_FEW] if isinstance(error, errors.LossNotDeclared) else ()
+    losses = error.losses[:_FEW] if isinstance(error, LossNotDeclared) else ()
     lost = "; ".join(f"{loss.amount} of {loss.item}" for loss in losses)
     return Explanation(
         "The upgrade was stopped, because it would have lost data",
@@ -186,22 +197,22 @@ def _unclear(_: AntarestError) -> Explanation:
 
 _Kinds = type[AntarestError] | tuple[type[AntarestError], ...]
 _GRAPH = (
-    errors.AmbiguousRevision,
-    errors.DuplicateRevision,
-    errors.InvalidProject,
-    errors.InvalidRevisionFile,
-    errors.MissingPredecessor,
-    errors.MultipleHeads,
-    errors.RevisionCycle,
-    errors.RevisionNotFound,
+    AmbiguousRevision,
+    DuplicateRevision,
+    InvalidProject,
+    InvalidRevisionFile,
+    MissingPredecessor,
+    MultipleHeads,
+    RevisionCycle,
+    RevisionNotFound,
 )
 
 # The first that fits decides.
 _WORDS: Sequence[tuple[_Kinds, Callable[[AntarestError], Explanation]]] = (
-    (errors.UnknownRevision, _newer),
-    (errors.LossNotDeclared, _loss),
-    ((errors.RevisionFailed, errors.ForeignKeysViolated, errors.RunFailed, errors.AlembicRefused), _step_failed),
-    (errors.NotRecorded, _unclear),
+    (UnknownRevision, _newer),
+    (LossNotDeclared, _loss),
+    ((RevisionFailed, ForeignKeysViolated, RunFailed, AlembicRefused), _step_failed),
+    (NotRecorded, _unclear),
     (_GRAPH, _installation),
     (DatabaseLocked, _locked),
     (DatabaseReadOnly, _read_only),

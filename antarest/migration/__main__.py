@@ -6,16 +6,16 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from antarest import bootstrap
+from .errors.settings import bootstrap
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that these words name, else the command line, and return its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    code = bootstrap.prepare(shlex.join(["-m", "antarest.migration", *words]))
+    code = bootstrap.prepare(shlex.join(["-m", __package__, *words]))
     if code:
         return code
-    from antarest.migration import program  # What it imports is known to be there only now.
+    from .commands import program  # What it imports is known to be there only now.
 
     return bootstrap.finish(program.main(words))
 

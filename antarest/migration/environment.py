@@ -19,22 +19,27 @@ from typing import Any
 from alembic.script import write_hooks
 from sqlalchemy import Connection
 
-from antarest.core.config import load_config, with_lock_timeout
-from antarest.core.errors import EXIT_INTERRUPTED, AntarestError
-from antarest.core.urls import is_memory
-from antarest.migration import authoring, backup, report, rollback_script, walk
-from antarest.migration.checkout.store import Store, keeping
-from antarest.migration.connection import looking, moving, read_current
-from antarest.migration.errors import InMemoryDatabase, SqlNotSupported
-from antarest.migration.lock import in_this_process, one_writer
-from antarest.migration.loss import Agreement
-from antarest.migration.move import Move, Silence
-from antarest.migration.project import Project
-from antarest.migration.record import Recorder
-from antarest.migration.revision_files import importing, parse_revision
-from antarest.migration.run import carry_out
+from . import backup
+from .branches.writing import Writing, autogenerate_options, format_file
+from .database.connection import looking, moving, read_current
+from .database.lock import in_this_process, one_writer
+from .database.record import Recorder
+from .errors.base import EXIT_INTERRUPTED, AntarestError
+from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
+from .errors.listener import Silence
+from .errors.loss import Agreement
+from .errors.rendering import interrupted, render_error
+from .errors.settings.config import load_config
+from .errors.settings.db_config import with_lock_timeout
+from .errors.settings.urls import is_memory
+from .project import rollback_script
+from .project.project import Project
+from .project.revision_files import importing, parse_revision
+from .project.store import Store, keeping
+from .run.move import ATTRIBUTE, Move
+from .run.runner import carry_out
+from .scratch import runs
 
-ATTRIBUTE = "antarest"
 log = logging.getLogger("alembic.antarest")
 
 
@@ -61,8 +66,8 @@ def _dispatch(context: Any, project: Project, get_move: Callable[[], Move]) -> N
     options = context._proxy.context_opts  # noqa: SLF001 - which command it is, Alembic says only here
     if "revision_context" in options:
         project.refuse_installed()
-        writing = context.config.attributes.get(ATTRIBUTE)
-        _compare(context, writing if isinstance(writing, authoring.Writing) else authoring.Writing(project))
+        request = context.config.attributes.get(ATTRIBUTE)
+        _compare(context, request if isinstance(request, Writing) else Writing(project))
     elif context.is_offline_mode():
         _write_sql(context, get_move())
     elif (command := options["fn"].__name__) in ("upgrade", "downgrade", "sync"):
@@ -116,7 +121,7 @@ def _stamp(context: Any, move: Move) -> None:
 def _record_stamp(context: Any, move: Move, connection: Connection) -> None:
     """Note where the database is said to be now; `alembic ensure_version` says nothing."""
     recorder, history = (
-        Recorder(connection, move.project, keeping(move.project), move.listener.note),
+        Recorder(connection, move.project, keeping(move.project.repository), move.listener.note),
         move.project.history,
     )
     for revision in context.get_context().get_current_heads():
@@ -142,18 +147,18 @@ def _write_sql(context: Any, move: Move) -> None:
         context.run_migrations()
 
 
-def _compare(context: Any, writing: authoring.Writing) -> None:
+def _compare(context: Any, writing: Writing) -> None:
     """Compare the models with the migrations, in a scratch database at head, for `alembic revision` and `check`."""
     project = writing.project
-    with walk.scratch_at(project, project.history.heads) as connection:
-        options = authoring.autogenerate_options(writing)
+    with runs.scratch_at(project, project.history.heads) as connection:
+        options = autogenerate_options(writing)
         context.configure(connection=connection, **project.alembic_options(), **options)
         with context.begin_transaction():
             context.run_migrations()
 
 
 def _finish_revision_file(project: Project, path: str) -> None:
-    authoring.format_file(path)
+    format_file(path)
     if project.repository:
         content = Path(path).read_bytes()
         Store(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
@@ -178,12 +183,12 @@ def _command_line(context: Any) -> Iterator[None]:
     except AntarestError as error:
         if is_program:
             raise
-        sys.stderr.write(report.render_error(error))
+        sys.stderr.write(render_error(error))
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         if is_program:
             raise
-        sys.stderr.write(f"\n{report.interrupted()}")
+        sys.stderr.write(f"\n{interrupted()}")
         raise SystemExit(EXIT_INTERRUPTED) from None
 
 
@@ -198,7 +203,7 @@ class _LogListener(Silence):
 def _plain_move(context: Any, project: Project) -> Move:
     arguments = context.get_x_argument() if context.config.cmd_opts else []
     named = dict(argument.partition("=")[::2] for argument in arguments)
-    config = load_config(named.get("config"))
+    config = load_config(named.get("config"), sections=project.settings())
     db = with_lock_timeout(config.db, named.get("lock-timeout"), "-x lock-timeout")
     move = Move(
         project=project,

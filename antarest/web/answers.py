@@ -18,10 +18,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from antarest.core.errors import AntarestError
-from antarest.migration.errors import UnknownRevision
-from antarest.web.errors import (
-    AppError,
+from antarest.migration.errors.base import AntarestError
+from antarest.migration.errors.facts.project import UnknownRevision
+from antarest.web.errors.answering import (
     Failure,
     InvalidRequest,
     MethodNotAllowed,
@@ -30,6 +29,7 @@ from antarest.web.errors import (
     Stopping,
     shown,
 )
+from antarest.web.errors.launching import AppError
 
 log = logging.getLogger("antarest.web")
 

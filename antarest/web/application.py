@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 import antarest.dbmodel  # noqa: F401 - models name each other, so all of them must be known
 from antarest import __version__
 from antarest.core.config import Config
-from antarest.migration.project import Project
+from antarest.migration.project.project import Project
 from antarest.web import answers
 from antarest.web.api import status, studies, tasks
 from antarest.web.database import Database

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from antarest import __version__
-from antarest.core import commands
-from antarest.core.errors import Hint, UsageError
-from antarest.migration import report
+from antarest.migration.errors.base import Hint
+from antarest.migration.errors.facts.configuration import UsageError
+from antarest.migration.errors.rendering import render_error
+from antarest.migration.errors.settings import commands
 
 _LAST_PORT = 65_535
 
@@ -52,7 +53,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the error and exit."""
         error = UsageError(message, hints=[Hint("See the flags", f"{self.prog} --help")])
-        sys.stderr.write(report.render_error(error))
+        sys.stderr.write(render_error(error))
         raise SystemExit(error.exit_code)
 
 

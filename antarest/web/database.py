@@ -20,14 +20,16 @@ from sqlalchemy import URL, Connection, Engine, NullPool, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from antarest.core.config import DbConfig
-from antarest.core.driver_errors import connection_error
-from antarest.core.errors import DatabaseMissing, Hint
-from antarest.core.persistence import create_db_engine
-from antarest.core.urls import ENGINES, redact_url
-from antarest.migration.connection import read_current
-from antarest.migration.project import Project
-from antarest.web.errors import DatabaseSilent, RightsMissing, SchemaAhead, SchemaBehind
+from antarest.migration.database.connection import read_current
+from antarest.migration.database.driver_errors import connection_error
+from antarest.migration.database.engines import create_db_engine
+from antarest.migration.errors.base import Hint
+from antarest.migration.errors.facts.database import DatabaseMissing
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.errors.settings.urls import ENGINES, redact_url
+from antarest.migration.project.project import Project
+from antarest.web.errors.answering import DatabaseSilent
+from antarest.web.errors.launching import RightsMissing, SchemaAhead, SchemaBehind
 from antarest.web.refusals import Meaning, meaning
 
 P = ParamSpec("P")

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from antarest.core.errors import EXIT_DONE
-from antarest.core.urls import redact_url
-from antarest.migration import report
-from antarest.migration.boundary import Session, guard
-from antarest.migration.project import Project
-from antarest.migration.workflow import MigrationWorkflow
+from antarest.core.config import Config
+from antarest.migration.commands.boundary import Session, guard
+from antarest.migration.commands.rendering import results
+from antarest.migration.errors.base import EXIT_DONE
+from antarest.migration.errors.settings.urls import redact_url
+from antarest.migration.errors.text import count, position
+from antarest.migration.project.project import Project
+from antarest.migration.workflow.workflow import MigrationWorkflow
 from antarest.web.arguments import Settings
-from antarest.web.errors import RightsMissing, SchemaAhead, SchemaBehind
+from antarest.web.errors.launching import RightsMissing, SchemaAhead, SchemaBehind
 from antarest.web.refusals import Meaning, meaning
 from antarest.web.serving import address_of, bind, serve
 
@@ -58,7 +60,7 @@ def run(settings: Settings, body: Callable[[Session], int]) -> int:
 
 def _launch(session: Session, settings: Settings) -> int:
     session.introduce()
-    server = session.config.server
+    server = Config.of(session.config).server
     host, port = settings.host or server.host, server.port if settings.port is None else settings.port
     with bind(host, port, command=settings.program) as bound:
         require_head(session, upgrade=settings.auto_upgrade_db, command=settings.command("--auto-upgrade-db"))
@@ -94,7 +96,7 @@ def require_head(session: Session, *, upgrade: bool, command: str) -> None:
     if pending:
         upgrade_to_head(session)
         current = _current(application)
-    session.say(("schema", f"{report.position(current)} (head)"))
+    session.say(("schema", f"{position(current)} (head)"))
 
 
 def _current(application: MigrationWorkflow) -> tuple[str, ...]:
@@ -115,9 +117,9 @@ def upgrade_to_head(session: Session) -> None:
     workflow = session.workflow
     pending = workflow.pending()
     if pending:
-        start = report.position(workflow.current())
-        session.say(("upgrade", f"{start} -> {pending[-1].id} ({report.count(len(pending), 'revision')})"))
-    session.print(report.move(workflow.upgrade(), "upgraded"))
+        start = position(workflow.current())
+        session.say(("upgrade", f"{start} -> {pending[-1].id} ({count(len(pending), 'revision')})"))
+    session.print(results.move(workflow.upgrade(), "upgraded"))
 
 
 def make_app(session: Session) -> FastAPI:
@@ -126,7 +128,7 @@ def make_app(session: Session) -> FastAPI:
     from antarest.web.application import create_app
 
     logs.configure(session.redact)
-    return create_app(session.config, session.project)
+    return create_app(Config.of(session.config), session.project)
 
 
 def serve_app(

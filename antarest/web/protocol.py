@@ -14,7 +14,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol, RequestResponseCycle
 
 from antarest.web.answers import body_of, status_of
-from antarest.web.errors import HeadersTooLarge, MalformedRequest, RequestError, RequestTooLong
+from antarest.web.errors.answering import HeadersTooLarge, MalformedRequest, RequestError, RequestTooLong
 
 HEAD_TIMEOUT: Final = 10.0
 """The seconds in which the head of a request must have arrived: after the connection, or after the answer before."""

@@ -16,7 +16,7 @@ from antarest.study.model import RawStudy, Study, StudyGroup, StudyTag
 from antarest.study.model import Tag as TagModel
 from antarest.study.variantstudy.model import CommandBlock, VariantStudy, VariantStudySnapshot
 from antarest.web import tree
-from antarest.web.errors import PageNotFound, StudyNotFound
+from antarest.web.errors.answering import PageNotFound, StudyNotFound
 from antarest.web.records import (
     Group,
     Owner,

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 from sqlalchemy.exc import DBAPIError
 
-from antarest.core.driver_errors import is_connection_error
+from antarest.migration.database.driver_errors import is_connection_error
 
 
 class Meaning(Enum):

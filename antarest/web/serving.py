@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from antarest.core.errors import EXIT_DONE, EXIT_INTERRUPTED
-from antarest.web.errors import HostNotOurs, PortForbidden, PortTaken
+from antarest.migration.errors.base import EXIT_DONE, EXIT_INTERRUPTED
+from antarest.web.errors.launching import HostNotOurs, PortForbidden, PortTaken
 from antarest.web.port_holder import holder_of
 
 if TYPE_CHECKING:

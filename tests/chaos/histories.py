@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from antarest.core.config import DbConfig
-from antarest.migration.history import HEAD, Direction
-from antarest.migration.project import Project
-from antarest.migration.workflow import MigrationWorkflow
+from antarest.migration.errors.revision import HEAD, Direction
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
+from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests import support_histories
 from tests.chaos import heavy
 from tests.database import HISTORY, Database

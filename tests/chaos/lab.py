@@ -13,8 +13,8 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from antarest.migration.project import Project
-from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from antarest.migration.project.project import Project
+from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
 from tests.chaos.histories import PASSAGES, History, Passage
 from tests.chaos.processes import HANGS, Command, Running
 from tests.chaos.statements import Counting

@@ -29,9 +29,9 @@ from tests.chaos import statements
 HANGS = 180  # seconds without an end
 
 _PRELOADED = [
-    "antarest.migration.cli",
+    "antarest.migration.commands.cli",
     "antarest.migration.environment",
-    "antarest.migration.plan",
+    "antarest.migration.workflow.plan",
     "antarest.dbmodel",
     "alembic.config",
     "alembic.command",

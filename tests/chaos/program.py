@@ -18,9 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from random import Random
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
-from antarest.migration.report import count
-from antarest.migration.scratch import EngineName, postgres_server
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from antarest.migration.errors.text import count
+from antarest.migration.scratch.databases import EngineName, postgres_server
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.lab import Broken, Lab
 from tests.chaos.tools import Ours, PlainAlembic, Tool

@@ -20,8 +20,8 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from antarest.migration.embedded_postgres import _Account, _hand_over, free_port, memory_folder
-from antarest.migration.scratch import PostgresServer
+from antarest.migration.scratch.databases import PostgresServer
+from antarest.migration.scratch.embedded_postgres import _Account, _hand_over, free_port, memory_folder
 
 _SETTINGS = """
 listen_addresses = '127.0.0.1'

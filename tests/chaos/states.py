@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import URL, Connection, NullPool, create_engine
 
-from antarest.migration.connection import read_current
-from antarest.migration.inventory import VERSION_TABLE, Inventory, Table, differences, reflect
+from antarest.migration.database.connection import read_current
+from antarest.migration.schema.compare import differences
+from antarest.migration.schema.inventory import Inventory, Table
+from antarest.migration.schema.reflection import VERSION_TABLE, reflect
 
 _BETWEEN_ROWS = "\x1e"  # the separator of records
 

@@ -12,9 +12,9 @@ from threading import Barrier
 from alembic import command
 from alembic.config import Config
 
-from antarest.core.errors import AntarestError
 from antarest.core.persistence import upgrade_db
-from antarest.migration.report import render_error
+from antarest.migration.errors.base import AntarestError
+from antarest.migration.errors.rendering import render_error
 
 THREADS = 4
 

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_FAILED, EXIT_LOCKED, EXIT_UNREACHABLE
+from antarest.migration.errors.base import EXIT_FAILED, EXIT_LOCKED, EXIT_UNREACHABLE
 from tests.chaos.histories import History, Passage
 from tests.chaos.processes import Command
 from tests.support import ROOT

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import pytest
 
-from antarest.migration.embedded_postgres import free_port
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.database import HISTORY
 from tests.support import ROOT
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
 from tests.desktop import Desk
 from tests.installation import Installation, build
 from tests.refusals import SECRET

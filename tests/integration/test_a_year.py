@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from antarest.migration import rollback_script
-from antarest.migration.checkout.deployed import changed_since, record
-from antarest.migration.checkout.own import plan_rebase
-from antarest.migration.history import BASE
-from antarest.migration.project import Project
+from antarest.migration.branches.deployed import changed_since, record
+from antarest.migration.branches.own import plan_rebase
+from antarest.migration.errors.revision import BASE
+from antarest.migration.project import rollback_script
+from antarest.migration.project.project import Project
 from tests.support_branches import Clone, table
 
 WEEKS = 52

@@ -9,9 +9,10 @@ import psycopg2
 import pytest
 from sqlalchemy import URL, make_url
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
-from antarest.migration.inventory import Inventory, differences
-from antarest.migration.rollback_script import parse
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from antarest.migration.project.rollback_script import parse
+from antarest.migration.schema.compare import differences
+from antarest.migration.schema.inventory import Inventory
 from tests.database import HISTORY, Database
 from tests.refusals import refusal
 from tests.support import Checkout, ConfigFile, Result

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration import tally
-from antarest.migration.connection import moving
-from antarest.migration.errors import ForeignKeysViolated, RevisionFailed
-from antarest.migration.ledger import sqlite
+from antarest.migration.database.connection import moving
+from antarest.migration.errors.facts.loss import ForeignKeysViolated
+from antarest.migration.errors.facts.run import RevisionFailed
+from antarest.migration.losses import counts
+from antarest.migration.losses.ledger import sqlite
 from tests.support import ROOT, ConfigFile, Run
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 
@@ -174,7 +175,7 @@ def test_an_empty_database_is_not_counted(tmp_path: Path, empty_database: URL, m
         write_project(tmp_path / "project", STUDY_TABLES, Script("rows", upgrade=f"sql(*{STUDY_ROWS!r})"), DROPPED),
     )
     counted: list[str] = []
-    for module in (tally, sqlite):
+    for module in (counts, sqlite):
         monkeypatch.setattr(module, "measure", lambda _connection, table, *_: counted.append(table.name))
 
     assert database.workflow.upgrade().losses == []

@@ -9,14 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, inspect
 
-from antarest.core.errors import EXIT_DONE, NOTHING_CHANGED
-from antarest.migration.errors import (
-    AutocommitNotAsked,
-    LossNotDeclared,
-    RevisionFailed,
-)
-from antarest.migration.loss import Agreement
-from antarest.migration.plan import RollbackPlan
+from antarest.migration.errors.base import EXIT_DONE, NOTHING_CHANGED
+from antarest.migration.errors.facts.loss import LossNotDeclared
+from antarest.migration.errors.facts.run import AutocommitNotAsked, RevisionFailed
+from antarest.migration.errors.loss import Agreement
+from antarest.migration.workflow.plan import RollbackPlan
 from tests.support_histories import Database, Script, write_project
 from tests.support_runs import GATE, Runner, Start, session
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
-from antarest.migration.scratch import PostgresServer, scratch_database
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from tests.refusals import refusal
 from tests.support_backups import BRIDGE, Place
 from tests.workshop import COUNTRY, Workshop
@@ -179,7 +179,7 @@ def test_a_dump_its_revision_and_its_rows_are_of_one_moment(postgres_place: Plac
     """Somebody adds a row between the snapshot and the count."""
     program = """
 from antarest.migration.backup import Backups
-from antarest.migration.move import Silence
+from antarest.migration.errors.listener import Silence
 class Adder(Silence):
     is_done = False
     def working(self, what, done, total):

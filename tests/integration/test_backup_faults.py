@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from antarest.core.errors import EXIT_FAILED
+from antarest.migration.errors.base import EXIT_FAILED
 from tests.refusals import refusal
 from tests.support_backups import Place
 from tests.support_roles import connected
@@ -271,9 +271,9 @@ def test_an_interrupted_backup_leaves_nothing(postgres_place: Place, signum: sig
 def test_a_backup_under_the_lock_keeps_the_lock(sqlite_place: Place) -> None:
     """Whoever opened and closed the file in this process would drop it."""
     program = """
-from antarest.migration.lock import one_writer
-from antarest.migration.lock.patience import Patience
-from antarest.migration.connection import moving
+from antarest.migration.database.lock import one_writer
+from antarest.migration.database.lock.patience import Patience
+from antarest.migration.database.connection import moving
 import subprocess
 other = '''
 import sqlite3, sys

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, text
 
-from antarest.core.errors import EXIT_DONE, EXIT_USAGE
-from antarest.migration.scratch import PostgresServer, scratch_database
+from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
+from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from tests.refusals import SECRET
 from tests.support_backups import Place, programs_of
 from tests.support_roles import connected

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_FAILED, EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE
-from antarest.migration.embedded_postgres import free_port
+from antarest.migration.errors.base import EXIT_FAILED, EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.refusals import SECRET
 from tests.workshop import COUNTRY, Workshop
 

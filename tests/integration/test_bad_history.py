@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, NOTHING_CHANGED
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, NOTHING_CHANGED
 from tests.refusals import parse
 from tests.workshop import COUNTRY, ENVIRONMENT, Workshop
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_FAILED, EXIT_USAGE, NOTHING_CHANGED
+from antarest.migration.errors.base import EXIT_FAILED, EXIT_USAGE, NOTHING_CHANGED
 from tests.refusals import SECRET, parse
 from tests.workshop import COUNTRY, Workshop
 

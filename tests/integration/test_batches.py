@@ -15,7 +15,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import NullPool, create_engine
 
-import antarest.migration.operations  # noqa: F401 - wraps the batches
+import antarest.migration.run.operations  # noqa: F401 - wraps the batches
 
 PARENTS = "CREATE TABLE p (id INTEGER PRIMARY KEY, code VARCHAR(9) UNIQUE, CONSTRAINT pk2 UNIQUE (id, code));"
 TABLES = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
-from antarest.migration.scratch import EngineName, PostgresServer
+from antarest.migration.scratch.databases import EngineName, PostgresServer
 from tests.chaos import program
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.histories import OWN, PASSAGES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import Checkout, Run

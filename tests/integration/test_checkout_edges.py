@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
-from antarest.migration.checkout.store import Store
-from antarest.migration.errors import HookInTheWay, SwitchRefused
-from antarest.migration.loss import Agreement
-from antarest.migration.move import Silence
-from antarest.migration.workflow import MigrationWorkflow
+from antarest.migration.branches.follower import Follower
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from antarest.migration.errors.facts.branches import HookInTheWay, SwitchRefused
+from antarest.migration.errors.listener import Silence
+from antarest.migration.errors.loss import Agreement
+from antarest.migration.project.store import Store
+from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.refusals import refusal
 from tests.support import ROOT
 from tests.support_branches import Clone, applied_on_a_branch, forget_the_store, table, well
@@ -46,8 +47,8 @@ def test_what_is_committed_stays_whatever_comes_after_it(clone: Clone) -> None:
     database = clone.database
     flow = MigrationWorkflow(clone.project, database.workflow.db, listener=Deaf())
 
-    with flow.checkout.switching("main") as plan, pytest.raises(BrokenPipeError):
-        flow.checkout.run(plan, Agreement(everything=True))
+    with Follower(flow).switching("main") as plan, pytest.raises(BrokenPipeError):
+        Follower(flow).run(plan, Agreement(everything=True))
 
     assert clone.git("branch", "--show-current") == "main"
     clone.assert_matches()
@@ -72,16 +73,17 @@ def test_nothing_of_ours_is_imported_after_git_has_switched(small: Clone) -> Non
     program = f"""
 import sys
 from pathlib import Path
-from antarest.core.config import DbConfig, normalise_url
-from antarest.migration.loss import Agreement
-from antarest.migration.project import Project
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.errors.settings.urls import normalise_url
+from antarest.migration.errors.loss import Agreement
+from antarest.migration.project.project import Project
 from antarest.migration.workflow import MigrationWorkflow
 flow = MigrationWorkflow(Project.load("alembic.ini"), DbConfig(normalise_url({url!r})))
 for branch in ("same", "main", "feature"):
-    with flow.checkout.switching(branch) as plan:
+    with Follower(flow).switching(branch) as plan:
         act, loaded = plan.act.do, set()
         plan.act.do = lambda: (act(), loaded.update(sys.modules))
-        flow.checkout.run(plan, Agreement(everything=True))
+        Follower(flow).run(plan, Agreement(everything=True))
     new = [name for name in set(sys.modules) - loaded if name.startswith("antarest")]
     assert not new, (branch, new)
 """

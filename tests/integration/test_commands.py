@@ -15,11 +15,11 @@ import pytest
 from invoke.tasks import Task
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE
-from antarest.migration import cli
-from antarest.migration.embedded_postgres import free_port
-from antarest.migration.history import BASE
-from antarest.migration.program import _parser
+from antarest.migration.commands import cli
+from antarest.migration.commands.program import _parser
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE
+from antarest.migration.errors.revision import BASE
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import ROOT, ConfigFile, Result, Run

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.config import DbConfig
-from antarest.core.errors import EXIT_DONE, EXIT_TERMINATED, EXIT_UNREACHABLE, NOTHING_CHANGED
 from antarest.migration.backup import Backups
-from antarest.migration.lock.sqlite import _PENDING, _holding
-from antarest.migration.scratch import scratch_database
+from antarest.migration.database.lock.sqlite import _PENDING, _holding
+from antarest.migration.errors.base import EXIT_DONE, EXIT_TERMINATED, EXIT_UNREACHABLE, NOTHING_CHANGED
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.scratch.databases import scratch_database
 from tests.chaos.servers import Home, Server
 from tests.refusals import parse
 from tests.support_histories import Script

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from antarest.migration.cli import VERBS
+from antarest.migration.commands.cli import VERBS
 from tests.support import ROOT, Checkout, Run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -85,7 +85,14 @@ def test_ci_runs_what_a_developer_runs() -> None:
 
     assert [command for command in commands if not is_a_command(command)] == []
     assert {"make lint", "make test"} <= set(commands)
-    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
+
+
+def test_ci_uses_each_action_at_a_commit_and_names_its_version() -> None:
+    """A tag can be moved to other code; a commit cannot."""
+    used = re.findall(r"uses: (.+)", (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+
+    assert used
+    assert [each for each in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", each)] == []
 
 
 def test_ci_tests_on_each_postgresql_and_on_the_oldest_python() -> None:

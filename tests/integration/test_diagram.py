@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
-from antarest.core.generated import block
 from antarest.dbmodel import metadata
+from antarest.migration.branches.generated import block
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from antarest.study.model import Tag
 from tests.refusals import refusal
 from tests.support import ROOT, Checkout

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.urls import redact_url
-from antarest.migration.cli import FLAGS, HIDDEN, VERBS
-from antarest.migration.embedded_postgres import free_port
-from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from antarest.migration.commands.cli import VERBS
+from antarest.migration.commands.flags import FLAGS, HIDDEN
+from antarest.migration.errors.settings.urls import redact_url
+from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.documents import Command, Page, follow, pages
 from tests.forwarding import forwarded
 from tests.support import ROOT, Checkout, ConfigFile

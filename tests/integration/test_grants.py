@@ -22,8 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ProgrammingError
 
-from antarest.core.errors import EXIT_USAGE, RoleMissing
-from antarest.migration.grants import Grant, GrantRefused, grant, missing_grants
+from antarest.migration.database.grants import Grant, GrantRefused, grant, missing_grants
+from antarest.migration.errors.base import EXIT_USAGE
+from antarest.migration.errors.facts.database import RoleMissing
 from tests.support_roles import PASSWORD, Roles, connected
 
 DML = ("SELECT", "INSERT", "UPDATE", "DELETE")

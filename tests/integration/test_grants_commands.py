@@ -16,8 +16,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from antarest.core.errors import EXIT_USAGE
-from antarest.dbmodel import Base
+from antarest.core.persistence import Base
+from antarest.migration.errors.base import EXIT_USAGE
 from tests.support import ConfigFile, Result
 from tests.support_roles import PASSWORD, Roles, connected
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from tests.refusals import refusal
 from tests.support import ROOT, run
 from tests.support_branches import SETTINGS, Clone, table

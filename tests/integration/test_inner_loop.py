@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
-from antarest.migration.revision_files import read_revision
-from antarest.migration.rollback_script import parse
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.project.revision_files import read_revision
+from antarest.migration.project.rollback_script import parse
 from tests.refusals import refusal
 from tests.support import Result
 from tests.support_branches import RESERVE, Clone, change_models, table, well, with_models

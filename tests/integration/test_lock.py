@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, NOTHING_CHANGED
-from antarest.migration.lock.postgresql import _RUN, _TRANSACTION
+from antarest.migration.database.lock.postgresql import _RUN, _TRANSACTION
+from antarest.migration.errors.base import EXIT_DONE, NOTHING_CHANGED
 from tests.support_histories import Script
 from tests.support_roles import Roles
 from tests.support_runs import API, GATE, SLEEPING, Start, refused, session

@@ -8,12 +8,9 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from antarest.migration.errors import (
-    LossNotConfirmed,
-    LossNotDeclared,
-)
-from antarest.migration.loss import Agreement, Loss
-from antarest.migration.move import Silence
+from antarest.migration.errors.facts.loss import LossNotConfirmed, LossNotDeclared
+from antarest.migration.errors.listener import Silence
+from antarest.migration.errors.loss import Agreement, Loss
 from tests.support import ROOT, ConfigFile, Run
 from tests.support_histories import Database, Script
 

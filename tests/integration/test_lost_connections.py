@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, EXIT_UNREACHABLE, NOTHING_CHANGED
+from antarest.migration.errors.base import EXIT_DONE, EXIT_UNREACHABLE, NOTHING_CHANGED
 from tests.support_histories import Script
 from tests.support_proxy import Proxy
 from tests.support_runs import GATE, Runner, Start, refused

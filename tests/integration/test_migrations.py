@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.history import BASE, Direction, Revision
-from antarest.migration.inventory import Inventory, differences, reflect
-from antarest.migration.rows import Snapshot, changes
-from antarest.migration.testing import *  # noqa: F403 - the proof of each revision, as any project has it
+from antarest.migration.errors.revision import BASE, Direction, Revision
+from antarest.migration.schema.compare import differences
+from antarest.migration.schema.inventory import Inventory
+from antarest.migration.schema.reflection import reflect
+from antarest.migration.testing.proof import *  # noqa: F403 - the proof of each revision, as any project has it
+from antarest.migration.verify.rows.snapshots import Snapshot, changes
 from tests.database import HISTORY, PROJECT, Database
 from tests.support import ConfigFile, Run
 

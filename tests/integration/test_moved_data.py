@@ -7,7 +7,7 @@ import json
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.errors import RevisionFailed
+from antarest.migration.errors.facts.run import RevisionFailed
 from tests.database import HISTORY, Database
 
 PATH, TAGS, INDEXES, OWNER, VERSION = "0146b79f723c", "03a6d9c7e5f1", "ec715f8b2d40", "1be8f4530ac6", "a17b6c0fd942"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.errors import RevisionFailed
-from antarest.migration.move import Silence
-from antarest.migration.offline import upgrade_sql
-from antarest.migration.walk import scratch_at
+from antarest.migration.errors.facts.run import RevisionFailed
+from antarest.migration.errors.listener import Silence
+from antarest.migration.release.offline import upgrade_sql
+from antarest.migration.scratch.runs import scratch_at
 from tests.support_histories import Database, Script, write_project
 
 TABLES = Script(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE
+from antarest.migration.errors.base import EXIT_DONE
 from tests.database import HISTORY
 from tests.support import Checkout
 from tests.support_backups import Place

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration import rollback_script
-from antarest.migration.embedded_postgres import embedded_server, free_port
-from antarest.migration.project import Project
+from antarest.migration.project import rollback_script
+from antarest.migration.project.project import Project
+from antarest.migration.scratch.embedded_postgres import embedded_server, free_port
 from tests.database import HISTORY
 from tests.documents import Page, follow
 from tests.installation import link_needed
@@ -68,7 +68,7 @@ def postgresql_programs() -> list[Path]:
 
 def tag_releases(checkout: Checkout) -> None:
     """The release 1.0.0, and 1.1.0 with one revision more."""
-    package = checkout.path / "antarest" / "__init__.py"
+    package = checkout.path / "antarest" / "migration" / "__init__.py"
     for version in ("1.0.0", "1.1.0"):
         text = re.sub(r'^__version__ = ".*"', f'__version__ = "{version}"', package.read_text(), flags=re.MULTILINE)
         package.write_text(text)

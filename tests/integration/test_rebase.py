@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core.errors import EXIT_FAILED
-from antarest.migration.checkout.own import follow
-from antarest.migration.project import Project
-from antarest.migration.revision_files import read_revision
-from antarest.migration.rollback_script import parse
+from antarest.migration.branches.own import follow
+from antarest.migration.errors.base import EXIT_FAILED
+from antarest.migration.project.project import Project
+from antarest.migration.project.revision_files import read_revision
+from antarest.migration.project.rollback_script import parse
 from tests.refusals import refusal
 from tests.support_branches import Clone, column, table, well, with_models
 from tests.support_histories import Script

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.errors import InTheWay, RebuildLoses
+from antarest.migration.errors.facts.loss import InTheWay, RebuildLoses
 from tests.support_histories import Database, Script, write_project
 
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR(10), n INTEGER)"

@@ -13,11 +13,11 @@ from alembic import command
 from sqlalchemy import URL, text
 
 from antarest import __version__
-from antarest.core.errors import EXIT_DONE
-from antarest.migration.environment import ATTRIBUTE
-from antarest.migration.inventory import reflect
-from antarest.migration.move import Move
-from antarest.migration.record import Entry, digest_of, read_record
+from antarest.migration.database.record import Entry, read_record
+from antarest.migration.errors.base import EXIT_DONE
+from antarest.migration.project.revision_files import digest_of
+from antarest.migration.run.move import ATTRIBUTE, Move
+from antarest.migration.schema.reflection import reflect
 from tests.support import ConfigFile
 from tests.support_branches import Clone, column, table
 from tests.support_histories import Database, Script

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_FAILED
-from antarest.migration.checkout.deployed import changed_since, clear, record
-from antarest.migration.project import Project
+from antarest.migration.branches.deployed import changed_since, clear, record
+from antarest.migration.errors.base import EXIT_FAILED
+from antarest.migration.project.project import Project
 from tests.refusals import refusal
 from tests.support_branches import Clone, table, well
 from tests.support_histories import Database, Script, write_project, write_script

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
-from antarest.migration.rollback_script import parse
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.project.rollback_script import parse
 from tests.refusals import refusal
 from tests.support import ROOT, Result, run
 from tests.support_branches import SETTINGS, Clone, column, table, well

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL, make_url
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
-from antarest.migration.errors import ResetRefused
-from antarest.migration.history import HEAD
-from antarest.migration.inventory import Inventory, differences
-from antarest.migration.reset import require_local
-from antarest.migration.rows import Snapshot
-from antarest.migration.scratch import PostgresServer
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from antarest.migration.errors.facts.refusal import ResetRefused
+from antarest.migration.errors.revision import HEAD
+from antarest.migration.schema.compare import differences
+from antarest.migration.schema.inventory import Inventory
+from antarest.migration.scratch.databases import PostgresServer
 from antarest.migration.testing import NewDatabase
+from antarest.migration.verify.rows.snapshots import Snapshot
+from antarest.migration.workflow.reset import require_local
 from tests.database import HISTORY
 from tests.forwarding import forwarded
 from tests.refusals import refusal

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from antarest.core.errors import EXIT_DONE
+from antarest.migration.errors.base import EXIT_DONE
 from tests.support_backups import BRIDGE, Place, databases_of, refused
 from tests.support_roles import connected
 from tests.user import assert_shows

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from antarest.core.errors import EXIT_LOCKED
-from antarest.migration.scratch import PostgresServer, scratch_database
+from antarest.migration.errors.base import EXIT_LOCKED
+from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from tests.support_backups import Place, databases_of, refused, somebody
 from tests.support_roles import connected
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core.errors import EXIT_LOCKED
+from antarest.migration.errors.base import EXIT_LOCKED
 from tests.support_backups import Place, refused, somebody
 
 

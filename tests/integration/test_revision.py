@@ -10,10 +10,10 @@ from types import ModuleType
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
-from antarest.migration.inventory import differences
-from antarest.migration.project import Project
-from antarest.migration.rollback_script import parse
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.project.project import Project
+from antarest.migration.project.rollback_script import parse
+from antarest.migration.schema.compare import differences
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import Checkout, ConfigFile, Result

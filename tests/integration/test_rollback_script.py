@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.config import DbConfig
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
-from antarest.migration import rollback_script
-from antarest.migration.loss import Agreement
-from antarest.migration.plan import RollbackPlan
-from antarest.migration.project import Project
-from antarest.migration.workflow import MigrationWorkflow
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from antarest.migration.errors.loss import Agreement
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project import rollback_script
+from antarest.migration.project.project import Project
+from antarest.migration.workflow.plan import RollbackPlan
+from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import Checkout, ConfigFile, Result

@@ -17,12 +17,11 @@ import pytest
 import yaml
 from sqlalchemy import URL, NullPool, create_engine
 
-from antarest.core.config import normalise_url
-from antarest.core.urls import redact_url
-from antarest.migration.cli import VERBS
-from antarest.migration.embedded_postgres import free_port
-from antarest.migration.lock.postgresql import _RUN
-from antarest.migration.scratch import PostgresServer, scratch_database
+from antarest.migration.commands.cli import VERBS
+from antarest.migration.database.lock.postgresql import _RUN
+from antarest.migration.errors.settings.urls import normalise_url, redact_url
+from antarest.migration.scratch.databases import PostgresServer, scratch_database
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.integration.test_bad_input import CONFIGURATIONS
 from tests.refusals import MARK, SECRET
 from tests.support import Checkout

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import URL, func, select
 from sqlalchemy.orm import Session
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
-from antarest.core.persistence import create_db_engine
 from antarest.dbmodel import metadata
 from antarest.login.model import User as Account
-from antarest.migration.history import HEAD
-from antarest.migration.scratch import EngineName
+from antarest.migration.database.engines import create_db_engine
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from antarest.migration.errors.revision import HEAD
+from antarest.migration.scratch.databases import EngineName
 from antarest.migration.testing import NewDatabase
 from antarest.study.model import Study
 from tests.database import HISTORY

@@ -9,16 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, inspect
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
-from antarest.migration.errors import (
-    LossNotDeclared,
-    MigrationError,
-    NotRecorded,
-    RevisionFailed,
-)
-from antarest.migration.loss import Agreement
-from antarest.migration.move import Move
-from antarest.migration.plan import RollbackPlan
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, MigrationError
+from antarest.migration.errors.facts.loss import LossNotDeclared
+from antarest.migration.errors.facts.run import NotRecorded, RevisionFailed
+from antarest.migration.errors.loss import Agreement
+from antarest.migration.run.move import Move
+from antarest.migration.workflow.plan import RollbackPlan
 from tests.support_histories import Database, Script, write_project
 from tests.support_runs import Start, refused
 

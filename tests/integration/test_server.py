@@ -13,11 +13,11 @@ import pytest
 import yaml
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, NOTHING_CHANGED
-from antarest.core.urls import redact_url
-from antarest.migration.embedded_postgres import free_port
-from antarest.migration.history import BASE
-from antarest.web.errors import NotInstalled
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, NOTHING_CHANGED
+from antarest.migration.errors.revision import BASE
+from antarest.migration.errors.settings.urls import redact_url
+from antarest.migration.scratch.embedded_postgres import free_port
+from antarest.web.errors.launching import NotInstalled
 from tests.database import HISTORY, Database
 from tests.processes import FRESH
 from tests.refusals import SECRET, parse, refusal

@@ -16,13 +16,13 @@ import httpx
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from antarest.core.config import DbConfig
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED
-from antarest.migration.embedded_postgres import EmbeddedServer, embedded_server
-from antarest.migration.project import Project
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
+from antarest.migration.scratch.embedded_postgres import EmbeddedServer, embedded_server
 from antarest.migration.testing import NewDatabase
 from antarest.web.database import Database as Application
-from antarest.web.errors import RightsMissing
+from antarest.web.errors.launching import RightsMissing
 from tests.database import HISTORY, Database
 from tests.proxy import network
 from tests.refusals import refusal

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE
+from antarest.migration.errors.base import EXIT_DONE
 from tests.server import HANGS, Server, server
 from tests.support import ConfigFile
 

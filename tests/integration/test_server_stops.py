@@ -17,7 +17,7 @@ import httpx
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED
 from tests.database import HISTORY, Database
 from tests.server import HANGS, Server, server, wait_until
 from tests.support import Checkout, ConfigFile

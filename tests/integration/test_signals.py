@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import NOTHING_CHANGED
-from antarest.migration.signals import Stopped, stoppable
+from antarest.migration.database.signals import Stopped, stoppable
+from antarest.migration.errors.base import NOTHING_CHANGED
 from tests.refusals import parse
 from tests.support_histories import Script
 from tests.support_runs import GATE, SLEEPING, Run, Runner, Start, session
@@ -182,8 +182,8 @@ PROGRAM = """
 import os, signal, sys, threading, time
 from antarest.core.config import load_config
 from antarest.core.persistence import create_db_engine
-from antarest.migration.errors import RunTerminated
-from antarest.migration.project import Project
+from antarest.migration.errors.facts.run import RunTerminated
+from antarest.migration.project.project import Project
 from antarest.migration.workflow import MigrationWorkflow
 
 heard = []

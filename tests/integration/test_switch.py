@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, NOTHING_CHANGED
-from antarest.migration.errors import LossNotConfirmed, RevisionFailed, SwitchRefused
-from antarest.migration.loss import Agreement
-from antarest.migration.record import read_record
-from antarest.migration.signals import Signals
+from antarest.migration.branches.follower import Follower
+from antarest.migration.database.record import read_record
+from antarest.migration.database.signals import Signals
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, NOTHING_CHANGED
+from antarest.migration.errors.facts.branches import SwitchRefused
+from antarest.migration.errors.facts.loss import LossNotConfirmed
+from antarest.migration.errors.facts.run import RevisionFailed
+from antarest.migration.errors.loss import Agreement
 from tests.refusals import refusal
 from tests.support_branches import Clone, table
 from tests.support_histories import Script
@@ -120,7 +123,7 @@ def test_where_the_commit_fails_git_goes_back(small: Clone, monkeypatch: pytest.
     """A deferred constraint, a full disk: whatever ends the run after git has switched."""
     two_branches(small)
     before = small.database.state()
-    follower = small.database.workflow.checkout
+    follower = Follower(small.database.workflow)
 
     def fail(_: object) -> None:
         raise KeyboardInterrupt

@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, NOTHING_CHANGED
-from antarest.migration.errors import (
-    Irreversible,
-    LossNotConfirmed,
-    LossNotDeclared,
-    PlanOvertaken,
-    RevisionFailed,
-    UnknownRevision,
-)
-from antarest.migration.loss import Agreement
+from antarest.migration.branches.follower import Follower
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, NOTHING_CHANGED
+from antarest.migration.errors.facts.branches import PlanOvertaken
+from antarest.migration.errors.facts.loss import Irreversible, LossNotConfirmed, LossNotDeclared
+from antarest.migration.errors.facts.project import UnknownRevision
+from antarest.migration.errors.facts.run import RevisionFailed
+from antarest.migration.errors.loss import Agreement
 from tests.refusals import parse, refusal
 from tests.support_branches import Clone, applied_on_a_branch, column, table
 from tests.support_histories import Script
@@ -123,20 +120,20 @@ def test_the_plan_shows_where_the_code_is_from_and_changes_nothing(small: Clone)
 def test_a_plan_that_was_overtaken_is_refused(small: Clone) -> None:
     applied_on_a_branch(small)
     small.add(table("other"))
-    with small.database.workflow.checkout.syncing() as plan:
+    with Follower(small.database.workflow).syncing() as plan:
         small.switch("HEAD~1")
         small.sync()
 
         with pytest.raises(PlanOvertaken):
-            small.database.workflow.checkout.run(plan, Agreement(everything=True))
+            Follower(small.database.workflow).run(plan, Agreement(everything=True))
     assert small.current == ("base_00000000",)
 
 
 def test_a_plan_that_somebody_else_has_carried_out_is_done(small: Clone) -> None:
     applied_on_a_branch(small)
-    with small.database.workflow.checkout.syncing() as plan:
+    with Follower(small.database.workflow).syncing() as plan:
         small.sync()
-        assert small.database.workflow.checkout.run(plan, Agreement()).steps == []
+        assert Follower(small.database.workflow).run(plan, Agreement()).steps == []
 
 
 def test_at_head_there_is_nothing_to_do(small: Clone) -> None:

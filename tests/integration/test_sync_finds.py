@@ -7,11 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
-from antarest.migration.errors import (
-    RevisionLost,
-    ScriptChanged,
-)
+from antarest.migration.branches.follower import Follower
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from antarest.migration.errors.facts.branches import RevisionLost, ScriptChanged
 from tests.refusals import refusal
 from tests.support_branches import Clone, applied_on_a_branch, forget_the_store, table
 from tests.support_histories import Script
@@ -103,7 +101,7 @@ def test_without_the_store_it_is_found_in_git(small: Clone, hide: Hide, place: s
     hide(small)
     forget_the_store(small)
 
-    with small.database.workflow.checkout.syncing() as plan:
+    with Follower(small.database.workflow).syncing() as plan:
         assert [found.place.startswith(place) for found in plan.found.values()] == [True, True], plan.found
     assert small.sync() == ["down second", "down first"]
     small.assert_matches()

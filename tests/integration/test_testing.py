@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from antarest.migration.errors import RevisionNotFound
+from antarest.migration.errors.facts.project import RevisionNotFound
 from antarest.migration.testing import templates
 from antarest.migration.testing.pool import Pool
 from antarest.migration.testing.templates import drop_unused, note_use, sqlite_template

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
-from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE
+from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE
 from tests.support_testing import Suite, execute, kept
 
 ONE = """

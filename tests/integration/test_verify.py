@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
-from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, PostgresServer
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
+from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import Checkout, Result, Run

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, NullPool, create_engine
 
-from antarest.migration.connection import moving
-from antarest.migration.scratch import PostgresServer
-from antarest.migration.verify import KINDS, engines
+from antarest.migration.database.connection import moving
+from antarest.migration.scratch.databases import PostgresServer
+from antarest.migration.verify import engines
+from antarest.migration.verify.findings.kinds import KINDS
 from antarest.migration.verify.foreign import target_of
 from antarest.migration.verify.steps import run_step
 from tests.support_verify import CLEAN, EXPECTED, HISTORIES, NOTES, WITHOUT_HISTORY, A, ini_of, prove, prove_here

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import NullPool, create_engine, inspect, make_url, text
 
-from antarest.core.errors import EXIT_DONE
-from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, PostgresServer
-from antarest.migration.verify.table import NAMES
+from antarest.migration.commands.rendering.proof_table import NAMES
+from antarest.migration.errors.base import EXIT_DONE
+from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
 from tests.support import ROOT, Run
 from tests.support_histories import Script, write_project
 from tests.support_testing import execute

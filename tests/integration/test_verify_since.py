@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import Checkout, Result

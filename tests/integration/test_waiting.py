@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, NOTHING_CHANGED
-from antarest.migration.lock.sqlite import _PENDING, _holding
+from antarest.migration.database.lock.sqlite import _PENDING, _holding
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, NOTHING_CHANGED
 from tests.support_histories import Script
 from tests.support_runs import HANGS, Start, refused, session
 

@@ -24,7 +24,7 @@ from sqlalchemy import URL
 
 import hatch_build
 from antarest import __version__
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from tests.database import HISTORY, Database
 from tests.installation import Installation, build
 from tests.refusals import refusal

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from antarest import __version__
 from antarest.core.config import load_config
-from antarest.migration.verify import KINDS
+from antarest.migration.verify.findings.kinds import KINDS
 from scripts import write_docs
 from tests.documents import Page, pages
 from tests.support import ROOT, Checkout, Run
@@ -26,7 +27,7 @@ def test_the_pages_are_as_the_code_has_them(run: Run) -> None:
 
 def test_what_is_stale_is_found_and_written_anew(checkout: Checkout) -> None:
     """A key and an error that changed, and a page that somebody edited; what people wrote stays."""
-    config = checkout.path / "antarest/core/config.py"
+    config = checkout.path / "antarest/migration/errors/settings/db_config.py"
     config.write_text(config.read_text().replace("how many connections an engine keeps", "how many it keeps"))
     errors = checkout.path / "docs/errors.md"
     expected = errors.read_text()
@@ -42,6 +43,15 @@ def test_what_is_stale_is_found_and_written_anew(checkout: Checkout) -> None:
     assert errors.read_text() == expected
     assert "| How many it keeps. |" in (checkout.path / "docs/configuration.md").read_text()
     assert "# pool_size: 5  # how many it keeps\n" in (checkout.path / "resources/application.yaml").read_text()
+
+
+def test_the_version_is_that_of_the_changelog_and_of_the_tag_that_a_page_checks_out() -> None:
+    """Of several releases, the changelog has the newest one first; the page begins with this one."""
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.findall(r"^## (\d\S*)", changelog, re.MULTILINE)[0]
+    tag = re.findall(r"git checkout --quiet v(\S+)", Page("docs/production.md").text)[0]
+
+    assert (newest, tag) == (__version__, __version__)
 
 
 # ---- errors

@@ -6,7 +6,7 @@ import json
 
 from sqlalchemy import URL, text
 
-from antarest.core.errors import EXIT_DONE, EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
 from tests.database import HISTORY
 from tests.pgbouncer.conftest import Start
 from tests.refusals import refusal

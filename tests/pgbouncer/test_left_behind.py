@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
 from tests.pgbouncer.conftest import Start
 from tests.support import ConfigFile
 from tests.support_bouncer import Bouncer

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_LOCKED
+from antarest.migration.errors.base import EXIT_DONE, EXIT_INTERRUPTED, EXIT_LOCKED
 from tests.pgbouncer.conftest import Start, Through, refused
 from tests.pgbouncer.test_left_behind import assert_nothing_is_left
 from tests.support_bouncer import Bouncer, Mode

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED, EXIT_UNREACHABLE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED, EXIT_UNREACHABLE
 from tests.pgbouncer.conftest import Start, Through, refused
 from tests.pgbouncer.test_left_behind import assert_nothing_is_left
 from tests.pgbouncer.test_lock import COUNTED

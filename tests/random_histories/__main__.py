@@ -7,7 +7,7 @@ import sys
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from antarest.migration.scratch import PostgresServer, postgres_server
+from antarest.migration.scratch.databases import PostgresServer, postgres_server
 from tests.random_histories.history import History, histories, id_of, source
 from tests.random_histories.mutations import MUTATIONS, Mutation, mutated
 from tests.random_histories.trial import is_caught, prove

@@ -12,8 +12,8 @@ from functools import partial
 from hypothesis import reject
 from hypothesis import strategies as st
 
-from antarest.migration.scratch import EngineName
-from antarest.migration.verify.findings import KINDS, Severity
+from antarest.migration.scratch.databases import EngineName
+from antarest.migration.verify.findings.kinds import KINDS, Severity
 from tests.random_histories import columns, faults, parts, rows, tables
 from tests.random_histories.history import History, Step, a_step, first_step
 from tests.random_histories.operation import Draw, Operation

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from unittest.mock import patch
 
-from antarest.migration.scratch import EngineName, PostgresServer
+from antarest.migration.scratch.databases import EngineName, PostgresServer
 from antarest.migration.verify import Verification, engines, prove_history
 from antarest.migration.verify.foreign import target_of
 from tests.random_histories.history import History, id_of, write

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
-from antarest.core.persistence import create_db_engine
 from antarest.dbmodel import metadata
+from antarest.migration.database.engines import create_db_engine
 
 
 @pytest.fixture

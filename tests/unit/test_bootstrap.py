@@ -11,7 +11,7 @@ from signal import SIGINT, SIGTERM, Signals
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import EXIT_DONE, EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
 from tests.refusals import refusal
 from tests.support import ROOT, ConfigFile, Result
 from tests.support_processes import PROGRAMS
@@ -21,7 +21,7 @@ signals = pytest.mark.parametrize("sent", [SIGINT, SIGTERM], ids=lambda each: ea
 # At exit, Python's handlers are in place for a moment longer; what arrives then arrives after the last word.
 AT_THE_END = """
 import atexit, os, sys
-from antarest import bootstrap
+from antarest.migration.errors.settings import bootstrap
 
 bootstrap.prepare("antarest/main.py")
 atexit.register(os.kill, os.getpid(), {sent})
@@ -30,7 +30,7 @@ sys.exit(bootstrap.finish(7))
 
 AT_THE_START = """
 import signal, sys
-from antarest import bootstrap
+from antarest.migration.errors.settings import bootstrap
 
 signal.signal({sent}, {before})
 bootstrap.prepare("antarest/main.py", always={always})

@@ -6,15 +6,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from antarest.core.config import DbConfig
-from antarest.migration.backup import into_sqlite, report, sqlite
-from antarest.migration.backup.contents import Contents
-from antarest.migration.backup.files import Backup, Folder
-from antarest.migration.backup.restore import Job, Restore, Restored, RestorePlan
-from antarest.migration.catalog import read_catalog
-from antarest.migration.connection import looking
-from antarest.migration.move import Listener, Move, Silence
-from antarest.migration.project import Project
+from ..database.catalog import read_catalog
+from ..database.connection import looking
+from ..errors.listener import Listener, Silence
+from ..errors.settings.db_config import DbConfig
+from ..errors.text import fields, size
+from ..project.project import Project
+from ..run.move import Move
+from . import into_sqlite, sqlite
+from .contents import Contents
+from .files import Backup, Folder
+from .restore import Job, Restore, Restored, RestorePlan
 
 __all__ = ["Backup", "Backups", "Contents", "Restore", "RestorePlan", "Restored", "before_change"]
 
@@ -46,7 +48,7 @@ class Backups:
                 return None
         if self._is_sqlite:
             return sqlite.make(self._db, self._project.version_table, self._hears("backup"))
-        from antarest.migration.backup import postgresql  # Its driver is not needed elsewhere.
+        from . import postgresql  # Its driver is not needed elsewhere.
 
         return postgresql.make(self._db, self._project.version_table, self._hears("backup"))
 
@@ -68,7 +70,7 @@ class Backups:
             with into_sqlite.prepared(job) as restore:
                 yield restore
             return
-        from antarest.migration.backup import into_postgresql  # as above
+        from . import into_postgresql  # as above
 
         with into_postgresql.prepared(job, end_sessions=end_sessions) as prepared:
             yield prepared
@@ -86,4 +88,4 @@ def before_change(move: Move) -> None:
         return
     if made := Backups(move.project, move.db, move.listener).make():
         move.backup = made.path
-        move.listener.note(report.backup(made))
+        move.listener.note(fields([("backup", f"{made.path} ({size(made.size)})")]))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from antarest.migration.catalog import count_rows, read_catalog
-from antarest.migration.connection import engine_version, read_current
-from antarest.migration.record import own_tables
+from ..database.catalog import count_rows, read_catalog
+from ..database.connection import engine_version, read_current
+from ..errors.own_tables import own_tables
 
 Progress = Callable[[int, int], None]
 """Hears how far a copy is: what is done, and all of it (0 where nobody knows)."""

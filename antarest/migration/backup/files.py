@@ -23,11 +23,11 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from antarest.core.config import DbConfig
-from antarest.core.urls import redact_url
-from antarest.migration.backup.contents import Contents
-from antarest.migration.errors import BackupFailed, BackupNotFound, NoSpace
-from antarest.migration.history import BASE
+from ..errors.facts.backup import BackupFailed, BackupNotFound, NoSpace
+from ..errors.revision import BASE
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import redact_url
+from .contents import Contents
 
 SUFFIXES = {"sqlite": ".sqlite", "postgresql": ".dump"}
 _UNFINISHED = ".unfinished-"

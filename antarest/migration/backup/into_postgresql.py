@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from antarest.core.driver_errors import server_command
-from antarest.migration.backup import postgresql, server
-from antarest.migration.backup.contents import Contents, read_contents
-from antarest.migration.backup.programs import ProgramFailed, Programs
-from antarest.migration.backup.restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
-from antarest.migration.connection import looking
-from antarest.migration.lock.postgresql import PostgresWriter
+from ..database.connection import looking
+from ..database.driver_errors import server_command
+from ..database.lock.postgresql import PostgresWriter
+from . import postgresql, server
+from .contents import Contents, read_contents
+from .programs import ProgramFailed, Programs
+from .restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
 
 _ATTEMPTS = 5  # of the swap, each of which waits some seconds inside the server
 

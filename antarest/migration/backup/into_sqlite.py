@@ -16,15 +16,16 @@ from pathlib import Path
 
 from sqlalchemy import Connection, NullPool, create_engine
 
-from antarest.core.driver_errors import translate_errors
-from antarest.core.errors import Hint, NotADatabase
-from antarest.migration.backup import sqlite
-from antarest.migration.backup.contents import Contents, read_contents
-from antarest.migration.backup.files import Folder, create, sync
-from antarest.migration.backup.restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
-from antarest.migration.connection import looking
-from antarest.migration.errors import BackupFailed, BackupUnusable, DatabaseInUse
-from antarest.migration.lock.sqlite import holder, is_busy, reader
+from ..database.connection import looking
+from ..database.driver_errors import translate_errors
+from ..database.lock.sqlite import holder, is_busy, reader
+from ..errors.base import Hint
+from ..errors.facts.backup import BackupFailed, BackupUnusable, DatabaseInUse
+from ..errors.facts.database import NotADatabase
+from . import sqlite
+from .contents import Contents, read_contents
+from .files import Folder, create, sync
+from .restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
 
 _COMPANIONS = ("-journal", "-wal", "-shm")
 

@@ -11,14 +11,14 @@ from typing import IO
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from antarest.core.config import DbConfig
-from antarest.core.driver_errors import is_connection_error
-from antarest.core.urls import redact_url
-from antarest.migration.backup.contents import Progress, read_contents
-from antarest.migration.backup.files import Backup, Folder, create
-from antarest.migration.backup.programs import ProgramFailed, Programs
-from antarest.migration.connection import looking
-from antarest.migration.errors import BackupFailed, BackupUnusable
+from ..database.connection import looking
+from ..database.driver_errors import is_connection_error
+from ..errors.facts.backup import BackupFailed, BackupUnusable
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import redact_url
+from .contents import Progress, read_contents
+from .files import Backup, Folder, create
+from .programs import ProgramFailed, Programs
 
 _MAGIC = b"PGDMP"
 _CHUNK = 2**20

@@ -14,9 +14,9 @@ from typing import IO, Any
 
 from sqlalchemy import URL, Connection
 
-from antarest.core.config import DbConfig
-from antarest.core.urls import SECRETS, redact, redact_url
-from antarest.migration.errors import ProgramsMissing
+from ..errors.facts.backup import ProgramsMissing
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import SECRETS, redact, redact_url
 
 _NAMES = ("pg_dump", "pg_restore")
 _KNOWN = (  # before the PATH, where a wrapper may stand that chooses a version by itself

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from antarest.core.config import DbConfig
-from antarest.core.errors import NOTHING_CHANGED
-from antarest.core.urls import redact_url
-from antarest.migration.backup.contents import Contents
-from antarest.migration.backup.files import Backup, digest
-from antarest.migration.connection import looking, read_current
-from antarest.migration.errors import BackupUnusable, DatabaseChanged, RestoreFailed
-from antarest.migration.history import History
-from antarest.migration.lock import Patience, in_this_process
-from antarest.migration.move import Listener
-from antarest.migration.project import Project
+from ..database.connection import looking, read_current
+from ..database.lock import in_this_process
+from ..database.lock.patience import Patience
+from ..errors.base import NOTHING_CHANGED
+from ..errors.facts.backup import BackupUnusable, DatabaseChanged, RestoreFailed
+from ..errors.listener import Listener
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import redact_url
+from ..project.history import History
+from ..project.project import Project
+from .contents import Contents
+from .files import Backup, digest
 
 _Losses = Mapping[str, tuple[int, int]]
 

@@ -12,12 +12,13 @@ from typing import Any, Final
 from psycopg2 import errors, sql
 from sqlalchemy import Connection, NullPool, create_engine, text
 
-from antarest.core.config import DbConfig
-from antarest.core.driver_errors import server_command, translate_errors
-from antarest.core.errors import DatabaseError, Hint
-from antarest.core.urls import redact_url
-from antarest.migration.connection import APPLICATION_NAME
-from antarest.migration.errors import DatabaseInUse, RestoreNotAllowed
+from ..database.connection import APPLICATION_NAME
+from ..database.driver_errors import server_command, translate_errors
+from ..errors.base import Hint
+from ..errors.facts.backup import DatabaseInUse, RestoreNotAllowed
+from ..errors.facts.database import DatabaseError
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import redact_url
 
 _LONGEST_NAME = 63  # bytes
 RESTORE = "_restore_"  # behind the name of a database and before the time: what a restore fills

@@ -19,12 +19,12 @@ from urllib.parse import quote
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from antarest.core.config import DbConfig
-from antarest.core.urls import redact_url
-from antarest.migration.backup.contents import Contents, Progress, read_contents
-from antarest.migration.backup.files import Backup, Folder, create
-from antarest.migration.connection import looking
-from antarest.migration.errors import BackupFailed, BackupUnusable
+from ..database.connection import looking
+from ..errors.facts.backup import BackupFailed, BackupUnusable
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import redact_url
+from .contents import Contents, Progress, read_contents
+from .files import Backup, Folder, create
 
 _MAGIC = b"SQLite format 3\0"
 _STEP = 2000  # pages copied between two looks at signals, and at the progress

@@ -1,24 +1,95 @@
-"""The base of what this package refuses or fails to do."""
+"""The base of every error, and the exit codes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from antarest.core.errors import AntarestError
+from .settings.commands import spell
 
-_SHOWN = 3  # An error has at most nine lines, so a list in it is cut after this many entries.
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+EXIT_LOCKED = 4
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+NOTHING_CHANGED = "Nothing was changed."
+
+
+class Hint(NamedTuple):
+    """A way on: what it does, and the command that does it (empty where no command can).
+
+    Commands of ours are written as in a checkout (`inv db.status`); an error spells them as they are called here.
+    """
+
+    text: str
+    command: str = ""
+
+
+class AntarestError(Exception):
+    """Base of every error that is meant for a user.
+
+    Args:
+        message: the fact, in the user's words, on one line.
+        details: the values that belong to it, by label, in the order to show them. URLs are already redacted.
+        state: the state that the database is in now.
+        hints: what to do next, safest first.
+    """
+
+    code: ClassVar[str] = "E000"
+    exit_code: ClassVar[int] = EXIT_FAILED
+    config: str = ""
+    """The configuration that the command line named: our commands in the hints must name it too, else they would work
+    on another database. Whoever prints the error sets it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        details: Mapping[str, str] | None = None,
+        state: str = NOTHING_CHANGED,
+        hints: Sequence[Hint] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = dict(details or {})
+        self.state = state
+        self.hints = tuple(hints)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, to another process: the arguments of a subclass are not those that an exception keeps."""
+        return _received, (type(self), self.args, vars(self))
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """What to do next, safest first, with our commands as they can be typed here."""
+        return tuple(Hint(hint.text, spell(hint.command, config=self.config)) for hint in self._hints)
+
+    @hints.setter
+    def hints(self, hints: tuple[Hint, ...]) -> None:
+        self._hints = hints
+
+    def to_dict(self) -> dict[str, object]:
+        """The error as plain data, for `--json`."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "details": self.details,
+            "state": self.state,
+            "hints": [hint._asdict() for hint in self.hints],
+        }
 
 
 class MigrationError(AntarestError):
-    """Base of what this package refuses or fails to do."""
+    """Base of what the workflow refuses or fails to do."""
 
 
-def shorten(items: Sequence[object], shown: int = _SHOWN) -> str:
-    """Join the items with commas, cut after `shown` of them."""
-    rest = len(items) - shown
-    return ", ".join(str(item) for item in items[:shown]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def plural(number: int) -> str:
-    """What makes a plural of a noun, where the number asks for one."""
-    return "" if number == 1 else "s"
+def _received(cls: type[AntarestError], args: tuple[object, ...], values: Mapping[str, object]) -> AntarestError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    vars(error).update(values)
+    return error

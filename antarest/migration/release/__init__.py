@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import URL, NullPool, create_engine
 
-from antarest.migration import inventory, walk
-from antarest.migration.connection import moving
-from antarest.migration.errors import OutOfReach, SqlDiffers
-from antarest.migration.history import BASE, Revision
-from antarest.migration.inventory import Inventory
-from antarest.migration.offline import downgrade_sql, upgrade_sql
-from antarest.migration.project import Project
-from antarest.migration.scratch import postgres_server, scratch_database
+from ..database.connection import moving
+from ..errors.facts.branches import SqlDiffers
+from ..errors.facts.project import OutOfReach
+from ..errors.revision import BASE, Revision
+from ..project.project import Project
+from ..schema import reflection
+from ..schema.inventory import Inventory
+from ..scratch import runs
+from ..scratch.databases import postgres_server, scratch_database
+from .offline import downgrade_sql, upgrade_sql
 
 UPGRADE = "upgrade.sql"
 ROLLBACK = "rollback.sql"
@@ -87,7 +89,7 @@ def prove_sql(project: Project, between: Span, scripts: Mapping[str, Sequence[st
         with scratch_database("postgresql", server) as other:
             expected = _migrate(project, other, between.end)
         for name, found, wanted in ((UPGRADE, upgraded, expected), (ROLLBACK, rolled_back, before)):
-            if differences := inventory.differences(wanted, found):
+            if differences := reflection.differences(wanted, found):
                 raise SqlDiffers(name, differences[0].render("the revisions", name))
         return f"PostgreSQL {server.version}"
 
@@ -95,13 +97,13 @@ def prove_sql(project: Project, between: Span, scripts: Mapping[str, Sequence[st
 def _migrate(project: Project, url: URL, revision: str) -> Inventory:
     if revision != BASE:
         with moving(url) as connection:
-            walk.upgrade(connection, project, [revision])
+            runs.upgrade(connection, project, [revision])
     return _reflect(project, url)
 
 
 def _reflect(project: Project, url: URL) -> Inventory:
     with moving(url) as connection:
-        return inventory.reflect(connection, exclude=project.own_tables)
+        return reflection.reflect(connection, exclude=project.own_tables)
 
 
 def _execute(url: URL, statements: Sequence[str], name: str) -> None:

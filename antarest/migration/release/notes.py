@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from antarest.migration import inventory, walk
-from antarest.migration.connection import moving
-from antarest.migration.history import Revision
-from antarest.migration.scratch import postgres_server, scratch_database
-from antarest.migration.verify import Proof, Target, Verification, prove_history
-from antarest.migration.verify.foreign import target_of
+from ..database.connection import moving
+from ..errors.revision import Revision
+from ..schema import reflection
+from ..scratch import runs
+from ..scratch.databases import postgres_server, scratch_database
+from ..verify import Verification, prove_history
+from ..verify.findings.proof import Proof
+from ..verify.foreign import target_of
+from ..verify.target import Target
 
 if TYPE_CHECKING:
-    from antarest.migration.progress import Progress
-    from antarest.migration.project import Project
-    from antarest.migration.release import Span
+    from ..errors.listener import Listener
+    from ..project.project import Project
+    from . import Span
 
 
-def write_notes(project: Project, between: Span, progress: Progress) -> str:
+def write_notes(project: Project, between: Span, listener: Listener) -> str:
     """The notes as Markdown.
 
     Args:
         project: the project.
         between: the revisions to write of.
-        progress: shows which one is being measured.
+        listener: hears which one is being measured.
 
     Raises:
         NoPostgres: there is no PostgreSQL server to be had.
@@ -36,7 +39,7 @@ def write_notes(project: Project, between: Span, progress: Progress) -> str:
         f"{count} revision{'' if count == 1 else 's'}, in the order of the upgrade; a rollback begins at the end.",
     ]
     if between.revisions:
-        changes, proofs = _changes(project, between), _measure(project, between, progress)
+        changes, proofs = _changes(project, between), _measure(project, between, listener)
         for revision in between.revisions:
             lines += ["", *_revision(revision, changes[revision.id], proofs.get(revision.id))]
     return "\n".join(lines) + "\n"
@@ -71,17 +74,17 @@ def _changes(project: Project, between: Span) -> dict[str, list[str]]:
     result: dict[str, list[str]] = {}
     with postgres_server() as server, scratch_database("postgresql", server) as url, moving(url) as connection:
         if between.start != "base":
-            walk.upgrade(connection, project, [between.start])
-        before = inventory.reflect(connection, exclude=project.own_tables)
+            runs.upgrade(connection, project, [between.start])
+        before = reflection.reflect(connection, exclude=project.own_tables)
         for revision in between.revisions:
-            walk.upgrade(connection, project, [revision.id])
-            after = inventory.reflect(connection, exclude=project.own_tables)
-            result[revision.id] = [_change(each) for each in _telling(inventory.differences(before, after))]
+            runs.upgrade(connection, project, [revision.id])
+            after = reflection.reflect(connection, exclude=project.own_tables)
+            result[revision.id] = [_change(each) for each in _telling(reflection.differences(before, after))]
             before = after
     return result
 
 
-def _telling(differences: Sequence[inventory.Difference]) -> list[inventory.Difference]:
+def _telling(differences: Sequence[reflection.Difference]) -> list[reflection.Difference]:
     """The differences without the sequences that come and go with the keys of their tables."""
     tables = [each.path for each in differences if each.kind == "table" and not each.aspect]
     keys = tuple(f"{table}_" for table in tables)
@@ -92,13 +95,13 @@ def _telling(differences: Sequence[inventory.Difference]) -> list[inventory.Diff
     ]
 
 
-def _change(difference: inventory.Difference) -> str:
+def _change(difference: reflection.Difference) -> str:
     if difference.aspect:
         return difference.render("before", "now")
     return f"{'drops' if difference.after is None else 'adds'} {difference.kind} `{difference.path}`"
 
 
-def _measure(project: Project, between: Span, progress: Progress) -> dict[str, Proof]:
+def _measure(project: Project, between: Span, listener: Listener) -> dict[str, Proof]:
     """Prove the revisions on PostgreSQL, with rows in the tables: that measures what they do."""
     found = Verification(("postgresql",))
     target = target_of(str(project.ini), None, None, None)
@@ -107,5 +110,9 @@ def _measure(project: Project, between: Span, progress: Progress) -> dict[str, P
     def select(_: Target) -> list[str]:
         return wanted
 
-    prove_history(target, found, select=select, on_proof=lambda proof: progress.show(f"measuring {proof.revision}"))
+    def hear(proof: Proof) -> None:
+        listener.working(f"measuring {proof.revision}", 0, 0)
+
+    prove_history(target, found, select=select, on_proof=hear)
+
     return {revision: proof for (revision, _), proof in found.proofs.items() if revision}

@@ -16,8 +16,8 @@ workers of pytest-xdist have one PostgreSQL, and adds `--keep-db`.
 
 from __future__ import annotations
 
-from antarest.migration.testing import fixtures, proof
-from antarest.migration.testing.fixtures import *  # noqa: F403 - what they offer is what this offers
-from antarest.migration.testing.proof import *  # noqa: F403
+from . import fixtures, proof
+from .fixtures import *  # noqa: F403 - what they offer is what this offers
+from .proof import *  # noqa: F403
 
 __all__ = [*fixtures.__all__, *proof.__all__]  # noqa: PLE0604 - they are texts

@@ -13,13 +13,13 @@ from typing import Protocol
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.errors import AntarestError
-from antarest.core.urls import redact_url
-from antarest.migration.history import HEAD
-from antarest.migration.report import render_error
-from antarest.migration.scratch import EngineName, PostgresServer, postgres_server, scratch_database
-from antarest.migration.testing.pool import Pool
-from antarest.migration.testing.run import (
+from ..errors.base import AntarestError
+from ..errors.rendering import render_error
+from ..errors.revision import HEAD
+from ..errors.settings.urls import redact_url
+from ..scratch.databases import EngineName, PostgresServer, postgres_server, scratch_database
+from .pool import Pool
+from .run import (
     KEPT,
     folder_of_run,
     folder_of_runs,
@@ -30,7 +30,7 @@ from antarest.migration.testing.run import (
     shared_server,
     target_at,
 )
-from antarest.migration.testing.templates import NoTemplate, Start, sqlite_template
+from .templates import NoTemplate, Start, sqlite_template
 
 __all__ = [
     "NewDatabase",

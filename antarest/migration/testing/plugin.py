@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from antarest.migration.report import render_error
-from antarest.migration.scratch import KIND_VARIABLE, URL_VARIABLE, NoPostgres, PostgresServer, postgres_server
-from antarest.migration.testing.fixtures import *  # noqa: F403 - all of them are the plugin's
-from antarest.migration.testing.run import IN_WORKER, KEPT, RUN_IN_WORKER, SERVER, run_id
-from antarest.migration.testing.templates import drop_those_for
+from ..errors.rendering import render_error
+from ..scratch.databases import KIND_VARIABLE, URL_VARIABLE, NoPostgres, PostgresServer, postgres_server
+from .fixtures import *  # noqa: F403 - all of them are the plugin's
+from .run import IN_WORKER, KEPT, RUN_IN_WORKER, SERVER, run_id
+from .templates import drop_those_for
 
 _LOOKS_ONLY = ("collectonly", "setupplan", "show_fixtures_per_test", "showfixtures")
 

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 
 from sqlalchemy import URL, text
 
-from antarest.migration.leftovers import owned_databases
-from antarest.migration.scratch import PostgresServer
-from antarest.migration.testing.templates import TEST, Start, drop_unused, note_use, postgres_template
+from ..scratch.databases import PostgresServer
+from ..scratch.leftovers import owned_databases
+from .templates import TEST, Start, drop_unused, note_use, postgres_template
 
 _THREADS = 2  # one makes a database while the other drops one
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from antarest.migration.scratch import EngineName, PostgresServer
-from antarest.migration.testing.fixtures import ENGINES
-from antarest.migration.testing.run import folder_of_run, ini_for, run_id, target_at
+from ..scratch.databases import EngineName, PostgresServer
+from .fixtures import ENGINES
+from .run import folder_of_run, ini_for, run_id, target_at
 
 __all__ = [
     "pytest_generate_tests",
@@ -47,7 +47,7 @@ def verification(
     request: pytest.FixtureRequest, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
     """The proof of the whole history on both engines, made once for all workers of pytest-xdist."""
-    from antarest.migration.verify import Verification, prove_history
+    from ..verify import Verification, prove_history
 
     ini = ini_for(request.config, request.module)
     name = f"verification-{run_id(request.config)}-{zlib.crc32(str(ini).encode()):x}"

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from antarest.core.urls import normalise_url
-from antarest.migration.scratch import PostgresServer
+from ..errors.settings.urls import normalise_url
+from ..scratch.databases import PostgresServer
 
 if TYPE_CHECKING:
-    from antarest.migration.verify.target import Target
+    from ..verify.target import Target
 
 SERVER = pytest.StashKey[PostgresServer | str]()
 """The server that all of a run has, or why there is none."""
@@ -59,7 +59,7 @@ def ini_for(config: pytest.Config, module: ModuleType | None) -> Path:
 def target_at(ini: Path) -> Target:
     """The project of an `alembic.ini`."""
     # Imported here: most tests do without Alembic.
-    from antarest.migration.verify.foreign import target_of
+    from ..verify.foreign import target_of
 
     target = target_of(str(ini), None, None, None)
     target.import_paths()

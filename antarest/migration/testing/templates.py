@@ -21,20 +21,20 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from antarest.core.whole_file import write_whole
-from antarest.migration.connection import moving
-from antarest.migration.fingerprint import fingerprints, stands_alone
-from antarest.migration.history import HEAD
-from antarest.migration.rows import fill
-from antarest.migration.scratch import scratch_database
+from ..database.connection import moving
+from ..errors.revision import HEAD
+from ..errors.settings.whole_file import write_whole
+from ..scratch.databases import scratch_database
+from ..scratch.fingerprint import fingerprints, stands_alone
+from ..verify.rows.filler import fill
 
 if TYPE_CHECKING:
-    from antarest.migration.verify.target import Target
+    from ..verify.target import Target
 
 TEST = "antarest_test_"
 """What the name of a test's database begins with."""
 
-_FILLS_AND_RUNS = ("rows/*", "verify/steps", "verify/target")  # our modules that take part here and nowhere else
+_FILLS_AND_RUNS = ("verify/rows/*", "verify/steps", "verify/target")  # our modules that take part here and nowhere else
 _UNUSED = 2 * 24 * 3600  # seconds; nobody wants a template that this long nobody has asked for
 _TEMPLATE = "antarest_template_"
 _OURS = f"^({_TEMPLATE}|{TEST})[0-9a-z_]+$"
@@ -91,7 +91,7 @@ class Start:
             NoTemplate: a revision does not run.
         """
         # Imported here: most runs find a template.
-        from antarest.migration.verify.steps import StepFailed, run_all
+        from ..verify.steps import StepFailed, run_all
 
         engine = url.get_backend_name()
         if engine in self._failed:

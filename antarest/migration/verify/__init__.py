@@ -9,17 +9,17 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from antarest.core.errors import AntarestError
-from antarest.core.urls import ENGINES
-from antarest.migration.errors import InvalidRevisionFile
-from antarest.migration.inventory import parity
-from antarest.migration.scratch import EngineName, PostgresServer
-from antarest.migration.verify import engines as processes
-from antarest.migration.verify import static
-from antarest.migration.verify.behaviour import unlike
-from antarest.migration.verify.findings import KINDS, Finding, Kind, worst_first
-from antarest.migration.verify.proof import Proof
-from antarest.migration.verify.target import Target
+from ..errors.base import AntarestError
+from ..errors.facts.project import InvalidRevisionFile
+from ..errors.settings.urls import ENGINES
+from ..schema.across_engines import parity
+from ..scratch.databases import EngineName, PostgresServer
+from . import engines as processes
+from .findings import static
+from .findings.behaviour import unlike
+from .findings.kinds import KINDS, Finding, Kind, worst_first
+from .findings.proof import Proof
+from .target import Target
 
 __all__ = ["KINDS", "Finding", "Kind", "Proof", "Target", "Verification", "prove_history"]
 

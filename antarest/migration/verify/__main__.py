@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from antarest.migration.__main__ import verify
+from ..__main__ import verify
 
 if __name__ == "__main__":
     sys.exit(verify())

@@ -13,9 +13,9 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from antarest.core.driver_errors import translate_errors
-from antarest.migration.connection import moving_engine
-from antarest.migration.scratch import EngineName
+from ..database.connection import moving_engine
+from ..database.driver_errors import translate_errors
+from ..scratch.databases import EngineName
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from antarest.core.errors import AntarestError, Hint
-from antarest.migration.errors.base import MigrationError
-from antarest.migration.leftovers import owned_databases, owned_folder
-from antarest.migration.scratch import EngineName, PostgresServer, postgres_server
-from antarest.migration.verify.clones import Clones, Place
-from antarest.migration.verify.proof import Proof, Prover
-from antarest.migration.verify.target import Target
+from ..errors.base import AntarestError, Hint, MigrationError
+from ..scratch.databases import EngineName, PostgresServer, postgres_server
+from ..scratch.leftovers import owned_databases, owned_folder
+from .clones import Clones, Place
+from .findings.proof import Proof
+from .prover import Prover
+from .target import Target
 
 
 class EngineFailed(MigrationError):

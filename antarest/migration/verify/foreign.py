@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from antarest.core.errors import Hint
-from antarest.migration.errors import InvalidProject, ProjectNotFound
-from antarest.migration.project import Project
-from antarest.migration.verify.target import Target
+from ..errors.base import Hint
+from ..errors.facts.project import InvalidProject, ProjectNotFound
+from ..project.project import Project
+from .target import Target
 
 _MEND = Hint("Mend it, then prove again", "inv db.verify")
 _ROWS = Path("tests", "rows.py")

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from antarest.core.errors import AntarestError, Hint, UsageError
-from antarest.migration.checkout.git import Repository
-from antarest.migration.leftovers import owned_folder
-from antarest.migration.verify.target import Target
+from ..errors.base import AntarestError, Hint
+from ..errors.facts.configuration import UsageError
+from ..project.git import Repository
+from ..scratch.leftovers import owned_folder
+from .target import Target
 
 
 def added(target: Target) -> Collection[str]:

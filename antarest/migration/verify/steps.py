@@ -17,13 +17,14 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-import antarest.migration.operations  # noqa: F401 - registers what `op` has more
-from antarest.migration.history import Direction, Revision
-from antarest.migration.ledger import NotAllowed
-from antarest.migration.rebuild import Missing, RebuildGuard
-from antarest.migration.segments import first_segment, let_blocks_pass
-from antarest.migration.verify.target import Target
-from antarest.migration.watch import set_watcher
+from ..database.watched_connection import set_watcher
+from ..errors.loss import Missing
+from ..errors.revision import Direction, Revision
+from ..losses.ledger.base import NotAllowed
+from ..losses.rebuilds import RebuildGuard
+from ..run import operations  # noqa: F401 - the operations that move data are known to Alembic then
+from ..run.segments import first_segment, let_blocks_pass
+from .target import Target
 
 Look = Callable[[Connection], None]
 

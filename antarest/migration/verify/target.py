@@ -18,11 +18,12 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
-from antarest.core.errors import Hint
-from antarest.migration.errors import InvalidProject, InvalidRevisionFile
-from antarest.migration.history import History, Revision
-from antarest.migration.project import Project
-from antarest.migration.revision_files import importing
+from ..errors.base import Hint
+from ..errors.facts.project import InvalidProject, InvalidRevisionFile
+from ..errors.revision import Revision
+from ..project.history import History
+from ..project.project import Project
+from ..project.revision_files import importing
 
 if TYPE_CHECKING:
     from alembic.script.base import Script

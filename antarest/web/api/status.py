@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 
 from antarest import __version__
-from antarest.core.urls import redact_url
+from antarest.migration.errors.settings.urls import redact_url
 from antarest.web.database import Database, refuse_other_than_head
 from antarest.web.records import Record
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from antarest.core.errors import Hint
-from antarest.migration.errors.base import plural, shorten
+from antarest.migration.errors.base import Hint
+from antarest.migration.errors.text import plural, shorten
 from antarest.web.errors.launching import AppError
 
 _STATUS = Hint("See where it is", "inv db.status")

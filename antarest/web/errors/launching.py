@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from antarest.core.errors import EXIT_USAGE, AntarestError, Hint
-from antarest.core.location import INSTALLED
-from antarest.migration.errors import UnknownRevision
-from antarest.migration.errors.base import plural, shorten
+from antarest.migration.errors.base import EXIT_USAGE, AntarestError, Hint
+from antarest.migration.errors.facts.project import UnknownRevision
+from antarest.migration.errors.settings.location import INSTALLED
+from antarest.migration.errors.text import plural, shorten
 
 _STATUS = Hint("See where it is", "inv db.status")
 _LAST_PORT = 65_535
@@ -159,7 +159,7 @@ class RightsMissing(AppError):
 
 
 class NotInstalled(AppError):
-    """This Python is too old, or lacks a package; `antarest.bootstrap` says so itself, with no class at hand.
+    """This Python is too old, or lacks a package; the program says so before any class can be loaded.
 
     Why: it was started with the Python of the system, and not with that of the virtual environment.
 

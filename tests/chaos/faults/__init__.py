@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from antarest.migration.scratch import EngineName
+from antarest.migration.scratch.databases import EngineName
 from tests.chaos.faults import crowds, kills, servers, storage
 from tests.chaos.lab import Lab
 from tests.chaos.trial import Outcome

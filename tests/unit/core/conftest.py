@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from antarest.core.config import normalise_url
+from antarest.migration.errors.settings.urls import normalise_url
 from tests.support import ROOT
 from tests.support_config import Write
 from tests.support_connections import SECRET

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from antarest.core.config import normalise_url
-from antarest.core.errors import (
-    EXIT_USAGE,
-    NOTHING_CHANGED,
+from antarest.migration.errors.base import EXIT_USAGE, NOTHING_CHANGED
+from antarest.migration.errors.facts.configuration import (
     ConfigEmpty,
     ConfigError,
     ConfigNotMapping,
@@ -17,6 +15,7 @@ from antarest.core.errors import (
     UnsupportedUrl,
     VariableUnset,
 )
+from antarest.migration.errors.settings.urls import normalise_url
 from tests.support_config import POSTGRESQL, Write, load
 
 

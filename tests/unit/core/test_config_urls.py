@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from antarest.core import config as config_module
-from antarest.core.config import DbConfig, load_config, normalise_url
+from antarest.core.config import load_config
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.errors.settings.urls import is_memory, normalise_url
 from tests.support_config import Write, load
 
 
@@ -86,4 +87,4 @@ def test_a_linked_configuration_is_relative_to_the_folder_that_was_named(write: 
 
 
 def test_a_database_in_memory_can_be_configured(write: Write) -> None:
-    assert config_module.is_memory(load(write("db:\n  url: 'sqlite://'\n")).db.url)
+    assert is_memory(load(write("db:\n  url: 'sqlite://'\n")).db.url)

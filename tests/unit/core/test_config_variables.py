@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from antarest.core.config import load_config
-from antarest.core.errors import VariableUnset
-from antarest.migration.report import render_error
+from antarest.migration.errors.facts.configuration import VariableUnset
+from antarest.migration.errors.rendering import render_error
 from tests.refusals import parse
 from tests.support_config import Write, load
 

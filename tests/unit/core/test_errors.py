@@ -4,8 +4,10 @@ import json
 import pickle
 from pathlib import Path
 
-from antarest.core.errors import NOTHING_CHANGED, DatabaseError, Hint, InvalidValue, UsageError
-from antarest.migration.errors import InvalidProject
+from antarest.migration.errors.base import NOTHING_CHANGED, Hint
+from antarest.migration.errors.facts.configuration import InvalidValue, UsageError
+from antarest.migration.errors.facts.database import DatabaseError
+from antarest.migration.errors.facts.project import InvalidProject
 
 
 def test_an_error_is_its_message_and_plain_data() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antarest.core.generated import block, with_block
+from antarest.migration.branches.generated import block, with_block
 
 PAGE = """\
 # Title

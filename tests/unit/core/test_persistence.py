@@ -12,16 +12,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, NullPool, QueuePool, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
-from antarest.core.config import DbConfig, normalise_url
-from antarest.core.driver_errors import translate_errors
-from antarest.core.errors import (
-    AntarestError,
-    ConfigNotFound,
-    DatabaseMissing,
-    DatabaseUnreachable,
-    UsageError,
-)
-from antarest.core.persistence import create_db_engine, upgrade_db
+from antarest.core.persistence import upgrade_db
+from antarest.migration.database.driver_errors import translate_errors
+from antarest.migration.database.engines import create_db_engine
+from antarest.migration.errors.base import AntarestError
+from antarest.migration.errors.facts.configuration import ConfigNotFound, UsageError
+from antarest.migration.errors.facts.database import DatabaseMissing, DatabaseUnreachable
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.errors.settings.urls import normalise_url
 from tests.support import ROOT, ConfigFile
 from tests.support_connections import SECRET, sqlite_url
 

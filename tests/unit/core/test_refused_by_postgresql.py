@@ -8,12 +8,10 @@ import psycopg2
 import pytest
 from sqlalchemy import URL, text
 
-from antarest.core.config import normalise_url
-from antarest.core.driver_errors import connection_error, translate_errors
-from antarest.core.errors import (
-    EXIT_FAILED,
-    EXIT_UNREACHABLE,
-    EXIT_USAGE,
+from antarest.migration.database.driver_errors import connection_error, translate_errors
+from antarest.migration.database.engines import create_db_engine
+from antarest.migration.errors.base import EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
+from antarest.migration.errors.facts.database import (
     AccessRefused,
     ConnectionLost,
     DatabaseError,
@@ -24,8 +22,8 @@ from antarest.core.errors import (
     RoleMissing,
     TooManyConnections,
 )
-from antarest.core.persistence import create_db_engine
-from antarest.migration.embedded_postgres import free_port
+from antarest.migration.errors.settings.urls import normalise_url
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.support_connections import SECRET, refused
 
 

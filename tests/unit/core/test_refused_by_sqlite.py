@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core.errors import (
-    EXIT_FAILED,
-    EXIT_LOCKED,
-    EXIT_USAGE,
-    DatabaseLocked,
-    DatabaseMissing,
-    NotADatabase,
-)
+from antarest.migration.errors.base import EXIT_FAILED, EXIT_LOCKED, EXIT_USAGE
+from antarest.migration.errors.facts.database import DatabaseLocked, DatabaseMissing, NotADatabase
 from tests.support_connections import refused, sqlite_url
 
 
@@ -93,8 +87,8 @@ USE_SQLITE = """
 import sys
 from pathlib import Path
 from sqlalchemy import URL, text
-from antarest.core.errors import AntarestError
-from antarest.core.driver_errors import translate_errors
+from antarest.migration.errors.base import AntarestError
+from antarest.migration.database.driver_errors import translate_errors
 from antarest.core.persistence import create_db_engine
 
 url = URL.create("sqlite", database=sys.argv[1])

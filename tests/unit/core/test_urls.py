@@ -6,8 +6,15 @@ from urllib.parse import quote, quote_plus
 import pytest
 from sqlalchemy.engine import URL, make_url
 
-from antarest.core.errors import ConfigError, UnreadableUrl, UnsupportedUrl
-from antarest.core.urls import database_name, is_memory, normalise_url, redact, redact_url, server_name
+from antarest.migration.errors.facts.configuration import ConfigError, UnreadableUrl, UnsupportedUrl
+from antarest.migration.errors.settings.urls import (
+    database_name,
+    is_memory,
+    normalise_url,
+    redact,
+    redact_url,
+    server_name,
+)
 
 PASSWORDS = [
     "geheim",

@@ -17,10 +17,11 @@ from sqlalchemy import URL
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp
 
-from antarest.core.config import Config, DbConfig
-from antarest.core.persistence import create_db_engine
+from antarest.core.config import Config
 from antarest.desktop.application import create_desktop_app
-from antarest.migration.project import Project
+from antarest.migration.database.engines import create_db_engine
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
 
 INSTANCE = "0123456789abcdef"
 HOST = "http://127.0.0.1:8080"

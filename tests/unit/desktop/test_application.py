@@ -9,13 +9,15 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import URL
 
-from antarest.core.config import Config, DbConfig
-from antarest.core.errors import AntarestError, DatabaseLocked, Hint
+from antarest.core.config import Config
 from antarest.desktop.application import create_desktop_app
 from antarest.desktop.failure import Stage
 from antarest.desktop.instance import INSTANCE_PATH
-from antarest.migration.errors import RunTerminated, UnexpectedFailure
-from antarest.migration.project import Project
+from antarest.migration.errors.base import AntarestError, Hint
+from antarest.migration.errors.facts.database import DatabaseLocked
+from antarest.migration.errors.facts.run import RunTerminated, UnexpectedFailure
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
 from tests.unit.desktop.conftest import HOST, INSTANCE, Get, request
 
 SCRIPT = "<script>alert(1)</script>"

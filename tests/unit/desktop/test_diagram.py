@@ -6,7 +6,8 @@ from xml.etree import ElementTree as ET
 import pytest
 import sqlalchemy as sa
 
-from antarest.dbmodel import Base, metadata
+from antarest.core.persistence import Base
+from antarest.dbmodel import metadata
 from antarest.desktop.diagram import HEADER, ROW, Diagram, Table, draw, read_words
 from antarest.desktop.presentation import environment
 

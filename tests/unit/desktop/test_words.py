@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from antarest.core.errors import AntarestError, ConfigError, UsageError
 from antarest.desktop.errors import InstanceSilent, SeatUnusable
 from antarest.desktop.words import explain
-from antarest.migration import errors
-from antarest.web.errors import RequestError
+from antarest.migration.errors.base import AntarestError
+from antarest.migration.errors.facts.configuration import ConfigError, UsageError
+from antarest.migration.errors.facts.refusal import CheckFailed
+from antarest.web.errors.answering import RequestError
 from tests.unit.migration.test_errors import EXAMPLES
 
 TERMINAL = ("inv ", "alembic", "revision", "rollback", "checkout", "git ")
 # Of these nobody reads at a desktop: they end the program before there is a page, or answer one request.
-ELSEWHERE = (ConfigError, UsageError, RequestError, SeatUnusable, InstanceSilent, errors.CheckFailed)
+ELSEWHERE = (ConfigError, UsageError, RequestError, SeatUnusable, InstanceSilent, CheckFailed)
 SHOWN = [error for error in EXAMPLES if not isinstance(error, ELSEWHERE)]
 
 

@@ -9,8 +9,8 @@ from functools import cache
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.connection import moving
-from antarest.migration.scratch import EngineName, PostgresServer, scratch_database
+from antarest.migration.database.connection import moving
+from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
 from tests.support_losses import TABLES
 
 

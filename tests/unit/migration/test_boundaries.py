@@ -9,10 +9,11 @@ from typing import Literal
 
 import pytest
 
-from antarest.migration.errors import InvalidRevisionFile
-from antarest.migration.history import History, Revision
-from antarest.migration.revision_files import read_revision
-from antarest.migration.segments import first_segment
+from antarest.migration.errors.facts.project import InvalidRevisionFile
+from antarest.migration.errors.revision import Revision
+from antarest.migration.project.history import History
+from antarest.migration.project.revision_files import read_revision
+from antarest.migration.run.segments import first_segment
 
 FILE = 'revision = "a"\ndown_revision = None\n{}\n'
 

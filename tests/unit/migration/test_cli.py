@@ -16,25 +16,27 @@ import pytest
 from sqlalchemy import URL
 
 import tasks
-from antarest.core.errors import (
+from antarest.migration.commands import cli
+from antarest.migration.commands.boundary import Session, guard
+from antarest.migration.commands.cli import VERBS, Verb
+from antarest.migration.commands.flags import FLAGS
+from antarest.migration.commands.invoke_flags import find_swallowed
+from antarest.migration.commands.program import main
+from antarest.migration.commands.questions import HOW_FAR
+from antarest.migration.database.signals import Stopped
+from antarest.migration.errors.base import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_TERMINATED,
     EXIT_UNREACHABLE,
     EXIT_USAGE,
-    DatabaseUnreachable,
     Hint,
-    UsageError,
 )
-from antarest.migration import cli, report
-from antarest.migration.boundary import Session, guard
-from antarest.migration.cli import FLAGS, VERBS, Verb
-from antarest.migration.flags import spelled
-from antarest.migration.invoke_flags import find_swallowed
-from antarest.migration.program import main
-from antarest.migration.questions import HOW_FAR
-from antarest.migration.signals import Stopped
+from antarest.migration.errors.facts.configuration import UsageError
+from antarest.migration.errors.facts.database import DatabaseUnreachable
+from antarest.migration.errors.rendering import render_error
+from antarest.migration.errors.settings.commands import spelled
 from tests.refusals import SECRET, Refusal, invoke_tasks, parse
 from tests.support import ROOT, ConfigFile
 
@@ -215,7 +217,7 @@ def test_our_error_is_printed_with_its_exit_code(run_verb: Callable[..., int], c
     assert run_verb(raising(error)) == EXIT_UNREACHABLE
 
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ("", report.render_error(error))
+    assert (shown.out, shown.err) == ("", render_error(error))
 
 
 def test_the_ways_on_lead_to_the_configuration_that_was_named(capsys: Capture) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
-from antarest.migration.connection import looking, moving, read_current
+from antarest.migration.database.connection import looking, moving, read_current
 
 TABLE = "alembic_version"
 

@@ -13,22 +13,56 @@ import pytest
 from sqlalchemy import URL
 
 import antarest
-from antarest.core.driver_errors import connection_error
-from antarest.core.errors import (
+from antarest.desktop.errors import InstanceSilent, SeatUnusable
+from antarest.migration.database.driver_errors import connection_error
+from antarest.migration.database.grants import Grant, GrantRefused
+from antarest.migration.errors.base import (
     EXIT_FAILED,
     EXIT_LOCKED,
     EXIT_UNREACHABLE,
     EXIT_USAGE,
     NOTHING_CHANGED,
     AntarestError,
+    Hint,
+    MigrationError,
+)
+from antarest.migration.errors.facts.backup import (
+    BackupFailed,
+    BackupNotFound,
+    BackupUnusable,
+    DatabaseChanged,
+    DatabaseInUse,
+    NoSpace,
+    ProgramsMissing,
+    RestoreFailed,
+    RestoreNotAllowed,
+    RestoreNotConfirmed,
+)
+from antarest.migration.errors.facts.branches import (
+    AmbiguousReference,
+    AmendRefused,
+    BranchNotFound,
+    DeployedUnknown,
+    EditedRevision,
+    HookInTheWay,
+    NoRepository,
+    NotAsSql,
+    PlanOvertaken,
+    RebaseRefused,
+    RecordUnreadable,
+    ReferenceUnusable,
+    RevisionLost,
+    ScriptChanged,
+    SqlDiffers,
+    SwitchRefused,
+)
+from antarest.migration.errors.facts.configuration import (
     ConfigEmpty,
     ConfigError,
     ConfigNotFound,
     ConfigNotMapping,
     ConfigNotYaml,
-    DatabaseError,
     DatabaseUrlMissing,
-    Hint,
     InvalidValue,
     UnknownKey,
     UnreadableUrl,
@@ -36,16 +70,59 @@ from antarest.core.errors import (
     UsageError,
     VariableUnset,
 )
-from antarest.desktop.errors import InstanceSilent, SeatUnusable
-from antarest.migration import errors
-from antarest.migration.errors import MigrationError
-from antarest.migration.grants import Grant, GrantRefused
-from antarest.migration.loss import Loss
-from antarest.migration.rebuild import Missing
-from antarest.migration.report import render_error, render_error_json
-from antarest.migration.rows import NoValidRow
-from antarest.migration.scratch import NoPostgres
+from antarest.migration.errors.facts.database import DatabaseError
+from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
+from antarest.migration.errors.facts.loss import (
+    ForeignKeysViolated,
+    InTheWay,
+    Irreversible,
+    LossNotConfirmed,
+    LossNotDeclared,
+    RebuildLoses,
+)
+from antarest.migration.errors.facts.project import (
+    AmbiguousRevision,
+    DuplicateRevision,
+    InvalidProject,
+    InvalidRevisionFile,
+    MissingPredecessor,
+    MultipleHeads,
+    OutOfReach,
+    ProjectNotFound,
+    RevisionCycle,
+    RevisionNotFound,
+    UnknownRevision,
+)
+from antarest.migration.errors.facts.refusal import (
+    AlreadyFilled,
+    CheckFailed,
+    InMemoryDatabase,
+    InstalledCopy,
+    NotAtHead,
+    NotConfirmed,
+    PackageMissing,
+    ResetNotConfirmed,
+    ResetRefused,
+    RollbackScriptStale,
+    SqlNotSupported,
+    VerifyFailed,
+)
+from antarest.migration.errors.facts.run import (
+    AlembicRefused,
+    AutocommitNotAsked,
+    NotRecorded,
+    RevisionFailed,
+    RunFailed,
+    RunInterrupted,
+    RunTerminated,
+    ScratchRunFailed,
+    UnexpectedFailure,
+)
+from antarest.migration.errors.loss import Loss, Missing
+from antarest.migration.errors.rendering import render_error, render_error_json
+from antarest.migration.scratch.databases import NoPostgres
 from antarest.migration.verify.engines import EngineFailed
+from antarest.migration.verify.rows.draw import NoValidRow
 from antarest.web import errors as app
 from tests.refusals import MARK, SECRET, exists, parse
 
@@ -102,85 +179,83 @@ EXAMPLES = [
     from_sqlite(sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
     from_sqlite(sqlite3.SQLITE_NOTADB, "file is not a database"),
     from_sqlite(sqlite3.SQLITE_BUSY, "database is locked"),
-    errors.MigrationLocked(
+    MigrationLocked(
         "another run", "pid 4711, antarest-migration 812@db1 20261123T054159Z", "2026-11-23 05:41 UTC", DATABASE, 60
     ),
-    errors.ThreadLocked(DATABASE, 60),
-    errors.ObjectLocked(
-        "the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."
-    ),
-    errors.LockLost(DATABASE),
-    errors.BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
-    errors.NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
-    errors.ProgramsMissing(15, IDS, database=DATABASE),
-    errors.BackupNotFound("antarest.dump", database=DATABASE, folder=FOLDER),
-    errors.BackupUnusable(FILE, "it is damaged"),
-    errors.RestoreNotConfirmed(FILE, IDS, DATABASE),
-    errors.RestoreNotAllowed(
+    ThreadLocked(DATABASE, 60),
+    ObjectLocked("the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."),
+    LockLost(DATABASE),
+    BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
+    NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
+    ProgramsMissing(15, IDS, database=DATABASE),
+    BackupNotFound("antarest.dump", database=DATABASE, folder=FOLDER),
+    BackupUnusable(FILE, "it is damaged"),
+    RestoreNotConfirmed(FILE, IDS, DATABASE),
+    RestoreNotAllowed(
         ["it may not create databases", "the database belongs to root"],
         "antarest",
         database=DATABASE,
         hints=[Hint("As a superuser", "psql '--command=ALTER ROLE antarest CREATEDB'")] * 2,
     ),
-    errors.DatabaseInUse(IDS, database=DATABASE, hints=[Hint("End them", "inv db.restore --end-sessions")]),
-    errors.RestoreFailed("pg_restore: error: no", database=DATABASE, backup=FILE),
-    errors.DatabaseChanged("it is at another revision", database=DATABASE),
-    errors.ProjectNotFound(FOLDER / "alembic.ini"),
-    errors.InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", [Hint("Mend it", "inv db.history")]),
-    errors.InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
-    errors.HookInTheWay(Path("/srv/.git/hooks/post-merge"), Path("/srv/.git/hooks/post-merge.chained")),
-    errors.NotAsSql("c0ffee123456", "AttributeError: 'MockConnection' object has no attribute 'scalar'"),
-    errors.RecordUnreadable("alembic_history", DATABASE),
-    errors.AmbiguousReference("v1", {"tag": "c0ffee123456", "branch": "0146b79f723c"}),
-    errors.ReferenceUnusable("tag v1", "its head is c0ffee123456, which this checkout does not have"),
-    errors.DeployedUnknown("c0ffee123456", "0146b79f723c"),
-    errors.SqlDiffers("upgrade.sql", "table a is not in upgrade.sql"),
-    errors.AmendRefused("main has revision c0ffee123456, so others may have applied it"),
-    errors.EditedRevision("c0ffee123456", Path("/srv/antarest/alembic/versions/c0ffee123456_add.py")),
-    errors.RebaseRefused("main has revision c0ffee123456, and this checkout does not", merge="main"),
-    errors.BranchNotFound("featur", ["feature", "main"]),
-    errors.NoRepository(Path("/srv/antarest")),
-    errors.SwitchRefused("main", "Your local changes would be overwritten by checkout: a.py"),
-    errors.PlanOvertaken(IDS[:1], IDS[1:]),
-    errors.RevisionLost("c0ffee123456", DATABASE, "the store of applied revisions (3 files), 2 branches"),
-    errors.ScriptChanged("c0ffee123456", "sha256:ab", "sha256:cd", "branch feature/reserves"),
-    errors.UnknownRevision("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
-    errors.MultipleHeads(IDS),
-    errors.InvalidRevisionFile(FOLDER / "a.py", "line 3: invalid syntax"),
-    errors.MissingPredecessor(FOLDER / "a.py", IDS[1], IDS[0]),
-    errors.DuplicateRevision(IDS[0], [FOLDER / f"{id_}.py" for id_ in IDS]),
-    errors.RevisionCycle(IDS),
-    errors.RevisionNotFound("zebra", IDS),
-    errors.AmbiguousRevision("0", IDS),
-    errors.OutOfReach("revision x is below the current revision", IDS[0], [Hint("A rollback can", "inv db.rollback")]),
-    errors.LossNotDeclared(LOSSES, DATABASE, "Nothing was changed."),
-    errors.LossNotConfirmed(LOSSES, DATABASE, "Nothing was changed."),
-    errors.Irreversible(IDS[1], "the archive was deleted", is_current=False),
-    errors.ForeignKeysViolated([f"table_{number} -> study" for number in range(30)], DATABASE, "Nothing was changed."),
-    errors.RevisionFailed(
+    DatabaseInUse(IDS, database=DATABASE, hints=[Hint("End them", "inv db.restore --end-sessions")]),
+    RestoreFailed("pg_restore: error: no", database=DATABASE, backup=FILE),
+    DatabaseChanged("it is at another revision", database=DATABASE),
+    ProjectNotFound(FOLDER / "alembic.ini"),
+    InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", [Hint("Mend it", "inv db.history")]),
+    InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
+    HookInTheWay(Path("/srv/.git/hooks/post-merge"), Path("/srv/.git/hooks/post-merge.chained")),
+    NotAsSql("c0ffee123456", "AttributeError: 'MockConnection' object has no attribute 'scalar'"),
+    RecordUnreadable("alembic_history", DATABASE),
+    AmbiguousReference("v1", {"tag": "c0ffee123456", "branch": "0146b79f723c"}),
+    ReferenceUnusable("tag v1", "its head is c0ffee123456, which this checkout does not have"),
+    DeployedUnknown("c0ffee123456", "0146b79f723c"),
+    SqlDiffers("upgrade.sql", "table a is not in upgrade.sql"),
+    AmendRefused("main has revision c0ffee123456, so others may have applied it"),
+    EditedRevision("c0ffee123456", Path("/srv/antarest/alembic/versions/c0ffee123456_add.py")),
+    RebaseRefused("main has revision c0ffee123456, and this checkout does not", merge="main"),
+    BranchNotFound("featur", ["feature", "main"]),
+    NoRepository(Path("/srv/antarest")),
+    SwitchRefused("main", "Your local changes would be overwritten by checkout: a.py"),
+    PlanOvertaken(IDS[:1], IDS[1:]),
+    RevisionLost("c0ffee123456", DATABASE, "the store of applied revisions (3 files), 2 branches"),
+    ScriptChanged("c0ffee123456", "sha256:ab", "sha256:cd", "branch feature/reserves"),
+    UnknownRevision("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
+    MultipleHeads(IDS),
+    InvalidRevisionFile(FOLDER / "a.py", "line 3: invalid syntax"),
+    MissingPredecessor(FOLDER / "a.py", IDS[1], IDS[0]),
+    DuplicateRevision(IDS[0], [FOLDER / f"{id_}.py" for id_ in IDS]),
+    RevisionCycle(IDS),
+    RevisionNotFound("zebra", IDS),
+    AmbiguousRevision("0", IDS),
+    OutOfReach("revision x is below the current revision", IDS[0], [Hint("A rollback can", "inv db.rollback")]),
+    LossNotDeclared(LOSSES, DATABASE, "Nothing was changed."),
+    LossNotConfirmed(LOSSES, DATABASE, "Nothing was changed."),
+    Irreversible(IDS[1], "the archive was deleted", is_current=False),
+    ForeignKeysViolated([f"table_{number} -> study" for number in range(30)], DATABASE, "Nothing was changed."),
+    RevisionFailed(
         IDS[2], "upgrade", "no such table: x", database=DATABASE, state="Nothing was changed.", statement="SELECT x"
     ),
-    errors.RebuildLoses(IDS[1], "upgrade", [MISSING] * 30, DATABASE, "Nothing was changed."),
-    errors.InTheWay(IDS[1], "upgrade", MISSING, "error in view v: no such table: t", DATABASE, "Nothing was changed."),
-    errors.AutocommitNotAsked(IDS[1], str(FOLDER / "a.py")),
-    errors.RunInterrupted(DATABASE, "Nothing was changed."),
-    errors.RunTerminated(DATABASE, "Nothing was changed."),
-    errors.AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
-    errors.RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
-    errors.ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
-    errors.UnexpectedFailure("ZeroDivisionError: division by zero"),
-    errors.NotRecorded(IDS[1], IDS[0], DATABASE),
-    errors.InMemoryDatabase(FILE),
-    errors.ResetRefused("its server db1 is not on this host", DATABASE),
-    errors.ResetNotConfirmed(DATABASE, 1204, 7),
-    errors.NotConfirmed("Roll back to base?", "inv db.rollback --yes"),
-    errors.SqlNotSupported("sqlite:////srv/antarest/antarest.db"),
-    errors.NotAtHead("seed", "base", IDS[1], DATABASE),
-    errors.AlreadyFilled(1204, 7, DATABASE),
-    errors.PackageMissing("faker", "[antarest] seed = antarest.seed:seed"),
-    errors.RollbackScriptStale(Path("/srv/antarest/scripts/rollback.sh"), IDS[0], IDS[1]),
-    errors.CheckFailed(2),
-    errors.VerifyFailed(3),
+    RebuildLoses(IDS[1], "upgrade", [MISSING] * 30, DATABASE, "Nothing was changed."),
+    InTheWay(IDS[1], "upgrade", MISSING, "error in view v: no such table: t", DATABASE, "Nothing was changed."),
+    AutocommitNotAsked(IDS[1], str(FOLDER / "a.py")),
+    RunInterrupted(DATABASE, "Nothing was changed."),
+    RunTerminated(DATABASE, "Nothing was changed."),
+    AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
+    RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
+    ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
+    UnexpectedFailure("ZeroDivisionError: division by zero"),
+    NotRecorded(IDS[1], IDS[0], DATABASE),
+    InMemoryDatabase(FILE),
+    ResetRefused("its server db1 is not on this host", DATABASE),
+    ResetNotConfirmed(DATABASE, 1204, 7),
+    NotConfirmed("Roll back to base?", "inv db.rollback --yes"),
+    SqlNotSupported("sqlite:////srv/antarest/antarest.db"),
+    NotAtHead("seed", "base", IDS[1], DATABASE),
+    AlreadyFilled(1204, 7, DATABASE),
+    PackageMissing("faker", "[antarest] seed = antarest.seed:seed"),
+    RollbackScriptStale(Path("/srv/antarest/scripts/rollback.sh"), IDS[0], IDS[1]),
+    CheckFailed(2),
+    VerifyFailed(3),
     EngineFailed("sqlite: KeyError: 'revision'"),
     GrantRefused([Grant(("SELECT", "INSERT"), "TABLE", "public", "study", "app")] * 30, DATABASE, "permission denied"),
     NoPostgres({"url": "it is not set", "testcontainers": "no Docker engine answers", "embedded": "not installed"}),
@@ -234,13 +309,6 @@ def test_each_error_has_a_code_of_its_own() -> None:
     assert MigrationError.code == AntarestError.code
 
 
-def test_each_error_is_exported() -> None:
-    defined = {kind.__name__ for kind in kinds() if kind.__module__.startswith(errors.__name__)}
-
-    assert set(errors.__all__) == defined
-    assert all(hasattr(errors, name) for name in errors.__all__)
-
-
 def test_each_error_fits_the_shape(subtests: pytest.Subtests) -> None:
     """Fact, values, state, and a way on that exists: all within nine lines."""
     for error in EXAMPLES:
@@ -256,7 +324,7 @@ def test_an_error_of_a_run_has_room_to_name_the_backup() -> None:
     full = [each for each in of_a_run if len(render_error(each).splitlines()) == 9]
 
     assert len(of_a_run) > 10
-    assert [each for each in full if not isinstance(each, errors.UnexpectedFailure)] == []
+    assert [each for each in full if not isinstance(each, UnexpectedFailure)] == []
 
 
 @pytest.mark.parametrize("error", FROM_LIBPQ, ids=lambda error: type(error).__name__)
@@ -279,7 +347,7 @@ def test_a_code_tells_what_an_error_is_about(subtests: pytest.Subtests) -> None:
                 assert error.exit_code in {EXIT_FAILED, EXIT_USAGE}
             elif isinstance(error, MigrationError):
                 assert (family, number[0] in "256789") == ("db", True)
-                stopped = isinstance(error, errors.RunInterrupted | errors.RunTerminated)
+                stopped = isinstance(error, RunInterrupted | RunTerminated)
                 assert stopped or error.exit_code in {EXIT_FAILED, EXIT_USAGE}
             else:
                 assert (family, number[0] in "34") == ("db", True)
@@ -302,14 +370,14 @@ def test_a_command_that_does_not_exist_is_noticed() -> None:
 
 
 def test_an_irreversible_revision_names_a_way_only_where_there_is_one() -> None:
-    below, here = (errors.Irreversible("abc", "why", is_current=is_current) for is_current in (False, True))
+    below, here = (Irreversible("abc", "why", is_current=is_current) for is_current in (False, True))
 
     assert [hint.command for hint in below.hints] == ["inv db.rollback --to=abc"]
     assert [hint.command for hint in here.hints] == ["inv db.status"]
 
 
 def test_a_loss_that_nobody_agreed_to_names_the_same_rollback_again() -> None:
-    error = errors.LossNotConfirmed(LOSSES[:1], DATABASE, "", command="inv db.rollback --to=base")
+    error = LossNotConfirmed(LOSSES[:1], DATABASE, "", command="inv db.rollback --to=base")
 
     assert [hint.command for hint in error.hints] == [
         "inv db.rollback --to=base --dry-run",
@@ -318,5 +386,5 @@ def test_a_loss_that_nobody_agreed_to_names_the_same_rollback_again() -> None:
 
 
 def test_one_and_many_are_told_apart() -> None:
-    assert errors.CheckFailed(1).message == "db.check has 1 finding, see above"
-    assert errors.CheckFailed(2).message == "db.check has 2 findings, see above"
+    assert CheckFailed(1).message == "db.check has 1 finding, see above"
+    assert CheckFailed(2).message == "db.check has 2 findings, see above"

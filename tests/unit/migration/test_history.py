@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from antarest.migration.errors import (
+from antarest.migration.errors.facts.project import (
     AmbiguousRevision,
     DuplicateRevision,
     MissingPredecessor,
@@ -17,7 +17,8 @@ from antarest.migration.errors import (
     RevisionCycle,
     RevisionNotFound,
 )
-from antarest.migration.history import BASE, History, Revision
+from antarest.migration.errors.revision import BASE, Revision
+from antarest.migration.project.history import History
 
 Graph = Mapping[str, Sequence[str]]
 

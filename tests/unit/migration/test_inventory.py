@@ -8,7 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
-from antarest.migration.inventory import Column, Difference, differences, reflect
+from antarest.migration.schema.compare import Difference, differences
+from antarest.migration.schema.inventory import Column
+from antarest.migration.schema.reflection import reflect
 from tests.support_schemas import inventory_of, opened, run
 
 BASE = {

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.inventory import Check, ForeignKey, PrimaryKey, Unique, differences, reflect
+from antarest.migration.schema.compare import differences
+from antarest.migration.schema.inventory import Check, ForeignKey, PrimaryKey, Unique
+from antarest.migration.schema.reflection import reflect
 from tests.support_schemas import inventory_of, opened
 
 

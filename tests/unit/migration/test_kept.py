@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from antarest.migration.history import Revision
-from antarest.migration.rows import Snapshot, TableRows
-from antarest.migration.verify.kept import judge
+from antarest.migration.errors.revision import Revision
+from antarest.migration.verify.findings.kept import judge
+from antarest.migration.verify.rows.snapshots import Snapshot, TableRows
 
 REVISION = Revision("a", (), "seed", Path("a.py"))
 MADE = "role.made"

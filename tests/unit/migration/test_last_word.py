@@ -12,8 +12,8 @@ from signal import SIGINT, SIGTERM, Signals
 
 import pytest
 
-from antarest.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
-from antarest.migration.boundary import Session, guard
+from antarest.migration.commands.boundary import Session, guard
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from tests.refusals import parse
 from tests.support import ROOT, Result
 
@@ -21,9 +21,10 @@ signals = pytest.mark.parametrize("sent", [SIGINT, SIGTERM], ids=lambda each: ea
 
 GUARD = """
 import signal, sys
-from antarest import bootstrap
-from antarest.core.errors import Hint, UsageError
-from antarest.migration.boundary import Session, guard
+from antarest.migration.errors.settings import bootstrap
+from antarest.migration.errors.base import Hint
+from antarest.migration.errors.facts.configuration import UsageError
+from antarest.migration.commands.boundary import Session, guard
 
 bootstrap.prepare("-c")
 session = Session(None, None)

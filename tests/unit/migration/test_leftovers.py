@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
-from antarest.migration import leftovers
-from antarest.migration.leftovers import owned_databases, owned_folder
-from antarest.migration.scratch import PostgresServer
+from antarest.migration.scratch import leftovers
+from antarest.migration.scratch.databases import PostgresServer
+from antarest.migration.scratch.leftovers import owned_databases, owned_folder
 from tests.support_testing import databases, execute
 
 OWNS_A_FOLDER = """
 import sys
-from antarest.migration.leftovers import owned_folder
+from antarest.migration.scratch.leftovers import owned_folder
 with owned_folder(sys.argv[1]) as folder:
     (folder / "file").touch()
     print(folder, flush=True)
@@ -29,7 +29,7 @@ with owned_folder(sys.argv[1]) as folder:
 OWNS_A_DATABASE = """
 import sys
 from sqlalchemy import make_url, text
-from antarest.migration.leftovers import owned_databases
+from antarest.migration.scratch.leftovers import owned_databases
 url = make_url(sys.argv[2])
 with owned_databases(url, sys.argv[1]) as (engine, beginning):
     with engine.connect() as connection:

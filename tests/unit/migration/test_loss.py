@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 from sqlalchemy import URL
 
-from antarest.migration.catalog import find
-from antarest.migration.loss import Agreement, Loss
-from antarest.migration.scratch import EngineName
+from antarest.migration.database.catalog import find
+from antarest.migration.errors.loss import Agreement, Loss
+from antarest.migration.scratch.databases import EngineName
 from tests.support_losses import POSTGRESQL, SQLITE, Case, batch, case, cases, losses
 
 Database = Callable[[EngineName], URL]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import URL
 
-from antarest.migration.scratch import EngineName
+from antarest.migration.scratch.databases import EngineName
 from tests.support_losses import Case, batch, case, cases, losses
 
 Database = Callable[[EngineName], URL]

@@ -9,9 +9,9 @@ import pytest
 from alembic.operations import Operations
 from sqlalchemy import URL
 
-from antarest.migration.connection import moving
-from antarest.migration.ledger import NotAllowed
-from antarest.migration.scratch import EngineName
+from antarest.migration.database.connection import moving
+from antarest.migration.losses.ledger.base import NotAllowed
+from antarest.migration.scratch.databases import EngineName
 from tests.support_losses import POSTGRESQL, SQLITE, Case, Step, case, cases, driver, losses, raw
 
 Database = Callable[[EngineName], URL]

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 from sqlalchemy import URL
 
-from antarest.migration.errors import LossNotDeclared
-from antarest.migration.scratch import EngineName
+from antarest.migration.errors.facts.loss import LossNotDeclared
+from antarest.migration.scratch.databases import EngineName
 from tests.support_histories import Database as Histories
 from tests.support_histories import Script, write_project
 from tests.support_losses import POSTGRESQL, SQLITE, TABLES, Case, case, cases, losses

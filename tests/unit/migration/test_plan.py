@@ -9,13 +9,13 @@ import pytest
 from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import URL
 
-from antarest.core.config import DbConfig
-from antarest.migration import report
-from antarest.migration.catalog import count_rows
-from antarest.migration.errors import Irreversible, LossNotConfirmed, LossNotDeclared
-from antarest.migration.loss import Agreement
-from antarest.migration.plan import RollbackPlan
-from antarest.migration.workflow import MigrationWorkflow
+from antarest.migration.commands.rendering import results
+from antarest.migration.database.catalog import count_rows
+from antarest.migration.errors.facts.loss import Irreversible, LossNotConfirmed, LossNotDeclared
+from antarest.migration.errors.loss import Agreement
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.workflow.plan import RollbackPlan
+from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.support_histories import Database, Script, write_project
 from tests.support_roles import owner_of
 
@@ -101,7 +101,7 @@ def test_an_undeclared_loss_cannot_be_agreed_to(at_head: Build) -> None:
     with pytest.raises(LossNotDeclared) as refused:
         database.workflow.rollback(plan, Agreement(everything=True))
     assert [(loss.item, loss.count) for loss in refused.value.losses] == [("tag", 2)]
-    assert "NOT DECLARED" in report.plan(plan)
+    assert "NOT DECLARED" in results.plan(plan)
     assert database.state() == before
 
 
@@ -171,7 +171,7 @@ def test_follows_a_column_that_a_batch_renames(at_head: Build) -> None:
     plan = database.workflow.plan_rollback(to="study")
 
     assert named(plan) == {"rename": {}, "path": {"study.path": 1}}
-    assert "moves column study.place (1 value) to study.path" in report.plan(plan)
+    assert "moves column study.place (1 value) to study.path" in results.plan(plan)
     assert [loss.count for loss in database.workflow.rollback(plan, plan.agreement).losses] == [1]
 
 
@@ -212,7 +212,7 @@ def test_does_not_know_what_fills_a_table_that_comes_back(at_head: Build) -> Non
     plan = database.workflow.plan_rollback(to="path")
 
     assert named(plan) == {"again": {"tag": 2}, "drop": {}, "tag": {"tag": None}}
-    assert "drops table tag (an unknown number of rows)" in report.plan(plan)
+    assert "drops table tag (an unknown number of rows)" in results.plan(plan)
     move = database.workflow.rollback(plan, plan.agreement)
     assert [(loss.revision, loss.count) for loss in move.losses] == [("again", 2)]
 
@@ -227,7 +227,7 @@ def test_names_rows_and_values_that_a_downgrade_only_takes_in_part(at_head: Buil
     plan = database.workflow.plan_rollback()
 
     assert named(plan) == {"clean": {"tag": 2, "study.path": 2}}
-    assert "may lose some of tag, at most 2 rows: new ones" in report.plan(plan)
+    assert "may lose some of tag, at most 2 rows: new ones" in results.plan(plan)
     move = database.workflow.rollback(plan, plan.agreement)
     assert {loss.item: loss.count for loss in move.losses} == {"tag": 1, "study.path": 1}
 

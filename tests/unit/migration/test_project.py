@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from antarest.dbmodel import Base
-from antarest.migration.errors import InvalidProject, InvalidRevisionFile, ProjectNotFound
-from antarest.migration.project import Project
+from antarest.core.persistence import Base
+from antarest.migration.errors.facts.project import InvalidProject, InvalidRevisionFile, ProjectNotFound
+from antarest.migration.project.project import Project
 from tests.support import ROOT
 
 MINIMAL = "[alembic]\nscript_location = scripts\n"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from alembic.script import revision as alembic_revision
 
-from antarest.migration.history import BASE, History, Revision
+from antarest.migration.errors.revision import BASE, Revision
+from antarest.migration.project.history import History
 
 Graph = Mapping[str, Sequence[str]]
 

@@ -10,19 +10,21 @@ from textwrap import dedent
 import pytest
 from sqlalchemy import URL
 
-from antarest.core.config import DbConfig
-from antarest.core.errors import Hint
-from antarest.migration import report
-from antarest.migration.authoring import Written
-from antarest.migration.checks import Finding
-from antarest.migration.errors import InvalidProject, OutOfReach, UnknownRevision
-from antarest.migration.history import Revision
-from antarest.migration.loss import Loss
-from antarest.migration.move import Move
-from antarest.migration.plan import Drop, PlannedStep, RollbackPlan
-from antarest.migration.project import Project
-from antarest.migration.reset import ResetPlan
-from antarest.migration.status import HistoryEntry, Status
+from antarest.migration.branches.checks import Finding
+from antarest.migration.branches.writing import Written
+from antarest.migration.commands.rendering import results
+from antarest.migration.errors.base import Hint
+from antarest.migration.errors.facts.project import InvalidProject, OutOfReach, UnknownRevision
+from antarest.migration.errors.loss import Loss
+from antarest.migration.errors.rendering import render_error, render_error_json
+from antarest.migration.errors.revision import Revision
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.errors.text import count, fields
+from antarest.migration.project.project import Project
+from antarest.migration.run.move import Move
+from antarest.migration.workflow.plan import Drop, PlannedStep, RollbackPlan
+from antarest.migration.workflow.reset import ResetPlan
+from antarest.migration.workflow.status import HistoryEntry, Status
 
 STUDY = Revision("a1b2c3d4e5f6", (), "create studies", Path("a.py"))
 TAGS = Revision(
@@ -43,7 +45,7 @@ def test_an_error() -> None:
     elsewhere = "Branch feature/reserves has it (3 commits ahead of this checkout)."
     error = UnknownRevision("c0ffee123456", DATABASE, ["80fdf2408ede"], 89, "alembic/versions", elsewhere)
 
-    assert report.render_error(error, io.StringIO()) == dedent("""\
+    assert render_error(error, io.StringIO()) == dedent("""\
         error db.E201: the database is at revision c0ffee123456, which this checkout does not contain
           database   postgresql://antarest:***@db1:5432/antarest
           this code  head is 80fdf2408ede, 89 revisions in alembic/versions
@@ -58,7 +60,7 @@ def test_hints_that_are_questions_or_no_commands() -> None:
 
     error = InvalidProject(Path("/a/alembic.ini"), "it is empty", hints)
 
-    assert report.render_error(error, io.StringIO()) == dedent("""\
+    assert render_error(error, io.StringIO()) == dedent("""\
         error db.E210: alembic.ini cannot be used: it is empty
           file  /a/alembic.ini
         Nothing was changed.
@@ -71,7 +73,7 @@ def test_hints_that_are_questions_or_no_commands() -> None:
 def test_an_error_for_machines() -> None:
     error = OutOfReach("it is not below", "a1", [Hint("An upgrade can", "inv db.upgrade --to=b1")])
 
-    assert json.loads(report.render_error_json(error)) == {
+    assert json.loads(render_error_json(error)) == {
         "error": {
             "code": "db.E209",
             "message": "it is not below",
@@ -89,7 +91,7 @@ def test_an_error_for_machines() -> None:
 
 
 def test_the_status_at_head() -> None:
-    assert report.status(AT_HEAD, "/srv/application.yaml", "move tags") == shown("""
+    assert results.status(AT_HEAD, "/srv/application.yaml", "move tags") == shown("""
         configuration  /srv/application.yaml
         database       postgresql://antarest:***@db1:5432/antarest
         engine         PostgreSQL 15.18
@@ -107,7 +109,7 @@ def test_the_status_below_head() -> None:
         "SQLite 3.40.1", "sqlite:////a.db", (), ("b1", "c1"), ("a1", "a2", "a3", "b1"), 0, (), False, grants
     )
 
-    assert report.status(status, "/srv/application.yaml", "") == shown("""
+    assert results.status(status, "/srv/application.yaml", "") == shown("""
         configuration  /srv/application.yaml
         database       sqlite:////a.db
         engine         SQLite 3.40.1
@@ -123,7 +125,7 @@ def test_the_status_below_head() -> None:
 def test_the_status_at_an_unknown_revision_counts_nothing() -> None:
     status = Status("SQLite 3.40.1", "sqlite:////a.db", ("c0ffee",), ("b1",), ("a1", "b1"), 0, ("c0ffee",), True, ())
 
-    assert report.status(status, "/srv/application.yaml", "add b") == shown("""
+    assert results.status(status, "/srv/application.yaml", "add b") == shown("""
         configuration  /srv/application.yaml
         database       sqlite:////a.db
         engine         SQLite 3.40.1
@@ -136,7 +138,7 @@ def test_the_status_at_an_unknown_revision_counts_nothing() -> None:
 
 
 def test_the_status_for_machines() -> None:
-    assert json.loads(report.status_json(AT_HEAD, "/srv/application.yaml")) == {
+    assert json.loads(results.status_json(AT_HEAD, "/srv/application.yaml")) == {
         "configuration": "/srv/application.yaml",
         "at_head": True,
         "engine": "PostgreSQL 15.18",
@@ -161,24 +163,24 @@ def test_the_history() -> None:
         HistoryEntry(STUDY, is_head=False, is_current=True, is_applied=True),
     ]
 
-    assert report.history(entries, ["c0ffee"]) == shown("""
+    assert results.history(entries, ["c0ffee"]) == shown("""
         ? c0ffee  (current; not in this checkout: inv db.sync)
           b1b2c3d4e5f6  move tags  (head)
         * a1b2c3d4e5f6  create studies  (current)
     """)
-    assert report.history([], []) == "no revisions"
+    assert results.history([], []) == "no revisions"
 
 
 def test_a_long_message_is_cut_and_a_missing_one_leaves_no_space() -> None:
-    assert report.revision_line(Revision("a1", (), "word " * 40, Path("a.py"))) == "a1  " + ("word " * 40)[:69] + "..."
-    assert report.revision_line(Revision("a1", (), "", Path("a.py"))) == "a1"
+    assert results.revision_line(Revision("a1", (), "word " * 40, Path("a.py"))) == "a1  " + ("word " * 40)[:69] + "..."
+    assert results.revision_line(Revision("a1", (), "", Path("a.py"))) == "a1"
 
 
 # ---- plans
 
 
 def test_what_an_upgrade_would_run() -> None:
-    assert report.pending([STUDY, TAGS]).splitlines() == [
+    assert results.pending([STUDY, TAGS]).splitlines() == [
         "  a1b2c3d4e5f6  create studies",
         "  b1b2c3d4e5f6  move tags",
         "      loses study.tags: order",
@@ -199,7 +201,7 @@ def test_a_rollback_that_loses_data() -> None:
     )
     plan = RollbackPlan((TAGS.id,), STUDY.id, (PlannedStep(TAGS, drops),))
 
-    assert report.plan(plan) == shown("""
+    assert results.plan(plan) == shown("""
         rollback       b1b2c3d4e5f6 -> a1b2c3d4e5f6 (1 revision)
           b1b2c3d4e5f6  move tags
               drops table tag (1,204 rows): tags are new
@@ -215,7 +217,7 @@ def test_a_rollback_that_loses_data() -> None:
 def test_a_rollback_that_loses_nothing() -> None:
     plan = RollbackPlan((TAGS.id, "c1"), "base", (PlannedStep(TAGS, ()), PlannedStep(STUDY, ())))
 
-    assert report.plan(plan) == shown("""
+    assert results.plan(plan) == shown("""
         rollback       b1b2c3d4e5f6, c1 -> base (2 revisions)
           b1b2c3d4e5f6  move tags
           a1b2c3d4e5f6  create studies
@@ -224,16 +226,16 @@ def test_a_rollback_that_loses_nothing() -> None:
 
 
 def test_a_reset() -> None:
-    assert report.reset_plan(ResetPlan(DATABASE, {"study": 1204, "tag": 0, "users": 1})) == shown("""
+    assert results.reset_plan(ResetPlan(DATABASE, {"study": 1204, "tag": 0, "users": 1})) == shown("""
         reset          drops 3 tables with 1,205 rows, then migrates to head
           study                            1,204 rows
           users                                 1 row
     """)
-    assert report.reset_plan(ResetPlan(DATABASE, {})).startswith("reset          drops 0 tables with 0 rows, ")
+    assert results.reset_plan(ResetPlan(DATABASE, {})).startswith("reset          drops 0 tables with 0 rows, ")
 
 
 def test_a_seed() -> None:
-    assert report.seeded({"tag": 1, "study": 1204}, 1.5) == shown("""
+    assert results.seeded({"tag": 1, "study": 1204}, 1.5) == shown("""
           study                            1,204 rows
           tag                                   1 row
         seeded: 1,205 rows in 2 tables in 1.50 s
@@ -254,11 +256,11 @@ def move(*steps: tuple[Revision, float]) -> Move:
 def test_what_a_run_came_to() -> None:
     done = move((STUDY, 0.25), (TAGS, 1.5))
 
-    assert report.move(done, "upgraded").splitlines()[-1] == (
+    assert results.move(done, "upgraded").splitlines()[-1] == (
         "upgraded: 2 revisions in 1.75 s; the database is at b1b2c3d4e5f6"
     )
-    assert report.move(move(), "upgraded") == "nothing to do: the database is at b1b2c3d4e5f6"
-    assert report.nothing_to_do([]) == "nothing to do: the database is at base"
+    assert results.move(move(), "upgraded") == "nothing to do: the database is at b1b2c3d4e5f6"
+    assert results.nothing_to_do([]) == "nothing to do: the database is at base"
 
 
 def test_a_revision_that_was_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -270,7 +272,7 @@ def test_a_revision_that_was_written(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         by_hand=("adds sequence tag_seq",),
     )
 
-    assert report.written(written, Path("/elsewhere/rollback.sh"), tmp_path / "schema.md") == shown("""
+    assert results.written(written, Path("/elsewhere/rollback.sh"), tmp_path / "schema.md") == shown("""
         revision       versions/b1.py
         rollback       /elsewhere/rollback.sh
         diagram        schema.md
@@ -285,8 +287,8 @@ def test_a_revision_that_was_not_written() -> None:
     nothing = "nothing detected: the models match the migrations, and nothing was written"
     by_hand = 'nothing was written. Write it into an empty revision:   inv db.revision --empty --message="..."'
 
-    assert report.written(Written(None), None) == nothing
-    assert report.written(Written(None, by_hand=("adds sequence s",)), None) == (
+    assert results.written(Written(None), None) == nothing
+    assert results.written(Written(None, by_hand=("adds sequence s",)), None) == (
         f"by hand        adds sequence s: Alembic does not see it\n{by_hand}"
     )
 
@@ -294,16 +296,14 @@ def test_a_revision_that_was_not_written() -> None:
 def test_what_a_check_found() -> None:
     found = [Finding("heads", "the history has 2 heads: b1, b2", "inv db.history")]
 
-    assert report.findings(found) == "heads: the history has 2 heads: b1, b2\n    inv db.history"
-    assert report.findings([]).startswith("no findings: one head, ")
+    assert results.findings(found) == "heads: the history has 2 heads: b1, b2\n    inv db.history"
+    assert results.findings([]).startswith("no findings: one head, ")
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2000, "2,000 rows")])
 def test_a_number_of_things(number: int, text: str) -> None:
-    assert report.count(number, "row") == text
+    assert count(number, "row") == text
 
 
 def test_fields_leave_out_what_is_empty() -> None:
-    assert (
-        report.fields([("engine", "SQLite"), ("unknown", ""), ("a", "b")]) == "engine         SQLite\na              b"
-    )
+    assert fields([("engine", "SQLite"), ("unknown", ""), ("a", "b")]) == "engine         SQLite\na              b"

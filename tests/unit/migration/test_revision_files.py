@@ -8,9 +8,9 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from antarest.migration.errors import InvalidRevisionFile
-from antarest.migration.history import Revision
-from antarest.migration.revision_files import read_history, read_revision
+from antarest.migration.errors.facts.project import InvalidRevisionFile
+from antarest.migration.errors.revision import Revision
+from antarest.migration.project.revision_files import read_history, read_revision
 from tests.support import ROOT
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from antarest.migration import rollback_script
-from antarest.migration.errors import MultipleHeads, RollbackScriptStale
-from antarest.migration.history import BASE, History, Revision
-from antarest.migration.project import Project
+from antarest.migration.errors.facts.project import MultipleHeads
+from antarest.migration.errors.facts.refusal import RollbackScriptStale
+from antarest.migration.errors.revision import BASE, Revision
+from antarest.migration.project import rollback_script
+from antarest.migration.project.history import History
+from antarest.migration.project.project import Project
 from tests.support import ROOT
 
 LINE: dict[str, Any] = {"a1": None, "b1": "a1", "c1": "b1"}

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
-from antarest.migration.rows import NoValidRow, fill, snapshot
-from antarest.migration.rows.filler import _Filler
+from antarest.migration.verify.rows.draw import NoValidRow
+from antarest.migration.verify.rows.filler import _Filler, fill
+from antarest.migration.verify.rows.snapshots import snapshot
 from tests.support_schemas import THING, column, create_things, opened, read, run
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import IntegrityError
 
-from antarest.migration.rows import fill
+from antarest.migration.verify.rows.filler import fill
 from tests.support_schemas import column, opened, run
 
 

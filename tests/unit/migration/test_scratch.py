@@ -15,9 +15,8 @@ import pytest
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from antarest.core.errors import EXIT_UNREACHABLE
-from antarest.migration.embedded_postgres import Unavailable, embedded_server
-from antarest.migration.scratch import (
+from antarest.migration.errors.base import EXIT_UNREACHABLE
+from antarest.migration.scratch.databases import (
     IMAGE_VARIABLE,
     KIND_VARIABLE,
     URL_VARIABLE,
@@ -27,6 +26,7 @@ from antarest.migration.scratch import (
     postgres_server,
     scratch_database,
 )
+from antarest.migration.scratch.embedded_postgres import Unavailable, embedded_server
 
 NOWHERE = "postgresql://antarest:secret@127.0.0.1:1/postgres"  # nobody listens on port 1
 
@@ -201,7 +201,7 @@ def test_an_embedded_server_that_does_not_start_says_why() -> None:
 @pytest.mark.parametrize("ending", ["exit", "SIGTERM", "SIGKILL"])
 def test_nothing_is_left_of_an_embedded_server_however_its_process_ends(ending: str) -> None:
     program = (
-        "from antarest.migration.scratch import postgres_server\n"
+        "from antarest.migration.scratch.databases import postgres_server\n"
         "block = postgres_server()\n"
         "print(block.__enter__().url.render_as_string(hide_password=False), flush=True)\n"
         "input()\n"

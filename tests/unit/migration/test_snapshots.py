@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
-from antarest.migration.rows import changes, fill, snapshot
+from antarest.migration.verify.rows.filler import fill
+from antarest.migration.verify.rows.snapshots import changes, snapshot
 from tests.support_schemas import THING, create_things, opened, run
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from antarest.migration import report
-from antarest.migration.errors import OutOfReach
-from antarest.migration.history import Revision
-from antarest.migration.progress import Progress
+from antarest.migration.commands.progress import Progress
+from antarest.migration.errors.facts.project import OutOfReach
+from antarest.migration.errors.rendering import render_error
+from antarest.migration.errors.revision import Revision
+from antarest.migration.errors.text import size
 
 STUDY = Revision("a1b2c3d4e5f6", (), "create studies", Path("a.py"))
 TAGS = Revision("b1b2c3d4e5f6", ("a1b2c3d4e5f6",), "move tags", Path("b.py"))
@@ -30,14 +31,12 @@ def test_an_error_is_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("NO_COLOR", raising=False)
     error = OutOfReach("it is not below", "a1")
 
-    assert report.render_error(error, Terminal()).startswith(
-        "\x1b[31merror db.E209:\x1b[0m \x1b[1mit is not below\x1b[0m\n"
-    )
+    assert render_error(error, Terminal()).startswith("\x1b[31merror db.E209:\x1b[0m \x1b[1mit is not below\x1b[0m\n")
     for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
         with monkeypatch.context() as environment:
             environment.setenv(name, value)
-            assert "\x1b" not in report.render_error(error, Terminal())
-    assert "\x1b" not in report.render_error(error, io.StringIO())
+            assert "\x1b" not in render_error(error, Terminal())
+    assert "\x1b" not in render_error(error, io.StringIO())
 
 
 def test_progress_through_a_pipe_is_a_line_for_each_revision() -> None:
@@ -117,7 +116,7 @@ SIZES = [
 
 @pytest.mark.parametrize(("number", "shown"), SIZES)
 def test_sizes(number: int, shown: str) -> None:
-    assert report.size(number) == shown
+    assert size(number) == shown
 
 
 def test_a_block_of_lines_takes_the_place_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,10 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
-from antarest.core.config import Config, DbConfig
-from antarest.core.persistence import create_db_engine
-from antarest.migration.project import Project
+from antarest.core.config import Config
+from antarest.migration.database.engines import create_db_engine
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
 from antarest.web.application import create_app
 from antarest.web.database import Database
 

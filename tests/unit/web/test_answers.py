@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 
 from antarest import __version__
-from antarest.core.errors import AntarestError, DatabaseUnreachable
-from antarest.core.urls import redact
+from antarest.migration.errors.base import AntarestError
+from antarest.migration.errors.facts.database import DatabaseUnreachable
+from antarest.migration.errors.settings.urls import redact
 from antarest.web import logs
 from antarest.web.answers import body_of, meaning_of, status_of
-from antarest.web.errors import PageNotFound, SchemaBehind
+from antarest.web.errors.answering import PageNotFound
+from antarest.web.errors.launching import SchemaBehind
 from tests.database import HISTORY
 from tests.database import Database as Migrated
 from tests.refusals import SECRET

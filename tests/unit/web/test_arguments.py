@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from antarest import __version__
-from antarest.core.errors import EXIT_USAGE
+from antarest.migration.errors.base import EXIT_USAGE
 from antarest.web import arguments
 from tests.refusals import parse
 

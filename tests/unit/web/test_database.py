@@ -13,20 +13,21 @@ from sqlalchemy import URL, event, insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from antarest.core.config import DbConfig
-from antarest.core.errors import (
-    AntarestError,
+from antarest.migration.errors.base import AntarestError
+from antarest.migration.errors.facts.database import (
     DatabaseLocked,
     DatabaseMissing,
     DatabaseReadOnly,
     DatabaseUnreachable,
 )
-from antarest.migration.project import Project
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
 from antarest.study.model import Study, Tag
 from antarest.web import database as module
 from antarest.web import queries
 from antarest.web.database import Database, Standing
-from antarest.web.errors import DatabaseSilent, SchemaAhead, SchemaBehind
+from antarest.web.errors.answering import DatabaseSilent
+from antarest.web.errors.launching import SchemaAhead, SchemaBehind
 from tests.database import HISTORY
 from tests.database import Database as Migrated
 from tests.proxy import network

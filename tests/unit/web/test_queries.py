@@ -13,7 +13,7 @@ from antarest.login.model import User
 from antarest.study.model import RawStudy, StudyContentStatus, Tag
 from antarest.web import queries
 from antarest.web.database import Database
-from antarest.web.errors import PageNotFound, StudyNotFound
+from antarest.web.errors.answering import PageNotFound, StudyNotFound
 from tests.support_studies import raw_study, variant
 
 Ask = Callable[..., Any]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from antarest.core.errors import EXIT_FAILED, EXIT_USAGE
-from antarest.web.errors import HostNotOurs, PortForbidden, PortTaken
+from antarest.migration.errors.base import EXIT_FAILED, EXIT_USAGE
+from antarest.web.errors.launching import HostNotOurs, PortForbidden, PortTaken
 from antarest.web.port_holder import holder_of
 from antarest.web.serving import address_of, bind
 from tests.server import wait_until

@@ -1,0 +1,1 @@
+"""The database follows the checkout; revisions are written and checked."""

@@ -1,0 +1,110 @@
+"""The revisions of a database as they were applied to it, wherever their files are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ..database.record import Entry, last_applied
+from ..errors.facts.branches import RevisionLost
+from ..errors.revision import Revision
+from ..project.history import History
+from ..project.project import Project
+from ..project.revision_files import digest_of, does_the_same
+from ..project.search import Found, Search
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a database has.
+
+    Attributes:
+        revisions: its revisions, as they were applied.
+        contents: their files.
+        found: those that are not the files of this checkout, and where they were found.
+        changed: those of them whose file is not the one that was applied, with the hash that the record has.
+        edited: the files of this checkout that are not what was applied, where that is not to be found any more.
+    """
+
+    revisions: dict[str, Revision] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    found: dict[str, Found] = field(default_factory=dict)
+    changed: dict[str, str] = field(default_factory=dict)
+    edited: list[str] = field(default_factory=list)
+
+    @cached_property
+    def history(self) -> History:
+        """The revisions as a graph."""
+        return History(self.revisions.values())
+
+
+def read_applied(
+    home: Project, history: History, current: Sequence[str], record: Sequence[Entry], database: str
+) -> Applied:
+    """Find every revision that a database has, with the code that was applied.
+
+    Args:
+        home: the project as it is checked out.
+        history: the revisions that the database is to match: where they are what was applied, nothing is searched.
+        current: the revisions that the database is at.
+        record: its record.
+        database: its URL, redacted.
+
+    Raises:
+        RevisionLost: the file of one is not to be found anywhere.
+    """
+    result, reader = Applied(), _Reader(home, history, last_applied(record))
+    waiting = list(current)
+    while waiting:
+        if (id_ := waiting.pop()) not in result.revisions:
+            revision = reader.read(id_, result)
+            if revision is None:
+                raise RevisionLost(id_, database, reader.searched, is_shallow=reader.is_shallow)
+            result.revisions[id_] = revision
+            waiting.extend(revision.predecessors)
+    return result
+
+
+class _Reader:
+    def __init__(self, home: Project, history: History, last: Mapping[str, Entry]) -> None:
+        self._home = home
+        self._history = history
+        self._last = last
+
+    @cached_property
+    def _search(self) -> Search | None:
+        repository = self._home.repository
+        return Search(repository, self._home.versions) if repository else None
+
+    @property
+    def searched(self) -> str:
+        """What was searched."""
+        return self._search.searched if self._search else f"{self._home.folder}; this is no git repository"
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether git has only a part of its history here."""
+        return self._home.repository is not None and self._home.repository.is_shallow
+
+    def read(self, id_: str, into: Applied) -> Revision | None:
+        """Find one; None where it is nowhere."""
+        history = self._history
+        digest = self._last[id_].digest if id_ in self._last else ""
+        here = history[id_].path.read_bytes() if id_ in history else None
+        if here is not None and digest in ("", digest_of(here)):
+            into.contents[id_] = here
+            return history[id_]
+        found = self._search.find(id_, digest) if self._search else None
+        is_what_was_applied = found is not None and digest in ("", found.digest)
+        if here is not None and (found is None or not is_what_was_applied or does_the_same(here, found.content)):
+            if not is_what_was_applied:
+                into.edited.append(id_)
+            into.contents[id_] = here
+            return history[id_]
+        if found is None:
+            return None
+        if not is_what_was_applied:
+            into.changed[id_] = digest
+        into.contents[id_], into.found[id_] = found.content, found
+        return found.revision

@@ -1,0 +1,109 @@
+"""What production runs: recorded in `alembic.ini`, and what was changed below it since.
+
+While it is recorded, `rollback.sh` goes there, and the revisions at or below it are history: others have applied them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors.facts.branches import DeployedUnknown, ReferenceUnusable
+from ..errors.revision import BASE
+from ..project.history import History
+from ..project.revision_files import does_the_same
+
+if TYPE_CHECKING:
+    from ..project.project import Project
+
+_SECTION = "antarest"
+
+
+def record(project: Project, reference: str) -> tuple[str, str]:
+    """Record what production runs.
+
+    Args:
+        project: the project.
+        reference: a revision, or a tag, a branch, a commit or a date.
+
+    Returns:
+        The revision, and the tag or commit that it comes from; empty where a revision was given.
+
+    Raises:
+        DeployedUnknown: it is not below the head.
+        MigrationError: the reference stands for no revision.
+    """
+    project.refuse_installed()
+    revision = project.resolve(reference)
+    history = project.history
+    if revision == BASE or revision not in (history.head, *history.states_below([history.head])):
+        raise DeployedUnknown(revision, history.head)
+    origin, repository = "", project.repository
+    if repository and reference != revision and not revision.startswith(reference):
+        origin = reference if repository.commit(f"refs/tags/{reference}") else repository.commit(reference)
+    _write(project.ini, {"deployed": revision, "deployed_from": origin})
+    return revision, origin
+
+
+def clear(project: Project) -> None:
+    """Record that production runs nothing."""
+    project.refuse_installed()
+    _write(project.ini, {"deployed": "", "deployed_from": ""})
+
+
+def changed_since(project: Project) -> list[str]:
+    """What was changed at or below the deployed revision since it was deployed, one fact each."""
+    history, deployed, origin = project.history, project.deployed, project.deployed_from
+    if not deployed:
+        return []
+    if deployed not in history:
+        return [f"the deployed revision {deployed} is in no file"]
+    repository = project.repository
+    if repository is None or not origin:
+        return []
+    if not (commit := repository.commit(origin)):
+        return [f"{origin}, which the deployed revision comes from, is not in this repository"]
+    try:
+        then = project.references(repository).history_at(commit, origin)
+    except ReferenceUnusable as error:
+        return [error.message]
+    files = repository.files(commit, project.versions)
+    was = {id_: then[id_].path for id_ in then.in_order(then.applied([deployed]))}
+    facts = [_changed(id_, path.name, files[str(path)], history) for id_, path in was.items()]
+    inserted = [id_ for id_ in history.in_order(history.applied([deployed])) if id_ not in then]
+    facts += [f"revision {id_} was inserted below the deployed revision" for id_ in inserted]
+    return [f"{fact} since {origin}" for fact in facts if fact]
+
+
+def _changed(id_: str, name: str, content: bytes, history: History) -> str:
+    """How the file of a revision differs from what it was; empty where it does the same under the same name."""
+    if id_ not in history:
+        return f"revision {id_} was removed"
+    path = history[id_].path
+    if path.name != name:
+        return f"revision {id_} was renamed to {path.name}"
+    return "" if does_the_same(content, path.read_bytes()) else f"revision {id_} was changed"
+
+
+def _write(ini: Path, values: dict[str, str]) -> None:
+    """Set keys of our section, and remove those without a value; every other line stays as it is."""
+    with ini.open(encoding="utf-8", newline="") as file:
+        text = file.read()
+    lines = text.splitlines(keepends=True)
+    header = re.compile(rf"\[{_SECTION}\]")
+    start = next((number for number, line in enumerate(lines, 1) if header.match(line)), 0)
+    if not start:
+        lines += ["\n" if not lines or lines[-1].endswith("\n") else "\n\n", f"[{_SECTION}]\n"]
+        start = len(lines)
+    end_of_line = "\r\n" if lines[start - 1].endswith("\r\n") else "\n"
+    end = next((number for number in range(start, len(lines)) if lines[number].startswith("[")), len(lines))
+    section = [line for line in lines[start:end] if not re.match(rf"({'|'.join(values)})\s*[=:]", line)]
+    last = max((number for number, line in enumerate(section, 1) if line.strip() and line[0] not in "#;"), default=0)
+    added = [f"{key} = {value.replace('%', '%%')}{end_of_line}" for key, value in values.items() if value]
+    section[last:last] = added
+    whole = ini.with_name(f".{ini.name}.new")
+    with whole.open("w", encoding="utf-8", newline="") as file:
+        file.write("".join([*lines[:start], *section, *lines[end:]]))
+    whole.chmod(ini.stat().st_mode & 0o777)
+    whole.replace(ini)

@@ -1,0 +1,103 @@
+"""The schema of the models as a page: a Mermaid diagram, which GitHub draws, and what each table holds."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+from sqlalchemy import Column, MetaData
+from sqlalchemy.orm import registry
+
+from ..errors.base import Hint
+from ..errors.facts.project import InvalidProject
+from ..errors.facts.refusal import PackageMissing
+from ..project.project import Project
+from .generated import block, with_block
+
+_NAME = "schema"
+_LABELS = 10  # of an enum, that are shown
+_PAGE = f"""\
+# The schema
+
+<!-- generated: {_NAME} (by inv db.diagram) -->
+<!-- end -->
+"""
+
+
+def render(project: Project) -> str:
+    """Render the diagram and the table of tables.
+
+    Raises:
+        InvalidProject: `alembic.ini` names no metadata, or it cannot be imported.
+        PackageMissing: the package that draws is not installed.
+    """
+    metadata = project.metadata()
+    holds = _holds(project, metadata)
+    rows = [f"| `{name}` | {holds.get(name, '')} |" for name in sorted(metadata.tables)]
+    tables = "\n".join(["| table | holds |", "|---|---|", *rows])
+    return f"```mermaid\n{_draw(metadata)}```\n\n{tables}\n"
+
+
+def is_in_sync(project: Project) -> bool:
+    """Whether the page has just what would be rendered now. True where the project keeps none."""
+    path = project.diagram
+    if path is None:
+        return True
+    return path.is_file() and block(path.read_text(encoding="utf-8"), _NAME) == render(project)
+
+
+def write(project: Project) -> Path:
+    """Write the page, or its generated part where there is one already.
+
+    Raises:
+        InvalidProject: `alembic.ini` names no page, or the page has no place for it.
+    """
+    path = project.diagram
+    if path is None:
+        hint = Hint("Name it in the file", "[antarest] diagram = docs/schema.md")
+        raise InvalidProject(project.ini, "[antarest] diagram is not named", [hint])
+    text = path.read_text(encoding="utf-8") if path.is_file() else _PAGE
+    try:
+        text = with_block(text, _NAME, render(project))
+    except ValueError as error:
+        hint = Hint("Add both lines where the diagram belongs, or delete the page, then write it", "inv db.diagram")
+        raise InvalidProject(path, str(error), [hint]) from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _draw(metadata: MetaData) -> str:
+    try:
+        from paracelsus.transformers.mermaid import Mermaid
+    except ImportError:
+        raise PackageMissing("paracelsus", "inv db.diagram") from None
+
+    class Diagram(Mermaid):
+        """What the library draws, with the ends of each line as the keys say."""
+
+        def _relationships(self, column: Column[object]) -> str:
+            lines = str(super()._relationships(column))
+            if column.nullable:  # a row may refer to none
+                lines = lines.replace(" ||--", " |o--")
+            if column.primary_key and len(column.table.primary_key) > 1:  # one part of a key is not unique
+                lines = lines.replace("--o| ", "--o{ ")
+            return lines
+
+    return str(Diagram(metadata, column_sort="preserve-order", max_enum_members=_LABELS))
+
+
+def _holds(project: Project, metadata: MetaData) -> dict[str, str]:
+    """What the classes of the models say about their tables, in their first paragraph.
+
+    The classes are found through the declarative base, which the module of the metadata exports as well.
+    """
+    module = importlib.import_module(project.metadata_name.partition(":")[0])
+    exported = [getattr(value, "registry", None) for value in vars(module).values()]
+    registries = {each for each in exported if isinstance(each, registry) and each.metadata is metadata}
+    return {
+        str(mapper.local_table): " ".join(inspect.cleandoc(mapper.class_.__doc__ or "").partition("\n\n")[0].split())
+        for each in registries
+        for mapper in each.mappers
+    }

@@ -1,0 +1,241 @@
+"""The database follows the checkout: what of the workflow needs git."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors.facts.branches import BranchNotFound, NoRepository, RebaseRefused, SwitchRefused
+from ..errors.loss import Agreement
+from ..errors.revision import Revision
+from ..errors.settings.commands import spelled
+from ..project.git import Repository
+from ..project.project import Project
+from ..project.revision_files import importing, is_revision_file, write_files
+from ..project.store import keeping
+from ..run.move import Act
+from ..scratch.leftovers import owned_folder
+from . import hooks, own
+from .own import Rebase
+from .sync import SyncPlan, plan_sync, run_sync
+
+if TYPE_CHECKING:
+    from ..run.move import Move
+    from ..workflow.workflow import MigrationWorkflow
+
+
+class Follower:
+    """Makes a database match a checkout."""
+
+    def __init__(self, workflow: MigrationWorkflow) -> None:
+        """Bind it to the workflow of a database and a project."""
+        self._workflow = workflow
+
+    @contextmanager
+    def syncing(self, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
+        """Plan what makes the database match the checkout, whatever it is at; the plan holds for the block.
+
+        Args:
+            allow_changed: also run a downgrade that is not the code that was applied.
+
+        Raises:
+            RevisionLost, ScriptChanged, Irreversible: a revision that the checkout does not have cannot be undone.
+            MultipleHeads: the checkout has no one head.
+        """
+        command = _flagged("inv db.sync", allow_changed=allow_changed)
+        with self._planning(self._as_it_is, command, allow_changed=allow_changed) as plan:
+            yield plan
+
+    @contextmanager
+    def switching(self, branch: str, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
+        """Plan to switch to a branch, with a database that matches it and the uncommitted work that git takes along.
+
+        Args:
+            branch: the branch, as `git switch` takes it.
+            allow_changed: as for `syncing`.
+
+        Raises:
+            NoRepository: there is no git here.
+            BranchNotFound, SwitchRefused: git would not switch to it.
+            MigrationError: as for `syncing`.
+        """
+        home, repository = self._workflow.project, self._repository()
+        if not (commit := repository.branch_of(branch)):
+            raise BranchNotFound(branch, repository.lines("for-each-ref", "--format=%(refname:short)", "refs/heads"))
+        if reason := repository.refuses(commit):
+            raise SwitchRefused(branch, reason)
+        here = [repository.branch] if repository.branch else ["--detach", repository.commit("HEAD")]
+
+        def switch() -> None:
+            if reason := repository.switch(branch):
+                raise SwitchRefused(branch, reason)
+
+        command = _flagged(f"inv db.switch {shlex.quote(branch)}", allow_changed=allow_changed)
+        goal = partial(files_at, home, commit, branch)
+        with self._planning(goal, command, allow_changed=allow_changed) as plan:
+            yield replace(plan, act=Act(switch, lambda: repository.switch(*here)))
+
+    @contextmanager
+    def redoing(self) -> Iterator[SyncPlan]:
+        """Plan to undo the newest revision, as it was applied, and to apply it as it is now.
+
+        Raises:
+            MigrationError: as for `syncing`.
+        """
+        newest = self._workflow.project.history.head
+        with self._planning(self._as_it_is, "inv db.redo", again=[newest]) as plan:
+            yield plan
+
+    @contextmanager
+    def amending(self, *, discard_edits: bool = False) -> Iterator[tuple[SyncPlan, Revision]]:
+        """Plan to undo the newest revision, so that it can be written anew.
+
+        Args:
+            discard_edits: also where somebody has written in its file.
+
+        Yields:
+            The plan, which is empty where the database does not have it, and the revision.
+
+        Raises:
+            AmendRefused, EditedRevision: it may not be written anew.
+            MigrationError: as for `syncing`.
+        """
+        home = self._workflow.project
+        revision = own.amendable(home, discard_edits=discard_edits)
+        command = _flagged("inv db.revision --amend", discard_edits=discard_edits)
+        goal = partial(own.rewritten, home, {}, without=revision.id)
+        with self._planning(goal, command, undo_only=True) as plan:
+            yield plan, revision
+
+    def keep(self, revision: Revision) -> None:
+        """Keep the file of a revision in the store, before it is changed."""
+        keeping(self._workflow.project.repository)(revision.id, revision.path.read_bytes())
+
+    @contextmanager
+    def rebasing(self, onto: str = "") -> Iterator[tuple[SyncPlan, Rebase]]:
+        """Plan to put the revisions of this branch on top of another head, with the database.
+
+        Args:
+            onto: the branch with the other head; without it main, or on main what is merged or pulled.
+
+        Yields:
+            The plan, and what changes in the files.
+
+        Raises:
+            NoRepository: there is no git here.
+            RebaseRefused: it cannot be done.
+            MigrationError: as for `syncing`.
+        """
+        home = self._workflow.project
+        rebase = own.plan_rebase(home, self._repository(), onto)
+        if not rebase.moved and len(home.history.heads) > 1:
+            raise RebaseRefused(f"it would leave {len(home.history.heads)} heads")
+        before = {path: path.read_bytes() for path in rebase.contents}
+
+        def restore() -> None:
+            for path, content in before.items():
+                path.write_bytes(content)
+
+        command = f"inv db.rebase --onto={shlex.quote(onto)}" if onto else "inv db.rebase"
+        with self._planning(partial(own.rewritten, home, rebase.contents), command) as plan:
+            yield replace(plan, act=Act(rebase.write, restore)), rebase
+
+    def run(self, plan: SyncPlan, agreement: Agreement) -> Move:
+        """Carry out a plan in one run.
+
+        Args:
+            plan: the plan.
+            agreement: what may be lost on the way down.
+
+        Raises:
+            PlanOvertaken: the database is not where it was when the plan was made.
+            SwitchRefused: git refused; nothing was changed.
+            LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
+        """
+        flow = self._workflow
+        flow.refuse_undeclared(plan.undo)
+        if plan.is_empty:
+            idle = flow.idle(plan.current)  # First: what it imports may be other code after the act.
+            if plan.act:
+                plan.act.carry_out()
+            return idle
+        with importing([*plan.project.versions, *plan.applied.versions]):
+            return flow.on(plan.project).run(
+                lambda _, config: run_sync(plan, config),
+                agreement=agreement,
+                undo=plan.applied.history,
+                command=plan.command,
+                act=plan.act,
+            )
+
+    def install_hooks(self) -> list[Path]:
+        """Write the hooks that say when the database and the checkout differ; those that are there are chained.
+
+        Returns:
+            The hooks.
+
+        Raises:
+            NoRepository: there is no git here.
+        """
+        return hooks.install(self._workflow.project, self._repository())
+
+    @contextmanager
+    def _planning(self, goal: Callable[[Path], Project], command: str, **wishes: Any) -> Iterator[SyncPlan]:
+        flow = self._workflow
+        with owned_folder("antarest-sync-") as folder:
+            there, applied = folder / "goal", folder / "applied"
+            there.mkdir()
+            applied.mkdir()
+            project = goal(there)
+            with flow.looking() as connection:
+                plan = plan_sync(flow.project, project, connection, flow.database, applied, command=command, **wishes)
+            yield plan
+
+    def _as_it_is(self, _folder: Path) -> Project:
+        return self._workflow.project
+
+    def _repository(self) -> Repository:
+        repository = self._workflow.project.repository
+        if repository is None:
+            raise NoRepository(self._workflow.project.root)
+        return repository
+
+
+def _flagged(command: str, **flags: bool) -> str:
+    return " ".join([command, *(spelled(flag) for flag, is_set in flags.items() if is_set)])
+
+
+def files_at(home: Project, commit: str, branch: str, folder: Path) -> Project:
+    """The project with the revision files of a commit, and with what is not committed, as git takes it along.
+
+    Args:
+        home: the project as it is checked out.
+        commit: the commit.
+        branch: the branch that it is on, for messages.
+        folder: an empty folder to write them into.
+
+    Raises:
+        SwitchRefused: the commit has no revisions where this checkout has some: they lie elsewhere there.
+    """
+    repository = home.repository
+    assert repository is not None  # noqa: S101 - who names a commit has one
+    if len(home.history) and not repository.files(commit, home.versions):
+        raise SwitchRefused(branch, f"that branch has no revisions in {home.folder}", is_ours=True)
+    places = []
+    for number, versions in enumerate(home.versions):
+        files = {Path(name).name: content for name, content in repository.files(commit, [versions]).items()}
+        for name, is_there in repository.changes(versions).items():
+            path = Path(name)
+            if str(path.parent) == repository.path(versions) and is_revision_file(path.name):
+                files.pop(path.name, None)
+                if is_there:
+                    files[path.name] = (repository.root / name).read_bytes()
+        place = folder / str(number)
+        place.mkdir()
+        places.append(write_files(place, files.items()))
+    return replace(home, versions=tuple(places), is_moved=True, at_commit=commit)

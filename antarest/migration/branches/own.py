@@ -1,0 +1,200 @@
+"""The revisions that this branch alone has, and may still change: written anew, or put on top of what others added."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors.facts.branches import AmendRefused, EditedRevision, RebaseRefused
+from ..errors.revision import BASE, Revision
+from ..project.git import MAINS, Repository
+from ..project.project import Project
+from ..project.revision_files import write_files
+from ..project.store import Store
+
+
+@dataclass(frozen=True)
+class Rebase:
+    """What puts the revisions of this branch on top of another head.
+
+    Attributes:
+        onto: the head that they go on top of.
+        moved: those that follow something else, with what they followed and what they follow now.
+        contents: the files that change, and what they become.
+    """
+
+    onto: str
+    moved: Mapping[str, tuple[tuple[str, ...], str]]
+    contents: Mapping[Path, bytes]
+
+    def write(self) -> None:
+        """Change the files."""
+        for path, content in self.contents.items():
+            path.write_bytes(content)
+
+
+def amendable(project: Project, *, discard_edits: bool) -> Revision:
+    """The newest revision, if it may be written anew.
+
+    Args:
+        project: where it is.
+        discard_edits: also where somebody has written in its file.
+
+    Raises:
+        MultipleHeads: there is not one newest revision.
+        AmendRefused: there is none, it is a merge, or others have it: on main, in a tag.
+        EditedRevision: its file is not what was generated.
+    """
+    history, repository = project.history, project.repository
+    if history.head == BASE:
+        raise AmendRefused("there is no revision yet")
+    revision = history[history.head]
+    if len(revision.down) > 1:
+        raise AmendRefused(f"revision {revision.id} joins two heads")
+    if project.is_on_main(revision.path.name):
+        raise AmendRefused(f"main has revision {revision.id}, so others may have applied it")
+    if repository and repository.ask("log", "--tags", "-1", "--format=%H", "--", str(revision.path)):
+        raise AmendRefused(f"a tag has revision {revision.id}, so it may be deployed")
+    if revision.id in history.applied([project.deployed]):
+        raise AmendRefused(f"revision {revision.id} is deployed")
+    content = revision.path.read_bytes()
+    if not discard_edits and not (repository and Store(repository).is_generated(revision.id, content)):
+        raise EditedRevision(revision.id, revision.path)
+    return revision
+
+
+def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Rebase:
+    """Find what puts the revisions of this branch on top of the head of another one.
+
+    Args:
+        project: the project, with the revisions of both.
+        repository: where it is worked on.
+        onto: the other branch; without it what is being merged or rebased onto, else main.
+
+    Raises:
+        RebaseRefused: that branch is not known, or is not merged here; or one of the revisions cannot be moved.
+    """
+    name, commit = _base(repository, onto)
+    theirs, history = project.references(repository).history_at(commit, name), project.history
+    if len(theirs.heads) != 1:
+        raise RebaseRefused(f"{name} has {len(theirs.heads)} heads itself")
+    if missing := [id_ for id_ in theirs.order if id_ not in history]:
+        raise RebaseRefused(f"{name} has revision {missing[0]}, and this checkout does not", merge=name)
+    own = [id_ for id_ in history.order if id_ not in theirs]
+    deployed, published = history.applied([project.deployed]), _published(project, repository)
+    tip, moved, contents = theirs.head, {}, {}
+    for chain in _chains([history[id_] for id_ in own]):
+        revision = chain[0]
+        if revision.down != (tip,):
+            if reason := _immovable(revision, deployed, published):
+                raise RebaseRefused(f"revision {revision.id} {reason}")
+            moved[revision.id], contents[revision.path] = (revision.down, tip), follow(revision, tip)
+        tip = chain[-1].id  # Chains of its own come one after the other.
+    return Rebase(theirs.head, moved, contents)
+
+
+def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
+    """Revisions by what they begin with: each follows something of its chain, but for the first.
+
+    Raises:
+        RebaseRefused: one chain ends in several revisions, or joins another one.
+    """
+    chains: list[list[Revision]] = []
+    for revision in own:
+        followed = [chain for chain in chains if any(each.id in revision.down for each in chain)]
+        if not followed:
+            chains.append([revision])
+            continue
+        if len(followed) > 1 or len(revision.down) > 1 or revision.down != (followed[0][-1].id,):
+            raise RebaseRefused(f"revision {revision.id} is no single successor of what this branch has below it")
+        followed[0].append(revision)
+    return chains
+
+
+def _immovable(revision: Revision, deployed: Collection[str], published: Collection[str]) -> str:
+    """Why a revision must stay where it is; empty where it need not."""
+    if revision.id in deployed:
+        return "is deployed"
+    if revision.id in published:
+        return "is on main"
+    return "joins two heads" if len(revision.down) > 1 else ""
+
+
+def _published(project: Project, repository: Repository) -> set[str]:
+    """The revisions that others have from main: what was pushed, and of another branch what main has here."""
+    names = [name for name in MAINS if name.startswith("origin/") or repository.branch not in MAINS]
+    commits = [(name, commit) for name in names if (commit := repository.commit(name))]
+    return {id_ for name, commit in commits for id_ in project.references(repository).history_at(commit, name).order}
+
+
+def follow(revision: Revision, down: str) -> bytes:
+    """The file of a revision, changed so that it follows another one: in the code and in the docstring."""
+    text = revision.path.read_text(encoding="utf-8")
+    lines = text.splitlines(keepends=True)
+    value = _value_of(ast.parse(text), "down_revision")
+    first, last = value.lineno - 1, (value.end_lineno or value.lineno) - 1
+    # Columns are counted in bytes.
+    head, tail = lines[first].encode()[: value.col_offset], lines[last].encode()[value.end_col_offset :]
+    lines[first : last + 1] = [f'{head.decode()}"{down}"{tail.decode()}']
+    return re.sub(r"^Revises: .*$", f"Revises: {down}", "".join(lines), count=1, flags=re.MULTILINE).encode()
+
+
+def _value_of(tree: ast.Module, name: str) -> ast.expr:
+    """What a name is set to at the top of a file."""
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            value: ast.expr = node.value  # type: ignore[attr-defined]  # an assignment, with or without a type
+            return value
+    raise LookupError(name)
+
+
+def rewritten(project: Project, contents: Mapping[Path, bytes], folder: Path, *, without: str = "") -> Project:
+    """The project with other contents of some files, or without one revision, in a folder."""
+    history = project.history
+    paths = [history[id_].path for id_ in history.order if id_ != without]
+    write_files(folder, [(path.name, contents.get(path) or path.read_bytes()) for path in paths])
+    return replace(project, versions=(folder,), is_moved=True)
+
+
+def _base(repository: Repository, onto: str) -> tuple[str, str]:
+    """The branch to go on top of, and its commit."""
+    if onto:
+        candidates = [(onto, repository.commit(onto))]
+    elif under_way := repository.rebased_onto:  # In a `git rebase`: what is being rebased onto.
+        candidates = [("the branch that is rebased onto", under_way)]
+    elif repository.branch in MAINS:
+        candidates = _bases_of_main(repository)
+    elif merged := repository.commit("MERGE_HEAD"):
+        candidates = [("the branch that is merged", merged)]
+    else:
+        candidates = [_merged_main(repository)]
+    for name, commit in candidates:
+        if commit:
+            return name, commit
+    raise RebaseRefused(f"git has no {' or '.join(name for name, _ in candidates)} here")
+
+
+def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
+    """On main: what was pulled comes first; a branch that is merged goes on top of what main had."""
+    upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
+    is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)
+    if is_pulled:
+        return [("what was pulled", merged or upstream)]
+    return [("main", (not merged and repository.commit("HEAD^1")) or repository.commit("HEAD"))]
+
+
+def _merged_main(repository: Repository) -> tuple[str, str]:
+    """On a branch: main, as far as it was merged; where none of its newer commits was, main itself."""
+    names = [name for name in MAINS if repository.commit(name)]
+    if not names:
+        return "main", ""
+    bases = [(name, repository.ask("merge-base", "HEAD", name)) for name in names]
+    name, base = max(bases, key=lambda each: int(repository.ask("rev-list", "--count", each[1]) or 0))
+    newest = repository.commit(name)
+    # After a merge, HEAD has what it merged as a parent; before one, main has to be merged first.
+    is_merged = base == newest or repository.ask("rev-list", "--merges", "-1", f"{base}..HEAD")
+    return name, base if is_merged else newest

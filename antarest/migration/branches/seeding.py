@@ -1,0 +1,54 @@
+"""Filling a development database: by the project's own function, in one transaction, and only where nothing is yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sqlalchemy.orm import Session
+
+from ..database.catalog import count_rows
+from ..database.driver_errors import translate_errors
+from ..database.engines import create_db_engine
+from ..errors.facts.refusal import AlreadyFilled, NotAtHead
+from ..errors.revision import BASE
+from ..errors.settings.urls import redact_url
+from ..workflow.workflow import MigrationWorkflow
+
+Seed = Callable[[Session, int], Iterator[tuple[str, int]]]
+"""What `[antarest] seed` names: it adds rows in the session, for so many studies, and says which table got how many."""
+
+
+def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = False) -> Iterator[tuple[str, int]]:
+    """Fill the tables of the models, connected as the application is: all rows are committed, or none.
+
+    Args:
+        workflow: the project, and the database to fill.
+        studies: how many studies; everything else follows from their number.
+        allow_production: also where the server is not on this host, or the configuration says production.
+
+    Yields:
+        A table and how many rows it got, each time that it got some.
+
+    Raises:
+        ResetRefused: the configuration says production, or the server is not on this host.
+        NotAtHead, AlreadyFilled: it is not a database to fill.
+        InvalidProject, PackageMissing: the project has no function for it, or it cannot be imported.
+        DatabaseError: the database cannot be reached, or cannot be written.
+    """
+    if not allow_production:
+        workflow.refuse_production("seed")
+    project, url = workflow.project, workflow.db.url
+    fill: Seed = project.named("seed", project.seed_name)
+    tables = project.metadata().tables
+    current, head = workflow.current(), project.history.head
+    if current != (head,):
+        raise NotAtHead("seed", ", ".join(current) or BASE, head, workflow.database)
+    engine = create_db_engine(workflow.db, application_name="antarest-seed")
+    try:
+        with translate_errors(url), Session(engine) as session, session.begin():
+            rows = count_rows(session.connection(), list(tables))
+            if total := sum(rows.values()):
+                raise AlreadyFilled(total, sum(number > 0 for number in rows.values()), redact_url(url))
+            yield from fill(session, studies)
+    finally:
+        engine.dispose()

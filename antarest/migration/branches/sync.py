@@ -1,0 +1,182 @@
+"""Making a database match a checkout: undo what it does not have, with the code that was applied; then apply its own.
+
+All of it is one run: one plan, one confirmation, one backup, and one transaction where no revision asks for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from ..database.connection import read_current
+from ..database.record import read_record
+from ..errors.facts.branches import PlanOvertaken, ScriptChanged
+from ..errors.revision import BASE, Revision
+from ..project.history import History
+from ..project.project import Project
+from ..project.revision_files import write_files
+from ..project.search import Found
+from ..run.move import Act
+from ..workflow.plan import RollbackPlan, plan_undo
+from .applied import Applied, read_applied
+
+
+@dataclass(frozen=True)
+class SyncPlan:
+    """What makes a database match a checkout.
+
+    Attributes:
+        project: the project that the database is to match.
+        applied: the project with the revisions as they were applied; the same where there is nothing to undo.
+        undo: the downgrades, newest first, with what they lose.
+        between: where the downgrades end.
+        apply: the upgrades that follow, in order.
+        found: where the code of the downgrades was found, by revision, where it is not in the checkout.
+        edited: revisions that stay although their file is not what was applied, which is not to be found any more, or
+            was applied elsewhere too.
+        command: what a person would type to carry it out.
+        act: what changes together with the database.
+    """
+
+    project: Project
+    applied: Project
+    undo: RollbackPlan
+    between: tuple[str, ...]
+    apply: tuple[Revision, ...]
+    found: Mapping[str, Found]
+    edited: tuple[str, ...]
+    command: str
+    act: Act | None = None
+
+    @property
+    def current(self) -> tuple[str, ...]:
+        """The revisions that the database is at."""
+        return self.undo.current
+
+    @property
+    def goal(self) -> str:
+        """The head that it is brought to."""
+        return self.project.history.head
+
+    @property
+    def end(self) -> tuple[str, ...]:
+        """Where the database is when it has run."""
+        if not self.apply:
+            return self.between
+        return () if self.goal == BASE else (self.goal,)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the database matches already."""
+        return not self.undo.steps and not self.apply
+
+
+def plan_sync(
+    home: Project,
+    goal: Project,
+    connection: Connection,
+    database: str,
+    folder: Path,
+    *,
+    command: str = "inv db.sync",
+    again: Collection[str] = (),
+    undo_only: bool = False,
+    allow_changed: bool = False,
+) -> SyncPlan:
+    """Plan what makes the database behind a connection match a project.
+
+    Args:
+        home: the project as it is checked out.
+        goal: the project that the database is to match: the same, or what is going to be checked out.
+        connection: to look at the database.
+        database: its URL, redacted.
+        folder: an empty one, for the code of the downgrades; it has to be there until the plan has run.
+        command: what a person would type to carry it out.
+        again: revisions to undo although they match.
+        undo_only: apply nothing afterwards.
+        allow_changed: also run a downgrade that is not the code that was applied.
+
+    Raises:
+        RevisionLost: a revision that is to be undone is nowhere to be found.
+        ScriptChanged: what was found of it is not what was applied.
+        Irreversible: it cannot be undone.
+        MultipleHeads: the checkout has no one head.
+    """
+    history = goal.history
+    _ = history.head  # Raises where there are several.
+    current = read_current(connection, home.version_table)
+    applied = read_applied(home, history, current, read_record(connection, home.version_table, database), database)
+    kept, edited = _kept(home, history, applied, again)
+    undone = [id_ for id_ in reversed(applied.history.order) if id_ not in kept]
+    for id_ in (id_ for id_ in undone if id_ in applied.changed and not allow_changed):
+        found_ = applied.found[id_]
+        raise ScriptChanged(id_, applied.changed[id_], found_.digest, found_.origin, command)
+    pending = () if undo_only else tuple(history[id_] for id_ in history.pending(kept))
+    if not undone:
+        none = RollbackPlan(current, ", ".join(current) or BASE, ())
+        return SyncPlan(goal, goal, none, current, pending, {}, edited, command)
+    files = [(applied.revisions[id_].path.name, content) for id_, content in applied.contents.items()]
+    as_applied = replace(home, versions=(write_files(folder, files),), is_moved=True)
+    between = _heads(applied, kept)
+    undo = plan_undo(as_applied, connection, current, undone, target=", ".join(between) or BASE)
+    found = {id_: applied.found[id_] for id_ in undone if id_ in applied.found}
+    return SyncPlan(goal, as_applied, undo, between, pending, found, edited, command)
+
+
+def run_sync(plan: SyncPlan, config: Any) -> None:
+    """Run a plan through `env.py`, as every other move.
+
+    Args:
+        plan: the plan.
+        config: Alembic's configuration of the checkout's project, with the move.
+    """
+    ours = ScriptDirectory.from_config(config)
+    theirs = ScriptDirectory.from_config(plan.applied.alembic_config())
+
+    def sync(current: Sequence[str], _context: object) -> Iterator[MigrationStep]:
+        """Give the steps; the name tells `environment` what it is."""
+        at = tuple(sorted(current))
+        if at != plan.current:
+            if at == plan.end:  # Another run had the same idea.
+                return
+            raise PlanOvertaken(at, plan.current, plan.command)
+        for step in plan.undo.steps:
+            script = theirs.get_revision(step.revision.id)
+            yield MigrationStep.downgrade_from_script(theirs.revision_map, script)
+        for revision in plan.apply:
+            yield MigrationStep.upgrade_from_script(ours.revision_map, ours.get_revision(revision.id))
+
+    with EnvironmentContext(config, ours, fn=sync, as_sql=False, destination_rev=None):
+        ours.run_env()
+
+
+def _kept(
+    home: Project, history: History, applied: Applied, again: Collection[str]
+) -> tuple[set[str], tuple[str, ...]]:
+    """The applied revisions that the checkout has too, at the same place; and those of them that were edited since."""
+    kept = set[str]()
+    edited = list(applied.edited)
+    for id_ in applied.history.order:
+        if id_ not in history or id_ in again or not kept.issuperset(applied.history[id_].predecessors):
+            continue
+        if sorted(applied.history[id_].predecessors) != sorted(history[id_].predecessors):
+            continue
+        if id_ in applied.found:  # It does something else now.
+            if not home.is_on_main(history[id_].path.name):
+                continue
+            edited.append(id_)
+        kept.add(id_)
+    return kept, tuple(edited)
+
+
+def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
+    """Those that no other one of them follows, as a database at all of them records it."""
+    followed = {down for id_ in kept for down in applied.history[id_].down}
+    return tuple(sorted(id_ for id_ in kept if id_ not in followed))

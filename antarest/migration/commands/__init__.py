@@ -1,0 +1,1 @@
+"""The command line: the verbs, their flags, their questions, and their output."""

@@ -1,0 +1,134 @@
+"""How far a run is: a live line on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from ..errors.text import size, style
+from .rendering.results import revision_line
+
+if TYPE_CHECKING:
+    from ..errors.revision import Direction, Revision
+
+_MINUTE = 60.0  # seconds
+_ARROWS: dict[Direction, str] = {"upgrade": "up  ", "downgrade": "down"}
+
+
+class Progress:
+    """Prints a line for each revision; on a terminal the one that runs is shown while it runs, with its time."""
+
+    _EVERY = 1.0  # seconds
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._clock: _Clock | None = None
+        self._is_passing = False
+        self._height = 0  # lines of the block that is shown
+        self._told = time.monotonic()
+
+    def started(self, revision: Revision, direction: Direction) -> None:
+        """Show the revision on a terminal; a pipe hears of it when it has ended."""
+        self._told = time.monotonic()
+        if not self._stream.isatty():
+            return
+        arrow, line = style(_ARROWS[direction], "dim", self._stream), revision_line(revision)
+        self._write(f"\r  {arrow}       ...  {line}")
+        self._clock = _Clock(self._EVERY, lambda seconds: self._write(f"\r  {arrow} {seconds:7.0f} s  {line}"))
+
+    def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
+        """Print the revision with its time."""
+        self._stop_clock()
+        start = "\r\x1b[K" if self._stream.isatty() else ""
+        arrow = style(_ARROWS[direction], "dim", self._stream)
+        self._write(f"{start}  {arrow} {seconds:7.2f} s  {revision_line(revision)}\n")
+
+    def working(self, what: str, done: int, total: int) -> None:
+        """Show on a terminal how far something long is; the next line takes its place."""
+        if self._stream.isatty():
+            shown = f"{100 * done // total:>3} %" if total else size(done)
+            self._write(f"\r\x1b[K{what:<14} {shown}")
+            self._is_passing = True
+
+    def moved(self, table: str, done: int, total: int, seconds: float) -> None:
+        """Show how far a move of data is, and when it ends: on a terminal at once, in a pipe once a minute."""
+        rate = done / seconds if seconds else 0
+        left = f", {(total - done) / rate:,.0f} s left" if rate and done < total else ""
+        text = f"{table}: {done:,} of {total:,} rows, {rate:,.0f} a second{left}"
+        if self._stream.isatty():
+            self._stop_clock()
+            self._write(f"\r\x1b[K  {text}")
+        elif time.monotonic() - self._told >= _MINUTE:
+            self._told = time.monotonic()
+            self._write(f"{text}\n")
+
+    def note(self, text: str) -> None:
+        """Print the note on a line of its own."""
+        self.stop()
+        self._write(f"{text}\n")
+
+    def show(self, text: str) -> None:
+        """Show on a terminal how far something is, in a line that the next one replaces."""
+        if self._stream.isatty():
+            self._write(f"\r\x1b[K  {style(text, 'dim', self._stream)}")
+            self._is_passing = True
+
+    def block(self, lines: Sequence[str], width: int) -> None:
+        """Show lines on a terminal, which the next ones replace; only the last one where the terminal is smaller."""
+        if not self._stream.isatty():
+            return
+        size_ = shutil.get_terminal_size()
+        if width > size_.columns or len(lines) >= size_.lines or os.environ.get("TERM") == "dumb":
+            self.show(lines[-1])
+            return
+        self.stop()
+        self._write("".join(f"{line}\n" for line in lines))
+        self._height = len(lines)
+
+    def stop(self) -> None:
+        """End the line of a revision that did not finish, or clear what is passing: what comes next has its own."""
+        if self._height:
+            self._write(f"\r\x1b[{self._height}A\x1b[J")
+            self._height = 0
+        is_passing, self._is_passing = self._is_passing, False
+        if self._stop_clock():
+            self._write("\n")
+        elif is_passing:
+            self._write("\r\x1b[K")
+
+    def _stop_clock(self) -> bool:
+        """Stop the time of the line that is shown, if there is one."""
+        clock, self._clock = self._clock, None
+        if clock:
+            clock.stop()
+        return clock is not None
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+class _Clock:
+    """Calls somebody again and again with the seconds that have passed, until it is stopped."""
+
+    def __init__(self, every: float, tell: Callable[[float], None]) -> None:
+        self._every, self._tell = every, tell
+        self._begin = time.monotonic()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="antarest-clock", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Call no more."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # Nobody reads any more: the main thread will notice.
+            while not self._stopped.wait(self._every):
+                self._tell(time.monotonic() - self._begin)

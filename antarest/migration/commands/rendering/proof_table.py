@@ -1,0 +1,97 @@
+"""The table of a proof: a line for each revision, with what was proved of it on each engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from ...errors.settings.urls import ENGINES
+from ...errors.text import style
+from ...verify import Verification
+from ...verify.findings.kinds import Finding
+from ...verify.findings.proof import Proof
+
+NAMES = {**ENGINES, "": "both"}
+_PROPERTIES = ("up", "down", "schema", "rows")
+_WIDTH = 7
+_SECONDS = 7
+_FIRST = 14  # at least
+_OF_WHOLE = ("up", "schema")  # what is proved of the history as a whole
+_PROPERTY_OF = {
+    **dict.fromkeys(("V301", "V302", "V304"), "up"),
+    **dict.fromkeys(("V401", "V402"), "down"),
+    **dict.fromkeys(("V303", "V305", "V403", "V404", "V405"), "schema"),
+    **dict.fromkeys(("V501", "V502", "V503", "V504", "V505", "V506", "V507", "V508"), "rows"),
+    **dict.fromkeys(("V601", "V602"), "parity"),
+}
+
+Cell = tuple[str, str]
+"""A text, and its style."""
+
+
+def head(found: Verification) -> str:
+    """The two lines above the revisions."""
+    width = _WIDTH * len(_PROPERTIES) + _SECONDS
+    names = "".join(f"  {NAMES[engine]:<{width}}" for engine in found.engines)
+    columns = "".join(f"  {_row(_PROPERTIES)}{'s':>{_SECONDS}}" for _ in found.engines)
+    parity = "  parity" if len(found.engines) > 1 else ""
+    first = _first(found)
+    return f"{'':<{first}}{names}".rstrip() + f"\n{'revision':<{first}}{columns}{parity}"
+
+
+def _first(found: Verification) -> int:
+    return max(_FIRST, *(len(revision) for revision in found.revisions), 0)
+
+
+def width(found: Verification) -> int:
+    """How many columns of a terminal the table takes."""
+    return max(len(line) for line in head(found).splitlines()) + _WIDTH
+
+
+def line(found: Verification, revision: str, stream: TextIO) -> str:
+    """A revision, as far as it is proved; "" is the history as a whole."""
+    text = f"{revision or 'in one run':<{_first(found)}}"
+    others: list[Finding] = []
+    for engine in found.engines:
+        proof, here = found.proofs.get((revision, engine)), found.of(revision, engine)
+        cells = [_cell(proof, name, _about(here, name)) for name in _PROPERTIES]
+        seconds = f"{proof.impact.seconds:.2f}" if proof and proof.schema else ""
+        text += "  " + "".join(style(cell.ljust(_WIDTH), colour, stream) for cell, colour in cells)
+        text += seconds.rjust(_SECONDS)
+        others += _about(here, "")
+    both = found.of(revision)
+    if len(found.engines) > 1 and all((revision, engine) in found.proofs for engine in found.engines):
+        cell, colour = _result(_about(both, "parity"))
+        text += "  " + style(cell.ljust(_WIDTH), colour, stream)
+    if others := [*others, *_about(both, "")]:
+        cell, colour = _result(others)
+        text += f"  {style(cell, colour, stream)}"
+    return text.rstrip()
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "".join(cell.ljust(_WIDTH) for cell in cells)
+
+
+def _about(findings: Sequence[Finding], name: str) -> list[Finding]:
+    return [each for each in findings if _PROPERTY_OF.get(each.id, "") == name]
+
+
+def _cell(proof: Proof | None, name: str, findings: Sequence[Finding]) -> Cell:
+    if proof is None:
+        return "", "dim"
+    if findings:
+        return _result(findings)
+    if proof.not_proved or (proof.has("V301") and name != "up"):
+        return "-", "yellow"
+    if not proof.revision and name not in _OF_WHOLE:
+        return "", "dim"
+    return ("none", "dim") if proof.is_irreversible and name == "down" else _result([])
+
+
+def _result(findings: Sequence[Finding]) -> Cell:
+    if not findings:
+        return "ok", "green"
+    ids = list(dict.fromkeys(each.id for each in findings))
+    more = "+" if len(ids) > 1 else ""
+    return f"{ids[0]}{more}", "red" if any(each.severity == "error" for each in findings) else "yellow"

@@ -1,0 +1,204 @@
+"""Results as text: for a terminal, for a pipe, and as JSON. The only module that formats."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors.revision import Revision
+from ...errors.settings.commands import spell
+from ...errors.settings.location import INSTALLED, KIND
+from ...errors.text import count, fields, position, some
+
+if TYPE_CHECKING:
+    from ...branches.checks import Finding
+    from ...branches.writing import Written
+    from ...database.record import Entry
+    from ...run.move import Move
+    from ...workflow.plan import Drop, RollbackPlan
+    from ...workflow.reset import ResetPlan
+    from ...workflow.status import HistoryEntry, Status
+
+_MESSAGE_WIDTH = 72
+
+
+def revision_line(revision: Revision) -> str:
+    """A revision in one line: its id and its message."""
+    message = (
+        revision.message if len(revision.message) <= _MESSAGE_WIDTH else revision.message[: _MESSAGE_WIDTH - 3] + "..."
+    )
+    return f"{revision.id}  {message}".rstrip()
+
+
+def status(status: Status, source: str, head_message: str) -> str:
+    """`db.status`, for people."""
+    current = position(status.current) + (" (head)" if status.at_head and status.current else "")
+    head = position(status.heads) + (f"  {head_message}" if head_message else "")
+    pending = f"{len(status.pending)}: {some(status.pending)}" if status.pending else "none"
+    applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
+    if status.unknown:  # Counted from base, they would alarm: nobody here knows what that revision has applied.
+        pending, applied = "not known from here", ""
+    return fields(
+        [
+            ("configuration", source),
+            ("database", status.database),
+            ("engine", status.engine),
+            ("current", current),
+            ("head" if len(status.heads) <= 1 else "heads", head),
+            ("pending", pending),
+            ("applied", applied),
+            ("unknown", f"{', '.join(status.unknown)} (not in this {KIND})" if status.unknown else ""),
+            ("", f"{status.elsewhere} {spell('Make the database match: inv db.sync')}" if status.elsewhere else ""),
+            ("edited", f"{some(status.edited)} (the file is not what was applied)" if status.edited else ""),
+            ("deployed", status.deployed),
+            ("missing rights", "; ".join(status.missing_grants)),
+            ("rollback.sh", _rollback_script(status)),
+        ]
+    )
+
+
+def _rollback_script(status: Status) -> str:
+    if not status.rollback_script_in_sync:
+        return spell("out of date: inv db.rollback-script")
+    return status.rollback_script if INSTALLED else "in sync"  # In a checkout it is known where it is.
+
+
+def status_json(status: Status, source: str) -> str:
+    """`db.status`, for machines."""
+    return json.dumps({"configuration": source, "at_head": status.at_head, **dataclasses.asdict(status)}, indent=2)
+
+
+def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
+    """The revisions, newest first: `*` is applied, and current and head are named."""
+    rows = [(f"? {id_}  (current; not in this checkout: inv db.sync)", "") for id_ in unknown]
+    for entry in entries:
+        marks = {"current": entry.is_current, "head": entry.is_head, "edited since": entry.is_edited}
+        names = [name for name, is_it in marks.items() if is_it]
+        mark = "*" if entry.is_applied else " "
+        line = f"{mark} {revision_line(entry.revision)}" + (f"  ({', '.join(names)})" if names else "")
+        rows.append((line, _applied(entry.record) if entry.record else ""))
+    width = max((len(line) for line, applied in rows if applied), default=0)
+    return "\n".join(f"{line:<{width}}  {applied}" if applied else line for line, applied in rows) or "no revisions"
+
+
+def _applied(entry: Entry) -> str:
+    """When and by what a revision was applied."""
+    code = f"{entry.version} {entry.git_commit[:8]}".rstrip()
+    how = "stamped " if entry.direction == "stamp" else ""
+    return f"{how}{entry.at:%Y-%m-%d %H:%M} UTC  {entry.user}@{entry.host}  {code}"
+
+
+def pending(revisions: Sequence[Revision]) -> str:
+    """What an upgrade would run, and what that loses by its revisions' own words."""
+    lines = []
+    for revision in revisions:
+        lines.append(f"  {revision_line(revision)}")
+        lines += [f"      loses {item}: {reason}" for item, reason in revision.lossy.get("upgrade", {}).items()]
+    return "\n".join(lines)
+
+
+def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
+    """A rollback before it runs: the revisions, and what is dropped with them.
+
+    Args:
+        plan: the rollback.
+        origins: where the code of a revision comes from, by its id, where that is not the checkout.
+    """
+    lines = [f"rollback       {position(plan.current)} -> {plan.target} ({count(len(plan.steps), 'revision')})"]
+    for step in plan.steps:
+        lines.append(f"  {revision_line(step.revision)}")
+        if origins and step.revision.id in origins:
+            lines.append(f"      {origins[step.revision.id]}")
+        lines += [f"      {_drop_line(drop)}" for drop in step.drops]
+    if plan.losses:
+        lines.append(f"This loses data: {'; '.join(f'{loss.amount} of {loss.item}' for loss in plan.losses)}.")
+    else:
+        lines.append("This loses no data.")
+    return "\n".join(lines)
+
+
+def _drop_line(drop: Drop) -> str:
+    loss = drop.loss
+    kind = "column" if loss.unit == "value" else "table"
+    amount = "empty" if loss.count == 0 else loss.amount
+    if not drop.is_drop:
+        return f"may lose some of {loss.item}, at most {amount}: {loss.reason}"
+    text = f"drops {kind} {loss.item} ({amount})"
+    if drop.moved_to:
+        text = f"moves {kind} {loss.item} ({amount}) to {', '.join(drop.moved_to)}"
+        return f"{text}; may lose some: {loss.reason}" if loss.declared and loss.count else text
+    if loss.count == 0:
+        return text
+    return f"{text}: {loss.reason}" if loss.declared else f"{text}: NOT DECLARED by the revision, so it is refused"
+
+
+def nothing_to_do(current: Sequence[str]) -> str:
+    """There was nothing to do."""
+    return f"nothing to do: the database is at {position(current)}"
+
+
+def move(move: Move, verb: str) -> str:
+    """What a run came to."""
+    if not move.steps and not move.prepare:
+        return nothing_to_do(move.after)
+    seconds = sum(step[2] for step in move.steps)
+    done = f"{count(len(move.steps), 'revision')} in {seconds:.2f} s"
+    return f"{verb}: {done}; the database is at {position(move.after)}"
+
+
+def reset_plan(plan: ResetPlan) -> str:
+    """A reset before it runs."""
+    filled = {table: rows for table, rows in plan.rows.items() if rows}
+    rows = "\n".join(f"  {table:<28} {count(number, 'row'):>14}" for table, number in filled.items())
+    head = (
+        f"reset          drops {count(len(plan.rows), 'table')} with {count(plan.total, 'row')}, then migrates to head"
+    )
+    return f"{head}\n{rows}" if rows else head
+
+
+def seeded(rows: Mapping[str, int], seconds: float) -> str:
+    """What a seed filled."""
+    lines = [f"  {table:<28} {count(number, 'row'):>14}" for table, number in sorted(rows.items())]
+    total = f"seeded: {count(sum(rows.values()), 'row')} in {count(len(rows), 'table')} in {seconds:.2f} s"
+    return "\n".join([*lines, total])
+
+
+def written(written: Written, rollback_script: Path | None, diagram: Path | None = None) -> str:
+    """What `db.revision` wrote, and what it leaves to be done."""
+    lines = []
+    if written.path:
+        lines.append(
+            fields(
+                [("revision", _near(written.path)), ("rollback", _near(rollback_script)), ("diagram", _near(diagram))]
+            )
+        )
+        lines += [f"detected       {each}" for each in written.detected]
+        lines += [
+            f"careful        {each}, with its data. If it is a rename, write it as one; the file says how"
+            for each in written.drops
+        ]
+    elif not written.by_hand:
+        lines.append("nothing detected: the models match the migrations, and nothing was written")
+    lines += [f"by hand        {each}: Alembic does not see it" for each in written.by_hand]
+    if written.by_hand and not written.path:
+        command = spell('inv db.revision --empty --message="..."')
+        lines.append(f"nothing was written. Write it into an empty revision:   {command}")
+    return "\n".join(lines)
+
+
+def _near(path: Path | None) -> str:
+    """The path as a person in this folder would write it."""
+    if path is None:
+        return ""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def findings(found: Sequence[Finding]) -> str:
+    """What `db.check` found."""
+    if not found:
+        facts = "one head, rollback.sh and diagram in sync, models equal to the migrations on both engines"
+        return f"no findings: {facts}"
+    return "\n".join(f"{finding.check}: {finding.fact}\n    {spell(finding.command)}" for finding in found)

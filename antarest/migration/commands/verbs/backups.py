@@ -1,0 +1,78 @@
+"""The commands about backups."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from ...errors.base import EXIT_DONE
+from ...errors.facts.backup import RestoreNotConfirmed
+
+if TYPE_CHECKING:
+    from ...backup.restore import RestorePlan
+    from ..boundary import Session
+
+
+def backup(session: Session) -> int:
+    """Back the database up, and verify the backup."""
+    from ..rendering import backups  # Whoever only looks at a database does not wait for it.
+
+    session.introduce()
+    made = session.workflow.backups.make()
+    session.progress.note(backups.backup(made) if made else "nothing to do: the database is empty")
+    return EXIT_DONE
+
+
+def backups(session: Session, *, json: bool = False) -> int:
+    """List the backups of the database, newest first: when, how large, which revision, how many rows."""
+    from ..rendering import backups
+
+    found = session.workflow.backups.list()
+    if json:
+        print(backups.backups_json(found))
+        return EXIT_DONE
+    session.introduce()
+    print(backups.backups(found))
+    return EXIT_DONE
+
+
+def restore(
+    session: Session,
+    *,
+    from_: str | None = None,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    end_sessions: bool = False,
+) -> int:
+    """Restore a backup: show first what that would lose, and keep what it replaces."""
+    from ..questions import ask
+    from ..rendering import backups
+
+    session.introduce()
+    may_end = end_sessions or (None if sys.stdin.isatty() else False)
+    with session.workflow.backups.restoring(from_, end_sessions=may_end) as prepared:
+        session.progress.note(backups.plan(prepared.plan))
+        _agree(prepared.plan, yes=yes or allow_data_loss, everything=allow_data_loss)
+        if not end_sessions and (sessions := prepared.sessions):
+            print("\n".join(f"  {each}" for each in sessions))
+            ask("End these sessions?", "inv db.restore --end-sessions")
+            end_sessions = True
+        done = prepared.swap(end_sessions=end_sessions)
+    session.progress.note(backups.restored(done))
+    return EXIT_DONE
+
+
+def _agree(plan: RestorePlan, *, yes: bool, everything: bool) -> None:
+    """Nothing is asked where nothing is replaced; `--yes` alone does not permit to lose what can be counted."""
+    from ..questions import ask
+    from ..rendering import backups
+
+    if plan.is_onto_nothing or everything:
+        return
+    losses = backups.losses(plan)
+    if losses and (yes or not sys.stdin.isatty()):
+        raise RestoreNotConfirmed(plan.backup.path, losses, plan.database)
+    if not yes:
+        command = f"inv db.restore --from={shlex.quote(str(plan.backup.path))}"
+        ask("Replace the database by this backup?", f"{command} {'--allow-data-loss' if losses else '--yes'}")

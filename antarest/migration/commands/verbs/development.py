@@ -1,0 +1,63 @@
+"""The verbs that only development needs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors.base import EXIT_DONE, Hint
+from ...errors.facts.configuration import UsageError
+from ...errors.facts.refusal import PackageMissing
+from ...errors.text import count
+from ..rendering import results
+
+if TYPE_CHECKING:
+    from ...project.project import Project
+    from ..boundary import Session
+
+_STUDIES = "200"
+
+
+def seed(session: Session, *, studies: str | None = None, allow_production: bool = False) -> int:
+    """Fill an empty development database with believable data."""
+    if not re.fullmatch(r"[1-9][0-9]{0,6}", wanted := studies or _STUDIES):
+        hint = Hint("Give a number, or leave it out", f"inv db.seed --studies={_STUDIES}")
+        raise UsageError(f"--studies must be a whole number from 1 to 9999999, not {wanted!r}", hints=[hint])
+    from ...branches import seeding  # what only looks at a database does not wait for it
+
+    session.introduce()
+    began, rows = time.monotonic(), Counter[str]()
+    for table, number in seeding.seed(session.workflow, int(wanted), allow_production=allow_production):
+        rows[table] += number
+        session.progress.show(f"{count(rows.total(), 'row')}, {table}")
+    session.progress.stop()
+    print(results.seeded(rows, time.monotonic() - began))
+    return EXIT_DONE
+
+
+def diagram(session: Session) -> int:
+    """Write the schema of the models as a page with a Mermaid diagram."""
+    from ...branches import diagram as page  # as above
+
+    path = page.write(session.project)
+    print(f"{path}: {count(len(session.project.metadata().tables), 'table')}")
+    return EXIT_DONE
+
+
+def follow(project: Project) -> Path | None:
+    """Bring the diagram in line with models that have changed.
+
+    Returns:
+        The page, if it was written; without the package that draws, `db.check` finds it elsewhere.
+    """
+    if not project.diagram:
+        return None
+    from ...branches import diagram as page  # as above
+
+    try:
+        return None if page.is_in_sync(project) else page.write(project)
+    except PackageMissing:
+        return None

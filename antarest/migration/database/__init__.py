@@ -1,0 +1,1 @@
+"""One database: its connection, its tables, its record, its grants, its lock, and signals."""

@@ -1,0 +1,186 @@
+"""The workflow's own connections: one to move a database, one to look at it. The application has its own engine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import ENGINES, is_memory
+from .driver_errors import translate_errors
+from .watched_connection import SqliteConnection, postgres_connection
+
+APPLICATION_NAME = "antarest-migration"
+"""What PostgreSQL shows of our own sessions."""
+
+# A signal that comes while a connection is closed ends the command, and is no error of the pool, which would log it.
+logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}").addFilter(
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
+)
+
+_UNDEFINED_TABLE = "42P01"
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # a server that is gone
+
+
+@contextmanager
+def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
+    """Open a connection to migrate on, whose transaction includes DDL on both engines.
+
+    On SQLite the driver would commit before DDL, and foreign keys would fire while a table is rebuilt. So the driver's
+    own transactions are off (`isolation_level`), foreign keys are off before the transaction begins (inside it the
+    PRAGMA does nothing), and it begins with `BEGIN IMMEDIATE`, so that one writer is sure of the file from the start.
+    No statement has run on the connection: Alembic must find it without a transaction.
+
+    Args:
+        db: the database.
+        begin: what begins a transaction, in place of that.
+
+    Raises:
+        DatabaseError: the database cannot be reached.
+    """
+    db = db if isinstance(db, DbConfig) else DbConfig(db)
+    _create_file(db.migration_url)
+    engine = _engine(db, begin or _begin("BEGIN IMMEDIATE"))
+    # Not the connecting alone: SQLite opens the file, and meets another writer, when the transaction begins.
+    with translate_errors(db.migration_url), engine.connect() as connection:
+        yield connection
+
+
+def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
+    """An engine whose connections are as `moving` opens them, each to the database that is asked for at the time.
+
+    What is known of the server, and how statements are written for it, is then found out once for many databases.
+
+    Args:
+        url: where they are.
+        database: which one; a file, on SQLite.
+    """
+
+    def choose(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
+        if arguments:
+            arguments[0] = database()
+        else:
+            named["dbname"] = database()
+
+    engine = _engine(DbConfig(url), _begin("BEGIN IMMEDIATE"), query_cache_size=500)
+    event.listen(engine, "do_connect", choose)
+    return engine
+
+
+@contextmanager
+def looking(db: DbConfig | URL) -> Iterator[Connection]:
+    """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
+
+    Where its folder is missing too, it is an error: the path is more likely misspelt than the database new.
+
+    Raises:
+        DatabaseError: the database cannot be reached, or cannot be read.
+    """
+    db = db if isinstance(db, DbConfig) else DbConfig(db)
+    url = db.migration_url
+    absent = url.get_backend_name() == "sqlite" and _is_absent(Path(url.database or ""))
+    engine = create_engine("sqlite://", poolclass=NullPool) if absent else _engine(db, _begin("BEGIN"))
+    with translate_errors(url), engine.connect() as connection:
+        yield connection
+
+
+def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
+    """Read the revisions that the database records, sorted, in one query; none for an empty one.
+
+    A transaction that the caller has begun goes on, also where the table is missing.
+    """
+    quoted = connection.dialect.identifier_preparer.quote(version_table)
+    # PostgreSQL takes nothing more in a transaction in which a statement failed, but for the way back.
+    begun = connection.begin_nested() if connection.in_transaction() else None
+    try:
+        rows = connection.execute(text(f"SELECT version_num FROM {quoted}")).all()
+    except DBAPIError as error:
+        if not _is_about_a_missing_table(error):
+            raise
+        (begun or connection).rollback()
+        return ()
+    if begun:
+        begun.commit()
+    return tuple(sorted(row[0] for row in rows))
+
+
+def _is_about_a_missing_table(error: DBAPIError) -> bool:
+    return getattr(error.orig, "pgcode", None) == _UNDEFINED_TABLE or str(error.orig).startswith("no such table: ")
+
+
+def engine_version(connection: Connection) -> str:
+    """The engine of a database and its version, such as `PostgreSQL 15.18`."""
+    version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
+    return f"{ENGINES[connection.dialect.name]} {version}"
+
+
+def _create_file(url: URL) -> None:
+    """Create a missing SQLite file for its owner alone, before there is anything to read in it.
+
+    SQLite gives the files that it puts beside it the same rights.
+    """
+    if url.get_backend_name() == "sqlite" and not is_memory(url):
+        with suppress(OSError):  # It exists, or the driver has the better words for what is wrong.
+            os.close(os.open(os.path.realpath(str(url.database)), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _is_absent(file: Path) -> bool:
+    """Whether the file could be there and is not. Whatever else is wrong with its path, the driver says it better."""
+    try:
+        file.stat()
+    except FileNotFoundError:
+        return file.parent.is_dir()
+    except OSError:
+        return False
+    return False
+
+
+def _begin(statement: str) -> Callable[[Connection], None]:
+    def begin(connection: Connection) -> None:
+        if connection.dialect.name == "sqlite":  # The driver of PostgreSQL does it itself.
+            connection.exec_driver_sql(statement)
+
+    return begin
+
+
+def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size: int = 8) -> Engine:
+    url = db.migration_url
+    # Few statements of a migration come again, and each compiled one keeps its tables in memory.
+    shared: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True, "query_cache_size": query_cache_size}
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, **shared, connect_args={"factory": SqliteConnection})
+        event.listen(engine, "connect", _prepare_sqlite(db))
+    else:
+        wanted = {"connect_timeout": db.connect_timeout, "application_name": APPLICATION_NAME, **_KEEPALIVES}
+        own = {key: value for key, value in wanted.items() if key not in url.query}
+        own["connection_factory"] = partial(_patient, max(db.migration_lock_timeout, db.connect_timeout))
+        # Whatever the role's default is: who has waited for a lock must see what happened meanwhile.
+        engine = create_engine(url, **shared, connect_args=own, isolation_level="READ COMMITTED")
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _patient(seconds: float, *arguments: Any) -> Any:
+    """A connection that waits so long for a pooler, which may have none to the server."""
+    connection = postgres_connection()(*arguments)
+    connection.patience = seconds
+    return connection
+
+
+def _prepare_sqlite(db: DbConfig) -> Callable[[sqlite3.Connection, object], None]:
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {db.busy_timeout * 1000}")
+        connection.execute("PRAGMA foreign_keys = OFF")
+
+    return prepare

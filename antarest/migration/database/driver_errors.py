@@ -1,0 +1,289 @@
+"""What psycopg2 and sqlite3 say about a connection, translated into errors that name the way on.
+
+psycopg2 gives its errors an SQLSTATE only once it is connected, so what happens before is known by its text, which a
+server may send in another language: a text that nothing here knows becomes `DatabaseUnreachable`, with that text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+from ..errors.base import Hint
+from ..errors.facts.database import (
+    AccessRefused,
+    ConnectionLost,
+    DatabaseError,
+    DatabaseLocked,
+    DatabaseMissing,
+    DatabaseReadOnly,
+    DatabaseUnreachable,
+    InvalidParameter,
+    NotADatabase,
+    RoleMissing,
+    TooManyConnections,
+)
+from ..errors.settings.urls import first, redact, redact_url, server_name
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+_LOOK = Hint("Look again", "inv db.status")
+_UPGRADE = "inv db.upgrade"
+_CORRECT = Hint("Correct the configuration, and look again", "inv db.status --config=PATH")
+
+# SQLite's primary result codes that are about the file rather than about the SQL.
+_FILE_CODES = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+_READ_ONLY_STATE = "25006"
+_CONNECTION_STATES = "08"  # the class of states that a pooler gives of a server that it does not reach, or is full
+# What the server says last: an administrator ends the session, or the server stops, or it has crashed.
+_LAST_WORDS = ("57P01", "57P02", "57P03", "57P05")
+
+
+def is_connection_error(error: BaseException) -> bool:
+    """Whether a driver's error is about reaching or opening the database, and not about the SQL that was run."""
+    raised = _raised_by_driver(error)
+    if isinstance(raised, sqlite3.Error):
+        return _sqlite_code(raised) in _FILE_CODES
+    if raised is None:
+        return False
+    # An SQLSTATE means that a server answered: it is about the statement, or about a server that takes none that write.
+    # Or a pooler answered for it.
+    if state := getattr(raised, "pgcode", None):
+        return state == _READ_ONLY_STATE or state in _LAST_WORDS or state.startswith(_CONNECTION_STATES)
+    kinds = {each.__name__ for each in type(raised).__mro__}
+    return bool(kinds & {"OperationalError", "InterfaceError"}) or "invalid connection option" in str(raised)
+
+
+def connection_error(error: BaseException, url: URL) -> DatabaseError:
+    """The error for a user that says what a driver's error about a connection means.
+
+    Args:
+        error: what the driver raised, or SQLAlchemy around it.
+        url: what the connection was made with.
+    """
+    raised = _raised_by_driver(error) or error
+    text = str(raised)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_error(_sqlite_code(raised), url, _first_line(text))
+    # Not in the redacted text: the password may be a word of the message, such as "database".
+    known = ((re.search(rf".*(?:{words}).*", text), build) for words, build in _KNOWN)
+    line, build = next(((said[0], build) for said, build in known if said), (text, _unreachable))
+    if getattr(raised, "pgcode", None) == _READ_ONLY_STATE:
+        build = _read_only
+    return build(url, redact(_first_line(line), url))
+
+
+def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
+    """The error for a role that the server of this URL does not have."""
+    return RoleMissing(
+        f"the role {role} does not exist on {server_name(url)}",
+        database=redact_url(url),
+        reason=reason,
+        hints=[Hint("Create the role", server_command("createuser", url, "--pwprompt", role)), _CORRECT],
+    )
+
+
+def _raised_by_driver(error: BaseException) -> BaseException | None:
+    raised = error.orig if isinstance(error, DBAPIError) else error
+    return raised if raised and type(raised).__module__.partition(".")[0] in {"psycopg2", "sqlite3"} else None
+
+
+def _first_line(text: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "no reason was given")
+    line = re.sub(r"^connection to server (at|on socket) .*? failed: ", "", line)
+    return re.sub(r"^\w+:  ", "", line)[:200]  # FATAL, in whatever language
+
+
+# ---- PostgreSQL
+
+
+def _unreachable(url: URL, reason: str) -> DatabaseError:
+    ready = Hint("Is the server up?", server_command("pg_isready", url))
+    return DatabaseUnreachable(
+        f"cannot connect to PostgreSQL on {server_name(url)}",
+        database=redact_url(url),
+        reason=reason,
+        hints=[ready, _LOOK],
+    )
+
+
+def _lost(url: URL, reason: str) -> DatabaseError:
+    ready = Hint("Is the server up?", server_command("pg_isready", url))
+    return ConnectionLost(
+        f"the connection to PostgreSQL on {server_name(url)} was lost",
+        database=redact_url(url),
+        reason=reason,
+        hints=[ready, _LOOK],
+    )
+
+
+def _too_many(url: URL, reason: str) -> DatabaseError:
+    return TooManyConnections(
+        f"PostgreSQL on {server_name(url)} has no connection left",
+        database=redact_url(url),
+        reason=reason,
+        hints=[Hint("Try again later, or lower db.pool_size where the application runs", "inv db.status")],
+    )
+
+
+def _pool_is_used_up(url: URL, reason: str) -> DatabaseError:
+    return TooManyConnections(
+        f"no connection was free on {server_name(url)}: is its pool used up?",
+        database=redact_url(url),
+        reason=reason,
+        hints=[Hint("A migration takes two of a pooler's connections, or three: raise its pool size, then", _UPGRADE)],
+    )
+
+
+def _refused(url: URL, reason: str) -> DatabaseError:
+    by_hand = server_command(
+        "psql", url, f"--username={url.username}" if url.username else "", f"--dbname={url.database}"
+    )
+    return AccessRefused(
+        f"PostgreSQL on {server_name(url)} does not let {_role(url)} in",
+        database=redact_url(url),
+        reason=reason,
+        hints=[Hint("Try role and password by hand", by_hand), _CORRECT],
+    )
+
+
+def _database_missing(url: URL, reason: str) -> DatabaseError:
+    create = server_command("createdb", url, f"--owner={url.username}" if url.username else "", url.database or "")
+    return DatabaseMissing(
+        f"the database {url.database} does not exist on {server_name(url)}",
+        database=redact_url(url),
+        reason=reason,
+        hints=[Hint("Create the database", create), _CORRECT],
+    )
+
+
+def _invalid_parameter(url: URL, reason: str) -> DatabaseError:
+    return InvalidParameter(
+        "PostgreSQL cannot be reached with these connection parameters",
+        database=redact_url(url),
+        reason=reason,
+        hints=[_CORRECT],
+    )
+
+
+def _read_only(url: URL, reason: str) -> DatabaseError:
+    return DatabaseReadOnly(
+        f"the database {url.database} on {server_name(url)} is read-only; is it a standby?",
+        database=redact_url(url),
+        reason=reason,
+        hints=[_CORRECT],
+    )
+
+
+def _role(url: URL) -> str:
+    return f"the role {url.username}" if url.username else "this user"
+
+
+def server_command(program: str, url: URL, *arguments: str) -> str:
+    """A command of PostgreSQL's own for the server of a URL, as a person types it."""
+    host, port = url.host or first(url.query.get("host")), url.port or first(url.query.get("port"))
+    server = [f"--host={host}" if host else "", f"--port={port}" if port else ""]
+    return shlex.join([each for each in (program, *server, *arguments) if each])
+
+
+# Words of libpq and of the server, and the error that they mean; the first that fits decides. Where a host has several
+# addresses libpq reports each, so any line may hold them.
+_KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
+    (r'database ".*" does not exist', _database_missing),
+    (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
+    (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
+    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of our own
+    (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
+    (r"not permitted to log in|permission denied for database", _refused),
+    (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),
+    (r"unsupported startup parameter|unrecognized configuration parameter", _invalid_parameter),
+    (r"terminating connection|(?<!failed: )server closed the connection|connection (has been|already) closed", _lost),
+    (r"(?<!failed: )could not (receive|send) |(?<!failed: )SSL SYSCALL|connection not open", _lost),
+    (r"server does not support SSL|certificate|definition of service|service file", _invalid_parameter),
+)
+
+
+# ---- SQLite
+
+
+def _sqlite_code(error: BaseException) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF  # the extended codes refine the lowest byte
+
+
+def _sqlite_error(code: int, url: URL, reason: str) -> DatabaseError:
+    file = str(url.database)
+    kind: type[DatabaseError] = DatabaseUnreachable
+    message, hint = f"the SQLite file cannot be used: {file}", _LOOK
+    missing = _why_not_opened(file) if code == sqlite3.SQLITE_CANTOPEN else ""
+    if missing:
+        kind, message = DatabaseMissing, missing
+        hint = Hint("Name a file in a folder that exists, and look again", "inv db.status --config=PATH")
+    elif code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        kind, message = DatabaseLocked, f"another process is writing to the SQLite file {file}"
+        hint = Hint("Wait for it, or wait longer with db.busy_timeout in the configuration", "inv db.status")
+    elif code == sqlite3.SQLITE_NOTADB:
+        kind, message = NotADatabase, f"the file is not an SQLite database: {file}"
+        hint = Hint("Name another file in the configuration, and look again", "inv db.status --config=PATH")
+    elif code == sqlite3.SQLITE_CORRUPT:
+        kind, message = NotADatabase, f"the SQLite database is damaged: {file}"
+        hint = Hint("See what is left of it", shlex.join(["sqlite3", file, "PRAGMA integrity_check"]))
+    elif code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
+        kind, message = DatabaseReadOnly, f"the SQLite file cannot be {done} by this user: {file}"
+        hint = Hint("Who may write it, and its folder?", shlex.join(["ls", "-ld", str(_folder(file)), file]))
+    return kind(message, database=redact_url(url), reason=reason, hints=[hint])
+
+
+def _folder(file: str) -> Path:
+    return Path(os.path.realpath(file)).parent
+
+
+def _why_not_opened(file: str) -> str:
+    """Why a path names no file, or "" where it could and the user's rights are the reason.
+
+    Only `stat`: opening and closing the file would drop the locks that sqlite3 holds on it in this process.
+    """
+    folder = _folder(file)
+    try:
+        if Path(file).is_dir():
+            return f"{file} is a folder, and not an SQLite file"
+        folder.stat()
+    except PermissionError:
+        return ""
+    except OSError:
+        return f"the folder of the SQLite file does not exist: {folder}"
+    return "" if folder.is_dir() else f"{folder} is a file, and not the folder of the SQLite file"
+
+
+@contextmanager
+def translate_errors(url: URL) -> Iterator[None]:
+    """Turn what the driver raises about the connection inside the block into errors for a user.
+
+    Other errors pass: ours, and those about the SQL that was run.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_connection_error(error):
+            raise
+        raise connection_error(error, url) from error

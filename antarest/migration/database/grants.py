@@ -1,0 +1,230 @@
+"""The rights of the application's role, where another role runs the migrations and so owns what they create.
+
+Only objects of our own history count: the tables and sequences of the metadata, the sequences that belong to columns of
+these tables, and the version table. Another application's tables in the same schema are none of our business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from ..errors.base import Hint, MigrationError
+from ..errors.settings.urls import redact_url
+from ..errors.text import shorten
+from .driver_errors import role_missing
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, MetaData
+
+    from ..errors.settings.db_config import DbConfig
+    from ..project.project import Project
+
+_INSUFFICIENT_PRIVILEGE: Final = "42501"
+
+# What there is of the wanted objects and of the sequences that their columns own, and which of all rights the role does
+# not have. Nothing is locked: the functions look into the catalog only, and answer NULL for what was dropped meanwhile.
+_LACKING = text("""
+WITH named AS (
+    SELECT namespace.oid AS namespace, namespace.nspname, given.name
+    FROM unnest(CAST(:schemas AS text[]), CAST(:names AS text[])) AS given (schema, name)
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.nspname = coalesce(given.schema, current_schema())
+), wanted AS (
+    SELECT class.oid, class.relkind, class.relname, named.nspname
+    FROM named
+    JOIN pg_catalog.pg_class AS class ON class.relnamespace = named.namespace AND class.relname = named.name
+    WHERE class.relkind IN ('r', 'p', 'S')
+), object AS (
+    SELECT * FROM wanted
+    UNION
+    SELECT class.oid, class.relkind, class.relname, namespace.nspname
+    FROM wanted
+    JOIN pg_catalog.pg_depend AS link ON link.refobjid = wanted.oid AND link.deptype IN ('a', 'i')
+        AND link.refclassid = CAST('pg_catalog.pg_class' AS regclass)
+        AND link.classid = CAST('pg_catalog.pg_class' AS regclass)
+    JOIN pg_catalog.pg_class AS class ON class.oid = link.objid AND class.relkind = 'S'
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+)
+SELECT DISTINCT 'SCHEMA' AS kind, nspname AS schema, '' AS name, 'USAGE' AS privilege
+FROM named
+WHERE NOT has_schema_privilege(CAST(:role AS oid), namespace, 'USAGE')
+UNION ALL
+SELECT 'TABLE', nspname, relname, privilege
+FROM object CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+WHERE relkind <> 'S' AND NOT has_table_privilege(CAST(:role AS oid), oid, privilege)
+UNION ALL
+SELECT 'SEQUENCE', nspname, relname, privilege
+FROM object CROSS JOIN unnest(ARRAY['USAGE', 'SELECT']) AS privilege
+WHERE relkind = 'S' AND NOT has_sequence_privilege(CAST(:role AS oid), oid, privilege)
+""")
+
+_Kind = Literal["SCHEMA", "TABLE", "SEQUENCE"]
+_KINDS: Final[Sequence[_Kind]] = ("SCHEMA", "TABLE", "SEQUENCE")
+_PRIVILEGES: Final = ("USAGE", "SELECT", "INSERT", "UPDATE", "DELETE")
+
+_Object = tuple[str | None, str]  # schema, or None for the default one, and name
+
+
+class _Right(NamedTuple):
+    """One right on one object."""
+
+    kind: _Kind
+    schema: str
+    name: str
+    privilege: str
+
+
+class GrantRefused(MigrationError):
+    """The migrating role may not give rights on an object, because another role owns it.
+
+    Why: the object was created by hand, by another role than the one that migrates.
+
+    To do: execute the statement of the message as its owner, or give the object to the migrating role (`ALTER TABLE ...
+    OWNER TO ...`).
+    """
+
+    code = "db.E790"
+
+    def __init__(self, grants: Sequence[Grant], database: str, reason: str) -> None:
+        self.grants, self.reason = tuple(grants), reason
+        super().__init__(
+            f"this role cannot give the application's role its rights on {shorten([each.object for each in grants])}",
+            details={"database": database, "reason": reason},
+            state="The rights were not granted.",
+            hints=[
+                Hint("Execute this as the owner of the object", f"{grants[0].sql};"),
+                Hint("Look again", "inv db.status"),
+            ],
+        )
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Rights that a role lacks on one object.
+
+    Args:
+        privileges: which rights.
+        kind: what the object is.
+        schema: its schema, or the object itself.
+        name: its name; empty for a schema.
+        role: who lacks them.
+    """
+
+    privileges: tuple[str, ...]
+    kind: _Kind
+    schema: str
+    name: str
+    role: str
+
+    @property
+    def object(self) -> str:
+        """The object, for messages."""
+        return f"{self.kind.lower()} {self.name or self.schema}"
+
+    @property
+    def rights(self) -> list[_Right]:
+        """The rights, one by one."""
+        return [_Right(self.kind, self.schema, self.name, each) for each in self.privileges]
+
+    @property
+    def sql(self) -> str:
+        """The statement that grants them."""
+        path = ".".join(_quote(each) for each in (self.schema, self.name) if each)
+        return f"GRANT {', '.join(self.privileges)} ON {self.kind} {path} TO {_quote(self.role)}"
+
+
+def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Grant]:
+    """What the application's role lacks; nothing where it has no role of its own.
+
+    Args:
+        project: names the models and the version table.
+        db: names the role.
+        connection: as for `missing_grants`.
+
+    Raises:
+        RoleMissing: the server has no such role.
+    """
+    role = db.role_to_grant
+    if not role or not project.metadata_name:
+        return []
+    return missing_grants(connection, project.metadata(), role, project.version_table)
+
+
+def missing_grants(
+    connection: Connection, metadata: MetaData, role: str, version_table: str = "alembic_version"
+) -> list[Grant]:
+    """What the role lacks to use the objects of our history that exist.
+
+    Args:
+        connection: a connection as any role; nothing is locked and nothing is changed.
+        metadata: the models.
+        role: the application's role.
+        version_table: Alembic's table, which the application reads only.
+
+    Returns:
+        The missing rights, by object; none on SQLite, and none for a superuser or for the owner.
+
+    Raises:
+        RoleMissing: the server has no such role.
+    """
+    if connection.dialect.name != "postgresql":
+        return []
+    objects: list[_Object] = [(table.schema, table.name) for table in metadata.tables.values()]
+    objects += [(each.schema, each.name) for each in metadata._sequences.values()]  # noqa: SLF001 - no public list
+    reads_only = (connection.dialect.default_schema_name, version_table)
+    lacking = [
+        right
+        for right in _lacking(connection, role, [*objects, (None, version_table)])
+        if right.privilege == "SELECT" or (right.schema, right.name) != reads_only
+    ]
+    return [
+        Grant(tuple(right.privilege for right in rights), kind, schema, name, role)
+        for (kind, schema, name), rights in groupby(sorted(lacking, key=_order), key=lambda right: right[:3])
+    ]
+
+
+def grant(connection: Connection, grants: Sequence[Grant]) -> None:
+    """Give the missing rights of one role, and make sure that they are there.
+
+    Raises:
+        GrantRefused: the role of the connection may not give them.
+    """
+    if not grants:
+        return
+    database = redact_url(connection.engine.url)
+    for each in grants:
+        try:
+            # No parameters: a % in a name is no placeholder.
+            connection.exec_driver_sql(each.sql, execution_options={"no_parameters": True})
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) != _INSUFFICIENT_PRIVILEGE:
+                raise
+            raise GrantRefused([each], database, str(error.orig).strip()) from error
+    # Without the right to grant, PostgreSQL may do nothing but warn.
+    lacking = _lacking(connection, grants[0].role, [(each.schema, each.name) for each in grants])
+    refused = [each for each in grants if set(each.rights) & set(lacking)]
+    if refused:
+        raise GrantRefused(refused, database, "the server granted nothing")
+
+
+def _lacking(connection: Connection, role: str, objects: Sequence[_Object]) -> list[_Right]:
+    """Every right that the role does not have on these objects, their schemas and the sequences that they own."""
+    oid = connection.scalar(text("SELECT oid FROM pg_catalog.pg_roles WHERE rolname = :role"), {"role": role})
+    if oid is None:
+        raise role_missing(connection.engine.url, role)
+    schemas, names = [schema for schema, _ in objects], [name for _, name in objects]
+    rows = connection.execute(_LACKING, {"role": oid, "schemas": schemas, "names": names})
+    return [_Right(*row) for row in rows]
+
+
+def _order(right: _Right) -> tuple[int, str, str, int]:
+    return _KINDS.index(right.kind), right.schema, right.name, _PRIVILEGES.index(right.privilege)
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,283 @@
+"""One writer of a PostgreSQL database: two advisory locks, which the server frees when their transactions end.
+
+The first one is held by a connection of its own for the whole run, in a READ COMMITTED transaction that stays idle: it
+holds through PgBouncer in transaction mode, where a lock of a session does not, and it has no snapshot that would keep
+`CREATE INDEX CONCURRENTLY` waiting. Nobody ever waits inside the server, for the same reason: it is asked again.
+
+The second one is held by each transaction that changes something. When a process is killed its first lock is gone at
+once, but the server may still be busy with its last statement; until that has ended, the second lock keeps others out.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from ...errors.facts.database import DatabaseError
+from ...errors.facts.lock import LockLost, MigrationLocked
+from ...errors.settings.db_config import DbConfig
+from ...errors.settings.urls import redact_url
+from ..connection import looking, moving
+from .patience import Patience
+
+_RUN: Final = 0x414E5441  # the first half of the key: what the lock is for; the second half is the version table
+_TRANSACTION: Final = _RUN + 1
+
+_TRY = text("SELECT pg_try_advisory_xact_lock(:lock, :key)")
+_HOLDER = text("""
+    SELECT l.pid, a.application_name, a.usename, host(a.client_addr), a.xact_start AT TIME ZONE 'UTC'
+    FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::bigint = :lock
+        AND l.objid::bigint = :key
+        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+""")
+_IS_HELD = text("""
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
+        AND pid = pg_backend_pid() AND classid::bigint = :lock AND objid::bigint = :key)
+""")
+_BLOCKING = text("""
+    SELECT pid, application_name, usename, host(client_addr), xact_start AT TIME ZONE 'UTC', state
+    FROM pg_catalog.pg_stat_activity WHERE pid = ANY (pg_catalog.pg_blocking_pids(:pid))
+""")
+
+# Nothing may end the transaction of a lock but its own process. The keepalives are the server's: without them it holds
+# the lock of a host that went down for hours.
+_UNDISTURBED: Final[Mapping[str, str]] = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+_SINCE_14: Final[Mapping[str, str]] = {"client_connection_check_interval": "1s"}  # where its system can
+_SINCE_17: Final[Mapping[str, str]] = {"transaction_timeout": "0"}
+_LONGEST_NAME: Final = 63
+
+
+class PostgresWriter:
+    """The right to change a PostgreSQL database."""
+
+    def __init__(self, db: DbConfig, version_table: str, patience: Patience, connection: Connection) -> None:
+        self._db = db
+        self._key = zlib.crc32(version_table.encode()) & 0x7FFFFFFF
+        self._patience = patience
+        self._connection = connection
+        self._settings: dict[str, str] = {}
+        self._watch: _BlockerWatch | None = None
+
+    @classmethod
+    @contextmanager
+    def taken(cls, db: DbConfig, version_table: str, patience: Patience) -> Iterator[PostgresWriter]:
+        """Take the first lock, for the block.
+
+        Raises:
+            MigrationLocked: another run holds it for too long.
+        """
+        with moving(db) as connection:
+            writer = cls(db, version_table, patience, connection)
+            writer._acquire()
+            try:
+                yield writer
+            finally:
+                writer._stop_watching()
+                with suppress(DBAPIError):  # It may be lost; then the server has freed the lock itself.
+                    connection.rollback()
+
+    @property
+    def pid(self) -> int:
+        """The session that holds the first lock."""
+        return int(self._connection.scalar(text("SELECT pg_backend_pid()")))
+
+    def begin(self, connection: Connection) -> None:
+        """Take the second lock in a transaction that changes something, and bound what it waits for.
+
+        Outside of a transaction (`autocommit_block`) there is neither: `CREATE INDEX CONCURRENTLY` has to wait.
+        """
+        self._stop_watching()
+        driver: Any = connection.connection.dbapi_connection
+        if driver.autocommit:
+            _unset_timeouts(connection)
+            return
+        limits = {"lock_timeout": f"{self._db.lock_timeout}s", "statement_timeout": f"{self._db.statement_timeout}s"}
+        _configure(connection, {**self._settings, **limits})
+        while not self._try(connection, _TRANSACTION):
+            self._wait(_TRANSACTION)
+        self._watch = _BlockerWatch(self._db, connection.scalar(text("SELECT pg_backend_pid()")))
+
+    def check(self, connection: Connection) -> None:
+        """Make sure that both locks are still held."""
+        for each, lock in ((self._connection, _RUN), (connection, _TRANSACTION)):
+            if not self._is_held(each, lock):
+                raise LockLost(redact_url(self._db.migration_url))
+
+    def blockers(self) -> str:
+        """Who kept the last transaction from a lock."""
+        self._stop_watching()
+        return self._watch.seen if self._watch else ""
+
+    def settle(self) -> bool:
+        """Wait until the last transaction is over; for a moment only, since nothing may be left that answers.
+
+        Returns:
+            Whether it is over.
+        """
+        patience = Patience(min(self._patience.seconds, 10), lambda _text: None)
+        with moving(self._db) as connection:
+            while not self._try(connection, _TRANSACTION):
+                connection.rollback()
+                if not patience.wait(lambda: ""):
+                    return False
+        return True
+
+    def _acquire(self) -> None:
+        """Ask for the first lock until it is had. In between no transaction is open: a pool may be small."""
+        connection = self._connection
+        self._settings = self._known_settings()
+        while True:
+            _configure(connection, self._settings)
+            if self._try(connection, _RUN):
+                break
+            connection.rollback()
+            self._wait(_RUN)
+        self._settings["application_name"] = _own_name(connection)
+        _configure(connection, self._settings)
+
+    def _wait(self, lock: int) -> None:
+        if not self._patience.wait(lambda: f"{_NAMES[lock]}: {self._holder(lock).described}"):
+            holder = self._holder(lock)
+            if lock == _RUN:
+                self._connection.rollback()
+            raise MigrationLocked(
+                _NAMES[lock], holder.described, holder.since, redact_url(self._db.migration_url), self._patience.seconds
+            )
+
+    def _holder(self, lock: int) -> _Session:
+        row = self._connection.execute(_HOLDER, {"lock": lock, "key": self._key}).first()
+        return _Session(*row) if row else _Session(None, None, None, None, None)
+
+    def _try(self, connection: Connection, lock: int) -> bool:
+        return bool(connection.scalar(_TRY, {"lock": lock, "key": self._key}))
+
+    def _is_held(self, connection: Connection, lock: int) -> bool:
+        try:
+            return bool(connection.scalar(_IS_HELD, {"lock": lock, "key": self._key}))
+        except DBAPIError as error:
+            raise LockLost(redact_url(self._db.migration_url)) from error
+
+    def _known_settings(self) -> dict[str, str]:
+        """What this server can be told. Some systems cannot see that a client is gone, and refuse to look."""
+        version = self._connection.dialect.server_version_info or (0,)
+        known = {**_UNDISTURBED, **(_SINCE_17 if version >= (17,) else {})}
+        if version >= (14,):
+            try:
+                _configure(self._connection, _SINCE_14)
+            except DBAPIError:
+                pass
+            else:
+                known |= _SINCE_14
+            self._connection.rollback()
+        return known
+
+    def _stop_watching(self) -> None:
+        if self._watch:
+            self._watch.stop()
+
+
+_NAMES: Final = {
+    _RUN: "another run that moves this database",
+    _TRANSACTION: "what the server is still doing for a run that has ended",
+}
+
+
+@dataclass(frozen=True)
+class _Session:
+    """A session of the server, as far as this role may see it."""
+
+    pid: int | None
+    application: str | None
+    role: str | None
+    address: str | None
+    begin: datetime | None
+    state: str | None = None
+
+    @property
+    def described(self) -> str:
+        """It in one line: pid, application, role, host."""
+        if self.pid is None:
+            return "a session that is not seen any more"
+        parts = [f"pid {self.pid}", self.application, f"role {self.role}" if self.role else "", self.state]
+        return ", ".join(part for part in parts if part) + (f", from {self.address}" if self.address else "")
+
+    @property
+    def since(self) -> str:
+        """Since when its transaction runs; empty where this role may not see it."""
+        return f"{self.begin:%Y-%m-%d %H:%M:%S} UTC" if self.begin else ""
+
+
+def _configure(connection: Connection, settings: Mapping[str, str]) -> None:
+    """Set these for the transaction only: behind a pool, the session belongs to others too."""
+    calls = ", ".join(f"set_config('{name}', :{name}, true)" for name in settings)
+    connection.execute(text(f"SELECT {calls}"), dict(settings))
+
+
+def _unset_timeouts(connection: Connection) -> None:
+    """Take back the timeouts of the role or the database, where there are any: outside of a transaction others stay."""
+    for name in ("lock_timeout", "statement_timeout"):
+        if connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) != "0":
+            connection.execute(text(f"SET {name} = 0"))
+
+
+def _own_name(connection: Connection) -> str:
+    """How the run shows itself to every role, also to those that may not see its host and its age."""
+    name = str(connection.scalar(text("SELECT current_setting('application_name')")))
+    host = socket.gethostname().partition(".")[0]
+    return f"{name[:18]} {os.getpid()}@{host[:19]} {datetime.now(UTC):%Y%m%dT%H%M%SZ}"[:_LONGEST_NAME]
+
+
+class _BlockerWatch:
+    """Looks, while a transaction waits for a lock, who holds it. Once the server gave up waiting it cannot be asked.
+
+    On a connection of its own, and only when it takes a while. The one that holds the lock must not have a snapshot:
+    `CREATE INDEX CONCURRENTLY` would wait for it until the whole run is over.
+    """
+
+    _EVERY = 0.25  # seconds
+
+    def __init__(self, db: DbConfig, pid: int) -> None:
+        self.seen = ""
+        self._db, self._pid = db, pid
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="antarest-blockers", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped.set()
+        self._thread.join(timeout=5)
+
+    def _look(self) -> None:
+        if self._stopped.wait(self._EVERY):
+            return
+        # Who it is would be good to know, and is nothing to fail for.
+        with suppress(DatabaseError, DBAPIError), looking(self._db) as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            while not self._stopped.wait(self._EVERY):
+                if found := [_Session(*row) for row in connection.execute(_BLOCKING, {"pid": self._pid})]:
+                    self.seen = _describe_blockers(found)
+
+
+def _describe_blockers(sessions: list[_Session]) -> str:
+    first = sessions[0]
+    more = f" and {len(sessions) - 1} more" if len(sessions) > 1 else ""
+    return first.described + (f", since {first.since}" if first.since else "") + more

@@ -1,0 +1,159 @@
+"""One writer of an SQLite file: the transaction that changes it begins with `BEGIN IMMEDIATE`.
+
+It holds in every process and container that shares the file, and nothing is left behind when its process is killed.
+SQLite waits inside a call that no signal ends, so it is asked again and again instead.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ...errors.facts.lock import LONGER
+from ...errors.settings.db_config import DbConfig
+from ..driver_errors import connection_error
+from .patience import Patience
+
+_ASK = "PRAGMA busy_timeout = 50"  # milliseconds
+_ATTEMPTS_OF_A_COMMIT = 0.05  # seconds between them
+
+# What SQLite locks for whom: bytes of the file, or in WAL mode of the file beside it.
+_PENDING, _RESERVED, _SHARED = 0x40000000, 0x40000001, range(0x40000002, 0x40000002 + 510)
+_WAL_WRITE, _WAL_READ = 120, range(123, 128)
+
+
+class SqliteWriter:
+    """The right to write to an SQLite file."""
+
+    def __init__(self, db: DbConfig, patience: Patience) -> None:
+        self._db = db
+        self._file = str(db.migration_url.database)
+        self._patience = patience
+        self._blockers = ""
+
+    @classmethod
+    @contextmanager
+    def taken(cls, db: DbConfig, patience: Patience) -> Iterator[SqliteWriter]:
+        """A writer; the lock is taken when a transaction begins, and given back when it ends."""
+        yield cls(db, patience)
+
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that nobody else can write beside."""
+        driver: Any = connection.connection.dbapi_connection
+        driver.cursor().execute(_ASK)
+        driver.retry_commit = _CommitTimer(self._db.lock_timeout, self._note_readers, self._patience)
+        while True:
+            try:
+                driver.cursor().execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    raise
+                if not self._patience.wait(lambda: holder(self._file) or "another process that writes to the file"):
+                    raise self._locked(error) from error
+            else:
+                return
+
+    def check(self, connection: Connection) -> None:
+        """Nothing to do: the lock is the transaction."""
+
+    def blockers(self) -> str:
+        """Who read the file while a commit had to wait."""
+        return self._blockers
+
+    def settle(self) -> bool:
+        """Nothing to wait for: a transaction that was not committed is no more."""
+        return True
+
+    def _locked(self, error: sqlite3.Error) -> Exception:
+        locked = connection_error(error, self._db.migration_url)
+        locked.hints = (LONGER, *locked.hints[1:])
+        if found := holder(self._file):
+            locked.details["held by"] = found
+        return locked
+
+    def _note_readers(self) -> None:
+        self._blockers = reader(self._file)
+
+
+class _CommitTimer:
+    """Lets a commit that waits for readers try again, for so long."""
+
+    def __init__(self, seconds: float, note: Any, patience: Patience) -> None:
+        self._seconds, self._note, self._patience = seconds, note, patience
+        self._begin: float | None = None
+
+    def __call__(self) -> bool:
+        self._begin = self._begin or time.monotonic()
+        if time.monotonic() - self._begin >= self._seconds or self._patience.is_over():
+            return False
+        self._note()
+        time.sleep(_ATTEMPTS_OF_A_COMMIT)
+        return True
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether SQLite says that somebody else holds the file."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+# ---- who it is, where the system tells: what it says of its locks is never older than they are
+
+
+def holder(file: str) -> str:
+    """Who holds the right to write to an SQLite file; empty where the system does not tell (only Linux does)."""
+    return _first(file, {_RESERVED, _PENDING}, {_WAL_WRITE}, "WRITE")
+
+
+def reader(file: str) -> str:
+    """Who reads an SQLite file right now, and so keeps a commit waiting; empty where nobody does or nothing tells."""
+    return _first(file, set(_SHARED), set(_WAL_READ), "READ")
+
+
+def _first(file: str, in_file: set[int], in_wal: set[int], kind: str) -> str:
+    own = os.getpid()
+    for path, wanted in ((file, in_file), (f"{file}-shm", in_wal)):
+        for pid in _holding(path, wanted, kind):
+            if pid != own or kind == "WRITE":
+                return _describe(pid)
+    return ""
+
+
+def _holding(path: str, wanted: set[int], kind: str) -> Iterator[int]:
+    try:
+        inode = Path(path).stat().st_ino  # Only `stat`: opening and closing the file would drop our own locks.
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return
+    for line in lines:  # 1: POSIX  ADVISORY  WRITE 4711 fe:00:262144 1073741825 1073741825
+        fields = line.split()
+        if fields[1] != "POSIX" or fields[3] != kind or fields[5].rpartition(":")[2] != str(inode):
+            continue
+        last = fields[7]
+        bytes_ = range(int(fields[6]), int(last) + 1) if last.isdigit() else range(int(fields[6]), int(fields[6]) + 1)
+        if any(byte in wanted for byte in bytes_) and int(fields[4]) > 0:
+            yield int(fields[4])
+
+
+def _describe(pid: int) -> str:
+    if pid == os.getpid():
+        return f"pid {pid}, this process itself"
+    folder = Path(f"/proc/{pid}")
+    try:  # Not its command line, which may hold a password.
+        return f"pid {pid} ({(folder / 'comm').read_text().strip()}), a process since {_started(folder)}"
+    except (OSError, ValueError, IndexError):
+        return f"pid {pid}"
+
+
+def _started(folder: Path) -> str:
+    """When a process began: the boot of the system, and the ticks of its clock from there."""
+    ticks = int((folder / "stat").read_text().rpartition(")")[2].split()[19])
+    boot = next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line[:6] == "btime ")
+    return f"{datetime.fromtimestamp(boot + ticks / os.sysconf('SC_CLK_TCK'), UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,1 @@
+"""The errors: one class a fact, each with its values and the way on."""

@@ -1,0 +1,212 @@
+"""Codes `db.E9xx`, and `db.E406`: backups that could not be made, and restores that were refused or failed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..base import EXIT_USAGE, NOTHING_CHANGED, Hint, MigrationError
+from ..text import shorten
+from .database import DatabaseLocked
+
+_LIST = Hint("List the backups", "inv db.backups")
+_LOOK = Hint("See where the database is", "inv db.status")
+
+
+class BackupFailed(MigrationError):
+    """The backup could not be written, or could not be read again; what it was made for did not start.
+
+    Why: the folder cannot be written, the disk is full, the connection broke, or what was written did not read back as
+    what the database holds.
+
+    To do: mend what the message names and see with `inv db.backup` whether it works; then run the command again.
+    """
+
+    code = "db.E901"
+
+    def __init__(self, reason: str, *, database: str, folder: Path) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the backup failed: {reason}",
+            details={"database": database, "folder": str(folder)},
+            hints=[Hint("Mend what is named, and see whether a backup can be made", "inv db.backup")],
+        )
+
+
+class NoSpace(MigrationError):
+    """There is too little space left for the backup.
+
+    Why: earlier backups fill the folder, or the database has grown.
+
+    To do: delete backups that nobody needs (`inv db.backups` lists them), or name a larger folder in
+    `db.backup_folder`.
+    """
+
+    code = "db.E902"
+
+    def __init__(self, needed: int, free: int, *, database: str, folder: Path) -> None:
+        numbers = f"it needs about {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
+        super().__init__(
+            f"there is too little space for the backup: {numbers}",
+            details={"database": database, "folder": str(folder)},
+            hints=[
+                Hint("See what takes the space", shlex.join(["ls", "-l", str(folder)])),
+                Hint("Or name another folder in the configuration", "db.backup_folder: /srv/backups"),
+            ],
+        )
+
+
+class ProgramsMissing(MigrationError):
+    """There is no pg_dump and pg_restore of the server's major version.
+
+    Why: the client programs are not installed, or are those of another major version, whose dumps the server may not
+    read.
+
+    To do: install the client package of the server's version, or name its folder in `db.postgres_programs`.
+    """
+
+    code = "db.E903"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, major: int, found: Sequence[str], *, database: str) -> None:
+        self.major, self.found = major, tuple(found)
+        super().__init__(
+            f"there is no pg_dump and pg_restore of PostgreSQL {major}, which is the server's version",
+            details={"database": database, "found": shorten(found) or "none"},
+            hints=[
+                Hint("Install the client programs, or name their folder", f"db.postgres_programs: /.../{major}/bin"),
+            ],
+        )
+
+
+class BackupNotFound(MigrationError):
+    """There is no backup of the database, or not the one that was asked for.
+
+    Why: it was deleted, or `db.backup_folder` names another folder than when it was made.
+
+    To do: `inv db.backups` lists those that there are.
+    """
+
+    code = "db.E904"
+
+    def __init__(self, asked: str, *, database: str, folder: Path) -> None:
+        super().__init__(
+            f"there is no backup {asked}" if asked else "there is no backup of the database",
+            details={"database": database, "folder": str(folder)},
+            hints=[_LIST, *([] if asked else [Hint("Make one", "inv db.backup")])],
+        )
+
+
+class BackupUnusable(MigrationError):
+    """The file is no backup of this kind of database, or is damaged.
+
+    Why: the file was cut off, changed after it was made, or is a backup of the other engine.
+
+    To do: take another one: `inv db.backups` says which can be used.
+    """
+
+    code = "db.E905"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"the backup cannot be used: {reason}", details={"backup": str(path)}, hints=[_LIST])
+
+
+class RestoreNotConfirmed(MigrationError):
+    """A restore would lose what is newer than the backup, and nobody has agreed to it.
+
+    Why: rows were written since the backup, and a restore replaces them.
+
+    To do: read what it would lose, save it if it matters, and agree with `--allow-data-loss`, or with a yes on a
+    terminal.
+    """
+
+    code = "db.E906"
+
+    def __init__(self, backup: Path, losses: Sequence[str], database: str) -> None:
+        shown = {"loses" if index == 0 else f"loses {index + 1}": loss for index, loss in enumerate(losses[:2])}
+        rest = {"and": f"{len(losses) - 2} more"} if len(losses) > 2 else {}  # noqa: PLR2004 - two are shown
+        super().__init__(
+            "the restore would lose data that is newer than the backup, and nobody agreed to it",
+            details={"database": database, "backup": str(backup), **shown, **rest},
+            hints=[
+                Hint("Agree to the loss", shlex.join(["inv", "db.restore", f"--from={backup}", "--allow-data-loss"]))
+            ],
+        )
+
+
+class RestoreNotAllowed(MigrationError):
+    """The migrating role has not the rights that a restore needs.
+
+    Why: the role owns the tables but not the database, or may not create one.
+
+    To do: restore as a role that the message describes, or give the rights that it lists.
+    """
+
+    code = "db.E907"
+
+    def __init__(self, missing: Sequence[str], role: str, *, database: str, hints: Sequence[Hint]) -> None:
+        self.missing = tuple(missing)
+        super().__init__(
+            f"the role {role} may not restore: {'; '.join(missing)}", details={"database": database}, hints=hints
+        )
+
+
+class DatabaseInUse(DatabaseLocked):
+    """Others have the database open, and it cannot be replaced under them: trying again can help.
+
+    Why: an application or a session is still connected.
+
+    To do: stop it, and restore again; exit code 4 says that trying again can help.
+    """
+
+    code = "db.E406"
+
+    def __init__(self, sessions: Sequence[str], *, database: str, hints: Sequence[Hint]) -> None:
+        self.sessions = tuple(sessions)
+        number = len(sessions)
+        who = f"{number} sessions" if number > 1 else "another session"
+        super().__init__(f"the database is in use by {who}", database=database, hints=hints)
+        self.details |= {"by" if index == 0 else f"and {index + 1}": each for index, each in enumerate(sessions[:3])}
+        if number > 3:  # noqa: PLR2004 - three are shown
+            self.details["and"] = f"{number - 3} more"
+
+
+class RestoreFailed(MigrationError):
+    """A restore failed; the database is what it was.
+
+    Why: the dump does not fit the server, a right is missing, or the disk is full. It was prepared beside the database,
+    which is what it was.
+
+    To do: read the reason in the message, mend it, and restore again.
+    """
+
+    code = "db.E909"
+
+    def __init__(self, reason: str, *, database: str, backup: Path, state: str = NOTHING_CHANGED) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the restore failed: {reason}",
+            details={"database": database, "backup": str(backup)},
+            state=state,
+            hints=[_LOOK],
+        )
+
+
+class DatabaseChanged(MigrationError):
+    """The database was changed between the plan of a restore and the restore.
+
+    Why: somebody wrote between the plan and the restore, so that what you agreed to lose is not all that would be lost.
+
+    To do: stop whoever writes, look at the plan again, and agree again.
+    """
+
+    code = "db.E908"
+
+    def __init__(self, what: str, *, database: str) -> None:
+        super().__init__(
+            f"the database was changed while the restore was prepared: {what}",
+            details={"database": database},
+            hints=[Hint("Look at the plan again", "inv db.restore")],
+        )

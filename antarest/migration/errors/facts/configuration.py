@@ -1,0 +1,223 @@
+"""Codes `config.E1xx` and `usage.E1xx`: what a user wrote, in the configuration or on the command line."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Self
+
+from ..base import EXIT_USAGE, AntarestError, Hint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_URL_EXAMPLE = Hint("Name a database in the section db, for example", "url: sqlite:////srv/antarest/antarest.db")
+
+
+class ConfigError(AntarestError):
+    """The configuration cannot be used as it is."""
+
+    code = "config.E100"
+    exit_code = EXIT_USAGE
+
+    def at(self, key: str, file: Path, **details: str) -> Self:
+        """The same error, with the place in the configuration file that it is about."""
+        self.message = f"{key}: {self.message}"
+        self.args = (self.message,)
+        self.details = {"file": str(file), **self.details, **details}
+        return self
+
+
+class ConfigNotFound(ConfigError):
+    """A named configuration file is missing or cannot be read, or none was named and none is shipped.
+
+    Why: the name is misspelt, the variable `ANTAREST_CONF` still names a file that was moved, or this user may not read
+    it. A file that somebody named is never replaced by another one, which could be that of another database.
+
+    To do: look at the path in the message; where it says `named by ANTAREST_CONF`, correct or unset the variable. Then
+    `inv db.status --config=PATH` shows what the file names.
+    """
+
+    code = "config.E101"
+
+    def __init__(self, file: str, *, reason: str, named_by: str, similar: Sequence[Path] = ()) -> None:
+        self.file, self.reason, self.named_by, self.similar = file, reason, named_by, tuple(similar)
+        hints = [Hint(f"A file with a similar name exists: {path}") for path in similar]
+        super().__init__(
+            f"the configuration file cannot be read ({reason})" + (f": {file}" if file else ""),
+            details={"named by": named_by},
+            hints=[*hints, Hint("Name the file", "inv db.status --config=PATH")],
+        )
+
+
+class ConfigEmpty(ConfigError):
+    """The configuration file holds nothing.
+
+    Why: it has no line, only comments, or a template was never filled in.
+
+    To do: write at least `db:` with a `url:` below it; `resources/application.yaml`
+    shows every key.
+    """
+
+    code = "config.E102"
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        super().__init__(f"the configuration file is empty: {file}", hints=[_URL_EXAMPLE])
+
+
+class ConfigNotYaml(ConfigError):
+    """The configuration file is not YAML.
+
+    Why: most often a value with `:`, `#`, `%`, `&`, `*` or `@` without quotes, or lines that are indented with tabs.
+
+    To do: go to the line that the message names and put the value in quotes.
+    """
+
+    code = "config.E103"
+
+    def __init__(self, file: Path, *, problem: str, line: int | None) -> None:
+        self.file, self.problem, self.line = file, problem, line
+        place = f"{file}, line {line}" if line else str(file)
+        super().__init__(
+            "the configuration file is not valid YAML",
+            details={"file": place, "problem": problem},
+            hints=[Hint("A value with : # % & * or @ in it needs quotes", 'url: "postgresql://..."')],
+        )
+
+
+class ConfigNotMapping(ConfigError):
+    """The configuration file, or a section of it, holds something else than keys with values.
+
+    Why: a section was written as a list (`- url: ...`) or as one value (`db: sqlite:///a.db`).
+
+    To do: write the keys of the section below it, indented, one `key: value` a line.
+    """
+
+    code = "config.E104"
+
+    def __init__(self, file: Path, *, section: str, found: str) -> None:
+        self.file, self.section, self.found = file, section, found
+        name = f"the section {section}" if section else "the configuration file"
+        super().__init__(
+            f"{name} must hold keys with values, and holds {found}",
+            details={"file": str(file)},
+            hints=[_URL_EXAMPLE],
+        )
+
+
+class DatabaseUrlMissing(ConfigError):
+    """The configuration names no database.
+
+    Why: `db.url` is missing, empty, or below another section.
+
+    To do: write `url:` into the section `db`, for example `url: sqlite:////srv/antarest/antarest.db`.
+    """
+
+    code = "config.E105"
+
+    def __init__(self) -> None:
+        super().__init__("no database is named", hints=[_URL_EXAMPLE])
+
+
+class UnknownKey(ConfigError):
+    """The configuration file has a key that nothing reads, which is most often a misspelt one.
+
+    Why: a key is misspelt, stands in another section, or was removed by a newer release. It is refused because whoever
+    wrote it expects it to do something.
+
+    To do: use the nearest key that the message names, or delete the line; `docs/configuration.md` has
+    every key.
+    """
+
+    code = "config.E106"
+
+    def __init__(self, file: Path, *, key: str, nearest: str, known: Sequence[str]) -> None:
+        self.file, self.key, self.nearest, self.known = file, key, nearest, tuple(known)
+        hint = Hint(f"The nearest key is {nearest}") if nearest else Hint(f"The keys are: {', '.join(known)}")
+        super().__init__(f"unknown key {key}", details={"file": str(file)}, hints=[hint])
+
+
+class VariableUnset(ConfigError):
+    """A value names an environment variable that is not set, or whose file cannot be read.
+
+    Why: `${NAME}` stands in the file, and the environment of this command has neither NAME nor NAME_FILE: often a
+    service that does not see what a shell exports, or `sudo`, which drops it. Or NAME_FILE names a file that is not
+    there, or that this user may not read.
+
+    To do: set it where the command is started (`export NAME=...`, `Environment=` in a unit, `env_file` in a compose
+    file), or let `NAME_FILE` name a file that holds it. Write `$${NAME}` where the text itself is meant.
+    """
+
+    code = "config.E107"
+
+    def __init__(self, name: str, *, file: str = "", reason: str = "") -> None:
+        self.name, self.file, self.reason = name, file, reason
+        fact = f"the environment variable {name} is not set"
+        hints = [Hint("Set it", f"export {name}=..."), Hint("Where ${...} is meant as text, write $${...}")]
+        if reason:
+            fact = f"the file that {name}_FILE names cannot be read ({reason}): {file}"
+            hints = [Hint("Who may read it?", shlex.join(["ls", "-l", file]))]
+        super().__init__(fact, hints=hints)
+
+
+class InvalidValue(ConfigError):
+    """A value has the wrong type, or is out of range.
+
+    Why: a number with a unit or a decimal point, a word for a number, or a value beyond its range.
+
+    To do: write what the message says it must be; `docs/configuration.md` has the range of each key.
+    """
+
+    code = "config.E108"
+
+    def __init__(self, expected: str) -> None:
+        self.expected = expected
+        super().__init__(f"must be {expected}")
+
+
+class UnsupportedUrl(ConfigError):
+    """The URL asks for an engine or a driver that this project does not work with.
+
+    Why: the scheme is that of another database (`mysql://`), or asks for another driver (`postgresql+asyncpg://`).
+
+    To do: write `postgresql://...` or `sqlite:///...`; the driver is chosen here.
+    """
+
+    code = "config.E109"
+
+    def __init__(self, scheme: str) -> None:
+        self.scheme = scheme
+        super().__init__(
+            f"{scheme} is not supported",
+            details={"supported": "PostgreSQL through psycopg2, SQLite"},
+            hints=[Hint("PostgreSQL: postgresql://USER:PASSWORD@HOST:5432/DATABASE"), _URL_EXAMPLE],
+        )
+
+
+class UnreadableUrl(ConfigError):
+    """The URL cannot be understood, or can be understood in two ways.
+
+    Why: a password or a name holds `@`, `:`, `/`, `?`, `#` or `%` as it is, so that nobody can say where it ends.
+
+    To do: take the password from a variable, `postgresql://user:${DB_PASSWORD}@host/database`, where any character is
+    right; else percent-encode it (`@` is `%40`).
+    """
+
+    code = "config.E110"
+
+    def __init__(self, url: str, *, reason: str, hints: Sequence[Hint] = ()) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(f"the database URL cannot be used: {reason}", details={"url": url}, hints=hints)
+
+
+class UsageError(ConfigError):
+    """The command was called in a way that it does not have.
+
+    Why: a flag is misspelt, has no value (`--to=$UNSET`), or stands where Invoke takes it for its own (`inv --config=F
+    db.status`).
+
+    To do: copy the command that the message shows, or look at `inv db.VERB --help`.
+    """
+
+    code = "usage.E101"

@@ -1,0 +1,167 @@
+"""Codes `db.E3xx` and `db.E4xx`: a database that cannot be reached or used, or that others hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..base import EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE, NOTHING_CHANGED, AntarestError, Hint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class DatabaseError(AntarestError):
+    """The database refused, or is not what was expected.
+
+    Args:
+        message: the fact.
+        database: the URL of the database, redacted.
+        reason: what the driver said, redacted.
+        state: the state that the database is in now.
+        hints: what to do next.
+    """
+
+    code = "db.E300"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        database: str,
+        reason: str = "",
+        state: str = NOTHING_CHANGED,
+        hints: Sequence[Hint] = (),
+    ) -> None:
+        self.database, self.reason = database, reason
+        details = {"database": database} | ({"reason": reason} if reason else {})
+        super().__init__(message, details=details, state=state, hints=hints)
+
+
+class DatabaseUnreachable(DatabaseError):
+    """The server does not answer, or not yet: trying again can help.
+
+    Why: the server is starting, restarting or down; the host or the port in `db.url` is another one; a firewall drops
+    the packets; the name does not resolve.
+
+    To do: `pg_isready --host=HOST --port=PORT` says whether it answers. If it does, compare host and port with `inv
+    db.status`. Trying again can help: exit code 3 is for that.
+    """
+
+    code = "db.E301"
+    exit_code = EXIT_UNREACHABLE
+
+
+class TooManyConnections(DatabaseUnreachable):
+    """The server has no connection left to give.
+
+    Why: `max_connections` of the server is used up, often by an application whose pools are larger than that together.
+
+    To do: wait and try again, or stop a process that holds many; then lower `db.pool_size` and `db.max_overflow`, or
+    put a pooler in between.
+    """
+
+    code = "db.E302"
+
+
+class ConnectionLost(DatabaseUnreachable):
+    """The connection to the server was cut while it was used: the server stopped, or somebody ended the session.
+
+    Why: the server was restarted or has crashed, another server took over, or `pg_terminate_backend` was called. What
+    was not committed is rolled back by the server itself.
+
+    To do: run the command again when the server is there; it goes on from where the database is, which
+    `inv db.status` shows.
+    """
+
+    code = "db.E309"
+
+
+class AccessRefused(DatabaseError):
+    """The server does not let this role in: wrong password, no right to log in, no right to connect.
+
+    Why: the password is another one, `pg_hba.conf` has no line for this host, database and role, or the role has no
+    LOGIN or no CONNECT.
+
+    To do: try the same by hand with the `psql` command of the message. The server's log says more than it tells a
+    client.
+    """
+
+    code = "db.E303"
+    exit_code = EXIT_USAGE
+
+
+class RoleMissing(DatabaseError):
+    """The role does not exist on the server.
+
+    Why: the role was never created on this server, or the URL names another server than you think.
+
+    To do: create it with the `createuser` command of the message, or correct the user in the URL.
+    """
+
+    code = "db.E304"
+    exit_code = EXIT_USAGE
+
+
+class DatabaseMissing(DatabaseError):
+    """The database does not exist on the server, or the folder of the SQLite file does not exist.
+
+    Why: on a new server the database was not created yet; for SQLite, the folder in the path is misspelt: a file is
+    created, a folder never.
+
+    To do: create it with the `createdb` command of the message, or correct the name or the path.
+    """
+
+    code = "db.E305"
+    exit_code = EXIT_USAGE
+
+
+class InvalidParameter(DatabaseError):
+    """The driver cannot work with the parameters of the URL.
+
+    Why: a parameter behind `?` in the URL is misspelt, has a wrong value, or asks for something that the server does
+    not have (`sslmode=require` without TLS, a service that no file defines).
+
+    To do: compare the reason in the message with the URL, and correct or remove the parameter.
+    """
+
+    code = "db.E306"
+    exit_code = EXIT_USAGE
+
+
+class DatabaseReadOnly(DatabaseError):
+    """The database, or its file, cannot be written or not even be read by this user.
+
+    Why: the URL leads to a standby; or, for SQLite, this user may not write the file or its folder (the journal is
+    created beside it), or the disk is mounted read-only.
+
+    To do: name the primary; for SQLite, `ls -ld FOLDER FILE` shows who may write. Reading commands such as `inv
+    db.status` still work on a standby.
+    """
+
+    code = "db.E307"
+
+
+class NotADatabase(DatabaseError):
+    """The file is not an SQLite database, or is damaged.
+
+    Why: the path names another file, or the file was cut off by a full disk or a copy that was taken while somebody
+    wrote.
+
+    To do: make sure that it is the right file. If it is, keep a copy as it is, see what `sqlite3 FILE 'PRAGMA
+    integrity_check'` says, and go back to a backup.
+    """
+
+    code = "db.E308"
+
+
+class DatabaseLocked(DatabaseError):
+    """Another process holds the database: trying again can help.
+
+    Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds: a second upgrade,
+    an application, a database browser with an open transaction.
+
+    To do: wait for it or close it, then try again; exit code 4 is for that. Nothing was changed.
+    """
+
+    code = "db.E401"
+    exit_code = EXIT_LOCKED

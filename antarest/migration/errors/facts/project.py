@@ -1,0 +1,251 @@
+"""Codes `db.E2xx`: the project, the revision graph and its files."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..base import EXIT_USAGE, Hint, MigrationError
+from ..settings.location import INSTALLED, KIND, PACKAGE
+from ..text import shorten
+
+_LEAVE_THE_RELEASE = (
+    Hint("A newer release has upgraded the database: start that one, or roll back with its rollback.sh."),
+    Hint("See what this release has", "inv db.history"),
+)
+
+
+class ProjectNotFound(MigrationError):
+    """There is no `alembic.ini`, neither in the working directory nor beside the package.
+
+    Why: the command was started in another folder, or `--project` names a file that is not there.
+
+    To do: go to the folder of the repository, or give `--project=PATH/alembic.ini`.
+    """
+
+    code = "db.E200"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"there is no Alembic project at {path}",
+            hints=[
+                Hint(
+                    "Go to the folder of the repository, or name the file",
+                    f"python -m {PACKAGE} status --project=PATH/alembic.ini",
+                ),
+            ],
+        )
+
+
+class InvalidProject(MigrationError):
+    """`alembic.ini` cannot be used as it is.
+
+    Why: a line of `alembic.ini` is wrong, names a folder or a module that does not exist, or lacks what the command
+    needs.
+
+    To do: mend what the message names; `docs/adopting.md` shows the whole section `[antarest]`.
+    """
+
+    code = "db.E210"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, path: Path, reason: str, hints: Sequence[Hint] = ()) -> None:
+        self.path = path
+        super().__init__(f"{path.name} cannot be used: {reason}", details={"file": str(path)}, hints=hints)
+
+
+class UnknownRevision(MigrationError):
+    """The database is at a revision that the files do not have: another branch, or a newer release.
+
+    Why: somebody upgraded it with another branch or a newer release, and then changed to this code.
+
+    To do: `inv db.sync` finds the file of the revision, in the store of what was applied here or in git, rolls it back
+    and applies what this checkout has instead; the plan comes first. Where a newer release has upgraded the database,
+    start that one, or roll back with its `rollback.sh`.
+    """
+
+    code = "db.E201"
+
+    def __init__(
+        self, revision: str, database: str, heads: Sequence[str], count: int, folder: str, elsewhere: str = ""
+    ) -> None:
+        self.revision = revision
+        super().__init__(
+            f"the database is at revision {revision}, which this {KIND} does not contain",
+            details={
+                "database": database,
+                "this code": f"head is {shorten(heads) or 'none'}, {count} revisions in {folder}",
+            },
+            hints=_LEAVE_THE_RELEASE
+            if INSTALLED
+            else [
+                *([Hint(elsewhere)] if elsewhere else []),
+                Hint("Make the database match this checkout", "inv db.sync"),
+            ],
+        )
+
+
+class MultipleHeads(MigrationError):
+    """The history ends in more than one revision, so that "head" says nothing.
+
+    Why: two branches each added a revision after the same one, and both were merged.
+
+    To do: `inv db.rebase` puts the revisions of this branch on top of the other head, with the database. Where both are
+    deployed, join them: `inv db.merge`.
+    """
+
+    code = "db.E202"
+
+    def __init__(self, heads: Sequence[str]) -> None:
+        self.heads = tuple(heads)
+        super().__init__(
+            f"the history has {len(heads)} heads: {shorten(heads)}",
+            hints=[
+                Hint("Put the revisions of this branch on top of the others", "inv db.rebase"),
+                Hint("Or, where both are deployed, join them", "inv db.merge"),
+            ],
+        )
+
+
+class InvalidRevisionFile(MigrationError):
+    """A revision file cannot be read: a syntax error, no `revision`, a bad import, a declaration that is not a literal.
+
+    Why: a merge left conflict marks in it, it has no `revision = ...`, it imports something that is not installed here
+    or no longer exists, or `lossy`, `moves` or `irreversible` is computed instead of written down.
+
+    To do: open the file that the message names at its line. Declarations have to be literals, since they are read
+    without running the file; a revision that imports the application breaks when the application changes, so let it
+    import `op` and `sa` alone.
+    """
+
+    code = "db.E203"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(
+            f"the revision file {path.name} cannot be read: {reason}",
+            details={"file": str(path)},
+            hints=[Hint("Mend the file, then look again", "inv db.history")],
+        )
+
+
+class MissingPredecessor(MigrationError):
+    """A revision file names a predecessor that no file has.
+
+    Why: a file was deleted or not committed, or a branch was cherry-picked without the revision below it.
+
+    To do: bring the file back from the branch that the `git log` command shows, or correct `down_revision`.
+    """
+
+    code = "db.E204"
+
+    def __init__(self, path: Path, revision: str, missing: str) -> None:
+        self.revision, self.missing = revision, missing
+        super().__init__(
+            f"revision {revision} follows {missing}, and no revision file has that id",
+            details={"file": str(path)},
+            hints=[
+                Hint("Find the missing file, and bring it back", _find(missing)),
+                Hint("Or mend down_revision in the file, then look again", "inv db.history"),
+            ],
+        )
+
+
+class DuplicateRevision(MigrationError):
+    """Two revision files have the same id.
+
+    Why: a file was copied as a template, or renamed and the old one kept.
+
+    To do: delete the copy; where both are wanted, give the newer one an id of its own and set what follows it.
+    """
+
+    code = "db.E205"
+
+    def __init__(self, revision: str, paths: Sequence[Path]) -> None:
+        self.revision = revision
+        super().__init__(
+            f"revision {revision} is in more than one file",
+            details={"files": shorten([path.name for path in paths]), "folder": str(paths[0].parent)},
+            hints=[Hint("Give one of them another id, or delete the copy, then look again", "inv db.history")],
+        )
+
+
+class RevisionCycle(MigrationError):
+    """The revisions follow each other in a circle.
+
+    Why: a `down_revision` was edited by hand and leads back to its own file.
+
+    To do: set it to the revision that really comes before; `git log -p` on the file shows what it was.
+    """
+
+    code = "db.E206"
+
+    def __init__(self, revisions: Sequence[str]) -> None:
+        self.revisions = tuple(revisions)
+        super().__init__(
+            f"the revisions follow each other in a circle: {shorten(revisions)}",
+            hints=[Hint("Mend down_revision in one of them, then look again", "inv db.history")],
+        )
+
+
+class RevisionNotFound(MigrationError):
+    """The revision that was asked for does not exist.
+
+    Why: the id is misspelt, or belongs to another branch.
+
+    To do: `inv db.history` lists every revision; the message names the nearest ones.
+    """
+
+    code = "db.E207"
+
+    def __init__(self, asked: str, nearest: Sequence[str] = ()) -> None:
+        self.asked = asked
+        super().__init__(
+            f"there is no revision {asked!r}",
+            details={"nearest": shorten(nearest)} if nearest else {},
+            hints=[Hint("List the revisions", "inv db.history")],
+        )
+
+
+class AmbiguousRevision(MigrationError):
+    """The beginning of a revision id fits more than one revision.
+
+    Why: the few characters that were given begin more than one id.
+
+    To do: give some more of them.
+    """
+
+    code = "db.E208"
+
+    def __init__(self, asked: str, candidates: Sequence[str]) -> None:
+        self.asked, self.candidates = asked, tuple(candidates)
+        super().__init__(
+            f"revision {asked!r} is ambiguous: it could be {shorten(candidates)}",
+            hints=[Hint("Give more of the id", "inv db.history")],
+        )
+
+
+class OutOfReach(MigrationError):
+    """The target exists, but the verb cannot go there from the current revision.
+
+    Why: an upgrade was asked to go below, or beside, where the database is, or a rollback above it.
+
+    To do: `inv db.history` marks where it is; `inv db.rollback --to=REV` goes down, `inv db.upgrade --to=REV` goes up.
+    """
+
+    code = "db.E209"
+
+    def __init__(self, message: str, current: str, hints: Sequence[Hint] = ()) -> None:
+        super().__init__(
+            message,
+            details={"current": current},
+            hints=[Hint("List the revisions, with a mark at current", "inv db.history"), *hints],
+        )
+
+
+def _find(revision: str) -> str:
+    """The command that finds the file of a revision in any branch."""
+    return f"git log --all -- {shlex.quote(f'*{revision}*')}"

@@ -1,0 +1,52 @@
+"""An error as text: for a person, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from .base import AntarestError, Hint
+from .settings.commands import spell
+from .text import style
+
+
+def interrupted(config: str = "") -> str:
+    """What is said when Ctrl-C or SIGTERM ends a command.
+
+    Args:
+        config: the configuration that the command line named.
+    """
+    hint = Hint("See where the database is", spell("inv db.status", config=config))
+    return "\n".join(["interrupted: a run that was not committed was rolled back", *_hints([hint])]) + "\n"
+
+
+def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
+    """The error in the shape that every command shares: fact, values, state, ways on."""
+    lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(error.message, 'bold', stream)}"]
+    width = max((len(label) for label in error.details), default=0)
+    lines += [f"  {label:<{width}}  {value}" for label, value in error.details.items()]
+    lines.append(error.state)
+    lines += _hints(error.hints)
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def _hints(hints: Sequence[Hint]) -> list[str]:
+    """The ways on: the commands stand below each other, so that the eye finds them."""
+    labels = [hint.text if hint.text.endswith((":", "?")) else f"{hint.text}:" for hint in hints]
+    width = max((len(label) for label, hint in zip(labels, hints, strict=True) if hint.command), default=0)
+    return [
+        f"  {label:<{width}}   {hint.command}" if hint.command else hint.text
+        for label, hint in zip(labels, hints, strict=True)
+    ]
+
+
+def render_error_json(error: AntarestError) -> str:
+    """The error for a machine."""
+    return json.dumps({"error": error.to_dict()}, indent=2)
+
+
+def next_command(text: str, command: str) -> str:
+    """What to do next, as errors show it."""
+    return _hints([Hint(text, spell(command))])[0]

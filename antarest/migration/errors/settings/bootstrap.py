@@ -1,0 +1,74 @@
+"""How a program begins, before anything of it can be relied on: it needs the standard library only.
+
+Run as a script from a checkout, with whatever Python there is, it says what to do first instead of a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+_OLDEST = (3, 11)
+_PACKAGES = ("alembic", "psycopg2", "sqlalchemy", "yaml")
+_USAGE = 2
+
+
+def prepare(script: str, *packages: str, always: bool = False) -> int:
+    """Look whether a program can run here; nothing is imported for it.
+
+    Args:
+        script: its file in the checkout, such as `antarest/main.py`, or how else Python is told to run it.
+        packages: what it needs beside the packages of the workflow.
+        always: end on a signal also where whoever started the program lets it ignore them.
+
+    Returns:
+        The exit code: 0 when it can. Else it was said what to do.
+    """
+    # Nothing has begun yet, so a signal ends it at once; the first process of a container has no default for this.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        if always or signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, lambda number, _frame: os._exit(128 + number))
+    if sys.version_info < _OLDEST:
+        found = ".".join(str(part) for part in sys.version_info[:2])
+        return _refuse(f"Python {found} is too old; 3.11 or newer is needed", script)
+    missing = [name for name in (*_PACKAGES, *packages) if not _is_installed(name)]
+    if missing:
+        return _refuse(f"this Python has no package {missing[0]}: {sys.executable}", script)
+    return 0
+
+
+def finish(code: int) -> int:
+    """End a program that has said its last word: a signal does not change any more how it ended.
+
+    Python gives its handlers up before its process is gone, and a signal between the two would kill it.
+
+    Args:
+        code: the exit code.
+
+    Returns:
+        The same.
+    """
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    return code
+
+
+def _is_installed(name: str) -> bool:
+    """Whether there is such a package; a folder of that name, as `alembic/` of this checkout is one, is none."""
+    spec = find_spec(name)
+    return spec is not None and spec.origin is not None
+
+
+def _refuse(fact: str, script: str) -> int:
+    """Print an error in the shape of all others, whose classes may need what is missing."""
+    ways_on = [
+        "  Install what is needed:    make install",
+        f"  Then start it with that:   .venv/bin/python {script}",
+    ]
+    if Path(__file__).parents[3].joinpath("_alembic").is_dir():  # installed from a wheel; see `location`
+        ways_on = ["  Install the release again, with what it needs:   pip install --requirement requirements-run.lock"]
+    sys.stderr.write("\n".join([f"error app.E106: {fact}", "Nothing was changed.", *ways_on]) + "\n")
+    return _USAGE

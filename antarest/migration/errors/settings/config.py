@@ -1,0 +1,236 @@
+"""The configuration: one file, found in one documented order, read completely or refused with a reason.
+
+The file is the first of these: the path that was given (`--config`), the one named by `ANTAREST_CONF`,
+`application.yaml` in the working directory, `application.yaml` at the root of the checkout, and the default
+`resources/application.yaml`: an SQLite file in the checkout for development, or, where the package is installed, one in
+the user's data folder. A file that somebody named is never replaced by another one.
+
+`${VARIABLE}` in a value is taken from the environment, or from the file that `VARIABLE_FILE` names there; `$${` is the
+text `${`. A value that is exactly one variable is taken as it is; inside a URL a variable is quoted as its place
+demands, so that a password may hold any character. `${ANTAREST_DATA}` is the user's data folder where the environment
+does not have it; it is created with the first use.
+
+The workflow reads `db` and `environment`. An application declares its other sections, as `sections`; each is a
+dataclass of fields with a reader. A name that nothing declares is refused then.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from ..facts.configuration import (
+    ConfigEmpty,
+    ConfigError,
+    ConfigNotFound,
+    ConfigNotMapping,
+    DatabaseUrlMissing,
+    InvalidValue,
+    UnknownKey,
+    VariableUnset,
+)
+from . import readers
+from .db_config import DbConfig
+from .location import ROOT, create_data_folder
+from .urls import redact_url
+from .yaml_file import expand, parse_yaml
+
+VARIABLE: Final = "ANTAREST_CONF"
+DATA_VARIABLE: Final = "ANTAREST_DATA"
+FILE_NAME: Final = "application.yaml"
+
+_EMPTY = frozenset({"", "~", "null"})
+
+Sections = Mapping[str, type]
+"""The sections of a configuration, by name: each is a dataclass, whose fields have a `reader` in their metadata."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The configuration, as the workflow reads it.
+
+    Args:
+        db: the database.
+        source: the file that it came from.
+        environment: what the database is for; one in production is never reset or seeded without being told to.
+        sections: the sections that the application declares, by name.
+    """
+
+    db: DbConfig
+    source: Path
+    environment: str = field(default="development", metadata={"reader": readers.environment})
+    sections: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_config(
+    path: str | Path | None = None,
+    *,
+    sections: Sections | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Config:
+    """Find the configuration file and read it.
+
+    Args:
+        path: the file that somebody asked for (`--config`); it beats `ANTAREST_CONF`.
+        sections: the other sections that the file may have. None where nobody declares any: then the file may hold
+            whatever else an application needs, but nothing that looks like a misspelt name of ours.
+        environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.
+        cwd: the folder to look in, and that relative paths are relative to; by default the working directory.
+
+    Raises:
+        ConfigError: the file is missing or cannot be used; the subclass says why.
+    """
+    environ = os.environ if environ is None else environ
+    cwd = Path.cwd() if cwd is None else cwd
+    if DATA_VARIABLE in environ:  # Relative to where we are; what is in a URL is relative to its file.
+        environ = {**environ, DATA_VARIABLE: os.path.abspath(cwd / environ[DATA_VARIABLE])}  # noqa: PTH100
+    file, data = _find(path, environ, cwd)
+    document = parse_yaml(data, file)
+    if _is_empty(document):
+        raise ConfigEmpty(file)
+    known = known_sections(sections or {})
+    top = _mapping(document, file, "")
+    if sections is None:
+        top = _without_what_is_not_ours(top)
+    found = {name: _mapping(top.pop(name, None), file, name) for name in known if name}
+    found[""] = top
+    _refuse_unknown_keys(found, known, file)
+    values = {name: _read_section(name, known[name], found[name], file, environ) for name in known}
+    if "url" not in values["db"]:
+        raise DatabaseUrlMissing().at("db.url", file)
+    others = {name: section(**values[name]) for name, section in (sections or {}).items()}
+    config = Config(DbConfig(**values["db"]), file, sections=others, **values[""])
+    _refuse_two_databases(config.db, file)
+    return config
+
+
+def known_sections(sections: Sections) -> Sections:
+    """All sections of a configuration: ours, which begin with the top of the file (""), and those of an application."""
+    return {"": Config, "db": DbConfig, **sections}
+
+
+def keys_of(known: Sections) -> list[str]:
+    """The keys in these sections, such as `db.url`."""
+    return [f"{name}.{key}".lstrip(".") for name, section in known.items() for key in _names_of(section)]
+
+
+def _find(path: str | Path | None, environ: Mapping[str, str], cwd: Path) -> tuple[Path, bytes]:
+    if path is not None:
+        return _read_file(str(path), cwd, "--config")
+    if VARIABLE in environ:
+        return _read_file(environ[VARIABLE], cwd, VARIABLE)
+    default = ROOT / "resources" / FILE_NAME
+    # lexists: a link that leads nowhere is somebody's configuration too.
+    found = next((each for each in (cwd / FILE_NAME, ROOT / FILE_NAME) if os.path.lexists(each)), default)
+    return _read_file(str(found), cwd, "nobody, so it is the default")
+
+
+def _read_file(name: str, cwd: Path, named_by: str) -> tuple[Path, bytes]:
+    if not name:  # Path("") would be the working directory
+        raise ConfigNotFound("", reason="the name is empty", named_by=named_by)
+    # Not resolve(): relative paths in the file are relative to the folder that was named, not to the target of a link.
+    file = Path(os.path.abspath(cwd / Path(name).expanduser()))  # noqa: PTH100
+    try:
+        return file, file.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        raise ConfigNotFound(str(file), reason=reason, named_by=named_by, similar=_similar(file)) from None
+
+
+def _similar(file: Path) -> list[Path]:
+    try:
+        names = [each.name for each in file.parent.iterdir() if each.suffix in {".yaml", ".yml"} and each.is_file()]
+    except OSError:
+        return []
+    return [file.parent / name for name in difflib.get_close_matches(file.name, names, n=1) if name != file.name]
+
+
+def _mapping(value: object, file: Path, section: str) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return dict(value)
+    if section and _is_empty(value):
+        return {}
+    raise ConfigNotMapping(file, section=section, found="a list" if isinstance(value, list) else "one value")
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.lower() in _EMPTY)
+
+
+def _without_what_is_not_ours(top: Mapping[str, Any]) -> dict[str, Any]:
+    ours = ["db", *_names_of(Config)]
+    return {name: value for name, value in top.items() if difflib.get_close_matches(str(name), ours, n=1, cutoff=0.75)}
+
+
+def _names_of(section: type) -> list[str]:
+    return [each.name for each in fields(section) if "reader" in each.metadata]
+
+
+def _refuse_unknown_keys(found: Mapping[str, Mapping[str, Any]], known: Sections, file: Path) -> None:
+    keys = keys_of(known)
+    for section, settings in found.items():
+        prefix = f"{section}." if section else ""
+        for name in settings:
+            if prefix + name not in keys:
+                nearest = _nearest(prefix, name, keys, [each for each in known if each])
+                raise UnknownKey(file, key=prefix + _shown(name), nearest=nearest, known=keys)
+
+
+def _nearest(prefix: str, name: str, keys: Sequence[str], sections: Sequence[str]) -> str:
+    """The known key that was probably meant: one of the same section, else one of that name in another section."""
+    siblings = [key.removeprefix(prefix) for key in keys if key.startswith(prefix)]
+    siblings += [] if prefix else sections
+    if close := difflib.get_close_matches(name, siblings, n=1):
+        return prefix + close[0]
+    elsewhere = {key.rpartition(".")[2]: key for key in keys}
+    return next((elsewhere[each] for each in difflib.get_close_matches(name, elsewhere, n=1)), "")
+
+
+def _read_section(
+    name: str, section: type, data: Mapping[str, Any], file: Path, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    values = {}
+    for each in fields(section):
+        raw = data.get(each.name)
+        if "reader" not in each.metadata or _is_empty(raw):
+            continue
+        try:
+            if not isinstance(raw, str):
+                raise InvalidValue("one value")  # noqa: TRY301 - it gets its place below like every other error
+            values[each.name] = each.metadata["reader"](_expand(raw, environ).strip(), file.parent)
+        except InvalidValue as error:
+            raise error.at(f"{name}.{each.name}".lstrip("."), file, found=_shown(raw)) from None
+        except ConfigError as error:
+            raise error.at(f"{name}.{each.name}".lstrip("."), file) from None
+    return values
+
+
+def _expand(raw: str, environ: Mapping[str, str]) -> str:
+    try:
+        return expand(raw, environ)
+    except VariableUnset as unset:
+        if unset.name != DATA_VARIABLE:
+            raise
+    return expand(raw, {**environ, DATA_VARIABLE: str(create_data_folder())})
+
+
+def _shown(raw: object) -> str:
+    """What the file says, variables not replaced: short, on one line, and without a password."""
+    if not isinstance(raw, str):
+        return "a list" if isinstance(raw, list) else "keys with values"
+    text = redact_url(raw) if "://" in raw else raw
+    return text if text.isidentifier() else json.dumps(text[:60], ensure_ascii=False)
+
+
+def _refuse_two_databases(db: DbConfig, file: Path) -> None:
+    """Migrations must move the database that the application uses; servers and names may differ behind a pooler."""
+    url, admin_url = db.url, db.migration_url
+    engines = {url.get_backend_name(), admin_url.get_backend_name()}
+    if len(engines) > 1 or ("sqlite" in engines and url != admin_url):
+        raise InvalidValue("the same database as db.url").at("db.admin_url", file, found=redact_url(admin_url))

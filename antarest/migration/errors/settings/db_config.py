@@ -1,0 +1,102 @@
+"""The section `db` of the configuration: how to connect to the database, and how to move it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..base import Hint
+from ..facts.configuration import InvalidValue, UsageError
+from . import readers
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+
+@dataclass(frozen=True)
+class DbConfig:
+    """How to connect to the database.
+
+    Args:
+        url: what the application connects with: PostgreSQL (psycopg2) or SQLite, whose path is relative to the file.
+        admin_url: what migrations connect with, where that is another role; without it, `url`.
+        application_role: the role that gets rights on what migrations create; without it, the user of `url`.
+        pool_size: how many connections an engine keeps.
+        max_overflow: how many more it opens under load.
+        pool_recycle: the seconds after which a connection is replaced.
+        pool_pre_ping: whether a connection is tried before it is used.
+        connect_timeout: the seconds to wait for a PostgreSQL server.
+        busy_timeout: the seconds to wait for another process that writes to an SQLite file.
+        backup: whether PostgreSQL too is backed up before an upgrade, a rollback or a reset; SQLite always is.
+        backup_folder: where backups lie; without it, beside the SQLite file, or in the user's data folder.
+        backups_kept: how many backups of the database are kept.
+        postgres_programs: the folder with the server's own pg_dump and pg_restore, where they are not found.
+        migration_lock_timeout: the seconds that a migration waits for another one; `--lock-timeout` beats it.
+        lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file, before
+            it rolls back and lets those pass who queue behind it.
+        lock_retries: how often it then tries again.
+        statement_timeout: the seconds that a statement of a migration may take on PostgreSQL; 0 for any.
+    """
+
+    # Not in the repr: that of a URL masks the password, but not the other secrets that a parameter can hold.
+    url: URL = field(
+        repr=False, metadata={"reader": readers.url, "example": "postgresql://antarest:${DB_PASSWORD}@db1/antarest"}
+    )
+    admin_url: URL | None = field(
+        default=None,
+        repr=False,
+        metadata={"reader": readers.url, "example": "postgresql://owner:${DB_PASSWORD}@db1/antarest"},
+    )
+    application_role: str | None = field(default=None, metadata={"reader": readers.text, "example": "antarest"})
+    pool_size: int = field(default=5, metadata={"reader": readers.number(1)})
+    max_overflow: int = field(default=10, metadata={"reader": readers.number(0)})
+    pool_recycle: int = field(default=1800, metadata={"reader": readers.number(1)})
+    pool_pre_ping: bool = field(default=True, metadata={"reader": readers.flag})
+    connect_timeout: int = field(default=10, metadata={"reader": readers.number(1)})
+    busy_timeout: int = field(default=10, metadata={"reader": readers.number(0, 3600)})
+    backup: bool = field(default=False, metadata={"reader": readers.flag})
+    backup_folder: Path | None = field(
+        default=None, metadata={"reader": readers.path, "example": "/var/backups/antarest"}
+    )
+    backups_kept: int = field(default=5, metadata={"reader": readers.number(1, 1000)})
+    postgres_programs: Path | None = field(
+        default=None, metadata={"reader": readers.path, "example": "/usr/lib/postgresql/15/bin"}
+    )
+    migration_lock_timeout: int = field(default=60, metadata={"reader": readers.SECONDS})
+    lock_timeout: int = field(default=5, metadata={"reader": readers.number(1, 3600)})
+    lock_retries: int = field(default=5, metadata={"reader": readers.number(0, 1000)})
+    statement_timeout: int = field(default=0, metadata={"reader": readers.SECONDS})
+
+    @property
+    def migration_url(self) -> URL:
+        """What migrations connect with."""
+        return self.admin_url or self.url
+
+    @property
+    def role_to_grant(self) -> str | None:
+        """The role that needs rights granted, because another one owns what migrations create (PostgreSQL only)."""
+        if self.url.get_backend_name() != "postgresql":
+            return None
+        other = self.url.username if self.url.username != self.migration_url.username else None
+        return self.application_role or other
+
+
+def with_lock_timeout(db: DbConfig, seconds: str | None, flag: str) -> DbConfig:
+    """The same database, with another time to wait for a migration of somebody else.
+
+    Args:
+        db: the configuration.
+        seconds: the time, as somebody wrote it; None for the one that is configured.
+        flag: where it was written, for messages.
+
+    Raises:
+        UsageError: it is no whole number of seconds.
+    """
+    if seconds is None:
+        return db
+    try:
+        return replace(db, migration_lock_timeout=readers.SECONDS(seconds, Path()))
+    except InvalidValue as error:
+        hint = Hint("Write it so", "inv db.upgrade --lock-timeout=60")
+        raise UsageError(f"{flag} {error.message}, not {seconds!r}", hints=[hint]) from None

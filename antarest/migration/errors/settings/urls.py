@@ -1,0 +1,197 @@
+"""Database URLs: one spelling for each database, and a form of it that is safe to show.
+
+Hides what SQLAlchemy and libpq leave open: several names for one driver, passwords in two places, SQLite paths that
+depend on the working directory, and texts that can be read in two ways.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ..base import Hint
+from ..facts.configuration import UnreadableUrl, UnsupportedUrl
+
+ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+"""The engines that are taken: what SQLAlchemy calls each, and what people do."""
+
+MEMORY = ":memory:"
+_MASK = "***"
+
+# What libpq takes as a secret among the parameters of a URL.
+SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
+
+_QUOTE = Hint("In a name or password write @ as %40, : as %3A, / as %2F, ? as %3F, % as %25")
+_VARIABLE = Hint("Or take it from the environment, where it needs no quoting", "${PASSWORD}")
+_NAME = Hint("Add its name", "url: postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+_SLASHES = Hint("Relative paths have three slashes, absolute ones four", "url: sqlite:////srv/antarest/antarest.db")
+
+
+def normalise_url(url: URL | str, *, folder: Path | None = None) -> URL:
+    """The one spelling of a database URL that the rest of the project works with.
+
+    PostgreSQL always goes through psycopg2, a user or password among the parameters moves to its place in the URL
+    (where everything masks it), and the path of an SQLite file is absolute.
+
+    Args:
+        url: the URL as somebody wrote it.
+        folder: what a relative SQLite path is relative to; without it such a path stays relative.
+
+    Raises:
+        UnsupportedUrl: another engine or driver than ours.
+        UnreadableUrl: it cannot be parsed, or means two things.
+    """
+    parsed = url if isinstance(url, URL) else _parse(url)
+    backend, _, driver = parsed.drivername.lower().partition("+")
+    if backend in {"postgresql", "postgres"} and driver in {"", "psycopg2"}:
+        return _normalise_postgresql(parsed)
+    if backend == "sqlite" and driver in {"", "pysqlite"}:
+        return _normalise_sqlite(parsed, folder)
+    raise UnsupportedUrl(parsed.drivername)
+
+
+def is_memory(url: URL) -> bool:
+    """Whether the URL names an SQLite database that is gone when its connection closes."""
+    name = url.database or MEMORY
+    return url.get_backend_name() == "sqlite" and (
+        name == MEMORY or name.startswith(f"file:{MEMORY}") or url.query.get("mode") == "memory"
+    )
+
+
+def redact_url(url: URL | str) -> str:
+    """The URL with its password masked, wherever it stands.
+
+    Of a text that cannot be parsed nothing is shown that could be a part of a password.
+    """
+    if isinstance(url, str):
+        parsed = _try_parse(url)
+        if parsed is None:
+            return _redact_unreadable(url)
+        url = parsed
+    if is_memory(url):
+        return f"sqlite:///{MEMORY}"
+    query = {key: _MASK if key in SECRETS else value for key, value in url.query.items()}
+    shown = url.set(drivername=url.drivername.partition("+")[0], query=query)
+    return shown.render_as_string(hide_password=True).replace(quote_plus(_MASK), _MASK)
+
+
+def redact(text: str, *urls: URL | str) -> str:
+    """The text without the passwords of these URLs, in each form in which a message may hold them."""
+    for url in urls:
+        parsed = _try_parse(url) if isinstance(url, str) else url
+        if parsed is None:
+            text = text.replace(str(url), redact_url(url))
+            continue
+        forms = {form for secret in _secrets(parsed) for form in _written_forms(secret)}
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form, _MASK)
+    return text
+
+
+def server_name(url: URL) -> str:
+    """Where the server of a PostgreSQL URL listens, for messages."""
+    host, port = url.host or first(url.query.get("host")), url.port or first(url.query.get("port"))
+    if not host:
+        return "the default host"
+    if host.startswith("/"):
+        return f"the socket in {host}"
+    name = f"[{host}]" if ":" in host and url.host else host
+    return f"{name}:{port or 5432}"
+
+
+def database_name(url: URL) -> str:
+    """The name of a database, for messages: the file of an SQLite database, or name and server."""
+    if url.get_backend_name() == "sqlite":
+        return MEMORY if is_memory(url) else str(url.database)
+    return f"{url.database or url.query.get('service')} on {server_name(url)}"
+
+
+def _normalise_postgresql(url: URL) -> URL:
+    # psycopg2 lets these parameters win over the same part of the URL.
+    user, password, name = (_last(url.query.get(key)) for key in ("user", "password", "dbname"))
+    url = url.set(drivername="postgresql+psycopg2", username=user, password=password, database=name)
+    url = url.difference_update_query(["user", "password", "dbname"])
+    if url.port is not None and not 0 < url.port < 65536:  # noqa: PLR2004 - the number of ports
+        raise UnreadableUrl(redact_url(url), reason="the port is out of range")
+    if not url.database and "service" not in url.query:
+        raise UnreadableUrl(redact_url(url), reason="it names no database", hints=[_NAME])
+    return url
+
+
+def _normalise_sqlite(url: URL, folder: Path | None) -> URL:
+    if url.host or url.username or url.password or url.port:
+        # Otherwise `sqlite://antarest.db` would quietly be a database in memory.
+        raise UnreadableUrl("sqlite://...", reason="an SQLite URL has no host", hints=[_SLASHES])
+    if url.query or (url.database or "").startswith("file:"):
+        reason = "an SQLite URL takes no parameters, and no file: URI"
+        raise UnreadableUrl(f"sqlite:///{url.database or ''}", reason=reason, hints=[_SLASHES])
+    if is_memory(url):
+        return URL.create("sqlite", database=MEMORY)
+    path = Path(str(url.database)).expanduser()
+    return URL.create("sqlite", database=_absolute(folder / path) if folder else str(path))
+
+
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - resolve() would also follow links: the file stays as the user named it
+
+
+def _parse(text: str) -> URL:
+    parsed = _try_parse(text)
+    if parsed is None:
+        raise UnreadableUrl(_redact_unreadable(text), reason=_why_unreadable(text), hints=[_QUOTE, _VARIABLE])
+    return parsed
+
+
+def _try_parse(text: str) -> URL | None:
+    try:
+        parsed = make_url(text.strip())
+    except (ArgumentError, ValueError):
+        return None
+    return None if _is_ambiguous(text, parsed) else parsed
+
+
+def _is_ambiguous(text: str, parsed: URL) -> bool:
+    """Whether a password that was not quoted may have ended up in the host, the database or a parameter."""
+    before, at, after = text.partition("@")
+    return bool(at) and not parsed.drivername.lower().startswith("sqlite") and ("?" in before or "@" in after)
+
+
+def _why_unreadable(text: str) -> str:
+    if "://" not in text:
+        return "it is not of the form postgresql://... or sqlite:///..."
+    if "@" in text:
+        return "an @ or ? that is not quoted, or a port that is no number"
+    return "a part of it, such as the port, cannot be read"
+
+
+def _redact_unreadable(text: str) -> str:
+    scheme, separator, rest = text.strip().partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z0-9+.-]{1,32}", scheme):
+        return _MASK
+    before, at, after = rest.rpartition("@")
+    if not at or "?" in before:
+        return f"{scheme}://{_MASK}"
+    return f"{scheme}://{_MASK}@{after.partition('?')[0]}"
+
+
+def _secrets(url: URL) -> list[str]:
+    values = [url.password, *(url.query.get(key) for key in SECRETS)]
+    return [text for value in values if value for text in ([value] if isinstance(value, str) else value) if text]
+
+
+def _written_forms(secret: str) -> set[str]:
+    return {secret, quote(secret, safe=""), quote(secret, safe=" +"), quote_plus(secret), repr(secret)[1:-1]}
+
+
+def first(value: str | tuple[str, ...] | None) -> str | None:
+    """The first value of a URL's parameter, which may occur more than once."""
+    return value[0] if isinstance(value, tuple) else value
+
+
+def _last(value: str | tuple[str, ...] | None) -> str | None:
+    return value[-1] if isinstance(value, tuple) else value

@@ -1,0 +1,1 @@
+"""The data that a run takes away, measured before its commit."""

@@ -1,0 +1,229 @@
+"""What a table rebuild on SQLite loses beside rows: triggers, indexes, views, checks, and more of its columns.
+
+SQLite changes most of a table by making a new one, and `op.batch_alter_table` does so from what it can see of the old
+one. What it cannot see is gone without a word. So the schema is compared before and after each revision, by the text
+that SQLite keeps; what is missing, and was not dropped in so many words, ends the run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from alembic.operations import Operations, ops, toimpl
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.dialects import sqlite
+
+from ..errors.loss import Missing
+from ..errors.revision import Direction, Revision
+from ..schema.sql import name_of, parse_index, tokenise
+from ..schema.sqlite_text import TableText, fold, read_table, with_quotes_for_brackets
+
+_MASTER = """
+    SELECT type, name, tbl_name, sql FROM sqlite_master
+    WHERE sql IS NOT NULL AND tbl_name NOT IN (SELECT value FROM json_each(?))
+"""
+_DROPS = re.compile(
+    r"\bDROP\s+(INDEX|TRIGGER|VIEW)\s+(?:IF\s+EXISTS\s+)?(?:main\s*\.\s*)?(\"(?:[^\"]|\"\")+\"|`[^`]+`|\[[^\]]+\]|\w+)",
+    re.IGNORECASE,
+)
+_IN_THE_WAY = re.compile(r"error in (view|trigger) (.+?)(?: after \w+)?: ")
+_OPTION = "antarest_rebuild"
+
+
+_Row = tuple[str, str, str, str]
+
+
+class _Object(NamedTuple):
+    """A row of `sqlite_master`, which is compared as it comes: of thousands that are read, a few have changed."""
+
+    kind: str
+    name: str
+    table: str
+    sql: str
+
+
+@dataclass
+class _Wishes:
+    """What the revision drops in so many words, by statement or operation; names are folded."""
+
+    dropped: set[str] = field(default_factory=set)  # indexes, triggers, views and constraints
+    renamed: set[tuple[str, str]] = field(default_factory=set)  # columns, by their old name
+
+
+class RebuildGuard:
+    """Watches the revisions of one transaction on SQLite; `begin()` before and `end()` after each of them."""
+
+    def __init__(self, context: MigrationContext, exclude: Iterable[str] = ()) -> None:
+        """Prepare to watch what runs in this context of Alembic, but for the tables in `exclude`."""
+        assert context.connection is not None  # noqa: S101 - online, as every run
+        self._connection: Connection = context.connection
+        self._exclude = json.dumps([*exclude])
+        self._before: list[_Row] = []
+        self._after: list[_Row] | None = None  # of the revision that ran last: the next one begins there
+        self._wishes = _Wishes()
+        self.metadata: sa.MetaData | None = context.opts.get("target_metadata")
+        context.opts[_OPTION] = self  # Where the operations find it.
+
+    def begin(self) -> None:
+        """A revision is about to run."""
+        self._before, self._wishes = self._after or self._look(), _Wishes()
+        self._after = None
+
+    def hear(self, statement: str) -> None:
+        """A statement is about to run."""
+        self._wishes.dropped |= {_plain(found[2]) for found in _DROPS.finditer(statement)}
+
+    def end(self, revision: Revision, direction: Direction) -> list[Missing]:
+        """A revision has run: what is missing, and neither dropped in so many words nor declared."""
+        declared = revision.structure_losses(direction)
+        self._after = after = self._look()
+        found = [] if after == self._before else self._compare(after)
+        return [missing for missing in found if missing.item not in declared]
+
+    def in_the_way(self, message: str) -> Missing | None:
+        """The view or trigger on which a rebuild has failed: it refers to the table, which is gone for a moment."""
+        if (found := _IN_THE_WAY.search(message)) is None:
+            return None
+        same = _find(self._before, found[1], found[2])
+        return _missing(same) if same else None
+
+    # ---- what the operations tell: in a batch there is no statement
+
+    def drops(self, *names: object) -> None:
+        """An index or a constraint is dropped."""
+        self._wishes.dropped |= {fold(str(name)) for name in names if name}
+
+    def renames(self, table: str, column: str) -> None:
+        """A column gets another name."""
+        self._wishes.renamed.add((fold(table), fold(column)))
+
+    # ---- the comparison
+
+    def _look(self) -> list[_Row]:
+        # By the driver: the schema is read at each revision, and SQLAlchemy takes longer for its rows than SQLite does.
+        driver = self._connection.connection.cursor()
+        try:
+            rows: list[_Row] = driver.execute(_MASTER, (self._exclude,)).fetchall()
+        finally:
+            driver.close()
+        return rows
+
+    def _compare(self, after: list[_Row]) -> list[Missing]:
+        unchanged = frozenset(after)
+        found: list[Missing] = []
+        for each in (_Object._make(row) for row in self._before if row not in unchanged):
+            same, table = _find(after, each.kind, each.name), _find(after, "table", each.table)
+            if each.kind == "table":
+                if same and same.sql != each.sql:
+                    found += self._compare_tables(each.name, read_table(each.sql), read_table(same.sql))
+            elif fold(each.name) in self._wishes.dropped or (same and same.sql == each.sql):
+                continue
+            elif each.kind == "view":
+                found += [] if same else [_missing(each)]
+            elif table and self._is_lost(each, same, read_table(table.sql)):
+                found.append(_missing(each))
+        return found
+
+    def _is_lost(self, old: _Object, new: _Object | None, table: TableText) -> bool:
+        """Whether an index or trigger of a table that is still there is gone, or an index is less than it was."""
+        if new is not None:
+            return old.kind == "index" and _features(new.sql) != _features(old.sql)
+        return old.kind == "trigger" or not self._is_about_dropped(old.table, old.sql, table)
+
+    def _is_about_dropped(self, table: str, sql: str, now: TableText) -> bool:
+        """Whether the text names a column that was dropped, and not renamed: then it has gone with it."""
+        before = _find(self._before, "table", table)
+        columns = read_table(before.sql).columns if before else frozenset[str]()
+        gone = {column for column in columns - now.columns if (fold(table), column) not in self._wishes.renamed}
+        tokens = tokenise(with_quotes_for_brackets(sql))  # in lower case, and not of ASCII alone
+        return bool({name.lower() for name in gone} & {name_of(token).lower() for token in tokens})
+
+    def _compare_tables(self, name: str, old: TableText, new: TableText) -> Iterator[Missing]:
+        names = {fold(each.name) for each in new.checks if each.name}
+        conditions = {each.expression for each in new.checks}
+        for check, condition in ((fold(each.name or ""), each.expression) for each in old.checks):
+            kept = condition in conditions or check in names or check in self._wishes.dropped
+            if not kept and not self._is_about_dropped(name, condition, new):
+                item = f"check:{name}.{check}" if check else f"check:{name}"
+                called = f"{check!r}" if check else '"NAME"'
+                keep = f"batch.create_check_constraint({called}, {condition!r})"
+                yield Missing(item, f"CHECK ({condition}) on {name}", keep)
+        if old.autoincrement in new.columns and not new.autoincrement:
+            keep = f'op.batch_alter_table("{name}", table_kwargs={{"sqlite_autoincrement": True}})'
+            yield Missing(f"autoincrement:{name}", f"AUTOINCREMENT of {name}", keep)
+        for column, collation in old.collations.items():
+            if column in new.columns and column not in new.collations:
+                keep = f'batch.alter_column("{column}", type_=sa.String(collation="{collation}"))'
+                yield Missing(f"collation:{name}.{column}", f"COLLATE {collation} of {name}.{column}", keep)
+        for column, expression in old.generated.items():
+            if column in new.columns and column not in new.generated:
+                keep = f'batch.add_column(sa.Column("{column}", ..., sa.Computed("{expression}")))'
+                yield Missing(f"generated:{name}.{column}", f"{name}.{column} AS ({expression})", keep)
+        if old.options and not new.options:
+            yield Missing(
+                f"options:{name}", f"{old.options} of {name}", f"op.execute('CREATE TABLE ... {old.options}')"
+            )
+
+
+def _find(rows: list[_Row], kind: str, name: str) -> _Object | None:
+    return next((_Object._make(row) for row in rows if row[0] == kind and row[1] == name), None)
+
+
+def _missing(old: _Object) -> Missing:
+    where = "" if old.kind == "view" else f" on {old.table}"
+    return Missing(f"{old.kind}:{old.name}", f"{old.kind} {old.name}{where}", f"op.execute({old.sql!r})")
+
+
+def _features(sql: str) -> object:
+    """What an index is beside its columns, which may have got other names."""
+    text = parse_index(with_quotes_for_brackets(sql))
+    keys = [tokenise(key) for key in text.keys]
+    orders = [("desc" in key, key[key.index("collate") + 1] if "collate" in key else "") for key in keys]
+    return text.unique, text.where is None, orders
+
+
+def _plain(name: str) -> str:
+    return fold((name[1:-1] if name[0] in '"`[' else name).replace('""', '"'))
+
+
+# ---- Alembic's operations, which tell the guard what they do and go on as they would
+
+
+def _telling(operation: type, implementation: Callable[..., Any], tell: Callable[[RebuildGuard, Any], None]) -> None:
+    def run(operations: Operations, wished: Any) -> Any:
+        guard = operations.migration_context.opts.get(_OPTION)
+        if guard is not None:
+            tell(guard, wished)
+        return implementation(operations, wished)
+
+    try:
+        Operations.implementation_for(operation, replace=True)(run)
+    except TypeError:  # Alembic before 1.17.2 knows no `replace`.
+        Operations._to_impl._registry[operation, "default"] = run  # noqa: SLF001 - there was no public way
+
+
+def _alter(guard: RebuildGuard, wished: ops.AlterColumnOp) -> None:
+    if wished.modify_name:
+        guard.renames(wished.table_name, wished.column_name)
+
+
+def _drop_constraint(guard: RebuildGuard, wished: ops.DropConstraintOp) -> None:
+    # A naming convention makes more of a short name, such as that of a check; the name that comes of it is dropped.
+    names: list[object] = [wished.constraint_name]
+    metadata = guard.metadata
+    if metadata is not None and wished.constraint_type == "check":
+        constraint = sa.CheckConstraint("", name=wished.constraint_name)
+        sa.Table(wished.table_name, sa.MetaData(naming_convention=metadata.naming_convention), constraint)
+        names.append(sqlite.dialect().identifier_preparer.format_constraint(constraint))
+    guard.drops(*names)
+
+
+_telling(ops.DropIndexOp, toimpl.drop_index, lambda guard, wished: guard.drops(wished.index_name))
+_telling(ops.DropConstraintOp, toimpl.drop_constraint, _drop_constraint)
+_telling(ops.AlterColumnOp, toimpl.alter_column, _alter)

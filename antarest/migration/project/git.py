@@ -1,0 +1,175 @@
+"""Git, asked for what it has. Nothing here reaches for a network, and `switch` alone changes anything."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .revision_files import is_revision_file
+
+_FIELDS = 3
+# What git sets for its hooks and aliases: another repository may be meant, or another folder.
+_PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"}
+
+MAINS = ("origin/main", "main", "origin/master", "master")
+"""What the main branch may be called, the shared one first."""
+
+SWITCHING = "ANTAREST_SWITCHING"
+"""The environment variable that tells our own hooks that the database is being taken along."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository, seen from a folder of its working tree.
+
+    Attributes:
+        root: the top of the working tree.
+        folder: where git keeps what all working trees share (`.git` of the first one).
+    """
+
+    root: Path
+    folder: Path
+
+    @classmethod
+    def of(cls, place: Path) -> Repository | None:
+        """The repository of a folder; None where it is in none, or there is no git."""
+        said = _run(place, "rev-parse", "--show-toplevel", "--git-common-dir")
+        if said is None or len(paths := said.decode(errors="surrogateescape").splitlines()) < 2:  # noqa: PLR2004 - bare
+            return None
+        return cls(Path(paths[0]), (place / paths[1]).resolve())
+
+    def ask(self, *arguments: str) -> str:
+        """What git prints, without the end of the line; empty where it fails."""
+        said = _run(self.root, *arguments)
+        return "" if said is None else said.decode(errors="surrogateescape").rstrip("\n")
+
+    def lines(self, *arguments: str) -> list[str]:
+        """The lines that git prints."""
+        return self.ask(*arguments).splitlines()
+
+    def commit(self, ref: str) -> str:
+        """The commit that a branch, a tag or the beginning of an id stands for; empty where git has none."""
+        return "" if ref.startswith("-") else self.ask("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+
+    @property
+    def main(self) -> str:
+        """The commit from which the branch that is checked out parted from main; empty where nobody knows."""
+        return next((base for name in MAINS if (base := self.ask("merge-base", "HEAD", name))), "")
+
+    @property
+    def branch(self) -> str:
+        """The branch that is checked out; empty for a detached HEAD."""
+        return self.ask("symbolic-ref", "--quiet", "--short", "HEAD")
+
+    @property
+    def rebased_onto(self) -> str:
+        """The commit that a `git rebase` under way puts commits on top of; empty where there is none."""
+        for kind in ("rebase-merge", "rebase-apply"):
+            path = self.root / self.ask("rev-parse", "--git-path", f"{kind}/onto")
+            if path.is_file():
+                return path.read_text(encoding="ascii").strip()
+        return ""
+
+    @property
+    def hooks(self) -> Path:
+        """The folder of its hooks."""
+        return self.root / self.ask("rev-parse", "--git-path", "hooks")
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether it has only the newest part of its history."""
+        return self.ask("rev-parse", "--is-shallow-repository") == "true"
+
+    def branch_of(self, name: str) -> str:
+        """The commit that `git switch NAME` leads to: that of a branch, or of the one remote branch of that name."""
+        if commit := self.commit(f"refs/heads/{name}"):
+            return commit
+        remotes = self.lines("for-each-ref", "--format=%(objectname)", f"refs/remotes/*/{name}")
+        return remotes[0] if len(remotes) == 1 else ""
+
+    def refuses(self, commit: str) -> str:
+        """Why git would not change to a commit, with the changes of the working tree; empty where it would."""
+        return self._change("read-tree", "--dry-run", "-m", "-u", "--exclude-per-directory=.gitignore", "HEAD", commit)
+
+    def switch(self, *arguments: str) -> str:
+        """Run `git switch`.
+
+        Returns:
+            Why git refused; empty where it did not.
+        """
+        return self._change("switch", "--quiet", *arguments)
+
+    def changes(self, folder: Path) -> dict[str, bool]:
+        """The files of a folder that are not as the commit has them, by path; whether they are there at all."""
+        listed = self.ask("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", str(folder))
+        return {entry[3:]: (self.root / entry[3:]).is_file() for entry in filter(None, listed.split("\0"))}
+
+    def _change(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self.root,
+            env=_environment({SWITCHING: "1"}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            start_new_session=True,  # Ctrl-C is ours: a change of the working tree ends, whatever becomes of the rest.
+        )
+        lines = " ".join(done.stderr.split()).removeprefix("error: ").removeprefix("fatal: ")
+        return (lines or f"git {arguments[0]} failed") if done.returncode else ""
+
+    def path(self, place: Path) -> str:
+        """A path of the working tree as git names it."""
+        return os.path.relpath(place.resolve(), self.root.resolve())
+
+    def files(self, commit: str, folders: Sequence[Path]) -> dict[str, bytes]:
+        """The revision files that a commit has in these folders of the working tree, by their path in it."""
+        names = [f"{self.path(folder)}/" for folder in folders]
+        listed = self.ask("ls-tree", "-z", "--full-tree", commit, *names)
+        blobs = {}
+        for entry in filter(None, listed.split("\0")):
+            facts, _, name = entry.partition("\t")
+            if facts.split()[1] == "blob" and is_revision_file(name.rpartition("/")[2]):
+                blobs[name] = facts.split()[2]
+        return dict(zip(blobs, self.blobs(list(blobs.values())), strict=True))
+
+    def blobs(self, objects: Sequence[str]) -> list[bytes]:
+        """The contents of these objects, such as `HEAD:alembic.ini`; empty for what git does not have."""
+        if not objects:
+            return []
+        said = _run(self.root, "cat-file", "--batch", given="\n".join(objects).encode() + b"\n") or b""
+        contents, position = [], 0
+        for _ in objects:
+            end = said.find(b"\n", position)
+            facts = said[position:end].split()
+            size = int(facts[2]) if len(facts) == _FIELDS and facts[1] != b"missing" else None
+            contents.append(b"" if size is None else said[end + 1 : end + 1 + size])
+            position = end + 1 + (0 if size is None else size + 1)
+        return contents
+
+
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    """Where we are is said by the working directory; nothing is fetched, and nobody is asked for a password."""
+    kept = {name: value for name, value in os.environ.items() if name not in _PLACES}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C", **more}
+
+
+def _run(place: Path, *arguments: str, given: bytes | None = None) -> bytes | None:
+    """What git prints; None where it fails, or is not installed."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=place,
+            env=_environment({"GIT_OPTIONAL_LOCKS": "0"}),  # No lock is taken for a mere look.
+            input=given,
+            stdin=subprocess.DEVNULL if given is None else None,
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    return done.stdout if done.returncode == 0 else None

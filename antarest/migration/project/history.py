@@ -1,0 +1,239 @@
+"""The revision graph, pure: heads, paths, what is pending, and where a rollback goes.
+
+It hides how a graph with branches, merges and dependencies is walked, and knows it without importing Alembic.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Container, Iterable, Sequence
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+
+from ..errors.base import Hint
+from ..errors.facts.project import (
+    AmbiguousRevision,
+    DuplicateRevision,
+    MissingPredecessor,
+    MultipleHeads,
+    OutOfReach,
+    RevisionCycle,
+    RevisionNotFound,
+)
+from ..errors.revision import BASE, HEAD, Revision
+
+
+class History:
+    """The revisions of a project and how they follow each other."""
+
+    def __init__(self, revisions: Iterable[Revision]) -> None:
+        """Link the revisions.
+
+        Raises:
+            DuplicateRevision: two of them have the same id.
+            MissingPredecessor: one follows a revision that is not there.
+            RevisionCycle: they follow each other in a circle.
+        """
+        self._by_id: dict[str, Revision] = {}
+        for revision in revisions:
+            if (other := self._by_id.get(revision.id)) is not None:
+                raise DuplicateRevision(revision.id, [other.path, revision.path])
+            self._by_id[revision.id] = revision
+        self.order = self._line() or self._sorted()
+        """Every id, each after its predecessors."""
+
+    def _line(self) -> tuple[str, ...]:
+        """The order where each revision follows the one before it, as most histories do; else empty."""
+        next_ = {revision.predecessors: revision.id for revision in self._by_id.values()}
+        order: list[str] = []
+        last: tuple[str, ...] = ()
+        while (id_ := next_.get(last)) is not None and len(order) < len(self._by_id):
+            order.append(id_)
+            last = (id_,)
+        return tuple(order) if len(order) == len(self._by_id) else ()
+
+    def _sorted(self) -> tuple[str, ...]:
+        for revision in self._by_id.values():
+            for predecessor in revision.predecessors:
+                if predecessor not in self._by_id:
+                    raise MissingPredecessor(revision.path, revision.id, predecessor)
+        try:
+            return tuple(TopologicalSorter({r.id: r.predecessors for r in self._sorted_files()}).static_order())
+        except CycleError as error:
+            raise RevisionCycle(error.args[1]) from None
+
+    def _sorted_files(self) -> list[Revision]:
+        return sorted(self._by_id.values(), key=lambda revision: revision.id)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, revision: str) -> bool:
+        return revision in self._by_id
+
+    def __getitem__(self, revision: str) -> Revision:
+        return self._by_id[revision]
+
+    @cached_property
+    def heads(self) -> tuple[str, ...]:
+        """The revisions that no other one follows."""
+        followed = {down for revision in self._by_id.values() for down in revision.down}
+        return tuple(id_ for id_ in self.order if id_ not in followed)
+
+    @property
+    def head(self) -> str:
+        """The one head; `base` where there are no revisions.
+
+        Raises:
+            MultipleHeads: there is more than one.
+        """
+        if len(self.heads) > 1:
+            raise MultipleHeads(self.heads)
+        return self.heads[0] if self.heads else BASE
+
+    def resolve(self, reference: str) -> str:
+        """The id that `head`, `base`, an id or the beginning of one stands for.
+
+        Raises:
+            RevisionNotFound: nothing fits.
+            AmbiguousRevision: more than one revision fits.
+            MultipleHeads: `head` was asked for, and there are several.
+        """
+        if reference in (HEAD, BASE):
+            return self.head if reference == HEAD else BASE
+        if reference in self._by_id:
+            return reference
+        candidates = [id_ for id_ in self.order if reference and id_.startswith(reference)]
+        if not candidates:
+            raise RevisionNotFound(reference, difflib.get_close_matches(reference, self.order, cutoff=0.75))
+        if len(candidates) > 1:
+            raise AmbiguousRevision(reference, candidates)
+        return candidates[0]
+
+    def unknown(self, current: Collection[str]) -> tuple[str, ...]:
+        """Those of the current revisions that no file has."""
+        return tuple(sorted(id_ for id_ in current if id_ not in self._by_id))
+
+    def applied(self, current: Iterable[str]) -> frozenset[str]:
+        """Everything that has been applied to a database that is at these revisions."""
+        seen: set[str] = set()
+        waiting = [id_ for id_ in current if id_ in self._by_id]
+        while waiting:
+            id_ = waiting.pop()
+            if id_ not in seen:
+                seen.add(id_)
+                waiting.extend(self._by_id[id_].predecessors)
+        return frozenset(seen)
+
+    def pending(self, current: Iterable[str], to: str | None = None) -> tuple[str, ...]:
+        """What an upgrade of a database at `current` has to run, in order, to reach `to` (default: all heads)."""
+        wanted = frozenset(self.order) if to is None else self.applied([to])
+        return self.in_order(wanted - self.applied(current))
+
+    def in_order(self, revisions: Container[str]) -> tuple[str, ...]:
+        """These revisions, each after its predecessors."""
+        return tuple(id_ for id_ in self.order if id_ in revisions)
+
+    def states_below(self, current: Iterable[str]) -> tuple[str, ...]:
+        """The single revisions that a rollback from `current` can stop at, nearest first, `base` last.
+
+        A single revision describes a whole state when everything else that is applied lies below it, or was built on
+        it: for a merge that is the common ancestor of its branches, never one of the branches alone.
+        """
+        at = set(current)
+        ordered = self.in_order(self.applied(at))
+        # All that comes before a revision lies below it when it is the only end of what was walked so far; all that
+        # comes after it was built on it when it is the only start of the rest. Two walks, each revision seen twice.
+        below, above = set[str](), set[str]()
+        ends, starts = set[str](), set[str]()
+        for id_ in ordered:
+            ends = ends.difference(self._by_id[id_].predecessors) | {id_}
+            if ends == {id_}:
+                below.add(id_)
+        successors: dict[str, set[str]] = {id_: set() for id_ in ordered}
+        for id_ in reversed(ordered):
+            starts = starts.difference(successors[id_]) | {id_}
+            if starts == {id_}:
+                above.add(id_)
+            for predecessor in self._by_id[id_].predecessors:
+                successors[predecessor].add(id_)
+        states = [id_ for id_ in reversed(ordered) if id_ in below and id_ in above and at != {id_}]
+        depended_on = {state for id_ in ordered for state in self._by_id[id_].depends_on}
+        reached = (id_ for id_ in states if id_ not in depended_on or self._can_stop_at(id_, ordered))
+        return (*reached, BASE) if ordered else ()
+
+    def _can_stop_at(self, state: str, ordered: Sequence[str]) -> bool:
+        """Whether a downgrade to this state, which others depend on, undoes all that was built on it.
+
+        Alembic undoes what follows it by `down_revision`, and what needs any of that; what only depends on it stays.
+        """
+        undone = set[str]()
+        for id_ in ordered:
+            if state in self._by_id[id_].down or not undone.isdisjoint(self._by_id[id_].predecessors):
+                undone.add(id_)
+        return len(undone) == len(ordered) - len(self.applied([state]))
+
+    def rollback_target(self, current: Collection[str], *, steps: int = 1, to: str | None = None) -> str:
+        """The revision that a rollback goes to: `steps` single states back, or `to`.
+
+        Raises:
+            OutOfReach: fewer steps are applied, or `to` is not below the current revision.
+            RevisionNotFound, AmbiguousRevision: `to` is no revision.
+        """
+        states = self.states_below(current)
+        shown = ", ".join(sorted(current)) or BASE
+        if to is None:
+            if steps > len(states):
+                way = f"{len(states)} at most" if states else "no revision is applied"
+                raise OutOfReach(
+                    f"a rollback cannot go {steps} step{'' if steps == 1 else 's'} back: {way}",
+                    shown,
+                    [Hint("See what all the way back would be", "inv db.rollback --to=base --dry-run")]
+                    if states
+                    else [],
+                )
+            return states[steps - 1]
+        target = self.resolve(to)
+        if set(current) == {target} or (target == BASE and not current) or target in states:
+            return target
+        if target not in self.applied(current):
+            is_above = target != BASE and set(current) <= self.applied([target])
+            raise OutOfReach(
+                f"revision {target} is not below the current one, so a rollback cannot go there",
+                shown,
+                [Hint("An upgrade can", f"inv db.upgrade --to={target}")] if is_above else [],
+            )
+        raise OutOfReach(
+            f"revision {target} is only one branch of a merge, so a rollback cannot stop there",
+            shown,
+            [Hint("Go to the state below", f"inv db.rollback --to={self._state_below(target, states)}")],
+        )
+
+    def upgrade_target(self, current: Collection[str], to: str = HEAD) -> str:
+        """The revision that an upgrade goes to.
+
+        Raises:
+            OutOfReach: `to` is below the current revision, or on another branch.
+            RevisionNotFound, AmbiguousRevision, MultipleHeads: `to` is no single revision.
+        """
+        target = self.resolve(to)
+        if not current if target == BASE else set(current) <= self.applied([target]):
+            return target
+        shown = ", ".join(sorted(current))
+        if target == BASE or target in self.applied(current):
+            raise OutOfReach(
+                f"{'base' if target == BASE else f'revision {target}'} is below the current revision, "
+                "so an upgrade cannot go there",
+                shown,
+                [Hint("A rollback can", f"inv db.rollback --to={target}")],
+            )
+        parting = self._state_below(target, self.states_below(current))
+        raise OutOfReach(
+            f"revision {target} is on another branch than the current one, so an upgrade cannot go there",
+            shown,
+            [Hint("Roll back to where the branches part, then upgrade", f"inv db.rollback --to={parting}")],
+        )
+
+    def _state_below(self, revision: str, states: tuple[str, ...]) -> str:
+        below = self.applied([revision])
+        return next((state for state in states if state in below), BASE)

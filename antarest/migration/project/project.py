@@ -1,0 +1,310 @@
+"""Which Alembic project is worked on: its `alembic.ini`, its revision files, its metadata and its rollback script."""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import importlib
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors.base import Hint
+from ..errors.facts.project import InvalidProject, ProjectNotFound, UnknownRevision
+from ..errors.facts.refusal import InstalledCopy, PackageMissing
+from ..errors.own_tables import own_tables
+from ..errors.revision import BASE, HEAD
+from ..errors.settings.location import INSTALLED, ROOT
+from .history import History
+from .revision_files import read_history
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import MetaData
+
+    from ..errors.settings.config import Sections
+    from .git import Repository
+    from .refs import References
+
+_SECTION = "antarest"
+_LOOK = Hint("Mend it, then look again", "inv db.history")
+
+
+@dataclass(frozen=True)
+class Project:
+    """An Alembic project on disk.
+
+    Attributes:
+        ini: its `alembic.ini`.
+        versions: the folders with its revision files.
+        metadata_name: where its `MetaData` is, as `package.module:attribute`; empty where nobody says.
+        rollback_script: the `rollback.sh` to keep in sync; None where the project has none.
+        diagram: the page with the schema as a diagram, to keep in sync too; None where the project has none.
+        seed_name: where the function is that fills a development database, as `package.module:function`.
+        settings_name: where the sections of the configuration are declared that belong to the application, as
+            `package.module:attribute`; empty where nobody declares any.
+        version_table: the table in which the database records its current revision.
+        is_moved: whether its revision files lie somewhere else than `alembic.ini` says.
+        at_commit: the commit that they are from, where that is not the one that is checked out.
+        deployed: the revision that production is at; empty where nobody says.
+        deployed_from: the tag that this comes from; empty where it comes from none.
+        max_seconds: what an upgrade may take on the rows of `db.verify`; None where nobody sets a limit.
+    """
+
+    ini: Path
+    versions: tuple[Path, ...]
+    metadata_name: str = ""
+    rollback_script: Path | None = None
+    diagram: Path | None = None
+    seed_name: str = ""
+    settings_name: str = ""
+    version_table: str = "alembic_version"
+    max_seconds: float | None = None
+    deployed: str = ""
+    deployed_from: str = ""
+    is_moved: bool = False
+    at_commit: str = ""
+
+    @classmethod
+    def load(cls, ini: str | Path | None = None) -> Project:
+        """Read a project's `alembic.ini`: the one named, else `./alembic.ini`, else our own.
+
+        Raises:
+            ProjectNotFound: there is no such file.
+            InvalidProject: it does not say where the revisions are.
+        """
+        here = Path("alembic.ini")
+        path = (Path(ini) if ini else here if here.is_file() else ROOT / "alembic.ini").absolute()
+        if not path.is_file():
+            raise ProjectNotFound(path)
+        parser = configparser.ConfigParser({"here": str(path.parent)})
+        try:
+            parser.read(path, encoding="utf-8")
+            alembic = parser["alembic"]
+            location = path.parent / alembic["script_location"]
+            folders = alembic.get("version_locations", "").split(_separator(alembic))
+            own = dict(parser[_SECTION]) if parser.has_section(_SECTION) else {}
+        except KeyError as error:
+            missing = "section [alembic]" if "alembic" in error.args else "script_location in the section [alembic]"
+            raise InvalidProject(path, f"it has no {missing}", [_LOOK]) from None
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise InvalidProject(path, " ".join(str(error).split()), [_LOOK]) from None
+        script, diagram = own.get("rollback_script"), own.get("diagram")
+        return cls(
+            ini=path,
+            versions=tuple(path.parent / name.strip() for name in folders if name.strip()) or (location / "versions",),
+            metadata_name=own.get("metadata", ""),
+            rollback_script=path.parent / script if script else None,
+            diagram=path.parent / diagram if diagram else None,
+            seed_name=own.get("seed", ""),
+            settings_name=own.get("settings", ""),
+            version_table=own.get("version_table", "alembic_version"),
+            deployed=own.get("deployed", ""),
+            deployed_from=own.get("deployed_from", ""),
+            max_seconds=_seconds(path, own.get("max_seconds", "")),
+        )
+
+    @classmethod
+    def own(cls) -> Project:
+        """The project of this code: what an application works with, wherever it is started.
+
+        Raises:
+            ProjectNotFound, InvalidProject: as for `load`.
+        """
+        return cls.load(ROOT / "alembic.ini")
+
+    @property
+    def root(self) -> Path:
+        """The folder of the project."""
+        return self.ini.parent
+
+    @property
+    def is_checkout(self) -> bool:
+        """Whether people work on it here: an installed copy is not under version control, and writes nothing."""
+        return (self.root / ".git").exists() and not self.is_moved
+
+    @cached_property
+    def repository(self) -> Repository | None:
+        """The git repository that it is worked on in; None where there is none, and for an installed copy."""
+        # Imported here: most commands have no question to git.
+        from .git import Repository
+
+        return None if self._is_installed else Repository.of(self.root)
+
+    @property
+    def commit(self) -> str:
+        """The commit that its revisions are from; empty where nobody knows."""
+        return self.at_commit or (self.repository.commit("HEAD") if self.repository else "")
+
+    def is_on_main(self, name: str) -> bool:
+        """Whether main has a revision file of that name where this branch parted from it; False where nobody knows."""
+        repository = self.repository
+        if repository is None or not (base := repository.main):
+            return False
+        paths = [f"{repository.path(folder)}/{name}" for folder in self.versions]
+        return bool(repository.ask("ls-tree", "--full-tree", base, *paths))
+
+    def refuse_unknown(self, current: Sequence[str], database: str) -> None:
+        """Refuse a database that is at a revision without a file, and say who has it.
+
+        Args:
+            current: the revisions that it is at.
+            database: its URL, redacted.
+
+        Raises:
+            UnknownRevision: one of them has no file here.
+        """
+        history = self.history
+        if unknown := history.unknown(current):
+            elsewhere = self.whereabouts(unknown[0])
+            raise UnknownRevision(unknown[0], database, history.heads, len(history), self.folder, elsewhere)
+
+    def whereabouts(self, revision: str) -> str:
+        """Say in a sentence which branch has a revision that this code does not have; empty where nobody knows."""
+        # Imported here: only who has that question waits for it.
+        from .search import whereabouts
+
+        return whereabouts(self.repository, self.versions, revision) if revision else ""
+
+    def resolve(self, reference: str) -> str:
+        """The revision that a reference stands for: a revision, or the head of a tag, a branch, a commit or a date.
+
+        Args:
+            reference: `head`, `base`, a revision or the beginning of its id; in a git repository also a ref or a date.
+
+        Raises:
+            RevisionNotFound: it stands for nothing.
+            AmbiguousRevision, AmbiguousReference: it stands for more than one revision.
+            MultipleHeads: it stands for a state with several heads.
+        """
+        if reference in (HEAD, BASE) or reference in self.history or self.repository is None:
+            return self.history.resolve(reference)
+        return self.references(self.repository).resolve(reference)
+
+    def references(self, repository: Repository) -> References:
+        """What references stand for in this checkout, which is worked on in the repository."""
+        # Imported here: what names a revision does not wait for git.
+        from .refs import References
+
+        return References(repository, self.history, self.versions)
+
+    @property
+    def own_tables(self) -> tuple[str, str]:
+        """The tables that Alembic and this workflow keep in a database: they are part of nobody's schema."""
+        return own_tables(self.version_table)
+
+    @property
+    def _is_installed(self) -> bool:
+        return INSTALLED and self.root.resolve() == ROOT
+
+    def refuse_installed(self) -> None:
+        """Refuse to write into what was installed from a wheel: the next release replaces it.
+
+        Raises:
+            InstalledCopy: it is that.
+        """
+        if self._is_installed:
+            raise InstalledCopy(self.root)
+
+    @cached_property
+    def history(self) -> History:
+        """The revision graph, read from the files once.
+
+        Raises:
+            InvalidProject: the folder of the revision files does not exist.
+            MigrationError: a file cannot be read, or the files do not make a graph.
+        """
+        for folder in self.versions:
+            if not folder.is_dir():  # Without this, an upgrade would have nothing to do.
+                raise InvalidProject(self.ini, f"there is no folder {folder}, where its revisions should be", [_LOOK])
+        return read_history(self.versions)
+
+    @property
+    def folder(self) -> str:
+        """The revision folders as they are shown, relative to the project."""
+        return ", ".join(os.path.relpath(folder, self.root) for folder in self.versions)
+
+    def metadata(self) -> MetaData:
+        """Import the models and return their metadata.
+
+        Raises:
+            InvalidProject: `alembic.ini` does not name one, or it cannot be imported.
+        """
+        found: Any = self.named("metadata", self.metadata_name)
+        metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has one too.
+        return metadata
+
+    def settings(self) -> Sections | None:
+        """The sections of the configuration that belong to the application; None where nobody declares any.
+
+        Raises:
+            InvalidProject: `alembic.ini` names them, and they cannot be imported.
+        """
+        sections: Sections | None = self.named("settings", self.settings_name) if self.settings_name else None
+        return sections
+
+    def named(self, key: str, name: str) -> Any:
+        """Import what `alembic.ini` names.
+
+        Args:
+            key: the key in the section `[antarest]`.
+            name: its value, as `package.module:attribute`.
+
+        Raises:
+            InvalidProject: nothing is named, or it cannot be imported.
+            PackageMissing: it needs a package that is not installed.
+        """
+        module, _, attribute = name.partition(":")
+        if not module or not attribute:
+            raise InvalidProject(
+                self.ini,
+                f"[{_SECTION}] {key} is not named",
+                [Hint("Name it in the file", f"[{_SECTION}] {key} = package.module:attribute")],
+            )
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            missing = (getattr(error, "name", "") or "").partition(".")[0]
+            if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
+                raise PackageMissing(missing, f"[{_SECTION}] {key} = {name}") from error
+            reason = f"[{_SECTION}] {key} = {name}: {error}"
+            raise InvalidProject(self.ini, reason, [Hint("Mend it, then look again", "inv db.check")]) from error
+
+    def alembic_options(self) -> dict[str, Any]:
+        """What Alembic's migration context is told wherever revisions run, so that they run alike everywhere."""
+        return {
+            "target_metadata": self.metadata() if self.metadata_name else None,  # For its naming convention.
+            "render_as_batch": True,
+            "transactional_ddl": True,
+            "version_table": self.version_table,
+        }
+
+    def alembic_config(self, **attributes: object) -> Config:
+        """The configuration that Alembic's commands take, silent, with `attributes` for `env.py`."""
+        # Imported here: what only reads the files should not wait for Alembic.
+        from alembic.config import Config
+
+        silent = argparse.Namespace(quiet=True, x=None)
+        config = Config(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes)
+        if self.is_moved:
+            config.set_main_option("path_separator", "newline")
+            folders = "\n".join(str(folder) for folder in self.versions)
+            config.set_main_option("version_locations", folders.replace("%", "%%"))
+        return config
+
+
+def _seconds(ini: Path, text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        reason = f"[{_SECTION}] max_seconds must be a number of seconds, not {text!r}"
+        raise InvalidProject(ini, reason, [_LOOK]) from None
+
+
+def _separator(section: configparser.SectionProxy) -> str | None:
+    names = {"os": os.pathsep, "space": " ", "newline": "\n", ":": ":", ";": ";"}
+    return names.get(section.get("path_separator", "os").strip())

@@ -1,0 +1,116 @@
+"""What a reference means for a database: the head that its revisions have, at a tag, a branch, a commit or a date."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors.base import AntarestError
+from ..errors.facts.branches import AmbiguousReference, ReferenceUnusable
+from ..errors.facts.project import MultipleHeads, RevisionNotFound
+from ..errors.revision import BASE
+from .history import History
+from .revision_files import parse_revision
+
+if TYPE_CHECKING:
+    from .git import Repository
+
+_COMMIT = re.compile(r"[0-9a-f]{4,64}|HEAD.*|.*[~^@].*")
+
+
+@dataclass(frozen=True)
+class References:
+    """What references stand for in a checkout.
+
+    Attributes:
+        repository: where the project is worked on.
+        history: the revisions of the checkout.
+        versions: the folders with the revision files.
+    """
+
+    repository: Repository
+    history: History
+    versions: Sequence[Path]
+
+    def resolve(self, reference: str) -> str:
+        """The revision that a reference stands for: a revision first, then a tag, a branch, a commit, a date.
+
+        Raises:
+            RevisionNotFound: it stands for nothing.
+            AmbiguousRevision: it is the beginning of two ids.
+            AmbiguousReference: it stands for two things with different answers.
+            ReferenceUnusable: the revisions of that state are none that this checkout could go to.
+        """
+        found: dict[str, str] = {}
+        missing: RevisionNotFound | None = None
+        try:
+            found["revision"] = self.history.resolve(reference)
+        except RevisionNotFound as error:
+            missing = error
+        for kind, commit in _commits(self.repository, reference):
+            found[kind] = self.head_at(commit, f"{kind} {reference}")
+        answers = set(found.values())
+        if len(answers) > 1:
+            raise AmbiguousReference(reference, found)
+        if missing and not answers:
+            raise missing
+        return answers.pop()
+
+    def head_at(self, commit: str, name: str) -> str:
+        """The head of the revisions that a commit has.
+
+        Args:
+            commit: the commit.
+            name: what to call it.
+
+        Raises:
+            ReferenceUnusable: there are none, they have no one head, or one that this checkout does not have.
+        """
+        head = _head(self.history_at(commit, name), name)
+        if head == BASE and len(self.history):  # Somebody who means base can name it; these lie elsewhere there.
+            folders = ", ".join(self.repository.path(folder) for folder in self.versions)
+            raise ReferenceUnusable(name, f"it has no revisions in {folders}")
+        if head != BASE and head not in self.history:
+            raise ReferenceUnusable(name, f"its head is {head}, which this checkout does not have")
+        return head
+
+    def history_at(self, commit: str, name: str) -> History:
+        """The revisions that a commit has.
+
+        Raises:
+            ReferenceUnusable: they cannot be read.
+        """
+        try:
+            files = self.repository.files(commit, self.versions)
+            return History(parse_revision(content, Path(path)) for path, content in files.items())
+        except AntarestError as error:
+            raise ReferenceUnusable(name, error.message) from error
+
+
+def _head(history: History, name: str) -> str:
+    try:
+        return history.head
+    except MultipleHeads as error:
+        raise ReferenceUnusable(name, error.message) from error
+
+
+def _commits(repository: Repository, reference: str) -> Iterator[tuple[str, str]]:
+    """The commits that a reference may mean, and as what."""
+    for kind, ref in (
+        ("tag", f"refs/tags/{reference}"),
+        ("branch", f"refs/heads/{reference}"),
+        ("remote branch", f"refs/remotes/{reference}"),
+    ):
+        if commit := repository.commit(ref):
+            yield kind, commit
+    if _COMMIT.fullmatch(reference) and (commit := repository.commit(reference)):
+        yield "commit", commit
+    with suppress(ValueError):
+        day = date.fromisoformat(reference)
+        if commit := repository.ask("rev-list", "-1", "--first-parent", f"--before={day} 23:59:59", "HEAD"):
+            yield "date", commit

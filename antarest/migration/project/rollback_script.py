@@ -1,0 +1,172 @@
+"""`scripts/rollback.sh`: rendered from the revision graph, compared with the file, written anew.
+
+The script says where it goes (`REVISION=`) and, on the next line, for which head it was made (`HEAD=`): two branches
+that each add a revision conflict there, and a script that a head has overtaken refuses to run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from ..errors.facts.branches import DeployedUnknown
+from ..errors.facts.project import MultipleHeads
+from ..errors.facts.refusal import RollbackScriptStale
+from ..errors.revision import BASE
+from ..errors.settings.location import ABOVE, PACKAGE
+from ..errors.settings.whole_file import write_whole
+from .history import History
+from .project import Project
+
+_TEMPLATE = """\
+#!/usr/bin/env bash
+# {purpose}
+#
+# usage: {script} [--dry-run] [--yes] [--allow-data-loss] [--config=PATH] [--sql]
+#
+#   --dry-run          show the plan (revisions, what is dropped, how many rows that loses) and change nothing
+#   --yes              answer questions with yes; this never permits a loss of data
+#   --allow-data-loss  agree to the losses that the plan names
+#   --config=PATH      the configuration that names the database (else $ANTAREST_CONF, else application.yaml)
+#   --sql              print the SQL from HEAD to REVISION instead, for a DBA, and change nothing (PostgreSQL)
+#
+# Exit codes: 0 done or nothing to do, 1 refused or failed (nothing was changed), 2 usage or configuration,
+# 3 database unreachable (retry), 4 database locked (retry).
+#
+# Generated from the revision files; do not edit. Write it anew with: inv db.rollback-script
+set -euo pipefail
+
+REVISION={revision}
+HEAD={head}
+
+root=$(cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")/{root}" && pwd -P)
+python=$root/.venv/bin/python3 packages=$root
+case $root in
+    */{above}_alembic)  # installed from a wheel, in <environment>/lib/python3.x/site-packages
+        packages=${{root%/{above}_alembic}}
+        python=${{packages%/lib*/python*}}/bin/python3
+        ;;
+esac
+[ -x "$python" ] || python=python3
+export PYTHONPATH="$packages${{PYTHONPATH:+:$PYTHONPATH}}"
+# -P: what lies in the working directory is none of ours.
+exec "$python" -P -m {package} rollback "$@" --project="$root/{ini}" --to="$REVISION" --head="$HEAD"
+"""
+
+
+_ONE_STEP = "Roll the database back by one revision: from the head of this checkout to the revision before it."
+_RELEASE = """\
+Roll the database back from the head of this checkout to the deployed revision{tag}, whatever came since.
+#
+# It is for releases. While you write a revision, use: inv db.rollback, inv db.redo, inv db.revision --amend"""
+
+
+def target(history: History, deployed: str = "") -> tuple[str, str]:
+    """Where the script goes, and for which head it is made.
+
+    Args:
+        history: the revisions.
+        deployed: the revision that production is at; empty while it is at none.
+
+    Returns:
+        The deployed revision, else the state before the head; and the head.
+
+    Raises:
+        MultipleHeads: the history has no one head.
+        DeployedUnknown: the deployed revision is not below it.
+    """
+    head = history.head
+    if deployed:
+        if deployed not in (head, *history.states_below([head])):
+            raise DeployedUnknown(deployed, head)
+        return deployed, head
+    return (BASE, BASE) if head == BASE else (history.states_below([head])[0], head)
+
+
+def render(project: Project) -> str:
+    """Render the script for the project as its files are now.
+
+    Raises:
+        MultipleHeads: the history has no one head.
+        DeployedUnknown: the deployed revision is not below it.
+    """
+    revision, head = target(project.history, project.deployed)
+    path = _path(project)
+    tag = f" ({project.deployed_from})" if project.deployed_from else ""
+    return _TEMPLATE.format(
+        package=PACKAGE,
+        above=ABOVE and f"{ABOVE}/",
+        purpose=_RELEASE.format(tag=tag) if project.deployed else _ONE_STEP,
+        script=os.path.relpath(path, project.root),
+        revision=revision,
+        head=head,
+        root=os.path.relpath(project.root, path.parent),
+        ini=project.ini.name,
+    )
+
+
+def parse(path: Path) -> tuple[str, str]:
+    """Read `REVISION` and `HEAD` from a script; empty where it does not have them."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    found = dict(re.findall(r"^(REVISION|HEAD)=(\S*)$", text, re.MULTILINE))
+    return found.get("REVISION", ""), found.get("HEAD", "")
+
+
+def is_in_sync(project: Project) -> bool:
+    """Whether the script is just what would be rendered now, and can be executed. True where there is none to keep."""
+    path = project.rollback_script
+    if path is None:
+        return True
+    try:
+        expected = render(project)
+    except (MultipleHeads, DeployedUnknown):
+        return False
+    return (
+        path.is_file() and path.read_text(encoding="utf-8", errors="replace") == expected and os.access(path, os.X_OK)
+    )
+
+
+def sync(project: Project) -> bool:
+    """Write the script anew if it is not in sync.
+
+    Returns:
+        Whether it was written. With several heads, or with a deployed revision that is not below the head, there is
+        nothing right to write: the old script stays, and refuses.
+    """
+    if project.rollback_script is None or is_in_sync(project):
+        return False
+    try:
+        write(project)
+    except (MultipleHeads, DeployedUnknown):
+        return False
+    return True
+
+
+def write(project: Project) -> Path:
+    """Write the script, whole or not at all.
+
+    Raises:
+        InstalledCopy: the project is not one to work on.
+        MultipleHeads: the history has no one head.
+    """
+    project.refuse_installed()
+    path, text = _path(project), render(project)
+    write_whole(path, text.encode(), mode=0o755)
+    return path
+
+
+def require_head(project: Project, written_for: str) -> None:
+    """Refuse when a script that was made for another head is run.
+
+    Raises:
+        RollbackScriptStale: the head of the files is not the one that the script names.
+        MultipleHeads: the history has no one head.
+    """
+    head = project.history.head
+    if head != written_for:
+        raise RollbackScriptStale(_path(project), written_for, head)
+
+
+def _path(project: Project) -> Path:
+    return project.rollback_script or project.root / "scripts" / "rollback.sh"

@@ -1,0 +1,233 @@
+"""Where the file of a revision is that this checkout does not have: in the store of what was applied, or in git."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from ..errors.base import AntarestError
+from ..errors.revision import Revision
+from .git import Repository
+from .revision_files import digest_of, parse_revision
+from .store import Store
+
+_NAMED = re.compile(r"[\w.-]+")
+_REFS = {"refs/heads/": "branch ", "refs/tags/": "tag ", "refs/remotes/": "remote branch ", "refs/stash": "the stash"}
+_STORE = "the store of applied revisions"
+_HERE = "this working tree"
+_SHORT = 10
+
+
+@dataclass(frozen=True)
+class Found:
+    """The file of a revision, as it was found.
+
+    Attributes:
+        revision: what it declares.
+        content: the file.
+        place: where it was, such as `branch feature/reserves`.
+        commit: the commit that has it; empty where it was not committed.
+        author: who wrote that.
+        date: when, as an ISO 8601 date.
+        ref: the branch or tag that leads to the commit; empty where none does.
+    """
+
+    revision: Revision
+    content: bytes
+    place: str
+    commit: str = ""
+    author: str = ""
+    date: str = ""
+    ref: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The hash of the file, as the record of a database has it."""
+        return digest_of(self.content)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a file of this checkout."""
+        return self.place == _HERE
+
+    @property
+    def origin(self) -> str:
+        """Where it was found, in one line."""
+        return ", ".join(filter(None, [self.place, self.commit[:_SHORT], self.author, self.date[:10]]))
+
+
+class Search:
+    """A search for revision files in one repository."""
+
+    def __init__(self, repository: Repository, folders: Sequence[Path]) -> None:
+        """Search nothing yet.
+
+        Args:
+            repository: where to search.
+            folders: the folders of the revision files, as this checkout has them.
+        """
+        self._repository = repository
+        self._folders = [repository.path(folder) for folder in folders]
+        self.store = Store(repository)
+        self._beside: dict[str, list[Found]] = {}
+
+    def find(self, revision: str, digest: str = "") -> Found | None:
+        """Find the file of a revision.
+
+        Args:
+            revision: its id.
+            digest: the hash of the file that was applied; without it the first that is found is taken.
+
+        Returns:
+            The file with that hash; where there is none, the first one that declares the revision; else None. What
+            the store has is looked for in git too, so that it can be said which branch it is from.
+        """
+        stored = [
+            found for content in self.store.find(revision) for found in self._declaring(revision, content, _STORE)
+        ]
+        wanted = digest or (stored[0].digest if stored else "")
+        others: list[Found] = []
+        for found in self.in_git(revision):
+            if wanted in ("", found.digest):
+                return found
+            others.append(found)
+        known = [*stored, *others]
+        exact = [found for found in known if found.digest == wanted]
+        return next(iter(exact or known), None)
+
+    @property
+    def searched(self) -> str:
+        """What was searched, in one line."""
+        names = self._repository.lines("for-each-ref", "--format=%(refname)")
+        parts = [f"{_STORE} ({len(self.store)} files)"]
+        for prefix, word in {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote branch"}.items():
+            number = sum(name.startswith(prefix) for name in names)
+            parts.append(f"{number} {word}{'' if number == 1 else 'es' if word.endswith('ch') else 's'}")
+        return ", ".join([*parts, "stashes, the reflog, the working trees"])
+
+    def in_git(self, revision: str) -> Iterator[Found]:
+        """Find the file of a revision in git: branches, tags, remotes, stashes, the reflog, working trees."""
+        yield from self._beside.get(revision, [])
+        yield from self._in_commits(revision)
+        yield from self._in_working_trees(revision)
+
+    # ---- in what git has
+
+    def _in_commits(self, revision: str) -> Iterator[Found]:
+        """In every commit that a branch, a tag, a stash or the reflog still leads to; branches first."""
+        matches = [f":(top,glob){folder}/*{revision}*.py" for folder in self._folders]
+        found = self._declared(revision, "--", *matches) if _NAMED.fullmatch(revision) else {}
+        # The name of a file need not have the id in it.
+        found = found or self._declared(revision, f"-S{revision}", "--", *[f":(top){name}" for name in self._folders])
+        placed = [self._placed(each) for each in found.values()]
+        order = [*_REFS.values(), "stash", "the reflog"]
+        for each in sorted(placed, key=lambda each: [each.place.startswith(word) for word in order].index(True)):
+            self._remember_beside(each)
+            yield each
+
+    def _declared(self, revision: str, *arguments: str) -> dict[str, Found]:
+        """The files that declare a revision, in the commits that this finds, by their hash; the newest of each."""
+        seen = self._log(*arguments)
+        objects = [f"{commit}:{path}" for commit, _, _, path in seen]
+        found: dict[str, Found] = {}
+        for (commit, author, date, path), content in zip(seen, self._repository.blobs(objects), strict=True):
+            for each in self._declaring(revision, content, "", commit, author, date, name=path):
+                found.setdefault(each.digest, each)
+        return found
+
+    def _log(self, *arguments: str) -> list[tuple[str, str, str, str]]:
+        """Commit, author, date and path of each change to these files, newest first."""
+        known = ("--all", "--reflog", "-m", "--no-renames", "--diff-filter=AM", "--name-only")
+        result: list[tuple[str, str, str, str]] = []
+        commit: Sequence[str] = ()
+        for line in self._repository.lines(
+            "-c", "core.quotePath=false", "log", *known, "--format=%x01%H%x01%an%x01%aI", *arguments
+        ):
+            if line.startswith("\x01"):
+                commit = line[1:].split("\x01")
+            elif line and len(commit) == 3:  # noqa: PLR2004 - what the format names
+                result.append((commit[0], commit[1], commit[2], line))
+        return result
+
+    def _placed(self, found: Found) -> Found:
+        """Say where a commit is, in the words of its user."""
+        names = self._repository.lines("for-each-ref", f"--contains={found.commit}", "--format=%(refname)")
+        for prefix, word in _REFS.items():
+            for name in names:
+                if name.startswith(prefix):
+                    return replace(found, place=word + name.removeprefix(prefix), ref=name)
+        for line in self._repository.lines("stash", "list", "--format=%gd %H %P"):
+            name, *commits = line.split()
+            if found.commit in commits:
+                return replace(found, place=f"stash {name}")
+        return replace(found, place="the reflog")
+
+    def _remember_beside(self, found: Found) -> None:
+        """What the revision follows is most likely in the same commit."""
+        places = [Path(self._repository.root, folder) for folder in self._folders]
+        for path, content in self._repository.files(found.commit, places).items():
+            for each in self._declaring("", content, found.place, found.commit, found.author, found.date, name=path):
+                self._beside.setdefault(each.revision.id, []).append(each)
+
+    def _in_working_trees(self, revision: str) -> Iterator[Found]:
+        for line in self._repository.lines("worktree", "list", "--porcelain"):
+            tree = Path(line.removeprefix("worktree "))
+            if not line.startswith("worktree "):
+                continue
+            place = _HERE if tree == self._repository.root else f"working tree {tree}"
+            for path in (path for folder in self._folders for path in sorted((tree / folder).glob("*.py"))):
+                yield from self._declaring(revision, _read(path), place, name=str(path))
+
+    @cached_property
+    def _unnamed(self) -> Path:
+        return Path(self._folders[0], "revision.py")
+
+    def _declaring(
+        self,
+        revision: str,
+        content: bytes,
+        place: str,
+        commit: str = "",
+        author: str = "",
+        date: str = "",
+        *,
+        name: str = "",
+    ) -> Iterator[Found]:
+        """The file, if it can be read and declares that revision (any, where none is named)."""
+        try:
+            declared = parse_revision(content, Path(name) if name else self._unnamed)
+        except AntarestError:
+            return
+        if revision in ("", declared.id):
+            yield Found(declared, content, place, commit, author, date)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def whereabouts(repository: Repository | None, folders: Sequence[Path], revision: str) -> str:
+    """Say in a sentence who has the file of a revision that this checkout does not have.
+
+    Args:
+        repository: where to search; None where there is none.
+        folders: the folders of the revision files.
+        revision: its id.
+
+    Returns:
+        An empty text where nobody has it.
+    """
+    if repository is None:
+        return ""
+    search = Search(repository, folders)
+    for found in search.in_git(revision):
+        ahead = repository.ask("rev-list", "--count", f"HEAD..{found.ref or found.commit}")
+        distance = f" ({ahead} commit{'' if ahead == '1' else 's'} ahead of this checkout)" if ahead else ""
+        return f"{found.place[0].upper()}{found.place[1:]} has it{distance}."
+    return "The store of applied revisions has it." if any(search.store.find(revision)) else ""

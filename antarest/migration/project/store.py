@@ -1,0 +1,72 @@
+"""The store: a copy of each revision file that was applied from this repository, also of those never committed.
+
+It lies in git's own folder, so that it is shared by all working trees and never committed. The name of a copy has its
+hash: one that does not fit was tampered with, and is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from ..errors.settings.whole_file import write_whole
+from .git import Repository
+from .revision_files import digest_of
+
+
+class Store:
+    """The copies."""
+
+    def __init__(self, repository: Repository) -> None:
+        """Open the store of a repository, which may not exist yet."""
+        self.folder = repository.folder / "antarest" / "revisions"
+
+    def note_generated(self, revision: str, content: bytes) -> None:
+        """Note what a revision file was when it was generated, before anybody wrote in it."""
+        with suppress(OSError):
+            path = self._generated(revision)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(digest_of(content), encoding="ascii")
+
+    def is_generated(self, revision: str, content: bytes) -> bool:
+        """Whether a revision file is just what was generated; False where nobody knows."""
+        try:
+            return self._generated(revision).read_text(encoding="ascii") == digest_of(content)
+        except OSError:
+            return False
+
+    def _generated(self, revision: str) -> Path:
+        return self.folder.with_name("generated") / quote(revision, safe="")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.folder.glob("*.py"))
+
+    def keep(self, revision: str, content: bytes) -> None:
+        """Keep a copy of a revision file. Where nothing can be written, git may still have it: that is no error."""
+        path = self.folder / f"{quote(revision, safe='')}.{_hash(content)}.py"
+        if not path.exists():
+            with suppress(OSError):
+                write_whole(path, content)  # For all to read: another user of this clone may have to undo it.
+
+    def find(self, revision: str) -> Iterator[bytes]:
+        """The copies of a revision file, newest first."""
+        prefix = f"{quote(revision, safe='')}."
+        paths = [path for path in self.folder.glob("*.py") if path.name.startswith(prefix)]
+        for path in sorted(paths, key=lambda each: each.stat().st_mtime, reverse=True):
+            try:
+                content = path.read_bytes()
+            except OSError:
+                continue
+            if path.name == f"{prefix}{_hash(content)}.py":
+                yield content
+
+
+def keeping(repository: Repository | None) -> Callable[[str, bytes], None]:
+    """A function that keeps a revision file that is applied; it does nothing where there is no repository."""
+    return Store(repository).keep if repository else lambda _revision, _content: None
+
+
+def _hash(content: bytes) -> str:
+    return digest_of(content).partition(":")[2]

@@ -1,0 +1,1 @@
+"""One run of revisions: its segments, its retries and its commits."""

@@ -1,0 +1,319 @@
+"""Operations that move data: `op.move_column`, `op.backfill`, `op.copy_rows`, `op.split_json` and `op.join_json`.
+
+They are sets, never loops over rows: one statement, or one for each range of keys where a table is large, so that it
+can be said how far it is. All of it is part of the revision's transaction, no row is loaded, and `--sql` writes it as
+one statement. `env.py` registers them; revisions go on to import only `op` and `sa`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from alembic.operations import MigrateOperation, Operations
+
+from . import batches  # noqa: F401 - it has effects
+
+CHUNK = 100_000
+"""How many rows a statement takes at most, unless a revision says otherwise."""
+
+REPORT = "antarest_report"
+"""The option of Alembic's context with whom to tell how far a move of data is."""
+
+Condition = sa.ColumnElement[bool]
+Report = Callable[[str, int, int, float], None]
+"""Hears a table, how many rows of it are done, how many there are, and the seconds that it took so far."""
+
+
+class _Operation(MigrateOperation):
+    """Moves data when it is run."""
+
+    def __init__(self, run: Callable[[Operations], None]) -> None:
+        self.run = run
+
+
+@Operations.implementation_for(_Operation)
+def _run(operations: Operations, operation: _Operation) -> None:
+    operation.run(operations)
+
+
+@Operations.register_operation("move_column")
+@Operations.register_operation("backfill")
+@Operations.register_operation("copy_rows")
+@Operations.register_operation("split_json")
+@Operations.register_operation("join_json")
+class DataOperations(_Operation):
+    """What `op` has more with this module."""
+
+    @classmethod
+    def move_column(
+        cls,
+        operations: Operations,
+        source: str,
+        target: str,
+        *,
+        on: Mapping[str, str],
+        key: str = "id",
+        chunk: int = CHUNK,
+    ) -> None:
+        """Copy the values of a column to another table, along a foreign key in either direction.
+
+        Rows of the target without a row of the source keep what they have.
+
+        Args:
+            operations: Alembic's.
+            source: "table.column".
+            target: "table.column".
+            on: which columns of the source are equal to which of the target.
+            key: a unique column of the target, by whose ranges a large table is worked through.
+            chunk: the rows of a range; 0 for one statement.
+
+        Raises:
+            ValueError: the source has several rows for one of the target, so that one value would win.
+        """
+        (from_table, from_column), (to_table, to_column) = _split(source), _split(target)
+        there = sa.table(from_table, sa.column(from_column), *(sa.column(name) for name in on))
+        here = sa.table(to_table, *(sa.column(name) for name in dict.fromkeys((to_column, key, *on.values()))))
+        joined = [there.c[theirs] == here.c[ours] for theirs, ours in on.items()]
+
+        def run(operations: Operations) -> None:
+            _refuse_several(operations, there, list(on), source, target)
+            statement = here.update().values({to_column: there.c[from_column]}).where(*joined)
+            _in_ranges(operations, here, here.c[key], chunk, lambda condition: _where(statement, condition))
+
+        operations.invoke(cls(run))
+
+    @classmethod
+    def backfill(
+        cls,
+        operations: Operations,
+        table: str,
+        values: Mapping[str, Any],
+        *,
+        where: str = "",
+        key: str = "id",
+        chunk: int = CHUNK,
+    ) -> None:
+        """Set columns of the rows that are there.
+
+        Args:
+            operations: Alembic's.
+            table: whose rows.
+            values: by column, a value, or an expression such as `sa.text("lower(name)")`.
+            where: which rows, as SQL; all without it.
+            key: a unique column, by whose ranges a large table is worked through.
+            chunk: the rows of a range; 0 for one statement.
+        """
+        here = sa.table(table, *(sa.column(name) for name in dict.fromkeys((key, *values))))
+        # A column without a type would give none to a plain value, which `--sql` has to write down.
+        given = {
+            name: each if isinstance(each, sa.ClauseElement) else sa.literal(each) for name, each in values.items()
+        }
+        statement = here.update().values(given)
+        chosen = statement.where(sa.text(where)) if where else statement
+        operations.invoke(
+            cls(lambda ops: _in_ranges(ops, here, here.c[key], chunk, lambda condition: _where(chosen, condition)))
+        )
+
+    @classmethod
+    def copy_rows(
+        cls,
+        operations: Operations,
+        source: str,
+        target: str,
+        columns: Sequence[str] | Mapping[str, Any],
+        *,
+        where: str = "",
+        key: str = "id",
+        chunk: int = CHUNK,
+    ) -> None:
+        """Copy the rows of a table into another one, as for a rebuild.
+
+        Args:
+            operations: Alembic's.
+            source: the table with the rows.
+            target: the table that gets them.
+            columns: those that both have; or by column of the target, the one of the source, or an expression.
+            where: which rows, as SQL; all without it.
+            key: a unique column of the source, by whose ranges a large table is worked through.
+            chunk: the rows of a range; 0 for one statement.
+        """
+        chosen = columns if isinstance(columns, Mapping) else {name: name for name in columns}
+        names = [value for value in chosen.values() if isinstance(value, str)]
+        there = sa.table(source, *(sa.column(name) for name in dict.fromkeys((key, *names))))
+        here = sa.table(target, *(sa.column(name) for name in chosen))
+        rows = sa.select(*(there.c[value] if isinstance(value, str) else value for value in chosen.values()))
+        rows = rows.select_from(there)
+        rows = rows.where(sa.text(where)) if where else rows
+
+        def insert(condition: Condition | None) -> Any:
+            return here.insert().from_select(list(chosen), _where(rows, condition), include_defaults=False)
+
+        operations.invoke(cls(lambda ops: _in_ranges(ops, there, there.c[key], chunk, insert)))
+
+    @classmethod
+    def split_json(
+        cls,
+        operations: Operations,
+        source: str,
+        target: str,
+        *,
+        value: str,
+        keys: Mapping[str, str],
+        key: str = "id",
+        chunk: int = CHUNK,
+    ) -> None:
+        """Make rows of the elements of a JSON list that a text column holds, each once; null is none.
+
+        Any other text stops the revision, on both engines.
+
+        Args:
+            operations: Alembic's.
+            source: "table.column" with the lists.
+            target: the table that gets the rows.
+            value: its column for the element, as text.
+            keys: which columns of the source go with it, and as what; without any, each element is one row.
+            key: a unique column of the source, by whose ranges a large table is worked through.
+            chunk: the rows of a range; 0 for one statement. Without `keys` it is one statement always.
+        """
+        table, column = _split(source)
+        there = sa.table(table, *(sa.column(name) for name in dict.fromkeys((key, column, *keys))))
+        here = sa.table(target, *(sa.column(name) for name in (*keys.values(), value)))
+
+        def run(operations: Operations) -> None:
+            element = _elements(operations, there.c[column])
+            rows = sa.select(*(there.c[name] for name in keys), element.c.value).select_from(there)
+            rows = rows.where(element.c.value.is_not(None))
+            into = [*keys.values(), value]
+
+            def insert(condition: Condition | None) -> Any:
+                return here.insert().from_select(into, _where(rows, condition).distinct(), include_defaults=False)
+
+            _in_ranges(operations, there, there.c[key], chunk if keys else 0, insert)
+
+        operations.invoke(cls(run))
+
+    @classmethod
+    def join_json(
+        cls,
+        operations: Operations,
+        source: str,
+        target: str,
+        *,
+        value: str,
+        keys: Mapping[str, str],
+        key: str = "id",
+        chunk: int = CHUNK,
+    ) -> None:
+        """The way back of `split_json`: a JSON list of the rows, in the order of the code points on both engines.
+
+        Rows of the target without any keep what they have.
+
+        Args:
+            operations: Alembic's.
+            source: the table with a row for each element.
+            target: "table.column" that gets the lists, as text.
+            value: the column with the element.
+            keys: which columns of the source are equal to which of the target.
+            key: a unique column of the target, by whose ranges a large table is worked through.
+            chunk: the rows of a range; 0 for one statement.
+        """
+        table, column = _split(target)
+        here = sa.table(table, *(sa.column(name) for name in dict.fromkeys((key, column, *keys.values()))))
+        there = sa.table(source, *(sa.column(name) for name in (value, *keys)))
+        matches = [there.c[theirs] == here.c[ours] for theirs, ours in keys.items()]
+
+        def run(operations: Operations) -> None:
+            lists = _as_list(operations, there.c[value]).where(*matches).correlate(here)
+            some = sa.exists(sa.select(sa.literal(1)).select_from(there).where(*matches).correlate(here))
+            statement = here.update().values({column: lists.scalar_subquery()}).where(some)
+            _in_ranges(operations, here, here.c[key], chunk, lambda condition: _where(statement, condition))
+
+        operations.invoke(cls(run))
+
+
+class _Filtered(Protocol):
+    def where(self, *conditions: Any) -> Any: ...
+
+
+def _where(statement: _Filtered, condition: Condition | None) -> Any:
+    return statement if condition is None else statement.where(condition)
+
+
+def _split(name: str) -> tuple[str, str]:
+    table, dot, column = name.rpartition(".")
+    if not dot:
+        raise ValueError(f'{name!r} must have the form "table.column"')
+    return table, column
+
+
+def _in_ranges(
+    operations: Operations,
+    table: sa.TableClause,
+    key: sa.ColumnElement[Any],
+    chunk: int,
+    build: Callable[[Condition | None], Any],
+) -> None:
+    """Execute a statement for each range of keys, in their order, and tell how far it is."""
+    context = operations.migration_context
+    report: Report | None = context.opts.get(REPORT)
+    if context.as_sql or not chunk:
+        operations.execute(build(None))
+        return
+    bind, began = operations.get_bind(), time.monotonic()
+    total = bind.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+    done, low = 0, None
+    while True:
+        rest = sa.select(key).order_by(key).offset(chunk).limit(1)
+        high = bind.scalar(rest if low is None else rest.where(key >= low)) if done + chunk < total else None
+        conditions = ([] if low is None else [key >= low]) + ([] if high is None else [key < high])
+        bind.execute(build(sa.and_(*conditions) if conditions else None))
+        done = total if high is None else done + chunk
+        if report and total > chunk:
+            report(table.name, done, total, time.monotonic() - began)
+        if high is None:
+            return
+        low = high
+
+
+def _refuse_several(
+    operations: Operations, table: sa.TableClause, columns: Sequence[str], source: str, target: str
+) -> None:
+    """Refuse a move in which it would depend on chance which value arrives."""
+    if operations.migration_context.as_sql:
+        return
+    inspector = sa.inspect(operations.get_bind())
+    unique: list[list[Any]] = [inspector.get_pk_constraint(table.name)["constrained_columns"]]
+    unique += [list(each["column_names"]) for each in inspector.get_unique_constraints(table.name)]
+    unique += [list(each["column_names"]) for each in inspector.get_indexes(table.name) if each["unique"]]
+    if any(each and set(each) <= set(columns) for each in unique):
+        return
+    group = [table.c[name] for name in columns]
+    several = sa.select(sa.literal(1)).select_from(table).group_by(*group).having(sa.func.count() > 1).limit(1)
+    if operations.get_bind().scalar(several):
+        raise ValueError(f"{source} has several values for one row of {target}: one of them would win by chance")
+
+
+def _elements(operations: Operations, column: sa.ColumnElement[Any]) -> Any:
+    """The elements of the list in a column, as a table with the column `value`."""
+    if operations.migration_context.dialect.name == "postgresql":
+        elements: Any = sa.func.json_array_elements_text(sa.cast(column, sa.JSON()))
+    else:
+        # SQLite would take the values of an object, or a single value, for a list; PostgreSQL stops there.
+        is_list = sa.func.json_type(column) == "array"
+        elements = sa.func.json_each(sa.case((column.is_(None), None), (is_list, column), else_="not a list"))
+    return elements.table_valued("value", joins_implicitly=True)
+
+
+def _as_list(operations: Operations, column: sa.ColumnElement[Any]) -> Any:
+    """A query for a JSON list of the values of a column, as text."""
+    if operations.migration_context.dialect.name == "postgresql":
+        text = sa.cast(sa.func.to_json(column), sa.Text())
+        ordered = sa.func.string_agg(text, sa.literal_column("', '").op("ORDER BY")(sa.collate(column, "C")))
+        return sa.select(sa.literal_column("'['").concat(ordered).concat(sa.literal_column("']'")))
+    # SQLite 3.40 knows no ORDER BY inside an aggregate; a window over all rows has the same effect.
+    quoted = sa.func.group_concat(sa.func.json_quote(column), ", ")
+    window = quoted.over(order_by=column, rows=(None, None))
+    return sa.select(sa.literal_column("'['").concat(window).concat(sa.literal_column("']'"))).limit(1)

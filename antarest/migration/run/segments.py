@@ -1,0 +1,184 @@
+"""Segments: the parts of a run that are committed on their own, as the revisions ask for.
+
+A run is one segment, unless a revision says `transaction = "own"` (it is committed before and after it) or `"none"` (it
+also leaves its transaction, with `autocommit_block()`, for what PostgreSQL refuses to do inside one).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from itertools import takewhile
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..database.lock.patience import Patience
+from ..database.watched_connection import set_watcher
+from ..errors.revision import Direction, Revision
+from ..losses.guard import LossGuard
+from ..losses.ledger.base import NotAllowed
+
+_NOT_ASKED = 'it uses autocommit_block(), and does not say transaction = "none"'
+_WROTE_BEFORE = "it changes something before its autocommit_block(), which would stay behind when it fails"
+_AGAIN = (
+    "its autocommit_block() has what cannot be run again after a failure; these can: CREATE INDEX CONCURRENTLY IF "
+    "NOT EXISTS, DROP INDEX CONCURRENTLY IF EXISTS, REINDEX CONCURRENTLY, ALTER TYPE ADD VALUE IF NOT EXISTS, VACUUM"
+)
+_CREATES = re.compile(
+    r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+(?P<index>\"(?:[^\"]|\"\")+\"|\w+)"
+    r"\s+ON\s+(?:ONLY\s+)?(?P<table>(?:(?:\"(?:[^\"]|\"\")+\"|\w+)\.)?(?:\"(?:[^\"]|\"\")+\"|\w+))[^;]*;?\s*",
+    re.IGNORECASE,
+)
+_OTHERS = re.compile(
+    r"\s*(?:DROP\s+INDEX\s+CONCURRENTLY\s+IF\s+EXISTS|REINDEX\s+(?:\([^)]*\)\s*)?\w+\s+CONCURRENTLY"
+    r"|ALTER\s+TYPE\s+\S+\s+ADD\s+VALUE\s+IF\s+NOT\s+EXISTS|VACUUM|ANALYZE)\b[^;]*;?\s*",
+    re.IGNORECASE,
+)
+
+_INVALID = text("""
+    SELECT i.indexrelid::regclass::text
+    FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+    WHERE i.indrelid = to_regclass(:table) AND c.relname = :index AND NOT i.indisvalid
+""")
+# What a session of another role builds is not shown to everybody: it may be this one.
+_BUILDS = text("""
+    SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index AS p
+    WHERE p.datname = current_database() AND p.pid <> pg_backend_pid()
+        AND (p.relid = to_regclass(:table) OR p.relid IS NULL) LIMIT 1
+""")
+
+
+def leaves_transaction(revision: Revision, engine: str) -> bool:
+    """Whether the revision leaves its transaction on this engine; SQLite needs that for nothing."""
+    return revision.transaction == "none" and engine != "sqlite"
+
+
+def first_segment(steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str) -> list[Any]:
+    """The first of these steps of Alembic that are committed together."""
+
+    def stands_alone(step: Any) -> bool:
+        revision = revision_of(step)
+        return revision.transaction == "own" or leaves_transaction(revision, engine)
+
+    if stands_alone(steps[0]):
+        return [steps[0]]
+    return list(takewhile(lambda step: not stands_alone(step), steps))
+
+
+def let_blocks_pass(context: Any) -> None:
+    """Let the `autocommit_block()` of a revision stay in its transaction: SQLite has no need to leave it."""
+    context.autocommit_block = nullcontext
+
+
+class Blocks:
+    """What happens around the `autocommit_block()` of a revision on PostgreSQL."""
+
+    def __init__(
+        self,
+        context: MigrationContext,
+        guard: LossGuard,
+        leave: Callable[[], None],
+        patience: Patience,
+    ) -> None:
+        """Prepare a transaction.
+
+        Args:
+            context: Alembic's.
+            guard: what measures the losses of the revisions.
+            leave: told before Alembic commits at the beginning of a block; it may refuse that.
+            patience: how long to wait for somebody who is building the same index.
+        """
+        self._connection: Any = context.connection
+        self._guard, self._leave, self._patience = guard, leave, patience
+        self._running: tuple[Revision, Direction] | None = None
+        self._had_written = False
+        self._enter = context.autocommit_block
+        context.autocommit_block = self._block  # type: ignore[method-assign]
+
+    def begin(self, revision: Revision, direction: Direction) -> None:
+        """A revision is about to run."""
+        self._running = (revision, direction)
+        self._had_written = leaves_transaction(revision, "postgresql") and self._has_written()
+
+    def _has_written(self) -> bool:
+        with self._guard.unwatched():
+            return self._connection.scalar(text("SELECT txid_current_if_assigned()")) is not None
+
+    @contextmanager
+    def _block(self) -> Iterator[None]:
+        if self._running is None or not leaves_transaction(self._running[0], "postgresql"):
+            raise NotAllowed(_NOT_ASKED)
+        if not self._had_written and self._has_written():
+            raise NotAllowed(_WROTE_BEFORE)
+        self._guard.end(*self._running)
+        self._leave()
+        set_watcher(self._connection, None)
+        watcher = _BlockWatcher(self._connection, self._patience)
+        with self._enter():
+            set_watcher(self._connection, watcher)
+            try:
+                yield
+            except Exception:
+                set_watcher(self._connection, None)
+                watcher.clean()
+                raise
+            finally:
+                set_watcher(self._connection, None)
+                self._reset_timeouts()
+        self._guard.start()
+        self._guard.begin(*self._running)
+
+    def _reset_timeouts(self) -> None:
+        """What the lock has unset for the block is for the block only: behind a pool others get the connection."""
+        with suppress(SQLAlchemyError):
+            for name in ("lock_timeout", "statement_timeout"):
+                self._connection.exec_driver_sql(f"RESET {name}")
+
+
+class _BlockWatcher:
+    """Lets only what can be run again pass, and clears away what a build that failed has left."""
+
+    def __init__(self, connection: Connection, patience: Patience) -> None:
+        self._connection, self._patience = connection, patience
+        self._built: list[re.Match[str]] = []
+
+    def before(self, statement: str) -> None:
+        if found := _CREATES.fullmatch(statement):
+            self._built.append(found)
+            self._drop_invalid(found)
+        elif not _OTHERS.fullmatch(statement):
+            raise NotAllowed(_AGAIN)
+
+    def after(self, statement: str) -> None:
+        pass
+
+    def on_commit(self) -> None:
+        pass
+
+    def on_rollback(self) -> None:
+        pass
+
+    def clean(self) -> None:
+        """After a failure: leave nothing of it, as far as the connection is still good for that."""
+        with suppress(SQLAlchemyError):
+            for found in self._built:
+                self._drop_invalid(found)
+
+    def _drop_invalid(self, found: re.Match[str]) -> None:
+        """Drop the index where it is INVALID, once nobody can still be building it."""
+        names = {"table": found["table"], "index": _unquoted(found["index"])}
+        if self._connection.scalar(_INVALID, names) is None:
+            return
+        while builder := self._connection.scalar(_BUILDS, names):
+            if not self._patience.wait(lambda: f"pid {builder}, which is building {names['index']}"):
+                raise NotAllowed(f"pid {builder} is still building the index {names['index']}")
+        if invalid := self._connection.scalar(_INVALID, names):
+            self._connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {invalid}")
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()

@@ -1,0 +1,137 @@
+"""Comparison of two inventories, object by object and aspect by aspect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+from typing_extensions import override
+
+from .inventory import Inventory, Table
+
+# What the path says already, and what is compared as objects of its own.
+_NOT_ASPECTS = {
+    "table": {"name", "columns", "primary_key", "foreign_keys", "uniques", "checks", "indexes"},
+    "primary key": set[str](),
+    "foreign key": {"columns"},
+    "unique": {"columns"},
+    "index": {"name"},
+}
+
+
+class Key(NamedTuple):
+    """What identifies an object within an inventory: its kind, its table (empty for none), and its path."""
+
+    kind: str
+    table: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One fact on which two inventories differ.
+
+    Attributes:
+        kind: "table", "column", "primary key", "foreign key", "unique", "check", "index", "enum", "sequence", "view",
+            "trigger", "function" or "domain".
+        table: the table that the object belongs to, empty where it belongs to none.
+        path: where, such as "study.path".
+        aspect: the fact of the object that differs, such as "nullable"; empty where one side lacks the whole object.
+        before: the value, or the object, on the first side; None where that side lacks it.
+        after: the same on the second side.
+    """
+
+    kind: str
+    table: str
+    path: str
+    aspect: str
+    before: object
+    after: object
+
+    @override
+    def __str__(self) -> str:
+        """The difference on one line, the sides called "before" and "after"."""
+        return self.render("before", "after")
+
+    def render(self, before: str, after: str) -> str:
+        """The difference on one line.
+
+        Args:
+            before: what to call the first side, such as "the database".
+            after: what to call the second side, such as "the models".
+        """
+        where = self.path if self.kind == "column" else f"{self.kind} {self.path}"
+        if not self.aspect:
+            return f"{where}: only in {before if self.after is None else after}"
+        return f"{where}: {self.aspect.replace('_', ' ')}: {_show(self.before)} -> {_show(self.after)}"
+
+
+def differences(before: Inventory, after: Inventory) -> list[Difference]:
+    """Where two inventories of the same engine differ; the order of columns is no difference.
+
+    Args:
+        before: the first side.
+        after: the second side.
+
+    Returns:
+        The differences, sorted. Of an object that one side lacks, only the object itself is named, not its parts.
+    """
+    left, right = dict(_objects(before)), dict(_objects(after))
+    found: list[Difference] = []
+    for key in sorted(left.keys() | right.keys()):
+        one, other = left.get(key), right.get(key)
+        if one == other:
+            continue
+        if one is not None and other is not None:
+            found += _aspects(key, one, other)
+        elif key.kind == "table" or not key.table or (key.table in before.tables and key.table in after.tables):
+            found.append(Difference(*key, "", one, other))
+    return found
+
+
+def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
+    for table in inventory.tables.values():
+        yield Key("table", table.name, table.name), table
+        yield from _parts(table)
+    for kind in ("enums", "sequences", "views", "functions", "domains"):
+        for name, each in getattr(inventory, kind).items():
+            yield Key(kind[:-1], "", name), each
+    for path, trigger in inventory.triggers.items():
+        yield Key("trigger", path.partition(".")[0], path), trigger
+
+
+def _parts(table: Table) -> Iterator[tuple[Key, object]]:
+    """The parts of a table; a constraint is known by its columns, a check by its name where it has one."""
+    for column in table.columns:
+        yield Key("column", table.name, f"{table.name}.{column.name}"), column
+    if table.primary_key:
+        yield Key("primary key", table.name, table.name), table.primary_key
+    seen: Counter[Key] = Counter()
+    keyed = [
+        *((Key("foreign key", table.name, _listed(table, each.columns)), each) for each in table.foreign_keys),
+        *((Key("unique", table.name, _listed(table, each.columns)), each) for each in table.uniques),
+        *((Key("check", table.name, f"{table.name}.{each.name or each.expression}"), each) for each in table.checks),
+        *((Key("index", table.name, each.name), each) for each in table.indexes),
+    ]
+    for key, each in keyed:
+        seen[key] += 1
+        yield (key if seen[key] == 1 else key._replace(path=f"{key.path} #{seen[key]}")), each
+
+
+def _listed(table: Table, columns: tuple[str, ...]) -> str:
+    return f"{table.name}({', '.join(columns)})"
+
+
+def _aspects(key: Key, one: object, other: object) -> Iterator[Difference]:
+    for field in fields(one):  # type: ignore[arg-type]  # every object of an inventory is a dataclass
+        before, after = getattr(one, field.name), getattr(other, field.name)
+        if before != after and field.name not in _NOT_ASPECTS.get(key.kind, ()):
+            yield Difference(*key, field.name, before, after)
+
+
+def _show(value: object) -> str:
+    if value is None or value in ("", ()):
+        return "none"
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

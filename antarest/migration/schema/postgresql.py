@@ -1,0 +1,239 @@
+"""Reflection of PostgreSQL: the inspector in bulk, and the catalogs for what the inspector does not see.
+
+The number of queries does not depend on the number of tables. Only what the search path shows is read, and nothing
+that belongs to an extension.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Sequence as Rows
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Inspector
+from sqlalchemy.dialects.postgresql import DOMAIN
+from sqlalchemy.dialects.postgresql.base import PGInspector
+from sqlalchemy.engine.interfaces import (
+    ReflectedColumn,
+    ReflectedComputed,
+    ReflectedForeignKeyConstraint,
+    ReflectedPrimaryKeyConstraint,
+    ReflectedUniqueConstraint,
+)
+
+from .inventory import (
+    Check,
+    Column,
+    Definition,
+    Enum,
+    ForeignKey,
+    Index,
+    Inventory,
+    PrimaryKey,
+    Sequence,
+    Table,
+    Unique,
+)
+from .sql import normalise, parse_index
+
+_Options = dict[tuple[str, str | None], str]
+"""What the inspector does not tell of a constraint, by table and name."""
+
+_TABLES = """
+    SELECT c.relname, concat_ws(' ', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' END,
+        CASE c.relkind WHEN 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid) WHEN 'f' THEN 'FOREIGN' END,
+        CASE WHEN c.relispartition THEN 'PARTITION ' || pg_get_expr(c.relpartbound, c.oid) END,
+        CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END, array_to_string(c.reloptions, ' '))
+    FROM pg_class AS c WHERE c.relkind IN ('r', 'p', 'f') AND {relation}
+"""
+_CONSTRAINTS = """
+    SELECT c.relname, o.conname, o.contype::text,
+        CASE o.contype WHEN 'c' THEN pg_get_expr(o.conbin, o.conrelid, true) ELSE pg_get_constraintdef(o.oid) END,
+        concat_ws(' ',
+        CASE WHEN o.condeferrable THEN 'DEFERRABLE' END, CASE WHEN o.condeferred THEN 'INITIALLY DEFERRED' END,
+        CASE WHEN o.contype = 'f' AND o.confmatchtype = 'f' THEN 'MATCH FULL' END,
+        CASE WHEN o.contype = 'u' AND i.indnullsnotdistinct THEN 'NULLS NOT DISTINCT' END,
+        CASE WHEN o.contype = 'c' AND o.connoinherit THEN 'NO INHERIT' END,
+        CASE WHEN NOT o.convalidated THEN 'NOT VALID' END)
+    FROM pg_constraint AS o JOIN pg_class AS c ON c.oid = o.conrelid
+    LEFT JOIN pg_index AS i ON i.indexrelid = o.conindid
+    WHERE o.contype IN ('p', 'f', 'u', 'c', 'x') AND {relation}
+"""
+_INDEXES = """
+    SELECT c.relname, n.relname, pg_get_indexdef(i.indexrelid), i.indisvalid
+    FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid JOIN pg_class AS n ON n.oid = i.indexrelid
+    WHERE c.relkind IN ('r', 'p') AND {relation} AND NOT EXISTS (
+        SELECT FROM pg_constraint AS o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
+    ORDER BY n.relname
+"""
+# Where it is not that of the type, or of the type below a domain. The inspector does so since SQLAlchemy 2.1.
+_COLLATIONS = """
+    SELECT c.relname, a.attname, l.collname FROM pg_attribute AS a
+    JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_collation AS l ON l.oid = a.attcollation
+    JOIN pg_type AS t ON t.oid = a.atttypid JOIN pg_type AS b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
+    WHERE a.attnum > 0 AND a.attcollation <> b.typcollation AND c.relkind IN ('r', 'p', 'f') AND {relation}
+"""
+_SEQUENCES = """
+    SELECT c.relname, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
+        s.seqcycle, (SELECT t.relname || '.' || a.attname FROM pg_depend AS d JOIN pg_class AS t ON t.oid = d.refobjid
+            JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+            WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') LIMIT 1)
+    FROM pg_sequence AS s JOIN pg_class AS c ON c.oid = s.seqrelid WHERE {relation}
+"""
+_VIEWS = """
+    SELECT c.relname, CASE c.relkind WHEN 'm' THEN 'materialized ' ELSE '' END || pg_get_viewdef(c.oid)
+    FROM pg_class AS c WHERE c.relkind IN ('v', 'm') AND {relation}
+"""
+_TRIGGERS = """
+    SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'D' THEN ' DISABLED' ELSE '' END
+    FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND {relation}
+"""
+_FUNCTIONS = """
+    SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', pg_get_functiondef(p.oid)
+    FROM pg_proc AS p WHERE p.prokind IN ('f', 'p', 'w') AND {function}
+"""
+_DOMAINS = """
+    SELECT t.typname, concat_ws(' ', format_type(t.typbasetype, t.typtypmod),
+        CASE WHEN t.typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || t.typdefault,
+        (SELECT string_agg(o.conname || ' ' || pg_get_constraintdef(o.oid), ' ' ORDER BY o.conname)
+            FROM pg_constraint AS o WHERE o.contypid = t.oid AND o.contype = 'c'))
+    FROM pg_type AS t WHERE t.typtype = 'd' AND {type}
+"""
+# On the search path, not of the system, and not of an extension.
+_OURS = """
+    pg_{kind}_is_visible({oid}) AND {namespace} NOT IN (SELECT oid FROM pg_namespace
+        WHERE nspname IN ('pg_catalog', 'information_schema'))
+    AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.objid = {oid} AND e.deptype = 'e')
+"""
+_CONDITIONS = {
+    "relation": _OURS.format(kind="table", oid="c.oid", namespace="c.relnamespace"),
+    "function": _OURS.format(kind="function", oid="p.oid", namespace="p.pronamespace"),
+    "type": _OURS.format(kind="type", oid="t.oid", namespace="t.typnamespace"),
+}
+
+
+def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
+    """The inventory of what the search path of a PostgreSQL connection shows."""
+    inspector = cast("PGInspector", sa.inspect(connection))
+    domains = {name: Definition(name, text) for name, text in _rows(connection, _DOMAINS)}
+    views = {name: Definition(name, normalise(text)) for name, text in _rows(connection, _VIEWS)}
+    return Inventory(
+        engine="postgresql",
+        tables=_tables(connection, inspector, exclude),
+        enums={each["name"]: Enum(each["name"], tuple(each["labels"])) for each in inspector.get_enums()},
+        sequences={row[0]: Sequence(*row) for row in _rows(connection, _SEQUENCES)},
+        views=views,
+        triggers={
+            f"{table}.{name}": Definition(name, text)
+            for table, name, text in _rows(connection, _TRIGGERS)
+            if table not in exclude
+        },
+        functions={name: Definition(name, text) for name, text in _rows(connection, _FUNCTIONS)},
+        domains=domains,
+    )
+
+
+def _tables(connection: Connection, inspector: Inspector, exclude: Collection[str]) -> dict[str, Table]:
+    options: _Options = {}
+    checks: dict[str, list[Check]] = defaultdict(list)
+    exclusions: dict[str, list[Check]] = defaultdict(list)
+    for table, name, kind, definition, text in _rows(connection, _CONSTRAINTS):
+        options[table, name] = text
+        if kind == "c":
+            checks[table].append(Check(normalise(definition), name, text))
+        elif kind == "x":
+            exclusions[table].append(Check(normalise(definition), name))
+    indexes: dict[str, list[Index]] = defaultdict(list)
+    for table, name, definition, valid in _rows(connection, _INDEXES):
+        keys, unique, where, rest = parse_index(definition)
+        indexes[table].append(Index(name, table, keys, unique, where, rest if valid else f"{rest} INVALID".strip()))
+    collations = {(table, column): name for table, column, name in _rows(connection, _COLLATIONS)}
+    columns = inspector.get_multi_columns()
+    comments = inspector.get_multi_table_comment()
+    uniques = inspector.get_multi_unique_constraints()
+    # Not the checks: what the inspector reads of them, and which it warns of, depends on the version of SQLAlchemy.
+    primary_keys, foreign_keys = inspector.get_multi_pk_constraint(), inspector.get_multi_foreign_keys()
+    return {
+        name: Table(
+            name=name,
+            columns=tuple(
+                _column(connection, each, collations.get((name, each["name"]))) for each in columns[None, name]
+            ),
+            primary_key=_primary_key(primary_keys[None, name], name, options),
+            foreign_keys=_foreign_keys(foreign_keys[None, name], name, options),
+            uniques=_uniques(uniques[None, name], name, options),
+            checks=(*sorted(checks[name], key=repr), *exclusions[name]),
+            indexes=tuple(indexes[name]),
+            options=text,
+            comment=comments[None, name]["text"],
+        )
+        for name, text in sorted(_rows(connection, _TABLES))
+        if name not in exclude
+    }
+
+
+def _primary_key(found: ReflectedPrimaryKeyConstraint, table: str, options: _Options) -> PrimaryKey | None:
+    columns = tuple(found["constrained_columns"])
+    return PrimaryKey(columns, found["name"], options.get((table, found["name"]), "")) if columns else None
+
+
+def _foreign_keys(
+    found: Iterable[ReflectedForeignKeyConstraint], table: str, options: _Options
+) -> tuple[ForeignKey, ...]:
+    return tuple(sorted((_foreign_key(each, options[table, each["name"]]) for each in found), key=repr))
+
+
+def _foreign_key(found: ReflectedForeignKeyConstraint, options: str) -> ForeignKey:
+    pairs = sorted(zip(found["constrained_columns"], found["referred_columns"], strict=True))
+    schema, actions = found["referred_schema"], found["options"]
+    return ForeignKey(
+        columns=tuple(column for column, _ in pairs),
+        referred_table=f"{schema}.{found['referred_table']}" if schema else found["referred_table"],
+        referred_columns=tuple(column for _, column in pairs),
+        name=found["name"],
+        on_update=actions.get("onupdate") or "NO ACTION",
+        on_delete=actions.get("ondelete") or "NO ACTION",
+        options=options,
+    )
+
+
+def _uniques(found: Iterable[ReflectedUniqueConstraint], table: str, options: _Options) -> tuple[Unique, ...]:
+    uniques = (Unique(tuple(each["column_names"]), each["name"], options[table, each["name"]]) for each in found)
+    return tuple(sorted(uniques, key=repr))
+
+
+def _column(connection: Connection, column: ReflectedColumn, collation: str | None) -> Column:
+    identity: Mapping[str, Any] | None = column.get("identity")
+    return Column(
+        name=column["name"],
+        type=_spelling(connection, column["type"]),
+        nullable=column["nullable"],
+        default=column["default"],
+        computed=_computed(column.get("computed")),
+        identity=("ALWAYS" if identity["always"] else "BY DEFAULT") if identity else None,
+        collation=collation,
+        comment=column.get("comment"),
+    )
+
+
+def _computed(found: ReflectedComputed | None) -> str | None:
+    """The expression of a generated column, and whether it is stored."""
+    return f"{normalise(found['sqltext'])} {'stored' if found.get('persisted') else 'virtual'}" if found else None
+
+
+def _spelling(connection: Connection, kind: sa.types.TypeEngine[Any]) -> str:
+    """The type as the engine spells it, a named type by its bare name, and the collation left to the column."""
+    if isinstance(kind, (sa.Enum, DOMAIN)) and kind.name:
+        return kind.name
+    if isinstance(kind, sa.types.NullType):
+        return "unknown"
+    if isinstance(kind, sa.String):
+        kind = kind.copy()
+        kind.collation = None
+    return kind.compile(dialect=connection.dialect)
+
+
+def _rows(connection: Connection, sql: str) -> Rows[Any]:
+    return connection.exec_driver_sql(sql.format_map(_CONDITIONS)).all()

@@ -1,0 +1,177 @@
+"""The text that SQLite keeps of a table: what no PRAGMA tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from .inventory import Check
+from .sql import as_written, closing, join, split, tokenise
+
+_CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}  # With these begins no column.
+# What may have a bracket in it that begins no name, or such a name.
+_BRACKETS = re.compile(
+    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | --[^\n]* | /\*.*?\*/ | \[(?P<name>[^\]]*)\]""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class KeyText(NamedTuple):
+    """What only the text tells of a foreign key."""
+
+    name: str | None = None
+    deferral: str = ""
+
+
+class UniqueText(NamedTuple):
+    """What only the text tells of a unique constraint."""
+
+    name: str | None = None
+    conflict: str = ""
+
+
+class TableText(NamedTuple):
+    """What the text of a `CREATE TABLE` tells; the names of columns are folded."""
+
+    columns: frozenset[str] = frozenset()
+    collations: Mapping[str, str] = {}
+    generated: Mapping[str, str] = {}
+    autoincrement: str | None = None
+    primary_key: str | None = None  # its name
+    foreign_keys: tuple[KeyText, ...] = ()  # in their order
+    uniques: Mapping[tuple[str, ...], UniqueText] = {}
+    checks: tuple[Check, ...] = ()
+    options: str = ""
+
+
+class _Definition(NamedTuple):
+    """The definition of a column or a constraint, three times: a token of each stands for the same piece of text.
+
+    Attributes:
+        words: in lower case, but for what stands in parentheses, and names in quotes with them: what looks like a word
+            of SQL is one.
+        tokens: as they are compared.
+        written: as they are written.
+    """
+
+    words: Sequence[str]
+    tokens: Sequence[str]
+    written: Sequence[str]
+
+    def at(self, word: str) -> Iterator[int]:
+        """Where a word of SQL stands."""
+        return (at for at, each in enumerate(self.words) if each == word)
+
+    def within(self, start: int) -> str:
+        """What stands in the parentheses that open there."""
+        return join(self.tokens[start + 1 : closing(self.words, start)])
+
+    def names(self, start: int, end: int) -> tuple[str, ...]:
+        """The names in a list, folded."""
+        return tuple(fold(_plain(part[0])) for part in split(self.written[start:end]))
+
+    def name_before(self, at: int) -> str | None:
+        """The name that a constraint gets: `CONSTRAINT name` before what it is."""
+        return _plain(self.written[at - 1]) if self.words[at - 2 : at - 1] == ["constraint"] else None
+
+
+def with_quotes_for_brackets(sql: str) -> str:
+    """The text with its names in brackets, `[a b]`, in quotes. Tokens know them as those of PostgreSQL's arrays."""
+    return _BRACKETS.sub(_quoted, sql) if "[" in sql else sql
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return found[0] if found["name"] is None else '"' + found["name"].replace('"', '""') + '"'
+
+
+@lru_cache(maxsize=1024)  # Most tables are the same on both sides of a comparison.
+def read_table(sql: str) -> TableText:
+    """Read a `CREATE TABLE` statement, as SQLite keeps it; nothing is known of one that cannot be read."""
+    sql = with_quotes_for_brackets(sql)
+    tokens, written = tokenise(sql), as_written(sql)
+    words = [word.lower() for word in written]
+    if words[1:2] == ["virtual"]:
+        return TableText(options=join(tokens[words.index("using") :]) if "using" in words else "")
+    if "(" not in words:
+        return TableText()
+    start = words.index("(")
+    end = closing(words, start)
+    definitions, at = [], start + 1
+    for part in split(words[start + 1 : end]):
+        stop = at + len(part)
+        definitions.append(_Definition([*_outside(part)], tokens[at:stop], written[at:stop]))
+        at = stop + 1
+    columns = {fold(_plain(each.written[0])): each for each in definitions if each.words[0] not in _CONSTRAINTS}
+    return TableText(
+        columns=frozenset(columns),
+        collations={
+            name: _plain(each.written[at + 1]).upper() for name, each in columns.items() for at in each.at("collate")
+        },
+        generated={name: each.within(at + 1) for name, each in columns.items() for at in each.at("as")},
+        autoincrement=next((name for name, each in columns.items() if "autoincrement" in each.words), None),
+        primary_key=next((each.name_before(at) for each in definitions for at in each.at("primary")), None),
+        foreign_keys=tuple(key for each in definitions for key in _references(each)),
+        uniques={names: unique for each in definitions for names, unique in _uniques(each)},
+        checks=tuple(
+            sorted(
+                (Check(each.within(at + 1), each.name_before(at)) for each in definitions for at in each.at("check")),
+                key=repr,
+            )
+        ),
+        options=join(tokens[end + 1 :]).upper(),
+    )
+
+
+def _outside(words: Iterable[str]) -> Iterator[str]:
+    """The words, empty where they stand in parentheses: nothing in them belongs to the definition itself."""
+    depth = 0
+    for word in words:
+        depth -= word == ")"
+        yield "" if depth else word
+        depth += word == "("
+
+
+def _references(definition: _Definition) -> Iterator[KeyText]:
+    """The foreign keys in the definition of a column, or the one that stands on its own."""
+    words, name = definition.words, None
+    for at, word in enumerate(words):
+        if word == "foreign":
+            name = definition.name_before(at)
+        elif word == "references":
+            rest = words[at + 1 :]
+            rest = rest[: rest.index("references")] if "references" in rest else rest
+            yield KeyText(name or definition.name_before(at), _deferral(rest))
+            name = None
+
+
+def _deferral(words: Sequence[str]) -> str:
+    if "deferrable" not in words or words[words.index("deferrable") - 1] == "not":
+        return ""
+    is_late = words[words.index("deferrable") + 1 :][:2] == ["initially", "deferred"]
+    return "DEFERRABLE INITIALLY DEFERRED" if is_late else "DEFERRABLE"
+
+
+def _uniques(definition: _Definition) -> Iterator[tuple[tuple[str, ...], UniqueText]]:
+    """The unique constraint within the definition of a column, or on its own with a list of columns."""
+    for at in definition.at("unique"):
+        start, end = at + 1, at + 1
+        columns = definition.names(0, 1)
+        if definition.words[start : start + 1] == ["("]:
+            end = closing(definition.words, start) + 1
+            columns = definition.names(start + 1, end - 1)
+        is_conflict = definition.words[end : end + 2] == ["on", "conflict"]
+        conflict = join(definition.tokens[end : end + 3]).upper() if is_conflict else ""
+        yield columns, UniqueText(definition.name_before(at), conflict)
+
+
+def _plain(written: str) -> str:
+    """The name that is written so."""
+    quote = written[0]
+    return written[1:-1].replace(quote * 2, quote) if quote in "\"`'" else written
+
+
+def fold(name: str) -> str:
+    """What SQLite compares of a name: it knows upper and lower case of ASCII alone."""
+    return name.encode().lower().decode()

@@ -1,0 +1,1 @@
+"""Scratch databases, and revisions that are run on them."""

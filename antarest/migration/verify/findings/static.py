@@ -1,0 +1,84 @@
+"""What is proved without a database: the graph, and what the files say."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from ...branches import checks
+from ...project import rollback_script
+from ..target import Target
+from .kinds import Finding
+
+_LONGEST_ID = 32  # characters: the column of Alembic's version table
+
+
+def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
+    """Look at the graph, and at the files of these revisions."""
+    history = target.history
+    if len(history.heads) > 1:
+        yield Finding.of("V101", f"{len(history.heads)} heads: {', '.join(history.heads)}")
+    project = target.project
+    if target.is_own and project.rollback_script and not rollback_script.is_in_sync(project):
+        yield Finding.of("V105", f"{project.rollback_script.name} is not in sync")
+    if target.is_own and project.metadata_name:
+        yield from (Finding.of("V703", fact) for fact in checks.unregistered(project))
+    packages = _packages(target)
+    for id_ in history.order:
+        if id_ in wanted:
+            if len(id_) > _LONGEST_ID:
+                yield Finding.of("V103", f"{len(id_)} characters", id_)
+            yield from _file(history[id_].path, id_, packages)
+
+
+def _packages(target: Target) -> set[str]:
+    """The packages of the application: those that lie in the project, and that of the models."""
+    root = target.project.root
+    skipped = {"alembic", "tests"}
+    found = {path.parent.name for path in root.glob("*/__init__.py")} | {path.stem for path in root.glob("*.py")}
+    found |= {path.parent.name for path in root.glob("src/*/__init__.py")}
+    return found - skipped | (
+        {target.metadata_name.partition(".")[0].partition(":")[0]} if target.metadata_name else set()
+    )
+
+
+def _file(path: Path, id_: str, packages: set[str]) -> Iterator[Finding]:
+    tree = ast.parse(path.read_bytes(), filename=str(path))
+    rows = {name for node in ast.walk(tree) for name in _assigned_rows(node)}
+    for node in ast.walk(tree):
+        for name in _imported(node):
+            if name.partition(".")[0] in packages:
+                yield Finding.of("V201", f"line {getattr(node, 'lineno', 0)} imports {name}", id_)
+        if isinstance(node, ast.For) and _is_row_loop(node, rows):
+            yield Finding.of("V202", f"the loop in line {node.lineno}", id_)
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module]
+    return []
+
+
+def _assigned_rows(node: ast.AST) -> list[str]:
+    """The names that an assignment gives to what a query returns."""
+    if not isinstance(node, ast.Assign) or not _reads(node.value):
+        return []
+    return [target.id for target in node.targets if isinstance(target, ast.Name)]
+
+
+def _is_row_loop(loop: ast.For, rows: set[str]) -> bool:
+    """Whether the loop runs statements, and goes through what a query has returned."""
+    runs = any(_called(node) == "execute" for statement in loop.body for node in ast.walk(statement))
+    return runs and (_reads(loop.iter) or any(isinstance(n, ast.Name) and n.id in rows for n in ast.walk(loop.iter)))
+
+
+def _reads(node: ast.AST) -> bool:
+    return any(_called(each) == "execute" for each in ast.walk(node))
+
+
+def _called(node: ast.AST) -> str:
+    """The name of the method that is called."""
+    return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""

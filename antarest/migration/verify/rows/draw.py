@@ -1,0 +1,249 @@
+"""The rows that one table could have: each column from its pool, each foreign key from the rows that it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from random import Random
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, TableClause
+
+from ...errors.base import Hint, MigrationError
+from ...schema.expression import canonical
+from ...schema.inventory import Column, ForeignKey, Table
+from ...schema.sql import name_of, tokenise
+from .checks import within_checks
+from .pools import Pool, pool_of
+
+_REFERRED_ROWS = 200
+_SHOWN_REFERENCES = 12
+_LENIENT_ATTEMPTS = 20
+
+Draw = dict[str, object]
+Values = tuple[object, ...]
+
+
+class NoValidRow(MigrationError):
+    """No row could be made that the constraints of a table accept.
+
+    Why: the checks of a table fit no value that was tried, or contradict each other.
+
+    To do: give values for the column, as the message shows, where the rows are asked for.
+    """
+
+    code = "db.E850"
+
+    def __init__(self, table: str, reason: str) -> None:
+        self.table = table
+        self.reason = reason
+        super().__init__(
+            f"no valid row could be generated for the table {table}",
+            details={"reason": reason},
+            state="The rows generated so far are in a transaction that was not committed.",
+            hints=[Hint(f'Give values that suit it, as values={{"{table}.COLUMN": [...]}}')],
+        )
+
+
+class TableDraw:
+    """Draws rows for one table and remembers those that the database has accepted.
+
+    Args:
+        connection: to read what the foreign keys can refer to.
+        table: the table, which is empty.
+        tables: every table with the types of its columns.
+        values: by "table.column", the values that replace the generated ones.
+        later: the foreign keys that are set afterwards.
+        seed: what the order of the values depends on.
+
+    Raises:
+        NoValidRow: a column needs a value, and none is known for it.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        table: Table,
+        tables: Mapping[str, TableClause],
+        values: Mapping[str, Sequence[object]],
+        later: Collection[ForeignKey],
+        seed: int,
+    ) -> None:
+        self.obstacle = ""
+        self.numbered = 0
+        self._connection = connection
+        self._table = table
+        self._tables = tables
+        self._values = values
+        self._later = {column for key in later for column in key.columns}
+        self._random = Random(f"{seed}:{table.name}")  # noqa: S311 - repeatable, not secret
+        self._numbers = count(1)
+        given = {column.name for column in table.columns if f"{table.name}.{column.name}" in values}
+        self._keys = sorted(
+            (key for key in table.foreign_keys if key not in later and not given.issuperset(key.columns)),
+            key=lambda key: (key.referred_table == table.name, -len(key.columns)),
+        )
+        referring = {column for key in self._keys for column in key.columns}
+        self.refers_to_itself = any(key.referred_table == table.name for key in self._keys)
+        self._nullable = {column.name for column in table.columns if self._takes_null(column)}
+        self._seen: dict[tuple[str, ...], set[str]] = {columns: set() for columns in self._uniques()}
+        keys = (key for index in table.indexes if index.unique for key in index.keys)
+        self._distinct = self._names_in(*keys).union(*self._seen)
+        checked = [self._names_in(canonical(check.expression)) for check in table.checks]
+        # A check of one column is settled: its pool has only what the check allows.
+        self._constrained = self._distinct.union(*(names for names in checked if len(names) > 1))
+        self._pools = dict(self._own_pools(referring - given))
+        self._referred = {key: self._rows_referred_to(key) for key in self._keys}
+        referred = (min(len(found), _SHOWN_REFERENCES) for found in self._referred.values())
+        self.longest = max((*(len(pool.values) for pool in self._pools.values()), *referred), default=0)
+
+    def row(self, number: int, attempt: int) -> Draw | None:
+        """A row, or None where this draw cannot be one.
+
+        Args:
+            number: of the row; the first attempt at each goes through the pools in order, so that no value is missed.
+            attempt: any further one is left to chance, at first only for the columns that a constraint could be about.
+        """
+        row = {
+            name: self._value(pool, number, by_chance=attempt > (0 if name in self._constrained else _LENIENT_ATTEMPTS))
+            for name, pool in self._pools.items()
+        }
+        for key in self._keys:
+            options = [each for each in self._options(key, row) if _agree(row, key, each)]
+            if not options:
+                self.obstacle = f"{', '.join(key.columns)} must refer to a row of {key.referred_table}, and none suits"
+                return None
+            chosen = options[number % len(options)] if attempt == 0 else self._random.choice(options)
+            row.update(zip(key.columns, chosen, strict=True))
+        return None if any(text in self._seen[columns] for columns, text in self._unique_texts(row)) else row
+
+    def accept(self, row: Draw) -> None:
+        """Remember a row that the database has taken."""
+        for columns, text in self._unique_texts(row):
+            self._seen[columns].add(text)
+        for key in self._keys:
+            if key.referred_table == self._table.name:
+                self._referred[key] = self._rows_referred_to(key)
+
+    def _takes_null(self, column: Column) -> bool:
+        key = self._table.primary_key
+        return column.nullable and not (key and column.name in key.columns)
+
+    # ---- pools
+
+    def _own_pools(self, referring: Collection[str]) -> Iterator[tuple[str, Pool]]:
+        for column in self._table.columns:
+            given = self._values.get(f"{self._table.name}.{column.name}")
+            if given is not None:
+                kept = [value for value in given if value is not None or column.name in self._nullable]
+                yield column.name, self._shuffled(Pool(tuple(kept)))
+            elif column.name not in referring and not column.computed and not self._made_by_database(column):
+                pool = self._generated_pool(column)
+                if pool.values or pool.fresh:
+                    yield column.name, self._shuffled(pool)
+
+    def _generated_pool(self, column: Column) -> Pool:
+        """What a column can hold; empty where it is best left to its default."""
+        nullable = column.name in self._nullable
+        if column.name in self._later and nullable:
+            return Pool((None,))
+        if self._is_sole_key(column) and isinstance(self._type(column), sa.Integer):
+            return Pool(fresh=int)
+        clause = self._tables[self._table.name]
+        pool = within_checks(self._connection, clause, self._table, column.name, pool_of(self._type(column)))
+        if not pool.values and not nullable and not column.default:
+            raise NoValidRow(
+                self._table.name, f"no value is known for {column.name}, {column.type} NOT NULL, that its checks allow"
+            )
+        return Pool(
+            (*pool.values, None) if nullable else pool.values, pool.fresh if column.name in self._distinct else None
+        )
+
+    def _shuffled(self, pool: Pool) -> Pool:
+        return replace(pool, values=tuple(self._random.sample(pool.values, len(pool.values))))
+
+    def _value(self, pool: Pool, number: int, *, by_chance: bool) -> object:
+        if pool.values and not by_chance:
+            return pool.values[number % len(pool.values)]
+        if pool.values and (pool.fresh is None or self._random.getrandbits(1)):
+            return self._random.choice(pool.values)
+        if pool.fresh is None:
+            return None
+        self.numbered = next(self._numbers)
+        return pool.fresh(self.numbered)
+
+    def _type(self, column: Column) -> sa.types.TypeEngine[object]:
+        return self._tables[self._table.name].c[column.name].type
+
+    def _is_sole_key(self, column: Column) -> bool:
+        key = self._table.primary_key
+        return key is not None and key.columns == (column.name,)
+
+    def _names_in(self, *texts: str) -> set[str]:
+        """The columns of the table that expressions are about."""
+        words = {name_of(token) for text in texts for token in tokenise(text)}
+        return {column.name for column in self._table.columns if column.name in words}
+
+    def _made_by_database(self, column: Column) -> bool:
+        """Whether the database numbers the rows; where a row must refer to itself, its number is needed beforehand."""
+        for key in self._keys:
+            if key.referred_table == self._table.name and column.name in key.referred_columns:
+                return column.identity == "ALWAYS" or (
+                    bool(self._nullable & {*key.columns}) and self._is_numbered(column)
+                )
+        return self._is_numbered(column)
+
+    def _is_numbered(self, column: Column) -> bool:
+        if self._connection.dialect.name == "sqlite":
+            return column.type == "INTEGER" and self._is_sole_key(column)
+        return column.identity is not None or (column.default or "").startswith("nextval(")
+
+    # ---- foreign keys
+
+    def _rows_referred_to(self, key: ForeignKey) -> list[Values]:
+        clause = self._tables.get(key.referred_table)
+        if clause is None or not key.referred_columns:  # It refers to a primary key that there is not.
+            return []
+        columns = [clause.c[column] for column in key.referred_columns]
+        question = sa.select(*columns).distinct().where(*(column.is_not(None) for column in columns))
+        found = sorted(
+            map(tuple, self._connection.execute(question.order_by(*columns).limit(_REFERRED_ROWS))), key=repr
+        )
+        return self._random.sample(found, len(found))
+
+    def _options(self, key: ForeignKey, row: Draw) -> Iterator[Values]:
+        """What a key can be: nothing, the row itself, the rows there are, and a part of one of these."""
+        found = list(self._referred[key])
+        if self._nullable.issuperset(key.columns):
+            yield (None,) * len(key.columns)
+        if key.referred_table == self._table.name and key.referred_columns and row.keys() >= {*key.referred_columns}:
+            found.insert(0, tuple(row[column] for column in key.referred_columns))
+        yield from found
+        if self._nullable & {*key.columns} and not self._nullable.issuperset(key.columns):
+            for each in found:
+                yield tuple(None if c in self._nullable else v for c, v in zip(key.columns, each, strict=True))
+
+    # ---- unique keys
+
+    def _uniques(self) -> Iterator[tuple[str, ...]]:
+        """The columns of each unique key that is known to be one; the database watches over the others."""
+        if self._table.primary_key:
+            yield self._table.primary_key.columns
+        yield from (unique.columns for unique in self._table.uniques)
+        names = {column.name for column in self._table.columns}
+        for index in self._table.indexes:
+            if index.unique and index.where is None and names.issuperset(index.keys):
+                yield index.keys
+
+    def _unique_texts(self, row: Draw) -> Iterator[tuple[tuple[str, ...], str]]:
+        """The values of each unique key as text; a key with a NULL is like no other."""
+        for columns in self._seen:
+            values = [row.get(column) for column in columns]
+            if None not in values:
+                yield columns, repr(values)
+
+
+def _agree(row: Draw, key: ForeignKey, values: Values) -> bool:
+    """Whether a column that two foreign keys share would get the same value from both."""
+    return all(column not in row or row[column] == value for column, value in zip(key.columns, values, strict=True))

@@ -1,0 +1,191 @@
+"""Rows for every table of a schema, from nothing but the schema.
+
+Each column draws from a pool of awkward values, so that each of them appears at least once where the constraints
+allow it. What can be known is respected beforehand (foreign keys, unique keys, checks of one column); for the rest the
+database decides, and a row that it refuses is drawn again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError, StatementError
+
+from ...schema.inventory import Table
+from ...schema.reflection import OWN_TABLES, reflect
+from .draw import Draw, NoValidRow, TableDraw
+from .order import Cut, insertion_order, is_nullable
+from .tables import reflect_tables
+
+_ATTEMPTS = 50
+_REFUSALS = (IntegrityError, DataError, InternalError, ProgrammingError)
+
+
+def fill(
+    connection: Connection,
+    *,
+    seed: int = 0,
+    rows: int = 3,
+    values: Mapping[str, Sequence[object]] | None = None,
+    exclude: Collection[str] = OWN_TABLES,
+) -> dict[str, int]:
+    """Add rows to every empty table, within the transaction of the caller.
+
+    Args:
+        connection: to SQLite or PostgreSQL.
+        seed: the same seed, schema and values give the same rows.
+        rows: at least so many for each table, unless its constraints allow fewer; more where a column has more values
+            to show.
+        values: by "table.column", the values to draw from instead of the generated ones, None among them for NULL.
+            What the schema does not have is ignored, so that one mapping serves a whole history.
+        exclude: tables to leave alone.
+
+    Returns:
+        The number of rows added, by table; 0 for a table that had rows.
+
+    Raises:
+        NoValidRow: a table stays empty, since no row could be made that its constraints accept.
+    """
+    return _Filler(connection, seed, rows, values or {}, exclude).fill()
+
+
+class _Filler:
+    def __init__(
+        self,
+        connection: Connection,
+        seed: int,
+        rows: int,
+        values: Mapping[str, Sequence[object]],
+        exclude: Collection[str],
+    ) -> None:
+        self._connection = connection
+        self._is_postgresql = connection.dialect.name == "postgresql"
+        self._seed = seed
+        self._rows = rows
+        self._values = values
+        self._inventory = reflect(connection, exclude=exclude)
+        self._tables = reflect_tables(connection, exclude)
+        self._order, self._cuts = insertion_order(self._inventory.tables)
+        self._numbered = 0
+
+    def fill(self) -> dict[str, int]:
+        added = dict.fromkeys(sorted(self._order), 0)
+        with self._foreign_keys_deferred():
+            for name in self._order:
+                if not self._connection.execute(sa.select(sa.exists().select_from(self._tables[name]))).scalar():
+                    added[name] = self._fill_table(self._inventory.tables[name])
+            for cut in self._cuts:
+                if added[cut.table]:
+                    self._close(cut)
+        if self._is_postgresql and self._numbered:
+            self._advance_sequences()
+        return added
+
+    def _fill_table(self, table: Table) -> int:
+        draw = self._draw(table)
+        numbers = range(max(self._rows, draw.longest + 1))
+        added = self._add_together(table.name, draw, numbers)
+        if not added:
+            draw = self._draw(table)
+            refusals = [self._add(table.name, draw, number) for number in numbers]
+            added = refusals.count("")
+            if not added:
+                raise NoValidRow(table.name, draw.obstacle or refusals[0])
+        self._numbered = max(self._numbered, draw.numbered)
+        return added
+
+    def _draw(self, table: Table) -> TableDraw:
+        later = [cut.key for cut in self._cuts if cut.table == table.name]
+        return TableDraw(self._connection, table, self._tables, self._values, later, self._seed)
+
+    def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> int:
+        """Add all rows in one statement; 0 where the database refuses one of them, or they depend on each other.
+
+        One by one they would be the same rows, with three questions to the server for each; SQLite has no server.
+        """
+        rows: list[Draw] = []
+        for number in numbers if self._is_postgresql and not draw.refers_to_itself else ():
+            drawn = (draw.row(number, attempt) for attempt in range(_ATTEMPTS))
+            if (row := next((row for row in drawn if row is not None), None)) is not None:
+                draw.accept(row)
+                rows.append(row)
+        if not any(rows) or self._execute(sa.insert(self._tables[table]), rows):  # A row may have no values of its own.
+            return 0
+        return len(rows)
+
+    def _add(self, table: str, draw: TableDraw, number: int) -> str:
+        """Add one row, drawing until one is accepted; the reason where none is."""
+        reason = "every row that was drawn breaks a unique key"
+        for attempt in range(_ATTEMPTS):
+            row = draw.row(number, attempt)
+            if row is None:
+                continue
+            refusal = self._execute(sa.insert(self._tables[table]).values(row))
+            if not refusal:
+                draw.accept(row)
+                return ""
+            reason = refusal
+        return reason
+
+    def _execute(self, statement: sa.Executable, rows: list[Draw] | None = None) -> str:
+        """Execute a statement; the reason where the database, or a type, refuses its values."""
+        try:
+            with self._savepoint():
+                self._connection.execute(statement, rows)
+        except StatementError as error:
+            # What a type refuses is a StatementError itself; what the server refuses is one of its subclasses.
+            if isinstance(error, _REFUSALS) or type(error) is StatementError:
+                return str(error.orig).strip().splitlines()[0]
+            raise
+        return ""
+
+    def _savepoint(self) -> AbstractContextManager[object]:
+        """A failed statement spoils the transaction of PostgreSQL alone; on SQLite it undoes itself."""
+        return self._connection.begin_nested() if self._is_postgresql else nullcontext()
+
+    def _close(self, cut: Cut) -> None:
+        """Let the rows of a table refer to a table that was filled after it."""
+        if not cut.key.referred_columns:
+            return
+        table, referred = self._tables[cut.table], self._tables[cut.key.referred_table]
+        facts = self._inventory.tables[cut.table]
+        found = self._connection.execute(sa.select(*(referred.c[column] for column in cut.key.referred_columns)))
+        targets = sorted(map(tuple, found), key=repr)
+        identity = [table.c[column] for column in (facts.primary_key.columns if facts.primary_key else cut.key.columns)]
+        rows = sorted(map(tuple, self._connection.execute(sa.select(*identity))), key=repr)
+        # One row goes without, so that NULL is among the values too.
+        for number, row in enumerate(rows[1:] if is_nullable(facts, cut.key) else rows):
+            which = (column.is_not_distinct_from(value) for column, value in zip(identity, row, strict=True))
+            target: Draw = dict(zip(cut.key.columns, targets[number % len(targets)], strict=True))
+            refusal = self._execute(sa.update(table).where(*which).values(target))
+            if refusal and not is_nullable(facts, cut.key):
+                raise NoValidRow(cut.table, refusal)
+
+    @contextmanager
+    def _foreign_keys_deferred(self) -> Iterator[None]:
+        """Where a cycle has no foreign key that may be NULL, the check of all has to wait."""
+        if all(is_nullable(self._inventory.tables[cut.table], cut.key) for cut in self._cuts):
+            yield
+            return
+        if self._is_postgresql:
+            self._connection.exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")
+            yield
+            self._connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+            return
+        driver = self._connection.connection.driver_connection
+        if driver is not None and not driver.in_transaction:
+            # The pragma ends with the transaction, and sqlite3 would begin one only with the first row.
+            self._connection.exec_driver_sql("BEGIN")
+        self._connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        yield
+
+    def _advance_sequences(self) -> None:
+        """Move every sequence past the ids that were numbered here, as if they had been drawn from it."""
+        for name in self._inventory.sequences:
+            sequence = sa.table(name, sa.column("last_value", sa.BigInteger))
+            quoted = self._connection.dialect.identifier_preparer.quote(name)
+            value = sa.func.greatest(sequence.c.last_value, self._numbered)
+            self._connection.execute(sa.select(sa.func.setval(quoted, value)).select_from(sequence))

@@ -1,0 +1,146 @@
+"""Awkward values by type: the ends of each range, what is empty, and text that is neither short nor ASCII."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import DOMAIN
+
+from .tables import FloatAsDecimal
+
+_LONG_TEXT = 2000
+_SHORT = 8
+_TEXTS = (
+    "",
+    "a",
+    "Zürich — Ångström, ñ, ß",
+    "日本語 Ελληνικά",
+    "🙂 👩‍🔬 🇫🇷",
+    'it\'s "quoted" 100% \\ ; --',
+    " space around ",
+    "two\nlines\tand a tab",
+    "NULL",
+)
+_DATES = (dt.date(1, 1, 1), dt.date(1970, 1, 1), dt.date(2024, 2, 29), dt.date(9999, 12, 31))
+_MOMENTS = (
+    dt.datetime(1, 1, 1),  # noqa: DTZ001 - times are naive UTC on both engines
+    dt.datetime(1970, 1, 1),  # noqa: DTZ001
+    dt.datetime(2024, 2, 29, 12, 30, 15, 123456),  # noqa: DTZ001
+    dt.datetime(9999, 12, 31, 23, 59, 59, 999999),  # noqa: DTZ001
+)
+_ZONED = tuple(moment.replace(tzinfo=dt.UTC) for moment in _MOMENTS[1:3])
+_TIMES = (dt.time(0, 0), dt.time(12, 30, 15, 123456), dt.time(23, 59, 59, 999999))
+_JSON: tuple[object, ...] = ({}, [], {"clé": ["é🙂", 1, None, True, {"deep": -1.5}]}, "text", 0)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The values that a column may draw, and a source of others where each must be used once."""
+
+    values: tuple[object, ...] = ()
+    fresh: Callable[[int], object] | None = None
+
+    def including(self, literals: Iterable[object]) -> Pool:
+        """This pool with the literals that suit it: they come from checks, and so name values that matter."""
+        sample = next(iter(self.values), None)
+        suited: list[object] = []
+        if isinstance(sample, str):
+            suited = [text for each in literals for text in _as_text(each)]
+        elif isinstance(sample, (int, float, Decimal)) and not isinstance(sample, bool):
+            numbers = [each for each in literals if isinstance(each, int)]
+            suited = [type(sample)(each + step) for each in numbers for step in (0, 1, -1)]
+        return replace(self, values=_distinct((*self.values, *suited)))
+
+
+def pool_of(kind: sa.types.TypeEngine[Any]) -> Pool:
+    """The awkward values of a type; empty for a type that is not known."""
+    if isinstance(kind, DOMAIN):
+        return pool_of(kind.data_type)
+    if isinstance(kind, FloatAsDecimal):
+        return pool_of(kind.numeric)
+    for known, make in _MAKERS:
+        if isinstance(kind, known):
+            return make(kind)
+    return Pool()
+
+
+def _as_text(literal: object) -> Iterator[str]:
+    """A text as it is; a number may be the length that a text must have."""
+    if isinstance(literal, str):
+        yield literal
+    elif isinstance(literal, int) and 0 < literal <= _LONG_TEXT:
+        yield "x" * literal
+
+
+def _distinct(values: Iterable[object]) -> tuple[object, ...]:
+    """Without repetitions, in order; by text, since True equals 1 and a list has no hash."""
+    return tuple({repr(value): value for value in values}.values())
+
+
+def _text(kind: Any) -> Pool:
+    length = kind.length or _LONG_TEXT
+    longest = ("é🙂z" * length)[:length]
+    values = _distinct(text[:length] for text in (*_TEXTS, longest))
+    return Pool(values, lambda n: f"row {n}" if length >= _SHORT else f"{n:x}"[-length:])
+
+
+def _padded_text(kind: Any) -> Pool:
+    """CHAR(n) is filled up with blanks by PostgreSQL alone, so each value has the whole length."""
+    length = kind.length or 1
+    return Pool(
+        _distinct(("0" * length, ("a1b2" * length)[:length], "f" * length)), lambda n: f"{n:0{length}x}"[-length:]
+    )
+
+
+def _integer(bits: int) -> Callable[[Any], Pool]:
+    largest = 2 ** (bits - 1) - 1
+    return lambda _: Pool((0, 1, -1, largest, -largest - 1), lambda n: n)
+
+
+def _numeric(kind: Any) -> Pool:
+    # SQLite keeps a NUMERIC as a float, which is exact up to 15 digits.
+    scale = kind.scale or 0
+    largest = Decimal(10 ** min(kind.precision or 10, 15) - 1).scaleb(-scale)
+    return Pool((Decimal(0), largest, -largest, Decimal(1).scaleb(-scale)), Decimal)
+
+
+def _enum(kind: Any) -> Pool:
+    return Pool(tuple(kind.enums))
+
+
+def _fixed(values: tuple[object, ...], fresh: Callable[[int], object] | None = None) -> Callable[[Any], Pool]:
+    return lambda _: Pool(values, fresh)
+
+
+def _moment(kind: Any) -> Pool:
+    values = _ZONED if kind.timezone else _MOMENTS
+    return Pool(values, lambda n: values[-1].replace(year=2000) + dt.timedelta(seconds=n))
+
+
+# The first that fits is taken, so the narrower type stands before the wider.
+_MAKERS: tuple[tuple[Any, Callable[[Any], Pool]], ...] = (
+    (sa.Enum, _enum),
+    (sa.CHAR, _padded_text),
+    (sa.String, _text),
+    (sa.Boolean, _fixed((True, False))),
+    (sa.SmallInteger, _integer(16)),
+    (sa.BigInteger, _integer(64)),
+    (sa.Integer, _integer(32)),
+    (sa.REAL, _fixed((0.0, -0.5, 1.5), float)),
+    (sa.Float, _fixed((0.0, -0.5, 0.1, 1e-300, 1.7976931348623157e308), float)),
+    (sa.Numeric, _numeric),
+    (sa.DateTime, _moment),
+    (sa.Date, _fixed(_DATES, lambda n: dt.date(2000, 1, 1) + dt.timedelta(days=n))),
+    (sa.Time, _fixed(_TIMES, lambda n: (dt.datetime(2000, 1, 1) + dt.timedelta(seconds=n)).time())),  # noqa: DTZ001
+    (sa.Interval, _fixed((dt.timedelta(0), dt.timedelta(days=-1, seconds=1), dt.timedelta(days=4000)))),
+    (sa.LargeBinary, _fixed((b"", b"\x00\xff'\\", bytes(range(256))), lambda n: str(n).encode())),
+    (sa.JSON, _fixed(_JSON)),
+    (sa.Uuid, _fixed((uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)), lambda n: uuid.UUID(int=n))),
+    (sa.ARRAY, _fixed(([],))),
+)

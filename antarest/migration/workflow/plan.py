@@ -1,0 +1,177 @@
+"""The plan of a rollback: what each downgrade drops, how many rows and values that is, and where values are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ..database.catalog import find, measure, read_tables
+from ..errors.facts.loss import Irreversible
+from ..errors.loss import Agreement, Loss
+from ..errors.revision import BASE, Revision
+from ..project.project import Project
+from ..scratch import runs
+from ..scratch.runs import Walked
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A table or column that a downgrade drops, or rows that it declares to delete.
+
+    Attributes:
+        loss: what it holds now, and what the revision says of it.
+        moved_to: where the revision says that the values are kept.
+        is_drop: False when only some rows or values of it may go, and the count is the most that can be lost.
+    """
+
+    loss: Loss
+    moved_to: tuple[str, ...] = ()
+    is_drop: bool = True
+
+    @property
+    def loses(self) -> bool:
+        """Whether data is lost with it, as far as can be known before it runs."""
+        return self.loss.count != 0 and (not self.moved_to or self.loss.declared)
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One downgrade of a rollback."""
+
+    revision: Revision
+    drops: tuple[Drop, ...]
+
+
+@dataclass(frozen=True)
+class RollbackPlan:
+    """What a rollback is going to do. It has been looked at, not locked: the run checks again before its commit.
+
+    Attributes:
+        current: the revisions that the database is at.
+        target: where it goes.
+        steps: the downgrades, in order; none when it is there already.
+    """
+
+    current: tuple[str, ...]
+    target: str
+    steps: tuple[PlannedStep, ...]
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What it loses."""
+        return tuple(drop.loss for step in self.steps for drop in step.drops if drop.loses)
+
+    @property
+    def agreement(self) -> Agreement:
+        """The agreement to lose what this plan names, with at most the counts that it names."""
+        return Agreement(most={(loss.revision, loss.item): loss.count for loss in self.losses})
+
+
+def plan_rollback(
+    project: Project, connection: Connection, current: tuple[str, ...], *, steps: int = 1, to: str | None = None
+) -> RollbackPlan:
+    """Plan a rollback of the database behind `connection`, which is at `current`.
+
+    Raises:
+        OutOfReach, RevisionNotFound, AmbiguousRevision: there is no such place below.
+        Irreversible: a revision on the way cannot be undone.
+    """
+    history = project.history
+    target = history.rollback_target(current, steps=steps, to=to)
+    if set(current) == {target} or (target == BASE and not current):
+        return RollbackPlan(current, target, ())
+    kept = history.applied([target]) if target != BASE else frozenset[str]()
+    undone = history.in_order(history.applied(current) - kept)[::-1]
+    return plan_undo(project, connection, current, undone, target=target)
+
+
+def plan_undo(
+    project: Project, connection: Connection, current: tuple[str, ...], undone: Sequence[str], *, target: str
+) -> RollbackPlan:
+    """Plan to undo these revisions, in this order.
+
+    Args:
+        project: the project with the code of the downgrades.
+        connection: to look at the database.
+        current: the revisions that it is at.
+        undone: what is to be undone, each before what it follows.
+        target: where that leads.
+
+    Raises:
+        Irreversible: one of them cannot be undone.
+    """
+    history = project.history
+    for position, revision in enumerate(history[id_] for id_ in undone):
+        if revision.irreversible:
+            raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
+    counter = _Counter(connection, project.own_tables)
+    walked = runs.walk_down(project, current, undone)
+    return RollbackPlan(current, target, tuple(_plan_step(history[step.revision], step, counter) for step in walked))
+
+
+def _plan_step(revision: Revision, walked: Walked, counter: _Counter) -> PlannedStep:
+    declared, destinations = revision.losses("downgrade"), revision.destinations("downgrade")
+    drops = []
+    for item in [*walked.dropped, *(item for item in declared if item not in walked.dropped)]:
+        loss = Loss(
+            revision.id, "downgrade", item, counter.count(item), declared.get(item, ""), unit=counter.unit(item)
+        )
+        is_drop = item in walked.dropped
+        if is_drop or loss.count != 0:
+            drops.append(Drop(loss, tuple(destinations.get(item, ())), is_drop))
+    counter.follow(walked, destinations)
+    return PlannedStep(revision, tuple(drops))
+
+
+class _Counter:
+    """Counts what items hold now, also those that only come into being on the way down, out of others that exist."""
+
+    def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
+        self._connection = connection
+        self._tables = read_tables(connection, exclude=exclude)
+        # Where the rows and values of an item are now; None of one that was dropped on the way: nobody knows what fills
+        # another one of that name.
+        self._origins: dict[str, tuple[str, ...] | None] = {}
+
+    def follow(self, step: Walked, moved: Mapping[str, Sequence[str]]) -> None:
+        """Note what a downgrade drops, renames and moves."""
+        arrived: dict[str, tuple[str, ...] | None] = {}
+        for source, places in [*moved.items(), *((old, [new]) for old, new in step.renamed.items())]:
+            origin = self._origin(source)
+            for place in places:
+                before = arrived.get(place, ())
+                arrived[place] = None if origin is None or before is None else before + origin
+        self._origins |= dict.fromkeys([*step.dropped, *step.renamed]) | arrived
+
+    def count(self, item: str) -> int | None:
+        """How much "table" or "table.column" holds; None when nobody knows."""
+        origin = self._origin(item)
+        counts = [self._count(place) for place in origin or ()]
+        return None if origin is None or None in counts else sum(count or 0 for count in counts)
+
+    def unit(self, item: str) -> str:
+        """What is counted in it."""
+        place = self._find(item)
+        is_column = place[1] is not None if place else "." in item
+        return "value" if is_column else "row"
+
+    def _count(self, item: str) -> int | None:
+        place = self._find(item)
+        if place is None or not self._tables[place[0]].readable:
+            return None
+        table, column = place
+        return measure(self._connection, self._tables[table], [] if column is None else [column]).of(column)
+
+    def _find(self, item: str) -> tuple[str, str | None] | None:
+        return find({name: table.columns for name, table in self._tables.items()}, item)
+
+    def _origin(self, item: str) -> tuple[str, ...] | None:
+        if item in self._origins:
+            return self._origins[item]
+        table, _, column = item.partition(".")
+        if not column or table not in self._origins:
+            return (item,)
+        tables = self._origins[table]
+        return None if tables is None else tuple(f"{name}.{column}" for name in tables)

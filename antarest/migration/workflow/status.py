@@ -1,0 +1,71 @@
+"""Where a database is, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..database.record import Entry
+    from ..errors.revision import Revision
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a database is.
+
+    Attributes:
+        engine: its engine and version, such as `PostgreSQL 15.18`.
+        database: its URL, redacted.
+        current: the revisions that it records.
+        heads: the heads of the revision files.
+        pending: what an upgrade would run, in order.
+        applied: how many revisions of the files are applied.
+        unknown: the current revisions that no file has.
+        rollback_script_in_sync: whether `rollback.sh` goes where it should.
+        missing_grants: the rights that the application's role lacks.
+        elsewhere: who has the unknown ones, in a sentence; empty where nobody knows.
+        deployed: the revision that production is at; empty where nobody says.
+        edited: the applied revisions whose file is not what it was when it was applied.
+        rollback_script: the path of `rollback.sh`; empty where the project has none.
+    """
+
+    engine: str
+    database: str
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    pending: tuple[str, ...]
+    applied: int
+    unknown: tuple[str, ...]
+    rollback_script_in_sync: bool
+    missing_grants: tuple[str, ...]
+    elsewhere: str = ""
+    deployed: str = ""
+    edited: tuple[str, ...] = ()
+    rollback_script: str = ""
+
+    @property
+    def at_head(self) -> bool:
+        """Whether nothing is pending and nothing is unknown."""
+        return not self.pending and not self.unknown
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """A revision, and how the database stands to it.
+
+    Attributes:
+        revision: the revision.
+        is_head: whether no other one follows it.
+        is_current: whether the database records it.
+        is_applied: whether the database has it.
+        is_edited: whether its file is not what it was when it was applied.
+        record: when and by whom it was applied; None where that was not recorded.
+    """
+
+    revision: Revision
+    is_head: bool
+    is_current: bool
+    is_applied: bool
+    is_edited: bool = False
+    record: Entry | None = None

@@ -1,0 +1,348 @@
+"""The façade of the workflow: what the command line, the launchers and the tests call.
+
+A verb looks, plans or moves, and returns what came of it as data. Nothing here prints, asks or exits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..database import grants
+from ..database.connection import engine_version, looking, read_current
+from ..database.record import edited, last_applied, read_record
+from ..errors.base import NOTHING_CHANGED
+from ..errors.facts.loss import LossNotDeclared
+from ..errors.facts.refusal import InMemoryDatabase
+from ..errors.loss import Agreement
+from ..errors.revision import HEAD, Revision
+from ..errors.settings.config import Config
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import is_memory, redact_url
+from ..project import rollback_script
+from ..project.project import Project
+from ..project.revision_files import importing
+from .status import HistoryEntry, Status
+
+if TYPE_CHECKING:
+    # What moves a database needs Alembic; what only looks at one should not wait for it.
+    from sqlalchemy import Connection
+
+    from ..backup import Backups
+    from ..errors.listener import Listener
+    from ..run.move import Move
+    from .plan import RollbackPlan
+    from .reset import ResetPlan
+
+
+class MigrationWorkflow:
+    """Everything that can be done with one database and one Alembic project."""
+
+    def __init__(
+        self,
+        project: Project,
+        db: DbConfig,
+        *,
+        environment: str = "development",
+        source: Path | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        """Bind a project to a database.
+
+        Args:
+            project: the Alembic project.
+            db: the database; migrations go to its `admin_url` where it has one.
+            environment: what the configuration says it is for; `production` is not reset without more words.
+            source: the file that this came from, for messages.
+            listener: who hears how a run goes on.
+        """
+        self.project = project
+        self.db = db
+        self.environment, self.source = environment, source
+        self.listener = listener
+
+    @classmethod
+    def from_config(
+        cls, config: Config, project: Project | None = None, *, listener: Listener | None = None
+    ) -> MigrationWorkflow:
+        """Bind a project (default: our own, wherever the program is started) to the database of a configuration."""
+        return cls(
+            project or Project.own(),
+            config.db,
+            environment=config.environment,
+            source=config.source,
+            listener=listener,
+        )
+
+    @property
+    def database(self) -> str:
+        """The database as it may be shown."""
+        return redact_url(self.db.migration_url)
+
+    @property
+    def backups(self) -> Backups:
+        """Its backups: to list, to make and to restore them."""
+        from ..backup import Backups
+
+        self._refuse_memory()
+        return Backups(self.project, self.db, self.listener)
+
+    # ---- looking
+
+    def current(self) -> tuple[str, ...]:
+        """The revisions that the database records; none for an empty or missing one.
+
+        Raises:
+            DatabaseError: it cannot be reached.
+        """
+        with self.looking() as connection:
+            return read_current(connection, self.project.version_table)
+
+    def status(self) -> Status:
+        """Say where the database is. A missing SQLite file is not created.
+
+        Raises:
+            DatabaseError: it cannot be reached.
+            MigrationError: the revision files do not make a history.
+        """
+        history = self.project.history
+        with self.looking() as connection:
+            current = read_current(connection, self.project.version_table)
+            record = read_record(connection, self.project.version_table) if current else []
+            engine = engine_version(connection)
+            missing = grants.lacking(self.project, self.db, connection) if current else []
+        return Status(
+            engine=engine,
+            database=self.database,
+            current=current,
+            heads=history.heads,
+            pending=history.pending(current),
+            applied=len(history.applied(current)),
+            edited=tuple(edited(record, history, current)),
+            unknown=(unknown := history.unknown(current)),
+            elsewhere=self.project.whereabouts(next(iter(unknown), "")),
+            deployed=self.project.deployed,
+            rollback_script_in_sync=rollback_script.is_in_sync(self.project),
+            missing_grants=tuple(grant.sql for grant in missing),
+            rollback_script=str(self.project.rollback_script or ""),
+        )
+
+    def history(self, to: str | None = None) -> list[HistoryEntry]:
+        """List the revisions, newest first, with what the database says of each.
+
+        Args:
+            to: only those that lead there; a revision, or a tag, a branch, a commit or a date.
+        """
+        table = self.project.version_table
+        with self.looking() as connection:
+            current, record = read_current(connection, table), read_record(connection, table)
+        history, last = self.project.history, last_applied(record)
+        applied, changed = history.applied(current), set(edited(record, history, current))
+        shown = history.order if to is None else history.applied([self.project.resolve(to)])
+        return [
+            HistoryEntry(
+                history[id_],
+                is_head=id_ in history.heads,
+                is_current=id_ in current,
+                is_applied=id_ in applied,
+                is_edited=id_ in changed,
+                record=last.get(id_) if id_ in applied else None,
+            )
+            for id_ in reversed(history.order)
+            if id_ in shown
+        ]
+
+    # ---- moving
+
+    def known_current(self) -> tuple[str, ...]:
+        """Where the database is, if this code has that revision.
+
+        Raises:
+            UnknownRevision: it does not.
+        """
+        current = self.current()
+        self.project.refuse_unknown(current, self.database)
+        return current
+
+    def pending(self, to: str = HEAD, current: tuple[str, ...] | None = None) -> list[Revision]:
+        """What an upgrade would run, in order.
+
+        Args:
+            to: where it goes.
+            current: where the database was just seen, for whoever has looked already.
+
+        Raises:
+            UnknownRevision: the database is at a revision that the files do not have.
+            OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
+        """
+        current = self.known_current() if current is None else current
+        target = self.project.history.upgrade_target(current, self.project.resolve(to))
+        return [self.project.history[id_] for id_ in self.project.history.pending(current, target)]
+
+    def upgrade(self, to: str = HEAD, current: tuple[str, ...] | None = None) -> Move:
+        """Upgrade the database, all or nothing, and read its revision from a second connection.
+
+        It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
+
+        Args:
+            to: `head`, a revision or the beginning of its id.
+            current: where the database was just seen; what runs looks again, under the lock.
+
+        Raises:
+            UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
+            RevisionFailed, LossNotDeclared, ForeignKeysViolated: it was rolled back; the error says to where.
+            DatabaseLocked: another run, or what another session holds, was waited for too long.
+            RunInterrupted, RunTerminated: SIGINT or SIGTERM came; what was not committed was rolled back.
+            DatabaseError: the database cannot be reached.
+        """
+        from ..run.after_commit import settle
+
+        self._refuse_memory()
+        current = self.known_current() if current is None else current
+        target = self.project.history.upgrade_target(current, self.project.resolve(to))
+        if self.project.history.pending(current, target):
+            return self.run(lambda command, config: command.upgrade(config, target))
+        # At the target Alembic is not needed, and so no other thread has to be waited for.
+        move = self.idle(current)
+        settle(move)
+        return move
+
+    def idle(self, current: tuple[str, ...]) -> Move:
+        """A move that has nothing to do."""
+        from ..errors.listener import Silence
+        from ..run.move import Move
+
+        return Move(self.project, self.db, self.listener or Silence(), before=current, after=current)
+
+    def on(self, project: Project) -> MigrationWorkflow:
+        """The workflow on the same database with another project."""
+        return MigrationWorkflow(
+            project, self.db, environment=self.environment, source=self.source, listener=self.listener
+        )
+
+    def plan_rollback(self, *, steps: int = 1, to: str | None = None) -> RollbackPlan:
+        """Plan a rollback: `steps` single states back, or to the revision `to`.
+
+        Raises:
+            UnknownRevision, OutOfReach, RevisionNotFound, AmbiguousRevision, Irreversible: it cannot go there.
+        """
+        from .plan import plan_rollback
+
+        with self.looking() as connection:
+            current = read_current(connection, self.project.version_table)
+            self.project.refuse_unknown(current, self.database)
+            return plan_rollback(self.project, connection, current, steps=steps, to=to and self.project.resolve(to))
+
+    def rollback(self, plan: RollbackPlan, agreement: Agreement) -> Move:
+        """Roll back as planned, in one transaction.
+
+        Args:
+            plan: what `plan_rollback` returned.
+            agreement: what may be lost. What is measured before the commit counts, not the plan.
+
+        Raises:
+            LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
+        """
+        self._refuse_memory()
+        self.refuse_undeclared(plan)
+        return self.run(lambda command, config: command.downgrade(config, plan.target), agreement=agreement)
+
+    def refuse_undeclared(self, plan: RollbackPlan) -> None:
+        """Refuse a plan with losses that its revisions do not declare; nobody can agree to those.
+
+        Raises:
+            LossNotDeclared: there is one.
+        """
+        if undeclared := [loss for loss in plan.losses if not loss.declared]:
+            at = f"The database is at {', '.join(plan.current)}."
+            raise LossNotDeclared(undeclared, self.database, f"{NOTHING_CHANGED} {at}")
+
+    def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
+        """Find out what a reset would drop.
+
+        Raises:
+            ResetRefused: the configuration says production, or the server is not on this host.
+        """
+        if not allow_production:
+            self.refuse_production("reset")
+        from . import reset
+
+        with self.looking() as connection:
+            return reset.plan_reset(self.project, connection)
+
+    def refuse_production(self, verb: str) -> None:
+        """Refuse a database that looks like one that others use; see `reset.refuse_production`."""
+        from . import reset
+
+        reset.refuse_production(self.environment, self.db.migration_url, verb)
+
+    def reset(self, plan: ResetPlan) -> Move:
+        """Drop the objects of the history and migrate to head again, in one transaction.
+
+        Raises:
+            RevisionFailed, AlembicRefused: the run was rolled back; nothing was changed.
+        """
+        from . import reset
+
+        self._refuse_memory()
+        head = self.project.history.head
+
+        def prepare(connection: Connection) -> None:
+            reset.drop_objects(self.project, connection, sorted(plan.rows))
+
+        return self.run(lambda command, config: command.upgrade(config, head), prepare=prepare)
+
+    def grant(self) -> list[str]:
+        """Give the application's role the rights that it lacks.
+
+        Returns:
+            The statements that were executed.
+        """
+        from ..run.after_commit import mend_grants
+
+        return [grant.sql for grant in mend_grants(self._move())]
+
+    def run(self, call: Callable[[Any, Any], None], **wishes: Any) -> Move:
+        """Have Alembic run revisions through `env.py`.
+
+        Args:
+            call: calls one of Alembic's commands, or does as they do; given `alembic.command` and a configuration.
+            wishes: the attributes of the move.
+
+        Returns:
+            What came of it.
+        """
+        from alembic import command
+
+        from ..database.lock import in_this_process
+        from ..run.move import ATTRIBUTE
+
+        move = self._move(**wishes)
+        with in_this_process(self.db, move.patience), importing(self.project.versions):
+            call(command, self.project.alembic_config(**{ATTRIBUTE: move}))
+        return move
+
+    def _move(self, **wishes: Any) -> Move:
+        from ..backup import before_change
+        from ..errors.listener import Silence
+        from ..run.move import Move
+
+        listener = self.listener or Silence()
+        return Move(self.project, self.db, listener=listener, **{"before_change": before_change, **wishes})
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """A connection to look at the database.
+
+        Raises:
+            DatabaseError: it cannot be reached.
+        """
+        self._refuse_memory()
+        with looking(self.db) as connection:
+            yield connection
+
+    def _refuse_memory(self) -> None:
+        if is_memory(self.db.migration_url):
+            raise InMemoryDatabase(self.source)
