@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from antarest.migration.commands.boundary import Session
+    from antarest.migration.commands.boundary import CommandContext
 
 HOST = "127.0.0.1"  # Never another one: the application is only for the user of this computer.
 
@@ -39,20 +39,20 @@ def launch(settings: Settings, *, browser: bool = True) -> int:
     Returns:
         The exit code: that of the upgrade, where it failed and no later try succeeded.
     """
-    return run(settings, lambda session: _launch(session, settings, browser=browser))
+    return run(settings, lambda context: _launch(context, settings, browser=browser))
 
 
-def _launch(session: Session, settings: Settings, *, browser: bool) -> int:
-    session.introduce()
-    if is_memory(session.config.db.url):
-        raise InMemoryDatabase(session.config.source)
-    with InstanceLock(session.config.db.url) as lock:
-        other = take_or_find(lock, lambda running: session.say(("waiting", _waiting_for(running))))
+def _launch(context: CommandContext, settings: Settings, *, browser: bool) -> int:
+    context.introduce()
+    if is_memory(context.config.db.url):
+        raise InMemoryDatabase(context.config.source)
+    with InstanceLock(context.config.db.url) as lock:
+        other = take_or_find(lock, lambda running: context.say(("waiting", _waiting_for(running))))
         if other:
-            session.say(("running", f"{other.url} (process {other.pid})"))
-            _show(session, other.url, browser=browser)
+            context.say(("running", f"{other.url} (process {other.pid})"))
+            _show(context, other.url, browser=browser)
             return EXIT_DONE
-        return _serve(session, settings, lock, browser=browser)
+        return _serve(context, settings, lock, browser=browser)
 
 
 def _waiting_for(running: RunningInstance) -> str:
@@ -61,15 +61,15 @@ def _waiting_for(running: RunningInstance) -> str:
     return f"another start (process {running.pid}) is upgrading this database"
 
 
-def _serve(session: Session, settings: Settings, lock: InstanceLock, *, browser: bool) -> int:
+def _serve(context: CommandContext, settings: Settings, lock: InstanceLock, *, browser: bool) -> int:
     """Upgrade, then serve the application, or the page about the failure."""
     from antarest.desktop.failures.failure import (
         RetryingApp,  # imports FastAPI, which a second start does not need
     )
     from antarest.web import logs
 
-    logs.configure(session.redact)
-    with _bind(session, settings) as bound:
+    logs.configure(context.redact)
+    with _bind(context, settings) as bound:
         running = replace(RunningInstance(), port=bound.getsockname()[1])
         is_serving = False
 
@@ -78,58 +78,58 @@ def _serve(session: Session, settings: Settings, lock: InstanceLock, *, browser:
             if is_serving:
                 lock.write(replace(running, port=0))
             try:
-                return _attempt(session, settings, running.id)
+                return _attempt(context, settings, running.id)
             finally:
                 if is_serving:
                     lock.write(running)
 
-        retrying = RetryingApp(AppConfig.of(session.config), running.id, attempt)
+        retrying = RetryingApp(AppConfig.of(context.config), running.id, attempt)
         if retrying.error:
-            session.say(("page", f"{running.url} says what to do"))
+            context.say(("page", f"{running.url} says what to do"))
 
         def greet(_address: str) -> None:
             nonlocal is_serving
             is_serving = True
             # In a thread, since starting a browser can take time, and the server has to answer it meanwhile.
-            threading.Thread(target=_greet, args=[session, lock, running, browser], daemon=True).start()
+            threading.Thread(target=_greet, args=[context, lock, running, browser], daemon=True).start()
 
-        code = serve_app(session, retrying, bound, command=settings.program, on_ready=greet)
+        code = serve_app(context, retrying, bound, command=settings.program, on_ready=greet)
     if retrying.stopped:
         raise retrying.stopped
     return retrying.error.exit_code if retrying.error else code
 
 
-def _bind(session: Session, settings: Settings) -> socket.socket:
+def _bind(context: CommandContext, settings: Settings) -> socket.socket:
     """Bind the port of the command line, or else the configured one, or else a free one."""
     if settings.port is not None:
         return bind(HOST, settings.port, command=settings.program)
     try:
-        return bind(HOST, AppConfig.of(session.config).server.port, command=settings.program)
+        return bind(HOST, AppConfig.of(context.config).server.port, command=settings.program)
     except (PortTaken, PortForbidden) as error:
-        session.say(("port", f"{error.message}; using a free port"))
+        context.say(("port", f"{error.message}; using a free port"))
         return bind(HOST, 0, command=settings.program)
 
 
-def _attempt(session: Session, settings: Settings, instance: str) -> FastAPI | AntarestError:
+def _attempt(context: CommandContext, settings: Settings, instance: str) -> FastAPI | AntarestError:
     """Upgrade the database and return the application. Print and return an error."""
     from antarest.desktop.application import create_desktop_app
 
     try:
-        require_head(session, upgrade=True, command=settings.command())
-        return create_desktop_app(AppConfig.of(session.config), session.project, instance)
+        require_head(context, upgrade=True, command=settings.command())
+        return create_desktop_app(AppConfig.of(context.config), context.project, instance)
     except (RunInterrupted, RunTerminated):
         raise
     except Exception as error:  # noqa: BLE001 - a page is better than a window that closes
-        tell(session, error, debug=settings.debug)
-        return session.known(error)
+        tell(context, error, debug=settings.debug)
+        return context.known(error)
 
 
-def _greet(session: Session, lock: InstanceLock, running: RunningInstance, browser: bool) -> None:
+def _greet(context: CommandContext, lock: InstanceLock, running: RunningInstance, browser: bool) -> None:
     """Write the port for other starts, and open the page."""
     lock.write(running)
-    _show(session, running.url, browser=browser)
+    _show(context, running.url, browser=browser)
 
 
-def _show(session: Session, url: str, *, browser: bool) -> None:
+def _show(context: CommandContext, url: str, *, browser: bool) -> None:
     if browser and not webbrowser.open(url):
-        session.say(("browser", f"none was found; open {url} yourself"))
+        context.say(("browser", f"none was found; open {url} yourself"))

@@ -9,15 +9,15 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Literal, Protocol, Self, cast
+from typing import Any, Literal, Self, cast
 
 from sqlalchemy import Connection
 
 from .pool_timeout import begins_within
 
 
-class Watcher(Protocol):
-    """An object to which a connection reports."""
+class Watcher:
+    """An object to which a connection reports. A subclass overrides the methods that it needs."""
 
     def before(self, statement: str) -> None:
         """Called before a statement runs."""

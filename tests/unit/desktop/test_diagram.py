@@ -81,7 +81,7 @@ def test_the_picture_says_what_each_table_holds(diagram: SchemaDiagram) -> None:
     words = table(diagram, "study").words
 
     assert words.summary.startswith("A power-system study of any kind")
-    assert words.more[0].startswith("What belongs to a study is deleted with it")
+    assert words.more[0].startswith("The database deletes the rows that belong to a study")
     assert words.domain == "study"
     assert all(each.words.summary and each.words.domain for each in diagram.tables)
     assert diagram.domains == ("configdata", "filetransfer", "launcher", "login", "matrixstore", "study", "tasks")

@@ -4,32 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from antarest.desktop import presentation
+from antarest.desktop.pages import formatting
 from antarest.desktop.pages.row_counts import RowCount
 from antarest.study.model import PublicMode
 
 MORNING = datetime(2026, 11, 3, 9, 5, 59, 123)  # noqa: DTZ001 - as the database has it
 SCRIPT = "<script>alert(1)</script>"
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [
-        (0, "0 bytes"),
-        (1, "1 byte"),
-        (999, "999 bytes"),
-        (1_000, "1.0 kB"),
-        (1_449, "1.4 kB"),
-        (9_940, "9.9 kB"),
-        (9_990, "10 kB"),
-        (311_296, "311 kB"),
-        (999_700, "1.0 MB"),
-        (1_234_000_000, "1.2 GB"),
-        (5_000_000_000_000_000, "5000 TB"),
-    ],
-)
-def test_sizes_are_for_people(number: int, shown: str) -> None:
-    assert presentation.size(number) == shown
 
 
 @pytest.mark.parametrize(
@@ -48,17 +28,11 @@ def test_counts_are_for_people(count: RowCount, words: str, short: str) -> None:
 
 
 def test_times_say_that_they_are_utc() -> None:
-    assert presentation.moment(MORNING) == '<time datetime="2026-11-03T09:05:59Z">3 Nov 2026, 09:05 UTC</time>'
-    assert presentation.moment(MORNING.replace(tzinfo=UTC)) == presentation.moment(MORNING)
-    assert "title=" in presentation.day(MORNING)
-    assert presentation.day(MORNING).striptags() == "3 Nov 2026"
-    assert presentation.day(MORNING, year=False).striptags() == "3 Nov"
-
-
-def test_numbers_of_things() -> None:
-    assert presentation.count(1, "study", "studies") == "1 study"
-    assert presentation.count(2_000, "study", "studies") == "2,000 studies"
-    assert presentation.count(0, "variant") == "0 variants"
+    assert formatting.moment(MORNING) == '<time datetime="2026-11-03T09:05:59Z">3 Nov 2026, 09:05 UTC</time>'
+    assert formatting.moment(MORNING.replace(tzinfo=UTC)) == formatting.moment(MORNING)
+    assert "title=" in formatting.day(MORNING)
+    assert formatting.day(MORNING).striptags() == "3 Nov 2026"
+    assert formatting.day(MORNING, year=False).striptags() == "3 Nov"
 
 
 @pytest.mark.parametrize(
@@ -74,22 +48,22 @@ def test_numbers_of_things() -> None:
     ],
 )
 def test_what_was_searched_for_is_marked_and_the_rest_is_text(name: str, search: str, shown: str) -> None:
-    assert presentation.marked(name, search) == shown
+    assert formatting.marked(name, search) == shown
 
 
 def test_whatever_is_put_into_a_page_is_text() -> None:
-    template = presentation.environment().from_string("{{ x }}{{ x | isolate }}{{ x | code }}{{ x | sentence }}")
+    template = formatting.environment().from_string("{{ x }}{{ x | isolate }}{{ x | code }}{{ x | sentence }}")
 
     assert "<script>" not in template.render(x=SCRIPT)
 
 
 def test_backquotes_are_code() -> None:
-    assert presentation.code("the table that `type` names") == "the table that <code>type</code> names"
+    assert formatting.code("the table that `type` names") == "the table that <code>type</code> names"
 
 
 def test_parameters_are_quoted() -> None:
-    assert presentation.query([("tag", "a&b=c d"), ("page", 2)]) == "tag=a%26b%3Dc+d&page=2"
+    assert formatting.query([("tag", "a&b=c d"), ("page", 2)]) == "tag=a%26b%3Dc+d&page=2"
 
 
 def test_every_right_of_everybody_has_words() -> None:
-    assert len({presentation.rights(mode) for mode in PublicMode}) == len(PublicMode)
+    assert len({formatting.rights(mode) for mode in PublicMode}) == len(PublicMode)

@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from antarest.desktop import forest
-from antarest.desktop.pages.study_trees import Filter, Study
+from antarest.desktop.pages import study_trees
+from antarest.desktop.pages.study_trees import Filter, TreeStudy
 from antarest.study.model import RawStudy, Tag
 from antarest.study.variantstudy.model import VariantStudy
 from tests.support_desktop import NOW, ODD_NAMES, add_many, add_odd, fill
 
 
-def names(studies: list[Study] | tuple[Study, ...] | object) -> list[object]:
+def names(studies: list[TreeStudy] | tuple[TreeStudy, ...] | object) -> list[object]:
     """The names in a tree: one that has variants is a pair of its name and theirs."""
     assert isinstance(studies, list | tuple)
     return [(study.name, names(study.variants)) if study.variants else study.name for study in studies]
@@ -42,16 +42,16 @@ def queries(session: Session) -> Iterator[list[str]]:
 
 
 def test_an_empty_database_has_one_empty_page(session: Session) -> None:
-    page = forest.trees(session, Filter(), 1)
+    page = study_trees.trees(session, Filter(), 1)
 
     assert (page.number, page.last, page.items) == (1, 1, [])
-    assert forest.total(session) == 0
-    assert forest.frequent_tags(session) == []
+    assert study_trees.total(session) == 0
+    assert study_trees.frequent_tags(session) == []
 
 
 def test_the_trees_come_last_changed_first_with_their_variants(session: Session) -> None:
     roots = fill(session)
-    page = forest.trees(session, Filter(), 1)
+    page = study_trees.trees(session, Filter(), 1)
 
     assert [study.id for study in page.items] == roots
     assert names(page.items)[0] == (
@@ -65,12 +65,12 @@ def test_the_trees_come_last_changed_first_with_their_variants(session: Session)
             "Heat pumps: fast adoption",
         ],
     )
-    assert forest.total(session) == 15
+    assert study_trees.total(session) == 15
 
 
 def test_a_study_has_its_tags_owner_and_state(session: Session) -> None:
     fill(session)
-    studies = {study.name: study for study in forest.trees(session, Filter(), 1).items}
+    studies = {study.name: study for study in study_trees.trees(session, Filter(), 1).items}
     adequacy, gas = studies["Adequacy outlook 2026-2030, reference"], studies["Gas storage and hydro: weekly values"]
 
     assert (adequacy.tags, adequacy.owner) == (["2030", "adequacy", "reference"], "Marion Dubreuil")
@@ -85,7 +85,7 @@ def test_a_study_has_its_tags_owner_and_state(session: Session) -> None:
 def test_a_search_shows_what_fits_and_the_way_to_it(session: Session) -> None:
     fill(session)
     wanted = Filter("REACTORS")
-    page = forest.trees(session, wanted, 1)
+    page = study_trees.trees(session, wanted, 1)
 
     assert names(page.items) == [
         (
@@ -96,25 +96,25 @@ def test_a_search_shows_what_fits_and_the_way_to_it(session: Session) -> None:
     (root,) = page.items
     assert (root.is_match, root.is_open, root.more) == (False, True, 2)
     assert root.variants[0].variants[0].is_match
-    assert forest.matches(session, wanted) == 1
+    assert study_trees.matches(session, wanted) == 1
 
 
 def test_tags_are_all_required(session: Session) -> None:
     fill(session)
 
-    assert forest.matches(session, Filter(tags=("winter",))) == 4
-    assert forest.matches(session, Filter(tags=("winter", "draft"))) == 1
-    assert forest.matches(session, Filter("two", ("winter", "draft"))) == 1
-    assert forest.matches(session, Filter("gas", ("winter", "draft"))) == 0
-    assert names(forest.trees(session, Filter("gas", ("draft",)), 1).items) == []
+    assert study_trees.matches(session, Filter(tags=("winter",))) == 4
+    assert study_trees.matches(session, Filter(tags=("winter", "draft"))) == 1
+    assert study_trees.matches(session, Filter("two", ("winter", "draft"))) == 1
+    assert study_trees.matches(session, Filter("gas", ("winter", "draft"))) == 0
+    assert names(study_trees.trees(session, Filter("gas", ("draft",)), 1).items) == []
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_search_finds_any_name(session: Session, name: str) -> None:
     add_odd(session)
 
-    assert names(forest.trees(session, Filter(name), 1).items) == [name]
-    assert names(forest.trees(session, Filter(tags=(name,)), 1).items) == [name]
+    assert names(study_trees.trees(session, Filter(name), 1).items) == [name]
+    assert names(study_trees.trees(session, Filter(tags=(name,)), 1).items) == [name]
 
 
 @pytest.mark.parametrize("character", ["%", "_", "&"])
@@ -123,12 +123,12 @@ def test_a_character_of_patterns_stands_for_itself(session: Session, character: 
     found = [name for name in ODD_NAMES if character in name]
 
     assert len(found) == 1
-    assert names(forest.trees(session, Filter(character), 1).items) == found
+    assert names(study_trees.trees(session, Filter(character), 1).items) == found
 
 
 def test_the_pages_divide_the_trees(session: Session) -> None:
     add_many(session, 45)
-    pages = [forest.trees(session, Filter(), number) for number in (1, 2, 3, 4)]
+    pages = [study_trees.trees(session, Filter(), number) for number in (1, 2, 3, 4)]
 
     assert [len(page.items) for page in pages] == [20, 20, 5, 0]
     assert {page.last for page in pages} == {3}
@@ -142,7 +142,7 @@ def test_the_tags_of_most_studies_are_offered_first_and_chosen_ones_always(sessi
         for index in range(30)
     )
     fill(session)
-    offered = forest.frequent_tags(session, ("tag29", "unknown"))
+    offered = study_trees.frequent_tags(session, ("tag29", "unknown"))
 
     assert offered[:2] == [("tag29", 1), ("unknown", 0)]
     assert offered[2:5] == [("adequacy", 5), ("2030", 4), ("reference", 4)]
@@ -154,16 +154,16 @@ def test_a_large_tree_is_cut_and_what_is_left_out_is_counted(session: Session) -
     session.add(root)
     session.add_all(VariantStudy(name=f"{index}", version="9", author="a", parent=root) for index in range(500))
     session.commit()
-    (tree,) = forest.trees(session, Filter(), 1).items
+    (tree,) = study_trees.trees(session, Filter(), 1).items
 
     assert (len(tree.variants), tree.more, tree.is_open) == (399, 101, False)
-    page = forest.variants(session, root.id, 25)
+    page = study_trees.variants(session, root.id, 25)
     assert (page.last, len(page.items)) == (25, 20)
 
 
 def test_the_variants_of_a_study_have_their_own(session: Session) -> None:
     fill(session)
-    page = forest.variants(session, find(session, "Adequacy outlook 2026-2030, reference"), 1)
+    page = study_trees.variants(session, find(session, "Adequacy outlook 2026-2030, reference"), 1)
 
     assert names(page.items)[1:] == ["Late commissioning of the Celtic link", "Heat pumps: fast adoption"]
     assert len(page.items[0].variants) == 2
@@ -176,8 +176,8 @@ def test_studies_in_a_circle_do_not_hang(session: Session) -> None:
     one.parent_id, two.parent_id = two.id, one.id
     session.commit()
 
-    assert forest.trees(session, Filter("one"), 1).items == []
-    assert names(forest.variants(session, one.id, 1).items) == [("two", ["one"])]
+    assert study_trees.trees(session, Filter("one"), 1).items == []
+    assert names(study_trees.variants(session, one.id, 1).items) == [("two", ["one"])]
 
 
 def test_a_study_that_is_its_own_variant_does_not_hang(session: Session) -> None:
@@ -187,7 +187,7 @@ def test_a_study_that_is_its_own_variant_does_not_hang(session: Session) -> None
     study.parent_id = study.id
     session.commit()
 
-    assert names(forest.variants(session, study.id, 1).items) == ["own"]
+    assert names(study_trees.variants(session, study.id, 1).items) == ["own"]
 
 
 def test_a_very_deep_tree_goes_on_on_the_page_of_a_study(session: Session) -> None:
@@ -197,7 +197,7 @@ def test_a_very_deep_tree_goes_on_on_the_page_of_a_study(session: Session) -> No
         parent = VariantStudy(name=f"{level}", version="9", author="a", parent=parent)
         session.add(parent)
     session.commit()
-    (study,) = forest.trees(session, Filter(), 1).items
+    (study,) = study_trees.trees(session, Filter(), 1).items
     while study.variants:
         (study,) = study.variants
 
@@ -207,9 +207,9 @@ def test_a_very_deep_tree_goes_on_on_the_page_of_a_study(session: Session) -> No
 def test_the_number_of_queries_does_not_grow_with_the_trees(session: Session) -> None:
     fill(session)
     with queries(session) as few:
-        forest.trees(session, Filter("e"), 1)
+        study_trees.trees(session, Filter("e"), 1)
     add_many(session, 100)
     with queries(session) as many:
-        forest.trees(session, Filter("e"), 1)
+        study_trees.trees(session, Filter("e"), 1)
 
     assert len(many) == len(few) <= 6

@@ -23,9 +23,9 @@ from antarest.migration.errors.facts.database import (
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
 from antarest.study.model import Study, Tag
-from antarest.web import database as module
 from antarest.web.errors.answering import DatabaseSilent
 from antarest.web.errors.launching import SchemaAhead, SchemaBehind
+from antarest.web.reading import database as module
 from antarest.web.reading import queries
 from antarest.web.reading.database import Database, DatabaseStatus
 from tests.database import HISTORY

@@ -87,7 +87,7 @@ def test_a_port_that_only_root_may_have_is_refused() -> None:
     program = """
 import encodings.idna, os
 from antarest.web.serving.serve import bind
-from antarest.web.errors import PortForbidden
+from antarest.web.errors.launching import PortForbidden
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

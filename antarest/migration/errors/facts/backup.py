@@ -154,7 +154,7 @@ class RestoreNotAllowed(MigrationError):
 
 
 class DatabaseInUse(DatabaseLocked):
-    """The database cannot be replaced while others have it open. Trying again can help.
+    """The database cannot be replaced while others have it open; trying again can help.
 
     Why: an application or a session is still connected.
 

@@ -38,7 +38,7 @@ class DatabaseError(AntarestError):
 
 
 class DatabaseUnreachable(DatabaseError):
-    """The server does not answer. Trying again can help.
+    """The server does not answer; trying again can help.
 
     Why: the server is starting, restarting or down; the host or the port in `db.url` is wrong; a firewall drops the
     packets; or the name does not resolve.
@@ -155,7 +155,7 @@ class NotADatabase(DatabaseError):
 
 
 class DatabaseLocked(DatabaseError):
-    """Another process holds the database. Trying again can help.
+    """Another process holds the database; trying again can help.
 
     Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. It may be a second
     upgrade, an application, or a database browser with an open transaction.

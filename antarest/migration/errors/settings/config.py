@@ -98,13 +98,8 @@ def load_config(
         environ = {**environ, DATA_VARIABLE: os.path.abspath(cwd / environ[DATA_VARIABLE])}  # noqa: PTH100
     file, data = _find(path, environ, cwd)
     known = known_sections(sections or {})
-    top = _mapping(_document(data, file), file, "")
-    if sections is None:
-        top = _without_what_is_not_ours(top)
-    found = {name: _mapping(top.pop(name, None), file, name) for name in known if name}
-    found[""] = top
-    _refuse_unknown_keys(found, known, file)
-    values = {name: _read_section(name, known[name], found[name], file, environ) for name in known}
+    found = _split(parse_yaml(data, file), known, file, others_allowed=sections is None)
+    values = {name: _read_section(name, section, found[name], file, environ) for name, section in known.items()}
     if "url" not in values["db"]:
         raise DatabaseUrlMissing().at("db.url", file)
     others = {name: section(**values[name]) for name, section in (sections or {}).items()}
@@ -154,11 +149,17 @@ def _similar(file: Path) -> list[Path]:
     return [file.parent / name for name in difflib.get_close_matches(file.name, names, n=1) if name != file.name]
 
 
-def _document(data: bytes, file: Path) -> object:
-    document = parse_yaml(data, file)
+def _split(document: object, known: Sections, file: Path, *, others_allowed: bool) -> dict[str, dict[str, Any]]:
+    """Return the settings of each section of the file. The section "" is the top of the file."""
     if _is_empty(document):
         raise ConfigEmpty(file)
-    return document
+    top = _mapping(document, file, "")
+    if others_allowed:
+        top = _without_what_is_not_ours(top)
+    found = {name: _mapping(top.pop(name, None), file, name) for name in known if name}
+    found[""] = top
+    _refuse_unknown_keys(found, known, file)
+    return found
 
 
 def _mapping(value: object, file: Path, section: str) -> dict[str, Any]:
