@@ -22,7 +22,8 @@ from antarest.desktop.place import Place
 from antarest.desktop.presentation import environment, sentence
 from antarest.desktop.words import explain
 from antarest.migration.errors.base import AntarestError
-from antarest.migration.errors.revision import BASE, Revision
+from antarest.migration.errors.revision import Revision
+from antarest.migration.errors.text import position
 from antarest.web.database import Database, Standing
 from antarest.web.errors.answering import StudyNotFound
 from antarest.web.parameters import MOST_TAGS, Text
@@ -169,7 +170,7 @@ class Pages:
             folder=place.folder,
             size=place.size if size is None else size,
             engine=f"{standing.engine} {standing.engine_version}",
-            revision=", ".join(standing.current) or BASE,
+            revision=position(standing.current),
             pending=len(standing.pending),
             unknown=bool(standing.unknown),
         )
