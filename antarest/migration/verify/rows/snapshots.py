@@ -1,4 +1,4 @@
-"""The rows of a database as data, and what became of them."""
+"""The rows of a database as data, and their changes between two moments."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ _short.maxstring = _short.maxother = 60
 
 @dataclass(frozen=True)
 class TableRows:
-    """The rows of one table, sorted; `key` are the columns of its primary key, empty where it has none."""
+    """The rows of one table, sorted. `key` has the columns of its primary key, and is empty without one."""
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
     rows: tuple[Row, ...]
 
     def pick(self, columns: Sequence[str]) -> list[Row]:
-        """The rows cut down to some columns, in the order given."""
+        """Return the values of some columns for each row."""
         positions = [self.columns.index(column) for column in columns]
         return [tuple(row[position] for position in positions) for row in self.rows]
 
 
 @dataclass(frozen=True)
 class RowSnapshot:
-    """All rows of all tables, by table."""
+    """All rows of a database, by table."""
 
     tables: Mapping[str, TableRows]
 
     def renamed(self, names: Mapping[str, str]) -> RowSnapshot:
-        """The same rows under other names.
+        """Return the same rows under other names.
 
         Args:
             names: the new name of a table by its old one, or of a column by its old "table.column".
@@ -52,11 +52,11 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
     """Read all rows of all tables into memory.
 
     Args:
-        connection: to SQLite or PostgreSQL; left as it was found, in a transaction or not.
-        exclude: tables to leave out.
+        connection: to SQLite or PostgreSQL; a transaction that has begun goes on.
+        exclude: the tables to leave out.
 
     Returns:
-        The rows, each value as SQLAlchemy reads it by the type of its column, so that it is equal on both engines.
+        The rows. SQLAlchemy converts each value by the type of its column, so that it is equal on both engines.
     """
     with only_reading(connection):
         keys = sa.inspect(connection).get_multi_pk_constraint()
@@ -69,15 +69,15 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
 
 
 def changes(before: RowSnapshot, after: RowSnapshot, *, renamed: Mapping[str, str] | None = None) -> list[str]:
-    """What became of the rows, on the tables and columns that both snapshots have.
+    """Describe the changes of the rows, in the tables and columns that both snapshots have.
 
     Args:
         before: the first snapshot.
         after: the second snapshot.
-        renamed: tables ("old": "new") and columns ("table.old": "new") that got another name in between.
+        renamed: tables ("old": "new") and columns ("table.old": "new") that were renamed in between.
 
     Returns:
-        One line for each row lost, row added and value changed; empty when all is as it was.
+        One line for each lost row, added row and changed value.
     """
     before = before.renamed(renamed or {})
     return [
@@ -92,7 +92,7 @@ def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> T
     try:
         rows = connection.execute(sa.select(table)).all()
     except ValueError:
-        # SQLite keeps what it is given, such as a word in a DATETIME; then the stored values have to do.
+        # SQLite stores any value, such as a word in a DATETIME. Then the snapshot has the stored values.
         rows = connection.execute(sa.select(*(sa.type_coerce(column, sa.types.NullType()) for column in table.c))).all()
     return TableRows(columns, key, tuple(sorted(map(tuple, rows), key=repr)))
 
@@ -127,7 +127,7 @@ def _table_changes(name: str, before: TableRows, after: TableRows) -> Iterator[s
 
 
 def _unkeyed_changes(name: str, columns: Sequence[str], old: Sequence[Row], new: Sequence[Row]) -> Iterator[str]:
-    """Rows without a key have no identity: what is not there any more is lost, and what was not there is added."""
+    """Compare rows without a key: a row that has disappeared is lost, and a row that has appeared is added."""
     texts = {repr(row): row for row in (*old, *new)}
     olds, news = Counter(map(repr, old)), Counter(map(repr, new))
     for rows, word in ((olds - news, "lost"), (news - olds, "added")):
