@@ -123,6 +123,10 @@ def walk(run: Run, config: Path, *command: str) -> list[str]:
     return [new if "upgrade" in command else old for old, new in steps]
 
 
+on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # it alone has enum types
+
+
+@on_postgresql
 def test_upgraded_one_by_one_by_alembic_it_is_as_upgraded_in_one_run(
     database: Database, migrated: Database, config_file: ConfigFile, run: Run
 ) -> None:
@@ -132,6 +136,7 @@ def test_upgraded_one_by_one_by_alembic_it_is_as_upgraded_in_one_run(
     assert differences(migrated.schema(), database.schema()) == []
 
 
+@on_postgresql
 def test_downgraded_one_by_one_by_alembic_nothing_is_left(
     migrated: Database, config_file: ConfigFile, run: Run
 ) -> None:

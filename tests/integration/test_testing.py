@@ -46,7 +46,7 @@ def counting(folder: Path, *also: str) -> Script:
     return Script("counting", "\n".join([count, *also]))
 
 
-@pytest.mark.parametrize("flags", [("-n3",), ("-n2", "-p", "no:cacheprovider")], ids=["cache", "no cache"])
+@pytest.mark.parametrize("flags", [("-n2",), ("-n2", "-p", "no:cacheprovider")], ids=["cache", "no cache"])
 def test_all_workers_and_tests_of_a_run_have_one_template_of_each_engine(
     suite: Suite, tmp_path: Path, flags: tuple[str, ...]
 ) -> None:

@@ -12,6 +12,7 @@ from ..database.connection import moving
 from ..errors.facts.branches import SqlDiffers
 from ..errors.facts.project import OutOfReach
 from ..errors.revision import BASE, Revision
+from ..errors.text import reason
 from ..project.project import Project
 from ..schema import reflection
 from ..schema.inventory import Inventory
@@ -115,4 +116,4 @@ def _execute(url: URL, statements: Sequence[str], name: str) -> None:
                 if re.sub(r"^--.*$", "", statement, flags=re.MULTILINE).strip():
                     connection.connection.cursor().execute(statement)
     except Exception as error:
-        raise SqlDiffers(name, str(error).strip().partition("\n")[0]) from error
+        raise SqlDiffers(name, reason(error)) from error

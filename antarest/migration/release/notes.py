@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..database.connection import moving
 from ..errors.revision import Revision
+from ..errors.text import count
 from ..schema import reflection
 from ..scratch.databases import postgres_server, scratch_database
 from ..scratch.runner import ScratchRunner
@@ -32,11 +33,10 @@ def write_notes(project: Project, between: RevisionRange, listener: Listener) ->
     Raises:
         NoPostgres: there is no PostgreSQL server to be had.
     """
-    count = len(between.revisions)
     lines = [
         f"# Database: {between.start} to {between.end}",
         "",
-        f"{count} revision{'' if count == 1 else 's'}, in the order of the upgrade; a rollback begins at the end.",
+        f"{count(len(between.revisions), 'revision')}, in the order of the upgrade; a rollback begins at the end.",
     ]
     if between.revisions:
         changes, proofs = _changes(project, between), _measure(project, between, listener)

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, MetaData
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, InvalidRevisionFile
 from ..errors.revision import Revision
+from ..errors.text import first_line
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
@@ -221,7 +222,7 @@ def _revision(script: Script) -> Revision:
         id=script.revision,
         down=tuple(script._versioned_down_revisions),  # noqa: SLF001 - resolved, as Alembic follows them
         depends_on=tuple(script._normalized_resolved_dependencies),  # noqa: SLF001
-        message=(script.doc or "").partition("\n")[0],
+        message=first_line(script.doc or ""),
         path=path,
         lossy=declared("lossy", dict),
         moves=declared("moves", dict),

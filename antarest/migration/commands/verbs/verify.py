@@ -22,7 +22,7 @@ from ..rendering import proof, proof_table
 
 if TYPE_CHECKING:
     from ...scratch.databases import EngineName
-    from ..boundary import Session
+    from ..boundary import CommandContext
 
 _ENGINES: dict[str, tuple[EngineName, ...]] = {
     "both": ("sqlite", "postgresql"),
@@ -34,7 +34,7 @@ _VERB = "inv db.verify"
 
 
 def verify(
-    session: Session,
+    context: CommandContext,
     *,
     engine: str | None = None,
     revisions: str | None = None,
@@ -57,18 +57,18 @@ def verify(
         raise _usage("--new and --revisions cannot be given together", "--new")
     _refuse_missing_folders({"--json": json, "--markdown": markdown})
     found, number = Verification(_ENGINES[engine or "both"]), int(rows or _ROWS)
-    target = target_of(session.project_name, versions, metadata, rows_from)
+    target = target_of(context.project_name, versions, metadata, rows_from)
     select = new_revisions if new else _between(revisions) if revisions else None
-    on_proof = _Printer(session, found).print_proof
-    session.print(proof.head(found, target))
+    on_proof = _Printer(context, found).print_proof
+    context.print(proof.head(found, target))
     # `stoppable` lets SIGTERM end the processes and delete the databases.
     with stoppable(), earlier_targets(target, since) as earlier:
         try:
             prove_history(target, found, select=select, rows=number, since=earlier, keep=keep, on_proof=on_proof)
         finally:
-            session.progress.stop()
+            context.progress.stop()
             if found.is_complete or found.proofs:  # If nothing was proved, the error gives the reason.
-                session.print(proof.summary(found, sys.stdout))
+                context.print(proof.summary(found, sys.stdout))
                 _write(json, proof.as_json(found))
                 _write(markdown, proof.as_markdown(found))
     if found.errors:
@@ -88,8 +88,8 @@ class _Printer:
 
     _AHEAD = 8  # unfinished lines that a terminal shows: one engine is faster than the other
 
-    def __init__(self, session: Session, found: Verification) -> None:
-        self._session = session
+    def __init__(self, context: CommandContext, found: Verification) -> None:
+        self._context = context
         self._found = found
         self._printed = 0
 
@@ -99,17 +99,17 @@ class _Printer:
         for line in lines[self._printed :]:
             if not all((line, engine) in found.proofs for engine in found.engines):
                 break
-            self._session.progress.stop()
+            self._context.progress.stop()
             if not self._printed:
-                self._session.print(proof_table.head(found))
-            self._session.print(proof_table.line(found, line, sys.stdout))
+                self._context.print(proof_table.head(found))
+            self._context.print(proof_table.line(found, line, sys.stdout))
             self._printed += 1
         left = lines[self._printed : self._printed + self._AHEAD]
         begun = [line for line in left if any((line, engine) in found.proofs for engine in found.engines)]
         shown = [*([] if self._printed else proof_table.head(found).splitlines())] if begun else []
         shown += [proof_table.line(found, line, sys.stdout) for line in begun]
         shown.append(f"{proof_table.NAMES[proof.engine]} has proved {proof.revision or 'the whole'}")
-        self._session.progress.block(shown, proof_table.width(found))
+        self._context.progress.block(shown, proof_table.width(found))
 
 
 def _write(path: str | None, text: str) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import URL, MetaData
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...branches import checks
+from ...errors.text import first_line
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
 from ..clones import Clones
@@ -44,7 +45,7 @@ def compare(
             metadata.create_all(connection)
             connection.commit()
     except SQLAlchemyError as error:
-        proof.not_proved.append(f"the models: this engine cannot make their tables: {str(error).partition(chr(10))[0]}")
+        proof.not_proved.append(f"the models: this engine cannot make their tables: {first_line(error)}")
         return
     found = differences(schema, read_schema(url))
     if unmodelled := checks.were_not_imported(found, schema):

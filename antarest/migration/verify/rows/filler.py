@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError, StatementError
 
+from ...errors.text import reason
 from ...schema.inventory import Table
 from ...schema.reflection import OWN_TABLES, reflect
 from .draw import Draw, NoValidRow, TableDraw
@@ -137,7 +138,7 @@ class _Filler:
         except StatementError as error:
             # A type raises a StatementError itself; the server raises one of its subclasses.
             if isinstance(error, _REFUSALS) or type(error) is StatementError:
-                return str(error.orig).strip().splitlines()[0]
+                return reason(error)
             raise
         return ""
 

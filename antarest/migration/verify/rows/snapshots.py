@@ -10,6 +10,7 @@ from reprlib import Repr
 import sqlalchemy as sa
 from sqlalchemy import Connection, TableClause
 
+from ...errors.text import count
 from ...schema.reflection import OWN_TABLES, only_reading
 from .tables import reflect_tables
 
@@ -131,8 +132,8 @@ def _unkeyed_changes(name: str, columns: Sequence[str], old: Sequence[Row], new:
     texts = {repr(row): row for row in (*old, *new)}
     olds, news = Counter(map(repr, old)), Counter(map(repr, new))
     for rows, word in ((olds - news, "lost"), (news - olds, "added")):
-        for text, count in rows.items():
-            yield f"{name} {_named(columns, texts[text])}: {'row' if count == 1 else f'{count} rows'} {word}"
+        for text, number in rows.items():
+            yield f"{name} {_named(columns, texts[text])}: {'row' if number == 1 else count(number, 'row')} {word}"
 
 
 def _named(columns: Sequence[str], values: Row) -> str:
