@@ -136,7 +136,7 @@ def test_where_there_is_no_server_the_tests_that_need_one_say_so(suite: Suite, f
     )
 
     assert re.search(r"^=+ 1 passed, 1 error in ", done.out, re.MULTILINE), done.out
-    assert "no PostgreSQL is to be had for scratch databases" in done.out
+    assert "no PostgreSQL is available for scratch databases" in done.out
     assert "export ANTAREST_TEST_POSTGRES_URL=" in done.out
     assert "secret" not in done.out
     assert "antarest/migration" not in done.out

@@ -1,4 +1,4 @@
-"""Revisions as SQL, for a DBA: written by Alembic without a database, for PostgreSQL."""
+"""Revisions as SQL for PostgreSQL, which Alembic writes without a database. A DBA can read and run it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _NOWHERE = DbConfig(make_url("postgresql+psycopg2://"))
 
 
 def upgrade_sql(project: Project, start: str, end: str) -> list[str]:
-    """The statements that upgrade from one revision to another, with what they lose as comments.
+    """Write the statements that upgrade from one revision to another. Comments name the losses.
 
     Raises:
-        NotAsSql: a revision looks at the database.
+        NotAsSql: a revision reads from the database.
     """
     if start == end:
         return []
@@ -33,11 +33,11 @@ def upgrade_sql(project: Project, start: str, end: str) -> list[str]:
 
 
 def downgrade_sql(project: Project, start: str, end: str) -> list[str]:
-    """The statements that go back from one revision to another, with what they lose as comments.
+    """Write the statements that downgrade from one revision to another. Comments name the losses.
 
     Raises:
-        Irreversible: a revision cannot be undone.
-        NotAsSql: a revision looks at the database.
+        Irreversible: a revision has no downgrade.
+        NotAsSql: a revision reads from the database.
     """
     if start == end:
         return []
@@ -60,26 +60,26 @@ def _losses(revisions: list[Revision], direction: Direction) -> Iterator[str]:
 
 
 class _Statements(list[str]):
-    """Where Alembic writes: one statement, or comment, at a time."""
+    """Collects the output of Alembic, which writes one statement or comment at a time."""
 
     def write(self, text: str) -> None:
-        """Take what is written."""
+        """Add a statement or comment."""
         self.append(text)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: there is no buffer."""
 
 
 def _write(project: Project, span: str, call: Callable[..., Any]) -> list[str]:
     statements, move = _Statements(), Move(project, _NOWHERE)
     config = project.alembic_config(**{ATTRIBUTE: move})
-    config.output_buffer = statements  # type: ignore[assignment]  # it is written to, and nothing else
+    config.output_buffer = statements  # type: ignore[assignment]  # Alembic only writes to it
     with importing(project.versions):
         try:
             call(config, span, sql=True)
         except AntarestError:
             raise
-        except (AttributeError, TypeError, ValueError) as error:  # There is no connection, and no result of a query.
+        except (AttributeError, TypeError, ValueError) as error:  # There is no connection, so a query has no result.
             running = next((line for line in reversed(statements) if line.startswith("-- Running ")), span)
             raise NotAsSql(running.split("->")[-1].split()[0], f"{type(error).__name__}: {error}") from error
     return list(statements)
