@@ -82,28 +82,24 @@ def prove_sql(project: Project, between: RevisionRange, scripts: Mapping[str, Se
         SqlDiffers: a script makes another schema than the revisions.
     """
     with postgres_server() as server, scratch_database("postgresql", server) as url:
-        before = _migrate(project, url, between.start)
+        before = _reflect(project, url, between.start)
         _execute(url, scripts[UPGRADE], UPGRADE)
         upgraded = _reflect(project, url)
         _execute(url, scripts[ROLLBACK], ROLLBACK)
         rolled_back = _reflect(project, url)
         with scratch_database("postgresql", server) as other:
-            expected = _migrate(project, other, between.end)
+            expected = _reflect(project, other, between.end)
         for name, found, wanted in ((UPGRADE, upgraded, expected), (ROLLBACK, rolled_back, before)):
             if differences := reflection.differences(wanted, found):
                 raise SqlDiffers(name, differences[0].render("the revisions", name))
         return f"PostgreSQL {server.version}"
 
 
-def _migrate(project: Project, url: URL, revision: str) -> Inventory:
-    if revision != BASE:
-        with moving(url) as connection:
-            ScratchRunner.of(project).upgrade(connection, [revision])
-    return _reflect(project, url)
-
-
-def _reflect(project: Project, url: URL) -> Inventory:
+def _reflect(project: Project, url: URL, revision: str = BASE) -> Inventory:
+    """Reflect the schema of a database, after an upgrade to a revision if one is given."""
     with moving(url) as connection:
+        if revision != BASE:
+            ScratchRunner.of(project).upgrade(connection, [revision])
         return reflection.reflect(connection, exclude=project.own_tables)
 
 

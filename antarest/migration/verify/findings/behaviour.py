@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from types import NoneType
 
@@ -67,10 +67,7 @@ def _unknown_labels(connection: Connection, table: Table, schema: Inventory) -> 
     for column in table.columns:
         if column.type in schema.enums or re.search(rf"\b{re.escape(column.name.lower())}\b\"? in \(", checked):
             change = sa.update(_clause(table)).values({column.name: _NO_LABEL})
-            with _undone(connection) as undone:
-                refused = _is_refused(connection, change)
-                undone.rollback()
-            yield f"write {_NO_LABEL!r} to {table.name}.{column.name}", "refuses it" if refused else "accepts it"
+            yield f"write {_NO_LABEL!r} to {table.name}.{column.name}", _answer(connection, change)
 
 
 def _repeated_values(connection: Connection, table: Table, rows: TableRows) -> Iterator[tuple[str, str]]:
@@ -86,10 +83,7 @@ def _repeated_values(connection: Connection, table: Table, rows: TableRows) -> I
                 .where(sa.and_(*(sa.column(name) == value for name, value in zip(rows.key, other, strict=True))))
                 .values(dict(zip(unique.columns, first, strict=True)))
             )
-            with _undone(connection) as undone:
-                refused = _is_refused(connection, change)
-                undone.rollback()
-            yield f"repeat {table.name}({', '.join(unique.columns)})", "refuses it" if refused else "accepts it"
+            yield f"repeat {table.name}({', '.join(unique.columns)})", _answer(connection, change)
 
 
 def _deleted_rows(
@@ -123,13 +117,12 @@ def _deleted_rows(
 
 def _reaction(connection: Connection, delete: sa.Delete, children: Collection[str]) -> str:
     """Delete a row, and count the rows that referred to it."""
-    with _undone(connection) as undone:
+    with _rolled_back(connection):
         before, broken = _counts(connection, children), violations(connection)
         if connection.dialect.name == "postgresql":  # Otherwise a deferred constraint waits for a commit.
             connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
         refused = _is_refused(connection, delete) or violations(connection) - broken
         after = before if refused else _counts(connection, children)
-        undone.rollback()
     if refused:
         return "refuses it"
     gone = [name for name in sorted(children) if before[name] - after[name] > (name == delete.table.description)]
@@ -146,15 +139,11 @@ def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, 
         for column in table.columns:
             if column.default and not _OF_THE_MOMENT.search(column.default):
                 default = column.default.replace(":", "\\:")  # Not a parameter of SQLAlchemy.
-                with _undone(connection) as undone:
-                    try:
-                        value = connection.execute(sa.text(f"SELECT {default}")).scalar()
-                    except DBAPIError:
-                        continue  # The engine accepts it only as a default, such as a word without quotes on SQLite.
-                    finally:
-                        undone.rollback()
-                if isinstance(value, (*_COMPARED, NoneType)):  # SQLite returns times and similar values as text.
-                    yield f"leave {name}.{column.name} to its default", f"fills in {_plain(value)}"
+                # An engine may accept it only as a default, such as a word without quotes on SQLite.
+                with suppress(DBAPIError), _rolled_back(connection):
+                    value = connection.execute(sa.text(f"SELECT {default}")).scalar()
+                    if isinstance(value, (*_COMPARED, NoneType)):  # SQLite returns times and similar values as text.
+                        yield f"leave {name}.{column.name} to its default", f"fills in {_plain(value)}"
 
 
 def _clause(table: Table) -> sa.TableClause:
@@ -173,6 +162,11 @@ def _plain(value: object) -> str:
     return "nothing" if value is None else str(value)
 
 
+def _answer(connection: Connection, change: sa.Executable) -> str:
+    with _rolled_back(connection):
+        return "refuses it" if _is_refused(connection, change) else "accepts it"
+
+
 def _is_refused(connection: Connection, change: sa.Executable) -> bool:
     try:
         connection.execute(change)
@@ -181,5 +175,10 @@ def _is_refused(connection: Connection, change: sa.Executable) -> bool:
     return False
 
 
-def _undone(connection: Connection) -> sa.NestedTransaction:
-    return connection.begin_nested()
+@contextmanager
+def _rolled_back(connection: Connection) -> Iterator[None]:
+    nested = connection.begin_nested()
+    try:
+        yield
+    finally:
+        nested.rollback()
