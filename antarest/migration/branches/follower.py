@@ -18,14 +18,14 @@ from ..project.git import Repository
 from ..project.project import Project
 from ..project.revision_files import importing, is_revision_file, write_files
 from ..project.store import keeping
-from ..run.move import Act
+from ..run.outcome import RunOutcome
+from ..run.request import FileChange
 from ..scratch.leftovers import owned_folder
 from . import hooks, own
 from .own import Rebase
 from .sync import SyncPlan, plan_sync, run_sync
 
 if TYPE_CHECKING:
-    from ..run.move import Move
     from ..workflow.workflow import MigrationWorkflow
 
 
@@ -78,7 +78,7 @@ class Follower:
         command = _flagged(f"inv db.switch {shlex.quote(branch)}", allow_changed=allow_changed)
         goal = partial(files_at, home, commit, branch)
         with self._planning(goal, command, allow_changed=allow_changed) as plan:
-            yield replace(plan, act=Act(switch, lambda: repository.switch(*here)))
+            yield replace(plan, file_change=FileChange(switch, lambda: repository.switch(*here)))
 
     @contextmanager
     def redoing(self) -> Iterator[SyncPlan]:
@@ -143,9 +143,9 @@ class Follower:
 
         command = f"inv db.rebase --onto={shlex.quote(onto)}" if onto else "inv db.rebase"
         with self._planning(partial(own.rewritten, home, rebase.contents), command) as plan:
-            yield replace(plan, act=Act(rebase.write, restore)), rebase
+            yield replace(plan, file_change=FileChange(rebase.write, restore)), rebase
 
-    def run(self, plan: SyncPlan, agreement: Agreement) -> Move:
+    def run(self, plan: SyncPlan, agreement: Agreement) -> RunOutcome:
         """Carry out a plan in one run.
 
         Args:
@@ -160,18 +160,20 @@ class Follower:
         flow = self._workflow
         flow.refuse_undeclared(plan.undo)
         if plan.is_empty:
-            idle = flow.idle(plan.current)  # First: what it imports may be other code after the act.
-            if plan.act:
-                plan.act.carry_out()
-            return idle
+            outcome = RunOutcome(before=plan.current, after=plan.current)
+            if plan.file_change:
+                plan.file_change.make()  # From here on, an import may find other code.
+            return outcome
+        target = flow.on(plan.project)
+        request = replace(
+            target.request,
+            agreement=agreement,
+            undo=plan.applied.history,
+            command=plan.command,
+            file_change=plan.file_change,
+        )
         with importing([*plan.project.versions, *plan.applied.versions]):
-            return flow.on(plan.project).run(
-                lambda _, config: run_sync(plan, config),
-                agreement=agreement,
-                undo=plan.applied.history,
-                command=plan.command,
-                act=plan.act,
-            )
+            return target.run(lambda _, config: run_sync(plan, config), request)
 
     def install_hooks(self) -> list[Path]:
         """Write the hooks that say when the database and the checkout differ; those that are there are chained.

@@ -23,7 +23,7 @@ from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import write_files
 from ..project.search import Found
-from ..run.move import Act
+from ..run.request import FileChange
 from ..workflow.plan import RollbackPlan, plan_undo
 from .applied import Applied, read_applied
 
@@ -42,7 +42,7 @@ class SyncPlan:
         edited: revisions that stay although their file is not what was applied, which is not to be found any more, or
             was applied elsewhere too.
         command: what a person would type to carry it out.
-        act: what changes together with the database.
+        file_change: the change of files that happens together with the change of the database.
     """
 
     project: Project
@@ -53,7 +53,7 @@ class SyncPlan:
     found: Mapping[str, Found]
     edited: tuple[str, ...]
     command: str
-    act: Act | None = None
+    file_change: FileChange | None = None
 
     @property
     def current(self) -> tuple[str, ...]:
@@ -141,7 +141,6 @@ def run_sync(plan: SyncPlan, config: Any) -> None:
     theirs = ScriptDirectory.from_config(plan.applied.alembic_config())
 
     def sync(current: Sequence[str], _context: object) -> Iterator[MigrationStep]:
-        """Give the steps; the name tells `environment` what it is."""
         at = tuple(sorted(current))
         if at != plan.current:
             if at == plan.end:  # Another run had the same idea.

@@ -15,7 +15,7 @@ from ..errors.revision import BASE, Direction, Revision
 from ..errors.settings.db_config import DbConfig
 from ..project.project import Project
 from ..project.revision_files import importing
-from ..run.move import ATTRIBUTE, Move
+from ..run.request import REQUEST, RunRequest
 
 _NOWHERE = DbConfig(make_url("postgresql+psycopg2://"))
 
@@ -71,8 +71,8 @@ class _Statements(list[str]):
 
 
 def _write(project: Project, span: str, call: Callable[..., Any]) -> list[str]:
-    statements, move = _Statements(), Move(project, _NOWHERE)
-    config = project.alembic_config(**{ATTRIBUTE: move})
+    statements = _Statements()
+    config = project.alembic_config(**{REQUEST: RunRequest(project, _NOWHERE)})
     config.output_buffer = statements  # type: ignore[assignment]  # it is written to, and nothing else
     with importing(project.versions):
         try:

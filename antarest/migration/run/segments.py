@@ -14,7 +14,7 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.lock.patience import Patience
 from ..database.watched_connection import set_watcher
@@ -58,13 +58,13 @@ def leaves_transaction(revision: Revision, engine: str) -> bool:
 
 
 def first_segment(steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str) -> list[Any]:
-    """The first of these steps of Alembic that are committed together."""
+    """The first of these steps of Alembic that are committed together; none of none."""
 
     def stands_alone(step: Any) -> bool:
         revision = revision_of(step)
         return revision.transaction == "own" or leaves_transaction(revision, engine)
 
-    if stands_alone(steps[0]):
+    if steps and stands_alone(steps[0]):
         return [steps[0]]
     return list(takewhile(lambda step: not stands_alone(step), steps))
 
@@ -103,6 +103,12 @@ class Blocks:
         """A revision is about to run."""
         self._running = (revision, direction)
         self._had_written = leaves_transaction(revision, "postgresql") and self._has_written()
+
+    def end(self, revision: Revision, direction: Direction) -> None:
+        """A revision has run: nothing is left to check."""
+
+    def explain(self, error: DBAPIError) -> None:
+        """Do nothing: the errors of PostgreSQL say enough."""
 
     def _has_written(self) -> bool:
         with self._guard.unwatched():

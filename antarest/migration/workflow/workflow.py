@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from ..backup import Backups
     from ..errors.listener import Listener
-    from ..run.move import Move
+    from ..run.outcome import RunOutcome
+    from ..run.request import RunRequest
     from .plan import RollbackPlan
     from .reset import ResetPlan
 
@@ -181,7 +183,7 @@ class MigrationWorkflow:
         target = self.project.history.upgrade_target(current, self.project.resolve(to))
         return [self.project.history[id_] for id_ in self.project.history.pending(current, target)]
 
-    def upgrade(self, to: str = HEAD, current: tuple[str, ...] | None = None) -> Move:
+    def upgrade(self, to: str = HEAD, current: tuple[str, ...] | None = None) -> RunOutcome:
         """Upgrade the database, all or nothing, and read its revision from a second connection.
 
         It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
@@ -197,24 +199,27 @@ class MigrationWorkflow:
             RunInterrupted, RunTerminated: SIGINT or SIGTERM came; what was not committed was rolled back.
             DatabaseError: the database cannot be reached.
         """
-        from ..run.after_commit import settle
+        from ..run.after_commit import finish
+        from ..run.outcome import RunOutcome
 
         self._refuse_memory()
         current = self.known_current() if current is None else current
         target = self.project.history.upgrade_target(current, self.project.resolve(to))
         if self.project.history.pending(current, target):
-            return self.run(lambda command, config: command.upgrade(config, target))
+            return self.run(lambda command, config: command.upgrade(config, target), self.request)
         # At the target Alembic is not needed, and so no other thread has to be waited for.
-        move = self.idle(current)
-        settle(move)
-        return move
+        outcome = RunOutcome(before=current, after=current)
+        finish(self.request, outcome)
+        return outcome
 
-    def idle(self, current: tuple[str, ...]) -> Move:
-        """A move that has nothing to do."""
+    @property
+    def request(self) -> RunRequest:
+        """A run on this database that makes a backup before it changes something."""
+        from ..backup import before_change
         from ..errors.listener import Silence
-        from ..run.move import Move
+        from ..run.request import RunRequest
 
-        return Move(self.project, self.db, self.listener or Silence(), before=current, after=current)
+        return RunRequest(self.project, self.db, self.listener or Silence(), before_change=before_change)
 
     def on(self, project: Project) -> MigrationWorkflow:
         """The workflow on the same database with another project."""
@@ -235,7 +240,7 @@ class MigrationWorkflow:
             self.project.refuse_unknown(current, self.database)
             return plan_rollback(self.project, connection, current, steps=steps, to=to and self.project.resolve(to))
 
-    def rollback(self, plan: RollbackPlan, agreement: Agreement) -> Move:
+    def rollback(self, plan: RollbackPlan, agreement: Agreement) -> RunOutcome:
         """Roll back as planned, in one transaction.
 
         Args:
@@ -247,7 +252,8 @@ class MigrationWorkflow:
         """
         self._refuse_memory()
         self.refuse_undeclared(plan)
-        return self.run(lambda command, config: command.downgrade(config, plan.target), agreement=agreement)
+        request = replace(self.request, agreement=agreement)
+        return self.run(lambda command, config: command.downgrade(config, plan.target), request)
 
     def refuse_undeclared(self, plan: RollbackPlan) -> None:
         """Refuse a plan with losses that its revisions do not declare; nobody can agree to those.
@@ -278,7 +284,7 @@ class MigrationWorkflow:
 
         reset.refuse_production(self.environment, self.db.migration_url, verb)
 
-    def reset(self, plan: ResetPlan) -> Move:
+    def reset(self, plan: ResetPlan) -> RunOutcome:
         """Drop the objects of the history and migrate to head again, in one transaction.
 
         Raises:
@@ -292,7 +298,7 @@ class MigrationWorkflow:
         def prepare(connection: Connection) -> None:
             reset.drop_objects(self.project, connection, sorted(plan.rows))
 
-        return self.run(lambda command, config: command.upgrade(config, head), prepare=prepare)
+        return self.run(lambda command, config: command.upgrade(config, head), replace(self.request, prepare=prepare))
 
     def grant(self) -> list[str]:
         """Give the application's role the rights that it lacks.
@@ -300,16 +306,16 @@ class MigrationWorkflow:
         Returns:
             The statements that were executed.
         """
-        from ..run.after_commit import mend_grants
+        from ..run.after_commit import grant_at_rest
 
-        return [grant.sql for grant in mend_grants(self._move())]
+        return [grant.sql for grant in grant_at_rest(self.request)]
 
-    def run(self, call: Callable[[Any, Any], None], **wishes: Any) -> Move:
+    def run(self, call: Callable[[Any, Any], None], request: RunRequest) -> RunOutcome:
         """Have Alembic run revisions through `env.py`.
 
         Args:
             call: calls one of Alembic's commands, or does as they do; given `alembic.command` and a configuration.
-            wishes: the attributes of the move.
+            request: what the run is asked to do.
 
         Returns:
             What came of it.
@@ -317,20 +323,14 @@ class MigrationWorkflow:
         from alembic import command
 
         from ..database.lock import in_this_process
-        from ..run.move import ATTRIBUTE
+        from ..run.outcome import OUTCOME
+        from ..run.request import REQUEST
 
-        move = self._move(**wishes)
-        with in_this_process(self.db, move.patience), importing(self.project.versions):
-            call(command, self.project.alembic_config(**{ATTRIBUTE: move}))
-        return move
-
-    def _move(self, **wishes: Any) -> Move:
-        from ..backup import before_change
-        from ..errors.listener import Silence
-        from ..run.move import Move
-
-        listener = self.listener or Silence()
-        return Move(self.project, self.db, listener=listener, **{"before_change": before_change, **wishes})
+        config = self.project.alembic_config(**{REQUEST: request})
+        with in_this_process(self.db, request.patience()), importing(self.project.versions):
+            call(command, config)
+        outcome: RunOutcome = config.attributes[OUTCOME]
+        return outcome
 
     @contextmanager
     def looking(self) -> Iterator[Connection]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...branches.checks import Finding
     from ...branches.writing import Written
     from ...database.record import Entry
-    from ...run.move import Move
+    from ...run.outcome import RunOutcome
     from ...workflow.plan import Drop, RollbackPlan
     from ...workflow.reset import ResetPlan
     from ...workflow.status import HistoryEntry, Status
@@ -140,13 +140,13 @@ def nothing_to_do(current: Sequence[str]) -> str:
     return f"nothing to do: the database is at {position(current)}"
 
 
-def move(move: Move, verb: str) -> str:
-    """What a run came to."""
-    if not move.steps and not move.prepare:
-        return nothing_to_do(move.after)
-    seconds = sum(step[2] for step in move.steps)
-    done = f"{count(len(move.steps), 'revision')} in {seconds:.2f} s"
-    return f"{verb}: {done}; the database is at {position(move.after)}"
+def move(outcome: RunOutcome, verb: str) -> str:
+    """What came of a run."""
+    if not outcome.steps and not outcome.is_prepared:
+        return nothing_to_do(outcome.after)
+    seconds = sum(step[2] for step in outcome.steps)
+    done = f"{count(len(outcome.steps), 'revision')} in {seconds:.2f} s"
+    return f"{verb}: {done}; the database is at {position(outcome.after)}"
 
 
 def reset_plan(plan: ResetPlan) -> str:

@@ -120,7 +120,7 @@ def _carry_out(
     workflow = session.workflow
     session.introduce()
     session.print(sync_plan(plan))
-    if dry_run or (plan.is_empty and not plan.act):
+    if dry_run or (plan.is_empty and not plan.file_change):
         return False
     workflow.refuse_undeclared(plan.undo)
     answered = yes or not plan.undo.steps
