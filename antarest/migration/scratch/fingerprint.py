@@ -33,7 +33,8 @@ _OPERATIONS = frozenset(
     b"inline_literal rename_table "
     b"backfill copy_rows join_json move_column split_json".split()  # ours: antarest.migration.run.operations
 )
-_RUNS_THEM = ("batches", "operations", "rebuild", "segments", "walk")  # our modules that take part when a revision runs
+# Our modules that take part when a revision runs, as patterns of paths in this package.
+_RUNS_THEM = ("run/batches", "run/operations", "losses/rebuilds", "run/segments", "scratch/runs")
 
 
 def fingerprints(
@@ -49,7 +50,7 @@ def fingerprints(
         history: whose revisions they are.
         revisions: in their order.
         options: what Alembic is told.
-        also: more of our modules that take part, as patterns of paths below this folder.
+        also: more of our modules that take part, as patterns of paths in this package.
 
     Returns:
         A name of 64 characters for each revision, up to the first that does not stand alone.
@@ -82,7 +83,12 @@ def _circumstances(options: Mapping[str, Any], convention: Mapping[Any, Any], al
     """What makes a difference beside the revisions."""
     told = sorted((name, value) for name, value in options.items() if name != "target_metadata")
     versions = [sqlite3.sqlite_version, *(version(name) for name in ("sqlalchemy", "alembic"))]
-    here = Path(__file__).parent
-    modules = [path for name in (*_RUNS_THEM, *also) for path in sorted(here.glob(f"{name}.py"))]
+    modules = [path for pattern in (*_RUNS_THEM, *also) for path in _modules(pattern)]
     own = [hashlib.sha256(path.read_bytes()).hexdigest() for path in modules]
     return repr((told, sorted(map(str, convention.items())), versions, own)).encode()
+
+
+def _modules(pattern: str) -> list[Path]:
+    found = sorted(Path(__file__).parents[1].glob(f"{pattern}.py"))
+    assert found, f"no module is called {pattern}"  # noqa: S101 - a rename must not change the name in silence
+    return found

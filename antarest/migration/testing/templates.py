@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TEST = "antarest_test_"
 """What the name of a test's database begins with."""
 
-_FILLS_AND_RUNS = ("rows/*", "verify/steps", "verify/target")  # our modules that take part here and nowhere else
+_FILLS_AND_RUNS = ("verify/rows/*", "verify/steps", "verify/target")  # our modules that take part here and nowhere else
 _UNUSED = 2 * 24 * 3600  # seconds; nobody wants a template that this long nobody has asked for
 _TEMPLATE = "antarest_template_"
 _OURS = f"^({_TEMPLATE}|{TEST})[0-9a-z_]+$"

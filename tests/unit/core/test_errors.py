@@ -20,21 +20,21 @@ from antarest.migration.errors.facts.configuration import ConfigError, InvalidVa
 from antarest.migration.errors.facts.database import DatabaseError
 from antarest.migration.errors.facts.project import InvalidProject
 
-CLASSES = [
+CLASSES: set[type[AntarestError]] = {
     each
     for module in (configuration, database)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, AntarestError)
-]
+}
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
-    codes = [each.code for each in set(CLASSES)]
+    codes = [each.code for each in CLASSES]
 
     assert len(set(codes)) == len(codes)
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", sorted(CLASSES, key=str))
 def test_the_code_tells_the_family_and_the_exit_code(kind: type[AntarestError]) -> None:
     family = kind.code.partition(".")[0]
 

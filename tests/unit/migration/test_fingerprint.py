@@ -52,8 +52,8 @@ def test_it_follows_from_the_revisions_before_it_and_not_from_those_after(projec
         {"render_as_batch": False},
         {"version_table": "other"},
         {"target_metadata": MetaData(naming_convention={"ix": "i_%(column_0_label)s"})},
-        {"also": ("tally",)},
-        {"also": ("rows/*",)},
+        {"also": ("losses/counts",)},
+        {"also": ("verify/rows/*",)},
     ],
     ids=str,
 )
@@ -63,7 +63,7 @@ def test_it_follows_from_what_alembic_is_told_and_from_what_runs_it(project: Pro
 
 def test_it_follows_from_our_own_modules(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     before = named(project)
-    monkeypatch.setattr(fingerprint, "_RUNS_THEM", ("history", "project"))
+    monkeypatch.setattr(fingerprint, "_RUNS_THEM", ("project/history", "project/project"))
 
     assert named(project) != before
 
