@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
-from alembic.operations import Operations, ops, toimpl
+from alembic.operations import MigrateOperation, ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
@@ -67,8 +67,8 @@ class RebuildGuard:
         self._before: list[_Row] = []
         self._after: list[_Row] | None = None  # of the revision that ran last: the next one begins there
         self._wishes = _Wishes()
-        self.metadata: sa.MetaData | None = context.opts.get("target_metadata")
-        context.opts[_OPTION] = self  # Where the operations find it.
+        self._metadata: sa.MetaData | None = context.opts.get("target_metadata")
+        context.opts[_OPTION] = self  # There `note_operation` finds it.
 
     def begin(self) -> None:
         """A revision is about to run."""
@@ -93,15 +93,24 @@ class RebuildGuard:
         same = _find(self._before, found[1], found[2])
         return _missing(same) if same else None
 
-    # ---- what the operations tell: in a batch there is no statement
+    def note(self, operation: MigrateOperation) -> None:
+        """An operation of Alembic is about to run: in a batch there is no statement."""
+        dropped: list[object] = []
+        if isinstance(operation, ops.DropIndexOp):
+            dropped = [operation.index_name]
+        elif isinstance(operation, ops.DropConstraintOp):
+            dropped = [operation.constraint_name, self._name_by_convention(operation)]
+        elif isinstance(operation, ops.AlterColumnOp) and operation.modify_name:
+            self._wishes.renamed.add((fold(operation.table_name), fold(operation.column_name)))
+        self._wishes.dropped |= {fold(str(name)) for name in dropped if name}
 
-    def drops(self, *names: object) -> None:
-        """An index or a constraint is dropped."""
-        self._wishes.dropped |= {fold(str(name)) for name in names if name}
-
-    def renames(self, table: str, column: str) -> None:
-        """A column gets another name."""
-        self._wishes.renamed.add((fold(table), fold(column)))
+    def _name_by_convention(self, operation: ops.DropConstraintOp) -> str | None:
+        """The name that a naming convention makes of the short name of a check."""
+        if self._metadata is None or operation.constraint_type != "check":
+            return None
+        constraint = sa.CheckConstraint("", name=operation.constraint_name)
+        sa.Table(operation.table_name, sa.MetaData(naming_convention=self._metadata.naming_convention), constraint)
+        return sqlite.dialect().identifier_preparer.format_constraint(constraint)
 
     # ---- the comparison
 
@@ -192,38 +201,8 @@ def _plain(name: str) -> str:
     return fold((name[1:-1] if name[0] in '"`[' else name).replace('""', '"'))
 
 
-# ---- Alembic's operations, which tell the guard what they do and go on as they would
-
-
-def _telling(operation: type, implementation: Callable[..., Any], tell: Callable[[RebuildGuard, Any], None]) -> None:
-    def run(operations: Operations, wished: Any) -> Any:
-        guard = operations.migration_context.opts.get(_OPTION)
-        if guard is not None:
-            tell(guard, wished)
-        return implementation(operations, wished)
-
-    try:
-        Operations.implementation_for(operation, replace=True)(run)
-    except TypeError:  # Alembic before 1.17.2 knows no `replace`.
-        Operations._to_impl._registry[operation, "default"] = run  # noqa: SLF001 - there was no public way
-
-
-def _alter(guard: RebuildGuard, wished: ops.AlterColumnOp) -> None:
-    if wished.modify_name:
-        guard.renames(wished.table_name, wished.column_name)
-
-
-def _drop_constraint(guard: RebuildGuard, wished: ops.DropConstraintOp) -> None:
-    # A naming convention makes more of a short name, such as that of a check; the name that comes of it is dropped.
-    names: list[object] = [wished.constraint_name]
-    metadata = guard.metadata
-    if metadata is not None and wished.constraint_type == "check":
-        constraint = sa.CheckConstraint("", name=wished.constraint_name)
-        sa.Table(wished.table_name, sa.MetaData(naming_convention=metadata.naming_convention), constraint)
-        names.append(sqlite.dialect().identifier_preparer.format_constraint(constraint))
-    guard.drops(*names)
-
-
-_telling(ops.DropIndexOp, toimpl.drop_index, lambda guard, wished: guard.drops(wished.index_name))
-_telling(ops.DropConstraintOp, toimpl.drop_constraint, _drop_constraint)
-_telling(ops.AlterColumnOp, toimpl.alter_column, _alter)
+def note_operation(context: MigrationContext, operation: MigrateOperation) -> None:
+    """Tell the guard of the run, where there is one, that an operation of Alembic is about to run."""
+    guard: RebuildGuard | None = context.opts.get(_OPTION)
+    if guard is not None:
+        guard.note(operation)

@@ -1,8 +1,8 @@
 """Operations that move data: `op.move_column`, `op.backfill`, `op.copy_rows`, `op.split_json` and `op.join_json`.
 
-They are sets, never loops over rows: one statement, or one for each range of keys where a table is large, so that it
-can be said how far it is. All of it is part of the revision's transaction, no row is loaded, and `--sql` writes it as
-one statement. `env.py` registers them; revisions go on to import only `op` and `sa`.
+They work on sets and never loop over rows: one statement, or one for each range of keys where a table is large, so that
+a run can print its progress. All of it is part of the revision's transaction, no row is loaded, and `--sql` writes it
+as one statement. Importing this module registers them, as Alembic's documentation has it for operations of one's own.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
-
-from . import batches  # noqa: F401 - it has effects
 
 CHUNK = 100_000
 """How many rows a statement takes at most, unless a revision says otherwise."""

@@ -39,6 +39,7 @@ from .before_commit import failures, is_lock_failure, new_violations, refuse_los
 from .operations import REPORT
 from .outcome import RunOutcome, Segment, Step
 from .rebuild_checks import RebuildChecks
+from .revision_operations import revision_operations
 from .segments import Blocks, first_segment
 from .steps import Planner
 
@@ -248,10 +249,11 @@ class _Run:
         if request.prepare and self._is_to_prepare:
             request.prepare(connection)
             outcome.is_prepared = True
-        violations = foreign_key_violations(connection)
+        migration, violations = self.context.get_context(), foreign_key_violations(connection)
         guard.start()
         try:
-            self.context.run_migrations()
+            with revision_operations(migration):
+                migration.run_migrations()
         except DBAPIError as error:
             checks.explain(error)
             raise
@@ -262,7 +264,7 @@ class _Run:
             raise ForeignKeysViolated(worse, request.database, outcome.state())
         grant(request, connection)
         if not segment.steps:
-            segment.goal = tuple(sorted(self.context.get_context().get_current_heads()))
+            segment.goal = tuple(sorted(migration.get_current_heads()))
 
     def _steps(
         self, steps: Sequence[Any], connection: Connection, guard: LossGuard, checks: Blocks | RebuildChecks

@@ -34,7 +34,7 @@ _OPERATIONS = frozenset(
     b"backfill copy_rows join_json move_column split_json".split()  # ours: antarest.migration.run.operations
 )
 # Our modules that take part when a revision runs, as patterns of paths in this package.
-_RUNS_THEM = ("run/batches", "run/operations", "losses/rebuilds", "run/segments", "scratch/runs")
+_RUNS_THEM = ("run/revision_operations", "run/operations", "losses/rebuilds", "run/segments", "scratch/runs")
 
 
 def fingerprints(

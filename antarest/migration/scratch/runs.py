@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
@@ -28,7 +27,7 @@ from ..losses.ledger import open_ledger
 from ..losses.ledger.base import Ledger, NotAllowed
 from ..project.project import Project
 from ..project.revision_files import importing
-from ..run import operations  # noqa: F401 - the operations that move data are known to Alembic then
+from ..run.revision_operations import revision_operations
 from ..run.segments import let_blocks_pass
 from .cache import Shelf
 from .databases import scratch_database
@@ -215,7 +214,7 @@ def _run(
     if connection.dialect.name == "sqlite":
         let_blocks_pass(context)
     try:
-        with _silence(), Operations.context(context), context.begin_transaction():
+        with _silence(), revision_operations(context), context.begin_transaction():
             context.run_migrations()
     except Exception as error:
         if not running or isinstance(error, AntarestError):

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection
@@ -22,7 +21,7 @@ from ..errors.loss import Missing
 from ..errors.revision import Direction, Revision
 from ..losses.ledger.base import NotAllowed
 from ..losses.rebuilds import RebuildGuard
-from ..run import operations  # noqa: F401 - the operations that move data are known to Alembic then
+from ..run.revision_operations import revision_operations
 from ..run.segments import first_segment, let_blocks_pass
 from .target import Target
 
@@ -130,7 +129,7 @@ def _run(connection: Connection, target: Target, steps: Callable[[MigrationConte
     around = EnvironmentContext(target.config, target.script, as_sql=False)  # for revisions that ask `context`
     around._migration_context = context  # noqa: SLF001 - as its own `configure` does
     try:
-        with silence(), around, Operations.context(context), context.begin_transaction():
+        with silence(), around, revision_operations(context), context.begin_transaction():
             context.run_migrations()
     except (Exception, SystemExit) as error:
         connection.rollback()
