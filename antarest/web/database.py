@@ -29,7 +29,7 @@ from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import ENGINES, redact_url
 from antarest.migration.project.project import Project
 from antarest.web.errors.answering import DatabaseSilent
-from antarest.web.errors.launching import RightsMissing, SchemaAhead, SchemaBehind
+from antarest.web.errors.launching import RightsMissing, refuse_other_than_head
 from antarest.web.refusals import Meaning, meaning
 
 P = ParamSpec("P")
@@ -184,31 +184,8 @@ class Database:
             SchemaAhead: it is at a revision that this code does not have.
         """
         with self._probing_engine.connect() as connection:
-            refuse_other_than_head(self._standing(connection), self.project, redact_url(self.db.url))
-
-
-def refuse_other_than_head(
-    standing: Standing, project: Project, database: str, command: str = "inv db.upgrade"
-) -> None:
-    """Refuse a database that is not at the head of this code.
-
-    Args:
-        standing: where it is.
-        project: the revisions of this code.
-        database: its URL, redacted.
-        command: what starts the application and upgrades first.
-
-    Raises:
-        SchemaBehind: revisions are pending.
-        SchemaAhead: it is at a revision that this code does not have.
-    """
-    if standing.unknown:
-        history = project.history
-        unknown = standing.unknown[0]
-        elsewhere = project.whereabouts(unknown)
-        raise SchemaAhead(unknown, database, history.heads, len(history), project.folder, elsewhere)
-    if standing.pending:
-        raise SchemaBehind(database, standing.current, standing.pending, standing.head, command)
+            current = read_current(connection, self.project.version_table)
+        refuse_other_than_head(self.project, current, redact_url(self.db.url))
 
 
 def _in_thread(work: Callable[[], T]) -> Future[T]:

@@ -17,12 +17,11 @@ from antarest.core.config import Config
 from antarest.migration.commands.boundary import Session, guard
 from antarest.migration.commands.rendering import results
 from antarest.migration.errors.base import EXIT_DONE
-from antarest.migration.errors.settings.urls import redact_url
-from antarest.migration.errors.text import count, position
+from antarest.migration.errors.text import position
 from antarest.migration.project.project import Project
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from antarest.web.arguments import Settings
-from antarest.web.errors.launching import RightsMissing, SchemaAhead, SchemaBehind
+from antarest.web.errors.launching import RightsMissing, refuse_other_than_head
 from antarest.web.refusals import Meaning, meaning
 from antarest.web.serving import address_of, bind, serve
 
@@ -84,18 +83,13 @@ def require_head(session: Session, *, upgrade: bool, command: str) -> None:
         AntarestError: the database cannot be reached, or the upgrade failed and was rolled back.
     """
     # As the application, which may have another role than migrations: it must be able to read this much.
-    project = session.project
-    application = MigrationWorkflow(project, replace(session.config.db, admin_url=None), source=session.config.source)
-    history, database = project.history, redact_url(session.config.db.url)
-    head, current = history.head, _current(application)
-    if unknown := history.unknown(current):
-        raise SchemaAhead(unknown[0], database, history.heads, len(history), project.folder)
-    pending = history.pending(current)
-    if pending and not upgrade:
-        raise SchemaBehind(database, current, pending, head, command)
-    if pending:
+    db, project = replace(session.config.db, admin_url=None), session.project
+    application = MigrationWorkflow(project, db, source=session.config.source)
+    current = _current(application)
+    if upgrade and not project.history.unknown(current) and project.history.pending(current):
         upgrade_to_head(session)
         current = _current(application)
+    refuse_other_than_head(project, current, application.database, command)
     session.say(("schema", f"{position(current)} (head)"))
 
 
@@ -114,12 +108,10 @@ def upgrade_to_head(session: Session) -> None:
     Raises:
         AntarestError: the upgrade failed and was rolled back.
     """
-    workflow = session.workflow
-    pending = workflow.pending()
-    if pending:
-        start = position(workflow.current())
-        session.say(("upgrade", f"{start} -> {pending[-1].id} ({count(len(pending), 'revision')})"))
-    session.print(results.move(workflow.upgrade(), "upgraded"))
+    plan = session.workflow.plan_upgrade()
+    if plan.pending:
+        session.print(results.upgrade(plan))
+    session.print(results.move(session.workflow.upgrade(plan), "upgraded"))
 
 
 def make_app(session: Session) -> FastAPI:

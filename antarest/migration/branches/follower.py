@@ -158,7 +158,6 @@ class Follower:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
         """
         flow = self._workflow
-        flow.refuse_undeclared(plan.undo)
         if plan.is_empty:
             outcome = RunOutcome(before=plan.current, after=plan.current)
             if plan.file_change:

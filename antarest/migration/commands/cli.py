@@ -14,7 +14,7 @@ from ..errors.base import EXIT_DONE, EXIT_FAILED, AntarestError, Hint
 from ..errors.facts.configuration import UsageError
 from ..errors.facts.refusal import CheckFailed, ResetNotConfirmed
 from ..errors.revision import HEAD
-from ..errors.text import count, position
+from ..errors.text import count
 from ..project import rollback_script
 from . import invoke_flags
 from .boundary import Session, guard, print_error
@@ -56,17 +56,14 @@ class Verb:
 
 def upgrade(session: Session, *, to: str | None = None, dry_run: bool = False) -> int:
     """Upgrade the database to head, or to a revision."""
-    workflow = session.workflow
     session.introduce()
-    current = workflow.known_current()
-    pending = workflow.pending(to or HEAD, current)
-    if pending:
-        start = position(current)
-        print(f"{'upgrade':<14} {start} -> {pending[-1].id} ({count(len(pending), 'revision')})")
+    plan = session.workflow.plan_upgrade(to or HEAD)
+    if plan.pending:
+        session.print(results.upgrade(plan))
     if dry_run:
-        print(results.pending(pending) if pending else results.nothing_to_do(current))
+        session.print(results.pending(plan.pending) if plan.pending else results.nothing_to_do(plan.current))
         return EXIT_DONE
-    print(results.move(workflow.upgrade(to or HEAD, current), "upgraded"))
+    session.print(results.move(session.workflow.upgrade(plan), "upgraded"))
     return EXIT_DONE
 
 
@@ -98,7 +95,6 @@ def rollback(
     print(results.plan(plan))
     if dry_run:
         return EXIT_DONE
-    workflow.refuse_undeclared(plan)
     agreement = agree(workflow, plan, f"inv db.rollback --to={plan.target}", yes=yes, everything=allow_data_loss)
     print(results.move(workflow.rollback(plan, agreement), "rolled back"))
     return EXIT_DONE

@@ -55,7 +55,12 @@ def agree(
         yes: whether the question is answered with yes already; that permits no loss.
         everything: whether every declared loss is agreed to already.
         goal: where the database goes, if that is not where the plan ends.
+
+    Raises:
+        LossNotDeclared: the plan loses something that its revisions do not declare.
+        LossNotConfirmed, NotConfirmed: nobody agrees.
     """
+    plan.refuse_undeclared(workflow.database)
     is_terminal = sys.stdin.isatty()
     verb = f"Go to {goal}" if goal else f"Roll back to {plan.target}"
     if plan.losses and not everything:

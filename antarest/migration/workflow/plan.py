@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ..database.catalog import find, measure, read_tables
-from ..errors.facts.loss import Irreversible
+from ..errors.base import NOTHING_CHANGED
+from ..errors.facts.loss import Irreversible, LossNotDeclared
 from ..errors.loss import Agreement, Loss
 from ..errors.revision import BASE, Revision
 from ..project.project import Project
@@ -63,6 +64,19 @@ class RollbackPlan:
         """What it loses."""
         return tuple(drop.loss for step in self.steps for drop in step.drops if drop.loses)
 
+    def refuse_undeclared(self, database: str) -> None:
+        """Refuse losses that the revisions do not declare: nobody can agree to those.
+
+        Args:
+            database: its URL, redacted.
+
+        Raises:
+            LossNotDeclared: there is one.
+        """
+        if undeclared := [loss for loss in self.losses if not loss.declared]:
+            state = f"{NOTHING_CHANGED} The database is at {', '.join(self.current)}."
+            raise LossNotDeclared(undeclared, database, state)
+
     @property
     def agreement(self) -> Agreement:
         """The agreement to lose what this plan names, with at most the counts that it names."""
@@ -79,7 +93,7 @@ def plan_rollback(
         Irreversible: a revision on the way cannot be undone.
     """
     history = project.history
-    target = history.rollback_target(current, steps=steps, to=to)
+    target = history.rollback_target(current, steps=steps, to=project.resolve(to) if to else None)
     if set(current) == {target} or (target == BASE and not current):
         return RollbackPlan(current, target, ())
     kept = history.applied([target]) if target != BASE else frozenset[str]()

@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record
-from ..errors.base import NOTHING_CHANGED
-from ..errors.facts.loss import LossNotDeclared
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
-from ..errors.revision import HEAD, Revision
+from ..errors.revision import HEAD
 from ..errors.settings.config import Config
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
@@ -26,6 +24,7 @@ from ..project import rollback_script
 from ..project.project import Project
 from ..project.revision_files import importing
 from .status import HistoryEntry, Status
+from .upgrade import UpgradePlan, plan_upgrade
 
 if TYPE_CHECKING:
     # What moves a database needs Alembic; what only looks at one should not wait for it.
@@ -158,39 +157,27 @@ class MigrationWorkflow:
 
     # ---- moving
 
-    def known_current(self) -> tuple[str, ...]:
-        """Where the database is, if this code has that revision.
-
-        Raises:
-            UnknownRevision: it does not.
-        """
-        current = self.current()
-        self.project.refuse_unknown(current, self.database)
-        return current
-
-    def pending(self, to: str = HEAD, current: tuple[str, ...] | None = None) -> list[Revision]:
-        """What an upgrade would run, in order.
+    def plan_upgrade(self, to: str = HEAD) -> UpgradePlan:
+        """Plan an upgrade.
 
         Args:
-            to: where it goes.
-            current: where the database was just seen, for whoever has looked already.
+            to: where it goes: `head`, a revision or the beginning of its id, or a tag, a branch, a commit or a date.
 
         Raises:
             UnknownRevision: the database is at a revision that the files do not have.
             OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
         """
-        current = self.known_current() if current is None else current
-        target = self.project.history.upgrade_target(current, self.project.resolve(to))
-        return [self.project.history[id_] for id_ in self.project.history.pending(current, target)]
+        current = self.current()
+        self.project.refuse_unknown(current, self.database)
+        return plan_upgrade(self.project, current, to)
 
-    def upgrade(self, to: str = HEAD, current: tuple[str, ...] | None = None) -> RunOutcome:
+    def upgrade(self, to: UpgradePlan | str = HEAD) -> RunOutcome:
         """Upgrade the database, all or nothing, and read its revision from a second connection.
 
         It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
 
         Args:
-            to: `head`, a revision or the beginning of its id.
-            current: where the database was just seen; what runs looks again, under the lock.
+            to: a plan that `plan_upgrade` returned, or the argument to make one.
 
         Raises:
             UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
@@ -202,13 +189,11 @@ class MigrationWorkflow:
         from ..run.after_commit import finish
         from ..run.outcome import RunOutcome
 
-        self._refuse_memory()
-        current = self.known_current() if current is None else current
-        target = self.project.history.upgrade_target(current, self.project.resolve(to))
-        if self.project.history.pending(current, target):
-            return self.run(lambda command, config: command.upgrade(config, target), self.request)
+        plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to)
+        if plan.pending:
+            return self.run(lambda command, config: command.upgrade(config, plan.target), self.request)
         # At the target Alembic is not needed, and so no other thread has to be waited for.
-        outcome = RunOutcome(before=current, after=current)
+        outcome = RunOutcome(before=plan.current, after=plan.current)
         finish(self.request, outcome)
         return outcome
 
@@ -238,32 +223,20 @@ class MigrationWorkflow:
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
             self.project.refuse_unknown(current, self.database)
-            return plan_rollback(self.project, connection, current, steps=steps, to=to and self.project.resolve(to))
+            return plan_rollback(self.project, connection, current, steps=steps, to=to)
 
     def rollback(self, plan: RollbackPlan, agreement: Agreement) -> RunOutcome:
         """Roll back as planned, in one transaction.
 
         Args:
             plan: what `plan_rollback` returned.
-            agreement: what may be lost. What is measured before the commit counts, not the plan.
+            agreement: what may be lost. The losses measured before the commit count, not those of the plan.
 
         Raises:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
         """
-        self._refuse_memory()
-        self.refuse_undeclared(plan)
         request = replace(self.request, agreement=agreement)
         return self.run(lambda command, config: command.downgrade(config, plan.target), request)
-
-    def refuse_undeclared(self, plan: RollbackPlan) -> None:
-        """Refuse a plan with losses that its revisions do not declare; nobody can agree to those.
-
-        Raises:
-            LossNotDeclared: there is one.
-        """
-        if undeclared := [loss for loss in plan.losses if not loss.declared]:
-            at = f"The database is at {', '.join(plan.current)}."
-            raise LossNotDeclared(undeclared, self.database, f"{NOTHING_CHANGED} {at}")
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
         """Find out what a reset would drop.
@@ -292,7 +265,6 @@ class MigrationWorkflow:
         """
         from . import reset
 
-        self._refuse_memory()
         head = self.project.history.head
 
         def prepare(connection: Connection) -> None:

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request
 
 from antarest import __version__
 from antarest.migration.errors.settings.urls import redact_url
-from antarest.web.database import Database, refuse_other_than_head
+from antarest.web.database import Database
+from antarest.web.errors.launching import refuse_other_than_head
 from antarest.web.records import Record
 
 router = APIRouter(prefix="/api", tags=["application"])
@@ -44,7 +45,7 @@ async def health(request: Request) -> Health:
     """Say whether the application can do its work; answers within a few seconds, whatever the database does."""
     database: Database = request.app.state.database
     standing = await database.probe()
-    refuse_other_than_head(standing, database.project, redact_url(database.db.url))
+    refuse_other_than_head(database.project, standing.current, redact_url(database.db.url))
     return Health(revision=standing.head)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ...workflow.plan import Drop, RollbackPlan
     from ...workflow.reset import ResetPlan
     from ...workflow.status import HistoryEntry, Status
+    from ...workflow.upgrade import UpgradePlan
 
 _MESSAGE_WIDTH = 72
 
@@ -89,6 +90,12 @@ def _applied(entry: Entry) -> str:
     code = f"{entry.version} {entry.git_commit[:8]}".rstrip()
     how = "stamped " if entry.direction == "stamp" else ""
     return f"{how}{entry.at:%Y-%m-%d %H:%M} UTC  {entry.user}@{entry.host}  {code}"
+
+
+def upgrade(plan: UpgradePlan) -> str:
+    """An upgrade that has something to run, before it runs."""
+    way = f"{position(plan.current)} -> {plan.target} ({count(len(plan.pending), 'revision')})"
+    return fields([("upgrade", way)])
 
 
 def pending(revisions: Sequence[Revision]) -> str:

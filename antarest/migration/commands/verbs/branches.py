@@ -122,7 +122,6 @@ def _carry_out(
     session.print(sync_plan(plan))
     if dry_run or (plan.is_empty and not plan.file_change):
         return False
-    workflow.refuse_undeclared(plan.undo)
     answered = yes or not plan.undo.steps
     goal = position(plan.end)
     agreement = agree(workflow, plan.undo, plan.command, yes=answered, everything=allow_data_loss, goal=goal)
