@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors.facts.branches import BranchNotFound, NoRepository, RebaseRefused, SwitchRefused
 from ..errors.loss import Agreement
@@ -23,7 +23,7 @@ from ..run.request import FileChange
 from ..scratch.leftovers import owned_folder
 from . import hooks, own
 from .own import Rebase
-from .sync import SyncPlan, plan_sync, run_sync
+from .sync import SyncOptions, SyncPlan, plan_sync, run_sync
 
 if TYPE_CHECKING:
     from ..workflow.workflow import MigrationWorkflow
@@ -48,7 +48,7 @@ class Follower:
             MultipleHeads: the checkout has no one head.
         """
         command = _flagged("inv db.sync", allow_changed=allow_changed)
-        with self._planning(self._as_it_is, command, allow_changed=allow_changed) as plan:
+        with self._planning(self._as_it_is, SyncOptions(command, allow_changed=allow_changed)) as plan:
             yield plan
 
     @contextmanager
@@ -77,7 +77,7 @@ class Follower:
 
         command = _flagged(f"inv db.switch {shlex.quote(branch)}", allow_changed=allow_changed)
         goal = partial(files_at, home, commit, branch)
-        with self._planning(goal, command, allow_changed=allow_changed) as plan:
+        with self._planning(goal, SyncOptions(command, allow_changed=allow_changed)) as plan:
             yield replace(plan, file_change=FileChange(switch, lambda: repository.switch(*here)))
 
     @contextmanager
@@ -88,7 +88,7 @@ class Follower:
             MigrationError: as for `syncing`.
         """
         newest = self._workflow.project.history.head
-        with self._planning(self._as_it_is, "inv db.redo", again=[newest]) as plan:
+        with self._planning(self._as_it_is, SyncOptions("inv db.redo", again=[newest])) as plan:
             yield plan
 
     @contextmanager
@@ -109,7 +109,7 @@ class Follower:
         revision = own.amendable(home, discard_edits=discard_edits)
         command = _flagged("inv db.revision --amend", discard_edits=discard_edits)
         goal = partial(own.rewritten, home, {}, without=revision.id)
-        with self._planning(goal, command, undo_only=True) as plan:
+        with self._planning(goal, SyncOptions(command, undo_only=True)) as plan:
             yield plan, revision
 
     def keep(self, revision: Revision) -> None:
@@ -142,7 +142,7 @@ class Follower:
                 path.write_bytes(content)
 
         command = f"inv db.rebase --onto={shlex.quote(onto)}" if onto else "inv db.rebase"
-        with self._planning(partial(own.rewritten, home, rebase.contents), command) as plan:
+        with self._planning(partial(own.rewritten, home, rebase.contents), SyncOptions(command)) as plan:
             yield replace(plan, file_change=FileChange(rebase.write, restore)), rebase
 
     def run(self, plan: SyncPlan, agreement: Agreement) -> RunOutcome:
@@ -186,7 +186,7 @@ class Follower:
         return hooks.install(self._workflow.project, self._repository())
 
     @contextmanager
-    def _planning(self, goal: Callable[[Path], Project], command: str, **wishes: Any) -> Iterator[SyncPlan]:
+    def _planning(self, goal: Callable[[Path], Project], options: SyncOptions) -> Iterator[SyncPlan]:
         flow = self._workflow
         with owned_folder("antarest-sync-") as folder:
             there, applied = folder / "goal", folder / "applied"
@@ -194,7 +194,7 @@ class Follower:
             applied.mkdir()
             project = goal(there)
             with flow.looking() as connection:
-                plan = plan_sync(flow.project, project, connection, flow.database, applied, command=command, **wishes)
+                plan = plan_sync(flow.project, project, connection, flow.database, applied, options)
             yield plan
 
     def _as_it_is(self, _folder: Path) -> Project:

@@ -78,17 +78,25 @@ class SyncPlan:
         return not self.undo.steps and not self.apply
 
 
+@dataclass(frozen=True)
+class SyncOptions:
+    """How a database is made to match.
+
+    Attributes:
+        command: what a person would type to carry the plan out.
+        again: revisions to undo although they match.
+        undo_only: apply nothing afterwards.
+        allow_changed: also run a downgrade that is not the code that was applied.
+    """
+
+    command: str = "inv db.sync"
+    again: Collection[str] = ()
+    undo_only: bool = False
+    allow_changed: bool = False
+
+
 def plan_sync(
-    home: Project,
-    goal: Project,
-    connection: Connection,
-    database: str,
-    folder: Path,
-    *,
-    command: str = "inv db.sync",
-    again: Collection[str] = (),
-    undo_only: bool = False,
-    allow_changed: bool = False,
+    home: Project, goal: Project, connection: Connection, database: str, folder: Path, options: SyncOptions
 ) -> SyncPlan:
     """Plan what makes the database behind a connection match a project.
 
@@ -98,10 +106,7 @@ def plan_sync(
         connection: to look at the database.
         database: its URL, redacted.
         folder: an empty one, for the code of the downgrades; it has to be there until the plan has run.
-        command: what a person would type to carry it out.
-        again: revisions to undo although they match.
-        undo_only: apply nothing afterwards.
-        allow_changed: also run a downgrade that is not the code that was applied.
+        options: how.
 
     Raises:
         RevisionLost: a revision that is to be undone is nowhere to be found.
@@ -113,29 +118,35 @@ def plan_sync(
     _ = history.head  # Raises where there are several.
     current = read_current(connection, home.version_table)
     applied = read_applied(home, history, current, read_record(connection, home.version_table, database), database)
-    kept, edited = _kept(home, history, applied, again)
+    kept, edited = _kept(home, history, applied, options.again)
     undone = [id_ for id_ in reversed(applied.history.order) if id_ not in kept]
-    for id_ in (id_ for id_ in undone if id_ in applied.changed and not allow_changed):
-        found_ = applied.found[id_]
-        raise ScriptChanged(id_, applied.changed[id_], found_.digest, found_.origin, command)
-    pending = () if undo_only else tuple(history[id_] for id_ in history.pending(kept))
+    if not options.allow_changed:
+        _refuse_changed(applied, undone, options.command)
+    pending = () if options.undo_only else tuple(history[id_] for id_ in history.pending(kept))
     if not undone:
         none = RollbackPlan(current, ", ".join(current) or BASE, ())
-        return SyncPlan(goal, goal, none, current, pending, {}, edited, command)
+        return SyncPlan(goal, goal, none, current, pending, {}, edited, options.command)
     files = [(applied.revisions[id_].path.name, content) for id_, content in applied.contents.items()]
     as_applied = replace(home, versions=(write_files(folder, files),), is_moved=True)
     between = _heads(applied, kept)
     undo = plan_undo(as_applied, connection, current, undone, target=", ".join(between) or BASE)
     found = {id_: applied.found[id_] for id_ in undone if id_ in applied.found}
-    return SyncPlan(goal, as_applied, undo, between, pending, found, edited, command)
+    return SyncPlan(goal, as_applied, undo, between, pending, found, edited, options.command)
+
+
+def _refuse_changed(applied: Applied, undone: Collection[str], command: str) -> None:
+    for id_ in undone:
+        if id_ in applied.changed:
+            found = applied.found[id_]
+            raise ScriptChanged(id_, applied.changed[id_], found.digest, found.origin, command)
 
 
 def run_sync(plan: SyncPlan, config: Any) -> None:
-    """Run a plan through `env.py`, as every other move.
+    """Run a plan through `env.py`, as every other run.
 
     Args:
         plan: the plan.
-        config: Alembic's configuration of the checkout's project, with the move.
+        config: Alembic's configuration of the checkout's project, with the request of the run.
     """
     ours = ScriptDirectory.from_config(config)
     theirs = ScriptDirectory.from_config(plan.applied.alembic_config())
