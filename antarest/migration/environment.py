@@ -1,6 +1,6 @@
-"""What `env.py` runs: the one way in for everything that Alembic does.
+"""The entry point of `env.py`, for every command of Alembic.
 
-`alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all come through `run()`.
+`alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all call `run()`.
 The workflow hands over a `RunRequest`; for plain `alembic` one is made from the configuration file and the `-x`
 options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x lock-timeout=SECONDS`).
 """
@@ -83,7 +83,7 @@ def _dispatch(context: Any, project: Project, get_request: Callable[[], RunReque
 
 
 def purpose_of(options: Container[str]) -> Literal["run", "stamp", "compare", "merge", "read"]:
-    """What the Alembic command that called `env.py` is for, by the arguments that it gives to its context.
+    """The purpose of the Alembic command that called `env.py`, by the arguments that it gives to its context.
 
     Args:
         options: the arguments.
@@ -131,7 +131,7 @@ def _stamp(context: Any, request: RunRequest) -> None:
 
 
 def _record_stamp(context: Any, request: RunRequest, connection: Connection) -> None:
-    """Note where the database is said to be now; `alembic ensure_version` says nothing."""
+    """Record the revisions that the database was stamped with; `alembic ensure_version` stamps none."""
     recorder, history = (
         Recorder(connection, request.project, keeping(request.project.repository), request.listener.note),
         request.project.history,
@@ -174,7 +174,7 @@ def _finish_revision_file(project: Project, path: str) -> None:
     if project.repository:
         content = Path(path).read_bytes()
         Store(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
-    rollback_script.sync(Project.load(project.ini))  # Read anew: the history has one more revision now.
+    rollback_script.sync(Project.load(project.ini))  # Load it again: the history has one more revision now.
 
 
 # ---- plain `alembic`

@@ -1,7 +1,7 @@
-"""How the application is launched, step by step; the server and the desktop application take the same steps.
+"""Launches the application step by step; the server and the desktop application take the same steps.
 
-Configuration, port, database, and only then the application itself: what cannot work is said before anything changes,
-and what is slow to import is imported when it is needed.
+Configuration, port, database, and only then the application itself. Errors come before anything changes, and slow
+imports when they are needed.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def launch(settings: Settings) -> int:
 
 
 def run(settings: Settings, body: Callable[[Session], int]) -> int:
-    """Do what a program does with the configured database, and print its error, if it ends with one.
+    """Run a program on the configured database, and print the error that ends it.
 
     Ctrl-C and SIGTERM undo what is not finished.
 
     Args:
         settings: what the command line says.
-        body: what the program does; returns the exit code.
+        body: the program; returns the exit code.
 
     Returns:
         The exit code.
@@ -72,12 +72,12 @@ def require_head(session: Session, *, upgrade: bool, command: str) -> None:
     At head, this is one query, and nothing is locked or imported for it.
 
     Args:
-        session: what names the database.
+        session: names the database.
         upgrade: whether an older one is upgraded.
         command: what starts this program and upgrades first, for the error.
 
     Raises:
-        SchemaBehind: revisions are pending, and nobody said that they should run.
+        SchemaBehind: revisions are pending, and `upgrade` is False.
         SchemaAhead: the database is at a revision that this code does not have.
         RightsMissing: the application's role may not even read where the database is.
         AntarestError: the database cannot be reached, or the upgrade failed and was rolled back.
@@ -116,7 +116,7 @@ def upgrade_to_head(session: Session) -> None:
 
 def make_app(session: Session) -> FastAPI:
     """Make the application, and let it log without passwords."""
-    from antarest.web import logs  # With FastAPI: not before it is known that there is something to serve.
+    from antarest.web import logs  # It imports FastAPI: not before there is something to serve.
     from antarest.web.application import create_app
 
     logs.configure(session.redact)
@@ -134,7 +134,7 @@ def serve_app(
     """Serve until Ctrl-C or SIGTERM, and say where, and how it ended.
 
     Args:
-        session: who says it.
+        session: prints it.
         app: the application.
         bound: what `bind` returned.
         command: the program, for the ways on that an error names.

@@ -1,4 +1,4 @@
-"""The database follows the checkout: what of the workflow needs git."""
+"""The database follows the checkout: the part of the workflow that needs git."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Follower:
 
     @contextmanager
     def syncing(self, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan what makes the database match the checkout, whatever it is at; the plan holds for the block.
+        """Plan how the database comes to match the checkout; the plan is valid inside the block.
 
         Args:
             allow_changed: also run a downgrade that is not the code that was applied.
@@ -93,7 +93,7 @@ class Follower:
 
     @contextmanager
     def amending(self, *, discard_edits: bool = False) -> Iterator[tuple[SyncPlan, Revision]]:
-        """Plan to undo the newest revision, so that it can be written anew.
+        """Plan to undo the newest revision, so that it can be written again.
 
         Args:
             discard_edits: also where somebody has written in its file.
@@ -102,7 +102,7 @@ class Follower:
             The plan, which is empty where the database does not have it, and the revision.
 
         Raises:
-            AmendRefused, EditedRevision: it may not be written anew.
+            AmendRefused, EditedRevision: it may not be written again.
             MigrationError: as for `syncing`.
         """
         home = self._workflow.project
@@ -146,7 +146,7 @@ class Follower:
             yield replace(plan, file_change=FileChange(rebase.write, restore)), rebase
 
     def run(self, plan: SyncPlan, agreement: Agreement) -> RunOutcome:
-        """Carry out a plan in one run.
+        """Run a plan.
 
         Args:
             plan: the plan.
@@ -175,7 +175,7 @@ class Follower:
             return target.run(lambda _, config: run_sync(plan, config), request)
 
     def install_hooks(self) -> list[Path]:
-        """Write the hooks that say when the database and the checkout differ; those that are there are chained.
+        """Write git hooks that say when the database and the checkout differ; they call the hooks that were there.
 
         Returns:
             The hooks.

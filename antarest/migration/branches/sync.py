@@ -1,4 +1,4 @@
-"""Making a database match a checkout: undo what it does not have, with the code that was applied; then apply its own.
+"""Makes a database match a checkout: undoes what the checkout does not have, as it was applied, then applies the rest.
 
 All of it is one run: one plan, one confirmation, one backup, and one transaction where no revision asks for more.
 """
@@ -30,7 +30,7 @@ from .applied import Applied, read_applied
 
 @dataclass(frozen=True)
 class SyncPlan:
-    """What makes a database match a checkout.
+    """The plan to make a database match a checkout.
 
     Attributes:
         project: the project that the database is to match.
@@ -39,8 +39,8 @@ class SyncPlan:
         between: where the downgrades end.
         apply: the upgrades that follow, in order.
         found: where the code of the downgrades was found, by revision, where it is not in the checkout.
-        edited: revisions that stay although their file is not what was applied, which is not to be found any more, or
-            was applied elsewhere too.
+        edited: revisions that stay although their file is not what was applied: that file cannot be found any more, or
+            it was applied elsewhere too.
         command: what a person would type to carry it out.
         file_change: the change of files that happens together with the change of the database.
     """
@@ -80,7 +80,7 @@ class SyncPlan:
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """How a database is made to match.
+    """The options of a sync.
 
     Attributes:
         command: what a person would type to carry the plan out.
@@ -98,7 +98,7 @@ class SyncOptions:
 def plan_sync(
     home: Project, goal: Project, connection: Connection, database: str, folder: Path, options: SyncOptions
 ) -> SyncPlan:
-    """Plan what makes the database behind a connection match a project.
+    """Plan how the database behind a connection comes to match a project.
 
     Args:
         home: the project as it is checked out.
@@ -109,8 +109,8 @@ def plan_sync(
         options: how.
 
     Raises:
-        RevisionLost: a revision that is to be undone is nowhere to be found.
-        ScriptChanged: what was found of it is not what was applied.
+        RevisionLost: the file of a revision that is to be undone cannot be found.
+        ScriptChanged: the file that was found is not what was applied.
         Irreversible: it cannot be undone.
         MultipleHeads: the checkout has no one head.
     """
@@ -154,7 +154,7 @@ def run_sync(plan: SyncPlan, config: Any) -> None:
     def sync(current: Sequence[str], _context: object) -> Iterator[MigrationStep]:
         at = tuple(sorted(current))
         if at != plan.current:
-            if at == plan.end:  # Another run had the same idea.
+            if at == plan.end:  # Another run has done the same.
                 return
             raise PlanOvertaken(at, plan.current, plan.command)
         for step in plan.undo.steps:

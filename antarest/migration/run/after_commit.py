@@ -1,4 +1,4 @@
-"""What a run leaves in order at its end: the rights of the application's role, and `rollback.sh`."""
+"""The end of a run: the rights of the application's role, and `rollback.sh`."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ CHUNK = 100_000
 """How many rows a statement takes at most, unless a revision says otherwise."""
 
 REPORT = "antarest_report"
-"""The option of Alembic's context with whom to tell how far a move of data is."""
+"""The option of Alembic's context with the function that hears how far a move of data is."""
 
 Condition = sa.ColumnElement[bool]
 Report = Callable[[str, int, int, float], None]
@@ -43,7 +43,7 @@ def _run(operations: Operations, operation: _Operation) -> None:
 @Operations.register_operation("split_json")
 @Operations.register_operation("join_json")
 class DataOperations(_Operation):
-    """What `op` has more with this module."""
+    """The operations that this module adds to `op`."""
 
     @classmethod
     def move_column(
@@ -254,7 +254,7 @@ def _in_ranges(
     chunk: int,
     build: Callable[[Condition | None], Any],
 ) -> None:
-    """Execute a statement for each range of keys, in their order, and tell how far it is."""
+    """Execute a statement for each range of keys, in their order, and report how far it is."""
     context = operations.migration_context
     report: Report | None = context.opts.get(REPORT)
     if context.as_sql or not chunk:
@@ -279,7 +279,7 @@ def _in_ranges(
 def _refuse_several(
     operations: Operations, table: sa.TableClause, columns: Sequence[str], source: str, target: str
 ) -> None:
-    """Refuse a move in which it would depend on chance which value arrives."""
+    """Refuse a move where chance would decide which value arrives."""
     if operations.migration_context.as_sql:
         return
     inspector = sa.inspect(operations.get_bind())

@@ -1,4 +1,4 @@
-"""What came of a run of revisions."""
+"""The outcome of a run of revisions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Segment:
 
 @dataclass
 class RunOutcome:
-    """What came of a run.
+    """The outcome of a run.
 
     Attributes:
         before: the revisions that the database was at.

@@ -29,7 +29,7 @@ class RebuildChecks:
         let_blocks_pass(context)
         self._guard, self._request, self._outcome = guard, request, outcome
         self._rebuilds = RebuildGuard(context, exclude=request.project.own_tables)
-        guard.hear = self._rebuilds.hear
+        guard.on_statement = self._rebuilds.note_statement
 
     def begin(self, _revision: Revision, _direction: Direction) -> None:
         """A revision is about to run."""

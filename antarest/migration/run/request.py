@@ -1,4 +1,4 @@
-"""What a run of revisions is asked to do."""
+"""The request for a run of revisions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FileChange:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a run is asked to do, beside the steps that Alembic's command names.
+    """The request for a run; Alembic's command names the steps.
 
     Attributes:
         project: the Alembic project.

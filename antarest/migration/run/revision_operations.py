@@ -19,7 +19,7 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.operations.base import AbstractOperations
 from alembic.runtime.migration import MigrationContext
 
-from ..losses.rebuilds import note_operation
+from ..losses.rebuilds import report_operation
 from . import operations as _  # noqa: F401 - registers `op.move_column` and the others
 
 
@@ -49,7 +49,7 @@ def _note_operations(operations: AbstractOperations) -> None:
     invoke = operations.invoke
 
     def note_and_invoke(operation: MigrateOperation) -> Any:
-        note_operation(operations.migration_context, operation)
+        report_operation(operations.migration_context, operation)
         return invoke(operation)
 
     operations.invoke = note_and_invoke  # type: ignore[method-assign]

@@ -54,7 +54,7 @@ def run(context: Any, planner: Planner) -> RunOutcome:
         planner: gives the steps, and has the request.
 
     Returns:
-        What came of the run.
+        The outcome.
 
     Raises:
         DatabaseLocked: another run holds the database, or another session what a revision needs, for too long.
@@ -214,7 +214,7 @@ class _Run:
         return self.request.prepare is not None and not self.outcome.steps
 
     def _checks(self, guard: LossGuard) -> Blocks | RebuildChecks:
-        """What has to be checked for the revisions on this engine."""
+        """The checks that the revisions need on this engine."""
         context = self.context.get_context()
         if context.dialect.name == "sqlite":
             return RebuildChecks(context, guard, self.request, self.outcome)

@@ -20,7 +20,7 @@ from ..database.lock.patience import Patience
 from ..database.watched_connection import set_watcher
 from ..errors.revision import Direction, Revision
 from ..losses.guard import LossGuard
-from ..losses.ledger.base import NotAllowed
+from ..losses.tracking.base import NotAllowed
 
 _NOT_ASKED = 'it uses autocommit_block(), and does not say transaction = "none"'
 _WROTE_BEFORE = "it changes something before its autocommit_block(), which would stay behind when it fails"
@@ -44,7 +44,7 @@ _INVALID = text("""
     FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
     WHERE i.indrelid = to_regclass(:table) AND c.relname = :index AND NOT i.indisvalid
 """)
-# What a session of another role builds is not shown to everybody: it may be this one.
+# PostgreSQL does not show every role what a session of another role builds: it may be this index.
 _BUILDS = text("""
     SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index AS p
     WHERE p.datname = current_database() AND p.pid <> pg_backend_pid()
@@ -53,7 +53,7 @@ _BUILDS = text("""
 
 
 def leaves_transaction(revision: Revision, engine: str) -> bool:
-    """Whether the revision leaves its transaction on this engine; SQLite needs that for nothing."""
+    """Whether the revision leaves its transaction on this engine; on SQLite none needs to."""
     return revision.transaction == "none" and engine != "sqlite"
 
 
@@ -75,7 +75,7 @@ def let_blocks_pass(context: Any) -> None:
 
 
 class Blocks:
-    """What happens around the `autocommit_block()` of a revision on PostgreSQL."""
+    """Guards the `autocommit_block()` of a revision on PostgreSQL."""
 
     def __init__(
         self,
@@ -88,9 +88,9 @@ class Blocks:
 
         Args:
             context: Alembic's.
-            guard: what measures the losses of the revisions.
-            leave: told before Alembic commits at the beginning of a block; it may refuse that.
-            patience: how long to wait for somebody who is building the same index.
+            guard: measures the losses of the revisions.
+            leave: called before Alembic commits at the beginning of a block; it may refuse that.
+            patience: how long to wait for a session that is building the same index.
         """
         self._connection: Any = context.connection
         self._guard, self._leave, self._patience = guard, leave, patience
@@ -139,14 +139,14 @@ class Blocks:
         self._guard.begin(*self._running)
 
     def _reset_timeouts(self) -> None:
-        """What the lock has unset for the block is for the block only: behind a pool others get the connection."""
+        """Set again the timeouts that the lock has unset for the block: behind a pool others get the connection."""
         with suppress(SQLAlchemyError):
             for name in ("lock_timeout", "statement_timeout"):
                 self._connection.exec_driver_sql(f"RESET {name}")
 
 
 class _BlockWatcher:
-    """Lets only what can be run again pass, and clears away what a build that failed has left."""
+    """Refuses statements that cannot be run again, and drops the index that a failed build has left."""
 
     def __init__(self, connection: Connection, patience: Patience) -> None:
         self._connection, self._patience = connection, patience
@@ -169,13 +169,13 @@ class _BlockWatcher:
         pass
 
     def clean(self) -> None:
-        """After a failure: leave nothing of it, as far as the connection is still good for that."""
+        """Drop the indexes of a block that failed, if the connection still works."""
         with suppress(SQLAlchemyError):
             for found in self._built:
                 self._drop_invalid(found)
 
     def _drop_invalid(self, found: re.Match[str]) -> None:
-        """Drop the index where it is INVALID, once nobody can still be building it."""
+        """Drop the index where it is INVALID, once no other session can be building it."""
         names = {"table": found["table"], "index": _unquoted(found["index"])}
         if self._connection.scalar(_INVALID, names) is None:
             return

@@ -23,8 +23,8 @@ from ..database.watched_connection import set_watcher
 from ..errors.base import AntarestError
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.settings.urls import ENGINES
-from ..losses.ledger import open_ledger
-from ..losses.ledger.base import Ledger, NotAllowed
+from ..losses.tracking import open_tracker
+from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
 from ..project.revision_files import importing
 from ..run.revision_operations import revision_operations
@@ -113,36 +113,36 @@ def walk_down(project: Project, current: Collection[str], undone: Sequence[str])
     """
     result: list[Walked] = []
     with scratch_at(project, current) as connection:
-        ledger = open_ledger(connection, exclude=project.own_tables)
-        ledger.look()
-        before = ledger.tables
+        tracker = open_tracker(connection, exclude=project.own_tables)
+        tracker.look()
+        before = tracker.tables
         connection.rollback()
 
         def note(revision: str) -> None:
             nonlocal before
-            ledger.look()
-            result.append(_compare(revision, before, ledger.tables))
-            before = ledger.tables
+            tracker.look()
+            result.append(_compare(revision, before, tracker.tables))
+            before = tracker.tables
 
-        set_watcher(connection, _Follower(ledger))  # Only who sees each statement knows a rename from a drop.
+        set_watcher(connection, _Follower(tracker))  # Only who sees each statement knows a rename from a drop.
         undo(connection, project, undone, note)
         set_watcher(connection, None)
     return result
 
 
 class _Follower:
-    """Lets a ledger follow the statements, and the transaction take its course."""
+    """Lets a tracker follow the statements, and the transaction take its course."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, tracker: ChangeTracker) -> None:
+        self._tracker = tracker
 
     def before(self, statement: str) -> None:
         with suppress(NotAllowed):
-            self._ledger.before(statement)
+            self._tracker.before(statement)
 
     def after(self, statement: str) -> None:
         with suppress(NotAllowed):
-            self._ledger.after(statement)
+            self._tracker.after(statement)
 
     def on_commit(self) -> None:
         pass

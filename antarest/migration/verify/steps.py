@@ -19,8 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from ..database.watched_connection import set_watcher
 from ..errors.loss import Missing
 from ..errors.revision import Direction, Revision
-from ..losses.ledger.base import NotAllowed
 from ..losses.rebuilds import RebuildGuard
+from ..losses.tracking.base import NotAllowed
 from ..run.revision_operations import revision_operations
 from ..run.segments import first_segment, let_blocks_pass
 from .target import Target
@@ -109,7 +109,7 @@ class _Hearing:
         self._guard = guard
 
     def before(self, statement: str) -> None:
-        self._guard.hear(statement)
+        self._guard.note_statement(statement)
 
     def after(self, statement: str) -> None:
         pass

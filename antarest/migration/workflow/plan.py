@@ -47,7 +47,7 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """What a rollback is going to do. It has been looked at, not locked: the run checks again before its commit.
+    """The plan of a rollback, made without a lock: the run checks again before its commit.
 
     Attributes:
         current: the revisions that the database is at.
@@ -61,7 +61,7 @@ class RollbackPlan:
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """What it loses."""
+        """The losses of all its steps."""
         return tuple(drop.loss for step in self.steps for drop in step.drops if drop.loses)
 
     def refuse_undeclared(self, database: str) -> None:
@@ -160,13 +160,13 @@ class _Counter:
         self._origins |= dict.fromkeys([*step.dropped, *step.renamed]) | arrived
 
     def count(self, item: str) -> int | None:
-        """How much "table" or "table.column" holds; None when nobody knows."""
+        """The rows or values of "table" or "table.column"; None when that is not known."""
         origin = self._origin(item)
         counts = [self._count(place) for place in origin or ()]
         return None if origin is None or None in counts else sum(count or 0 for count in counts)
 
     def unit(self, item: str) -> str:
-        """What is counted in it."""
+        """The unit that is counted: rows or values."""
         place = self._find(item)
         is_column = place[1] is not None if place else "." in item
         return "value" if is_column else "row"

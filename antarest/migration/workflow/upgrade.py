@@ -10,7 +10,7 @@ from ..project.project import Project
 
 @dataclass(frozen=True)
 class UpgradePlan:
-    """What an upgrade is going to do. The run reads the current revision again, under the lock.
+    """The plan of an upgrade. The run reads the current revision again, under the lock.
 
     Attributes:
         current: the revisions that the database is at.

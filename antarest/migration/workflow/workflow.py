@@ -1,6 +1,6 @@
 """The façade of the workflow: what the command line, the launchers and the tests call.
 
-A verb looks, plans or moves, and returns what came of it as data. Nothing here prints, asks or exits.
+A method looks, plans or runs, and returns the result as data. Nothing here prints, asks or exits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .status import HistoryEntry, Status
 from .upgrade import UpgradePlan, plan_upgrade
 
 if TYPE_CHECKING:
-    # What moves a database needs Alembic; what only looks at one should not wait for it.
+    # A run needs Alembic; a command that only looks at a database should not wait for its import.
     from sqlalchemy import Connection
 
     from ..backup import Backups
@@ -57,7 +57,7 @@ class MigrationWorkflow:
             db: the database; migrations go to its `admin_url` where it has one.
             environment: what the configuration says it is for; `production` is not reset without more words.
             source: the file that this came from, for messages.
-            listener: who hears how a run goes on.
+            listener: hears how a run goes on.
         """
         self.project = project
         self.db = db
@@ -102,7 +102,7 @@ class MigrationWorkflow:
             return read_current(connection, self.project.version_table)
 
     def status(self) -> Status:
-        """Say where the database is. A missing SQLite file is not created.
+        """The status of the database. A missing SQLite file is not created.
 
         Raises:
             DatabaseError: it cannot be reached.
@@ -131,7 +131,7 @@ class MigrationWorkflow:
         )
 
     def history(self, to: str | None = None) -> list[HistoryEntry]:
-        """List the revisions, newest first, with what the database says of each.
+        """List the revisions, newest first, each with its record in the database.
 
         Args:
             to: only those that lead there; a revision, or a tag, a branch, a commit or a date.
@@ -287,10 +287,10 @@ class MigrationWorkflow:
 
         Args:
             call: calls one of Alembic's commands, or does as they do; given `alembic.command` and a configuration.
-            request: what the run is asked to do.
+            request: the request, which `env.py` finds in the configuration.
 
         Returns:
-            What came of it.
+            The outcome, which `env.py` leaves there.
         """
         from alembic import command
 

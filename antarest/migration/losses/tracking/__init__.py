@@ -1,0 +1,22 @@
+"""Tracks which tables a statement is about to take something from, and how many rows a transaction changed.
+
+Each engine has a tracker of its own: SQLite knows before a statement what PostgreSQL knows after it, and the reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import Connection
+
+from .base import ENDS_TRANSACTION, ChangeTracker, NotAllowed, RowChanges, Takes
+from .postgresql import PostgresTracker
+from .sqlite import SqliteTracker
+
+__all__ = ["ENDS_TRANSACTION", "ChangeTracker", "NotAllowed", "RowChanges", "Takes", "open_tracker"]
+
+
+def open_tracker(connection: Connection, exclude: Iterable[str]) -> ChangeTracker:
+    """The tracker for the engine of this connection, without the tables in `exclude`."""
+    trackers: dict[str, Callable[..., ChangeTracker]] = {"sqlite": SqliteTracker, "postgresql": PostgresTracker}
+    return trackers[connection.dialect.name](connection, exclude)
