@@ -39,7 +39,6 @@ from .project.store import Store, keeping
 from .run.outcome import OUTCOME
 from .run.request import REQUEST, RunRequest
 from .run.runner import run as run_revisions
-from .run.steps import Planner
 from .scratch import runs
 
 log = logging.getLogger("alembic.antarest")
@@ -74,8 +73,8 @@ def _dispatch(context: Any, project: Project, get_request: Callable[[], RunReque
     elif context.is_offline_mode():
         _write_sql(context, get_request())
     elif purpose == "run":
-        planner = Planner(get_request(), options["fn"], options["destination_rev"])
-        context.config.attributes[OUTCOME] = run_revisions(context, planner)
+        outcome = run_revisions(context, get_request(), options["fn"], options["destination_rev"])
+        context.config.attributes[OUTCOME] = outcome
     elif purpose == "stamp":
         _stamp(context, get_request())
     elif purpose == "read":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,23 +35,24 @@ from ..errors.settings.urls import is_memory
 from ..losses.guard import LossGuard
 from ..project.store import keeping
 from .after_commit import finish, grant
-from .before_commit import failures, is_lock_failure, new_violations, refuse_losses
+from .before_commit import RebuildChecks, failures, is_lock_failure, new_violations, refuse_losses
 from .operations import REPORT
 from .outcome import RunOutcome, Segment, Step
-from .rebuild_checks import RebuildChecks
+from .request import RunRequest
 from .revision_operations import revision_operations
-from .segments import Blocks, first_segment
-from .steps import Planner
+from .segments import Blocks, StepsOf, first_segment, plan_steps
 
 _LONGEST_PAUSE = 30.0  # seconds
 
 
-def run(context: Any, planner: Planner) -> RunOutcome:
+def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str | None) -> RunOutcome:
     """Run the steps that Alembic wants to run, or do nothing when there are none: then nothing is locked either.
 
     Args:
         context: the module `alembic.context`.
-        planner: gives the steps, and has the request.
+        request: what the run is asked to do.
+        steps_of: Alembic's function that gives the steps from the current revisions.
+        destination: where the command wants to go, in its own words.
 
     Returns:
         The outcome.
@@ -60,33 +61,29 @@ def run(context: Any, planner: Planner) -> RunOutcome:
         DatabaseLocked: another run holds the database, or another session what a revision needs, for too long.
         AntarestError: the run was refused, or it failed; `state` says where the database is now.
     """
-    request = planner.request
     if is_memory(request.db.migration_url):
         raise InMemoryDatabase(None)
-    with looking(request.db) as connection:
-        current = read_current(connection, request.project.version_table)
+    plan = partial(plan_steps, request, steps_of, destination)
+    current = _current(request)
     outcome = RunOutcome(before=current, after=current)
-    if planner.steps(current) or request.prepare:
-        with _naming_backup(outcome):
-            _run_under_lock(context, planner, outcome)
+    if plan(current) or request.prepare:
+        with _naming_backup(outcome), _stoppable(request, outcome) as signals:
+            patience = request.patience()
+            patience.is_over = lambda: signals.received is not None
+            with in_this_process(request.db, patience):
+                patience.restart()
+                with one_writer(request.db, request.project.version_table, patience) as writer:
+                    _Run(context, request, plan, outcome, patience, signals, writer).run()
     elif request.file_change:
         request.file_change.make()
     finish(request, outcome)
     return outcome
 
 
-def _run_under_lock(context: Any, planner: Planner, outcome: RunOutcome) -> None:
-    request = planner.request
-    patience = request.patience()
-    try:
-        with stoppable() as signals, in_this_process(request.db, patience):
-            patience.restart()
-            patience.is_over = lambda: signals.received is not None
-            with one_writer(request.db, request.project.version_table, patience) as writer:
-                _Run(context, planner, outcome, patience, signals, writer).run()
-    except Stopped as stopped:
-        ended = RunInterrupted if stopped.exit_code == RunInterrupted.exit_code else RunTerminated
-        raise ended(request.database, outcome.state(failed=True)) from None
+def _current(request: RunRequest) -> tuple[str, ...]:
+    """The revisions that the database is at, read on a connection of its own."""
+    with looking(request.db) as connection:
+        return read_current(connection, request.project.version_table)
 
 
 @contextmanager
@@ -100,20 +97,29 @@ def _naming_backup(outcome: RunOutcome) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _stoppable(request: RunRequest, outcome: RunOutcome) -> Iterator[Signals]:
+    """Let a signal end the run with an error that has the state of the database."""
+    try:
+        with stoppable() as signals:
+            yield signals
+    except Stopped as stopped:
+        ended = RunInterrupted if stopped.exit_code == RunInterrupted.exit_code else RunTerminated
+        raise ended(request.database, outcome.state(failed=True)) from None
+
+
 @dataclass
 class _Run:
     """One run that holds the lock. Its state is `outcome`, with the segment under way, and the steps that are left."""
 
     context: Any
-    planner: Planner
+    request: RunRequest
+    plan: Callable[[tuple[str, ...]], list[Any]]
     outcome: RunOutcome
     patience: Patience
     signals: Signals
     writer: Writer
     left: list[Any] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.request = self.planner.request
 
     def run(self) -> None:
         """Run all segments."""
@@ -133,7 +139,7 @@ class _Run:
                     raise
                 blockers = self.writer.blockers()
                 if number == tries:
-                    raise self._locked(segment, blockers, tries) from error
+                    raise self._object_locked(segment, blockers) from error
                 pause = min(2.0 ** (number - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 who = f" ({blockers})" if blockers else ""
                 self.request.listener.note(f"cannot get a lock{who}: rolled back, next try in {pause:.1f} s")
@@ -141,11 +147,11 @@ class _Run:
                 return
             time.sleep(pause)
 
-    def _locked(self, segment: Segment, blockers: str, tries: int) -> ObjectLocked:
-        running, request = segment.running, self.request
+    def _object_locked(self, segment: Segment, blockers: str) -> ObjectLocked:
+        running, db, state = segment.running, self.request.db, self.outcome.state(failed=True)
         what = f"the {running[1]} of revision {running[0].id}" if running else "the commit"
-        timeout, state = request.db.lock_timeout, self.outcome.state(failed=True)
-        return ObjectLocked(what, blockers, request.database, tries=tries, timeout=timeout, state=state)
+        tries, timeout = db.lock_retries + 1, db.lock_timeout
+        return ObjectLocked(what, blockers, self.request.database, tries=tries, timeout=timeout, state=state)
 
     def _run_segment(self, segment: Segment) -> None:
         """Run one segment and commit it, or leave nothing of it."""
@@ -200,7 +206,7 @@ class _Run:
             with self.context.begin_transaction():
                 steps += self._next_steps(connection)
                 segment.goal = self.outcome.after
-                if steps or self._is_to_prepare:
+                if steps or (request.prepare and not self.outcome.steps):
                     self._change(connection, guard, checks)
                     self.writer.check(connection)
                 if request.file_change and len(steps) == len(self.left):
@@ -208,10 +214,6 @@ class _Run:
                     request.file_change.make()
                 self.signals.hold()
                 segment.is_committing = True
-
-    @property
-    def _is_to_prepare(self) -> bool:
-        return self.request.prepare is not None and not self.outcome.steps
 
     def _checks(self, guard: LossGuard) -> Blocks | RebuildChecks:
         """The checks that the revisions need on this engine."""
@@ -226,7 +228,7 @@ class _Run:
         current = read_current(connection, request.project.version_table)
         if not outcome.steps:
             outcome.before = outcome.after = current
-            self.left = self.planner.steps(current)
+            self.left = self.plan(current)
             outcome.total = len(self.left)
             if request.before_change and (self.left or request.prepare):
                 # At each try: others have written meanwhile.
@@ -246,7 +248,7 @@ class _Run:
 
     def _change(self, connection: Connection, guard: LossGuard, checks: Blocks | RebuildChecks) -> None:
         request, outcome, segment = self.request, self.outcome, self.outcome.segment
-        if request.prepare and self._is_to_prepare:
+        if request.prepare and not outcome.steps:
             request.prepare(connection)
             outcome.is_prepared = True
         migration, violations = self.context.get_context(), foreign_key_violations(connection)
@@ -310,8 +312,7 @@ class _Run:
         try:
             if not self.writer.settle():
                 return False
-            with looking(self.request.db) as connection:
-                found = read_current(connection, self.request.project.version_table)
+            found = _current(self.request)
         except (AntarestError, SQLAlchemyError):
             return False
         segment.is_unsure = segment.goal == self.outcome.after  # After a reset it is the same: nobody can tell.
@@ -321,8 +322,7 @@ class _Run:
         """Read the revision from a second connection: only that proves that these steps were committed."""
         goal, request = self.outcome.after, self.request
         try:
-            with looking(request.db) as connection:
-                found = read_current(connection, request.project.version_table)
+            found = _current(request)
         except AntarestError as error:
             error.state = f"{self.outcome.state()} It was committed, and could not be read again."
             raise

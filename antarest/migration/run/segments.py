@@ -1,4 +1,4 @@
-"""Segments: the parts of a run that are committed on their own, as the revisions ask for.
+"""The steps of a run, and its segments: the parts that are committed on their own, as the revisions ask for.
 
 A run is one segment, unless a revision says `transaction = "own"` (it is committed before and after it) or `"none"` (it
 also leaves its transaction, with `autocommit_block()`, for what PostgreSQL refuses to do inside one).
@@ -7,20 +7,27 @@ also leaves its transaction, with `autocommit_block()`, for what PostgreSQL refu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from itertools import takewhile
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.lock.patience import Patience
 from ..database.watched_connection import set_watcher
+from ..errors.facts.loss import Irreversible
+from ..errors.facts.run import AlembicRefused, AutocommitNotAsked
 from ..errors.revision import Direction, Revision
 from ..losses.guard import LossGuard
 from ..losses.tracking.base import NotAllowed
+from .request import RunRequest
+
+StepsOf = Callable[..., Iterable[Any]]
+"""Alembic's function that gives the steps from the current revisions."""
 
 _NOT_ASKED = 'it uses autocommit_block(), and does not say transaction = "none"'
 _WROTE_BEFORE = "it changes something before its autocommit_block(), which would stay behind when it fails"
@@ -52,6 +59,36 @@ _BUILDS = text("""
 """)
 
 
+def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, current: tuple[str, ...]) -> list[Any]:
+    """The steps of a run from where the database is; what cannot succeed is refused before anything is locked.
+
+    Args:
+        request: what the run is asked to do.
+        steps_of: Alembic's function that gives the steps from the current revisions.
+        destination: where the command wants to go, in its own words.
+        current: the revisions that the database is at.
+
+    Raises:
+        UnknownRevision, AlembicRefused, RevisionNotFound, AmbiguousRevision: there is no way.
+        Irreversible, AutocommitNotAsked: a revision on the way cannot run.
+    """
+    if not request.prepare:
+        request.refuse_unknown(current)
+    try:
+        steps = list(steps_of(() if request.prepare else current, None))
+    except CommandError as error:
+        if destination is not None:
+            request.project.history.resolve(destination)  # Its error is better for an unknown or ambiguous id.
+        raise AlembicRefused(str(error)) from error
+    for position, step in enumerate(steps):
+        revision = request.revision_of(step)
+        if step.is_downgrade and revision.irreversible:
+            raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
+        if revision.uses_autocommit and revision.transaction != "none":
+            raise AutocommitNotAsked(revision.id, str(revision.path))
+    return steps
+
+
 def leaves_transaction(revision: Revision, engine: str) -> bool:
     """Whether the revision leaves its transaction on this engine; on SQLite none needs to."""
     return revision.transaction == "none" and engine != "sqlite"
@@ -78,20 +115,9 @@ class Blocks:
     """Guards the `autocommit_block()` of a revision on PostgreSQL."""
 
     def __init__(
-        self,
-        context: MigrationContext,
-        guard: LossGuard,
-        leave: Callable[[], None],
-        patience: Patience,
+        self, context: MigrationContext, guard: LossGuard, leave: Callable[[], None], patience: Patience
     ) -> None:
-        """Prepare a transaction.
-
-        Args:
-            context: Alembic's.
-            guard: measures the losses of the revisions.
-            leave: called before Alembic commits at the beginning of a block; it may refuse that.
-            patience: how long to wait for a session that is building the same index.
-        """
+        """Prepare a transaction; `leave` is called before Alembic commits at the beginning of a block."""
         self._connection: Any = context.connection
         self._guard, self._leave, self._patience = guard, leave, patience
         self._running: tuple[Revision, Direction] | None = None

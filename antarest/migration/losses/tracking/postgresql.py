@@ -19,8 +19,8 @@ from .statement import Statement
 
 _NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
 
-# Tables that lose rows or values together: partitions and heirs ("i"), and tables with a foreign key, by the action on a
-# delete of the row that they refer to, or (in upper case) on an update of its key.
+# Tables that lose rows or values together: partitions and heirs ("i"), and tables with a foreign key, by the action on
+# a delete of the row that they refer to, or (in upper case) on an update of its key.
 _LINKS = """
     SELECT inhparent, inhrelid, 'i' FROM pg_catalog.pg_inherits
     UNION SELECT confrelid, conrelid, confdeltype::text FROM pg_catalog.pg_constraint WHERE contype = 'f'
