@@ -18,20 +18,21 @@ itself inserted and deleted beside others, count as lost. It does not see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, event
 
-from ..database.watched_connection import is_in_transaction, set_watcher
-from ..errors.loss import Loss
+from ..database.watched_connection import Watcher, is_in_transaction, set_watcher
+from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
 from .counts import LossCounter
+from .rebuilds import RebuildGuard
 from .tracking import open_tracker
 from .tracking.base import ENDS_TRANSACTION, NotAllowed
 
 
-class LossGuard:
+class LossGuard(Watcher):
     """Watches one transaction of a run, and measures what it loses.
 
     Call `start()` inside the transaction, `begin()` before and `end()` after each revision, and `finish()` before the
@@ -39,13 +40,16 @@ class LossGuard:
 
     Attributes:
         losses: what has been lost so far, in order.
-        on_statement: called with each statement before it runs.
+        missing: what a rebuild of the last revision lost beside rows.
     """
 
-    def __init__(self, connection: Connection, exclude: Iterable[str] = ()) -> None:
-        """Prepare to watch `connection`, except for the tables in `exclude` (such as the version table)."""
+    def __init__(
+        self, connection: Connection, exclude: Iterable[str] = (), rebuilds: RebuildGuard | None = None
+    ) -> None:
+        """Prepare to watch `connection`, except for the tables in `exclude`; `rebuilds` is for SQLite."""
         self.losses: list[Loss] = []
-        self.on_statement: Callable[[str], None] = lambda _statement: None
+        self.missing: list[Missing] = []
+        self._rebuilds = rebuilds
         self._connection = connection
         self._tracker = open_tracker(connection, exclude)
         self._counter: LossCounter | None = None
@@ -62,6 +66,9 @@ class LossGuard:
         if self._tracker.tables:
             with self.unwatched():
                 self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
+        if self._rebuilds:
+            with self.unwatched():
+                self._rebuilds.begin()
 
     def end(self, revision: Revision, direction: Direction) -> None:
         """A revision has run: record what it lost."""
@@ -76,6 +83,13 @@ class LossGuard:
                     unit = "row" if lost.column is None else "value"
                     self.losses.append(Loss(revision.id, direction, item, lost.amount, reason, unit))
         self._counter = None
+        if self._rebuilds:
+            with self.unwatched():
+                self.missing = self._rebuilds.end(revision, direction)
+
+    def in_the_way(self, message: str) -> Missing | None:
+        """The view or trigger that made a rebuild fail with this message."""
+        return self._rebuilds.in_the_way(message) if self._rebuilds else None
 
     def finish(self) -> None:
         """Stop watching: the commit may come."""
@@ -95,7 +109,8 @@ class LossGuard:
     def before(self, statement: str) -> None:
         """Count the tables that the statement is about to take something from."""
         self._require_transaction()
-        self.on_statement(statement)
+        if self._rebuilds:
+            self._rebuilds.note_statement(statement)
         takes = self._tracker.before(statement)
         if self._counter:
             for name, columns in takes.items():

@@ -17,18 +17,18 @@ from .request import RunRequest
 def finish(request: RunRequest, outcome: RunOutcome) -> None:
     """Grant what the application's role lacks, name what was lost, and bring `rollback.sh` in line with the project."""
     if not outcome.steps and outcome.before and request.db.role_to_grant:
-        _note(request, grant_at_rest(request))
+        note_grants(request, grant_at_rest(request))
     for loss in outcome.losses:
         request.listener.note(f"lost {loss}")
     if request.project.is_checkout and rollback_script.sync(request.project):
         request.listener.note(f"rewrote {request.project.rollback_script}")
 
 
-def grant(request: RunRequest, connection: Connection) -> None:
-    """Give the application's role the rights that it lacks, in the transaction of a run."""
+def grant(request: RunRequest, connection: Connection) -> Sequence[grants.Grant]:
+    """Give the application's role the rights that it lacks, in the transaction of a run; returns them."""
     missing = grants.lacking(request.project, request.db, connection)
     grants.grant(connection, missing)
-    _note(request, missing)
+    return missing
 
 
 def grant_at_rest(request: RunRequest) -> Sequence[grants.Grant]:
@@ -49,11 +49,10 @@ def grant_at_rest(request: RunRequest) -> Sequence[grants.Grant]:
         moving(request.db, writer.begin) as connection,
         connection.begin(),
     ):
-        missing = grants.lacking(request.project, request.db, connection)
-        grants.grant(connection, missing)
-    return missing
+        return grant(request, connection)
 
 
-def _note(request: RunRequest, given: Sequence[grants.Grant]) -> None:
+def note_grants(request: RunRequest, given: Sequence[grants.Grant]) -> None:
+    """Note how many rights were given."""
     if given:
         request.listener.note(f"granted {len(given)} rights to role {request.db.role_to_grant}")

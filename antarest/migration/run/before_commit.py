@@ -8,22 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 
 from ..database.driver_errors import translate_errors
 from ..errors.base import AntarestError
 from ..errors.facts.database import DatabaseError
-from ..errors.facts.loss import InTheWay, LossNotConfirmed, LossNotDeclared, RebuildLoses
+from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
 from ..errors.facts.run import RevisionFailed, RunFailed
 from ..errors.loss import Loss
-from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import redact
-from ..losses.guard import LossGuard
-from ..losses.rebuilds import RebuildGuard
 from .outcome import RunOutcome
 from .request import RunRequest
-from .segments import let_blocks_pass
 
 _LOCK_FAILURES = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 _LONGEST_STATEMENT = 100
@@ -45,45 +40,6 @@ def refuse_losses(request: RunRequest, losses: Sequence[Loss], state: str) -> No
     refused = [loss for loss in losses if loss.direction == "downgrade" and not request.agreement.covers(loss)]
     if refused:
         raise LossNotConfirmed(refused, request.database, state, command=request.command)
-
-
-class RebuildChecks:
-    """Refuses a revision whose rebuild of a table loses more than rows; `Blocks` has the checks for PostgreSQL."""
-
-    def __init__(self, context: MigrationContext, guard: LossGuard, request: RunRequest, outcome: RunOutcome) -> None:
-        let_blocks_pass(context)
-        self._guard, self._request, self._outcome = guard, request, outcome
-        self._rebuilds = RebuildGuard(context, exclude=request.project.own_tables)
-        guard.on_statement = self._rebuilds.note_statement
-
-    def begin(self, _revision: Revision, _direction: Direction) -> None:
-        """A revision is about to run."""
-        with self._guard.unwatched():
-            self._rebuilds.begin()
-
-    def end(self, revision: Revision, direction: Direction) -> None:
-        """A revision has run.
-
-        Raises:
-            RebuildLoses: a rebuild lost more than rows, and the revision does not declare it.
-        """
-        with self._guard.unwatched():
-            missing = self._rebuilds.end(revision, direction)
-        if missing:
-            database, state = self._request.database, self._outcome.state()
-            raise RebuildLoses(revision.id, direction, missing, database, state)
-
-    def explain(self, error: DBAPIError) -> None:
-        """Say more than SQLite does of a view or trigger on which a rebuild fails.
-
-        Raises:
-            InTheWay: that is the error.
-        """
-        running = self._outcome.segment.running
-        found = self._rebuilds.in_the_way(str(error.orig))
-        if found and running:
-            database, state = self._request.database, self._outcome.state()
-            raise InTheWay(running[0].id, running[1], found, str(error.orig), database, state) from error
 
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:

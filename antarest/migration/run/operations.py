@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
@@ -232,11 +232,7 @@ class DataOperations(_Operation):
         operations.invoke(cls(run))
 
 
-class _Filtered(Protocol):
-    def where(self, *conditions: Any) -> Any: ...
-
-
-def _where(statement: _Filtered, condition: Condition | None) -> Any:
+def _where(statement: Any, condition: Condition | None) -> Any:
     return statement if condition is None else statement.where(condition)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,12 +78,3 @@ class RunRequest:
         """The declarations in the file of a step of Alembic."""
         history = self.undo if self.undo and step.is_downgrade else self.project.history
         return history[step.revision.revision]
-
-    def refuse_unknown(self, current: Collection[str]) -> None:
-        """Refuse a database that is at a revision whose file is neither in the project nor in `undo`.
-
-        Raises:
-            UnknownRevision: there is such a revision.
-        """
-        known = self.undo or ()
-        self.project.refuse_unknown([id_ for id_ in current if id_ not in known], self.database)

@@ -27,20 +27,21 @@ from ..database.record import Recorder
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked
-from ..errors.facts.loss import ForeignKeysViolated
+from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.facts.run import NotRecorded, RunInterrupted, RunTerminated
 from ..errors.revision import BASE, Direction
 from ..errors.settings.urls import is_memory
 from ..losses.guard import LossGuard
+from ..losses.rebuilds import RebuildGuard
 from ..project.store import keeping
-from .after_commit import finish, grant
-from .before_commit import RebuildChecks, failures, is_lock_failure, new_violations, refuse_losses
+from .after_commit import finish, grant, note_grants
+from .before_commit import failures, is_lock_failure, new_violations, refuse_losses
 from .operations import REPORT
 from .outcome import RunOutcome, Segment, Step
 from .request import RunRequest
 from .revision_operations import revision_operations
-from .segments import Blocks, StepsOf, first_segment, plan_steps
+from .segments import Blocks, StepsOf, first_segment, let_blocks_pass, plan_steps
 
 _LONGEST_PAUSE = 30.0  # seconds
 
@@ -120,6 +121,7 @@ class _Run:
     signals: Signals
     writer: Writer
     left: list[Any] = field(default_factory=list)
+    blocks: Blocks | None = None  # on PostgreSQL
 
     def run(self) -> None:
         """Run all segments."""
@@ -193,21 +195,20 @@ class _Run:
         request, steps = self.request, list[Any]()
         with failures(request, self.outcome), moving(request.db, self.writer.begin) as connection:
             self.signals.cancels(connection)
-            guard = LossGuard(connection, exclude=request.project.own_tables)
-            checks: Blocks | RebuildChecks
+            guard: LossGuard
             self.context.configure(
                 connection=connection,
-                fn=lambda _heads, _context: self._steps(steps, connection, guard, checks),
+                fn=lambda _heads, _context: self._steps(steps, connection, guard),
                 on_version_apply=self._note_heads,
                 **{REPORT: request.listener.moved, **request.project.alembic_options()},
             )
-            checks = self._checks(guard)
+            guard = self._guard(connection)
             # From here on statements run, and the first one takes the lock: Alembic must find no transaction before.
             with self.context.begin_transaction():
                 steps += self._next_steps(connection)
                 segment.goal = self.outcome.after
                 if steps or (request.prepare and not self.outcome.steps):
-                    self._change(connection, guard, checks)
+                    self._change(connection, guard)
                     self.writer.check(connection)
                 if request.file_change and len(steps) == len(self.left):
                     segment.has_changed_files = True
@@ -215,12 +216,14 @@ class _Run:
                 self.signals.hold()
                 segment.is_committing = True
 
-    def _checks(self, guard: LossGuard) -> Blocks | RebuildChecks:
-        """The checks that the revisions need on this engine."""
-        context = self.context.get_context()
-        if context.dialect.name == "sqlite":
-            return RebuildChecks(context, guard, self.request, self.outcome)
-        return Blocks(context, guard, partial(self._leave, guard), self.patience)
+    def _guard(self, connection: Connection) -> LossGuard:
+        context, exclude = self.context.get_context(), self.request.project.own_tables
+        if connection.dialect.name == "sqlite":
+            let_blocks_pass(context)
+            return LossGuard(connection, exclude, RebuildGuard(context, exclude))
+        guard = LossGuard(connection, exclude)
+        self.blocks = Blocks(context, guard, partial(self._leave, guard), self.patience)
+        return guard
 
     def _next_steps(self, connection: Connection) -> list[Any]:
         """The steps of the next segment, from where the database is now that nobody else can move it."""
@@ -246,7 +249,7 @@ class _Run:
             raise self._not_recorded(outcome.after, current)
         self.left, outcome.after = [step for step in self.left if step.revision.revision not in applied], current
 
-    def _change(self, connection: Connection, guard: LossGuard, checks: Blocks | RebuildChecks) -> None:
+    def _change(self, connection: Connection, guard: LossGuard) -> None:
         request, outcome, segment = self.request, self.outcome, self.outcome.segment
         if request.prepare and not outcome.steps:
             request.prepare(connection)
@@ -257,20 +260,21 @@ class _Run:
             with revision_operations(migration):
                 migration.run_migrations()
         except DBAPIError as error:
-            checks.explain(error)
+            found = guard.in_the_way(str(error.orig))
+            if found and segment.running:
+                id_, direction = segment.running[0].id, segment.running[1]
+                raise InTheWay(id_, direction, found, str(error.orig), request.database, outcome.state()) from error
             raise
         guard.finish()
         segment.losses = guard.losses
         refuse_losses(request, guard.losses, outcome.state())
         if worse := new_violations(violations, foreign_key_violations(connection)):
             raise ForeignKeysViolated(worse, request.database, outcome.state())
-        grant(request, connection)
+        note_grants(request, grant(request, connection))
         if not segment.steps:
             segment.goal = tuple(sorted(migration.get_current_heads()))
 
-    def _steps(
-        self, steps: Sequence[Any], connection: Connection, guard: LossGuard, checks: Blocks | RebuildChecks
-    ) -> Iterator[Any]:
+    def _steps(self, steps: Sequence[Any], connection: Connection, guard: LossGuard) -> Iterator[Any]:
         """Hand the steps to Alembic one by one; what follows a `yield` happens when Alembic has run the step."""
         request, segment = self.request, self.outcome.segment
         recorder = Recorder(connection, request.project, keeping(request.project.repository), request.listener.note)
@@ -282,10 +286,13 @@ class _Run:
             request.listener.started(revision, direction)
             began = time.perf_counter()
             guard.begin(revision, direction)
-            checks.begin(revision, direction)
+            if self.blocks:
+                self.blocks.begin(revision, direction)
             yield step
             guard.end(revision, direction)
-            checks.end(revision, direction)
+            if guard.missing:
+                state = self.outcome.state()
+                raise RebuildLoses(revision.id, direction, guard.missing, request.database, state)
             seconds = time.perf_counter() - began
             recorder.add(revision, direction, seconds)
             segment.steps.append((revision, direction, seconds))

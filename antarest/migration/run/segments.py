@@ -15,10 +15,10 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..database.lock.patience import Patience
-from ..database.watched_connection import set_watcher
+from ..database.watched_connection import Watcher, set_watcher
 from ..errors.facts.loss import Irreversible
 from ..errors.facts.run import AlembicRefused, AutocommitNotAsked
 from ..errors.revision import Direction, Revision
@@ -73,7 +73,8 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
         Irreversible, AutocommitNotAsked: a revision on the way cannot run.
     """
     if not request.prepare:
-        request.refuse_unknown(current)
+        project, known = request.project, request.undo or ()
+        project.refuse_unknown([id_ for id_ in current if id_ not in known], request.database)
     try:
         steps = list(steps_of(() if request.prepare else current, None))
     except CommandError as error:
@@ -130,12 +131,6 @@ class Blocks:
         self._running = (revision, direction)
         self._had_written = leaves_transaction(revision, "postgresql") and self._has_written()
 
-    def end(self, revision: Revision, direction: Direction) -> None:
-        """A revision has run: nothing is left to check."""
-
-    def explain(self, error: DBAPIError) -> None:
-        """Do nothing: the errors of PostgreSQL say enough."""
-
     def _has_written(self) -> bool:
         with self._guard.unwatched():
             return self._connection.scalar(text("SELECT txid_current_if_assigned()")) is not None
@@ -171,7 +166,7 @@ class Blocks:
                 self._connection.exec_driver_sql(f"RESET {name}")
 
 
-class _BlockWatcher:
+class _BlockWatcher(Watcher):
     """Refuses statements that cannot be run again, and drops the index that a failed build has left."""
 
     def __init__(self, connection: Connection, patience: Patience) -> None:
@@ -184,15 +179,6 @@ class _BlockWatcher:
             self._drop_invalid(found)
         elif not _OTHERS.fullmatch(statement):
             raise NotAllowed(_AGAIN)
-
-    def after(self, statement: str) -> None:
-        pass
-
-    def on_commit(self) -> None:
-        pass
-
-    def on_rollback(self) -> None:
-        pass
 
     def clean(self) -> None:
         """Drop the indexes of a block that failed, if the connection still works."""

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.catalog import Tables, read_catalog
 from ..database.connection import moving
-from ..database.watched_connection import set_watcher
+from ..database.watched_connection import Watcher, set_watcher
 from ..errors.base import AntarestError
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.settings.urls import ENGINES
@@ -130,7 +130,7 @@ def walk_down(project: Project, current: Collection[str], undone: Sequence[str])
     return result
 
 
-class _Follower:
+class _Follower(Watcher):
     """Lets a tracker follow the statements, and the transaction take its course."""
 
     def __init__(self, tracker: ChangeTracker) -> None:
@@ -143,12 +143,6 @@ class _Follower:
     def after(self, statement: str) -> None:
         with suppress(NotAllowed):
             self._tracker.after(statement)
-
-    def on_commit(self) -> None:
-        pass
-
-    def on_rollback(self) -> None:
-        pass
 
 
 def tables_of_history(project: Project) -> set[str]:

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..database.watched_connection import set_watcher
+from ..database.watched_connection import Watcher, set_watcher
 from ..errors.loss import Missing
 from ..errors.revision import Direction, Revision
 from ..losses.rebuilds import RebuildGuard
@@ -102,7 +102,7 @@ def _hand(steps: list[Any], _context: MigrationContext) -> list[Any]:
     return steps
 
 
-class _Hearing:
+class _Hearing(Watcher):
     """Lets the guard of rebuilds hear each statement."""
 
     def __init__(self, guard: RebuildGuard) -> None:
@@ -110,15 +110,6 @@ class _Hearing:
 
     def before(self, statement: str) -> None:
         self._guard.note_statement(statement)
-
-    def after(self, statement: str) -> None:
-        pass
-
-    def on_commit(self) -> None:
-        pass
-
-    def on_rollback(self) -> None:
-        pass
 
 
 def _run(connection: Connection, target: Target, steps: Callable[[MigrationContext], Any]) -> None:

@@ -1,9 +1,10 @@
-"""The plan of a rollback: what each downgrade drops, how many rows and values that is, and where values are kept."""
+"""The plans of upgrades and rollbacks: the revisions, what each downgrade drops, and where it keeps values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -13,8 +14,36 @@ from ..errors.facts.loss import Irreversible, LossNotDeclared
 from ..errors.loss import Agreement, Loss
 from ..errors.revision import BASE, Revision
 from ..project.project import Project
-from ..scratch import runs
-from ..scratch.runs import Walked
+
+if TYPE_CHECKING:
+    from ..scratch.runs import Walked
+
+
+@dataclass(frozen=True)
+class UpgradePlan:
+    """The plan of an upgrade. The run reads the current revision again, under the lock.
+
+    Attributes:
+        current: the revisions that the database is at.
+        target: the revision where the upgrade goes.
+        pending: the revisions that it runs, in order; none when the database is there already.
+    """
+
+    current: tuple[str, ...]
+    target: str
+    pending: tuple[Revision, ...]
+
+
+def plan_upgrade(project: Project, current: tuple[str, ...], to: str) -> UpgradePlan:
+    """Plan an upgrade of a database that is at `current`.
+
+    Raises:
+        OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: there is no such place above.
+    """
+    history = project.history
+    target = project.resolve(to)
+    history.require_upgrade(current, target)
+    return UpgradePlan(current, target, tuple(history[id_] for id_ in history.pending(current, target)))
 
 
 @dataclass(frozen=True)
@@ -116,6 +145,8 @@ def plan_undo(
     Raises:
         Irreversible: one of them cannot be undone.
     """
+    from ..scratch import runs  # It imports Alembic, which an upgrade at head does not need.
+
     history = project.history
     for position, revision in enumerate(history[id_] for id_ in undone):
         if revision.irreversible:

@@ -23,8 +23,8 @@ from ..errors.settings.urls import is_memory, redact_url
 from ..project import rollback_script
 from ..project.project import Project
 from ..project.revision_files import importing
+from .plan import RollbackPlan, UpgradePlan, plan_rollback, plan_upgrade
 from .status import HistoryEntry, Status
-from .upgrade import UpgradePlan, plan_upgrade
 
 if TYPE_CHECKING:
     # A run needs Alembic; a command that only looks at a database should not wait for its import.
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from ..errors.listener import Listener
     from ..run.outcome import RunOutcome
     from ..run.request import RunRequest
-    from .plan import RollbackPlan
     from .reset import ResetPlan
 
 
@@ -218,8 +217,6 @@ class MigrationWorkflow:
         Raises:
             UnknownRevision, OutOfReach, RevisionNotFound, AmbiguousRevision, Irreversible: it cannot go there.
         """
-        from .plan import plan_rollback
-
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
             self.project.refuse_unknown(current, self.database)

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from ...branches.writing import Written
     from ...database.record import Entry
     from ...run.outcome import RunOutcome
-    from ...workflow.plan import Drop, RollbackPlan
+    from ...workflow.plan import Drop, RollbackPlan, UpgradePlan
     from ...workflow.reset import ResetPlan
     from ...workflow.status import HistoryEntry, Status
-    from ...workflow.upgrade import UpgradePlan
 
 _MESSAGE_WIDTH = 72
 

@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection
 
-from .base import ENDS_TRANSACTION, ChangeTracker, NotAllowed, RowChanges, Takes
+from .base import ChangeTracker
 from .postgresql import PostgresTracker
 from .sqlite import SqliteTracker
-
-__all__ = ["ENDS_TRANSACTION", "ChangeTracker", "NotAllowed", "RowChanges", "Takes", "open_tracker"]
 
 
 def open_tracker(connection: Connection, exclude: Iterable[str]) -> ChangeTracker:
