@@ -39,7 +39,7 @@ from .project.store import Store, keeping
 from .run.outcome import OUTCOME
 from .run.request import REQUEST, RunRequest
 from .run.runner import run as run_revisions
-from .scratch import runs
+from .scratch.migrated import scratch_at
 
 log = logging.getLogger("alembic.antarest")
 
@@ -161,7 +161,7 @@ def _write_sql(context: Any, request: RunRequest) -> None:
 def _compare(context: Any, writing: Writing) -> None:
     """Compare the models with the migrations, in a scratch database at head, for `alembic revision` and `check`."""
     project = writing.project
-    with runs.scratch_at(project, project.history.heads) as connection:
+    with scratch_at(project, project.history.heads) as connection:
         options = autogenerate_options(writing)
         context.configure(connection=connection, **project.alembic_options(), **options)
         with context.begin_transaction():

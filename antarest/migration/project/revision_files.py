@@ -20,6 +20,7 @@ from typing import Any
 from ..errors.base import AntarestError
 from ..errors.facts.project import InvalidRevisionFile
 from ..errors.revision import Revision
+from ..errors.text import first_line
 from .history import History
 
 _ASSIGNMENTS = ("revision", "down_revision", "depends_on", "lossy", "moves", "irreversible", "transaction")
@@ -169,7 +170,7 @@ def parse_revision(content: bytes, path: Path) -> Revision:
     values = _assignments(path, tree)
     if not isinstance(values.get("revision"), str) or not values["revision"]:
         raise InvalidRevisionFile(path, 'it has no line revision = "..."')
-    message = (ast.get_docstring(tree) or "").partition("\n")[0].strip()
+    message = first_line(ast.get_docstring(tree) or "")
     return Revision(
         id=values["revision"],
         down=_as_ids(path, values.get("down_revision")),

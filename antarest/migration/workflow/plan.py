@@ -16,7 +16,7 @@ from ..errors.revision import BASE, Revision
 from ..project.project import Project
 
 if TYPE_CHECKING:
-    from ..scratch.runs import Walked
+    from ..scratch.migrated import DowngradeEffect
 
 
 @dataclass(frozen=True)
@@ -145,28 +145,28 @@ def plan_undo(
     Raises:
         Irreversible: one of them cannot be undone.
     """
-    from ..scratch import runs  # It imports Alembic, which an upgrade at head does not need.
+    from ..scratch.migrated import downgrade_effects  # It imports Alembic, which an upgrade at head does not need.
 
     history = project.history
     for position, revision in enumerate(history[id_] for id_ in undone):
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
     counter = _Counter(connection, project.own_tables)
-    walked = runs.walk_down(project, current, undone)
-    return RollbackPlan(current, target, tuple(_plan_step(history[step.revision], step, counter) for step in walked))
+    effects = downgrade_effects(project, current, undone)
+    return RollbackPlan(current, target, tuple(_plan_step(history[step.revision], step, counter) for step in effects))
 
 
-def _plan_step(revision: Revision, walked: Walked, counter: _Counter) -> PlannedStep:
+def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -> PlannedStep:
     declared, destinations = revision.losses("downgrade"), revision.destinations("downgrade")
     drops = []
-    for item in [*walked.dropped, *(item for item in declared if item not in walked.dropped)]:
+    for item in [*effect.dropped, *(item for item in declared if item not in effect.dropped)]:
         loss = Loss(
             revision.id, "downgrade", item, counter.count(item), declared.get(item, ""), unit=counter.unit(item)
         )
-        is_drop = item in walked.dropped
+        is_drop = item in effect.dropped
         if is_drop or loss.count != 0:
             drops.append(Drop(loss, tuple(destinations.get(item, ())), is_drop))
-    counter.follow(walked, destinations)
+    counter.follow(effect, destinations)
     return PlannedStep(revision, tuple(drops))
 
 
@@ -180,7 +180,7 @@ class _Counter:
         # another one of that name.
         self._origins: dict[str, tuple[str, ...] | None] = {}
 
-    def follow(self, step: Walked, moved: Mapping[str, Sequence[str]]) -> None:
+    def follow(self, step: DowngradeEffect, moved: Mapping[str, Sequence[str]]) -> None:
         """Note what a downgrade drops, renames and moves."""
         arrived: dict[str, tuple[str, ...] | None] = {}
         for source, places in [*moved.items(), *((old, [new]) for old, new in step.renamed.items())]:

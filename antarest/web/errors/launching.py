@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from antarest.migration.errors.base import EXIT_USAGE, AntarestError, Hint
 from antarest.migration.errors.facts.project import UnknownRevision
 from antarest.migration.errors.settings.location import INSTALLED
-from antarest.migration.errors.text import plural, shorten
+from antarest.migration.errors.text import count, shorten
 
 if TYPE_CHECKING:
     from antarest.migration.project.project import Project
@@ -103,7 +103,7 @@ class SchemaBehind(AppError):
         number = len(pending)
         super().__init__(
             f"the database is {'older than this application' if current else 'empty'}: "
-            f"{number} revision{plural(number)} {'is' if number == 1 else 'are'} pending",
+            f"{count(number, 'revision')} {'is' if number == 1 else 'are'} pending",
             details={
                 "database": database,
                 "current": ", ".join(current) or "base",
