@@ -74,6 +74,7 @@ def test_nothing_of_ours_is_imported_after_git_has_switched(small: Clone) -> Non
 import sys
 from dataclasses import replace
 from pathlib import Path
+from antarest.migration.branches.follower import Follower
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import normalise_url
 from antarest.migration.errors.loss import Agreement
