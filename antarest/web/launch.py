@@ -111,7 +111,7 @@ def upgrade_to_head(context: CommandContext) -> None:
     plan = context.workflow.plan_upgrade()
     if plan.pending:
         context.print(results.upgrade(plan))
-    context.print(results.move(context.workflow.upgrade(plan), "upgraded"))
+    context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
 
 
 def make_app(context: CommandContext) -> FastAPI:

@@ -250,10 +250,10 @@ def outcome(*steps: tuple[Revision, float]) -> RunOutcome:
 def test_what_a_run_came_to() -> None:
     done = outcome((STUDY, 0.25), (TAGS, 1.5))
 
-    assert results.move(done, "upgraded").splitlines()[-1] == (
+    assert results.outcome(done, "upgraded").splitlines()[-1] == (
         "upgraded: 2 revisions in 1.75 s; the database is at b1b2c3d4e5f6"
     )
-    assert results.move(outcome(), "upgraded") == "nothing to do: the database is at b1b2c3d4e5f6"
+    assert results.outcome(outcome(), "upgraded") == "nothing to do: the database is at b1b2c3d4e5f6"
     assert results.nothing_to_do([]) == "nothing to do: the database is at base"
 
 

@@ -146,7 +146,7 @@ def nothing_to_do(current: Sequence[str]) -> str:
     return f"nothing to do: the database is at {position(current)}"
 
 
-def move(outcome: RunOutcome, verb: str) -> str:
+def outcome(outcome: RunOutcome, verb: str) -> str:
     """The result of a run."""
     if not outcome.steps and not outcome.is_prepared:
         return nothing_to_do(outcome.after)

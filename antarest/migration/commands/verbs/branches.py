@@ -125,9 +125,9 @@ def _carry_out(
     answered = yes or not plan.undo.steps
     goal = position(plan.end)
     agreement = agree(workflow, plan.undo, plan.command, yes=answered, everything=allow_data_loss, goal=goal)
-    move = Follower(workflow).run(plan, agreement)
-    if move.steps:
-        context.print(results.move(move, "done"))
+    outcome = Follower(workflow).run(plan, agreement)
+    if outcome.steps:
+        context.print(results.outcome(outcome, "done"))
     return True
 
 

@@ -28,7 +28,7 @@ def upgrade(context: CommandContext, *, to: str | None = None, dry_run: bool = F
     if dry_run:
         context.print(results.pending(plan.pending) if plan.pending else results.nothing_to_do(plan.current))
         return EXIT_DONE
-    context.print(results.move(context.workflow.upgrade(plan), "upgraded"))
+    context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
     return EXIT_DONE
 
 
@@ -61,7 +61,7 @@ def rollback(
     if dry_run:
         return EXIT_DONE
     agreement = agree(workflow, plan, f"inv db.rollback --to={plan.target}", yes=yes, everything=allow_data_loss)
-    print(results.move(workflow.rollback(plan, agreement), "rolled back"))
+    print(results.outcome(workflow.rollback(plan, agreement), "rolled back"))
     return EXIT_DONE
 
 
@@ -80,7 +80,7 @@ def reset(
         ask(question, "inv db.reset --yes --allow-data-loss")
     elif not yes:
         ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
-    print(results.move(workflow.reset(plan), "reset"))
+    print(results.outcome(workflow.reset(plan), "reset"))
     return EXIT_DONE
 
 
