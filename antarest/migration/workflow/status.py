@@ -1,4 +1,4 @@
-"""Where a database is, as data."""
+"""The status of a database, as data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Status:
-    """Where a database is.
+    """The status of a database.
 
     Attributes:
         engine: its engine and version, such as `PostgreSQL 15.18`.

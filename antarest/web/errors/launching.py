@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from antarest.migration.errors.base import EXIT_USAGE, AntarestError, Hint
 from antarest.migration.errors.facts.project import UnknownRevision
 from antarest.migration.errors.settings.location import INSTALLED
 from antarest.migration.errors.text import count, position, shorten
+
+if TYPE_CHECKING:
+    from antarest.migration.project.project import Project
 
 _STATUS = Hint("See where it is", "inv db.status")
 _LAST_PORT = 65_535
@@ -136,6 +140,31 @@ class SchemaAhead(UnknownRevision):
             Hint("Start the version that upgraded it, or a newer one"),
             Hint("Or roll it back, with that version", f"inv db.rollback --to={heads[0] if heads else 'base'}"),
         )
+
+
+def refuse_other_than_head(
+    project: Project, current: Sequence[str], database: str, command: str = "inv db.upgrade"
+) -> None:
+    """Refuse a database that is not at the head of this code.
+
+    Args:
+        project: the revisions of this code.
+        current: the revisions that the database is at.
+        database: its URL, redacted.
+        command: what starts the application and upgrades first.
+
+    Raises:
+        SchemaBehind: revisions are pending.
+        SchemaAhead: the database is at a revision that this code does not have.
+        MultipleHeads: this code has no one head.
+    """
+    history = project.history
+    head = history.head  # Raises where there are several.
+    if unknown := history.unknown(current):
+        elsewhere = project.whereabouts(unknown[0])
+        raise SchemaAhead(unknown[0], database, history.heads, len(history), project.folder, elsewhere)
+    if pending := history.pending(current):
+        raise SchemaBehind(database, current, pending, head, command)
 
 
 class RightsMissing(AppError):

@@ -8,7 +8,6 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from antarest.migration.branches.checks import CheckFailure
@@ -19,10 +18,8 @@ from antarest.migration.errors.facts.project import InvalidProject, OutOfReach, 
 from antarest.migration.errors.loss import Loss
 from antarest.migration.errors.rendering import render_error, render_error_json
 from antarest.migration.errors.revision import Revision
-from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.text import count, fields, reason
-from antarest.migration.project.project import Project
-from antarest.migration.run.move import Move
+from antarest.migration.run.outcome import RunOutcome
 from antarest.migration.workflow.plan import Drop, PlannedStep, RollbackPlan
 from antarest.migration.workflow.reset import ResetPlan
 from antarest.migration.workflow.status import HistoryEntry, Status
@@ -246,21 +243,18 @@ def test_a_seed() -> None:
 # ---- results
 
 
-def move(*steps: tuple[Revision, float]) -> Move:
-    """A move that ran these upgrades."""
-    project = Project(Path("alembic.ini"), (Path("versions"),))
-    run = Move(project, DbConfig(URL.create("sqlite", database="/a.db")), after=(TAGS.id,))
-    run.steps += [(revision, "upgrade", seconds) for revision, seconds in steps]
-    return run
+def outcome(*steps: tuple[Revision, float]) -> RunOutcome:
+    """The outcome of a run of these upgrades."""
+    return RunOutcome(after=(TAGS.id,), steps=[(revision, "upgrade", seconds) for revision, seconds in steps])
 
 
 def test_what_a_run_came_to() -> None:
-    done = move((STUDY, 0.25), (TAGS, 1.5))
+    done = outcome((STUDY, 0.25), (TAGS, 1.5))
 
-    assert results.move(done, "upgraded").splitlines()[-1] == (
+    assert results.outcome(done, "upgraded").splitlines()[-1] == (
         "upgraded: 2 revisions in 1.75 s; the database is at b1b2c3d4e5f6"
     )
-    assert results.move(move(), "upgraded") == "nothing to do: the database is at b1b2c3d4e5f6"
+    assert results.outcome(outcome(), "upgraded") == "nothing to do: the database is at b1b2c3d4e5f6"
     assert results.nothing_to_do([]) == "nothing to do: the database is at base"
 
 
