@@ -68,7 +68,7 @@ def changed_since(project: Project) -> list[str]:
         then = project.references(repository).history_at(commit, origin)
     except ReferenceUnusable as error:
         return [error.message]
-    files = repository.files(commit, project.versions)
+    files = repository.files(commit, project.versions, recursive=project.is_recursive)
     was = {id_: then[id_].path for id_ in then.in_order(then.applied([deployed]))}
     facts = [_changed(id_, path.name, files[str(path)], history) for id_, path in was.items()]
     inserted = [id_ for id_ in history.in_order(history.applied([deployed])) if id_ not in then]

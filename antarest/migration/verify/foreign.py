@@ -37,17 +37,16 @@ def target_of(project: str | None, versions: str | None, metadata: str | None, r
         folder = Path(versions).absolute()
         if not folder.is_dir():
             raise ProjectNotFound(folder)
-        found = Project(folder.parent / "no alembic.ini", (folder,))
+        found = Project(folder.parent / "no alembic.ini", (folder,), scripts=folder.parent)
         return _read(found, folder.parent / "env.py", metadata, _file(rows_from))
     found = Project.load(project)
     rows = _file(rows_from) or (found.root / _ROWS if (found.root / _ROWS).is_file() else None)
     if found.metadata_name or found.rollback_script:
         return Target(found, metadata or found.metadata_name, rows)
-    folder, versions_ = Target(found, is_own=False).folders
-    for each in versions_:
+    for each in found.versions:
         if not each.is_dir():
             raise InvalidProject(found.ini, f"there is no folder {each}, where its revisions should be", [_MEND])
-    return _read(replace(found, versions=versions_), folder / "env.py", metadata, rows if rows_from else None)
+    return _read(found, (found.scripts or found.root) / "env.py", metadata, rows if rows_from else None)
 
 
 def _file(name: str | None) -> Path | None:

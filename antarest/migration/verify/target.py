@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
 from ..errors.base import Hint
@@ -24,6 +22,7 @@ from ..errors.revision import Revision
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
+from ..project.settings import config_of, search_paths
 
 if TYPE_CHECKING:
     from alembic.script.base import Script
@@ -44,7 +43,6 @@ class Target:
         commits_each: whether each revision is committed on its own: `transaction_per_migration` in `env.py`.
         is_own: whether the project follows our conventions, and so declares what its revisions lose.
         unknown: what its `env.py` does that was not understood; what it says of a revision is then "not proved".
-        is_moved: whether its revisions lie somewhere else than `alembic.ini` says.
     """
 
     project: Project
@@ -55,25 +53,11 @@ class Target:
     commits_each: bool = False
     is_own: bool = True
     unknown: tuple[str, ...] = ()
-    is_moved: bool = False
 
     @property
     def version_table(self) -> str:
         """The table that records the revision."""
         return self.project.version_table
-
-    @property
-    def folders(self) -> tuple[Path, tuple[Path, ...]]:
-        """The folder of its `env.py`, and those of its revisions; `package:folder` is looked up.
-
-        Raises:
-            InvalidProject: there is no such folder.
-        """
-        try:
-            script = ScriptDirectory.from_config(self.config)
-        except CommandError as error:
-            raise InvalidProject(self.project.ini, str(error), [Hint("Mend it", "alembic history")]) from error
-        return Path(script.dir), tuple(Path(each) for each in script._version_locations)  # noqa: SLF001 - no public one
 
     @cached_property
     def script(self) -> ScriptDirectory:
@@ -103,17 +87,8 @@ class Target:
     @property
     def config(self) -> Config:
         """The `alembic.ini` of the project, or what stands for one where only a folder of revisions is named."""
-        has_file = self.project.ini.is_file()
-        config = Config(self.project.ini) if has_file else Config()
-        if has_file and not self.is_moved:
-            return config
-        folders = os.pathsep.join(str(folder) for folder in self.project.versions)
-        values = {"version_locations": folders, "path_separator": "os"}
-        if not has_file:
-            values["script_location"] = str(self.project.root)
-        for name, value in values.items():
-            config.set_main_option(name, str(value).replace("%", "%%"))
-        return config
+        ini = self.project.ini
+        return self.project.tell_folders(config_of(ini) if ini.is_file() else Config())
 
     def _no_history(self, texts: list[str], error: Exception) -> InvalidProject:
         reason = "; ".join(" ".join(each.split()) for each in texts) or " ".join(str(error).split())
@@ -194,8 +169,7 @@ class Target:
 
     def import_paths(self) -> None:
         """Let its modules be imported, as Alembic does: from `prepend_sys_path`, or the folder of its `alembic.ini`."""
-        said = self.config.get_main_option("prepend_sys_path") or "."
-        for each in said.replace(",", " ").split():
+        for each in search_paths(self.config) or ["."]:
             path = str((self.project.root / each).resolve())
             if path not in sys.path:
                 sys.path.insert(0, path)
