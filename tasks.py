@@ -15,6 +15,8 @@ from antarest.migration.commands import cli
 from antarest.migration.errors.settings import bootstrap
 
 _NAMESPACE = "db"
+if code := bootstrap.refuse_system():
+    sys.exit(code)
 atexit.register(bootstrap.finish, 0)
 
 

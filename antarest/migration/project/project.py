@@ -19,7 +19,7 @@ from ..errors.own_tables import own_tables
 from ..errors.revision import BASE, HEAD
 from ..errors.settings.location import INSTALLED, ROOT
 from .history import History
-from .revision_files import is_revision_file, read_history
+from .revision_files import listed, read_history
 from .settings import SECTION, TOML, config_of, names_project, read_settings, search_paths
 
 if TYPE_CHECKING:
@@ -222,12 +222,20 @@ class Project:
                 raise InvalidProject(self.ini, f"there is no folder {folder}, where its revisions should be", [_LOOK])
         history = read_history(self.versions, recursive=self.is_recursive)
         if not len(history):
-            for below in (path for folder in self.versions for path in folder.rglob("*.py")):
-                if is_revision_file(below.name):
-                    where = f"there is no revision in {self.folder}, but one in {os.path.relpath(below, self.root)}"
-                    reason = f"{where}, and recursive_version_locations is not set"
-                    raise InvalidProject(self.ini, reason, [_LOOK])
+            self.refuse_files_below()
         return history
+
+    def refuse_files_below(self) -> None:
+        """Refuse a project without revisions that has some in folders that nobody reads.
+
+        Raises:
+            InvalidProject: it has.
+        """
+        for folder, name in listed(self.versions, recursive=True):
+            where = (
+                f"there is no revision in {self.folder}, but one in {os.path.relpath(Path(folder, name), self.root)}"
+            )
+            raise InvalidProject(self.ini, f"{where}, and recursive_version_locations is not set", [_LOOK])
 
     @property
     def folder(self) -> str:

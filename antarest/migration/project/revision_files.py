@@ -61,12 +61,13 @@ def read_history(folders: Iterable[Path], *, recursive: bool = False) -> History
         DuplicateRevision, MissingPredecessor, RevisionCycle: the files do not make a graph.
     """
     return History(
-        _outline(folder, name) or read_revision(Path(folder, name)) for folder, name in _listed(folders, recursive)
+        _outline(folder, name) or read_revision(Path(folder, name))
+        for folder, name in listed(folders, recursive=recursive)
     )
 
 
-def _listed(folders: Iterable[Path], recursive: bool) -> Iterator[tuple[str, str]]:
-    """The folder and the name of each revision file, once, as `ScriptDirectory` finds them."""
+def listed(folders: Iterable[Path], *, recursive: bool = False) -> Iterator[tuple[str, str]]:
+    """The folder and the name of each revision file, once, as Alembic finds them."""
     found = [each for folder in folders for each in (_below(folder) if recursive else [_names_in(folder)])]
     seen: set[str] = set()
     for folder, names in found:

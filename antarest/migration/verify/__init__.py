@@ -38,6 +38,7 @@ class Verification:
         seconds: how long it took.
         is_whole: whether the heads are among them, and so the history as a whole is proved too.
         is_complete: whether it ran to the end.
+        not_checked: what was not looked at, and why.
     """
 
     engines: tuple[EngineName, ...]
@@ -47,6 +48,7 @@ class Verification:
     seconds: float = 0
     is_whole: bool = False
     is_complete: bool = False
+    not_checked: dict[str, str] = field(default_factory=dict)
 
     @property
     def not_proved(self) -> list[tuple[str, str, str]]:
@@ -106,6 +108,7 @@ def prove_history(
         wanted = set(select(target)) if select else set(target.history.order)
         found.revisions = target.history.in_order(wanted)
         found.is_whole = wanted.issuperset(target.history.heads) or bool(since)
+        found.not_checked |= _not_checked(target, found)
         _add(found, *static.findings(target, wanted))
         differing: set[str] = set()
         plan = processes.Plan(target, frozenset(wanted), rows, found.is_whole, tuple(since), keep)
@@ -117,6 +120,19 @@ def prove_history(
             on_proof(proof)
     found.is_complete, found.seconds = True, time.monotonic() - began
     return found
+
+
+def _not_checked(target: Target, found: Verification) -> dict[str, str]:
+    """What cannot be looked at, and why."""
+    reasons = {
+        "the models": "" if target.metadata_name else "no metadata is named",
+        "the history as a whole": "" if found.is_whole else "the head is not among the revisions",
+        "one engine against the other": "" if len(found.engines) > 1 else "only one was asked for",
+        "rollback.sh": "[antarest] rollback_script is not set"
+        if target.is_own and not target.project.rollback_script
+        else "",
+    }
+    return {what: why for what, why in reasons.items() if why}
 
 
 def _is_readable(target: Target, result: Verification) -> bool:

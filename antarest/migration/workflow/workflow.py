@@ -24,7 +24,7 @@ from ..errors.settings.urls import is_memory, redact_url
 from ..project import rollback_script
 from ..project.project import Project
 from ..project.revision_files import importing
-from .status import HistoryEntry, Status
+from .status import HistoryEntry, Status, not_checked
 
 if TYPE_CHECKING:
     # What moves a database needs Alembic; what only looks at one should not wait for it.
@@ -124,9 +124,10 @@ class MigrationWorkflow:
             unknown=(unknown := history.unknown(current)),
             elsewhere=self.project.whereabouts(next(iter(unknown), "")),
             deployed=self.project.deployed,
-            rollback_script_in_sync=rollback_script.is_in_sync(self.project),
+            rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
             missing_grants=tuple(grant.sql for grant in missing),
             rollback_script=str(self.project.rollback_script or ""),
+            not_checked=not_checked(self.project, current, record),
         )
 
     def history(self, to: str | None = None) -> list[HistoryEntry]:

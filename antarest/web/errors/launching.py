@@ -159,11 +159,13 @@ class RightsMissing(AppError):
 
 
 class NotInstalled(AppError):
-    """This Python is too old, or lacks a package; the program says so before any class can be loaded.
+    """This Python is too old or lacks a package, or the system is neither Linux nor macOS.
 
-    Why: it was started with the Python of the system, and not with that of the virtual environment.
+    Why: it was started with the Python of the system, and not with that of the virtual environment; or on Windows. The
+    program says so before any class can be loaded.
 
-    To do: `make install` in a checkout, then start it with `.venv/bin/python`.
+    To do: `make install` in a checkout, then start it with `.venv/bin/python`. On Windows, start it in the Windows
+    Subsystem for Linux.
     """
 
     code = "app.E106"
