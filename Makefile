@@ -58,6 +58,10 @@ test-docker: $(INSTALLED) ## build the image and run docker-compose.yml, in the 
 test-chaos: $(INSTALLED) ## kill, race and starve migrations, and count what becomes of the database (docs/reliability.md)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: test-mutations
+test-mutations: $(INSTALLED) ## break each protection in a copy, and see that its tests fail (docs/reliability.md, docs/verify.md)
+	$(BIN)/python -m tests.mutations $(ARGS)
+
 .PHONY: test-random
 test-random: $(INSTALLED) ## prove random histories, without and with a fault, and count what is found (docs/verify.md)
 	$(BIN)/python -m tests.random_histories $(ARGS)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from antarest.migration.commands import cli
+from antarest.migration.commands import table
 from antarest.migration.errors.base import EXIT_FAILED, NOTHING_CHANGED
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
@@ -101,14 +101,16 @@ class Workshop:
         assert self.state() == before
         return refused
 
-    def refused_here(self, capsys: pytest.CaptureFixture[str], verb: str, **options: Any) -> Refusal:
+    def refused_here(
+        self, capsys: pytest.CaptureFixture[str], verb: str, exit_code: int = EXIT_FAILED, **options: Any
+    ) -> Refusal:
         """As `refused`, in this process: without the half second that another one takes to start."""
         before = self.state()
         config, project = self.folder / "application.yaml", self.folder / "alembic.ini"
         capsys.readouterr()
-        code = cli.run(verb, config=str(config), project=str(project), **options)
+        code = table.run(verb, config=str(config), project=str(project), **options)
         refused = parse(capsys.readouterr().err)
-        assert code == EXIT_FAILED
+        assert code == exit_code
         assert refused.state.startswith(NOTHING_CHANGED)
         assert self.state() == before
         return refused

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from antarest.migration.errors.text import count
+
 _MANY = 100_000
 _UNITS = ((1_000_000_000, "billion"), (1_000_000, "million"), (1_000, "thousand"))
 
@@ -23,7 +25,7 @@ class Count:
     def words(self) -> str:
         """It in words, such as `1,204 rows` or `about 1.2 million rows`."""
         if self.is_exact:
-            return f"{self.number:,} row{'' if self.number == 1 else 's'}"
+            return count(self.number, "row")
         size, unit = next(pair for pair in _UNITS if self.number >= pair[0])
         return f"about {self.number / size:.3g} {unit} rows"
 

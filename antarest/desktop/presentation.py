@@ -14,15 +14,13 @@ from markupsafe import Markup, escape
 
 from antarest import __version__
 from antarest.desktop.diagram import HEADER
+from antarest.migration.errors.text import count, size
 from antarest.study.model import PublicMode, StudyContentStatus
 
 if TYPE_CHECKING:
     from antarest.desktop.forest import Study
 
 FOLDER = Path(__file__).parent
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
-_THOUSAND = 1000.0
-_TEN = 9.95  # shown with one decimal below it
 _FILES = {
     StudyContentStatus.WARNING.name: ("warn", "files with warnings"),
     StudyContentStatus.ERROR.name: ("bad", "files with errors"),
@@ -53,21 +51,6 @@ def environment() -> Environment:
         "state": lambda study: list(state(study)),
     }
     return made
-
-
-def size(number: int) -> str:
-    """A number of bytes as a person reads it, such as `1.4 MB`."""
-    value, unit = float(number), 0
-    while round(value) >= _THOUSAND and unit < len(_UNITS) - 1:
-        value, unit = value / _THOUSAND, unit + 1
-    if unit == 0:
-        return count(number, "byte")
-    return f"{value:.1f} {_UNITS[unit]}" if value < _TEN else f"{value:.0f} {_UNITS[unit]}"
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """A number of things, such as `1 study` or `2,000 studies`."""
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def day(time: datetime, *, year: bool = True) -> Markup:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from antarest.migration.commands.boundary import Session
+    from antarest.migration.commands.boundary import CommandContext
 
 HOST = "127.0.0.1"  # Never another one: this application is for whoever sits here.
 
@@ -39,20 +39,20 @@ def launch(settings: Settings, *, browser: bool = True) -> int:
     Returns:
         The exit code: that of the upgrade, when it failed and trying again did not mend it.
     """
-    return run(settings, lambda session: _launch(session, settings, browser=browser))
+    return run(settings, lambda context: _launch(context, settings, browser=browser))
 
 
-def _launch(session: Session, settings: Settings, *, browser: bool) -> int:
-    session.introduce()
-    if is_memory(session.config.db.url):
-        raise InMemoryDatabase(session.config.source)
-    with Seat(session.config.db.url) as seat:
-        other = take_or_find(seat, lambda record: session.say(("waiting", _waiting_for(record))))
+def _launch(context: CommandContext, settings: Settings, *, browser: bool) -> int:
+    context.introduce()
+    if is_memory(context.config.db.url):
+        raise InMemoryDatabase(context.config.source)
+    with Seat(context.config.db.url) as seat:
+        other = take_or_find(seat, lambda record: context.say(("waiting", _waiting_for(record))))
         if other:
-            session.say(("running", f"{other.url} (process {other.pid})"))
-            _show(session, other.url, browser=browser)
+            context.say(("running", f"{other.url} (process {other.pid})"))
+            _show(context, other.url, browser=browser)
             return EXIT_DONE
-        return _serve(session, settings, seat, browser=browser)
+        return _serve(context, settings, seat, browser=browser)
 
 
 def _waiting_for(record: Record) -> str:
@@ -61,13 +61,13 @@ def _waiting_for(record: Record) -> str:
     return f"another start (process {record.pid}) is upgrading this database"
 
 
-def _serve(session: Session, settings: Settings, seat: Seat, *, browser: bool) -> int:
+def _serve(context: CommandContext, settings: Settings, seat: Seat, *, browser: bool) -> int:
     """Upgrade, and serve what came of it: the application, or the page that says what is wrong."""
     from antarest.desktop.failure import Stage  # FastAPI: not for a second start, which only opens a page.
     from antarest.web import logs
 
-    logs.configure(session.redact)
-    with _bind(session, settings) as bound:
+    logs.configure(context.redact)
+    with _bind(context, settings) as bound:
         record = replace(Record(), port=bound.getsockname()[1])
         is_serving = False
 
@@ -76,58 +76,58 @@ def _serve(session: Session, settings: Settings, seat: Seat, *, browser: bool) -
             if is_serving:
                 seat.write(replace(record, port=0))
             try:
-                return _attempt(session, settings, record.id)
+                return _attempt(context, settings, record.id)
             finally:
                 if is_serving:
                     seat.write(record)
 
-        stage = Stage(Config.of(session.config), record.id, attempt)
+        stage = Stage(Config.of(context.config), record.id, attempt)
         if stage.error:
-            session.say(("page", f"{record.url} says what to do"))
+            context.say(("page", f"{record.url} says what to do"))
 
         def greet(_address: str) -> None:
             nonlocal is_serving
             is_serving = True
             # In a thread: a browser may take its time to start, and the server has to answer it meanwhile.
-            threading.Thread(target=_greet, args=[session, seat, record, browser], daemon=True).start()
+            threading.Thread(target=_greet, args=[context, seat, record, browser], daemon=True).start()
 
-        code = serve_app(session, stage, bound, command=settings.program, on_ready=greet)
+        code = serve_app(context, stage, bound, command=settings.program, on_ready=greet)
     if stage.stopped:
         raise stage.stopped
     return stage.error.exit_code if stage.error else code
 
 
-def _bind(session: Session, settings: Settings) -> socket.socket:
+def _bind(context: CommandContext, settings: Settings) -> socket.socket:
     """The port that was asked for, else the configured one, else a free one."""
     if settings.port is not None:
         return bind(HOST, settings.port, command=settings.program)
     try:
-        return bind(HOST, Config.of(session.config).server.port, command=settings.program)
+        return bind(HOST, Config.of(context.config).server.port, command=settings.program)
     except (PortTaken, PortForbidden) as error:
-        session.say(("port", f"{error.message}; taking a free one"))
+        context.say(("port", f"{error.message}; taking a free one"))
         return bind(HOST, 0, command=settings.program)
 
 
-def _attempt(session: Session, settings: Settings, instance: str) -> FastAPI | AntarestError:
+def _attempt(context: CommandContext, settings: Settings, instance: str) -> FastAPI | AntarestError:
     """Upgrade the database, and make the application; an error is printed, and returned."""
     from antarest.desktop.application import create_desktop_app
 
     try:
-        require_head(session, upgrade=True, command=settings.command())
-        return create_desktop_app(Config.of(session.config), session.project, instance)
+        require_head(context, upgrade=True, command=settings.command())
+        return create_desktop_app(Config.of(context.config), context.project, instance)
     except (RunInterrupted, RunTerminated):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the page can say more than a window that closes
-        tell(session, error, debug=settings.debug)
-        return session.known(error)
+        tell(context, error, debug=settings.debug)
+        return context.known(error)
 
 
-def _greet(session: Session, seat: Seat, record: Record, browser: bool) -> None:
+def _greet(context: CommandContext, seat: Seat, record: Record, browser: bool) -> None:
     """Tell other starts where the application is, and open it."""
     seat.write(record)
-    _show(session, record.url, browser=browser)
+    _show(context, record.url, browser=browser)
 
 
-def _show(session: Session, url: str, *, browser: bool) -> None:
+def _show(context: CommandContext, url: str, *, browser: bool) -> None:
     if browser and not webbrowser.open(url):
-        session.say(("browser", f"none was found; open {url} yourself"))
+        context.say(("browser", f"none was found; open {url} yourself"))

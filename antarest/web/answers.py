@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antarest.migration.errors.base import AntarestError
 from antarest.migration.errors.facts.project import UnknownRevision
+from antarest.migration.errors.text import first_line
 from antarest.web.errors.answering import (
     Failure,
     InvalidRequest,
@@ -81,7 +82,7 @@ def body_of(error: AntarestError) -> dict[str, Any]:
 
 def meaning_of(error: AntarestError) -> str:
     """What the code of an error means, whatever the case."""
-    first = (type(error).__doc__ or "the database cannot be used").partition("\n")[0].rstrip(".")
+    first = first_line(type(error).__doc__ or "the database cannot be used").rstrip(".")
     return first[:1].lower() + first[1:]
 
 

@@ -9,12 +9,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 from antarest import __version__
-from antarest.migration.errors.base import Hint
-from antarest.migration.errors.facts.configuration import UsageError
-from antarest.migration.errors.rendering import render_error
+from antarest.migration.commands.arguments import ArgumentParser
 from antarest.migration.errors.settings import commands
 
 _LAST_PORT = 65_535
@@ -47,19 +44,9 @@ class Settings:
         return " ".join([self.program, shlex.join([*self.arguments, *further])]).strip()
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors have the shape of all others."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the error and exit."""
-        error = UsageError(message, hints=[Hint("See the flags", f"{self.prog} --help")])
-        sys.stderr.write(render_error(error))
-        raise SystemExit(error.exit_code)
-
-
-def parser(description: str) -> Parser:
+def parser(description: str) -> ArgumentParser:
     """A parser with the flags that every launcher has."""
-    made = Parser(prog=program(), description=description, allow_abbrev=False)
+    made = ArgumentParser(prog=program(), description=description, allow_abbrev=False)
     made.add_argument(
         "--config",
         metavar="PATH",

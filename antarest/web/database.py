@@ -27,6 +27,7 @@ from antarest.migration.errors.base import Hint
 from antarest.migration.errors.facts.database import DatabaseMissing
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import ENGINES, redact_url
+from antarest.migration.errors.text import reason
 from antarest.migration.project.project import Project
 from antarest.web.errors.answering import DatabaseSilent
 from antarest.web.errors.launching import RightsMissing, SchemaAhead, SchemaBehind
@@ -171,7 +172,7 @@ class Database:
             if kind is Meaning.TOO_SLOW:
                 raise DatabaseSilent(_STATEMENT_TIMEOUT / 1000) from error
             if kind is Meaning.NO_RIGHT:
-                raise RightsMissing(redact_url(self.db.url), str(error.orig).strip().partition("\n")[0]) from error
+                raise RightsMissing(redact_url(self.db.url), reason(error)) from error
             if kind is Meaning.SCHEMA:
                 self.require_head()
             raise

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from antarest.core.config import Config
-from antarest.migration.commands.boundary import Session, guard
+from antarest.migration.commands.boundary import CommandContext, guard
 from antarest.migration.commands.rendering import results
 from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.settings.urls import redact_url
-from antarest.migration.errors.text import count, position
+from antarest.migration.errors.text import count, position, reason
 from antarest.migration.project.project import Project
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from antarest.web.arguments import Settings
@@ -39,10 +39,10 @@ def launch(settings: Settings) -> int:
     Returns:
         The exit code.
     """
-    return run(settings, lambda session: _launch(session, settings))
+    return run(settings, lambda context: _launch(context, settings))
 
 
-def run(settings: Settings, body: Callable[[Session], int]) -> int:
+def run(settings: Settings, body: Callable[[CommandContext], int]) -> int:
     """Do what a program does with the configured database, and print its error, if it ends with one.
 
     Ctrl-C and SIGTERM undo what is not finished.
@@ -54,26 +54,26 @@ def run(settings: Settings, body: Callable[[Session], int]) -> int:
     Returns:
         The exit code.
     """
-    session = Session(settings.config, Project.own())
-    return guard(session, lambda: body(session), always=True, debug=settings.debug)
+    context = CommandContext(settings.config, Project.own())
+    return guard(context, lambda: body(context), always=True, debug=settings.debug)
 
 
-def _launch(session: Session, settings: Settings) -> int:
-    session.introduce()
-    server = Config.of(session.config).server
+def _launch(context: CommandContext, settings: Settings) -> int:
+    context.introduce()
+    server = Config.of(context.config).server
     host, port = settings.host or server.host, server.port if settings.port is None else settings.port
     with bind(host, port, command=settings.program) as bound:
-        require_head(session, upgrade=settings.auto_upgrade_db, command=settings.command("--auto-upgrade-db"))
-        return serve_app(session, make_app(session), bound, command=settings.program)
+        require_head(context, upgrade=settings.auto_upgrade_db, command=settings.command("--auto-upgrade-db"))
+        return serve_app(context, make_app(context), bound, command=settings.program)
 
 
-def require_head(session: Session, *, upgrade: bool, command: str) -> None:
+def require_head(context: CommandContext, *, upgrade: bool, command: str) -> None:
     """Refuse a database that is not at the head of this code, or upgrade it.
 
     At head, this is one query, and nothing is locked or imported for it.
 
     Args:
-        session: what names the database.
+        context: what names the database.
         upgrade: whether an older one is upgraded.
         command: what starts this program and upgrades first, for the error.
 
@@ -84,9 +84,9 @@ def require_head(session: Session, *, upgrade: bool, command: str) -> None:
         AntarestError: the database cannot be reached, or the upgrade failed and was rolled back.
     """
     # As the application, which may have another role than migrations: it must be able to read this much.
-    project = session.project
-    application = MigrationWorkflow(project, replace(session.config.db, admin_url=None), source=session.config.source)
-    history, database = project.history, redact_url(session.config.db.url)
+    project = context.project
+    application = MigrationWorkflow(project, replace(context.config.db, admin_url=None), source=context.config.source)
+    history, database = project.history, redact_url(context.config.db.url)
     head, current = history.head, _current(application)
     if unknown := history.unknown(current):
         raise SchemaAhead(unknown[0], database, history.heads, len(history), project.folder)
@@ -94,9 +94,9 @@ def require_head(session: Session, *, upgrade: bool, command: str) -> None:
     if pending and not upgrade:
         raise SchemaBehind(database, current, pending, head, command)
     if pending:
-        upgrade_to_head(session)
+        upgrade_to_head(context)
         current = _current(application)
-    session.say(("schema", f"{position(current)} (head)"))
+    context.say(("schema", f"{position(current)} (head)"))
 
 
 def _current(application: MigrationWorkflow) -> tuple[str, ...]:
@@ -105,34 +105,34 @@ def _current(application: MigrationWorkflow) -> tuple[str, ...]:
     except DBAPIError as error:
         if meaning(error) is not Meaning.NO_RIGHT:
             raise
-        raise RightsMissing(application.database, str(error.orig).strip().partition("\n")[0]) from error
+        raise RightsMissing(application.database, reason(error)) from error
 
 
-def upgrade_to_head(session: Session) -> None:
+def upgrade_to_head(context: CommandContext) -> None:
     """Upgrade the database, with a line for each revision.
 
     Raises:
         AntarestError: the upgrade failed and was rolled back.
     """
-    workflow = session.workflow
+    workflow = context.workflow
     pending = workflow.pending()
     if pending:
         start = position(workflow.current())
-        session.say(("upgrade", f"{start} -> {pending[-1].id} ({count(len(pending), 'revision')})"))
-    session.print(results.move(workflow.upgrade(), "upgraded"))
+        context.say(("upgrade", f"{start} -> {pending[-1].id} ({count(len(pending), 'revision')})"))
+    context.print(results.move(workflow.upgrade(), "upgraded"))
 
 
-def make_app(session: Session) -> FastAPI:
+def make_app(context: CommandContext) -> FastAPI:
     """Make the application, and let it log without passwords."""
     from antarest.web import logs  # With FastAPI: not before it is known that there is something to serve.
     from antarest.web.application import create_app
 
-    logs.configure(session.redact)
-    return create_app(Config.of(session.config), session.project)
+    logs.configure(context.redact)
+    return create_app(Config.of(context.config), context.project)
 
 
 def serve_app(
-    session: Session,
+    context: CommandContext,
     app: ASGIApp,
     bound: socket.socket,
     *,
@@ -142,7 +142,7 @@ def serve_app(
     """Serve until Ctrl-C or SIGTERM, and say where, and how it ended.
 
     Args:
-        session: who says it.
+        context: who says it.
         app: the application.
         bound: what `bind` returned.
         command: the program, for the ways on that an error names.
@@ -154,10 +154,10 @@ def serve_app(
     address = address_of(bound)
 
     def ready() -> None:
-        session.say(("listening", address))
+        context.say(("listening", address))
         if on_ready:
             on_ready(address)
 
     code = serve(app, bound, on_ready=ready, command=command)
-    session.print("stopped" if code == EXIT_DONE else "stopped; running requests were cut off")
+    context.print("stopped" if code == EXIT_DONE else "stopped; running requests were cut off")
     return code

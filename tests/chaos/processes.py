@@ -29,7 +29,7 @@ from tests.chaos import statements
 HANGS = 180  # seconds without an end
 
 _PRELOADED = [
-    "antarest.migration.commands.cli",
+    "antarest.migration.commands.table",
     "antarest.migration.environment",
     "antarest.migration.workflow.plan",
     "antarest.dbmodel",

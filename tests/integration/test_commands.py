@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import runpy
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +15,12 @@ import pytest
 from invoke.tasks import Task
 from sqlalchemy import URL
 
-from antarest.migration.commands import cli
+from antarest.migration.commands.flags import FLAGS, HIDDEN
 from antarest.migration.commands.program import _parser
+from antarest.migration.commands.table import VERBS
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE
 from antarest.migration.errors.revision import BASE
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import ROOT, ConfigFile, Result, Run
@@ -124,8 +125,7 @@ def test_commands_that_look_create_no_database(sqlite_database: URL, config_file
 
 
 def test_status_of_a_server_that_does_not_answer_ends_with_3(postgres_database: URL, config_file: ConfigFile) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     url = postgres_database.set(host="127.0.0.1", port=port)
     user = User(url, config_file(url))
 
@@ -263,7 +263,7 @@ def test_tasks_and_module_have_the_same_verbs_flags_and_words() -> None:
     module = {name: _module_flags(parser) for name, parser in verbs.choices.items()}
 
     assert invoke == module
-    assert invoke.keys() == cli.VERBS.keys()
+    assert invoke.keys() == VERBS.keys()
     for name, task in by_name.items():
         assert (task.__doc__ or "").strip() == verbs.choices[name].description
 
@@ -281,7 +281,7 @@ def _module_flags(parser: argparse.ArgumentParser) -> dict[str, str]:
     return {
         name: str(action.help)
         for name, action in names.items()
-        if name != "help" and action.help not in (cli.HIDDEN, cli.FLAGS["project"])
+        if name != "help" and action.help not in (HIDDEN, FLAGS["project"].help)
     }
 
 
@@ -290,5 +290,5 @@ def test_the_list_of_commands_explains_itself(run: Run) -> None:
 
     assert done.code == EXIT_DONE
     words = " ".join(done.out.split())
-    for name, verb in cli.VERBS.items():
+    for name, verb in VERBS.items():
         assert f"db.{name} {(verb.call.__doc__ or '').partition(chr(10))[0]}" in words

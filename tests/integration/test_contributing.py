@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from antarest.migration.commands.cli import VERBS
+from antarest.migration.commands.table import VERBS
 from tests.support import ROOT, Checkout, Run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

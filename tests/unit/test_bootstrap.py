@@ -109,7 +109,7 @@ def test_an_ignored_signal_stays_ignored_but_where_it_must_not(sent: Signals) ->
 def test_on_another_system_a_program_says_which_ones_are_supported(program: str) -> None:
     # SQLAlchemy would look for the files of that system when it is imported.
     code = (
-        "import invoke, runpy, sys, antarest.migration.commands.cli\n"
+        "import invoke, runpy, sys, antarest.migration.commands.table\n"
         f"sys.platform = 'win32'\nrunpy.run_module('{program}', run_name='__main__')"
     )
 

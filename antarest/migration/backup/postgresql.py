@@ -16,6 +16,7 @@ from ..database.driver_errors import is_connection_error
 from ..errors.facts.backup import BackupFailed, BackupUnusable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
+from ..errors.text import reason
 from .contents import Progress, read_contents
 from .files import Backup, Folder, create
 from .programs import ProgramFailed, Programs
@@ -69,7 +70,7 @@ def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, DBAPIError):
-        return str(error.orig).partition("\n")[0]
+        return reason(error)
     return error.reason if isinstance(error, BackupUnusable) else str(error)
 
 

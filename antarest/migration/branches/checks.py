@@ -11,15 +11,16 @@ from ..database.connection import moving
 from ..project import rollback_script
 from ..project.project import Project
 from ..schema import reflection
-from ..scratch import runs
 from ..scratch.databases import PostgresServer, postgres_server, scratch_database
+from ..scratch.migrated import scratch_at
+from ..scratch.runner import ScratchRunner
 from ..workflow.status import EDITED, Status
 from . import diagram, writing
 from .deployed import changed_since
 
 
 @dataclass(frozen=True)
-class Problem:
+class CheckFailure:
     """Something that must not be merged.
 
     Attributes:
@@ -39,12 +40,12 @@ class Check:
 
     Attributes:
         claim: what holds where it finds nothing, such as "one head".
-        problems: what it found.
+        failures: what it found.
         skipped: why it was not made; empty where it was.
     """
 
     claim: str
-    problems: Sequence[Problem] = ()
+    failures: Sequence[CheckFailure] = ()
     skipped: str = ""
 
 
@@ -76,13 +77,13 @@ def check(project: Project, status: Status | None = None) -> list[Check]:
     ]
 
 
-def _heads(project: Project) -> Iterator[Problem]:
+def _heads(project: Project) -> Iterator[CheckFailure]:
     history, heads = project.history, project.history.heads
     if len(heads) > 1:
-        yield Problem("heads", f"the history has {len(heads)} heads: {', '.join(heads)}", "inv db.history")
+        yield CheckFailure("heads", f"the history has {len(heads)} heads: {', '.join(heads)}", "inv db.history")
     elif project.deployed in history and project.deployed not in (*heads, *history.states_below(heads)):
         fact = f"revision {project.deployed} is not below the head {history.head}"
-        yield Problem("deployed", fact, "inv db.history")
+        yield CheckFailure("deployed", fact, "inv db.history")
 
 
 def _rollback_script(project: Project) -> Check:
@@ -94,7 +95,7 @@ def _rollback_script(project: Project) -> Check:
     revision, head = rollback_script.parse(path)
     found = f"it goes from {head} to {revision}" if head else "it is missing or was edited"
     fact = f"{path.name} is not what the history gives: {found}"
-    return Check(claim, [Problem("rollback script", fact, "inv db.rollback-script")])
+    return Check(claim, [CheckFailure("rollback script", fact, "inv db.rollback-script")])
 
 
 def _unchanged_since_deployed(project: Project) -> Check:
@@ -102,10 +103,10 @@ def _unchanged_since_deployed(project: Project) -> Check:
     claim, since = "nothing changed below the deployed revision", project.deployed_from
     # What shows the changes since then; where nobody knows since when, what corrects the record of it.
     command = f"git diff {since} -- {project.folder}" if since else "inv db.deployed REF"
-    problems = [Problem("deployed", fact, command) for fact in changed_since(project)]
-    if not problems and not (since and project.repository):
+    failures = [CheckFailure("deployed", fact, command) for fact in changed_since(project)]
+    if not failures and not (since and project.repository):
         return Check(claim, skipped="it was recorded without a tag or commit" if project.repository else "no git here")
-    return Check(claim, problems)
+    return Check(claim, failures)
 
 
 def _unedited(status: Status | None) -> Check:
@@ -113,13 +114,13 @@ def _unedited(status: Status | None) -> Check:
     if status is None:
         return Check(claim, skipped="the configured database cannot be asked")
     fact = "the file of revision {} was edited after it was applied to this database"
-    problems = [Problem("record", fact.format(id_), "inv db.sync") for id_ in status.edited]
-    return Check(claim, problems, status.not_checked.get(EDITED, ""))
+    failures = [CheckFailure("record", fact.format(id_), "inv db.sync") for id_ in status.edited]
+    return Check(claim, failures, status.not_checked.get(EDITED, ""))
 
 
-def _registry(project: Project) -> Iterator[Problem]:
+def _registry(project: Project) -> Iterator[CheckFailure]:
     for fact in unregistered(project):
-        yield Problem("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")
+        yield CheckFailure("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")
 
 
 def unregistered(project: Project) -> Iterator[str]:
@@ -144,7 +145,9 @@ def _diagram(project: Project) -> Check:
         return Check(claim, skipped="this is no checkout")
     if diagram.is_in_sync(project):
         return Check(claim)
-    return Check(claim, [Problem("diagram", f"{path.name} does not show the models as they are now", "inv db.diagram")])
+    return Check(
+        claim, [CheckFailure("diagram", f"{path.name} does not show the models as they are now", "inv db.diagram")]
+    )
 
 
 def were_not_imported(found: Sequence[reflection.Difference], migrated: reflection.Inventory) -> int:
@@ -153,25 +156,25 @@ def were_not_imported(found: Sequence[reflection.Difference], migrated: reflecti
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 
 
-def _drift(project: Project) -> Iterator[Problem]:
+def _drift(project: Project) -> Iterator[CheckFailure]:
     yield from _drift_on(project, "sqlite")
     with postgres_server() as server:
         yield from _drift_on(project, "postgresql", server)
 
 
-def _drift_on(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[Problem]:
+def _drift_on(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[CheckFailure]:
     heads = project.history.heads
     if engine == "sqlite":
-        with runs.scratch_at(project, heads) as connection:
+        with scratch_at(project, heads) as connection:
             migrated = reflection.reflect(connection, exclude=project.own_tables)
     else:
         with scratch_database("postgresql", server) as url, moving(url) as connection:
-            runs.upgrade(connection, project, heads)
+            ScratchRunner.of(project).upgrade(connection, heads)
             migrated = reflection.reflect(connection, exclude=project.own_tables)
     models = writing.models_inventory(project, engine, server)
     differences = reflection.differences(migrated, models)
     if unmodelled := were_not_imported(differences, migrated):
-        yield Problem(
+        yield CheckFailure(
             "models",
             f"{engine}: {unmodelled} of {len(migrated.tables)} tables have no model: the models were not imported",
             f"import them in {project.metadata_name.partition(':')[0]}",
@@ -179,4 +182,4 @@ def _drift_on(project: Project, engine: str, server: PostgresServer | None = Non
         return
     for difference in differences:
         fact = f"{engine}: {difference.render('the migrations', 'the models')}"
-        yield Problem("models", fact, 'inv db.revision --message="..."')
+        yield CheckFailure("models", fact, 'inv db.revision --message="..."')

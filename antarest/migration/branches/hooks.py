@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..errors.facts.branches import HookInTheWay
 from ..errors.settings.location import PACKAGE
+from ..errors.text import count
 from ..project.git import SWITCHING, Repository
 
 if TYPE_CHECKING:
@@ -102,8 +103,7 @@ def difference(status: Status) -> str:
     if status.unknown:
         return f"The database is at {', '.join(status.unknown)}, which this checkout does not have:"
     if status.pending:
-        number = len(status.pending)
-        return f"The database is {number} revision{'' if number == 1 else 's'} behind this checkout:"
+        return f"The database is {count(len(status.pending), 'revision')} behind this checkout:"
     if status.edited:
         return f"The database has {', '.join(status.edited[:3])} as it was before the file was changed:"
     return ""

@@ -1,6 +1,6 @@
-"""The boundary of each program: what it works with, and how an error becomes a text and an exit code.
+"""The boundary of each program: what a command works with, and how an error becomes a text and an exit code.
 
-`python -m antarest.migration`, Invoke's tasks and the launchers share it, so that they fail alike.
+`python -m antarest.migration`, Invoke's tasks and the launchers share it, so that their errors look the same.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from ..errors.rendering import interrupted, render_error, render_error_json
 from ..errors.settings.config import Config, load_config
 from ..errors.settings.db_config import with_lock_timeout
 from ..errors.settings.urls import redact
-from ..errors.text import fields
+from ..errors.text import described, fields
 from ..project.project import Project
 from ..workflow.workflow import MigrationWorkflow
 from .progress import Progress
 
 
-class _Answer:
-    """What a signal does, as handler of SIGINT and SIGTERM.
+class _SignalHandler:
+    """The handler of SIGINT and SIGTERM, with a state: between two handlers there would be a moment for a traceback.
 
-    Before anything has begun it ends the process; while the command runs it raises `Stopped`; once it is known how the
-    command ended, it does nothing, so that this is told: only a second one ends that, where nobody takes what is told.
-    It is one handler with a state, since between two handlers there would be a moment for a traceback.
+    Before the command begins, a signal ends the process. While the command runs, it raises `Stopped`. Once the exit
+    code is decided, the first signal does nothing, so that the result is printed to its end. A second one ends the
+    process, in case nobody reads the output.
     """
 
     def __init__(self) -> None:
-        self.is_running = self.is_told = self._came_late = False
+        self.is_running = self.is_decided = self._came_late = False
 
     def __call__(self, signum: int, _frame: FrameType | None) -> None:
-        if self.is_told and not self._came_late:
+        if self.is_decided and not self._came_late:
             self._came_late = True
-        elif self.is_told or not self.is_running:
+        elif self.is_decided or not self.is_running:
             os._exit(128 + signum)
         else:
             raise Stopped(signum)  # No KeyboardInterrupt: where that leaves `exec`, Python ends by it in any case.
 
     @contextmanager
     def in_place(self, *, always: bool) -> Iterator[None]:
-        """Answer inside, in the main thread; no other can."""
+        """Handle signals inside the block. Only the main thread can."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -66,8 +66,8 @@ class _Answer:
                 signal.signal(each, before[each])
 
 
-class Session:
-    """What a command works with, made when it is first needed."""
+class CommandContext:
+    """The configuration, project and workflow of a command. Each is made when it is first needed."""
 
     def __init__(
         self,
@@ -85,12 +85,12 @@ class Session:
 
     @property
     def named(self) -> str:
-        """The configuration that the command line named; empty where it named none."""
+        """The configuration file that the command line names; empty where it names none."""
         return self._config_path or ""
 
     @property
     def project_name(self) -> str | None:
-        """The `alembic.ini` that the command line named; None where it named none."""
+        """The `alembic.ini` that the command line names; None where it names none."""
         return str(self._project.ini) if isinstance(self._project, Project) else self._project
 
     @cached_property
@@ -111,7 +111,7 @@ class Session:
         return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress)
 
     def introduce(self) -> None:
-        """Say which file was used and which database it names."""
+        """Print the configuration file and the database that it names."""
         self.say(("configuration", str(self.config.source)), ("database", self.workflow.database))
 
     def say(self, *facts: tuple[str, str]) -> None:
@@ -119,82 +119,78 @@ class Session:
         self.print(fields(facts))
 
     def print(self, text: str) -> None:
-        """Print a text at once: whoever reads a pipe should not wait for the end."""
+        """Print a text at once: the reader of a pipe should not wait for the end."""
         print(text, flush=True)
 
     def redact(self, text: str) -> str:
-        """Take the passwords of the configuration out of a text, where it was read."""
+        """Mask the passwords of the configuration in a text, if the configuration was read."""
         if "config" not in self.__dict__:
             return text
         urls = [url for url in (self.config.db.url, self.config.db.admin_url) if url is not None]
         return redact(text, *urls)
 
     def known(self, error: Exception) -> AntarestError:
-        """The error in our words, whatever it was, with ways on that lead to the same configuration."""
-        known = error if isinstance(error, AntarestError) else UnexpectedFailure(self.redact(_one_line(error)))
+        """The error as one of ours. Its hints name the same configuration as the command line."""
+        known = error if isinstance(error, AntarestError) else UnexpectedFailure(self.redact(described(error)))
         known.config = self.named
         return known
 
 
 def guard(
-    session: Session, call: Callable[[], int], *, always: bool = False, debug: bool = False, json: bool = False
+    context: CommandContext, call: Callable[[], int], *, always: bool = False, debug: bool = False, json: bool = False
 ) -> int:
-    """Do what a command does, and print its error, if it ends with one; Ctrl-C and SIGTERM undo what is not finished.
+    """Run a command, and print the error that ends it. Ctrl-C and SIGTERM undo everything that is not committed.
 
     Args:
-        session: what it works with.
-        call: what it does; returns the exit code.
-        always: heed signals also where whoever started the program lets it ignore them, as a shell does with Ctrl-C in
-            the background; and the first process of a container has no default for either.
-        debug: whether the traceback of an error is shown too.
+        context: what the command works with.
+        call: the command; returns the exit code.
+        always: serve signals also where the parent process ignores them. A shell does so with Ctrl-C in the background,
+            and the first process of a container has no default for either.
+        debug: whether the traceback of an error is printed too.
         json: whether an error is printed as JSON, on the standard output.
 
     Returns:
         The exit code.
     """
-    answer = _Answer()
-    with answer.in_place(always=always):
+    handler = _SignalHandler()
+    code = EXIT_FAILED  # where the reader of our output leaves before the end, as with `| head`
+    with handler.in_place(always=always):
         # Python serves no signal between the beginning of a block and an assignment like these.
         try:
-            answer.is_running = True
+            handler.is_running = True
             try:
-                with insisting():
+                with suppress(BrokenPipeError), insisting():
                     code = call()
-                with suppress(BrokenPipeError):  # Anything else is an error: what was to be written is not whole.
-                    sys.stdout.flush()
+                    sys.stdout.flush()  # Any other error of it is one of the command: its output is not complete.
+                handler.is_decided = True
                 _flush(sys.stdout)
-                answer.is_told = True
-            except BrokenPipeError:  # The reader of our output has gone, as with `| head`.
-                answer.is_told = True
-                _flush(sys.stdout)
-                code = EXIT_FAILED
-            except Exception as error:  # noqa: BLE001 - this is the one boundary where nothing may pass
-                answer.is_told = True
-                code = tell(session, error, debug=debug, json=json)
+            except Exception as error:  # noqa: BLE001 - every error ends here
+                handler.is_decided = True
+                code = tell(context, error, debug=debug, json=json)
         except KeyboardInterrupt as interruption:
-            answer.is_told = True
-            _stop_progress(session)
-            _complain(f"\n{interrupted(session.named)}")
+            handler.is_decided = True
+            _stop_progress(context)
+            _complain(f"\n{interrupted(context.named)}")
             code = interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
     return code
 
 
-def tell(session: Session, error: Exception, *, debug: bool = False, json: bool = False) -> int:
-    """Print an error, whatever it was.
+def tell(context: CommandContext, error: Exception, *, debug: bool = False, json: bool = False) -> int:
+    """Print an error of any kind.
 
     Args:
-        session: what the command worked with.
-        error: what ended it.
-        debug: whether its traceback is shown too.
+        context: what the command worked with.
+        error: the error that ended it.
+        debug: whether its traceback is printed too.
         json: whether it is printed as JSON, on the standard output.
 
     Returns:
         The exit code.
     """
-    known = session.known(error)
-    _stop_progress(session)
+    known = context.known(error)
+    _stop_progress(context)
     if debug:
-        _complain(session.redact("".join(traceback.format_exception(error))))
+        _complain(context.redact("".join(traceback.format_exception(error))))
     if not json:
         return print_error(known)
     with suppress(OSError):
@@ -209,10 +205,10 @@ def print_error(error: AntarestError) -> int:
     return error.exit_code
 
 
-def _stop_progress(session: Session) -> None:
-    """What comes next has a line of its own, and comes after what was printed."""
+def _stop_progress(context: CommandContext) -> None:
+    """End the line of progress: the next text begins a line, and comes after all that was printed."""
     with suppress(OSError):
-        session.progress.stop()
+        context.progress.stop()
     _flush(sys.stdout)
 
 
@@ -223,13 +219,8 @@ def _complain(text: str) -> None:
 
 
 def _flush(stream: TextIO) -> None:
-    """Write what is left. What nobody takes is discarded: Python would try once more as it ends, and complain."""
+    """Write the rest. Discard it if nobody reads it: otherwise Python tries again as it ends, and prints an error."""
     try:
         stream.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _one_line(error: Exception) -> str:
-    first_line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__

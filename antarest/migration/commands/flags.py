@@ -1,69 +1,67 @@
-"""The words for each flag, shared by Invoke and `python -m antarest.migration`."""
+"""The flags of all verbs and the words for them, shared by Invoke and `python -m antarest.migration`."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 
 HIDDEN = argparse.SUPPRESS
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag, or a word that a verb takes.
+
+    Attributes:
+        help: what it does; HIDDEN where only a program gives it.
+        value: what the value is that it takes; empty for a flag that takes none.
+    """
+
+    help: str
+    value: str = ""
+
+
 FLAGS = {
-    "config": "the configuration file (default: $ANTAREST_CONF, else application.yaml)",
-    "debug": "show the traceback of an error",
-    "project": "the alembic.ini to work on (default: the one here; for antarest-db its own)",
-    "to": "where to go: a revision, head or base; in a clone also a tag, a branch, a commit or a date",
-    "steps": "how many revisions to go back (default: 1)",
-    "dry_run": "show what would be done, and change nothing",
-    "yes": "answer questions with yes; this never permits a loss of data",
-    "allow_data_loss": "agree to the losses that the plan names",
-    "allow_changed": "also undo a revision with code that is not what was applied",
-    "allow_production": "also where the server is not on this host or the configuration says production",
-    "studies": "how many studies; everything else follows from their number (default: 200)",
-    "message": "what the revision is for; its words become the name of the file",
-    "empty": "write an empty revision, for changes by hand",
-    "amend": "write the newest revision anew, with its id and message; undo it first where it is applied",
-    "discard_edits": "amend also what was edited by hand; the old file stays in the store",
-    "onto": "the branch whose head to go on top of (default: main; on main what is merged or pulled)",
-    "backup": "back up first, also on PostgreSQL (SQLite always is)",
-    "from_": "the backup to restore, by name or path (default: the newest)",
-    "end_sessions": "end the sessions of others (PostgreSQL)",
-    "lock_timeout": "how many seconds to wait for another run on the same database (default: 60)",
-    "json": "print JSON, for machines",
-    "engine": "sqlite, postgresql or both (default)",
-    "revisions": "which revisions: A:B, A: or :B, both among them, or one (default: all)",
-    "new": "only the revisions that this branch adds to main",
-    "rows": "how many generated rows a table gets at least (default: 3)",
-    "markdown": "write the result as Markdown too",
-    "versions": "a folder of revisions, of a project without alembic.ini",
-    "metadata": "where the metadata of the models is: package.module:attribute",
-    "rows_from": "a Python file with values for generated rows (default: tests/rows.py)",
-    "since": "prove that what this commit's revisions migrated can be upgraded (default: main, and what is deployed)",
-    "keep": "keep the databases before and after each revision that an engine finds at fault, and say where they are",
-    "sql": "print the SQL instead, for a DBA, and change nothing (PostgreSQL)",
-    "output": "the folder or file to write to",
-    "branch": "the branch to switch to",
-    "ref": "what production runs: a tag, a revision, a branch, a commit or a date",
-    "from_ref": "where to begin: a revision, base, a tag, a branch, a commit or a date",
-    "to_ref": "where to end: likewise",
-    "head": HIDDEN,  # rollback.sh says which head it was made for
+    "config": Flag("the configuration file (default: $ANTAREST_CONF, else application.yaml)", "PATH"),
+    "debug": Flag("show the traceback of an error"),
+    "project": Flag("the alembic.ini (default: the one here; antarest-db has its own)", "PATH"),
+    "to": Flag("where to go: a revision, head or base; in a clone also a tag, a branch, a commit or a date", "REV"),
+    "steps": Flag("how many revisions to go back (default: 1)", "N"),
+    "dry_run": Flag("print the plan, and change nothing"),
+    "yes": Flag("answer questions with yes; this never permits a loss of data"),
+    "allow_data_loss": Flag("agree to the losses of data that the plan names"),
+    "allow_changed": Flag("also undo a revision whose code has changed since it was applied"),
+    "allow_production": Flag("also where the server is on another host, or the configuration says production"),
+    "studies": Flag("how many studies; the other rows follow from their number (default: 200)", "N"),
+    "message": Flag("what the revision is for; the name of its file is made from it", "TEXT"),
+    "empty": Flag("write an empty revision, for changes that you write by hand"),
+    "amend": Flag("write the newest revision again, with its id and message; roll it back first if it is applied"),
+    "discard_edits": Flag("also amend a file that was edited by hand; the store keeps the old file"),
+    "onto": Flag(
+        "the branch to go on top of (default: main; on main, the revisions that came with a merge or pull)", "REF"
+    ),
+    "backup": Flag("back up first, also on PostgreSQL (SQLite is always backed up)"),
+    "from_": Flag("the backup to restore, by name or path (default: the newest)", "FILE"),
+    "end_sessions": Flag("end the other sessions on the database (PostgreSQL)"),
+    "lock_timeout": Flag("how many seconds to wait for another run on the same database (default: 60)", "SECONDS"),
+    "json": Flag("print JSON, for machines"),
+    "engine": Flag("sqlite, postgresql or both (default)", "NAME"),
+    "revisions": Flag("which revisions: A:B, A: or :B, with both ends, or one (default: all)", "A:B"),
+    "new": Flag("only the revisions that this branch adds to main"),
+    "rows": Flag("the least number of generated rows in a table (default: 3)", "N"),
+    "markdown": Flag("also write the result as Markdown", "FILE"),
+    "versions": Flag("the folder of revisions, for a project without alembic.ini", "FOLDER"),
+    "metadata": Flag("where the metadata of the models is: package.module:attribute", "NAME"),
+    "rows_from": Flag("a Python file with values for generated rows (default: tests/rows.py)", "FILE"),
+    "since": Flag(
+        "prove that a database at this commit's head can be upgraded (default: main, and the deployed revision)", "REF"
+    ),
+    "keep": Flag("keep the databases before and after each revision with a finding, and print where they are"),
+    "sql": Flag("print the SQL for a DBA, and change nothing (PostgreSQL)"),
+    "output": Flag("the folder or file to write to", "PATH"),
+    "branch": Flag("the branch to switch to"),
+    "ref": Flag("what production runs: a tag, a revision, a branch, a commit or a date"),
+    "from_ref": Flag("the start: a revision, base, a tag, a branch, a commit or a date"),
+    "to_ref": Flag("the end: a revision, base, a tag, a branch, a commit or a date"),
+    "head": Flag(HIDDEN, "REV"),
 }
-TEXTS = {
-    "config": "PATH",
-    "project": "PATH",
-    "to": "REV",
-    "steps": "N",
-    "studies": "N",
-    "message": "TEXT",
-    "onto": "REF",
-    "output": "PATH",
-    "engine": "NAME",
-    "revisions": "A:B",
-    "rows": "N",
-    "markdown": "FILE",
-    "versions": "FOLDER",
-    "metadata": "NAME",
-    "rows_from": "FILE",
-    "since": "REF",
-    "head": "REV",
-    "from_": "FILE",
-    "lock_timeout": "SECONDS",
-}
-"""The flags that take a value, and what it is."""

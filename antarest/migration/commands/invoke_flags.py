@@ -1,6 +1,6 @@
-"""Flags that do something else than they say: those that Invoke takes for its own, and those without a value.
+"""Flags that must be refused: those that Invoke takes for itself without a message, and those without a value.
 
-Invoke says nothing, and whoever means our configuration would work on another database.
+Otherwise a command would work on another database than the one that the user named.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from ..errors.base import Hint
 from ..errors.facts.configuration import UsageError
 from ..errors.settings.commands import spelled
 
-# The long ones before the task; behind it they are ours. The short ones anywhere, several of them in one word.
+# Invoke takes the long ones before the task, and the short ones anywhere, also several in one word.
 _LONG = re.compile(r"--(?P<flag>config|debug)=?(?P<value>.*)")
 _SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[df])=?(?P<value>.*)")
 
 
 def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
-    """Find a flag that Invoke swallows, and name the right spelling.
+    """Find a flag that Invoke takes for itself.
 
     Args:
-        words: the command line, or what of it stands before the task.
+        words: the command line.
         command: the task, as it is called, for example `inv db.status`.
 
     Returns:
-        What to refuse the command with; None where it is right.
+        The error, with the right spelling; None where there is no such flag.
     """
     namespace = command.rpartition(" ")[2].partition(".")[0]
     task = next((index for index, word in enumerate(words) if word.startswith(f"{namespace}.")), len(words))
@@ -43,7 +43,7 @@ def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
 
 
 def refuse_empty(options: Mapping[str, object], verb: str) -> None:
-    """Refuse `--to=$UNSET`: what was meant is not what leaving the flag out would do.
+    """Refuse `--to=$UNSET`: the user did not mean to leave the flag out.
 
     Raises:
         UsageError: a flag has no value.

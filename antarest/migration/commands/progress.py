@@ -1,4 +1,4 @@
-"""How far a run is: a live line on a terminal, plain lines in a pipe."""
+"""The progress of a run: a live line on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ARROWS: dict[Direction, str] = {"upgrade": "up  ", "downgrade": "down"}
 
 
 class Progress:
-    """Prints a line for each revision; on a terminal the one that runs is shown while it runs, with its time."""
+    """Prints a line for each revision. A terminal shows the revision that runs, with its time."""
 
     _EVERY = 1.0  # seconds
 
@@ -30,11 +30,11 @@ class Progress:
         self._clock: _Clock | None = None
         self._is_passing = False
         self._height = 0  # lines of the block that is shown
-        self._told = time.monotonic()
+        self._last_line = time.monotonic()
 
     def started(self, revision: Revision, direction: Direction) -> None:
-        """Show the revision on a terminal; a pipe hears of it when it has ended."""
-        self._told = time.monotonic()
+        """Show the revision on a terminal; a pipe gets its line when it has ended."""
+        self._last_line = time.monotonic()
         if not self._stream.isatty():
             return
         arrow, line = style(_ARROWS[direction], "dim", self._stream), revision_line(revision)
@@ -49,22 +49,22 @@ class Progress:
         self._write(f"{start}  {arrow} {seconds:7.2f} s  {revision_line(revision)}\n")
 
     def working(self, what: str, done: int, total: int) -> None:
-        """Show on a terminal how far something long is; the next line takes its place."""
+        """Show on a terminal how much of a long task is done; the next line replaces it."""
         if self._stream.isatty():
             shown = f"{100 * done // total:>3} %" if total else size(done)
             self._write(f"\r\x1b[K{what:<14} {shown}")
             self._is_passing = True
 
     def moved(self, table: str, done: int, total: int, seconds: float) -> None:
-        """Show how far a move of data is, and when it ends: on a terminal at once, in a pipe once a minute."""
+        """Show how many rows have moved, and the time left: at once on a terminal, once a minute in a pipe."""
         rate = done / seconds if seconds else 0
         left = f", {(total - done) / rate:,.0f} s left" if rate and done < total else ""
         text = f"{table}: {done:,} of {total:,} rows, {rate:,.0f} a second{left}"
         if self._stream.isatty():
             self._stop_clock()
             self._write(f"\r\x1b[K  {text}")
-        elif time.monotonic() - self._told >= _MINUTE:
-            self._told = time.monotonic()
+        elif time.monotonic() - self._last_line >= _MINUTE:
+            self._last_line = time.monotonic()
             self._write(f"{text}\n")
 
     def note(self, text: str) -> None:
@@ -73,13 +73,13 @@ class Progress:
         self._write(f"{text}\n")
 
     def show(self, text: str) -> None:
-        """Show on a terminal how far something is, in a line that the next one replaces."""
+        """Show a text on a terminal; the next line replaces it."""
         if self._stream.isatty():
             self._write(f"\r\x1b[K  {style(text, 'dim', self._stream)}")
             self._is_passing = True
 
     def block(self, lines: Sequence[str], width: int) -> None:
-        """Show lines on a terminal, which the next ones replace; only the last one where the terminal is smaller."""
+        """Show lines on a terminal; the next ones replace them. A terminal that is too small shows the last one."""
         if not self._stream.isatty():
             return
         size_ = shutil.get_terminal_size()
@@ -91,7 +91,7 @@ class Progress:
         self._height = len(lines)
 
     def stop(self) -> None:
-        """End the line of a revision that did not finish, or clear what is passing: what comes next has its own."""
+        """End the line of a revision that did not finish, or clear a line that will be replaced."""
         if self._height:
             self._write(f"\r\x1b[{self._height}A\x1b[J")
             self._height = 0
@@ -102,7 +102,11 @@ class Progress:
             self._write("\r\x1b[K")
 
     def _stop_clock(self) -> bool:
-        """Stop the time of the line that is shown, if there is one."""
+        """Stop the clock of the line that is shown.
+
+        Returns:
+            Whether there was one.
+        """
         clock, self._clock = self._clock, None
         if clock:
             clock.stop()
@@ -114,10 +118,10 @@ class Progress:
 
 
 class _Clock:
-    """Calls somebody again and again with the seconds that have passed, until it is stopped."""
+    """Calls a function again and again with the seconds that have passed, until it is stopped."""
 
-    def __init__(self, every: float, tell: Callable[[float], None]) -> None:
-        self._every, self._tell = every, tell
+    def __init__(self, every: float, show: Callable[[float], None]) -> None:
+        self._every, self._show = every, show
         self._begin = time.monotonic()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="antarest-clock", daemon=True)
@@ -129,6 +133,6 @@ class _Clock:
         self._thread.join()
 
     def _run(self) -> None:
-        with contextlib.suppress(OSError, ValueError):  # Nobody reads any more: the main thread will notice.
+        with contextlib.suppress(OSError, ValueError):  # The reader has gone: the main thread will notice.
             while not self._stopped.wait(self._every):
-                self._tell(time.monotonic() - self._begin)
+                self._show(time.monotonic() - self._begin)

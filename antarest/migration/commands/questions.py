@@ -1,4 +1,4 @@
-"""Questions to a person, and answers given in advance: how far back, what may be lost, and whether at all."""
+"""Questions to the user, and answers that flags give in advance: how far back, and which losses are permitted."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ HOW_FAR = (
 
 
 def positive(steps: str | None) -> int:
-    """How many steps back: one, unless somebody says so.
+    """The number of steps back; one without the flag.
 
     Raises:
-        UsageError: it is no number of steps.
+        UsageError: the value is no number of steps.
     """
     try:
         count = int(steps or "1")
@@ -46,15 +46,22 @@ def agree(
     everything: bool,
     goal: str = "",
 ) -> Agreement:
-    """What may be lost: nothing without losses, all that is named with the flag, or what is answered on a terminal.
+    """Get the user's agreement to a rollback and its losses, from the flags or on the terminal.
 
     Args:
-        workflow: whose plan it is.
-        plan: what goes down.
+        workflow: the workflow that made the plan.
+        plan: the rollback.
         command: the command, without the flags that answer the question.
-        yes: whether the question is answered with yes already; that permits no loss.
-        everything: whether every declared loss is agreed to already.
+        yes: whether a flag answers the question with yes; that permits no loss.
+        everything: whether a flag agrees to every declared loss.
         goal: where the database goes, if that is not where the plan ends.
+
+    Returns:
+        The losses that are agreed to.
+
+    Raises:
+        LossNotConfirmed: data would be lost, and nobody can be asked.
+        NotConfirmed: the answer is not yes.
     """
     is_terminal = sys.stdin.isatty()
     verb = f"Go to {goal}" if goal else f"Roll back to {plan.target}"
@@ -70,10 +77,10 @@ def agree(
 
 
 def ask(question: str, command: str) -> None:
-    """Ask on the terminal, where there is one.
+    """Ask on the terminal.
 
     Raises:
-        NotConfirmed: the answer is not yes, or nobody can answer.
+        NotConfirmed: the answer is not yes, or there is no terminal.
     """
     if not sys.stdin.isatty():
         raise NotConfirmed(question, command)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .revision import Direction
+from .text import count
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Loss:
         """Its count in words, such as `12 rows`."""
         if self.count is None:
             return f"an unknown number of {self.unit}s"
-        return f"{self.count:,} {self.unit}{'' if self.count == 1 else 's'}"
+        return count(self.count, self.unit)
 
     def __str__(self) -> str:
         return f"{self.item}: {self.amount}" + (f" ({self.reason})" if self.reason else " (not declared)")

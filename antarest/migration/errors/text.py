@@ -8,7 +8,9 @@ from typing import TextIO
 
 from .revision import BASE
 
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_UNITS = ("kB", "MB", "GB", "TB")
+_THOUSAND = 1000.0
+_TEN = 9.95  # below it, a size has one decimal
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 _SHOWN = 3  # An error has at most nine lines, so a list in it is cut after this many entries.
 
@@ -17,11 +19,6 @@ def shorten(items: Sequence[object], shown: int = _SHOWN) -> str:
     """Join the items with commas, cut after `shown` of them."""
     rest = len(items) - shown
     return ", ".join(str(item) for item in items[:shown]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def plural(number: int) -> str:
-    """What makes a plural of a noun, where the number asks for one."""
-    return "" if number == 1 else "s"
 
 
 def style(text: str, name: str, stream: TextIO) -> str:
@@ -42,19 +39,31 @@ def position(revisions: Sequence[str]) -> str:
     return ", ".join(revisions) or BASE
 
 
-def size(number: int) -> str:
+def size(number: float) -> str:
     """A number of bytes, such as `1.2 MB`."""
     value, unit = float(number), 0
-    while value >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what the next unit is
-        value, unit = value / 1000, unit + 1
-    return f"{value:.1f} {_UNITS[unit]}" if unit and value < 100 else f"{value:.0f} {_UNITS[unit]}"  # noqa: PLR2004
+    while round(value) >= _THOUSAND and unit < len(_UNITS):
+        value, unit = value / _THOUSAND, unit + 1
+    if unit == 0:
+        return count(round(number), "byte")
+    return f"{value:.{1 if value < _TEN else 0}f} {_UNITS[unit - 1]}"
 
 
-def some(ids: Sequence[str], shown: int = 3) -> str:
-    """The first few of them, and how many more there are."""
-    return ", ".join(ids[:shown]) + (f" and {len(ids) - shown} more" if len(ids) > shown else "")
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number of things, such as `1 row`, `2,000 rows` or `3 studies`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
-def count(number: int, noun: str) -> str:
-    """A number of things, such as `1 row` or `2,000 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def first_line(text: object) -> str:
+    """The first line of a text, without spaces around it."""
+    return str(text).strip().partition("\n")[0].rstrip()
+
+
+def described(error: BaseException) -> str:
+    """An error that nobody expected: the name of its class, and the first line of its text."""
+    return ": ".join(filter(None, [type(error).__name__, first_line(error)]))
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error, as the driver wrote it, where SQLAlchemy wraps it; else the name of its class."""
+    return first_line(getattr(error, "orig", None) or error) or type(error).__name__

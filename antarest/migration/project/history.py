@@ -23,6 +23,7 @@ from ..errors.facts.project import (
     RevisionNotFound,
 )
 from ..errors.revision import BASE, HEAD, Revision
+from ..errors.text import count
 
 
 class History:
@@ -219,7 +220,7 @@ class History:
             if steps > len(states):
                 way = f"{len(states)} at most" if states else "no revision is applied"
                 raise OutOfReach(
-                    f"a rollback cannot go {steps} step{'' if steps == 1 else 's'} back: {way}",
+                    f"a rollback cannot go {count(steps, 'step')} back: {way}",
                     shown,
                     [Hint("See what all the way back would be", "inv db.rollback --to=base --dry-run")]
                     if states

@@ -20,6 +20,7 @@ from typing import Any
 from ..errors.base import AntarestError
 from ..errors.facts.project import InvalidRevisionFile
 from ..errors.revision import Revision
+from ..errors.text import first_line
 from .history import History
 
 _GRAPH = ("revision", "down_revision", "depends_on", "branch_labels")
@@ -212,7 +213,7 @@ def parse_revision(content: bytes, path: Path) -> Revision:
         raise InvalidRevisionFile(path, "it has no line down_revision = ...")
     if not _NOT_IN_IDS.isdisjoint(id_):
         raise InvalidRevisionFile(path, f"the id {id_!r} has one of the characters @ - + :")
-    message = (ast.get_docstring(tree) or "").partition("\n")[0].strip()
+    message = first_line(ast.get_docstring(tree) or "")
     return Revision(
         id=id_,
         down=_as_ids(path, values["down_revision"]),

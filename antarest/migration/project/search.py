@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors.base import AntarestError
 from ..errors.revision import Revision
+from ..errors.text import count
 from .git import Repository
 from .revision_files import digest_of, parse_revision
 from .store import Store
@@ -108,7 +109,7 @@ class Search:
         parts = [f"{_STORE} ({len(self.store)} files)"]
         for prefix, word in {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote branch"}.items():
             number = sum(name.startswith(prefix) for name in names)
-            parts.append(f"{number} {word}{'' if number == 1 else 'es' if word.endswith('ch') else 's'}")
+            parts.append(count(number, word, f"{word}es" if word.endswith("ch") else ""))
         return ", ".join([*parts, "stashes, the reflog, the working trees"])
 
     def in_git(self, revision: str) -> Iterator[Found]:
@@ -232,6 +233,6 @@ def whereabouts(repository: Repository, folders: Sequence[Path], revision: str, 
     search = Search(repository, folders, recursive=recursive)
     for found in search.in_git(revision):
         ahead = repository.ask("rev-list", "--count", f"HEAD..{found.ref or found.commit}")
-        distance = f" ({ahead} commit{'' if ahead == '1' else 's'} ahead of this checkout)" if ahead else ""
+        distance = f" ({count(int(ahead), 'commit')} ahead of this checkout)" if ahead else ""
         return f"{found.place[0].upper()}{found.place[1:]} has it{distance}."
     return "The store of applied revisions has it." if any(search.store.find(revision)) else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from antarest.migration.errors.base import Hint
-from antarest.migration.errors.text import plural, shorten
+from antarest.migration.errors.text import count, shorten
 from antarest.web.errors.launching import AppError
 
 _STATUS = Hint("See where it is", "inv db.status")
@@ -70,7 +70,7 @@ class PageNotFound(RequestError):
 
     def __init__(self, page: int, pages: int) -> None:
         self.page, self.pages = page, pages
-        there = f"there {'is' if pages == 1 else 'are'} {pages or 'no'} page{plural(pages)}"
+        there = f"there {'is' if pages == 1 else 'are'} {count(pages, 'page') if pages else 'no pages'}"
         super().__init__(f"page {page} does not exist: {there}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from antarest.migration.errors.base import EXIT_USAGE, AntarestError, Hint
 from antarest.migration.errors.facts.project import UnknownRevision
 from antarest.migration.errors.settings.location import INSTALLED
-from antarest.migration.errors.text import plural, shorten
+from antarest.migration.errors.text import count, shorten
 
 _STATUS = Hint("See where it is", "inv db.status")
 _LAST_PORT = 65_535
@@ -99,7 +99,7 @@ class SchemaBehind(AppError):
         number = len(pending)
         super().__init__(
             f"the database is {'older than this application' if current else 'empty'}: "
-            f"{number} revision{plural(number)} {'is' if number == 1 else 'are'} pending",
+            f"{count(number, 'revision')} {'is' if number == 1 else 'are'} pending",
             details={
                 "database": database,
                 "current": ", ".join(current) or "base",

@@ -27,7 +27,9 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The programs of an environment with our program, outside of a checkout; they are not on the PATH."""
     programs = tmp_path / "an environment" / "bin"
     programs.mkdir(parents=True)
-    shutil.copy("/bin/true", programs / commands.PROGRAM)
+    program = programs / commands.PROGRAM
+    program.write_text("#!/bin/true\nfrom antarest.migration.__main__ import main\n")
+    program.chmod(0o755)
     monkeypatch.setattr(commands, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "executable", str(programs / "python"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")

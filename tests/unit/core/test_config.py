@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from antarest.core import config as config_module
 from antarest.core.config import SECTIONS, Config, ServerConfig, load_config
 from antarest.migration.errors.base import EXIT_USAGE, NOTHING_CHANGED
-from antarest.migration.errors.facts.configuration import ConfigNotFound
+from antarest.migration.errors.facts.configuration import ConfigNotFound, UnknownKey
+from antarest.migration.errors.settings import config as reader
 from antarest.migration.errors.settings.config import keys_of, known_sections
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import normalise_url
@@ -128,7 +128,7 @@ def test_no_representation_shows_a_password(write: Write) -> None:
 def test_the_file_is_searched_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """--config, ANTAREST_CONF, the working directory, the root of the checkout, the default that is shipped."""
     root, cwd = tmp_path / "checkout", tmp_path / "cwd"
-    monkeypatch.setattr(config_module, "ROOT", root)
+    monkeypatch.setattr(reader, "ROOT", root)
     given = names(tmp_path, "given", "given.yaml")
     environ = {"ANTAREST_CONF": str(names(tmp_path, "variable", "variable.yaml"))}
     order = [
@@ -223,7 +223,7 @@ def test_a_file_that_this_user_may_not_read_is_refused(open_folder: Path, as_nob
     program = """
 import sys
 from antarest.core.config import load_config
-from antarest.migration.errors.facts.configuration import ConfigNotFound
+from antarest.migration.errors.facts.configuration import ConfigNotFound, UnknownKey
 
 try:
     load_config(sys.argv[1], environ={})
@@ -232,3 +232,30 @@ except ConfigNotFound as error:
 """
 
     assert as_nobody(program, file) == f"the configuration file cannot be read (permission denied): {file}"
+
+
+# ---- sections of an application
+
+
+def test_where_nobody_declares_sections_others_are_ignored(write: Write) -> None:
+    file = write("db:\n  url: sqlite:////a.db\nlogging:\n  level: INFO\ndebug: true\n")
+
+    config = reader.load_config(file, environ={})
+
+    assert (config.db.url.database, config.environment, config.sections) == ("/a.db", "development", {})
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("enviroment", "environment"), ("dbs", "db")])
+def test_where_nobody_declares_sections_a_misspelt_name_is_refused(write: Write, name: str, nearest: str) -> None:
+    file = write(f"db:\n  url: sqlite:////a.db\n{name}: production\n")
+
+    with pytest.raises(UnknownKey) as caught:
+        reader.load_config(file, environ={})
+
+    assert nearest in str(caught.value.to_dict())
+
+
+def test_what_is_declared_is_read(write: Write) -> None:
+    file = write("db:\n  url: sqlite:////a.db\nserver:\n  port: 81\n")
+
+    assert reader.load_config(file, sections=SECTIONS, environ={}).sections == {"server": ServerConfig(port=81)}

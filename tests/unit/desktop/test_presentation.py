@@ -13,26 +13,6 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.mark.parametrize(
-    ("number", "shown"),
-    [
-        (0, "0 bytes"),
-        (1, "1 byte"),
-        (999, "999 bytes"),
-        (1_000, "1.0 kB"),
-        (1_449, "1.4 kB"),
-        (9_940, "9.9 kB"),
-        (9_990, "10 kB"),
-        (311_296, "311 kB"),
-        (999_700, "1.0 MB"),
-        (1_234_000_000, "1.2 GB"),
-        (5_000_000_000_000_000, "5000 TB"),
-    ],
-)
-def test_sizes_are_for_people(number: int, shown: str) -> None:
-    assert presentation.size(number) == shown
-
-
-@pytest.mark.parametrize(
     ("count", "words", "short"),
     [
         (Count(0), "0 rows", "0"),
@@ -53,12 +33,6 @@ def test_times_say_that_they_are_utc() -> None:
     assert "title=" in presentation.day(MORNING)
     assert presentation.day(MORNING).striptags() == "3 Nov 2026"
     assert presentation.day(MORNING, year=False).striptags() == "3 Nov"
-
-
-def test_numbers_of_things() -> None:
-    assert presentation.count(1, "study", "studies") == "1 study"
-    assert presentation.count(2_000, "study", "studies") == "2,000 studies"
-    assert presentation.count(0, "variant") == "0 variants"
 
 
 @pytest.mark.parametrize(

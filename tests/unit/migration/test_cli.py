@@ -16,13 +16,13 @@ import pytest
 from sqlalchemy import URL
 
 import tasks
-from antarest.migration.commands import cli
-from antarest.migration.commands.boundary import Session, guard
-from antarest.migration.commands.cli import VERBS, Verb
-from antarest.migration.commands.flags import FLAGS
+from antarest.migration.commands.boundary import CommandContext, guard
+from antarest.migration.commands.flags import HIDDEN
 from antarest.migration.commands.invoke_flags import find_swallowed
 from antarest.migration.commands.program import main
 from antarest.migration.commands.questions import HOW_FAR
+from antarest.migration.commands.table import VERBS, Verb
+from antarest.migration.commands.table import run as run_command
 from antarest.migration.database.signals import Stopped
 from antarest.migration.errors.base import (
     EXIT_DONE,
@@ -51,7 +51,7 @@ def test_invoke_has_the_same_verbs_and_flags() -> None:
 
     assert offered == {
         f"db.{name}": {
-            spelled(flag) for flag in (*verb.words, *verb.flags, "config", "debug") if FLAGS[flag] != cli.HIDDEN
+            spelled(flag) for flag in (*verb.words, *verb.flags, "config", "debug") if verb.flag(flag).help != HIDDEN
         }
         for name, verb in VERBS.items()
     }
@@ -67,9 +67,9 @@ def test_each_flag_is_explained_by_invoke_and_by_our_own_help(capsys: Capture) -
 
         assert ended.value.code == EXIT_DONE
         for flag in (*verb.words, *verb.flags, "config", "debug"):
-            if FLAGS[flag] != cli.HIDDEN:
-                assert verb.words_for(flag) in ours
-                assert invoke_tasks()[f"db.{name}"].flags[spelled(flag)].help == verb.words_for(flag)
+            if verb.flag(flag).help != HIDDEN:
+                assert verb.flag(flag).help in ours
+                assert invoke_tasks()[f"db.{name}"].flags[spelled(flag)].help == verb.flag(flag).help
 
 
 def test_each_verb_says_the_same_about_itself_everywhere() -> None:
@@ -173,15 +173,9 @@ def test_a_flag_that_invoke_does_not_swallow(words: str) -> None:
     assert find_swallowed(words.split(), "inv db.status") is None
 
 
-def test_a_swallowed_flag_is_printed_as_every_error(capsys: Capture) -> None:
-    assert cli.refuse_misplaced(["--config=a.yaml"], "inv db.upgrade") == EXIT_USAGE
-    assert parse(capsys.readouterr().err).commands == ["inv db.upgrade --config=a.yaml"]
-    assert cli.refuse_misplaced([], "inv db.upgrade") == EXIT_DONE
-
-
 # ---- the boundary
 
-Ends = Callable[[Session], int]
+Ends = Callable[[CommandContext], int]
 
 
 @pytest.fixture
@@ -190,8 +184,8 @@ def run_verb(monkeypatch: pytest.MonkeyPatch, config_file: ConfigFile) -> Callab
     file = config_file(URL.create("postgresql", "me", SECRET, "db1", 5432, "antarest"))
 
     def run(call: Ends, **options: Any) -> int:
-        monkeypatch.setitem(VERBS, "try", Verb(lambda session, **_: call(session)))
-        return cli.run("try", config=str(file), project=str(ROOT / "alembic.ini"), **options)
+        monkeypatch.setitem(VERBS, "try", Verb(lambda context, **_: call(context)))
+        return run_command("try", config=str(file), project=str(ROOT / "alembic.ini"), **options)
 
     return run
 
@@ -199,8 +193,8 @@ def run_verb(monkeypatch: pytest.MonkeyPatch, config_file: ConfigFile) -> Callab
 def raising(error: BaseException) -> Ends:
     """A verb that reads the configuration and ends with this error."""
 
-    def call(session: Session) -> int:
-        _ = session.config
+    def call(context: CommandContext) -> int:
+        _ = context.config
         raise error
 
     return call
@@ -227,16 +221,16 @@ def test_the_ways_on_lead_to_the_configuration_that_was_named(capsys: Capture) -
     def end() -> int:
         raise UsageError("no", hints=hints)
 
-    session = Session("a folder/application.yaml", None)
-    assert guard(session, end) == EXIT_USAGE
+    context = CommandContext("a folder/application.yaml", None)
+    assert guard(context, end) == EXIT_USAGE
 
     assert parse(capsys.readouterr().err).commands == [
         "inv db.status --config='a folder/application.yaml'",
         "git log",
         "inv db.status --config=PATH",
     ]
-    session = Session(None, None)
-    assert guard(session, end, json=True) == EXIT_USAGE
+    context = CommandContext(None, None)
+    assert guard(context, end, json=True) == EXIT_USAGE
     found = json.loads(capsys.readouterr().out)["error"]["hints"]
     assert [each["command"] for each in found] == [hint.command for hint in hints]
 
@@ -290,7 +284,7 @@ def test_a_signal_whose_exception_is_ignored_comes_again(
     def interrupt(*_: object) -> None:
         raise Stopped(signum)
 
-    def lose(_session: Session) -> int:
+    def lose(_context: CommandContext) -> int:
         referred = type("Referred", (), {})()
         reference = weakref.ref(referred, interrupt)
         del referred
@@ -305,9 +299,9 @@ def test_a_signal_whose_exception_is_ignored_comes_again(
 
 
 def test_a_session_reads_nothing_before_it_is_asked(tmp_path: Path) -> None:
-    session = Session(str(tmp_path / "nowhere.yaml"), str(tmp_path / "nowhere.ini"))
+    context = CommandContext(str(tmp_path / "nowhere.yaml"), str(tmp_path / "nowhere.ini"))
 
-    assert session.redact("a text") == "a text"
+    assert context.redact("a text") == "a text"
 
 
 @pytest.mark.parametrize("flag", ["to", "steps", "config", "project"])
@@ -315,6 +309,6 @@ def test_a_flag_without_a_value_is_refused(flag: str, capsys: pytest.CaptureFixt
     """`--to=$UNSET` must not do what leaving the flag out would do."""
     options: dict[str, Any] = {flag: ""}
 
-    code = cli.run("rollback", **options)
+    code = run_command("rollback", **options)
 
     assert (code, capsys.readouterr().err.partition("\n")[0]) == (2, f"error usage.E101: --{flag} has no value")

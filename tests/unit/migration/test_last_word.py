@@ -12,7 +12,7 @@ from signal import SIGINT, SIGTERM, Signals
 
 import pytest
 
-from antarest.migration.commands.boundary import Session, guard
+from antarest.migration.commands.boundary import CommandContext, guard
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from tests.refusals import parse
 from tests.support import ROOT, Result
@@ -24,25 +24,25 @@ import signal, sys
 from antarest.migration.errors.settings import bootstrap
 from antarest.migration.errors.base import Hint
 from antarest.migration.errors.facts.configuration import UsageError
-from antarest.migration.commands.boundary import Session, guard
+from antarest.migration.commands.boundary import CommandContext, guard
 
 bootstrap.prepare("-c")
-session = Session(None, None)
-known = session.known
+context = CommandContext(None, None)
+known = context.known
 
 def refuse():
     raise UsageError("no such thing", hints=[Hint("Look", "inv db.status")])
 """
 AS_IT_IS_TOLD = """
-session.known = lambda error: (signal.raise_signal({sent}), known(error))[1]
-sys.exit(guard(session, refuse))
+context.known = lambda error: (signal.raise_signal({sent}), known(error))[1]
+sys.exit(guard(context, refuse))
 """
 TWICE = """
-session.progress.stop = lambda: signal.raise_signal({sent})
-sys.exit(guard(session, lambda: signal.raise_signal({sent})))
+context.progress.stop = lambda: signal.raise_signal({sent})
+sys.exit(guard(context, lambda: signal.raise_signal({sent})))
 """
 IN_EXEC = """
-sys.exit(guard(session, lambda: exec("signal.raise_signal({sent})")))
+sys.exit(guard(context, lambda: exec("signal.raise_signal({sent})")))
 """
 # A signal at the call of each function in turn, and as each of them is left, in a process for each.
 AT_EACH_CALL = """
@@ -61,7 +61,7 @@ def interrupt_at(moment):
             signal.raise_signal({sent})
 
     sys.setprofile(count)
-    code = guard(session, call)
+    code = guard(context, call)
     is_over = seen < moment
     sys.setprofile(None)
     sys.stderr.write("over" if is_over else "")
@@ -141,7 +141,7 @@ def test_the_exit_code_is_the_same_wherever_the_signal_was_served(sent: Signals,
 def test_handlers_are_as_they_were_afterwards() -> None:
     before = [signal.getsignal(each) for each in (SIGINT, SIGTERM)]
 
-    assert guard(Session(None, None), lambda: EXIT_DONE) == EXIT_DONE
+    assert guard(CommandContext(None, None), lambda: EXIT_DONE) == EXIT_DONE
 
     assert [signal.getsignal(each) for each in (SIGINT, SIGTERM)] == before
 
@@ -158,7 +158,7 @@ def nobody() -> Iterator[int]:
     os.close(writer)
 
 
-PRINT = 'sys.exit(guard(session, lambda: (print("for nobody"), {then})[1], json={json}))'
+PRINT = 'sys.exit(guard(context, lambda: (print("for nobody"), {then})[1], json={json}))'
 
 
 @pytest.mark.parametrize("json", [True, False])
@@ -184,7 +184,7 @@ def test_the_exit_code_is_the_same_where_nobody_reads_the_errors(nobody: int, th
 
 
 def test_an_error_is_told_where_nobody_sees_the_progress(nobody: int) -> None:
-    script = "session.progress.stop = lambda: print('at once', flush=True)\nsys.exit(guard(session, refuse))"
+    script = "context.progress.stop = lambda: print('at once', flush=True)\nsys.exit(guard(context, refuse))"
 
     told = run(script, stdout=nobody)
 
@@ -216,7 +216,7 @@ def test_what_is_told_to_a_reader_that_hangs_can_be_ended(call: str) -> None:
             os.write(writer, b"x")
     except BlockingIOError:
         os.set_blocking(writer, True)
-    script = f"{GUARD}session.progress.stop = lambda: print('telling', flush=True)\nsys.exit(guard(session, {call}))"
+    script = f"{GUARD}context.progress.stop = lambda: print('telling', flush=True)\nsys.exit(guard(context, {call}))"
     with subprocess.Popen(
         [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=writer, text=True
     ) as process:

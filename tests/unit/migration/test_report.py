@@ -11,7 +11,7 @@ from textwrap import dedent
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.branches.checks import Check, Problem
+from antarest.migration.branches.checks import Check, CheckFailure
 from antarest.migration.branches.writing import Written
 from antarest.migration.commands.rendering import results
 from antarest.migration.errors.base import Hint
@@ -308,7 +308,7 @@ def test_a_revision_that_was_not_written() -> None:
 
 
 def test_what_a_check_found() -> None:
-    heads = Problem("heads", "the history has 2 heads: b1, b2", "inv db.history")
+    heads = CheckFailure("heads", "the history has 2 heads: b1, b2", "inv db.history")
     unset = Check("diagram in sync", skipped="[antarest] diagram is not set")
 
     assert results.checks([Check("one head", [heads]), Check("rollback.sh in sync"), unset]) == shown("""

@@ -106,11 +106,16 @@ def test_something_long_is_a_passing_line_on_a_terminal_and_nothing_in_a_pipe(mo
 
 SIZES = [
     (0, "0 bytes"),
+    (1, "1 byte"),
     (999, "999 bytes"),
-    (1000, "1.0 kB"),
-    (123_456, "123 kB"),
+    (1_000, "1.0 kB"),
+    (1_449, "1.4 kB"),
+    (9_940, "9.9 kB"),
+    (9_990, "10 kB"),
+    (311_296, "311 kB"),
+    (999_700, "1.0 MB"),
     (5.3e6, "5.3 MB"),
-    (2e15, "2000 TB"),
+    (5e15, "5000 TB"),
 ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...backup.files import Backup
 from ...backup.restore import Restored, RestorePlan
-from ...errors.text import count, fields, position, size, some
+from ...errors.text import count, fields, position, shorten, size
 
 
 def backup(backup: Backup) -> str:
@@ -46,7 +46,7 @@ def backups_json(found: Sequence[Backup]) -> str:
 
 
 def plan(plan: RestorePlan) -> str:
-    """A restore before it is done: what it restores, and what it would lose."""
+    """The plan of a restore: what it restores, and what would be lost."""
     held, live = plan.held, plan.live
     known = f" (not in this checkout: {', '.join(plan.unknown)})" if plan.unknown else ""
     lines = [
@@ -70,15 +70,15 @@ def plan(plan: RestorePlan) -> str:
 
 
 def losses(plan: RestorePlan) -> list[str]:
-    """What a restore is seen to lose, one line each."""
-    lines = [f"goes back before {some(plan.newer)}"] if plan.newer else []
+    """The known losses of a restore, one line each."""
+    lines = [f"goes back before {shorten(plan.newer)}"] if plan.newer else []
     for table, (now, then) in sorted(plan.losses.items()):
         lines.append(f"{count(now - then, 'row')} of {table}: {now:,} now, {then:,} in the backup")
     return lines
 
 
 def restored(done: Restored) -> str:
-    """What a restore came to."""
+    """The result of a restore."""
     lines = [f"restored: the database is at {position(done.revisions)}"]
     if done.kept:
         lines.append(fields([("kept", f"what it replaced: {done.kept}")]))

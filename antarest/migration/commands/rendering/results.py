@@ -1,4 +1,4 @@
-"""Results as text: for a terminal, for a pipe, and as JSON. The only module that formats."""
+"""Results of commands as text, for a terminal or a pipe, and as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...errors.revision import Revision
 from ...errors.settings.commands import spell
 from ...errors.settings.location import INSTALLED, KIND
-from ...errors.text import count, fields, position, some
+from ...errors.text import count, fields, position, shorten
 
 if TYPE_CHECKING:
     from ...branches.checks import Check
@@ -37,9 +37,9 @@ def status(status: Status, source: str, head_message: str) -> str:
     """`db.status`, for people."""
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
-    pending = f"{len(status.pending)}: {some(status.pending)}" if status.pending else "none"
+    pending = f"{len(status.pending)}: {shorten(status.pending)}" if status.pending else "none"
     applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
-    if status.unknown:  # Counted from base, they would alarm: nobody here knows what that revision has applied.
+    if status.unknown:  # Nobody here knows which revisions lie below it, so the counts would be wrong.
         pending, applied = "not known from here", ""
     return fields(
         [
@@ -52,7 +52,7 @@ def status(status: Status, source: str, head_message: str) -> str:
             ("applied", applied),
             ("unknown", f"{', '.join(status.unknown)} (not in this {KIND})" if status.unknown else ""),
             ("", f"{status.elsewhere} {spell('Make the database match: inv db.sync')}" if status.elsewhere else ""),
-            ("edited", f"{some(status.edited)} (the file is not what was applied)" if status.edited else ""),
+            ("edited", f"{shorten(status.edited)} (the file is not what was applied)" if status.edited else ""),
             ("deployed", status.deployed),
             ("missing rights", "; ".join(status.missing_grants)),
             ("rollback.sh", _rollback_script(status)),
@@ -66,7 +66,7 @@ def _rollback_script(status: Status) -> str:
         return ""
     if not status.rollback_script_in_sync:
         return spell("out of date: inv db.rollback-script")
-    return status.rollback_script if INSTALLED else "in sync"  # In a checkout it is known where it is.
+    return status.rollback_script if INSTALLED else "in sync"  # In a checkout, its place is known.
 
 
 def status_json(status: Status, source: str) -> str:
@@ -75,7 +75,7 @@ def status_json(status: Status, source: str) -> str:
 
 
 def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
-    """The revisions, newest first: `*` is applied, and current and head are named."""
+    """The revisions, newest first: `*` marks those that are applied; current and head are named."""
     rows = [(f"? {id_}  (current; not in this checkout: inv db.sync)", "") for id_ in unknown]
     for entry in entries:
         marks = {"current": entry.is_current, "head": entry.is_head, "edited since": entry.is_edited}
@@ -95,7 +95,7 @@ def _applied(entry: Entry) -> str:
 
 
 def pending(revisions: Sequence[Revision]) -> str:
-    """What an upgrade would run, and what that loses by its revisions' own words."""
+    """The revisions that an upgrade would run, and the losses that they declare."""
     lines = []
     for revision in revisions:
         lines.append(f"  {revision_line(revision)}")
@@ -104,7 +104,7 @@ def pending(revisions: Sequence[Revision]) -> str:
 
 
 def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
-    """A rollback before it runs: the revisions, and what is dropped with them.
+    """The plan of a rollback: its revisions, and what each of them drops.
 
     Args:
         plan: the rollback.
@@ -139,12 +139,12 @@ def _drop_line(drop: Drop) -> str:
 
 
 def nothing_to_do(current: Sequence[str]) -> str:
-    """There was nothing to do."""
+    """The line for a database that is where it should be."""
     return f"nothing to do: the database is at {position(current)}"
 
 
 def move(move: Move, verb: str) -> str:
-    """What a run came to."""
+    """The result of a run."""
     if not move.steps and not move.prepare:
         return nothing_to_do(move.after)
     seconds = sum(step[2] for step in move.steps)
@@ -153,24 +153,24 @@ def move(move: Move, verb: str) -> str:
 
 
 def reset_plan(plan: ResetPlan) -> str:
-    """A reset before it runs."""
-    filled = {table: rows for table, rows in plan.rows.items() if rows}
-    rows = "\n".join(f"  {table:<28} {count(number, 'row'):>14}" for table, number in filled.items())
-    head = (
-        f"reset          drops {count(len(plan.rows), 'table')} with {count(plan.total, 'row')}, then migrates to head"
-    )
-    return f"{head}\n{rows}" if rows else head
+    """The plan of a reset."""
+    held = f"{count(len(plan.rows), 'table')} with {count(plan.total, 'row')}"
+    filled = {table: number for table, number in plan.rows.items() if number}
+    return "\n".join([f"reset          drops {held}, then migrates to head", *_row_counts(filled)])
 
 
 def seeded(rows: Mapping[str, int], seconds: float) -> str:
-    """What a seed filled."""
-    lines = [f"  {table:<28} {count(number, 'row'):>14}" for table, number in sorted(rows.items())]
+    """The rows that a seed has written."""
     total = f"seeded: {count(sum(rows.values()), 'row')} in {count(len(rows), 'table')} in {seconds:.2f} s"
-    return "\n".join([*lines, total])
+    return "\n".join([*_row_counts(dict(sorted(rows.items()))), total])
+
+
+def _row_counts(rows: Mapping[str, int]) -> list[str]:
+    return [f"  {table:<28} {count(number, 'row'):>14}" for table, number in rows.items()]
 
 
 def written(written: Written, rollback_script: Path | None, diagram: Path | None = None) -> str:
-    """What `db.revision` wrote, and what it leaves to be done."""
+    """What `db.revision` wrote, and what is left to do by hand."""
     lines = []
     if written.path:
         lines.append(
@@ -193,7 +193,7 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
 
 
 def _near(path: Path | None) -> str:
-    """The path as a person in this folder would write it."""
+    """The path, relative to the working directory if it lies inside."""
     if path is None:
         return ""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
@@ -201,8 +201,8 @@ def _near(path: Path | None) -> str:
 
 def checks(made: Sequence[Check]) -> str:
     """What `db.check` found, what it checked, and what it did not check."""
-    problems = [problem for check in made for problem in check.problems]
-    lines = [f"{each.check}: {each.fact}\n    {spell(each.command)}" for each in problems]
-    if not problems:
+    failures = [failure for check in made for failure in check.failures]
+    lines = [f"{each.check}: {each.fact}\n    {spell(each.command)}" for each in failures]
+    if not failures:
         lines = ["no findings", *(f"checked        {check.claim}" for check in made if not check.skipped)]
     return "\n".join([*lines, *(f"not checked    {each.claim}: {each.skipped}" for each in made if each.skipped)])

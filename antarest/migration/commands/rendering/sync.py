@@ -1,4 +1,4 @@
-"""What makes a database match a checkout, as text."""
+"""The plan of `db.sync`, `db.switch`, `db.redo` and `db.rebase` as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def sync_plan(plan: SyncPlan) -> str:
-    """A plan before it runs: what is undone and where its code was found, and what is applied then."""
+    """The revisions to undo, with the place of their code, and the revisions to apply after them."""
     lines = [
         f"edited         {id_}: its file is not what was applied; it stays as it is in the database"
         for id_ in plan.edited

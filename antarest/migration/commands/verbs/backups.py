@@ -1,4 +1,4 @@
-"""The commands about backups."""
+"""The verbs about backups."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from ...errors.facts.backup import RestoreNotConfirmed
 
 if TYPE_CHECKING:
     from ...backup.restore import RestorePlan
-    from ..boundary import Session
+    from ..boundary import CommandContext
 
 
-def backup(session: Session) -> int:
+def backup(context: CommandContext) -> int:
     """Back the database up, and verify the backup."""
-    from ..rendering import backups  # Whoever only looks at a database does not wait for it.
+    from ..rendering import backups  # Imported here: other commands do not wait for it.
 
-    session.introduce()
-    made = session.workflow.backups.make()
-    session.progress.note(backups.backup(made) if made else "nothing to do: the database is empty")
+    context.introduce()
+    made = context.workflow.backups.make()
+    context.progress.note(backups.backup(made) if made else "nothing to do: the database is empty")
     return EXIT_DONE
 
 
-def backups(session: Session, *, json: bool = False) -> int:
+def backups(context: CommandContext, *, json: bool = False) -> int:
     """List the backups of the database, newest first: when, how large, which revision, how many rows."""
     from ..rendering import backups
 
-    found = session.workflow.backups.list()
+    found = context.workflow.backups.list()
     if json:
         print(backups.backups_json(found))
         return EXIT_DONE
-    session.introduce()
+    context.introduce()
     print(backups.backups(found))
     return EXIT_DONE
 
 
 def restore(
-    session: Session,
+    context: CommandContext,
     *,
     from_: str | None = None,
     yes: bool = False,
@@ -49,22 +49,22 @@ def restore(
     from ..questions import ask
     from ..rendering import backups
 
-    session.introduce()
+    context.introduce()
     may_end = end_sessions or (None if sys.stdin.isatty() else False)
-    with session.workflow.backups.restoring(from_, end_sessions=may_end) as prepared:
-        session.progress.note(backups.plan(prepared.plan))
+    with context.workflow.backups.restoring(from_, end_sessions=may_end) as prepared:
+        context.progress.note(backups.plan(prepared.plan))
         _agree(prepared.plan, yes=yes or allow_data_loss, everything=allow_data_loss)
         if not end_sessions and (sessions := prepared.sessions):
             print("\n".join(f"  {each}" for each in sessions))
             ask("End these sessions?", "inv db.restore --end-sessions")
             end_sessions = True
         done = prepared.swap(end_sessions=end_sessions)
-    session.progress.note(backups.restored(done))
+    context.progress.note(backups.restored(done))
     return EXIT_DONE
 
 
 def _agree(plan: RestorePlan, *, yes: bool, everything: bool) -> None:
-    """Nothing is asked where nothing is replaced; `--yes` alone does not permit to lose what can be counted."""
+    """Ask, unless nothing is replaced. `--yes` alone permits no loss that can be counted."""
     from ..questions import ask
     from ..rendering import backups
 

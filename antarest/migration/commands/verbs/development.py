@@ -16,34 +16,34 @@ from ..rendering import results
 
 if TYPE_CHECKING:
     from ...project.project import Project
-    from ..boundary import Session
+    from ..boundary import CommandContext
 
 _STUDIES = "200"
 
 
-def seed(session: Session, *, studies: str | None = None, allow_production: bool = False) -> int:
+def seed(context: CommandContext, *, studies: str | None = None, allow_production: bool = False) -> int:
     """Fill an empty development database with believable data."""
     if not re.fullmatch(r"[1-9][0-9]{0,6}", wanted := studies or _STUDIES):
         hint = Hint("Give a number, or leave it out", f"inv db.seed --studies={_STUDIES}")
         raise UsageError(f"--studies must be a whole number from 1 to 9999999, not {wanted!r}", hints=[hint])
-    from ...branches import seeding  # what only looks at a database does not wait for it
+    from ...branches import seeding  # Imported here: other commands do not wait for it.
 
-    session.introduce()
+    context.introduce()
     began, rows = time.monotonic(), Counter[str]()
-    for table, number in seeding.seed(session.workflow, int(wanted), allow_production=allow_production):
+    for table, number in seeding.seed(context.workflow, int(wanted), allow_production=allow_production):
         rows[table] += number
-        session.progress.show(f"{count(rows.total(), 'row')}, {table}")
-    session.progress.stop()
+        context.progress.show(f"{count(rows.total(), 'row')}, {table}")
+    context.progress.stop()
     print(results.seeded(rows, time.monotonic() - began))
     return EXIT_DONE
 
 
-def diagram(session: Session) -> int:
+def diagram(context: CommandContext) -> int:
     """Write the schema of the models as a page with a Mermaid diagram."""
-    from ...branches import diagram as page  # as above
+    from ...branches import diagram as page
 
-    path = page.write(session.project)
-    print(f"{path}: {count(len(session.project.metadata().tables), 'table')}")
+    path = page.write(context.project)
+    print(f"{path}: {count(len(context.project.metadata().tables), 'table')}")
     return EXIT_DONE
 
 
@@ -51,11 +51,11 @@ def follow(project: Project) -> Path | None:
     """Bring the diagram in line with models that have changed.
 
     Returns:
-        The page, if it was written; without the package that draws, `db.check` finds it elsewhere.
+        The page, if it was written. Without the package that draws it, it is not, and `db.check` elsewhere finds it.
     """
     if not project.diagram:
         return None
-    from ...branches import diagram as page  # as above
+    from ...branches import diagram as page
 
     try:
         return None if page.is_in_sync(project) else page.write(project)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..base import Hint, MigrationError
-from ..text import plural, shorten
+from ..text import count, shorten
 
 if TYPE_CHECKING:
     from ..loss import Loss, Missing
@@ -96,7 +96,7 @@ class ForeignKeysViolated(MigrationError):
     def __init__(self, violations: Sequence[str], database: str, state: str) -> None:
         self.violations = tuple(violations)
         super().__init__(
-            f"after the run, rows of {len(violations)} foreign key{plural(len(violations))} would point nowhere",
+            f"after the run, rows of {count(len(violations), 'foreign key')} would point nowhere",
             details={"database": database, "where": shorten(violations)},
             state=state,
             hints=[Hint("Mend the revision, then look at what is pending", "inv db.status")],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..base import EXIT_USAGE, Hint, MigrationError
 from ..settings.location import PACKAGE
-from ..text import plural
+from ..text import count
 
 
 class InMemoryDatabase(MigrationError):
@@ -64,7 +64,7 @@ class ResetNotConfirmed(MigrationError):
     def __init__(self, database: str, rows: int, tables: int) -> None:
         self.rows = rows
         super().__init__(
-            f"db.reset would lose {rows:,} row{plural(rows)} in {tables} table{plural(tables)}",
+            f"db.reset would lose {count(rows, 'row')} in {count(tables, 'table')}",
             details={"database": database},
             hints=[Hint("Agree to it", "inv db.reset --yes --allow-data-loss")],
         )
@@ -134,8 +134,7 @@ class AlreadyFilled(MigrationError):
     def __init__(self, rows: int, tables: int, database: str) -> None:
         self.rows = rows
         super().__init__(
-            f"db.seed fills an empty database, and this one has {rows:,} row{plural(rows)}"
-            f" in {tables} table{plural(tables)}",
+            f"db.seed fills an empty database, and this one has {count(rows, 'row')} in {count(tables, 'table')}",
             details={"database": database},
             hints=[
                 Hint("See which database is configured", "inv db.status"),
@@ -227,7 +226,7 @@ class VerifyFailed(MigrationError):
     def __init__(self, findings: int) -> None:
         self.findings = findings
         super().__init__(
-            f"db.verify has {findings} finding{plural(findings)}, see above",
+            f"db.verify has {count(findings, 'finding')}, see above",
             hints=[Hint("Mend them, then prove it again", "inv db.verify")],
         )
 
@@ -246,6 +245,6 @@ class CheckFailed(MigrationError):
     def __init__(self, findings: int) -> None:
         self.findings = findings
         super().__init__(
-            f"db.check has {findings} finding{plural(findings)}, see above",
+            f"db.check has {count(findings, 'finding')}, see above",
             hints=[Hint("Mend them, then check again", "inv db.check")],
         )

@@ -40,10 +40,12 @@ def typed(program: str) -> str:
     """What to type for a program of this environment: its name, or its path where the shell would not find it.
 
     Returns:
-        An empty text where there is no such program.
+        An empty text where there is no such program of ours.
     """
     path = Path(sys.executable).parent / program
-    if not os.access(path, os.X_OK):
+    # A copy of this package elsewhere must not send its users to the program of another one.
+    is_there = os.access(path, os.X_OK)
+    if not is_there or f"from {PACKAGE.partition('.')[0]}." not in path.read_text(errors="replace"):
         return ""
     found = shutil.which(program)
     return program if found and Path(found).samefile(path) else shlex.quote(str(path))

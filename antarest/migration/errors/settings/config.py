@@ -91,17 +91,9 @@ def load_config(
     if DATA_VARIABLE in environ:  # Relative to where we are; what is in a URL is relative to its file.
         environ = {**environ, DATA_VARIABLE: os.path.abspath(cwd / environ[DATA_VARIABLE])}  # noqa: PTH100
     file, data = _find(path, environ, cwd)
-    document = parse_yaml(data, file)
-    if _is_empty(document):
-        raise ConfigEmpty(file)
     known = known_sections(sections or {})
-    top = _mapping(document, file, "")
-    if sections is None:
-        top = _without_what_is_not_ours(top)
-    found = {name: _mapping(top.pop(name, None), file, name) for name in known if name}
-    found[""] = top
-    _refuse_unknown_keys(found, known, file)
-    values = {name: _read_section(name, known[name], found[name], file, environ) for name in known}
+    found = _split(parse_yaml(data, file), known, file, others_allowed=sections is None)
+    values = {name: _read_section(name, section, found[name], file, environ) for name, section in known.items()}
     if "url" not in values["db"]:
         raise DatabaseUrlMissing().at("db.url", file)
     others = {name: section(**values[name]) for name, section in (sections or {}).items()}
@@ -149,6 +141,19 @@ def _similar(file: Path) -> list[Path]:
     except OSError:
         return []
     return [file.parent / name for name in difflib.get_close_matches(file.name, names, n=1) if name != file.name]
+
+
+def _split(document: object, known: Sections, file: Path, *, others_allowed: bool) -> dict[str, dict[str, Any]]:
+    """The settings of each section, as the file has them; those at the top of the file have the name ""."""
+    if _is_empty(document):
+        raise ConfigEmpty(file)
+    top = _mapping(document, file, "")
+    if others_allowed:
+        top = _without_what_is_not_ours(top)
+    found = {name: _mapping(top.pop(name, None), file, name) for name in known if name}
+    found[""] = top
+    _refuse_unknown_keys(found, known, file)
+    return found
 
 
 def _mapping(value: object, file: Path, section: str) -> dict[str, Any]:

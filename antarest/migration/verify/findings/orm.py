@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, Statement
 from sqlalchemy.orm import Mapper, Session, attributes, configure_mappers, mapperlib
 
 from ...database import grants
+from ...errors.text import reason
 
 _DAY = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - naive, as a column without a time zone has it
 _VALUES: dict[type, Callable[[int], Any]] = {
@@ -43,7 +44,7 @@ class _NotMadeError(Exception):
 
 
 @dataclass
-class Use:
+class OrmUse:
     """What came of using the classes.
 
     Attributes:
@@ -55,14 +56,14 @@ class Use:
     not_tried: list[str] = field(default_factory=list)
 
 
-def use_classes(connection: Connection, metadata: MetaData) -> Use:
+def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
     """Use every class that is mapped to these tables.
 
     Args:
         connection: to a database at head; everything is rolled back.
         metadata: the models.
     """
-    result = Use()
+    result = OrmUse()
     try:
         configure_mappers()
     except SQLAlchemyError as error:
@@ -76,9 +77,9 @@ def use_classes(connection: Connection, metadata: MetaData) -> Use:
         except _NotMadeError as error:
             result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {error}")
         except (IntegrityError, DataError) as error:
-            result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {_first_line(error)}")
+            result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {reason(error)}")
         except SQLAlchemyError as error:
-            result.faults.append(f"{mapper.class_.__name__}: {_first_line(error)}")
+            result.faults.append(f"{mapper.class_.__name__}: {reason(error)}")
         finally:
             transaction.rollback()
     return result
@@ -198,8 +199,3 @@ def _value(column: Column[Any], number: int) -> Any:
         raise _NotMadeError(f"nobody knows a value for {column}, {kind!r}") from None
     length = getattr(kind, "length", None)
     return made[-length:] if length and isinstance(made, str | bytes) else made
-
-
-def _first_line(error: SQLAlchemyError) -> str:
-    cause = getattr(error, "orig", None) or error
-    return str(cause).strip().partition("\n")[0] or type(error).__name__

@@ -10,6 +10,7 @@ from reprlib import Repr
 import sqlalchemy as sa
 from sqlalchemy import Connection, TableClause
 
+from ...errors.text import count
 from ...schema.reflection import OWN_TABLES, only_reading
 from .tables import reflect_tables
 
@@ -34,21 +35,21 @@ class TableRows:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class RowSnapshot:
     """All rows of all tables, by table."""
 
     tables: Mapping[str, TableRows]
 
-    def renamed(self, names: Mapping[str, str]) -> Snapshot:
+    def renamed(self, names: Mapping[str, str]) -> RowSnapshot:
         """The same rows under other names.
 
         Args:
             names: the new name of a table by its old one, or of a column by its old "table.column".
         """
-        return Snapshot({names.get(name, name): _renamed(name, table, names) for name, table in self.tables.items()})
+        return RowSnapshot({names.get(name, name): _renamed(name, table, names) for name, table in self.tables.items()})
 
 
-def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> Snapshot:
+def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> RowSnapshot:
     """Read all rows of all tables into memory.
 
     Args:
@@ -60,7 +61,7 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
     """
     with only_reading(connection):
         keys = sa.inspect(connection).get_multi_pk_constraint()
-        return Snapshot(
+        return RowSnapshot(
             {
                 name: _read(connection, table, tuple(keys[None, name]["constrained_columns"]))
                 for name, table in reflect_tables(connection, exclude).items()
@@ -68,7 +69,7 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
         )
 
 
-def changes(before: Snapshot, after: Snapshot, *, renamed: Mapping[str, str] | None = None) -> list[str]:
+def changes(before: RowSnapshot, after: RowSnapshot, *, renamed: Mapping[str, str] | None = None) -> list[str]:
     """What became of the rows, on the tables and columns that both snapshots have.
 
     Args:
@@ -131,8 +132,8 @@ def _unkeyed_changes(name: str, columns: Sequence[str], old: Sequence[Row], new:
     texts = {repr(row): row for row in (*old, *new)}
     olds, news = Counter(map(repr, old)), Counter(map(repr, new))
     for rows, word in ((olds - news, "lost"), (news - olds, "added")):
-        for text, count in rows.items():
-            yield f"{name} {_named(columns, texts[text])}: {'row' if count == 1 else f'{count} rows'} {word}"
+        for text, number in rows.items():
+            yield f"{name} {_named(columns, texts[text])}: {'row' if number == 1 else count(number, 'row')} {word}"
 
 
 def _named(columns: Sequence[str], values: Row) -> str:

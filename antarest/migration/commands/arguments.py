@@ -1,0 +1,21 @@
+"""The parser of every command line of ours; it imports little, so that a program starts quickly."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from ..errors.base import Hint
+from ..errors.facts.configuration import UsageError
+from ..errors.rendering import render_error
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """A parser whose errors look like all other errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and exit."""
+        error = UsageError(message, hints=[Hint("See the flags", f"{self.prog} --help")])
+        sys.stderr.write(render_error(error))
+        raise SystemExit(error.exit_code)

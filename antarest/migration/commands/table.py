@@ -1,0 +1,109 @@
+"""The table of verbs: for each one the function, its flags and its words, and `run`, which calls one by its name.
+
+`tasks.py` and `python -m antarest.migration` (which `rollback.sh` calls) are made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .boundary import CommandContext, guard
+from .flags import FLAGS, Flag
+from .invoke_flags import refuse_empty
+from .verbs import backups, branches, database, development, releases, revisions
+
+_RUN = ("backup", "lock_timeout")
+_ASKED = ("dry_run", "yes", "allow_data_loss", *_RUN)
+_FOREIGN = ("project", "versions", "metadata", "rows_from")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command: its function and its flags, beside `config`, `debug` and `project`, which each verb has.
+
+    Attributes:
+        call: the function; its docstring is the help text.
+        flags: the names of its flags.
+        own: the flags that mean something else here.
+        words: the words that it takes without a flag, in order.
+    """
+
+    call: Callable[..., int]
+    flags: tuple[str, ...] = ()
+    own: Mapping[str, Flag] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+
+    def flag(self, name: str) -> Flag:
+        """The flag or word of this name, as this verb means it."""
+        return self.own.get(name, FLAGS[name])
+
+
+VERBS = {
+    "upgrade": Verb(database.upgrade, ("to", "dry_run", *_RUN)),
+    "rollback": Verb(database.rollback, ("steps", "to", *_ASKED, "sql", "head")),
+    "sync": Verb(branches.sync, (*_ASKED, "allow_changed")),
+    "switch": Verb(branches.switch, (*_ASKED, "allow_changed"), words=("branch",)),
+    "reset": Verb(database.reset, ("yes", "allow_data_loss", "allow_production", *_RUN)),
+    "backup": Verb(backups.backup),
+    "backups": Verb(backups.backups, ("json",)),
+    "restore": Verb(backups.restore, ("from_", "yes", "allow_data_loss", "end_sessions", "lock_timeout")),
+    "status": Verb(database.status, ("json",)),
+    "history": Verb(database.history, ("to",), {"to": Flag("only the revisions that lead there", "REF")}),
+    "revision": Verb(revisions.revision, ("message", "empty", "amend", "discard_edits", *_ASKED)),
+    "redo": Verb(branches.redo, _ASKED),
+    "rebase": Verb(branches.rebase, ("onto", *_ASKED)),
+    "merge": Verb(branches.merge, ("message",)),
+    "check": Verb(revisions.check),
+    "verify": Verb(
+        revisions.verify,
+        ("engine", "revisions", "new", "rows", "json", "markdown", *_FOREIGN, "since", "keep"),
+        {
+            "json": Flag("also write the result as JSON", "FILE"),
+            "project": Flag("the alembic.ini of any project (default: the one here)", "PATH"),
+        },
+    ),
+    "deployed": Verb(releases.deployed, words=("ref",)),
+    "deployed-clear": Verb(releases.deployed_clear),
+    "sql": Verb(releases.sql, ("output",), words=("from_ref", "to_ref")),
+    "release-notes": Verb(releases.release_notes, ("output",), words=("from_ref", "to_ref")),
+    "grant": Verb(database.grant),
+    "rollback-script": Verb(revisions.write_rollback_script),
+    "install-hooks": Verb(branches.install_hooks),
+    "diagram": Verb(development.diagram),
+    "seed": Verb(development.seed, ("studies", "allow_production")),
+}
+
+
+def run(
+    verb: str,
+    *,
+    config: str | None = None,
+    project: str | None = None,
+    lock_timeout: str | None = None,
+    backup: bool = False,
+    debug: bool = False,
+    **options: Any,
+) -> int:
+    """Run a command, and print its result or its error.
+
+    Args:
+        verb: its name in the table.
+        config: the configuration file; None for the usual one.
+        project: the `alembic.ini`; None for the one here.
+        lock_timeout: how many seconds to wait for another run.
+        backup: whether a backup is made first, also on PostgreSQL.
+        debug: whether the traceback of an error is shown.
+        options: the flags and words of this verb.
+
+    Returns:
+        The exit code.
+    """
+    context = CommandContext(config, project, lock_timeout, backup=backup)
+
+    def call() -> int:
+        refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
+        return VERBS[verb].call(context, **options)
+
+    return guard(context, call, debug=debug, json=options.get("json") is True)

@@ -1,0 +1,116 @@
+"""The verbs that look at the database, or move it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ...errors.base import EXIT_DONE, EXIT_FAILED
+from ...errors.facts.configuration import UsageError
+from ...errors.facts.refusal import ResetNotConfirmed
+from ...errors.revision import HEAD
+from ...errors.text import count, position
+from ...project import rollback_script
+from ..questions import HOW_FAR, agree, ask, positive
+from ..rendering import results
+from . import releases
+
+if TYPE_CHECKING:
+    from ..boundary import CommandContext
+
+
+def upgrade(context: CommandContext, *, to: str | None = None, dry_run: bool = False) -> int:
+    """Upgrade the database to head, or to a revision."""
+    workflow = context.workflow
+    context.introduce()
+    current = workflow.known_current()
+    pending = workflow.pending(to or HEAD, current)
+    if pending:
+        start = position(current)
+        print(f"{'upgrade':<14} {start} -> {pending[-1].id} ({count(len(pending), 'revision')})")
+    if dry_run:
+        print(results.pending(pending) if pending else results.nothing_to_do(current))
+        return EXIT_DONE
+    print(results.move(workflow.upgrade(to or HEAD, current), "upgraded"))
+    return EXIT_DONE
+
+
+def rollback(
+    context: CommandContext,
+    *,
+    steps: str | None = None,
+    to: str | None = None,
+    dry_run: bool = False,
+    yes: bool = False,
+    allow_data_loss: bool = False,
+    sql: bool = False,
+    head: str | None = None,
+) -> int:
+    """Roll the database back: one revision, several, or to a revision; with a plan first."""
+    count = positive(steps)
+    if steps and to:
+        raise UsageError("--steps and --to cannot be given together", hints=HOW_FAR)
+    if head:
+        rollback_script.require_head(context.project, head)
+    if sql:
+        return releases.print_rollback_sql(context, count, to, head)
+    workflow = context.workflow
+    context.introduce()
+    plan = workflow.plan_rollback(steps=count, to=to)
+    if not plan.steps:
+        print(results.nothing_to_do(plan.current))
+        return EXIT_DONE
+    print(results.plan(plan))
+    if dry_run:
+        return EXIT_DONE
+    workflow.refuse_undeclared(plan)
+    agreement = agree(workflow, plan, f"inv db.rollback --to={plan.target}", yes=yes, everything=allow_data_loss)
+    print(results.move(workflow.rollback(plan, agreement), "rolled back"))
+    return EXIT_DONE
+
+
+def reset(
+    context: CommandContext, *, yes: bool = False, allow_data_loss: bool = False, allow_production: bool = False
+) -> int:
+    """Drop the objects of the history and migrate to head again (development)."""
+    workflow = context.workflow
+    context.introduce()
+    plan = workflow.plan_reset(allow_production=allow_production)
+    print(results.reset_plan(plan))
+    question = f"Drop {count(plan.total, 'row')} in {plan.database}?"
+    if plan.total and not allow_data_loss:
+        if yes or not sys.stdin.isatty():
+            raise ResetNotConfirmed(plan.database, plan.total, sum(rows > 0 for rows in plan.rows.values()))
+        ask(question, "inv db.reset --yes --allow-data-loss")
+    elif not yes:
+        ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
+    print(results.move(workflow.reset(plan), "reset"))
+    return EXIT_DONE
+
+
+def status(context: CommandContext, *, json: bool = False) -> int:
+    """Say where the database is: exit code 0 at head, 1 otherwise, 3 unreachable."""
+    found = context.workflow.status()
+    source = str(context.config.source)
+    if json:
+        print(results.status_json(found, source))
+    else:
+        messages = [context.project.history[id_].message for id_ in found.heads]
+        print(results.status(found, source, messages[0] if len(messages) == 1 else ""))
+    return EXIT_DONE if found.at_head else EXIT_FAILED
+
+
+def history(context: CommandContext, *, to: str | None = None) -> int:
+    """List the revisions, newest first, with a mark at what is applied, current and head."""
+    context.introduce()
+    entries = context.workflow.history(to)
+    print(results.history(entries, context.project.history.unknown(context.workflow.current())))
+    return EXIT_DONE
+
+
+def grant(context: CommandContext) -> int:
+    """Give the application's role the rights that it lacks (PostgreSQL)."""
+    context.introduce()
+    granted = context.workflow.grant()
+    print("\n".join(granted) if granted else "nothing to do: no right is missing")
+    return EXIT_DONE

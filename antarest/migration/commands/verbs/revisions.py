@@ -1,0 +1,72 @@
+"""The verbs about revision files: they write, check and prove them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...errors.base import EXIT_DONE, EXIT_FAILED, AntarestError, Hint
+from ...errors.facts.configuration import UsageError
+from ...errors.facts.refusal import CheckFailed
+from ...project import rollback_script
+from ..rendering import results
+from . import branches, development
+
+if TYPE_CHECKING:
+    from ..boundary import CommandContext
+
+
+def revision(
+    context: CommandContext,
+    *,
+    message: str | None = None,
+    empty: bool = False,
+    amend: bool = False,
+    discard_edits: bool = False,
+    **flags: bool,
+) -> int:
+    """Write a revision from the difference between the models and the migrations."""
+    if amend:
+        branches.refuse_message_with_amend(message, empty=empty)
+        return branches.amend(context, discard_edits=discard_edits, **flags)
+    if not message:
+        example = 'inv db.revision --message="add study horizon"'
+        raise UsageError("a revision needs a message", hints=[Hint("Say what it is for", example)])
+    # Imported here, as below: a command that only reads the database does not wait for Alembic.
+    from ...branches.writing import write_revision
+
+    written = write_revision(context.project, message, empty=empty)
+    diagram = development.follow(context.project) if written.path else None
+    print(results.written(written, context.project.rollback_script, diagram))
+    return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
+
+
+def check(context: CommandContext) -> int:
+    """Check the project, for CI and hooks: one head, rollback.sh, the diagram, models equal to the migrations."""
+    from ...branches import checks
+
+    try:
+        status = context.workflow.status()
+    except AntarestError:  # A build server has no database to ask.
+        status = None
+    made = checks.check(context.project, status)
+    print(results.checks(made))
+    if number := sum(len(each.failures) for each in made):
+        raise CheckFailed(number)
+    return EXIT_DONE
+
+
+def verify(context: CommandContext, **options: Any) -> int:
+    """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
+    from .verify import verify
+
+    return verify(context, **options)
+
+
+def write_rollback_script(context: CommandContext) -> int:
+    """Write rollback.sh again, after revision files were renamed, deleted or edited; print where it is."""
+    path = context.project.rollback_script
+    if path is None or not rollback_script.is_in_sync(context.project):
+        path = rollback_script.write(context.project)
+    target, head = rollback_script.target(context.project.history, context.project.deployed)
+    print(f"{path}: from {head} to {target}")
+    return EXIT_DONE

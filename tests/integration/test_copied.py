@@ -1,0 +1,100 @@
+"""A copy of `antarest/migration` in another package works there, and needs nothing else of antarest."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from tests.support import ROOT, run
+
+ENV = """\
+from alembic import context
+
+from other.db import environment
+
+environment.run(context)
+"""
+INI = """\
+[alembic]
+script_location = %(here)s/migrations
+prepend_sys_path = %(here)s
+path_separator = os
+
+[antarest]
+rollback_script = scripts/rollback.sh
+"""
+REVISION = '''\
+"""add note"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "a1"
+down_revision = None
+lossy = {"downgrade": {"note": "this revision made it"}}
+
+
+def upgrade():
+    op.create_table("note", sa.Column("id", sa.Integer, primary_key=True))
+
+
+def downgrade():
+    op.drop_table("note")
+'''
+ALONE = """\
+import sys
+from other.db.__main__ import main
+
+code = main(sys.argv[1:])
+print("loaded", sorted(name for name in sys.modules if name.partition(".")[0] == "antarest"))
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose package `other` has a copy of the workflow, called `db`."""
+    root = tmp_path / "project"
+    shutil.copytree(
+        ROOT / "antarest" / "migration", root / "other" / "db", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (root / "other" / "__init__.py").touch()
+    (root / "migrations" / "versions").mkdir(parents=True)
+    (root / "migrations" / "env.py").write_text(ENV)
+    (root / "migrations" / "versions" / "a1_add_note.py").write_text(REVISION)
+    (root / "alembic.ini").write_text(INI)
+    (root / "application.yaml").write_text("db:\n  url: sqlite:///app.db\n")
+    return root
+
+
+def test_a_copy_of_the_folder_shows_and_upgrades_a_database(project: Path) -> None:
+    before = run("python", "-c", ALONE, "status", cwd=project)
+    upgraded = run("python", "-c", ALONE, "upgrade", cwd=project)
+    after = run("python", "-m", "other.db", "status", cwd=project)
+
+    assert (before.code, upgraded.code, after.code) == (EXIT_FAILED, EXIT_DONE, EXIT_DONE), upgraded.err
+    assert "loaded []" in upgraded.out
+    assert "a1 (head)" in after.out
+
+
+def test_a_copy_of_the_folder_writes_a_rollback_script_that_calls_it(project: Path) -> None:
+    run("python", "-m", "other.db", "upgrade", cwd=project)
+    run("python", "-m", "other.db", "rollback-script", cwd=project)
+    script = project / "scripts" / "rollback.sh"
+
+    rolled_back = run("bash", script, "--yes", cwd=project)
+
+    assert "-m other.db rollback" in script.read_text()
+    assert rolled_back.code == EXIT_DONE, rolled_back.err
+    assert "the database is at base" in rolled_back.out
+
+
+def test_the_hints_of_a_copy_name_it(project: Path) -> None:
+    refused = run("python", "-m", "other.db", "upgrade", "--to=zebra", cwd=project)
+
+    assert refused.code == EXIT_FAILED
+    assert "-m other.db " in refused.err
+    assert "antarest" not in refused.err

@@ -1,0 +1,100 @@
+"""Break each protection, and see that its tests fail: `make test-mutations`.
+
+Each worker has a copy of the project. The named tests are run once without a patch, since a test that fails in any case
+shows nothing. Exit code 1: a patch survived, or does not fit the code any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+
+from tests.mutations.findings import FINDINGS
+from tests.mutations.patch import Patch, failing
+from tests.mutations.promises import PROMISES
+from tests.support import ROOT
+
+PATCHES = (*PROMISES, *FINDINGS)
+
+
+def main() -> int:
+    """Try the patches whose name or path has a word in it, and print a line for each."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("word", nargs="?", default="", help="only patches with this word in their name or path")
+    parser.add_argument("--workers", type=int, default=2, help="how many copies are worked on at once (default: 2)")
+    asked = parser.parse_args()
+    chosen = [patch for patch in PATCHES if asked.word in patch.name or asked.word in patch.path]
+    with _copies(asked.workers) as copies:
+        wrong = _without_patches(copies, chosen, asked.workers) + _with_patches(copies, chosen, asked.workers)
+    print(f"{len(chosen)} patches, {wrong} not as it should be")
+    return int(wrong > 0)
+
+
+def _without_patches(copies: SimpleQueue[Path], chosen: Sequence[Patch], workers: int) -> int:
+    tests = sorted({test for patch in chosen for test in patch.tests})
+    shares = [tests[number::workers] for number in range(workers) if tests[number::workers]]
+
+    def run(share: Sequence[str]) -> list[str]:
+        root = copies.get()
+        try:
+            return failing(root, share)
+        finally:
+            copies.put(root)
+
+    with ThreadPoolExecutor(workers) as pool:
+        failed = [test for found in pool.map(run, shares) for test in found]
+    for test in failed:
+        print(f"FAILS WITHOUT A PATCH  {test}", flush=True)
+    return len(failed)
+
+
+def _with_patches(copies: SimpleQueue[Path], chosen: Sequence[Patch], workers: int) -> int:
+    def run(patch: Patch) -> str:
+        root = copies.get()
+        try:
+            if patch.is_stale(root):
+                return "STALE"
+            passed = patch.survives(root)
+            return f"SURVIVES {', '.join(passed)}" if passed else "caught"
+        finally:
+            copies.put(root)
+
+    wrong = 0
+    with ThreadPoolExecutor(workers) as pool:
+        for patch, result in zip(chosen, pool.map(run, chosen), strict=True):
+            wrong += result != "caught"
+            print(f"{result:<9} {patch.name}  ({patch.path})", flush=True)
+    return wrong
+
+
+@contextmanager
+def _copies(number: int) -> Iterator[SimpleQueue[Path]]:
+    """Copies of the project as it is here: all files that git would commit."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    names = [name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+    copies: SimpleQueue[Path] = SimpleQueue()
+    with tempfile.TemporaryDirectory(prefix="antarest-mutations-") as folder:
+        for copy in range(number):
+            root = Path(folder, str(copy))
+            for name in names:
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, root / name)
+            copies.put(root)
+        yield copies
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""For each finding of `docs/verify.md`: a proof that does not report it, and the history in which it must."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from antarest.migration.verify.findings.kinds import KINDS
+from tests.mutations.patch import Patch
+from tests.support_verify import EXPECTED, WITHOUT_HISTORY
+
+_TEST = "integration/test_verify_findings.py::test_a_fault_is_found_where_it_is"
+_ELSEWHERE = {
+    "V105": "integration/test_verify_since.py::test_a_revision_that_was_removed",
+    "V901": "integration/test_verify_since.py::test_a_revision_that_was_changed_after_it_was_applied",
+}
+
+
+def _patches() -> Iterator[Patch]:
+    for id_ in KINDS:
+        history = next((name for name, findings in EXPECTED.items() if id_ in {each[0] for each in findings}), "")
+        assert history or id_ in WITHOUT_HISTORY
+        yield Patch(
+            f"{id_} is not reported",
+            "antarest/migration/verify/findings/kinds.py",
+            "sorted(dict.fromkeys(findings),",
+            f'sorted(dict.fromkeys(each for each in findings if each.id != "{id_}"),',
+            [f"{_TEST}[{history}]" if history else _ELSEWHERE[id_]],
+        )
+
+
+FINDINGS = tuple(_patches())

@@ -1,0 +1,76 @@
+"""A small change that breaks one protection, and the tests that must notice."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
+_USED_WRONGLY = 4  # pytest's exit code: for example, there is no such test
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One mutation.
+
+    Attributes:
+        name: the promise or the finding that it breaks.
+        path: the file that it changes.
+        old: the text that it replaces; it stands exactly once in the file.
+        new: the text that it puts there.
+        tests: the tests that must fail, as pytest names them, below `tests/`. Each of them must.
+    """
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: Sequence[str]
+
+    def is_stale(self, root: Path) -> bool:
+        """Whether the file does not have the text that is replaced, or has it twice."""
+        return (root / self.path).read_text().count(self.old) != 1
+
+    def survives(self, root: Path) -> list[str]:
+        """The tests that pass in spite of the patch, which is undone afterwards.
+
+        Args:
+            root: a copy of the project that nobody else uses.
+        """
+        file = root / self.path
+        before = file.read_text()
+        file.write_text(before.replace(self.old, self.new))
+        try:
+            failed = failing(root, self.tests)
+        finally:
+            file.write_text(before)
+        return [test for test in self.tests if not any(each.startswith(f"tests/{test}") for each in failed)]
+
+
+def failing(root: Path, tests: Sequence[str]) -> list[str]:
+    """Run tests of a copy of the project, and return those that fail.
+
+    Args:
+        root: the copy.
+        tests: as pytest names them, below `tests/`.
+
+    Raises:
+        RuntimeError: there is no such test.
+    """
+    options = ["-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", "--no-header"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *(f"tests/{test}" for test in tests)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode == _USED_WRONGLY:
+        raise RuntimeError(f"pytest does not know these tests: {', '.join(tests)}\n{ended.stdout}{ended.stderr}")
+    return _FAILED.findall(ended.stdout)
