@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from alembic.config import Config
 from alembic.script import write_hooks
 from sqlalchemy import Connection
 
@@ -54,13 +55,20 @@ def run(context: Any) -> None:
         AntarestError: when the workflow called; for plain `alembic` the error is printed and the process exits.
     """
     request = context.config.attributes.get(REQUEST)
-    project = request.project if request else Project.load(context.config.config_file_name)
+    project = request.project if request else _project_of(context.config)
     write_hooks.register("antarest")(lambda path, _options: _finish_revision_file(project, path))
     if request:
         _dispatch(context, project, lambda: request)
         return
     with _command_line(context), importing(project.versions):
+        project.refuse_others(context.script._version_locations)  # noqa: SLF001 - no public one
         _dispatch(context, project, lambda: _plain_request(context, project))
+
+
+def _project_of(config: Config) -> Project:
+    """The project of the files that Alembic was started with, of which it lets both be missing."""
+    names = (config.config_file_name, config.toml_file_name)
+    return Project.load(next((name for name in names if name and Path(name).is_file()), None))
 
 
 def _dispatch(context: Any, project: Project, get_request: Callable[[], RunRequest]) -> None:

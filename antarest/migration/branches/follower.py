@@ -225,18 +225,19 @@ def files_at(home: Project, commit: str, branch: str, folder: Path) -> Project:
     """
     repository = home.repository
     assert repository is not None  # noqa: S101 - who names a commit has one
-    if len(home.history) and not repository.files(commit, home.versions):
+    below = home.is_recursive
+    if len(home.history) and not repository.objects(commit, home.versions, recursive=below):
         raise SwitchRefused(branch, f"that branch has no revisions in {home.folder}", is_ours=True)
     places = []
     for number, versions in enumerate(home.versions):
-        files = {Path(name).name: content for name, content in repository.files(commit, [versions]).items()}
+        files = repository.files(commit, [versions], recursive=below)
         for name, is_there in repository.changes(versions).items():
             path = Path(name)
-            if str(path.parent) == repository.path(versions) and is_revision_file(path.name):
-                files.pop(path.name, None)
+            if (below or str(path.parent) == repository.path(versions)) and is_revision_file(path.name):
+                files.pop(name, None)
                 if is_there:
-                    files[path.name] = (repository.root / name).read_bytes()
+                    files[name] = (repository.root / name).read_bytes()
         place = folder / str(number)
         place.mkdir()
-        places.append(write_files(place, files.items()))
+        places.append(write_files(place, [(Path(name).name, content) for name, content in files.items()]))
     return replace(home, versions=tuple(places), is_moved=True, at_commit=commit)

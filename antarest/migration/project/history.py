@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Container, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
@@ -14,6 +15,7 @@ from ..errors.base import Hint
 from ..errors.facts.project import (
     AmbiguousRevision,
     DuplicateRevision,
+    InvalidRevisionFile,
     MissingPredecessor,
     MultipleHeads,
     OutOfReach,
@@ -34,14 +36,29 @@ class History:
             DuplicateRevision: two of them have the same id.
             MissingPredecessor: one follows a revision that is not there.
             RevisionCycle: they follow each other in a circle.
+            InvalidRevisionFile: two of them begin a branch of the same name, or one that is an id.
         """
         self._by_id: dict[str, Revision] = {}
         for revision in revisions:
             if (other := self._by_id.get(revision.id)) is not None:
                 raise DuplicateRevision(revision.id, [other.path, revision.path])
             self._by_id[revision.id] = revision
+        self._branches: dict[str, str] = {}
+        """The revision that each branch label stands for."""
+        for revision in [each for each in self._by_id.values() if each.branch_labels]:
+            self._name_branches(revision)
+        if self._branches:
+            for id_, revision in self._by_id.items():
+                ids = tuple(self._branches.get(each, each) for each in revision.depends_on)
+                self._by_id[id_] = replace(revision, depends_on=ids) if ids else revision
         self.order = self._line() or self._sorted()
         """Every id, each after its predecessors."""
+
+    def _name_branches(self, revision: Revision) -> None:
+        for label in revision.branch_labels:
+            if other := label if label in self._by_id else self._branches.get(label):
+                raise InvalidRevisionFile(revision.path, f"its branch label {label!r} stands for revision {other} too")
+            self._branches[label] = revision.id
 
     def _line(self) -> tuple[str, ...]:
         """The order where each revision follows the one before it, as most histories do; else empty."""
@@ -93,23 +110,39 @@ class History:
         return self.heads[0] if self.heads else BASE
 
     def resolve(self, reference: str) -> str:
-        """The id that `head`, `base`, an id or the beginning of one stands for.
+        """The id that `head`, `base`, an id, the beginning of one, a branch label or `label@head` stands for.
 
         Raises:
             RevisionNotFound: nothing fits.
             AmbiguousRevision: more than one revision fits.
-            MultipleHeads: `head` was asked for, and there are several.
+            MultipleHeads: a head was asked for, and there are several.
         """
         if reference in (HEAD, BASE):
             return self.head if reference == HEAD else BASE
         if reference in self._by_id:
             return reference
+        if reference in self._branches:
+            return self._branches[reference]
+        label = reference.removesuffix(f"@{HEAD}")
+        if label != reference and label in self._branches:
+            return self._head_of(self._branches[label])
         candidates = [id_ for id_ in self.order if reference and id_.startswith(reference)]
         if not candidates:
             raise RevisionNotFound(reference, difflib.get_close_matches(reference, self.order, cutoff=0.75))
         if len(candidates) > 1:
             raise AmbiguousRevision(reference, candidates)
         return candidates[0]
+
+    def _head_of(self, start: str) -> str:
+        """The one head that follows a revision by `down_revision`."""
+        followers = {start}
+        for id_ in self.order:
+            if not followers.isdisjoint(self._by_id[id_].down):
+                followers.add(id_)
+        heads = [id_ for id_ in self.heads if id_ in followers]
+        if len(heads) > 1:
+            raise MultipleHeads(heads)
+        return heads[0]
 
     def unknown(self, current: Collection[str]) -> tuple[str, ...]:
         """Those of the current revisions that no file has."""

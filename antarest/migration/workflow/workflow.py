@@ -24,7 +24,7 @@ from ..project import rollback_script
 from ..project.project import Project
 from ..project.revision_files import importing
 from .plan import RollbackPlan, UpgradePlan, plan_rollback, plan_upgrade
-from .status import HistoryEntry, Status
+from .status import HistoryEntry, Status, not_checked
 
 if TYPE_CHECKING:
     # A run needs Alembic; a command that only looks at a database should not wait for its import.
@@ -124,9 +124,10 @@ class MigrationWorkflow:
             unknown=(unknown := history.unknown(current)),
             elsewhere=self.project.whereabouts(next(iter(unknown), "")),
             deployed=self.project.deployed,
-            rollback_script_in_sync=rollback_script.is_in_sync(self.project),
+            rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
             missing_grants=tuple(grant.sql for grant in missing),
             rollback_script=str(self.project.rollback_script or ""),
+            not_checked=not_checked(self.project, current, record),
         )
 
     def history(self, to: str | None = None) -> list[HistoryEntry]:

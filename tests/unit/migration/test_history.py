@@ -108,6 +108,24 @@ def test_a_reference_is_a_name_an_id_or_the_beginning_of_one() -> None:
     assert [merge.resolve(each) for each in ("head", "base", "b1", "c", "d1")] == ["d1", BASE, "b1", "c1", "d1"]
 
 
+def test_a_branch_label_stands_for_its_revision_and_the_head_of_its_branch() -> None:
+    down = {"a": (), "b": ("a",), "c": ("b",), "x": ("a",), "y": ("x",), "z": ("x",)}
+    labels = {"b": ("stock",), "x": ("shop", "head@shop")}
+    found = History(Revision(i, d, "", Path(i), branch_labels=labels.get(i, ())) for i, d in down.items())
+
+    assert {each: found.resolve(each) for each in ("stock", "stock@head", "shop", "head@shop")} == {
+        "stock": "b",
+        "stock@head": "c",
+        "shop": "x",
+        "head@shop": "x",
+    }
+    with pytest.raises(MultipleHeads, match="the history has 2 heads: y, z"):
+        found.resolve("shop@head")
+    for reference in ("shop@base", "shop@+1", "nowhere@head", "heads", "+1", "-1", "b+1", "@head"):
+        with pytest.raises(RevisionNotFound):
+            found.resolve(reference)
+
+
 def test_an_id_that_begins_another_one_is_itself() -> None:
     assert history({"ab": [], "abc": ["ab"]}).resolve("ab") == "ab"
 

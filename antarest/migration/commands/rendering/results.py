@@ -14,7 +14,7 @@ from ...errors.settings.location import INSTALLED, KIND
 from ...errors.text import count, fields, position, shorten
 
 if TYPE_CHECKING:
-    from ...branches.checks import CheckFailure
+    from ...branches.checks import Check
     from ...branches.writing import Written
     from ...database.record import RecordLine
     from ...run.outcome import RunOutcome
@@ -56,11 +56,14 @@ def status(status: Status, source: str, head_message: str) -> str:
             ("deployed", status.deployed),
             ("missing rights", "; ".join(status.missing_grants)),
             ("rollback.sh", _rollback_script(status)),
+            *(("not checked", f"{what}: {why}") for what, why in status.not_checked.items()),
         ]
     )
 
 
 def _rollback_script(status: Status) -> str:
+    if status.rollback_script_in_sync is None:
+        return ""
     if not status.rollback_script_in_sync:
         return spell("out of date: inv db.rollback-script")
     return status.rollback_script if INSTALLED else "in sync"  # In a checkout, its place is known.
@@ -202,9 +205,10 @@ def _near(path: Path | None) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def findings(found: Sequence[CheckFailure]) -> str:
-    """What `db.check` found."""
-    if not found:
-        facts = "one head, rollback.sh and diagram in sync, models equal to the migrations on both engines"
-        return f"no findings: {facts}"
-    return "\n".join(f"{finding.check}: {finding.fact}\n    {spell(finding.command)}" for finding in found)
+def checks(made: Sequence[Check]) -> str:
+    """What `db.check` found, what it checked, and what it did not check."""
+    failures = [failure for check in made for failure in check.failures]
+    lines = [f"{each.check}: {each.fact}\n    {spell(each.command)}" for each in failures]
+    if not failures:
+        lines = ["no findings", *(f"checked        {check.claim}" for check in made if not check.skipped)]
+    return "\n".join([*lines, *(f"not checked    {each.claim}: {each.skipped}" for each in made if each.skipped)])
