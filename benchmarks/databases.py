@@ -16,11 +16,11 @@ from sqlalchemy import NullPool, create_engine, text
 from antarest.migration.database.connection import moving
 from antarest.migration.errors.revision import HEAD
 from antarest.migration.project.project import Project
-from antarest.migration.scratch import runs
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
-from antarest.migration.testing.pool import Pool
-from antarest.migration.testing.run import target_at
-from antarest.migration.testing.templates import Start
+from antarest.migration.scratch.runner import ScratchRunner
+from antarest.migration.testing.database_pool import DatabasePool
+from antarest.migration.testing.pytest_run import target_at
+from antarest.migration.testing.templates import Template
 from benchmarks.measure import Row, alternate, row
 from tests.support import ROOT
 
@@ -34,7 +34,7 @@ def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
     names = count()
     with scratch_database("sqlite") as template:
         with moving(template) as connection:
-            runs.upgrade(connection, project, project.history.heads)
+            ScratchRunner.of(project).upgrade(connection)
         file = Path(str(template.database))
 
         def ours() -> None:
@@ -50,7 +50,7 @@ def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
         yield row("a migrated SQLite database to a file copy with a SELECT", *alternate(ours, bare, REPEATS), 3.0)
     with scratch_database("postgresql", server) as template:
         with moving(template) as connection:
-            runs.upgrade(connection, project, project.history.heads)
+            ScratchRunner.of(project).upgrade(connection)
 
         def ours_too() -> None:
             with scratch_database("postgresql", server, template=template.database):
@@ -70,10 +70,10 @@ def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
 def _waits(server: PostgresServer, template: str) -> tuple[float, float]:
     """The median of what tests wait that take a while themselves, and of the statement alone."""
-    start = Start(target_at(ROOT / "alembic.ini"), HEAD)
+    start = Template(target_at(ROOT / "alembic.ini"), HEAD)
     waited, bare = [], []
     engine = create_engine(server.url, isolation_level="AUTOCOMMIT")
-    with closing(Pool(server, "benchmark")) as pool, engine.connect() as maintenance:
+    with closing(DatabasePool(server, "benchmark")) as pool, engine.connect() as maintenance:
         for number in range(REPEATS):
             began = time.perf_counter()
             url = pool.take(start)

@@ -237,7 +237,7 @@ def findings() -> str:
             "",
             f"*Why:* {kind.why}",
             "",
-            f"*To do:* {kind.mend}",
+            f"*To do:* {kind.fix}",
             "",
         ]
     return "\n".join(lines)

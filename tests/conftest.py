@@ -11,6 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import URL
 
+from antarest.migration.errors.revision import HEAD
 from antarest.migration.scratch.databases import PostgresServer
 from tests import support
 from tests.support import Checkout, ConfigFile, Run
@@ -33,6 +34,13 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses PostgreSQL, so that `-m postgresql` runs it again on another one."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()) and "sqlite" not in item.name:
+            item.add_marker("postgresql")
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on who runs it."""
@@ -45,6 +53,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def sqlite_database(new_database: NewDatabase) -> URL:
     """An empty SQLite database (a file that does not exist yet)."""
     return new_database("sqlite")
+
+
+@pytest.fixture
+def sqlite_migrated(new_database: NewDatabase) -> URL:
+    """A SQLite database at head, for what has nothing to do with the engine."""
+    return new_database("sqlite", HEAD)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from antarest.migration.project.project import Project
 from antarest.migration.schema.inventory import Inventory
 from antarest.migration.schema.reflection import reflect
 from antarest.migration.verify.rows.filler import fill
-from antarest.migration.verify.rows.snapshots import Snapshot, snapshot
+from antarest.migration.verify.rows.snapshots import RowSnapshot, snapshot
 from antarest.migration.workflow.plan import RollbackPlan
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.rows import values_at
@@ -65,7 +65,7 @@ class Database:
         plan = RollbackPlan(self.workflow.current(), to, ())
         self.workflow.rollback(plan, Agreement(everything=True))
 
-    def fill(self) -> Snapshot:
+    def fill(self) -> RowSnapshot:
         """Put rows into every table, and return them."""
         applied = HISTORY.applied(self.workflow.current())
         with self.connected() as connection:
@@ -73,7 +73,7 @@ class Database:
         assert all(added.values()), added
         return self.rows()
 
-    def rows(self) -> Snapshot:
+    def rows(self) -> RowSnapshot:
         """All its rows."""
         with self.connected() as connection:
             return snapshot(connection)

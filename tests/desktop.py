@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,23 +16,17 @@ from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
 from antarest.migration.database.engines import create_db_engine
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.processes import Popen
 from tests.server import HANGS, Server, wait_until
 from tests.support import ROOT
 
-__all__ = ["Desk", "free_port", "wait_until"]
+__all__ = ["Desk", "wait_until"]
 
 _BROWSER = """\
 #!/bin/sh
 echo "$1" >> {opened}
 """
-
-
-def free_port() -> int:
-    """A port that nobody has right now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @dataclass(frozen=True)

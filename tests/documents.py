@@ -107,6 +107,10 @@ class Page:
         """The page without its blocks."""
         return _BLOCK.sub("", self.text)
 
+    def blocks(self, language: str) -> list[str]:
+        """Its blocks in a language."""
+        return [block["body"] for block in _BLOCK.finditer(self.text) if block["language"] == language]
+
     @property
     def languages(self) -> set[str]:
         """What its blocks are written in."""

@@ -19,7 +19,7 @@ import httpx
 from tests.processes import Popen
 from tests.support import ROOT, Result
 
-HANGS = 60.0
+HANGS = 300.0
 _ADDRESS = re.compile(r"^listening +(http://\S+)$", re.MULTILINE)
 
 

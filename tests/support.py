@@ -34,7 +34,7 @@ def run(
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
     stdin: str = "",
-    timeout: float = 120,
+    timeout: float = 600,
     traceback: bool = False,
 ) -> Result:
     """Run a command as a user does, with the programs of this interpreter's environment first on the PATH.
@@ -114,7 +114,7 @@ class Checkout:
         *command: str | Path,
         env: Mapping[str, str] | None = None,
         stdin: str = "",
-        timeout: float = 120,
+        timeout: float = 600,
         traceback: bool = False,
     ) -> Result:
         """As `run`, in this checkout and with its code."""

@@ -20,10 +20,12 @@ import pytest
 from psycopg2.extras import RealDictCursor
 from sqlalchemy import URL
 
+from antarest.migration.scratch.embedded_postgres import free_port
+
 Mode = Literal["transaction", "session"]
 
-_STARTS = 20  # seconds in which it must listen
-_STOPS = 20
+_STARTS = 120  # seconds in which it must listen
+_STOPS = 120
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,11 @@ def bouncer(database: URL, *roles: URL, mode: Mode = "transaction", **settings: 
     program = shutil.which("pgbouncer", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
     if program is None:
         pytest.fail("PgBouncer is not installed; Debian and Ubuntu have it:  apt-get install pgbouncer")
-    with tempfile.TemporaryDirectory(prefix="antarest-pgbouncer-") as name, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="antarest-pgbouncer-") as name:
+        port = free_port()
         folder = Path(name)
         own = {"listen_addr": "127.0.0.1", "listen_port": port, "unix_socket_dir": "", "pool_mode": mode}
         _configure(folder, database, [database, *roles], {**own, **settings})
-        probe.close()
         with _running([program, str(folder / "pgbouncer.ini")], folder, port):
             yield Bouncer(database.set(host="127.0.0.1", port=port, query={}), database, folder / "log")
 

@@ -17,8 +17,8 @@ from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.project.project import Project
 from antarest.migration.schema import reflection
-from antarest.migration.scratch import runs
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
+from antarest.migration.scratch.runner import ScratchRunner
 from tests.support import ROOT, Result, run
 from tests.support_histories import Database, Script, write_project, write_script
 
@@ -194,7 +194,7 @@ class Clone:
         what = (self.url.get_backend_name(), *files)
         if what not in _EXPECTED:
             with scratch_database(self.url.get_backend_name(), self.server) as url, moving(url) as fresh:  # type: ignore[arg-type]
-                runs.upgrade(fresh, project, project.history.heads)
+                ScratchRunner.of(project).upgrade(fresh)
                 _EXPECTED[what] = reflection.reflect(fresh)
         with self.database.connect() as connection:
             assert reflection.differences(reflection.reflect(connection), _EXPECTED[what]) == []

@@ -12,7 +12,7 @@ from typing import Any
 from tests.processes import FRESH_VARIABLE, Popen
 from tests.support import ROOT
 
-HANGS = 60
+HANGS = 300
 PROGRAMS = Path(sys.executable).parent
 
 STATE = """

@@ -22,7 +22,8 @@ from tests.refusals import Refusal, refusal
 from tests.support import ROOT, Result
 from tests.support_histories import Database
 
-HANGS = 120
+HANGS = 300
+SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
 
 GATE = """\
 import os, pathlib, time

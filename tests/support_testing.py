@@ -12,8 +12,8 @@ from sqlalchemy import URL, NullPool, create_engine, text
 from antarest.migration.errors.revision import HEAD
 from antarest.migration.errors.settings.urls import normalise_url
 from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
-from antarest.migration.testing.run import target_at
-from antarest.migration.testing.templates import Start
+from antarest.migration.testing.pytest_run import target_at
+from antarest.migration.testing.templates import Template
 from tests.support import Result, run
 
 _PLUGIN = 'pytest_plugins = ["antarest.migration.testing.plugin"]\n'
@@ -61,10 +61,10 @@ class Suite:
         """The name of its template of PostgreSQL, at head."""
         return f"antarest_template_{self.start().key('', str(self.server.url.username))}"
 
-    def start(self, revision: str = HEAD, *, with_rows: bool = False) -> Start:
+    def start(self, revision: str = HEAD, *, with_rows: bool = False) -> Template:
         """What a database begins with, as its files are now."""
         target_at.cache_clear()
-        return Start(target_at(self.folder / "alembic.ini"), revision, with_rows)
+        return Template(target_at(self.folder / "alembic.ini"), revision, with_rows)
 
     def test(self, tests: str, *flags: str, **env: str) -> Result:
         """Run tests."""

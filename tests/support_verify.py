@@ -7,11 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 from antarest.migration.scratch.databases import EngineName, PostgresServer
-from antarest.migration.verify import Verification, engines, prove_history
+from antarest.migration.verify import Verification, processes, prove_history
 from antarest.migration.verify.clones import Clones
+from antarest.migration.verify.env_reader import target_of
 from antarest.migration.verify.findings.proof import Proof
-from antarest.migration.verify.foreign import target_of
-from antarest.migration.verify.prover import Prover
+from antarest.migration.verify.prover import ProofPlan, Prover
 from tests.support import ROOT
 
 HISTORIES = ROOT / "tests" / "histories" / "verify"
@@ -112,14 +112,8 @@ def prove(history: str, server: PostgresServer) -> Verification:
     return prove_history(target, Verification(BOTH), server=server)
 
 
-def prove_here(
-    plan: engines.Plan, names: Sequence[EngineName], server: PostgresServer | None = None
-) -> Iterator[Proof]:
-    """As `engines.prove`, without the processes: starting two of them takes longer than a small history."""
+def prove_here(plan: ProofPlan, names: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:
+    """As `processes.prove`, without the processes: starting two of them takes longer than a small history."""
     for name in names:
-        fresh = plan.fresh()
-        with engines._place(name, server) as place, closing(Clones(place)) as clones:
-            prover = Prover(fresh.target, clones, name, fresh.rows)
-            yield from prover.walk(fresh.wanted, is_whole=fresh.is_whole)
-            if fresh.is_whole:
-                yield prover.whole(fresh.since)
+        with processes.location_for(name, server) as location, closing(Clones(location)) as clones:
+            yield from Prover(plan.for_another_process(), clones).prove()

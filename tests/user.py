@@ -15,7 +15,7 @@ from tests.database import Database
 from tests.processes import Popen
 from tests.support import ROOT, Result, run
 
-_HANGS = 120
+_HANGS = 300
 
 
 @dataclass(frozen=True)

@@ -101,14 +101,16 @@ class Workshop:
         assert self.state() == before
         return refused
 
-    def refused_here(self, capsys: pytest.CaptureFixture[str], verb: str, **options: Any) -> Refusal:
+    def refused_here(
+        self, capsys: pytest.CaptureFixture[str], verb: str, exit_code: int = EXIT_FAILED, **options: Any
+    ) -> Refusal:
         """As `refused`, in this process: without the half second that another one takes to start."""
         before = self.state()
         config, project = self.folder / "application.yaml", self.folder / "alembic.ini"
         capsys.readouterr()
         code = table.run(verb, config=str(config), project=str(project), **options)
         refused = parse(capsys.readouterr().err)
-        assert code == EXIT_FAILED
+        assert code == exit_code
         assert refused.state.startswith(NOTHING_CHANGED)
         assert self.state() == before
         return refused

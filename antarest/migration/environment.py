@@ -38,7 +38,7 @@ from .project.revision_files import importing, parse_revision
 from .project.store import Store, keeping
 from .run.move import ATTRIBUTE, Move
 from .run.runner import carry_out
-from .scratch import runs
+from .scratch.migrated import scratch_at
 
 log = logging.getLogger("alembic.antarest")
 
@@ -150,7 +150,7 @@ def _write_sql(context: Any, move: Move) -> None:
 def _compare(context: Any, writing: Writing) -> None:
     """Compare the models with the migrations, in a scratch database at head, for `alembic revision` and `check`."""
     project = writing.project
-    with runs.scratch_at(project, project.history.heads) as connection:
+    with scratch_at(project, project.history.heads) as connection:
         options = autogenerate_options(writing)
         context.configure(connection=connection, **project.alembic_options(), **options)
         with context.begin_transaction():

@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from typing import Any
 from sqlalchemy import URL
 
 from antarest.migration.scratch.databases import PostgresServer
-from antarest.migration.scratch.embedded_postgres import _Account, _hand_over, memory_folder
+from antarest.migration.scratch.embedded_postgres import _Account, _hand_over, free_port, memory_folder
 
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
@@ -106,7 +105,7 @@ class Server:
     @classmethod
     def create(cls, home: Home, settings: str = "") -> Server:
         """Make an empty one."""
-        server = cls(home, home.folder / secrets.token_hex(4), _free_port(), secrets.token_hex(8))
+        server = cls(home, home.folder / secrets.token_hex(4), free_port(), secrets.token_hex(8))
         file = home.folder / "password"
         file.write_text(server._password, encoding="utf-8")
         file.chmod(0o644)  # the folder is its owner's alone
@@ -174,7 +173,7 @@ class Pair:
         """Make and start both."""
         primary = Server.create(home, _SYNCHRONOUS)
         primary.start()
-        standby = Server(home, home.folder / secrets.token_hex(4), _free_port(), primary._password)
+        standby = Server(home, home.folder / secrets.token_hex(4), free_port(), primary._password)
         standby.follow(primary)
         return cls(primary, standby)
 
@@ -189,9 +188,3 @@ class Pair:
         self.standby.promote()
         self.primary, self.standby = self.standby, self.primary
         self.standby.follow(self.primary)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port

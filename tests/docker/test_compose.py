@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from uuid import uuid4
 
 import pytest
 
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.database import HISTORY
 from tests.support import ROOT
 
@@ -48,8 +48,7 @@ class Composition:
     def create(cls) -> Composition:
         """Choose a name, and free ports; nothing is started yet."""
         name = f"antarest-test-{uuid4().hex[:12]}"
-        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-            ports = [str(each.getsockname()[1]) for each in (one, two)]
+        ports = [str(free_port()) for _ in NODES]
         images = {
             "BASE_IMAGE": os.environ.get("ANTAREST_TEST_BASE_IMAGE", "python:3.13-slim"),
             "POSTGRES_IMAGE": os.environ.get("ANTAREST_TEST_POSTGRES_IMAGE", "postgres:15"),

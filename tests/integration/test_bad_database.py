@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
 from antarest.migration.errors.base import EXIT_FAILED, EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.refusals import SECRET
 from tests.workshop import COUNTRY, Workshop
 
@@ -28,8 +28,7 @@ UNKNOWN = "c0ffee123456"
 
 
 def test_a_server_that_is_down(tmp_path: Path) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port = server.getsockname()[1]  # which nobody listens on any more
+    port = free_port()
     url = URL.create("postgresql", "me", SECRET, "127.0.0.1", port, "antarest")
     here = Workshop.create(tmp_path, url=url).watching(None)
 

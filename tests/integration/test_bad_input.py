@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -31,9 +32,22 @@ CONFIGURATIONS = {
 }
 
 
-@pytest.mark.parametrize(("content", "code", "fact"), CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-def test_a_configuration_that_cannot_be_used(tmp_path: Path, content: str, code: str, fact: str) -> None:
+def test_a_configuration_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], subtests: pytest.Subtests
+) -> None:
     here = Workshop.create(tmp_path)
+    for what, (content, code, fact) in CONFIGURATIONS.items():
+        with subtests.test(what):
+            here.configure(content)
+            refused = here.refused_here(capsys, "upgrade", EXIT_USAGE)
+
+            assert refused.code == code
+            assert fact in refused.fact
+
+
+def test_a_configuration_that_no_command_can_use(tmp_path: Path) -> None:
+    here = Workshop.create(tmp_path)
+    content, code, fact = CONFIGURATIONS["an unquoted password"]
     here.configure(content)
 
     assert fact in here.refused("inv db.upgrade", code, EXIT_USAGE).fact
@@ -98,18 +112,28 @@ UNREACHABLE = [
 
 @pytest.mark.parametrize(("start", "command", "code", "fact", "way"), UNREACHABLE)
 def test_a_revision_out_of_reach(
-    tmp_path: Path, empty_database: URL, start: str, command: str, code: str, fact: str, way: str
+    tmp_path: Path,
+    sqlite_database: URL,
+    capsys: pytest.CaptureFixture[str],
+    start: str,
+    command: str,
+    code: str,
+    fact: str,
+    way: str,
 ) -> None:
-    here = Workshop.create(tmp_path, "merge", empty_database)
+    """The history says what is in reach, whatever the engine."""
+    here = Workshop.create(tmp_path, "merge", sqlite_database)
     if start != "base":
         here.workflow.upgrade(start)
         here.execute("INSERT INTO country (id) VALUES (1)")
-    verb, _, flags = command.partition(" ")
+    verb, *flags = command.split(" --")
+    options: dict[str, Any] = dict(flag.split("=") for flag in flags)
 
-    refused = here.refused(here.ours(verb, flags), code)
+    refused = here.refused_here(capsys, verb, **options)
 
+    assert refused.code == code
     assert fact in refused.fact
-    assert refused.commands[-1] == way
+    assert refused.commands[-1].partition(" --config=")[0] == way
 
 
 @pytest.mark.parametrize(("destination", "code"), [("upgrade zebra", "db.E207"), ("downgrade b", "db.E208")])
@@ -119,16 +143,26 @@ def test_plain_alembic_has_the_same_words(tmp_path: Path, empty_database: URL, d
     here.refused(f"alembic {destination}", code)
 
 
-@pytest.mark.parametrize("flags", ["--steps=0", "--steps=-1", "--steps=two", "--steps=1.5", "--steps=1 --to=base"])
-def test_steps_that_are_no_number_of_steps(tmp_path: Path, sqlite_database: URL, flags: str) -> None:
+def test_steps_that_are_no_number_of_steps(
+    tmp_path: Path, sqlite_database: URL, capsys: pytest.CaptureFixture[str], subtests: pytest.Subtests
+) -> None:
+    """Also where Invoke hands them over: with a sign, it could take them for a flag."""
     here = Workshop.create(tmp_path, "merge", sqlite_database).at_country()
 
-    refused = here.refused(f"inv db.rollback {flags}", "usage.E101", EXIT_USAGE)
+    for steps in ("0", "-1", "two", "1.5"):
+        with subtests.test(steps):
+            refused = here.refused_here(capsys, "rollback", EXIT_USAGE, steps=steps)
+            assert refused.fact == f"--steps must be a whole number from 1, not '{steps}'"
+    refused = here.refused("inv db.rollback --steps=-1", "usage.E101", EXIT_USAGE)
+    assert refused.fact == "--steps must be a whole number from 1, not '-1'"
 
-    assert refused.fact in {
-        f"--steps must be a whole number from 1, not '{flags.partition('=')[2]}'",
-        "--steps and --to cannot be given together",
-    }
+
+def test_steps_and_a_revision(tmp_path: Path, sqlite_database: URL, capsys: pytest.CaptureFixture[str]) -> None:
+    here = Workshop.create(tmp_path, "merge", sqlite_database).at_country()
+
+    refused = here.refused_here(capsys, "rollback", EXIT_USAGE, steps="1", to="base")
+
+    assert refused.fact == "--steps and --to cannot be given together"
 
 
 # ---- the command line

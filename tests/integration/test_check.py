@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
 from tests.database import HISTORY
 from tests.refusals import refusal
@@ -26,6 +28,7 @@ def test_rollback_script_is_written_anew(checkout: Checkout) -> None:
     assert script.stat().st_mode & 0o111
 
 
+@pytest.mark.usefixtures("postgres")
 def test_check_of_this_repository_finds_nothing(run: Run) -> None:
     done = run("inv", "db.check")
 
@@ -33,6 +36,7 @@ def test_check_of_this_repository_finds_nothing(run: Run) -> None:
     assert_shows(done.out, "no findings")
 
 
+@pytest.mark.usefixtures("postgres")
 def test_check_finds_what_the_models_the_registry_and_the_script_lack(checkout: Checkout) -> None:
     replace(checkout, "scripts/rollback.sh", f"HEAD={HEAD}", f"HEAD={OTHER}")
     replace(checkout, "antarest/dbmodel.py", "import antarest.core.configdata.model\n", "")
@@ -53,6 +57,7 @@ def test_check_finds_what_the_models_the_registry_and_the_script_lack(checkout: 
     assert_shows(done.out, "models: postgresql: study.name: type")
 
 
+@pytest.mark.usefixtures("postgres")
 def test_check_finds_a_second_head(checkout: Checkout) -> None:
     file = next(path for path in checkout.revisions if path.name.startswith(HEAD))
     copy = file.with_name("ffffffffffff_second_head.py")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import runpy
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from antarest.migration.commands.program import _parser
 from antarest.migration.commands.table import VERBS
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE
 from antarest.migration.errors.revision import BASE
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import ROOT, ConfigFile, Result, Run
@@ -125,8 +125,7 @@ def test_commands_that_look_create_no_database(sqlite_database: URL, config_file
 
 
 def test_status_of_a_server_that_does_not_answer_ends_with_3(postgres_database: URL, config_file: ConfigFile) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     url = postgres_database.set(host="127.0.0.1", port=port)
     user = User(url, config_file(url))
 

@@ -87,6 +87,7 @@ def test_the_page_says_what_each_table_holds() -> None:
 # ---- keeping it
 
 
+@pytest.mark.usefixtures("postgres")
 def test_a_stale_diagram_is_found_and_written_anew(checkout: Checkout) -> None:
     """What people wrote around it stays."""
     page = checkout.path / PAGE
@@ -102,6 +103,7 @@ def test_a_stale_diagram_is_found_and_written_anew(checkout: Checkout) -> None:
     assert page.read_text() == text + "\nMy own words.\n"
 
 
+@pytest.mark.usefixtures("postgres")
 def test_a_missing_page_is_found_and_written(checkout: Checkout) -> None:
     page = checkout.path / PAGE
     content = block(page.read_text(), "schema")
@@ -139,6 +141,7 @@ def test_a_page_without_a_place_for_it_is_refused(checkout: Checkout) -> None:
     assert (checkout.path / PAGE).read_text() == "# Mine\n"
 
 
+@pytest.mark.usefixtures("postgres")
 def test_a_project_that_names_no_page_is_told_how(checkout: Checkout) -> None:
     ini = checkout.path / "alembic.ini"
     ini.write_text(ini.read_text().replace(f"diagram = {PAGE}\n", ""))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from antarest.migration.commands.flags import FLAGS, HIDDEN
 from antarest.migration.commands.table import VERBS
 from antarest.migration.errors.settings.urls import redact_url
 from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.documents import Command, Page, follow, pages
 from tests.forwarding import forwarded
 from tests.support import ROOT, Checkout, ConfigFile
@@ -51,13 +51,6 @@ def test_the_page_shows_what_happens(
         follow(page, checkout.path, environment, examples)
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
     """What is real here for the paths in the pages, the longest first."""
     return {
@@ -68,26 +61,25 @@ def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page: Page) -> None:
-    assert page.broken_links() == []
+def test_every_link_leads_somewhere() -> None:
+    assert {page.name: broken for page in pages() if (broken := page.broken_links())} == {}
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_every_command_is_where_it_is_run(page: Page) -> None:
-    assert page.languages <= LANGUAGES
+def test_every_command_is_where_it_is_run() -> None:
+    assert {page.name: others for page in pages() if (others := page.languages - LANGUAGES)} == {}
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_every_command_in_a_sentence_exists(page: Page) -> None:
+def test_every_command_in_a_sentence_exists(subtests: pytest.Subtests) -> None:
     """Its verb, its flags, and its target of make."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    words = [code.split() for code in re.findall(r"`([^`\n]+)`", page.prose)]
-    verbs = [found for code in words if (found := _verb(code))]
+    for page in pages():
+        with subtests.test(page.name):
+            words = [code.split() for code in re.findall(r"`([^`\n]+)`", page.prose)]
+            verbs = [found for code in words if (found := _verb(code))]
 
-    assert [verb for verb, _ in verbs if verb not in VERBS] == []
-    assert [(verb, flag) for verb, flags in verbs for flag in flags if flag not in _flags(verb)] == []
-    assert [code for code in words if code[0] == "make" and len(code) > 1 and code[1] not in targets] == []
+            assert [verb for verb, _ in verbs if verb not in VERBS] == []
+            assert [(verb, flag) for verb, flags in verbs for flag in flags if flag not in _flags(verb)] == []
+            assert [code for code in words if code[0] == "make" and len(code) > 1 and code[1] not in targets] == []
 
 
 def _verb(code: list[str]) -> tuple[str, list[str]] | None:

@@ -13,7 +13,7 @@ from antarest.migration.database.lock.postgresql import _RUN, _TRANSACTION
 from antarest.migration.errors.base import EXIT_DONE, NOTHING_CHANGED
 from tests.support_histories import Script
 from tests.support_roles import Roles
-from tests.support_runs import API, GATE, Start, refused, session
+from tests.support_runs import API, GATE, SLEEPING, Start, refused, session
 
 COUNTED = (
     Script("first", upgrade='sql("CREATE TABLE log (what INTEGER)", "INSERT INTO log VALUES (1)")',
@@ -203,11 +203,10 @@ def test_the_server_ends_the_statement_of_a_killed_run(runner: Start, postgres_d
     here = runner(postgres_database, long)
     run = here.started()
     here.open()
-    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
-    here.wait_for(lambda: here.database.value(sleeping) == 1)
+    here.wait_for(lambda: here.database.value(SLEEPING) == 1)
     run.process.send_signal(signal.SIGKILL)
 
-    here.wait_for(lambda: here.database.value(sleeping) == 0)
+    here.wait_for(lambda: here.database.value(SLEEPING) == 0)
     assert here.database.workflow.current() == ()
 
 

@@ -19,7 +19,7 @@ from antarest.migration.schema.compare import differences
 from antarest.migration.schema.inventory import Inventory
 from antarest.migration.schema.reflection import reflect
 from antarest.migration.testing.proof import *  # noqa: F403 - the proof of each revision, as any project has it
-from antarest.migration.verify.rows.snapshots import Snapshot, changes
+from antarest.migration.verify.rows.snapshots import RowSnapshot, changes
 from tests.database import HISTORY, PROJECT, Database
 from tests.support import ConfigFile, Run
 
@@ -34,14 +34,14 @@ def migrated(migrated_database: URL) -> Database:
     return Database(migrated_database)
 
 
-def without(rows: Snapshot, lost: Mapping[str, str]) -> Snapshot:
+def without(rows: RowSnapshot, lost: Mapping[str, str]) -> RowSnapshot:
     """The rows without the tables and columns that are declared as lost."""
     kept = {}
     for name, table in rows.tables.items():
         columns = [column for column in table.columns if f"{name}.{column}" not in lost]
         if name not in lost:
             kept[name] = replace(table, columns=tuple(columns), rows=tuple(table.pick(columns)))
-    return Snapshot(kept)
+    return RowSnapshot(kept)
 
 
 def renames(revision: Revision, direction: Direction) -> dict[str, str]:
@@ -123,6 +123,10 @@ def walk(run: Run, config: Path, *command: str) -> list[str]:
     return [new if "upgrade" in command else old for old, new in steps]
 
 
+on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # it alone has enum types
+
+
+@on_postgresql
 def test_upgraded_one_by_one_by_alembic_it_is_as_upgraded_in_one_run(
     database: Database, migrated: Database, config_file: ConfigFile, run: Run
 ) -> None:
@@ -132,6 +136,7 @@ def test_upgraded_one_by_one_by_alembic_it_is_as_upgraded_in_one_run(
     assert differences(migrated.schema(), database.schema()) == []
 
 
+@on_postgresql
 def test_downgraded_one_by_one_by_alembic_nothing_is_left(
     migrated: Database, config_file: ConfigFile, run: Run
 ) -> None:

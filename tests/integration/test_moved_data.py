@@ -72,19 +72,22 @@ def test_the_tags_in_a_json_text_become_rows_and_a_json_text_again(database: Dat
     assert found == {id_: sorted(set(labels)) for id_, labels in tags.items()}
 
 
-@pytest.mark.parametrize("text", ["", "winter", '["winter"', '{"a": "winter"}', '"winter"', "5"])
-def test_tags_that_are_no_json_list_stop_the_upgrade_and_nothing_is_changed(database: Database, text: str) -> None:
+def test_tags_that_are_no_json_list_stop_the_upgrade_and_nothing_is_changed(
+    database: Database, subtests: pytest.Subtests
+) -> None:
     database.upgrade(below(TAGS))
     database.execute(STUDY.format("a"), STUDY.format("b"), """UPDATE study SET tags = '["summer"]'""")
-    database.execute("UPDATE study SET tags = :text WHERE id = 'b'", text=text)
-    before = database.schema(), database.rows()
+    for text in ("", "winter", '["winter"', '{"a": "winter"}', '"winter"', "5"):
+        with subtests.test(text):
+            database.execute("UPDATE study SET tags = :text WHERE id = 'b'", text=text)
+            before = database.schema(), database.rows()
 
-    with pytest.raises(RevisionFailed) as caught:
-        database.upgrade(TAGS)
+            with pytest.raises(RevisionFailed) as caught:
+                database.upgrade(TAGS)
 
-    assert caught.value.revision == TAGS
-    assert database.workflow.current() == (below(TAGS),)
-    assert (database.schema(), database.rows()) == before
+            assert caught.value.revision == TAGS
+            assert database.workflow.current() == (below(TAGS),)
+            assert (database.schema(), database.rows()) == before
 
 
 def test_of_accounts_that_share_an_external_id_the_oldest_keeps_it(database: Database) -> None:

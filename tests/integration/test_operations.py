@@ -10,8 +10,8 @@ from sqlalchemy import URL
 
 from antarest.migration.errors.facts.run import RevisionFailed
 from antarest.migration.errors.listener import Silence
-from antarest.migration.release.offline import upgrade_sql
-from antarest.migration.scratch.runs import scratch_at
+from antarest.migration.release.sql_scripts import upgrade_sql
+from antarest.migration.scratch.migrated import scratch_at
 from tests.support_histories import Database, Script, write_project
 
 TABLES = Script(

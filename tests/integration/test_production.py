@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from sqlalchemy import URL
 
 from antarest.migration.project import rollback_script
 from antarest.migration.project.project import Project
-from antarest.migration.scratch.embedded_postgres import embedded_server
+from antarest.migration.scratch.embedded_postgres import embedded_server, free_port
 from tests.database import HISTORY
 from tests.documents import Page, follow
 from tests.installation import link_needed
@@ -58,9 +56,7 @@ def server() -> Iterator[URL]:
 @pytest.fixture
 def ports() -> list[int]:
     """Free ports for three nodes, and one where no server is."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(4)]
-        return [each.getsockname()[1] for each in sockets]
+    return [free_port() for _ in range(4)]
 
 
 def postgresql_programs() -> list[Path]:

@@ -49,32 +49,32 @@ def test_rebase_moves_the_revisions_and_the_database(clone: Clone) -> None:
     assert "nothing to do" in well(clone.inv("rebase"))
 
 
-def test_rebase_shows_its_plan_and_asks_for_losses(clone: Clone) -> None:
-    diverged(clone)
-    clone.database.execute("INSERT INTO reserve (id) VALUES (1)")
-    files = {path: path.read_text() for path in clone.versions.glob("*.py")}
+def test_rebase_shows_its_plan_and_asks_for_losses(small: Clone) -> None:
+    diverged(small)
+    small.database.execute("INSERT INTO reserve (id) VALUES (1)")
+    files = {path: path.read_text() for path in small.versions.glob("*.py")}
 
-    well(clone.inv("rebase", "--dry-run"))
-    refused = refusal(clone.inv("rebase", "--yes"), "db.E502", EXIT_FAILED)
+    well(small.inv("rebase", "--dry-run"))
+    refused = refusal(small.inv("rebase", "--yes"), "db.E502", EXIT_FAILED)
 
     assert refused.commands == ["inv db.rebase --dry-run", "inv db.rebase --allow-data-loss"]
-    assert {path: path.read_text() for path in clone.versions.glob("*.py")} == files
-    assert clone.current == ("more_11111111",)
+    assert {path: path.read_text() for path in small.versions.glob("*.py")} == files
+    assert small.current == ("more_11111111",)
 
 
-def test_rebase_leaves_the_files_where_the_run_fails(clone: Clone) -> None:
-    diverged(clone)
-    clone.git("switch", "--quiet", "main")
-    clone.add(Script("broken_00000000", upgrade='sql("INSERT INTO base (id) VALUES (1)")'))
-    clone.git("switch", "--quiet", "feature")
-    clone.git("merge", "--quiet", "main")
-    clone.database.execute("INSERT INTO base (id) VALUES (1)")
-    files = {path: path.read_text() for path in clone.versions.glob("*.py")}
+def test_rebase_leaves_the_files_where_the_run_fails(small: Clone) -> None:
+    diverged(small)
+    small.git("switch", "--quiet", "main")
+    small.add(Script("broken_00000000", upgrade='sql("INSERT INTO base (id) VALUES (1)")'))
+    small.git("switch", "--quiet", "feature")
+    small.git("merge", "--quiet", "main")
+    small.database.execute("INSERT INTO base (id) VALUES (1)")
+    files = {path: path.read_text() for path in small.versions.glob("*.py")}
 
-    refusal(clone.inv("rebase", "--yes"), "db.E601", EXIT_FAILED)
+    refusal(small.inv("rebase", "--yes"), "db.E601", EXIT_FAILED)
 
-    assert {path: path.read_text() for path in clone.versions.glob("*.py")} == files
-    assert clone.current == ("more_11111111",)
+    assert {path: path.read_text() for path in small.versions.glob("*.py")} == files
+    assert small.current == ("more_11111111",)
 
 
 def test_rebase_asks_for_a_merge_first(small: Clone) -> None:
@@ -118,17 +118,17 @@ def conflicted(clone: Clone, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["merge main", "rebase main"])
-def test_in_the_middle_of_a_conflicted_merge_or_rebase(clone: Clone, command: str) -> None:
-    conflicted(clone, command)
+def test_in_the_middle_of_a_conflicted_merge_or_rebase(small: Clone, command: str) -> None:
+    conflicted(small, command)
 
-    well(clone.inv("rebase", "--yes"))
+    well(small.inv("rebase", "--yes"))
 
-    assert parse(clone.folder / "rollback.sh") == ("other_00000000", "reserve_00000000")
-    clone.assert_matches()
-    clone.git("add", "--all")
-    clone.git("-c", "core.editor=true", command.split(maxsplit=1)[0], "--continue")
-    assert clone.git("status", "--porcelain") == ""
-    assert clone.project.history.heads == ("reserve_00000000",)
+    assert parse(small.folder / "rollback.sh") == ("other_00000000", "reserve_00000000")
+    small.assert_matches()
+    small.git("add", "--all")
+    small.git("-c", "core.editor=true", command.split(maxsplit=1)[0], "--continue")
+    assert small.git("status", "--porcelain") == ""
+    assert small.project.history.heads == ("reserve_00000000",)
 
 
 def test_a_branch_that_is_not_there(small: Clone) -> None:
@@ -157,22 +157,22 @@ def test_a_file_follows_another_one(tmp_path: Path, line: str, expected: str) ->
 # ---- db.merge
 
 
-def test_merge_joins_the_heads(clone: Clone) -> None:
-    with_models(clone)
-    clone.add(table("reserve"))
-    clone.sync()
-    clone.switch("main")
-    clone.add(table("other"))
-    clone.git("merge", "--quiet", "feature")
+def test_merge_joins_the_heads(small: Clone) -> None:
+    with_models(small)
+    small.add(table("reserve"))
+    small.sync()
+    small.switch("main")
+    small.add(table("other"))
+    small.git("merge", "--quiet", "feature")
 
-    assert "joins          other_00000000, reserve_00000000" in well(clone.inv("merge"))
+    assert "joins          other_00000000, reserve_00000000" in well(small.inv("merge"))
 
-    project = Project.load(clone.folder / "alembic.ini")
+    project = Project.load(small.folder / "alembic.ini")
     assert project.history[project.history.head].down == ("other_00000000", "reserve_00000000")
-    assert parse(clone.folder / "rollback.sh") == ("base_00000000", project.history.head)
-    clone.sync()
-    clone.assert_matches()
-    assert "nothing to do: the history has one head" in well(clone.inv("merge"))
+    assert parse(small.folder / "rollback.sh") == ("base_00000000", project.history.head)
+    small.sync()
+    small.assert_matches()
+    assert "nothing to do: the history has one head" in well(small.inv("merge"))
 
 
 # ---- what may not be moved, and what nobody would think of
@@ -196,26 +196,26 @@ def test_what_main_has_is_not_moved(small: Clone) -> None:
     assert refused.commands[0] == "inv db.merge"
 
 
-def test_a_branch_that_main_merges_goes_on_top_of_main(clone: Clone) -> None:
-    diverged(clone, merged=False)
-    clone.switch("main")
-    clone.git("merge", "--quiet", "--no-commit", "--no-ff", "feature")
+def test_a_branch_that_main_merges_goes_on_top_of_main(small: Clone) -> None:
+    diverged(small, merged=False)
+    small.switch("main")
+    small.git("merge", "--quiet", "--no-commit", "--no-ff", "feature")
 
-    assert "reserve_00000000 follows wide_11111111 now" in well(clone.inv("rebase", "--yes"))
-    clone.assert_matches()
+    assert "reserve_00000000 follows wide_11111111 now" in well(small.inv("rebase", "--yes"))
+    small.assert_matches()
 
 
-def test_two_chains_of_its_own_come_one_after_the_other(clone: Clone) -> None:
-    diverged(clone)
-    clone.write(Script(**{**table("second").__dict__, "down": "base_00000000"}))
-    out = well(clone.inv("rebase", "--yes"))
+def test_two_chains_of_its_own_come_one_after_the_other(small: Clone) -> None:
+    diverged(small)
+    small.write(Script(**{**table("second").__dict__, "down": "base_00000000"}))
+    out = well(small.inv("rebase", "--yes"))
 
-    order = clone.project.history.order
-    assert len(clone.project.history.heads) == 1
+    order = small.project.history.order
+    assert len(small.project.history.heads) == 1
     for id_, before in zip(order[1:], order, strict=False):
         assert f"{id_} follows" not in out or f"{id_} follows {before} now, not base_00000000" in out
     assert out.count(" follows ") == 2
-    clone.assert_matches()
+    small.assert_matches()
 
 
 def test_a_branch_that_merges_another_one_goes_on_top_of_it(small: Clone) -> None:

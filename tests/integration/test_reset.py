@@ -14,7 +14,7 @@ from antarest.migration.schema.compare import differences
 from antarest.migration.schema.inventory import Inventory
 from antarest.migration.scratch.databases import PostgresServer
 from antarest.migration.testing import NewDatabase
-from antarest.migration.verify.rows.snapshots import Snapshot
+from antarest.migration.verify.rows.snapshots import RowSnapshot
 from antarest.migration.workflow.reset import require_local
 from tests.database import HISTORY
 from tests.forwarding import forwarded
@@ -72,7 +72,7 @@ def user(local: URL, config_file: ConfigFile) -> User:
     return User(local, config_file(local))
 
 
-def state(user: User) -> tuple[tuple[str, ...], Inventory, Snapshot]:
+def state(user: User) -> tuple[tuple[str, ...], Inventory, RowSnapshot]:
     return user.current(), user.database.schema(), user.database.rows()
 
 

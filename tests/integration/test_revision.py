@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.project.project import Project
 from antarest.migration.project.rollback_script import parse
 from antarest.migration.schema.compare import differences
 from tests.database import HISTORY
@@ -48,6 +49,10 @@ def revise(checkout: Checkout, message: str, *flags: str) -> Result:
 def changed(checkout: Checkout) -> list[str]:
     """The files that are not as they were committed."""
     return sorted(line[3:] for line in checkout.git("status", "--porcelain", "-z").split("\0") if line)
+
+
+def project_of(checkout: Checkout) -> Project:
+    return Project.load(checkout.path / "alembic.ini")
 
 
 def new_revision(checkout: Checkout) -> Path:
@@ -180,17 +185,16 @@ BY_HAND = {
 }
 
 
-@pytest.mark.parametrize("kind", BY_HAND)
-def test_what_alembic_does_not_see_is_named(checkout: Checkout, kind: str) -> None:
-    file, old, new, named = BY_HAND[kind]
+def test_what_alembic_does_not_see_is_named(checkout: Checkout) -> None:
     edit(checkout, TASKS, "from sqlalchemy import DateTime", "from sqlalchemy import CheckConstraint, DateTime")
-    edit(checkout, file, old, new)
+    for file, old, new, _ in BY_HAND.values():
+        edit(checkout, file, old, new)
 
     done = revise(checkout, "change something")
 
     assert done.code == EXIT_FAILED
-    (line,) = [line for line in done.out.splitlines() if line.startswith("by hand ")]
-    assert named in line
+    by_hand = [line for line in done.out.splitlines() if line.startswith("by hand ")]
+    assert [sum(named in line for line in by_hand) for *_, named in BY_HAND.values()] == [1] * len(BY_HAND)
     assert "nothing was written" in done.out
     assert changed(checkout) == []
 
@@ -222,25 +226,28 @@ MESSAGES = {
 }
 
 
-@pytest.mark.parametrize("kind", MESSAGES)
-def test_any_message_with_a_word_is_accepted(checkout: Checkout, kind: str) -> None:
-    message = MESSAGES[kind]
+def test_any_message_with_a_word_is_accepted(checkout: Checkout) -> None:
+    """One revision after the other, each with a message that something could misread."""
+    for message in MESSAGES.values():
+        head = project_of(checkout).history.head
 
-    done = revise(checkout, message, "--empty")
+        done = revise(checkout, message, "--empty")
 
-    assert done.code == EXIT_DONE, done.err
-    file = new_revision(checkout)
-    assert (ast.get_docstring(ast.parse(file.read_text()), clean=False) or "").startswith(f"{message}\n\nRevision ID: ")
-    assert load(file).down_revision == HISTORY.head
-    assert file.parent == checkout.path / "alembic" / "versions"
-    assert len(file.name) <= len("0123456789ab_.py") + 41
-    assert changed(checkout) == [f"alembic/versions/{file.name}", "scripts/rollback.sh"]
-    assert checkout.run("ruff", "format", "--check", "--no-cache", file).code == EXIT_DONE
+        assert done.code == EXIT_DONE, done.err
+        file = new_revision(checkout)
+        docstring = ast.get_docstring(ast.parse(file.read_text()), clean=False) or ""
+        assert docstring.startswith(f"{message}\n\nRevision ID: ")
+        assert load(file).down_revision == head
+        assert file.parent == checkout.path / "alembic" / "versions"
+        assert len(file.name) <= len("0123456789ab_.py") + 41
+        assert changed(checkout) == [f"alembic/versions/{file.name}", "scripts/rollback.sh"]
+        checkout.commit("Add it")
+    assert checkout.run("ruff", "format", "--check", "--no-cache", "alembic/versions").code == EXIT_DONE
 
 
-@pytest.mark.parametrize("message", ["", "🙂🙂", " \n", "--"], ids=["empty", "emoji", "blank", "dashes"])
-def test_a_message_without_a_word_is_refused(checkout: Checkout, message: str) -> None:
-    refusal(revise(checkout, message), "usage.E101", EXIT_USAGE)
+def test_a_message_without_a_word_is_refused(checkout: Checkout) -> None:
+    for message in ("", "🙂🙂", " \n", "--"):
+        refusal(revise(checkout, message), "usage.E101", EXIT_USAGE)
     assert changed(checkout) == []
 
 

@@ -75,9 +75,19 @@ def place(tmp_path: Path) -> Checkout:
 
 
 @pytest.fixture
-def user(place: Checkout, migrated_database: URL, config_file: ConfigFile) -> User:
-    """Somebody with a database at the head of that checkout, with rows, on each engine in turn."""
-    user = User(migrated_database, config_file(migrated_database), place.path)
+def user(place: Checkout, sqlite_migrated: URL, config_file: ConfigFile) -> User:
+    """Somebody with a database at the head of that checkout, with rows."""
+    return at_head(place, sqlite_migrated, config_file)
+
+
+@pytest.fixture
+def user_of_each_engine(place: Checkout, migrated_database: URL, config_file: ConfigFile) -> User:
+    """The same on each engine in turn."""
+    return at_head(place, migrated_database, config_file)
+
+
+def at_head(place: Checkout, url: URL, config_file: ConfigFile) -> User:
+    user = User(url, config_file(url), place.path)
     MigrationWorkflow(project_of(place), DbConfig(url=user.url)).upgrade()
     user.database.execute("INSERT INTO note (id) VALUES (1), (2)", "INSERT INTO tag (label) VALUES ('a')")
     return user
@@ -86,7 +96,8 @@ def user(place: Checkout, migrated_database: URL, config_file: ConfigFile) -> Us
 # ---- where it goes
 
 
-def test_it_goes_to_the_predecessor_of_head_and_passes_its_arguments_on(user: User) -> None:
+def test_it_goes_to_the_predecessor_of_head_and_passes_its_arguments_on(user_of_each_engine: User) -> None:
+    user = user_of_each_engine
     rows = user.database.rows()
 
     shown = user.run(SCRIPT, "--dry-run")
@@ -168,9 +179,9 @@ def merge(checkout: Checkout, branch: str) -> Result:
 
 
 def test_two_branches_with_a_revision_each_conflict_in_it(
-    checkout: Checkout, migrated_database: URL, config_file: ConfigFile
+    checkout: Checkout, sqlite_migrated: URL, config_file: ConfigFile
 ) -> None:
-    user = User(migrated_database, config_file(migrated_database), checkout.path)
+    user = User(sqlite_migrated, config_file(sqlite_migrated), checkout.path)
     for branch, id_ in (("left", "aaaaaaaaaaa1"), ("right", "aaaaaaaaaaa2")):
         checkout.git("switch", "--quiet", "--create", branch, "main")
         write_revision(checkout, id_, OLD_HEAD, table=branch)
@@ -200,9 +211,9 @@ def test_two_branches_with_a_revision_each_conflict_in_it(
 
 
 def test_a_command_that_moves_a_database_from_a_checkout_mends_it_and_an_installed_copy_does_not(
-    checkout: Checkout, empty_database: URL, config_file: ConfigFile
+    checkout: Checkout, sqlite_database: URL, config_file: ConfigFile
 ) -> None:
-    user = User(empty_database, config_file(empty_database), checkout.path)
+    user = User(sqlite_database, config_file(sqlite_database), checkout.path)
     script = checkout.path / SCRIPT
     right = script.read_text()
     stale = right.replace(OLD_HEAD, HISTORY.order[1])

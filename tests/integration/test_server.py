@@ -16,6 +16,7 @@ from sqlalchemy import URL
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, NOTHING_CHANGED
 from antarest.migration.errors.revision import BASE
 from antarest.migration.errors.settings.urls import redact_url
+from antarest.migration.scratch.embedded_postgres import free_port
 from antarest.web.errors.launching import NotInstalled
 from tests.database import HISTORY, Database
 from tests.processes import FRESH
@@ -66,8 +67,7 @@ def test_flags_win_over_the_configuration(migrated_database: URL, config_file: C
 
 
 def test_the_configuration_says_where_to_listen(migrated_database: URL, config_file: ConfigFile) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     config = config_file(migrated_database, server={"port": port})
     with server(config) as started:  # no: --port=0 wins
         assert not started.url.endswith(f":{port}")
@@ -273,8 +273,7 @@ def test_a_configuration_that_turns_invalid_does_not_touch_the_server_that_runs(
 
 
 def test_a_server_that_is_not_there_is_said(config_file: ConfigFile) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
 
     refused = refusal(start(config_file(f"postgresql://me:{'s3cr3t'}@127.0.0.1:{port}/antarest")), "db.E301", 3)
     assert refused.details["database"] == f"postgresql://me:***@127.0.0.1:{port}/antarest"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
 from antarest.migration.scratch.embedded_postgres import EmbeddedServer, embedded_server
+from antarest.migration.testing import NewDatabase
 from antarest.web.database import Database as Application
 from antarest.web.errors.launching import RightsMissing
 from tests.database import HISTORY, Database
@@ -103,10 +105,9 @@ def test_a_server_that_hangs_is_said_within_seconds(postgres_database: URL, conf
         assert started.get("/api/studies").status_code == 200
 
 
-def test_a_file_that_is_gone_is_said_and_not_made_anew(sqlite_database: URL, config_file: ConfigFile) -> None:
-    Database(sqlite_database).upgrade()
-    file = Path(str(sqlite_database.database))
-    with server(config_file(sqlite_database)) as started:
+def test_a_file_that_is_gone_is_said_and_not_made_anew(sqlite_migrated: URL, config_file: ConfigFile) -> None:
+    file = Path(str(sqlite_migrated.database))
+    with server(config_file(sqlite_migrated)) as started:
         started.get("/api/health")
         away = file.rename(file.with_suffix(".away"))
         for path in ("/api/health", "/api/studies"):
@@ -188,16 +189,16 @@ def test_a_role_that_may_read_nothing_is_refused_at_the_start(roles: Roles, conf
 
 
 def test_an_upgrade_does_not_wait_for_ever_for_somebody_who_writes(
-    sqlite_database: URL, config_file: ConfigFile
+    new_database: NewDatabase, config_file: ConfigFile
 ) -> None:
-    Database(sqlite_database).upgrade(PREDECESSOR)
-    config = config_file(sqlite_database, db={"busy_timeout": 1, "migration_lock_timeout": 1})
-    with Database(sqlite_database).connected() as connection:
+    url = new_database("sqlite", PREDECESSOR)
+    config = config_file(url, db={"busy_timeout": 1, "migration_lock_timeout": 1})
+    with Database(url).connected() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         done = run("python", "antarest/main.py", f"--config={config}", "--port=0", "--auto-upgrade-db")
 
     refusal(done, "db.E401", EXIT_LOCKED)
-    assert Database(sqlite_database).workflow.current() == (PREDECESSOR,)
+    assert Database(url).workflow.current() == (PREDECESSOR,)
 
 
 AS_NOBODY = """
@@ -231,9 +232,11 @@ def _as_nobody(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize("revision", [HISTORY.head, PREDECESSOR])
-def test_a_read_only_file_is_served_at_head_and_not_upgraded(readable: Path, revision: str) -> None:
+def test_a_read_only_file_is_served_at_head_and_not_upgraded(
+    readable: Path, new_database: NewDatabase, revision: str
+) -> None:
     url = URL.create("sqlite", database=str(readable / "antarest.db"))
-    Database(url).upgrade(revision)
+    shutil.copy(str(new_database("sqlite", revision).database), readable / "antarest.db")
     (readable / "antarest.db").chmod(0o444)
     config = readable / "application.yaml"
     config.write_text(f"db: {{url: 'sqlite:///{readable}/antarest.db'}}\n")

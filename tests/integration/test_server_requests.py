@@ -14,16 +14,14 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.errors.base import EXIT_DONE
-from tests.database import Database
 from tests.server import HANGS, Server, server
 from tests.support import ConfigFile
 
 
 @pytest.fixture
-def started(sqlite_database: URL, config_file: ConfigFile) -> Iterator[Server]:
+def started(sqlite_migrated: URL, config_file: ConfigFile) -> Iterator[Server]:
     """A server on a database at head; whatever was done to it, it still answers, and stops as it should."""
-    Database(sqlite_database).upgrade()
-    with server(config_file(sqlite_database)) as started:
+    with server(config_file(sqlite_migrated)) as started:
         yield started
         assert started.get("/api/health").status_code == 200
         ended = started.stop()
@@ -53,36 +51,31 @@ def read(client: socket.socket) -> tuple[int, Any]:
 HOST = b"Host: antarest\r\n"
 
 
-@pytest.mark.parametrize(
-    ("sent", "status", "code"),
-    [
-        (b"GET /api/studies?name=" + b"x" * 10_000_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414, "app.E414"),
-        (b"GET /" + b"x" * 400_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414, "app.E414"),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"X-Long: " + b"x" * 10_000_000 + b"\r\n\r\n", 431, "app.E431"),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"X-Many: x\r\n" * 200_000 + b"\r\n", 431, "app.E431"),
-        (b"hello\r\n\r\n", 400, "app.E401"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 3 + b"\r\n\r\n", 400, "app.E401"),
-        (b"GET / HTTP/1.1\r\n\r\n", 400, "app.E401"),
-        (b"GET / HTTP/x\r\n" + HOST + b"\r\n", 400, "app.E401"),
-        (b"GET /\x00 HTTP/1.1\r\n" + HOST + b"\r\n", 400, "app.E401"),
-    ],
-    ids=[
-        "10 MB of query",
-        "a long path",
-        "10 MB of header",
-        "200,000 headers",
-        "no HTTP",
-        "TLS",
-        "no host",
-        "version",
-        "NUL",
-    ],
-)
-def test_what_cannot_be_read_has_one_clear_answer(started: Server, sent: bytes, status: int, code: str) -> None:
-    answered, body = exchange(started, sent)
+UNREADABLE = {
+    "10 MB of query": (
+        b"GET /api/studies?name=" + b"x" * 10_000_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+        414,
+        "app.E414",
+    ),
+    "a long path": (b"GET /" + b"x" * 400_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414, "app.E414"),
+    "10 MB of header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-Long: " + b"x" * 10_000_000 + b"\r\n\r\n", 431, "app.E431"),
+    "200,000 headers": (b"GET / HTTP/1.1\r\n" + HOST + b"X-Many: x\r\n" * 200_000 + b"\r\n", 431, "app.E431"),
+    "no HTTP": (b"hello\r\n\r\n", 400, "app.E401"),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 3 + b"\r\n\r\n", 400, "app.E401"),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400, "app.E401"),
+    "version": (b"GET / HTTP/x\r\n" + HOST + b"\r\n", 400, "app.E401"),
+    "NUL": (b"GET /\x00 HTTP/1.1\r\n" + HOST + b"\r\n", 400, "app.E401"),
+}
 
-    assert (answered, body["error"]["code"]) == (status, code)
-    assert body["error"]["message"]
+
+def test_what_cannot_be_read_has_one_clear_answer(started: Server, subtests: pytest.Subtests) -> None:
+    for what, (sent, status, code) in UNREADABLE.items():
+        with subtests.test(what):
+            answered, body = exchange(started, sent)
+
+            assert (answered, body["error"]["code"]) == (status, code)
+            assert body["error"]["message"]
+            assert started.get("/api/health").status_code == 200
 
 
 def test_a_client_reads_the_refusal_of_a_long_address(started: Server) -> None:

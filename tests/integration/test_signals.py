@@ -16,7 +16,7 @@ from antarest.migration.database.signals import Stopped, stoppable
 from antarest.migration.errors.base import NOTHING_CHANGED
 from tests.refusals import parse
 from tests.support_histories import Script
-from tests.support_runs import GATE, Run, Runner, Start, session
+from tests.support_runs import GATE, SLEEPING, Run, Runner, Start, session
 
 # It never ends. The gate is passed before it, so that it is known to run.
 ENDLESS = f"""
@@ -46,7 +46,7 @@ def in_statement(here: Runner, command: tuple[str, ...]) -> Run:
 
 def _is_busy(here: Runner, run: Run) -> bool:
     if here.database.url.get_backend_name() == "postgresql":
-        return here.database.value("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(6000)'") == 1
+        return here.database.value(SLEEPING) == 1
     with open(f"/proc/{run.pid}/stat", encoding="ascii") as stat:  # noqa: PTH123 - a path of the system
         ticks = int(stat.read().rpartition(")")[2].split()[11])
     run.ticks = run.ticks or ticks

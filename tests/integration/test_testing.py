@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from antarest.migration.errors.facts.project import RevisionNotFound
 from antarest.migration.testing import templates
-from antarest.migration.testing.pool import Pool
+from antarest.migration.testing.database_pool import DatabasePool
 from antarest.migration.testing.templates import drop_unused, note_use, sqlite_template
 from tests.support_histories import STUDY_TABLES, Script, write_project
 from tests.support_testing import Suite, execute
@@ -46,7 +46,7 @@ def counting(folder: Path, *also: str) -> Script:
     return Script("counting", "\n".join([count, *also]))
 
 
-@pytest.mark.parametrize("flags", [("-n3",), ("-n2", "-p", "no:cacheprovider")], ids=["cache", "no cache"])
+@pytest.mark.parametrize("flags", [("-n2",), ("-n2", "-p", "no:cacheprovider")], ids=["cache", "no cache"])
 def test_all_workers_and_tests_of_a_run_have_one_template_of_each_engine(
     suite: Suite, tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
@@ -212,7 +212,7 @@ def test_what_nobody_has_asked_for_of_late_goes(suite: Suite, tmp_path: Path, mo
         for name, note in zip(names, notes, strict=True):
             connection.execute(text(f"CREATE DATABASE {name}"))
             connection.execute(text(f"COMMENT ON DATABASE {name} IS 'antarest, for tests, last used {note}'"))
-        with closing(Pool(suite.server, "run")):
+        with closing(DatabasePool(suite.server, "run")):
             pass
         there = suite.sql(f"SELECT datname FROM pg_database WHERE datname LIKE '%{token}%' ORDER BY 1")
         for name in names[1:]:
@@ -234,7 +234,7 @@ def test_what_nobody_has_asked_for_of_late_goes(suite: Suite, tmp_path: Path, mo
 
 
 def test_a_pool_makes_what_was_asked_for_twice_ahead_and_leaves_nothing(suite: Suite) -> None:
-    with closing(Pool(suite.server, "run")) as pool:
+    with closing(DatabasePool(suite.server, "run")) as pool:
         first = pool.take(None)
         prefix = str(first.database).rpartition("_")[0]
         assert suite.databases(prefix) == [first.database]
@@ -248,7 +248,7 @@ def test_a_pool_makes_what_was_asked_for_twice_ahead_and_leaves_nothing(suite: S
         pool.keep(second)
 
     assert suite.databases(prefix) == [second.database]
-    with closing(Pool(suite.server, "run")):
+    with closing(DatabasePool(suite.server, "run")):
         assert suite.databases(prefix) == [second.database]
     suite.sql(f"DROP DATABASE {second.database}")
 
@@ -256,7 +256,7 @@ def test_a_pool_makes_what_was_asked_for_twice_ahead_and_leaves_nothing(suite: S
 def test_what_went_wrong_ahead_is_no_matter_of_the_next_test(suite: Suite) -> None:
     failed: Future[URL] = Future()
     failed.set_exception(OperationalError("CREATE DATABASE", {}, ConnectionRefusedError()))
-    with closing(Pool(suite.server, "run")) as pool:
+    with closing(DatabasePool(suite.server, "run")) as pool:
         pool._ahead["template0"] = failed
 
         assert execute(pool.take(None), "SELECT 1") == [1]

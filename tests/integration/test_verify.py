@@ -131,7 +131,7 @@ def test_a_note_fails_nothing(run: Run) -> None:
     done = on_sqlite(run, "swapped_column_order")
 
     assert (done.code, done.err) == (EXIT_DONE, "")
-    assert "V405 the order of the columns is another one after the way back" in done.out
+    assert "V405 the downgrade changes the order of the columns" in done.out
     assert "  b00000000000, SQLite: river: id, name, alias (expected: id, alias, name)\n" in done.out
     assert "0 findings, 1 note: 2 revisions" in done.out
 
@@ -140,7 +140,7 @@ def test_files_that_make_no_history_are_a_finding(run: Run) -> None:
     done = on_sqlite(run, "missing_predecessor")
 
     refusal(done, "db.E803", EXIT_FAILED)
-    assert "V102 the revision files make no history" in done.out
+    assert "V102 the revision files form no history" in done.out
     assert revisions(done) == []
 
 
@@ -192,7 +192,7 @@ def test_the_new_revisions_of_a_branch_are_proved(checkout: Checkout) -> None:
     assert (clean.code, len(revisions(clean))) == (EXIT_DONE, 1)
     refusal(found, "db.E803", EXIT_FAILED)
     assert revisions(found) == [new.name.partition("_")[0]]
-    assert "SQLite: index ix_x: only in after the way back" in found.out
+    assert "SQLite: index ix_x: only in the downgraded schema" in found.out
 
 
 def test_a_rollback_script_that_is_out_of_date_is_a_finding(checkout: Checkout) -> None:
@@ -202,7 +202,7 @@ def test_a_rollback_script_that_is_out_of_date_is_a_finding(checkout: Checkout) 
     done = checkout.run("inv", "db.verify", f"--revisions={HISTORY.order[0]}", "--engine=sqlite")
 
     refusal(done, "db.E803", EXIT_FAILED)
-    assert "V105 rollback.sh is not what the history gives\n  rollback.sh is not in sync\n" in done.out
+    assert "V105 rollback.sh does not match the history\n  rollback.sh is not in sync\n" in done.out
 
 
 # ---- what it refuses

@@ -11,9 +11,9 @@ from sqlalchemy import URL, NullPool, create_engine
 
 from antarest.migration.database.connection import moving
 from antarest.migration.scratch.databases import PostgresServer
-from antarest.migration.verify import engines
+from antarest.migration.verify import processes
+from antarest.migration.verify.env_reader import target_of
 from antarest.migration.verify.findings.kinds import KINDS
-from antarest.migration.verify.foreign import target_of
 from antarest.migration.verify.steps import run_step
 from tests.support_verify import CLEAN, EXPECTED, HISTORIES, NOTES, WITHOUT_HISTORY, A, ini_of, prove, prove_here
 
@@ -21,7 +21,7 @@ from tests.support_verify import CLEAN, EXPECTED, HISTORIES, NOTES, WITHOUT_HIST
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without processes, and with a search path that each history may add to."""
-    monkeypatch.setattr(engines, "prove", prove_here)
+    monkeypatch.setattr(processes, "prove", prove_here)
     monkeypatch.setattr(sys, "path", sys.path.copy())
 
 

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +18,13 @@ from sqlalchemy import NullPool, create_engine, inspect, make_url, text
 from antarest.migration.commands.rendering.proof_table import NAMES
 from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
-from antarest.migration.scratch.embedded_postgres import memory_folder
 from tests.support import ROOT, Run
 from tests.support_histories import Script, write_project
 from tests.support_testing import execute
 from tests.support_verify import ini_of
 
 MODULE = ("python", "-m", "antarest.migration", "verify")
+HANGS = 300
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +87,7 @@ def scratch(postgres: PostgresServer) -> Iterator[_Scratch]:
 
 
 class _Scratch:
-    """The databases and folders that proofs have made, of whoever runs at the time."""
+    """The databases that proofs have made, of all that run on this server at the time."""
 
     def __init__(self, server: PostgresServer) -> None:
         self._engine = create_engine(server.url, poolclass=NullPool)
@@ -105,9 +104,13 @@ class _Scratch:
     def _all(self) -> set[str]:
         query = text("SELECT datname FROM pg_database WHERE starts_with(datname, 'antarest_verify_')")
         with self._engine.connect() as connection:
-            names = set(connection.execute(query).scalars())
-        folder = Path(memory_folder() or tempfile.gettempdir())
-        return names | {path.name for path in folder.glob("antarest-verify-*")}
+            return set(connection.execute(query).scalars())
+
+
+def _folders_of(process: subprocess.Popen[str]) -> list[Path]:
+    """The folders that a process has made for its proof: it keeps them open."""
+    opened = [path.readlink() for path in Path(f"/proc/{process.pid}/fd").iterdir()]
+    return [path for path in opened if path.name.startswith("antarest-verify-")]
 
 
 def test_what_one_leaves_that_is_killed_is_gone_with_the_next(tmp_path: Path, scratch: _Scratch, run: Run) -> None:
@@ -118,13 +121,13 @@ def test_what_one_leaves_that_is_killed_is_gone_with_the_next(tmp_path: Path, sc
         try:
             assert process.stdout
             next(line for line in process.stdout if line.startswith("first "))
-            made = {name for name in scratch.new() if name.startswith("antarest_verify_")}
+            made = scratch.new()
         finally:
             process.kill()
-        process.communicate(timeout=60)  # Its output ends with the last of its processes.
+        process.communicate(timeout=HANGS)  # Its output ends with the last of its processes.
 
     assert made & scratch.new()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANGS
     while made & scratch.new():  # Some may be those of other tests, and the server needs a moment to notice.
         assert time.monotonic() < deadline, made & scratch.new()
         assert run(*MODULE, f"--project={ini_of('clean_irreversible')}").code == EXIT_DONE
@@ -144,9 +147,9 @@ def test_who_stops_it_learns_what_is_proved_so_far(
         try:
             assert process.stdout
             next(line for line in process.stdout if line.startswith("first "))
-            made = scratch.new()
+            made, folders = scratch.new(), _folders_of(process)
             process.send_signal(number)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=HANGS)
         finally:
             process.kill()
 
@@ -155,9 +158,9 @@ def test_who_stops_it_learns_what_is_proved_so_far(
     assert re.search(r"2 not proved: 2 revisions in \d+\.\d s; interrupted$", out.strip())
     assert err.startswith("\ninterrupted: ")
     assert json.loads(found.read_text())["complete"] is False
-    assert any(name.startswith("antarest-verify-") for name in made)
-    assert any(name.startswith("antarest_verify_") for name in made)
-    deadline = time.monotonic() + 60
+    assert made
+    assert [path.exists() for path in folders] == [False]
+    deadline = time.monotonic() + HANGS
     while made & scratch.new():  # Some may be those of other tests, which are soon gone as well.
         assert time.monotonic() < deadline, made & scratch.new()
         time.sleep(0.1)

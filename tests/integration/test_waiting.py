@@ -17,6 +17,10 @@ TABLE = Script("table", upgrade='sql("CREATE TABLE study (id INTEGER)", "INSERT 
 LOG = Script("log", upgrade='sql("CREATE TABLE log (id INTEGER)")')
 ALTER = Script("alter", upgrade='op.add_column("study", sa.Column("name", sa.String(50)))')
 
+LOCKS = (
+    "SELECT count(*) FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
 
 def reads(url: URL) -> tuple[str, ...]:
     """What a session does that goes on reading; on SQLite that keeps a commit waiting, and not an `ALTER`."""
@@ -67,11 +71,11 @@ def test_readers_are_not_kept_waiting_by_a_run_that_waits(runner: Start, postgre
         reader.autocommit = True
         run = here.module("upgrade")
         for _ in range(2):
-            here.wait_for(lambda: here.database.value("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+            here.wait_for(lambda: here.database.value(f"{LOCKS} AND NOT granted"))
             begin = time.monotonic()
             reader.cursor().execute("SELECT * FROM study")
             longest = max(longest, time.monotonic() - begin)
-            here.wait_for(lambda: not here.database.value("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+            here.wait_for(lambda: not here.database.value(f"{LOCKS} AND NOT granted"))
 
     assert run.end().code == EXIT_DONE
     assert longest < HANGS / 10  # Without a limit it is as long as the reader in front: until the test hangs.
@@ -85,7 +89,7 @@ def test_a_deadlock_is_tried_again(runner: Start, postgres_database: URL) -> Non
     here.database.workflow.upgrade("first")
     with session(postgres_database, "SET deadlock_timeout = '10min'", "LOCK TABLE b") as other:
         run = here.module("upgrade")
-        here.wait_for(lambda: here.database.value("SELECT count(*) FROM pg_locks WHERE relation = 'a'::regclass"))
+        here.wait_for(lambda: here.database.value(f"{LOCKS} AND relation = 'a'::regclass"))
         other.cursor().execute("LOCK TABLE a")
 
     ended = run.end()

@@ -1,4 +1,7 @@
-"""The wheel: what is in it, and what it does where there is no checkout, no git and no package for development."""
+"""The wheel: what is in it, and what it does where there is no checkout, no git and no package for development.
+
+How it moves a database is tested with the checkout: here each program runs on one engine.
+"""
 
 from __future__ import annotations
 
@@ -103,9 +106,11 @@ def test_nothing_of_a_checkout_or_for_development_is_there(installation: Install
     assert not (installation.packages / "alembic" / "versions").exists()
 
 
-def test_it_upgrades_and_rolls_back(installation: Installation, empty_database: URL, config_file: ConfigFile) -> None:
-    source = {"ANTAREST_CONF": str(config_file(empty_database, environment="production"))}
-    database = Database(empty_database)
+def test_it_upgrades_and_rolls_back(
+    installation: Installation, postgres_database: URL, config_file: ConfigFile
+) -> None:
+    source = {"ANTAREST_CONF": str(config_file(postgres_database, environment="production"))}
+    database = Database(postgres_database)
 
     before = installation.run("antarest-db", "status", env=source)
     upgraded = installation.run("antarest-db", "upgrade", env=source)
@@ -123,10 +128,10 @@ def test_it_upgrades_and_rolls_back(installation: Installation, empty_database: 
 
 
 def test_its_rollback_script_works_from_anywhere(
-    installation: Installation, migrated_database: URL, config_file: ConfigFile, tmp_path: Path
+    installation: Installation, sqlite_migrated: URL, config_file: ConfigFile, tmp_path: Path
 ) -> None:
     """Without an activated environment, through a link, and where another `antarest` lies."""
-    source = config_file(migrated_database)
+    source = config_file(sqlite_migrated)
     stranger = installation.home / "antarest"
     stranger.mkdir()
     (stranger / "__init__.py").write_text("raise SystemExit('this is another one')")
@@ -141,11 +146,11 @@ def test_its_rollback_script_works_from_anywhere(
     assert f"rollback       {HEAD} -> {BELOW} (1 revision)" in shown.out
     assert f"the database is at {BELOW}" in done.out
     assert f"nothing to do: the database is at {BELOW}" in again.out
-    assert Database(migrated_database).workflow.current() == (BELOW,)
+    assert Database(sqlite_migrated).workflow.current() == (BELOW,)
 
 
-def test_plain_alembic_works_on_it(installation: Installation, empty_database: URL, config_file: ConfigFile) -> None:
-    source = {"ANTAREST_CONF": str(config_file(empty_database))}
+def test_plain_alembic_works_on_it(installation: Installation, sqlite_database: URL, config_file: ConfigFile) -> None:
+    source = {"ANTAREST_CONF": str(config_file(sqlite_database))}
     ini = installation.project / "alembic.ini"
 
     upgraded = installation.run("alembic", "-c", ini, "upgrade", "head", env=source)
@@ -158,8 +163,8 @@ def test_plain_alembic_works_on_it(installation: Installation, empty_database: U
 # ---- what it serves
 
 
-def test_it_serves_the_database(installation: Installation, empty_database: URL, config_file: ConfigFile) -> None:
-    source = {"ANTAREST_CONF": str(config_file(empty_database))}
+def test_it_serves_the_database(installation: Installation, postgres_database: URL, config_file: ConfigFile) -> None:
+    source = {"ANTAREST_CONF": str(config_file(postgres_database))}
 
     refused = refusal(installation.run("antarest", "--port=0", env=source), "app.E104", EXIT_FAILED)
     assert refused.commands == ["antarest-db upgrade", "antarest --port=0 --auto-upgrade-db"]
@@ -170,25 +175,25 @@ def test_it_serves_the_database(installation: Installation, empty_database: URL,
     assert json.loads(health) == {"status": "ok", "revision": HEAD}
     assert json.loads(studies)["total"] == 0
     assert "swagger" in documentation
-    assert Database(empty_database).workflow.current() == (HEAD,)
+    assert Database(postgres_database).workflow.current() == (HEAD,)
 
 
 def test_it_serves_its_own_project_wherever_it_is_started(
-    installation: Installation, migrated_database: URL, config_file: ConfigFile
+    installation: Installation, sqlite_migrated: URL, config_file: ConfigFile
 ) -> None:
     """Where a folder has an Alembic project of its own, that is none of the server's."""
     shutil.copytree(ROOT / "tests" / "histories" / "merge", installation.home, dirs_exist_ok=True)
-    source = {"ANTAREST_CONF": str(config_file(migrated_database))}
+    source = {"ANTAREST_CONF": str(config_file(sqlite_migrated))}
 
     with installation.serving("antarest", "--auto-upgrade-db", "--port=0", env=source) as address:
         assert json.loads(get(f"{address}/api/health"))["revision"] == HEAD
 
 
 def test_three_nodes_that_start_at_once_upgrade_one_after_another(
-    installation: Installation, empty_database: URL, config_file: ConfigFile
+    installation: Installation, postgres_database: URL, config_file: ConfigFile
 ) -> None:
     """The first one upgrades, the others wait for it; all of them serve."""
-    source = {"ANTAREST_CONF": str(config_file(empty_database))}
+    source = {"ANTAREST_CONF": str(config_file(postgres_database))}
     starting = [
         partial(installation.serving, "antarest", "--auto-upgrade-db", "--port=0", env=source) for _ in range(3)
     ]
@@ -303,10 +308,10 @@ def test_without_its_packages_it_says_what_to_install(installation: Installation
 
 
 def test_a_database_of_a_newer_release_is_just_that(
-    installation: Installation, migrated_database: URL, config_file: ConfigFile
+    installation: Installation, sqlite_migrated: URL, config_file: ConfigFile
 ) -> None:
-    source = {"ANTAREST_CONF": str(config_file(migrated_database))}
-    Database(migrated_database).execute("UPDATE alembic_version SET version_num = 'feedfeedfeed'")
+    source = {"ANTAREST_CONF": str(config_file(sqlite_migrated))}
+    Database(sqlite_migrated).execute("UPDATE alembic_version SET version_num = 'feedfeedfeed'")
 
     refused = refusal(installation.run("antarest-db", "upgrade", env=source), "db.E201", EXIT_FAILED)
 

@@ -57,12 +57,13 @@ def test_the_version_is_that_of_the_changelog_and_of_the_tag_that_a_page_checks_
 # ---- errors
 
 
-@pytest.mark.parametrize("error", write_docs.error_classes(), ids=lambda error: error.code)
-def test_each_error_says_what_why_and_what_to_do(error: type) -> None:
-    said = write_docs.explanation(error)
+def test_each_error_says_what_why_and_what_to_do(subtests: pytest.Subtests) -> None:
+    for error in write_docs.error_classes():
+        with subtests.test(error.code):
+            said = write_docs.explanation(error)
 
-    assert list(said) == ["what", "Why", "To do"]
-    assert [text for text in said.values() if not text.endswith(".") or len(text) < 15] == []
+            assert list(said) == ["what", "Why", "To do"]
+            assert [text for text in said.values() if not text.endswith(".") or len(text) < 15] == []
 
 
 def test_each_code_has_a_place_of_its_own() -> None:
@@ -77,32 +78,33 @@ def test_each_code_has_a_place_of_its_own() -> None:
 def test_each_kind_of_finding_has_a_place_of_its_own() -> None:
     """And says in whole sentences why it matters, and what to do."""
     assert {id_.lower() for id_ in KINDS} <= Page("docs/verify.md").anchors
-    assert [kind.id for kind in KINDS.values() if not (kind.why.endswith(".") and kind.mend.endswith("."))] == []
+    assert [kind.id for kind in KINDS.values() if not (kind.why.endswith(".") and kind.fix.endswith("."))] == []
 
 
 # ---- the configuration
 
 
-@pytest.mark.parametrize("setting", write_docs.settings(), ids=lambda setting: setting.name)
-def test_the_example_of_a_key_is_one_that_it_takes(setting: write_docs.Setting, tmp_path: Path) -> None:
-    content: dict[str, Any] = {"db": {"url": "postgresql://me@db1/antarest"}}
-    section = content.setdefault(setting.section, {}) if setting.section else content
-    section[setting.name] = setting.example
+def test_the_example_of_a_key_is_one_that_it_takes(subtests: pytest.Subtests, tmp_path: Path) -> None:
     file = tmp_path / "application.yaml"
-    file.write_text(yaml.safe_dump(content))
+    for setting in write_docs.settings():
+        with subtests.test(setting.name):
+            content: dict[str, Any] = {"db": {"url": "postgresql://me@db1/antarest"}}
+            section = content.setdefault(setting.section, {}) if setting.section else content
+            section[setting.name] = setting.example
+            file.write_text(yaml.safe_dump(content))
 
-    assert load_config(file, environ=SECRETS).source == file
+            assert load_config(file, environ=SECRETS).source == file
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_configurations_in_the_pages_can_be_used(page: Page, tmp_path: Path) -> None:
-    blocks = re.findall(r"^```yaml\n(.*?)^```$", page.text, re.MULTILINE | re.DOTALL)
-    for block in blocks:
-        if "\ndb:\n" in f"\n{block}":
-            file = tmp_path / "application.yaml"
+def test_configurations_in_the_pages_can_be_used(subtests: pytest.Subtests, tmp_path: Path) -> None:
+    file = tmp_path / "application.yaml"
+    blocks = [(page, block) for page in pages() for block in page.blocks("yaml") if "\ndb:\n" in f"\n{block}"]
+    for page, block in blocks:
+        with subtests.test(page.name):
             file.write_text(block)
             secrets = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block), "p:w@/")
             assert load_config(file, environ=secrets).db.url.database
+    assert len(blocks) > 1
 
 
 def test_the_development_default_shows_every_key_as_it_can_be_written(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.pgbouncer.test_left_behind import assert_nothing_is_left
 from tests.support_bouncer import Bouncer, Mode
 from tests.support_histories import Script
 from tests.support_roles import connected
-from tests.support_runs import API, GATE
+from tests.support_runs import API, GATE, SLEEPING
 
 COUNTED = (
     Script("first", upgrade='sql("CREATE TABLE log (what INTEGER)", "INSERT INTO log VALUES (1)")'),
@@ -21,7 +21,6 @@ COUNTED = (
     Script("third", upgrade='sql("INSERT INTO log VALUES (3)")'),
 )
 SLEEPS = Script("sleeps", upgrade=f'{GATE}sql("SELECT pg_sleep(600)")')
-SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
 
 
 # ---- exclusive

@@ -9,8 +9,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from antarest.migration.scratch.databases import EngineName, PostgresServer
-from antarest.migration.verify import Verification, engines, prove_history
-from antarest.migration.verify.foreign import target_of
+from antarest.migration.verify import Verification, processes, prove_history
+from antarest.migration.verify.env_reader import target_of
 from tests.random_histories.history import History, id_of, write
 from tests.random_histories.mutations import Mutation
 from tests.support_verify import BOTH, prove_here
@@ -32,7 +32,7 @@ def prove(
     """
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch.object(engines, "prove", prove_here),
+        patch.object(processes, "prove", prove_here),
         patch.object(sys, "path", sys.path.copy()),
     ):
         target = target_of(str(write(history, Path(folder) / "project")), None, None, None)

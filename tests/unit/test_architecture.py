@@ -32,9 +32,10 @@ from tests.layout import (
 from tests.support import ROOT
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_project_keeps_the_rule(rule: Callable[[File], list[str]]) -> None:
-    assert [problem for file in files() for problem in rule(file)] == []
+def test_the_project_keeps_the_rules(subtests: pytest.Subtests) -> None:
+    for rule in RULES:
+        with subtests.test(rule.__name__):
+            assert [problem for file in files() for problem in rule(file)] == []
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

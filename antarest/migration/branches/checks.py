@@ -12,14 +12,15 @@ from ..database.connection import moving
 from ..project import rollback_script
 from ..project.project import Project
 from ..schema import reflection
-from ..scratch import runs
 from ..scratch.databases import PostgresServer, postgres_server, scratch_database
+from ..scratch.migrated import scratch_at
+from ..scratch.runner import ScratchRunner
 from . import diagram, writing
 from .deployed import changed_since
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFailure:
     """Something that must not be merged.
 
     Attributes:
@@ -33,7 +34,7 @@ class Finding:
     command: str
 
 
-def check(project: Project, edited: Sequence[str] = ()) -> list[Finding]:
+def check(project: Project, edited: Sequence[str] = ()) -> list[CheckFailure]:
     """Run every check.
 
     Args:
@@ -48,13 +49,15 @@ def check(project: Project, edited: Sequence[str] = ()) -> list[Finding]:
         _ = project.history[id_].message  # Every file is read as a whole, also where nothing else needs it.
     findings = [*_heads(project), *_rollback_script(project)]
     findings += [
-        Finding("record", f"the file of revision {id_} was edited after it was applied to this database", "inv db.sync")
+        CheckFailure(
+            "record", f"the file of revision {id_} was edited after it was applied to this database", "inv db.sync"
+        )
         for id_ in edited
     ]
-    findings += [Finding("deployed", fact, _since_deployed(project)) for fact in changed_since(project)]
+    findings += [CheckFailure("deployed", fact, _since_deployed(project)) for fact in changed_since(project)]
     if project.metadata_name:
         findings += [
-            Finding("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")
+            CheckFailure("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")
             for fact in unregistered(project)
         ]
         findings += _diagram(project)
@@ -70,22 +73,24 @@ def _since_deployed(project: Project) -> str:
     return f"git diff {since} -- {project.folder}" if since else "inv db.deployed REF"
 
 
-def _heads(project: Project) -> Iterator[Finding]:
+def _heads(project: Project) -> Iterator[CheckFailure]:
     heads = project.history.heads
     if len(heads) > 1:
-        yield Finding("heads", f"the history has {len(heads)} heads: {', '.join(heads)}", "inv db.history")
+        yield CheckFailure("heads", f"the history has {len(heads)} heads: {', '.join(heads)}", "inv db.history")
 
 
-def _rollback_script(project: Project) -> Iterator[Finding]:
+def _rollback_script(project: Project) -> Iterator[CheckFailure]:
     path, history = project.rollback_script, project.history
     if project.deployed in history and len(history.heads) == 1:
         head = history.head
         if project.deployed not in (head, *history.states_below([head])):
-            yield Finding("deployed", f"revision {project.deployed} is not below the head {head}", "inv db.history")
+            yield CheckFailure(
+                "deployed", f"revision {project.deployed} is not below the head {head}", "inv db.history"
+            )
     if path and not rollback_script.is_in_sync(project):
         revision, head = rollback_script.parse(path)
         found = f"it goes from {head} to {revision}" if head else "it is missing or was edited"
-        yield Finding(
+        yield CheckFailure(
             "rollback script", f"{path.name} is not what the history gives: {found}", "inv db.rollback-script"
         )
 
@@ -104,9 +109,11 @@ def unregistered(project: Project) -> Iterator[str]:
                 yield f"table {table} of {module.name} is not registered"
 
 
-def _diagram(project: Project) -> Iterator[Finding]:
+def _diagram(project: Project) -> Iterator[CheckFailure]:
     if project.diagram and project.is_checkout and not diagram.is_in_sync(project):
-        yield Finding("diagram", f"{project.diagram.name} does not show the models as they are now", "inv db.diagram")
+        yield CheckFailure(
+            "diagram", f"{project.diagram.name} does not show the models as they are now", "inv db.diagram"
+        )
 
 
 def were_not_imported(found: Sequence[reflection.Difference], migrated: reflection.Inventory) -> int:
@@ -115,19 +122,19 @@ def were_not_imported(found: Sequence[reflection.Difference], migrated: reflecti
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 
 
-def _drift(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[Finding]:
+def _drift(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[CheckFailure]:
     heads = project.history.heads
     if engine == "sqlite":
-        with runs.scratch_at(project, heads) as connection:
+        with scratch_at(project, heads) as connection:
             migrated = reflection.reflect(connection, exclude=project.own_tables)
     else:
         with scratch_database("postgresql", server) as url, moving(url) as connection:
-            runs.upgrade(connection, project, heads)
+            ScratchRunner.of(project).upgrade(connection, heads)
             migrated = reflection.reflect(connection, exclude=project.own_tables)
     models = writing.models_inventory(project, engine, server)
     differences = reflection.differences(migrated, models)
     if unmodelled := were_not_imported(differences, migrated):
-        yield Finding(
+        yield CheckFailure(
             "models",
             f"{engine}: {unmodelled} of {len(migrated.tables)} tables have no model: the models were not imported",
             f"import them in {project.metadata_name.partition(':')[0]}",
@@ -135,4 +142,4 @@ def _drift(project: Project, engine: str, server: PostgresServer | None = None) 
         return
     for difference in differences:
         fact = f"{engine}: {difference.render('the migrations', 'the models')}"
-        yield Finding("models", fact, 'inv db.revision --message="..."')
+        yield CheckFailure("models", fact, 'inv db.revision --message="..."')

@@ -26,8 +26,8 @@ from ..project.project import Project
 from ..schema import reflection
 from ..schema.compare import Difference
 from ..schema.inventory import Inventory
-from ..scratch import runs
 from ..scratch.databases import scratch_database
+from ..scratch.migrated import scratch_at
 
 _REASON = "the downgrade drops it"
 
@@ -155,7 +155,7 @@ def merge_heads(project: Project, message: str) -> Path:
 
 def _migrated(project: Project) -> Inventory:
     """The schema that the migrations make, on SQLite."""
-    with runs.scratch_at(project, project.history.heads) as connection:
+    with scratch_at(project, project.history.heads) as connection:
         return reflection.reflect(connection, exclude=project.own_tables)
 
 

@@ -9,15 +9,15 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Literal, Protocol, Self, cast
+from typing import Any, Literal, Self, cast
 
 from sqlalchemy import Connection
 
 from .pool_limit import begins_within
 
 
-class Watcher(Protocol):
-    """Who is told."""
+class Watcher:
+    """Hears what runs on a connection. A subclass overrides the methods that it needs."""
 
     def before(self, statement: str) -> None:
         """A statement is about to run."""

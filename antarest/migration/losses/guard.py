@@ -23,7 +23,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, event
 
-from ..database.watched_connection import is_in_transaction, set_watcher
+from ..database.watched_connection import Watcher, is_in_transaction, set_watcher
 from ..errors.loss import Loss
 from ..errors.revision import Direction, Revision
 from .counts import Tally
@@ -31,7 +31,7 @@ from .ledger import open_ledger
 from .ledger.base import ENDS_TRANSACTION, NotAllowed
 
 
-class LossGuard:
+class LossGuard(Watcher):
     """Watches one migrating transaction and tells what it lost.
 
     Call `start()` inside the transaction, `begin()` before and `end()` after each revision, and `finish()` before the

@@ -16,16 +16,16 @@ from ..errors.text import reason
 from ..project.project import Project
 from ..schema import reflection
 from ..schema.inventory import Inventory
-from ..scratch import runs
 from ..scratch.databases import postgres_server, scratch_database
-from .offline import downgrade_sql, upgrade_sql
+from ..scratch.runner import ScratchRunner
+from .sql_scripts import downgrade_sql, upgrade_sql
 
 UPGRADE = "upgrade.sql"
 ROLLBACK = "rollback.sql"
 
 
 @dataclass(frozen=True)
-class Span:
+class RevisionRange:
     """The revisions between two states.
 
     Attributes:
@@ -39,7 +39,7 @@ class Span:
     revisions: tuple[Revision, ...]
 
 
-def span(project: Project, start: str, end: str) -> Span:
+def revision_range(project: Project, start: str, end: str) -> RevisionRange:
     """The revisions between two refs.
 
     Raises:
@@ -50,10 +50,10 @@ def span(project: Project, start: str, end: str) -> Span:
     below = () if first == BASE else (first,)
     if last == BASE or not set(below) <= history.applied([last]):
         raise OutOfReach(f"{end} does not lie above {start}: {last} is not reached by upgrading {first}", first)
-    return Span(first, last, tuple(history[id_] for id_ in history.pending(below, last)))
+    return RevisionRange(first, last, tuple(history[id_] for id_ in history.pending(below, last)))
 
 
-def write_sql(project: Project, between: Span) -> dict[str, list[str]]:
+def write_sql(project: Project, between: RevisionRange) -> dict[str, list[str]]:
     """The statements for PostgreSQL, by the name of their files.
 
     Raises:
@@ -66,7 +66,7 @@ def write_sql(project: Project, between: Span) -> dict[str, list[str]]:
     }
 
 
-def prove_sql(project: Project, between: Span, scripts: Mapping[str, Sequence[str]]) -> str:
+def prove_sql(project: Project, between: RevisionRange, scripts: Mapping[str, Sequence[str]]) -> str:
     """Run the scripts on a scratch server, and compare what they give with what the revisions give.
 
     Args:
@@ -98,7 +98,7 @@ def prove_sql(project: Project, between: Span, scripts: Mapping[str, Sequence[st
 def _migrate(project: Project, url: URL, revision: str) -> Inventory:
     if revision != BASE:
         with moving(url) as connection:
-            runs.upgrade(connection, project, [revision])
+            ScratchRunner.of(project).upgrade(connection, [revision])
     return _reflect(project, url)
 
 

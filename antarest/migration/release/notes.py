@@ -9,20 +9,20 @@ from ..database.connection import moving
 from ..errors.revision import Revision
 from ..errors.text import count
 from ..schema import reflection
-from ..scratch import runs
 from ..scratch.databases import postgres_server, scratch_database
+from ..scratch.runner import ScratchRunner
 from ..verify import Verification, prove_history
+from ..verify.env_reader import target_of
 from ..verify.findings.proof import Proof
-from ..verify.foreign import target_of
 from ..verify.target import Target
 
 if TYPE_CHECKING:
     from ..errors.listener import Listener
     from ..project.project import Project
-    from . import Span
+    from . import RevisionRange
 
 
-def write_notes(project: Project, between: Span, listener: Listener) -> str:
+def write_notes(project: Project, between: RevisionRange, listener: Listener) -> str:
     """The notes as Markdown.
 
     Args:
@@ -69,15 +69,16 @@ def _impact(proof: Proof) -> str:
     return "; ".join(parts)
 
 
-def _changes(project: Project, between: Span) -> dict[str, list[str]]:
+def _changes(project: Project, between: RevisionRange) -> dict[str, list[str]]:
     """What each revision changes in the schema of PostgreSQL."""
     result: dict[str, list[str]] = {}
     with postgres_server() as server, scratch_database("postgresql", server) as url, moving(url) as connection:
+        runner = ScratchRunner.of(project)
         if between.start != "base":
-            runs.upgrade(connection, project, [between.start])
+            runner.upgrade(connection, [between.start])
         before = reflection.reflect(connection, exclude=project.own_tables)
         for revision in between.revisions:
-            runs.upgrade(connection, project, [revision.id])
+            runner.upgrade(connection, [revision.id])
             after = reflection.reflect(connection, exclude=project.own_tables)
             result[revision.id] = [_change(each) for each in _telling(reflection.differences(before, after))]
             before = after
@@ -101,7 +102,7 @@ def _change(difference: reflection.Difference) -> str:
     return f"{'drops' if difference.after is None else 'adds'} {difference.kind} `{difference.path}`"
 
 
-def _measure(project: Project, between: Span, listener: Listener) -> dict[str, Proof]:
+def _measure(project: Project, between: RevisionRange, listener: Listener) -> dict[str, Proof]:
     """Prove the revisions on PostgreSQL, with rows in the tables: that measures what they do."""
     found = Verification(("postgresql",))
     target = target_of(str(project.ini), None, None, None)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database.lock.patience import Patience
-from ..database.watched_connection import set_watcher
+from ..database.watched_connection import Watcher, set_watcher
 from ..errors.revision import Direction, Revision
 from ..losses.guard import LossGuard
 from ..losses.ledger.base import NotAllowed
@@ -139,7 +139,7 @@ class Blocks:
                 self._connection.exec_driver_sql(f"RESET {name}")
 
 
-class _BlockWatcher:
+class _BlockWatcher(Watcher):
     """Lets only what can be run again pass, and clears away what a build that failed has left."""
 
     def __init__(self, connection: Connection, patience: Patience) -> None:
@@ -152,15 +152,6 @@ class _BlockWatcher:
             self._drop_invalid(found)
         elif not _OTHERS.fullmatch(statement):
             raise NotAllowed(_AGAIN)
-
-    def after(self, statement: str) -> None:
-        pass
-
-    def on_commit(self) -> None:
-        pass
-
-    def on_rollback(self) -> None:
-        pass
 
     def clean(self) -> None:
         """After a failure: leave nothing of it, as far as the connection is still good for that."""

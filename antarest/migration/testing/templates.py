@@ -22,6 +22,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from ..database.connection import moving
+from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import HEAD
 from ..errors.settings.whole_file import write_whole
 from ..scratch.databases import scratch_database
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
 TEST = "antarest_test_"
 """What the name of a test's database begins with."""
 
-_FILLS_AND_RUNS = ("verify/rows/*", "verify/steps", "verify/target")  # our modules that take part here and nowhere else
+_FILLS_AND_RUNS = ("verify/rows/*", "verify/target")  # our modules that take part here and nowhere else
 _UNUSED = 2 * 24 * 3600  # seconds; nobody wants a template that this long nobody has asked for
 _TEMPLATE = "antarest_template_"
 _OURS = f"^({_TEMPLATE}|{TEST})[0-9a-z_]+$"
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class Template:
     """What the database of a test begins with.
 
     Attributes:
@@ -53,7 +54,7 @@ class Start:
     target: Target
     revision: str
     with_rows: bool = False
-    _failed: dict[str, NoTemplate] = field(default_factory=dict, repr=False)
+    _failed: dict[str, TemplateFailed] = field(default_factory=dict, repr=False)
 
     @property
     def _heads(self) -> tuple[str, ...]:
@@ -88,19 +89,16 @@ class Start:
         """Bring an empty database there; what has failed on an engine once is not tried again.
 
         Raises:
-            NoTemplate: a revision does not run.
+            TemplateFailed: a revision does not run.
         """
-        # Imported here: most runs find a template.
-        from ..verify.steps import StepFailed, run_all
-
         engine = url.get_backend_name()
         if engine in self._failed:
             raise self._failed[engine]
         with moving(url) as connection:
             try:
-                run_all(connection, self.target, "heads" if self.revision == HEAD else self._heads[0])
-            except StepFailed as failed:
-                self._failed[engine] = NoTemplate(f"{_place(failed, self.target.project.versions)}{failed}")
+                self.target.runner.upgrade(connection, self._heads)
+            except ScratchRunFailed as failed:
+                self._failed[engine] = TemplateFailed(f"{_place(failed, self.target.project.versions)}{failed.reason}")
                 raise self._failed[engine] from failed
             if self.with_rows:
                 values = self.target.values_at(self._revisions)
@@ -117,7 +115,7 @@ def _hash(text_: str) -> str:
     return hashlib.sha256(text_.encode()).hexdigest()
 
 
-class NoTemplate(Exception):
+class TemplateFailed(Exception):
     """A revision does not run; the text says which, and what the engine says."""
 
 
@@ -128,20 +126,20 @@ def _place(failed: Exception, folders: Collection[Path]) -> str:
     return next((f"{path.name}: " for path in files if path.parent in folders), "")
 
 
-def sqlite_template(start: Start, for_all: Path, for_one: Path, run: str) -> Path:
+def sqlite_template(start: Template, for_all: Path, for_one: Path, run: str) -> Path:
     """Find or make the template of SQLite.
 
     Args:
         start: what it is to be.
         for_all: where such files are that other runs find, too.
         for_one: where those are that are for this run alone.
-        run: as for `Start.key`.
+        run: as for `Template.key`.
 
     Returns:
         The file; it is copied, and not written to.
 
     Raises:
-        NoTemplate: a revision does not run.
+        TemplateFailed: a revision does not run.
     """
     key = start.key(run)
     folder = for_one if key.startswith(whose(run)) else for_all
@@ -176,21 +174,21 @@ def _is_whole(file: Path) -> bool:
         return False
 
 
-def postgres_template(start: Start, server: URL, maintenance: Connection, run: str, unfinished: str) -> str:
+def postgres_template(start: Template, server: URL, maintenance: Connection, run: str, unfinished: str) -> str:
     """Find or make the template of PostgreSQL.
 
     Args:
         start: what it is to be.
         server: the URL of its maintenance database.
         maintenance: a connection to that, which commits each statement.
-        run: as for `Start.key`.
+        run: as for `Template.key`.
         unfinished: the name of the database until it is whole.
 
     Returns:
         The name of the database; nobody can connect to it.
 
     Raises:
-        NoTemplate: a revision does not run.
+        TemplateFailed: a revision does not run.
     """
     key = start.key(run, str(server.username))
     name = f"{_TEMPLATE}{key}"

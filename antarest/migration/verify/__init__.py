@@ -1,43 +1,42 @@
-"""The proof of a history: every revision, up and down, on both engines, with rows in the tables.
+"""The proof of a history: every revision runs up and down, on both engines, with rows in the tables.
 
-It runs on scratch databases only, and on any project of Alembic; `env.py` is not run.
+The proof uses scratch databases only. It works on any Alembic project, and does not run `env.py`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors.base import AntarestError
 from ..errors.facts.project import InvalidRevisionFile
 from ..errors.settings.urls import ENGINES
 from ..schema.across_engines import parity
 from ..scratch.databases import EngineName, PostgresServer
-from . import engines as processes
+from . import processes
 from .findings import static
-from .findings.behaviour import unlike
-from .findings.kinds import KINDS, Finding, Kind, worst_first
+from .findings.behaviour import differing_behaviour
+from .findings.kinds import Finding, worst_first
 from .findings.proof import Proof
+from .prover import ProofPlan
 from .target import Target
 
-__all__ = ["KINDS", "Finding", "Kind", "Proof", "Target", "Verification", "prove_history"]
-
-_ALIEN = ("TIMESTAMP WITH TIME ZONE", "INTERVAL")
+_WITH_A_ZONE = ("TIMESTAMP WITH TIME ZONE", "INTERVAL")
 
 
 @dataclass
 class Verification:
-    """What was proved of a history.
+    """The result of the proof of a history. It grows while the proof runs.
 
     Attributes:
-        engines: on which engines.
-        revisions: which revisions, in their order.
-        proofs: by revision and engine, what was proved; "" stands for the history as a whole.
-        findings: what is wrong, worst first.
-        seconds: how long it took.
-        is_whole: whether the heads are among them, and so the history as a whole is proved too.
-        is_complete: whether it ran to the end.
+        engines: the engines.
+        revisions: the ids of the revisions, in the order of the history.
+        proofs: the proofs by revision and engine. The revision "" stands for the history as a whole.
+        findings: everything that is wrong, worst first.
+        seconds: the duration.
+        is_whole: whether the history as a whole is proved too, because the heads are among the revisions.
+        is_complete: whether the proof ran to its end.
     """
 
     engines: tuple[EngineName, ...]
@@ -50,7 +49,7 @@ class Verification:
 
     @property
     def not_proved(self) -> list[tuple[str, str, str]]:
-        """What could not be tried: revision, engine and reason."""
+        """Everything that could not be tried: revision, engine and reason."""
         found = [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_proved]
         missing = [
             (revision, engine, "it was not reached")
@@ -66,8 +65,18 @@ class Verification:
         return [each for each in self.findings if each.severity == "error"]
 
     def of(self, revision: str, engine: str = "") -> list[Finding]:
-        """The findings of one revision, on one engine or of both together."""
+        """Select the findings of one revision, on one engine or on both together."""
         return [each for each in self.findings if (each.revision, each.engine) == (revision, engine)]
+
+    def add(self, *findings: Finding) -> None:
+        """Add findings."""
+        self.findings = worst_first([*self.findings, *findings])
+
+    def add_proof(self, proof: Proof, *, is_own: bool) -> None:
+        """Add a proof with its findings, and compare the engines if both have proved the revision."""
+        self.proofs[proof.revision, proof.engine] = proof
+        self.add(*proof.findings)
+        _compare_engines(self, proof.revision, is_own=is_own)
 
 
 def prove_history(
@@ -85,70 +94,61 @@ def prove_history(
 
     Args:
         target: the project.
-        found: names the engines; it grows while it runs, for whoever is interrupted.
-        select: which revisions; all, where it is missing.
-        rows: how many rows a table gets at least.
-        since: the project with its revisions as they were applied elsewhere, where they differ.
-        server: where to make the databases of PostgreSQL; without it one is found or started.
-        keep: whether the databases around a revision with a finding are kept.
-        on_proof: called for each revision and engine.
-
-    Returns:
-        What was found.
+        found: names the engines, and takes the result. An interrupted caller has what was proved until then.
+        select: returns the ids of the revisions to prove; None for all.
+        rows: the least number of rows that a table gets.
+        since: the project with its revisions as other databases ran them, where they differ.
+        server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
+        keep: whether the databases before and after a revision with a finding are kept.
+        on_proof: called with each proof.
 
     Raises:
-        NoPostgres: there is no PostgreSQL to be had.
+        NoPostgres: no PostgreSQL is available.
         AntarestError: the project cannot be proved.
     """
     began = time.monotonic()
-    target.import_paths()
     if _is_readable(target, found):
-        wanted = set(select(target)) if select else set(target.history.order)
+        wanted = frozenset(select(target) if select else target.history.order)
         found.revisions = target.history.in_order(wanted)
         found.is_whole = wanted.issuperset(target.history.heads) or bool(since)
-        _add(found, *static.findings(target, wanted))
-        differing: set[str] = set()
-        plan = processes.Plan(target, frozenset(wanted), rows, found.is_whole, tuple(since), keep)
+        found.add(*static.findings(target, wanted))
+        plan = ProofPlan(target, wanted, rows, found.is_whole, tuple(since), keep)
         for proof in processes.prove(plan, found.engines if wanted or since else (), server):
-            found.proofs[proof.revision, proof.engine] = proof
-            _add(found, *proof.findings)
-            _compare(found, proof.revision, differing, is_own=target.is_own)
+            found.add_proof(proof, is_own=target.is_own)
             found.seconds = time.monotonic() - began
             on_proof(proof)
     found.is_complete, found.seconds = True, time.monotonic() - began
     return found
 
 
-def _is_readable(target: Target, result: Verification) -> bool:
+def _is_readable(target: Target, found: Verification) -> bool:
+    target.import_paths()
     try:
         _ = target.history, target.script
     except SyntaxError as error:
-        _add(result, Finding.of("V106", f"{error.filename}, line {error.lineno}: {error.msg}"))
+        found.add(Finding.of("V106", f"{error.filename}, line {error.lineno}: {error.msg}"))
     except InvalidRevisionFile as error:
-        _add(result, Finding.of("V106", error.message))
+        found.add(Finding.of("V106", error.message))
     except AntarestError as error:
-        _add(result, Finding.of("V102", "; ".join((error.message, *error.details.values()))))
+        found.add(Finding.of("V102", "; ".join((error.message, *error.details.values()))))
     else:
         return True
     return False
 
 
-def _compare(result: Verification, revision: str, differing: set[str], *, is_own: bool) -> None:
-    """Parity, once both engines have proved a revision; what differed before is no finding of this one."""
-    sides = [result.proofs.get((revision, engine)) for engine in ENGINES]
-    if not all(sides):
+def _compare_engines(found: Verification, revision: str, *, is_own: bool) -> None:
+    """Compare the engines. A difference is a finding of the first revision that has it."""
+    sides = [found.proofs[revision, engine] for engine in ENGINES if (revision, engine) in found.proofs]
+    if len(sides) < len(ENGINES):
         return
-    _add(result, *(Finding.of("V602", each) for each in unlike(*(side.behaviour for side in sides if side))))
-    schemas = [side.schema for side in sides if side and side.schema]
-    if len(schemas) == len(sides):
-        for each in parity(*schemas):
-            text = each.render(*ENGINES.values())
-            # SQLite has no such types: nobody can mend that, and whoever keeps times so may have reasons.
-            is_alien = each.aspect == "type" and each.after in _ALIEN and not is_own
-            if text not in differing:
-                _add(result, Finding.of("V601", text, revision, **({"severity": "note"} if is_alien else {})))
-            differing.add(text)
-
-
-def _add(result: Verification, *findings: Finding) -> None:
-    result.findings = worst_first([*result.findings, *findings])
+    found.add(*(Finding.of("V602", each) for each in differing_behaviour(*(side.behaviour for side in sides))))
+    schemas = [side.schema for side in sides if side.schema]
+    if len(schemas) < len(sides):
+        return
+    known = {each.found for each in found.findings if each.id == "V601"}
+    for each in parity(*schemas):
+        # SQLite has no type with a time zone: a foreign project that needs one cannot fix the difference.
+        is_note = each.aspect == "type" and each.after in _WITH_A_ZONE and not is_own
+        finding = Finding.of("V601", each.render(*ENGINES.values()), revision)
+        if finding.found not in known:
+            found.add(replace(finding, severity="note") if is_note else finding)

@@ -1,4 +1,4 @@
-"""`python -m antarest.migration.verify`: as `antarest-verify`."""
+"""`python -m antarest.migration.verify` does the same as `antarest-verify`."""
 
 from __future__ import annotations
 

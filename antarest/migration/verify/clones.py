@@ -1,4 +1,4 @@
-"""The databases of a proof: copies of each other, so that no revision is run twice to get somewhere."""
+"""The databases of a proof. They are copies of each other, so that a revision need not run again to reach a state."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ..scratch.databases import EngineName
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the databases of one engine are made.
+class DatabaseLocation:
+    """The folder or server where the databases of one engine are made.
 
     Attributes:
-        engine: which engine.
-        url: the maintenance database of PostgreSQL; a file in the folder, for SQLite.
-        prefix: what the names of PostgreSQL's databases begin with.
-        kept: where databases are kept that somebody wants to look at: a folder, or the beginning of a name; empty
-            where none can be, since the server ends with the proof.
+        engine: the engine.
+        url: the maintenance database of PostgreSQL; for SQLite, a file in the folder.
+        prefix: the beginning of the names of PostgreSQL's databases.
+        kept: the folder, or the beginning of the names, of databases that are kept. It is empty if none can be kept,
+            because the server ends with the proof.
     """
 
     engine: EngineName
@@ -35,8 +35,8 @@ class Place:
     prefix: str = ""
     kept: str = ""
 
-    def tidy(self) -> None:
-        """Drop what is left of PostgreSQL's databases; a folder is its owner's business."""
+    def drop_all(self) -> None:
+        """Drop all databases of PostgreSQL that are left. The folder of SQLite has an owner, who deletes it."""
         if self.engine == "postgresql":
             with _maintenance_engine(self.url).connect() as connection:
                 found = connection.execute(
@@ -47,27 +47,28 @@ class Place:
 
 
 class Clones:
-    """Makes databases in a place. Close it when they are not needed any more."""
+    """Makes databases in a location. Close it at the end; the databases stay in the location."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, location: DatabaseLocation) -> None:
+        self.engine: EngineName = location.engine
+        self._location = location
         self._numbers = itertools.count()
-        self._database = str(place.url.database)
-        self._engine = moving_engine(place.url, lambda: self._database)
+        self._database = str(location.url.database)
+        self._engine = moving_engine(location.url, lambda: self._database)
 
     def close(self) -> None:
-        """Leave the server; the databases are the business of the place."""
+        """Close the connection to the server."""
         if "_maintenance" in self.__dict__:
             self._maintenance.close()
 
     @cached_property
     def _maintenance(self) -> Connection:
-        """One connection for all databases of PostgreSQL: connecting takes as long as copying one."""
-        return _maintenance_engine(self._place.url).connect()
+        """The connection that makes all databases of PostgreSQL: to connect takes as long as to copy a database."""
+        return _maintenance_engine(self._location.url).connect()
 
     @contextmanager
     def connected(self, url: URL) -> Iterator[Connection]:
-        """A connection to migrate on, and to look."""
+        """Open a connection that can run revisions."""
         outer, self._database = self._database, str(url.database)
         try:
             with translate_errors(url), self._engine.connect() as connection:
@@ -76,42 +77,46 @@ class Clones:
             self._database = outer
 
     def new(self) -> URL:
-        """An empty database."""
+        """Make an empty database."""
         return self._make(None)
 
-    def of(self, other: URL) -> URL:
-        """A copy of a database that nobody is connected to."""
+    def copy(self, other: URL) -> URL:
+        """Copy a database. Nobody may be connected to it."""
         return self._make(other)
 
     def drop(self, url: URL) -> None:
         """Drop a database."""
-        if self._place.engine == "sqlite":
+        if self.engine == "sqlite":
             Path(str(url.database)).unlink(missing_ok=True)
         else:
             with suppress(SQLAlchemyError):
                 self._maintenance.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
 
     def keep(self, url: URL, name: str) -> URL | None:
-        """Let a database that nobody is connected to outlive the place, under a name; None where it cannot."""
-        if not self._place.kept:
+        """Rename a database so that it is kept. Nobody may be connected to it.
+
+        Returns:
+            Its new URL; None if the location can keep none.
+        """
+        if not self._location.kept:
             return None
-        if self._place.engine == "sqlite":
-            return url.set(database=shutil.move(str(url.database), f"{self._place.kept}/{name}.db"))
-        kept = f"{self._place.kept}{name}"
+        if self.engine == "sqlite":
+            return url.set(database=shutil.move(str(url.database), f"{self._location.kept}/{name}.db"))
+        kept = f"{self._location.kept}{name}"
         self._maintenance.execute(text(f'ALTER DATABASE "{url.database}" RENAME TO "{kept}"'))
         return url.set(database=kept)
 
     def _make(self, template: URL | None) -> URL:
-        number = next(self._numbers)
-        if self._place.engine == "sqlite":
-            file = Path(str(self._place.url.database)).with_name(f"{number}.db")
+        number, url = next(self._numbers), self._location.url
+        if self.engine == "sqlite":
+            file = Path(str(url.database)).with_name(f"{number}.db")
             if template:
                 shutil.copyfile(str(template.database), file)
-            return self._place.url.set(database=str(file))
-        name = f"{self._place.prefix}{number}"
+            return url.set(database=str(file))
+        name = f"{self._location.prefix}{number}"
         source = template.database if template else "template0"
         self._maintenance.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{source}"'))
-        return self._place.url.set(database=name)
+        return url.set(database=name)
 
 
 def _maintenance_engine(url: URL) -> Engine:

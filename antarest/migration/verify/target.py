@@ -1,4 +1,4 @@
-"""What is proved: the revisions of a project, and what they need to be run without its `env.py`."""
+"""The project that is proved: its revisions, and everything that they need to run without its `env.py`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from ..errors.text import first_line
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
+from ..scratch.runner import ScratchRunner
 
 if TYPE_CHECKING:
     from alembic.script.base import Script
@@ -34,18 +35,18 @@ Values = Mapping[str, Sequence[object]]
 
 @dataclass(frozen=True)
 class Target:
-    """A project as it is proved; it can be sent to another process, which imports it anew.
+    """A project that is proved. Another process can receive it, and imports its modules again.
 
     Attributes:
         project: its files.
-        metadata_name: where its `MetaData` is, as `package.module:attribute`; empty where nobody says.
-        rows_file: a Python file with `ROWS` or `values_at`, for generated rows; None where there is none.
-        render_as_batch: as `env.py` has it.
-        naming_convention: as the metadata has it, where it was found without importing it.
+        metadata_name: its `MetaData`, as `package.module:attribute`; empty if it is not known.
+        rows_file: a Python file with `ROWS` or `values_at`, for generated rows; None if there is none.
+        render_as_batch: the option of that name in `env.py`.
+        naming_convention: the convention of the metadata, if it was read without an import.
         commits_each: whether each revision is committed on its own: `transaction_per_migration` in `env.py`.
-        is_own: whether the project follows our conventions, and so declares what its revisions lose.
-        unknown: what its `env.py` does that was not understood; what it says of a revision is then "not proved".
-        is_moved: whether its revisions lie somewhere else than `alembic.ini` says.
+        is_own: whether the project follows our conventions, and so declares the losses of its revisions.
+        unknown: the options in `env.py` that could not be read.
+        is_moved: whether its revisions lie in other folders than `alembic.ini` says.
     """
 
     project: Project
@@ -65,7 +66,7 @@ class Target:
 
     @property
     def folders(self) -> tuple[Path, tuple[Path, ...]]:
-        """The folder of its `env.py`, and those of its revisions; `package:folder` is looked up.
+        """The folder of its `env.py`, and the folders of its revisions. Alembic resolves `package:folder`.
 
         Raises:
             InvalidProject: there is no such folder.
@@ -73,7 +74,7 @@ class Target:
         try:
             script = ScriptDirectory.from_config(self.config)
         except CommandError as error:
-            raise InvalidProject(self.project.ini, str(error), [Hint("Mend it", "alembic history")]) from error
+            raise InvalidProject(self.project.ini, str(error), [Hint("Fix it, then try", "alembic history")]) from error
         return Path(script.dir), tuple(Path(each) for each in script._version_locations)  # noqa: SLF001 - no public one
 
     @cached_property
@@ -82,28 +83,28 @@ class Target:
 
         Raises:
             InvalidRevisionFile: a file cannot be imported.
-            InvalidProject: they make no history.
+            InvalidProject: the revisions form no history.
         """
         script = ScriptDirectory.from_config(self.config)
-        with importing(self.project.versions), warnings.catch_warnings(record=True) as said:
+        with importing(self.project.versions), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 script.get_heads()
                 list(script.walk_revisions())
             except KeyError as error:
-                raise self._no_history([str(each.message) for each in said], error) from error
+                raise self._no_history([str(each.message) for each in caught], error) from error
             except Exception as error:
                 if type(error).__module__.startswith("alembic."):
                     raise self._no_history([], error) from error
                 raise
-        texts = [str(each.message) for each in said if "present" in str(each.message)]
+        texts = [str(each.message) for each in caught if "present" in str(each.message)]
         if texts:
             raise self._no_history(texts, ValueError())
         return script
 
     @property
     def config(self) -> Config:
-        """The `alembic.ini` of the project, or what stands for one where only a folder of revisions is named."""
+        """The configuration from `alembic.ini`, or a made-up one if the project is only a folder of revisions."""
         has_file = self.project.ini.is_file()
         config = Config(self.project.ini) if has_file else Config()
         if has_file and not self.is_moved:
@@ -122,7 +123,7 @@ class Target:
 
     @cached_property
     def history(self) -> History:
-        """The same as our graph, for projects whose files say nothing that can be read without running them too."""
+        """The revisions as our graph. Those of a foreign project have to be imported for it."""
         if self.is_own:
             return self.project.history
         scripts: Iterable[Script] = reversed(list(self.script.walk_revisions()))
@@ -130,13 +131,13 @@ class Target:
 
     @cached_property
     def declares(self) -> bool:
-        """Whether its revisions say what they lose: where none does, to drop what it had created is no error."""
+        """Whether its revisions declare their losses. If none does, a dropped table or column is only a note."""
         revisions = [self.history[id_] for id_ in self.history.order]
         return self.is_own or any(each.lossy or each.moves for each in revisions)
 
     @cached_property
     def metadata(self) -> MetaData | None:
-        """The metadata of the models; None where nobody says where it is."""
+        """The metadata of the models; None if it is not known."""
         if not self.metadata_name:
             return None
         module, _, attribute = self.metadata_name.partition(":")
@@ -144,14 +145,19 @@ class Target:
             found: Any = importlib.import_module(module)
             for name in attribute.split("."):
                 found = getattr(found, name)
-        except Exception as error:  # whatever a module raises when it is imported
+        except Exception as error:  # a module may raise anything
             reason = f"the metadata {self.metadata_name} cannot be imported: {type(error).__name__}: {error}"
             raise InvalidProject(self.project.ini, reason, [Hint("Name another one")]) from error
         metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has one too.
         return metadata
 
+    @cached_property
+    def runner(self) -> ScratchRunner:
+        """Runs its revisions on scratch databases."""
+        return ScratchRunner(self.config, self.script, self.history, self.options(), self.commits_each)
+
     def options(self) -> dict[str, Any]:
-        """What Alembic's context is told."""
+        """The options of Alembic's migration context."""
         metadata = self.metadata
         if metadata is None and self.naming_convention:
             metadata = MetaData(naming_convention=self.naming_convention)
@@ -164,21 +170,21 @@ class Target:
 
     @cached_property
     def values_at(self) -> Callable[[Iterable[str]], Values]:
-        """The values that rows are made of, by "table.column", in a database that has these revisions."""
+        """Returns the values for rows, by "table.column", in a database that has these revisions."""
         if self.rows_file is None:
             return lambda _revisions: {}
         spec = importlib.util.spec_from_file_location("_rows_for_verify", self.rows_file)
         if spec is None or spec.loader is None:
-            raise InvalidProject(self.rows_file, "it is no Python file", [])
+            raise InvalidProject(self.rows_file, "it is not a Python file", [])
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
             if hasattr(module, "values_at"):
                 return module.values_at  # type: ignore[no-any-return]  # as documented
             rows: Mapping[str, Values] = module.ROWS
-        except Exception as error:  # whatever the file raises
-            reason = f"it gives no rows: {type(error).__name__}: {error}"
-            raise InvalidProject(self.rows_file, reason, [Hint("Give it ROWS, or values_at")]) from error
+        except Exception as error:  # the file may raise anything
+            reason = f"it defines no rows: {type(error).__name__}: {error}"
+            raise InvalidProject(self.rows_file, reason, [Hint("Define ROWS or values_at in it")]) from error
 
         def values_at(revisions: Iterable[str]) -> Values:
             values: dict[str, Sequence[object]] = {}
@@ -194,9 +200,9 @@ class Target:
         return connection.dialect.name == "sqlite"
 
     def import_paths(self) -> None:
-        """Let its modules be imported, as Alembic does: from `prepend_sys_path`, or the folder of its `alembic.ini`."""
-        said = self.config.get_main_option("prepend_sys_path") or "."
-        for each in said.replace(",", " ").split():
+        """Extend the search path as Alembic does: by `prepend_sys_path`, or the folder of its `alembic.ini`."""
+        paths = self.config.get_main_option("prepend_sys_path") or "."
+        for each in paths.replace(",", " ").split():
             path = str((self.project.root / each).resolve())
             if path not in sys.path:
                 sys.path.insert(0, path)
@@ -206,10 +212,10 @@ def _revision(script: Script) -> Revision:
     module = script.module
     path = Path(str(script.path))
 
-    def said(name: str, kind: type[Any]) -> Any:
+    def declared(name: str, kind: type[Any]) -> Any:
         value = getattr(module, name, kind())
         if not isinstance(value, kind):
-            raise InvalidRevisionFile(path, f"{name} is no {kind.__name__}")
+            raise InvalidRevisionFile(path, f"{name} is not a {kind.__name__}")
         return value
 
     return Revision(
@@ -218,8 +224,8 @@ def _revision(script: Script) -> Revision:
         depends_on=tuple(script._normalized_resolved_dependencies),  # noqa: SLF001
         message=first_line(script.doc or ""),
         path=path,
-        lossy=said("lossy", dict),
-        moves=said("moves", dict),
-        irreversible=said("irreversible", str),
-        transaction=said("transaction", str),
+        lossy=declared("lossy", dict),
+        moves=declared("moves", dict),
+        irreversible=declared("irreversible", str),
+        transaction=declared("transaction", str),
     )

@@ -12,8 +12,7 @@ from ..errors.facts.loss import Irreversible
 from ..errors.loss import Agreement, Loss
 from ..errors.revision import BASE, Revision
 from ..project.project import Project
-from ..scratch import runs
-from ..scratch.runs import Walked
+from ..scratch.migrated import DowngradeEffect, downgrade_effects
 
 
 @dataclass(frozen=True)
@@ -107,21 +106,21 @@ def plan_undo(
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
     counter = _Counter(connection, project.own_tables)
-    walked = runs.walk_down(project, current, undone)
-    return RollbackPlan(current, target, tuple(_plan_step(history[step.revision], step, counter) for step in walked))
+    effects = downgrade_effects(project, current, undone)
+    return RollbackPlan(current, target, tuple(_plan_step(history[step.revision], step, counter) for step in effects))
 
 
-def _plan_step(revision: Revision, walked: Walked, counter: _Counter) -> PlannedStep:
+def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -> PlannedStep:
     declared, destinations = revision.losses("downgrade"), revision.destinations("downgrade")
     drops = []
-    for item in [*walked.dropped, *(item for item in declared if item not in walked.dropped)]:
+    for item in [*effect.dropped, *(item for item in declared if item not in effect.dropped)]:
         loss = Loss(
             revision.id, "downgrade", item, counter.count(item), declared.get(item, ""), unit=counter.unit(item)
         )
-        is_drop = item in walked.dropped
+        is_drop = item in effect.dropped
         if is_drop or loss.count != 0:
             drops.append(Drop(loss, tuple(destinations.get(item, ())), is_drop))
-    counter.follow(walked, destinations)
+    counter.follow(effect, destinations)
     return PlannedStep(revision, tuple(drops))
 
 
@@ -135,7 +134,7 @@ class _Counter:
         # another one of that name.
         self._origins: dict[str, tuple[str, ...] | None] = {}
 
-    def follow(self, step: Walked, moved: Mapping[str, Sequence[str]]) -> None:
+    def follow(self, step: DowngradeEffect, moved: Mapping[str, Sequence[str]]) -> None:
         """Note what a downgrade drops, renames and moves."""
         arrived: dict[str, tuple[str, ...] | None] = {}
         for source, places in [*moved.items(), *((old, [new]) for old, new in step.renamed.items())]:

@@ -13,7 +13,7 @@ from ..database.catalog import count_rows, read_catalog
 from ..errors.facts.refusal import ResetRefused
 from ..errors.settings.urls import redact_url
 from ..project.project import Project
-from ..scratch import runs
+from ..scratch.migrated import tables_of_history
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ResetPlan:
 def plan_reset(project: Project, connection: Connection) -> ResetPlan:
     """Find which tables of the history the database has, at whatever revision it is."""
     present = read_catalog(connection, exclude=project.own_tables)
-    ours = runs.tables_of_history(project)
+    ours = tables_of_history(project)
     # What Alembic calls a table while it rebuilds it; a run without a transaction that was killed leaves it behind.
     ours |= {f"_alembic_tmp_{table}"[:50] for table in ours}
     return ResetPlan(redact_url(connection.engine.url), count_rows(connection, ours & present.keys()))

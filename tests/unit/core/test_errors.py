@@ -4,49 +4,10 @@ import json
 import pickle
 from pathlib import Path
 
-import pytest
-
-from antarest.migration.errors.base import (
-    EXIT_FAILED,
-    EXIT_LOCKED,
-    EXIT_UNREACHABLE,
-    EXIT_USAGE,
-    NOTHING_CHANGED,
-    AntarestError,
-    Hint,
-)
-from antarest.migration.errors.facts import configuration, database
-from antarest.migration.errors.facts.configuration import ConfigError, InvalidValue, UsageError
+from antarest.migration.errors.base import NOTHING_CHANGED, Hint
+from antarest.migration.errors.facts.configuration import InvalidValue, UsageError
 from antarest.migration.errors.facts.database import DatabaseError
 from antarest.migration.errors.facts.project import InvalidProject
-
-CLASSES: set[type[AntarestError]] = {
-    each
-    for module in (configuration, database)
-    for each in vars(module).values()
-    if isinstance(each, type) and issubclass(each, AntarestError)
-}
-
-
-def test_every_error_has_a_code_of_its_own() -> None:
-    codes = [each.code for each in CLASSES]
-
-    assert len(set(codes)) == len(codes)
-
-
-@pytest.mark.parametrize("kind", sorted(CLASSES, key=str))
-def test_the_code_tells_the_family_and_the_exit_code(kind: type[AntarestError]) -> None:
-    family = kind.code.partition(".")[0]
-
-    if issubclass(kind, ConfigError):
-        assert family in {"config", "usage"}
-        assert kind.exit_code == EXIT_USAGE
-    elif issubclass(kind, DatabaseError):
-        assert family == "db"
-        assert kind.exit_code in {EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_LOCKED}
-        assert kind.code.startswith("db.E4") == (kind.exit_code == EXIT_LOCKED)
-    else:
-        assert kind is AntarestError
 
 
 def test_an_error_is_its_message_and_plain_data() -> None:

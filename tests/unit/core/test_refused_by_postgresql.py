@@ -23,12 +23,12 @@ from antarest.migration.errors.facts.database import (
     TooManyConnections,
 )
 from antarest.migration.errors.settings.urls import normalise_url
+from antarest.migration.scratch.embedded_postgres import free_port
 from tests.support_connections import SECRET, refused
 
 
 def test_a_server_that_is_down() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
 
     error = refused(URL.create("postgresql+psycopg2", "ada", SECRET, "127.0.0.1", port, "antarest"))
 

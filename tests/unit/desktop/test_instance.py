@@ -21,7 +21,7 @@ from antarest.desktop.errors import InstanceSilent, SeatUnusable
 from antarest.desktop.instance import INSTANCE_PATH, Record, Seat, answers, take_or_find
 from tests.support import ROOT
 
-HANGS = 60
+HANGS = 300
 HOLDER = """
 import sys
 from sqlalchemy import make_url

@@ -18,15 +18,16 @@ ELSEWHERE = (ConfigError, UsageError, RequestError, SeatUnusable, InstanceSilent
 SHOWN = [error for error in EXAMPLES if not isinstance(error, ELSEWHERE)]
 
 
-@pytest.mark.parametrize("error", SHOWN, ids=lambda error: type(error).__name__)
-def test_an_error_has_words_without_terminals(error: AntarestError) -> None:
-    explanation = explain(error)
-    text = " ".join([explanation.title, *explanation.what, *explanation.steps, explanation.safe])
+def test_each_error_has_words_without_terminals(subtests: pytest.Subtests) -> None:
+    for error in SHOWN:
+        with subtests.test(type(error).__name__):
+            explanation = explain(error)
+            text = " ".join([explanation.title, *explanation.what, *explanation.steps, explanation.safe])
 
-    assert explanation.title
-    assert explanation.what
-    assert len(explanation.steps) >= 2
-    assert not [word for word in TERMINAL if word in text and word not in error.message]
+            assert explanation.title
+            assert explanation.what
+            assert len(explanation.steps) >= 2
+            assert not [word for word in TERMINAL if word in text and word not in error.message]
 
 
 def kinds(*names: str) -> list[AntarestError]:

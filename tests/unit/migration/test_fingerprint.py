@@ -12,8 +12,8 @@ from sqlalchemy import MetaData
 from antarest.migration.project.project import Project
 from antarest.migration.scratch import fingerprint
 from antarest.migration.scratch.fingerprint import fingerprints, stands_alone
-from antarest.migration.testing.templates import Start
-from antarest.migration.verify.foreign import target_of
+from antarest.migration.testing.templates import Template
+from antarest.migration.verify.env_reader import target_of
 from tests.support_histories import STUDY_TABLES, Script, write_project
 
 OPTIONS: dict[str, Any] = {"target_metadata": None, "render_as_batch": True}
@@ -63,7 +63,7 @@ def test_it_follows_from_what_alembic_is_told_and_from_what_runs_it(project: Pro
 
 def test_it_follows_from_our_own_modules(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     before = named(project)
-    monkeypatch.setattr(fingerprint, "_RUNS_THEM", ("project/history", "project/project"))
+    monkeypatch.setattr(fingerprint, "_RUN_REVISIONS", ("project/history", "project/project"))
 
     assert named(project) != before
 
@@ -138,13 +138,13 @@ def test_a_start_follows_from_its_rows_and_from_what_commits(project: Project, t
     rows = tmp_path / "rows.py"
     rows.write_text("ROWS = {}\n")
     target = replace(target_of(str(project.ini), None, None, None), rows_file=rows)
-    first = Start(target, "tables", with_rows=True)
+    first = Template(target, "tables", with_rows=True)
     keys = {first.key("run")}
     assert first.key("another run") in keys
 
-    keys.add(Start(target, "tables").key("run"))
-    keys.add(Start(target, "more", with_rows=True).key("run"))
-    keys.add(Start(replace(target, commits_each=True), "tables", with_rows=True).key("run"))
+    keys.add(Template(target, "tables").key("run"))
+    keys.add(Template(target, "more", with_rows=True).key("run"))
+    keys.add(Template(replace(target, commits_each=True), "tables", with_rows=True).key("run"))
     keys.add(first.key("run", "another role"))
     rows.write_text("ROWS = {'tables': {'study.name': ['x']}}\n")
     keys.add(first.key("run"))
@@ -152,4 +152,4 @@ def test_a_start_follows_from_its_rows_and_from_what_commits(project: Project, t
 
     rows.write_text("import helpers\nROWS = helpers.rows()\n")
     assert first.key("run") != first.key("another run")
-    assert Start(target, "tables").key("run") == Start(target, "tables").key("another run")
+    assert Template(target, "tables").key("run") == Template(target, "tables").key("another run")

@@ -3,21 +3,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from antarest.migration.errors.revision import Revision
-from antarest.migration.verify.findings.kept import judge
-from antarest.migration.verify.rows.snapshots import Snapshot, TableRows
+from antarest.migration.verify.findings.row_changes import row_findings
+from antarest.migration.verify.rows.snapshots import RowSnapshot, TableRows
 
 REVISION = Revision("a", (), "seed", Path("a.py"))
 MADE = "role.made"
 
 
-def rows(*values: tuple[object, ...]) -> Snapshot:
-    return Snapshot({"role": TableRows(("id", "made"), ("id",), values)})
+def rows(*values: tuple[object, ...]) -> RowSnapshot:
+    return RowSnapshot({"role": TableRows(("id", "made"), ("id",), values)})
 
 
-def changed(there: Snapshot, momentary: set[str]) -> list[tuple[str, str]]:
+def changed(there: RowSnapshot, momentary: set[str]) -> list[tuple[str, str]]:
     """What is found where the value of row 2 is another one in the end."""
     moments = (rows((1, "x"), (2, "x")), there, rows((1, "x"), (2, "y")))
-    return [(each.id, each.item) for each in judge(REVISION, "downgrade", moments, declares=True, momentary=momentary)]
+    return [
+        (each.id, each.item)
+        for each in row_findings(REVISION, "downgrade", moments, declares=True, momentary=momentary)
+    ]
 
 
 def test_a_row_that_was_away_may_have_another_moment() -> None:

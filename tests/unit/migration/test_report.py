@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from antarest.migration.branches.checks import Finding
+from antarest.migration.branches.checks import CheckFailure
 from antarest.migration.branches.writing import Written
 from antarest.migration.commands.rendering import results
 from antarest.migration.errors.base import Hint
@@ -295,7 +295,7 @@ def test_a_revision_that_was_not_written() -> None:
 
 
 def test_what_a_check_found() -> None:
-    found = [Finding("heads", "the history has 2 heads: b1, b2", "inv db.history")]
+    found = [CheckFailure("heads", "the history has 2 heads: b1, b2", "inv db.history")]
 
     assert results.findings(found) == "heads: the history has 2 heads: b1, b2\n    inv db.history"
     assert results.findings([]).startswith("no findings: one head, ")

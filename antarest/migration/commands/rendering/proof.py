@@ -1,4 +1,4 @@
-"""What came of a proof: as text, as JSON, and as Markdown. The lines of its revisions are in `table`."""
+"""Renders the result of a proof as text, JSON or Markdown. The table of the revisions is in `proof_table`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ...verify.findings.kinds import KINDS, Finding
 from ...verify.target import Target
 from .proof_table import NAMES
 
-_NOT_KEPT = "gone with its server: name one that lives on with ANTAREST_TEST_POSTGRES_URL"
+_NOT_KEPT = "deleted with its server; ANTAREST_TEST_POSTGRES_URL names a server that goes on"
 
 
 def head(found: Verification, target: Target) -> str:
-    """What is about to be proved."""
+    """Render the lines above the proof."""
     engines = " and ".join(NAMES[engine] for engine in found.engines)
     ini = target.project.ini
     project = str(ini if ini.is_file() else target.project.versions[0])
     missing = "; ".join(target.unknown)
-    return fields([("verify", project), ("on", f"{engines}, in scratch databases"), ("not understood", missing)])
+    return fields([("verify", project), ("on", f"{engines}, in scratch databases"), ("not read", missing)])
 
 
 def _style(text: str, findings: Sequence[Finding], stream: TextIO) -> str:
@@ -30,7 +30,7 @@ def _style(text: str, findings: Sequence[Finding], stream: TextIO) -> str:
 
 
 def summary(found: Verification, stream: TextIO) -> str:
-    """The findings, worst first, what could not be proved, and what it came to."""
+    """Render the findings, worst first, then everything that was not proved, and the outcome."""
     lines: list[str] = []
     for id_ in dict.fromkeys(each.id for each in found.findings):
         same = [each for each in found.findings if each.id == id_]
@@ -39,7 +39,7 @@ def summary(found: Verification, stream: TextIO) -> str:
         for each in same:
             note = "note: " if is_mixed and each.severity == "note" else ""
             lines.append(f"  {note}{_where(each)}{each.found}{_expected(each)}")
-        lines.append(f"  {style(KINDS[id_].mend, 'dim', stream)}")
+        lines.append(f"  {style(KINDS[id_].fix, 'dim', stream)}")
     if found.not_proved:
         lines += ["", style("not proved", "yellow", stream)]
         lines += [
@@ -52,7 +52,7 @@ def summary(found: Verification, stream: TextIO) -> str:
 
 
 def _kept(found: Verification) -> list[tuple[str, str, str, str]]:
-    """The databases that were kept: revision, engine, when, and its URL."""
+    """The databases that were kept: revision, engine, "before" or "after", and URL."""
     proofs = found.proofs.values()
     return [(proof.revision, proof.engine, when, url) for proof in proofs for when, url in proof.kept.items()]
 
@@ -67,16 +67,16 @@ def _expected(finding: Finding) -> str:
 
 
 def outcome(found: Verification) -> str:
-    """What it came to, in one line."""
+    """Render the outcome in one line."""
     notes = len(found.findings) - len(found.errors)
-    said = f"{count(len(found.errors), 'finding')}, {count(notes, 'note')}" if found.findings else "no findings"
+    counts = f"{count(len(found.errors), 'finding')}, {count(notes, 'note')}" if found.findings else "no findings"
     missing = f", {len(found.not_proved)} not proved" if found.not_proved else ""
     end = "" if found.is_complete else "; interrupted"
-    return f"{said}{missing}: {count(len(found.revisions), 'revision')} in {found.seconds:.1f} s{end}"
+    return f"{counts}{missing}: {count(len(found.revisions), 'revision')} in {found.seconds:.1f} s{end}"
 
 
 def as_json(found: Verification) -> str:
-    """All of it, for machines."""
+    """Render everything as JSON."""
     proofs = [
         {
             "revision": proof.revision,
@@ -87,9 +87,7 @@ def as_json(found: Verification) -> str:
         for proof in found.proofs.values()
         if proof.schema
     ]
-    findings = [
-        {**dataclasses.asdict(each), "title": each.kind.title, "mend": each.kind.mend} for each in found.findings
-    ]
+    findings = [{**dataclasses.asdict(each), "title": each.kind.title, "fix": each.kind.fix} for each in found.findings]
     data = {
         "complete": found.is_complete,
         "clean": not found.errors,
@@ -104,13 +102,13 @@ def as_json(found: Verification) -> str:
 
 
 def as_markdown(found: Verification) -> str:
-    """All of it, for a pull request."""
+    """Render everything as Markdown, for a pull request."""
     lines = [f"**{outcome(found)}**", ""]
     if found.findings:
-        lines += _table("id", "revision", "engine", "found", "to mend it")
+        lines += _table("id", "revision", "engine", "found", "fix")
         for each in found.findings:
             engine = NAMES[each.engine]
-            lines.append(_row(each.id, each.revision, engine, each.found + _expected(each), each.kind.mend))
+            lines.append(_row(each.id, each.revision, engine, each.found + _expected(each), each.kind.fix))
         lines.append("")
     lines += _table("revision", "engine", "seconds", "locks", "rewritten", "rows written")
     for proof in found.proofs.values():

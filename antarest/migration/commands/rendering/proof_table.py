@@ -1,4 +1,4 @@
-"""The table of a proof: a line for each revision, with what was proved of it on each engine."""
+"""Renders the table of a proof: a line for each revision, with the result for each engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PROPERTIES = ("up", "down", "schema", "rows")
 _WIDTH = 7
 _SECONDS = 7
 _FIRST = 14  # at least
-_OF_WHOLE = ("up", "schema")  # what is proved of the history as a whole
+_OF_WHOLE = ("up", "schema")  # the properties of the history as a whole
 _PROPERTY_OF = {
     **dict.fromkeys(("V301", "V302", "V304"), "up"),
     **dict.fromkeys(("V401", "V402"), "down"),
@@ -30,7 +30,7 @@ Cell = tuple[str, str]
 
 
 def head(found: Verification) -> str:
-    """The two lines above the revisions."""
+    """Render the two lines above the revisions."""
     width = _WIDTH * len(_PROPERTIES) + _SECONDS
     names = "".join(f"  {NAMES[engine]:<{width}}" for engine in found.engines)
     columns = "".join(f"  {_row(_PROPERTIES)}{'s':>{_SECONDS}}" for _ in found.engines)
@@ -44,12 +44,12 @@ def _first(found: Verification) -> int:
 
 
 def width(found: Verification) -> int:
-    """How many columns of a terminal the table takes."""
+    """Return the number of columns that the table needs in a terminal."""
     return max(len(line) for line in head(found).splitlines()) + _WIDTH
 
 
 def line(found: Verification, revision: str, stream: TextIO) -> str:
-    """A revision, as far as it is proved; "" is the history as a whole."""
+    """Render the line of a revision, as far as it is proved; "" is the history as a whole."""
     text = f"{revision or 'in one run':<{_first(found)}}"
     others: list[Finding] = []
     for engine in found.engines:

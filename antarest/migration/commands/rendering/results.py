@@ -14,7 +14,7 @@ from ...errors.settings.location import INSTALLED, KIND
 from ...errors.text import count, fields, position, shorten
 
 if TYPE_CHECKING:
-    from ...branches.checks import Finding
+    from ...branches.checks import CheckFailure
     from ...branches.writing import Written
     from ...database.record import Entry
     from ...run.move import Move
@@ -196,7 +196,7 @@ def _near(path: Path | None) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def findings(found: Sequence[Finding]) -> str:
+def findings(found: Sequence[CheckFailure]) -> str:
     """What `db.check` found."""
     if not found:
         facts = "one head, rollback.sh and diagram in sync, models equal to the migrations on both engines"

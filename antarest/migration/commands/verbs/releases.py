@@ -37,12 +37,12 @@ def deployed_clear(context: CommandContext) -> int:
 
 def sql(context: CommandContext, *, from_ref: str, to_ref: str, output: str | None = None) -> int:
     """Write upgrade.sql and rollback.sql for PostgreSQL, and prove on a scratch server that they do the same."""
-    from ...release import prove_sql, span, write_sql
+    from ...release import prove_sql, revision_range, write_sql
 
     folder = Path(output or ".")
     if not folder.is_dir():
         raise _no_place("--output must be a folder that exists", output)
-    between = span(context.project, from_ref, to_ref)
+    between = revision_range(context.project, from_ref, to_ref)
     scripts = write_sql(context.project, between)
     context.progress.show("proving the scripts on a scratch server")
     server = prove_sql(context.project, between, scripts)
@@ -59,12 +59,12 @@ def sql(context: CommandContext, *, from_ref: str, to_ref: str, output: str | No
 
 def release_notes(context: CommandContext, *, from_ref: str, to_ref: str, output: str | None = None) -> int:
     """Say in Markdown what each revision between two refs changes, what its rollback loses, and its measured impact."""
-    from ...release import span
+    from ...release import revision_range
     from ...release.notes import write_notes
 
     if output and (Path(output).is_dir() or not Path(output).parent.is_dir()):
         raise _no_place("--output must be a file in a folder that exists", output)
-    text = write_notes(context.project, span(context.project, from_ref, to_ref), context.progress)
+    text = write_notes(context.project, revision_range(context.project, from_ref, to_ref), context.progress)
     context.progress.stop()
     if output:
         Path(output).write_text(text, encoding="utf-8")
@@ -76,7 +76,7 @@ def release_notes(context: CommandContext, *, from_ref: str, to_ref: str, output
 
 def print_rollback_sql(context: CommandContext, steps: int, to: str | None, head: str | None) -> int:
     """Print the SQL of a rollback: from the head that `rollback.sh` was made for, else from where the database is."""
-    from ...release.offline import downgrade_sql
+    from ...release.sql_scripts import downgrade_sql
 
     project = context.project
     current = (head,) if head else context.workflow.current()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import VerifyFailed
 from ...errors.revision import BASE
 from ...verify import Verification, prove_history
+from ...verify.env_reader import target_of
 from ...verify.findings.proof import Proof
-from ...verify.foreign import target_of
-from ...verify.since import added, applied_at
+from ...verify.git_revisions import earlier_targets, new_revisions
 from ...verify.target import Target
 from ..rendering import proof, proof_table
 
@@ -55,42 +55,46 @@ def verify(
         raise _usage(f"--rows must be a whole number from 1 to 9999999, not {rows!r}", f"--rows={_ROWS}")
     if new and revisions:
         raise _usage("--new and --revisions cannot be given together", "--new")
-    for flag, path in (("--json", json), ("--markdown", markdown)):
-        if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):  # Not at the end, when all is proved.
-            raise _usage(f"{flag} must be a file in a folder that exists, not {path!r}", f"{flag}=FILE")
-    found = Verification(_ENGINES[engine or "both"])
+    _refuse_missing_folders({"--json": json, "--markdown": markdown})
+    found, number = Verification(_ENGINES[engine or "both"]), int(rows or _ROWS)
     target = target_of(context.project_name, versions, metadata, rows_from)
-    select = added if new else _between(revisions) if revisions else None
-    printer = _Printer(context, found)
+    select = new_revisions if new else _between(revisions) if revisions else None
+    on_proof = _Printer(context, found).print_proof
     context.print(proof.head(found, target))
-    with stoppable(), applied_at(target, since) as old:  # Else SIGTERM would leave processes and databases behind.
+    # `stoppable` lets SIGTERM end the processes and delete the databases.
+    with stoppable(), earlier_targets(target, since) as earlier:
         try:
-            number = int(rows or _ROWS)
-            prove_history(target, found, select=select, rows=number, since=old, keep=keep, on_proof=printer.hear)
+            prove_history(target, found, select=select, rows=number, since=earlier, keep=keep, on_proof=on_proof)
         finally:
             context.progress.stop()
-            if found.is_complete or found.proofs:  # Else nothing was proved, and the error says why.
+            if found.is_complete or found.proofs:  # If nothing was proved, the error gives the reason.
                 context.print(proof.summary(found, sys.stdout))
-                for path, text in ((json, proof.as_json), (markdown, proof.as_markdown)):
-                    if path:
-                        _write(Path(path), text(found))
+                _write(json, proof.as_json(found))
+                _write(markdown, proof.as_markdown(found))
     if found.errors:
         raise VerifyFailed(len(found.errors))
     return EXIT_DONE
 
 
-class _Printer:
-    """Prints a line for each revision that every engine has proved; a terminal shows those that are begun, too."""
+def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
+    """Check the files of flags before the proof, which may take long."""
+    for flag, path in files.items():
+        if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
+            raise _usage(f"{flag} must be a file in a folder that exists, not {path!r}", f"{flag}=FILE")
 
-    _AHEAD = 8  # lines that are shown before they are whole: one engine is faster than the other
+
+class _Printer:
+    """Prints a line for each revision that every engine has proved. A terminal also shows unfinished lines."""
+
+    _AHEAD = 8  # unfinished lines that a terminal shows: one engine is faster than the other
 
     def __init__(self, context: CommandContext, found: Verification) -> None:
         self._context = context
         self._found = found
         self._printed = 0
 
-    def hear(self, proof: Proof) -> None:
-        """Something was proved."""
+    def print_proof(self, proof: Proof) -> None:
+        """Print the lines that are complete with this proof."""
         found, lines = self._found, [*self._found.revisions, *([""] if self._found.is_whole else [])]
         for line in lines[self._printed :]:
             if not all((line, engine) in found.proofs for engine in found.engines):
@@ -108,19 +112,20 @@ class _Printer:
         self._context.progress.block(shown, proof_table.width(found))
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: str | None, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        if path:
+            Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise _usage(f"{path} cannot be written: {error.strerror}", "--json=FILE") from error
 
 
 def _usage(message: str, right: str) -> UsageError:
-    return UsageError(message, hints=[Hint("Write it so", f"{_VERB} {right}")])
+    return UsageError(message, hints=[Hint("Write for example", f"{_VERB} {right}")])
 
 
 def _between(revisions: str) -> Callable[[Target], Collection[str]]:
-    """Those from A to B, both among them: `A:B`, `A:` or `:B`; `A` alone is that one."""
+    """Select the revisions from A to B, including both: `A:B`, `A:` or `:B`. `A` alone selects one."""
 
     def select(target: Target) -> Collection[str]:
         history = target.history

@@ -1,1 +1,1 @@
-"""The findings of a proof: what each means, and how it is found."""
+"""The findings of a proof: the kinds, and the modules that find them."""

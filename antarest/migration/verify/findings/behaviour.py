@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ...database.engines import create_db_engine
 from ...schema.inventory import Inventory, Table
-from ..rows.snapshots import Snapshot, TableRows
+from ..rows.snapshots import RowSnapshot, TableRows
 from .integrity import violations
 
 _NO_LABEL = "no such label"
@@ -23,7 +23,7 @@ _COMPARED = (bool, int, float, Decimal, str, dict, list)
 _OF_THE_MOMENT = re.compile(r"nextval|now|current|random|uuid|datetime|strftime|clock", re.IGNORECASE)
 
 
-def behaviour(url: URL, schema: Inventory, rows: Snapshot) -> dict[str, str]:
+def behaviour(url: URL, schema: Inventory, rows: RowSnapshot) -> dict[str, str]:
     """What happens when somebody repeats, misspells, leaves out or deletes something.
 
     Args:
@@ -52,7 +52,7 @@ def momentary(schema: Inventory) -> set[str]:
     return {f"{name}.{column.name}" for name, column in columns if _OF_THE_MOMENT.search(column.default or "")}
 
 
-def unlike(sqlite: Mapping[str, str], postgresql: Mapping[str, str]) -> list[str]:
+def differing_behaviour(sqlite: Mapping[str, str], postgresql: Mapping[str, str]) -> list[str]:
     """Where the two engines do not do the same, as far as both could be tried."""
     return [
         f"{what}: SQLite {sqlite[what]}, PostgreSQL {postgresql[what]}"
@@ -92,7 +92,7 @@ def _repeated(connection: Connection, table: Table, rows: TableRows) -> Iterator
             yield f"repeat {table.name}({', '.join(unique.columns)})", "refuses it" if refused else "takes it"
 
 
-def _deleted(connection: Connection, table: Table, schema: Inventory, rows: Snapshot) -> Iterator[tuple[str, str]]:
+def _deleted(connection: Connection, table: Table, schema: Inventory, rows: RowSnapshot) -> Iterator[tuple[str, str]]:
     """A row is deleted that others refer to; one for each set of foreign keys by which they do."""
     own = rows.tables[table.name]
     tried: set[str] = set()

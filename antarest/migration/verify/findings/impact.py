@@ -1,4 +1,4 @@
-"""What a revision does to a database that is in use: locks, rewritten tables, rows written. Measured, not judged."""
+"""Measures the effects of a revision on a database in use: locks, rewritten tables, and written rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOCKS = (
     "ExclusiveLock",
     "AccessExclusiveLock",
 )
-_FROM = _LOCKS.index("ShareUpdateExclusiveLock")  # Weaker ones keep nobody from anything.
+_FROM = _LOCKS.index("ShareUpdateExclusiveLock")  # Weaker locks block neither readers nor writers.
 _TABLES = """
     SELECT c.relname, c.relfilenode FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -36,13 +36,13 @@ _PAGES = "SELECT name, rootpage FROM sqlite_master WHERE type = 'table'"
 
 @dataclass
 class Impact:
-    """What an upgrade did to the tables that were there.
+    """The effects of an upgrade on the tables that existed before it.
 
     Attributes:
-        seconds: how long it took, on the generated rows.
-        locks: by table, the strongest lock that somebody has to wait for (PostgreSQL).
-        rewritten: the tables that were written anew.
-        written: by table, the rows written (PostgreSQL).
+        seconds: the duration, on the generated rows.
+        locks: by table, the strongest lock that others have to wait for (PostgreSQL).
+        rewritten: the tables that were rewritten as a whole.
+        written: by table, the number of rows written (PostgreSQL).
     """
 
     seconds: float = 0
@@ -51,8 +51,8 @@ class Impact:
     written: dict[str, int] = field(default_factory=dict)
 
 
-class Gauge:
-    """Measures a revision: `start` before it, `read` before its commit."""
+class ImpactMeter:
+    """Measures a revision. Call `start` before it, and `read` before its commit."""
 
     def __init__(self, version_table: str) -> None:
         self._version_table = version_table
@@ -60,14 +60,14 @@ class Gauge:
         self.impact = Impact()
 
     def start(self, connection: Connection) -> None:
-        """Note which tables there are, and end the transaction."""
-        self._before = self._places(connection)
+        """Note the files of the tables, and end the transaction."""
+        self._before = self._files(connection)
         connection.rollback()
 
     def read(self, connection: Connection) -> None:
-        """Read what the transaction did."""
-        after, found = self._places(connection), self.impact
-        found.rewritten = sorted(name for name, place in self._before.items() if after.get(name, place) != place)
+        """Read the effects of the transaction."""
+        after, found = self._files(connection), self.impact
+        found.rewritten = sorted(name for name, file in self._before.items() if after.get(name, file) != file)
         if connection.dialect.name != "postgresql":
             return
         for table, mode in connection.execute(_HELD):
@@ -76,7 +76,7 @@ class Gauge:
                 found.locks[table] = mode
         found.written = {table: int(rows) for table, rows in connection.execute(_WRITTEN) if table in self._before}
 
-    def _places(self, connection: Connection) -> dict[str, int]:
+    def _files(self, connection: Connection) -> dict[str, int]:
         query = _PAGES if connection.dialect.name == "sqlite" else _TABLES
         rows = connection.exec_driver_sql(query)
-        return {name: place for name, place in rows if name != self._version_table}
+        return {name: file for name, file in rows if name != self._version_table}

@@ -1,4 +1,4 @@
-"""What a database must hold to beside its schema: foreign keys, sequences, and the length of names."""
+"""Checks of a database beyond its schema: foreign keys, sequences, and names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OWNED = text("""
 
 
 def violations(connection: Connection) -> Counter[tuple[str, str]]:
-    """How many rows of a table point nowhere in another one (SQLite; PostgreSQL takes none)."""
+    """Count the rows that refer to a missing row, by table and referred table (SQLite; PostgreSQL accepts none)."""
     try:
         return Counter((row[0], row[2]) for row in foreign_key_violations(connection))
     except OperationalError as error:
@@ -40,9 +40,9 @@ def violations(connection: Connection) -> Counter[tuple[str, str]]:
 
 
 def unchecked(connection: Connection) -> set[str]:
-    """What was never checked against the rows that there are, or cannot be, each as a sentence.
+    """Describe the constraints that were never checked against the rows, or cannot be.
 
-    SQLite takes a foreign key to columns that are not unique, and refuses every later statement that has to follow it.
+    SQLite accepts a foreign key to columns that are not unique, and then refuses each statement that has to follow it.
     """
     if connection.dialect.name != "sqlite":
         return {f"{name} is NOT VALID" for name in connection.execute(_UNCHECKED).scalars()}
@@ -61,7 +61,7 @@ def _mismatch(error: OperationalError) -> str:
 
 
 def late_sequences(connection: Connection) -> dict[str, str]:
-    """The sequences whose next value is in their column already, by name, each with that column (PostgreSQL)."""
+    """Describe the sequences whose next value is already in their column, by name (PostgreSQL)."""
     found: dict[str, str] = {}
     if connection.dialect.name == "sqlite":
         return found
@@ -80,12 +80,12 @@ def late_sequences(connection: Connection) -> dict[str, str]:
 
 
 def other_schemas(connection: Connection) -> list[str]:
-    """The schemas beside the one that is looked at (PostgreSQL)."""
+    """Find the schemas that the proof does not read (PostgreSQL)."""
     return [] if connection.dialect.name == "sqlite" else list(connection.execute(_ELSEWHERE).scalars())
 
 
 def names(schema: Inventory) -> set[str]:
-    """Every name in a schema."""
+    """Collect every name in a schema."""
     found = {*schema.tables, *schema.enums, *schema.sequences, *schema.views}
     for table in schema.tables.values():
         found |= {column.name for column in table.columns} | {index.name for index in table.indexes}

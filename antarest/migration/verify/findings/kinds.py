@@ -1,4 +1,4 @@
-"""What a proof can find: each kind with its id, what it means, and how to mend it."""
+"""The kinds of findings of a proof: an id, the problem, its consequence, and the fix."""
 
 from __future__ import annotations
 
@@ -10,241 +10,245 @@ Severity = Literal["error", "note"]
 
 
 @dataclass(frozen=True)
-class Kind:
+class FindingKind:
     """A kind of finding.
 
     Attributes:
-        id: its stable id; the hundreds say what was proved.
-        title: what is wrong, in a few words.
-        why: what happens to somebody who leaves it.
-        mend: what to do.
-        severity: a note is worth a look and fails nothing.
+        id: its stable id. The first digit says which part of the proof finds it.
+        title: the problem, in a few words.
+        why: the consequence for somebody who leaves it.
+        fix: the way to fix it.
+        severity: an error fails the command; a note does not.
     """
 
     id: str
     title: str
     why: str
-    mend: str
+    fix: str
     severity: Severity = "error"
 
 
 _ALL = (
     # ---- 1: the graph
-    Kind(
+    FindingKind(
         "V101",
         "the history has more than one head",
         "`upgrade head` refuses to run, in the middle of a deployment.",
         "Write a merge revision (`alembic merge heads`), or move one branch on top of the other one.",
     ),
-    Kind(
+    FindingKind(
         "V102",
-        "the revision files make no history",
-        "No command of Alembic works until the file is mended.",
-        "Restore or rename the file that is named; each id must be there once, and lead to base.",
+        "the revision files form no history",
+        "No command of Alembic works until the file is fixed.",
+        "Restore or rename the file that the finding names. Each id must exist once, and lead to base.",
     ),
-    Kind(
+    FindingKind(
         "V103",
-        "a revision id is longer than the version table takes",
-        "The column is a VARCHAR(32): PostgreSQL refuses the upgrade when everything else is done.",
+        "a revision id is too long for the version table",
+        "The column is a VARCHAR(32). PostgreSQL refuses the upgrade at its very end.",
         "Give the revision an id of at most 32 characters.",
     ),
-    Kind(
+    FindingKind(
         "V104",
-        "a name is longer than PostgreSQL keeps",
-        "PostgreSQL cuts a name at 63 bytes; a later DROP by its full name then meets another object, or none.",
-        "Give it a shorter name, or let a naming convention do it.",
+        "a name is too long for PostgreSQL",
+        "PostgreSQL cuts a name at 63 bytes. A later DROP by the full name finds another object, or none.",
+        "Give the object a shorter name, or leave its name to a naming convention.",
     ),
-    Kind(
+    FindingKind(
         "V105",
-        "rollback.sh is not what the history gives",
-        "Whoever rolls back at night gets to another revision than the one below head.",
+        "rollback.sh does not match the history",
+        "A rollback leads to another revision than the one below head.",
         "Run `inv db.rollback-script`.",
     ),
-    Kind(
+    FindingKind(
         "V106",
         "the revision files cannot be imported",
         "Alembic imports all of them before it runs the first one.",
-        "Take what fails out of the top of the file. A revision needs `alembic` and `sqlalchemy` only.",
+        "Remove the failing statement from the top of the file. A revision needs only `alembic` and `sqlalchemy`.",
     ),
     # ---- 2: the file
-    Kind(
+    FindingKind(
         "V201",
         "a revision imports the application",
-        "The models of today are not those of its day: once they change, it does something else, or fails.",
+        "The revision gets the models of today, not those of the day on which it was written. When they "
+        "change, it does something else, or fails.",
         "Write the tables and columns that it needs into the revision.",
     ),
-    Kind(
+    FindingKind(
         "V202",
         "a revision goes through a table row by row",
-        "It holds the lock of the table for as long as the rows last, where one statement takes a moment.",
+        "It holds the lock of the table for as long as it takes to visit all rows. One statement takes a moment.",
         "Write one UPDATE or INSERT ... SELECT.",
         "note",
     ),
     # ---- 3: up
-    Kind(
+    FindingKind(
         "V301",
         "the upgrade fails on empty tables",
-        "No new database can be made, and none can get past this revision.",
-        "The engine's own words say what it refuses; SQL must be of both engines, or ask `op.get_bind().dialect.name`.",
+        "Nobody can make a new database, or upgrade an old one past this revision.",
+        "Read the message of the engine. Use SQL that both engines know, or ask `op.get_bind().dialect.name`.",
     ),
-    Kind(
+    FindingKind(
         "V302",
         "the upgrade fails on tables with rows",
-        "It works on every developer's machine, and stops in production.",
-        "Give a NOT NULL column a `server_default`; make values fit before a new constraint asks them to.",
+        "It works on the machine of every developer, and stops in production.",
+        "Give a NOT NULL column a `server_default`. Correct the values before a new constraint refuses them.",
     ),
-    Kind(
+    FindingKind(
         "V303",
         "one run over the whole history gives another schema than one run for each revision",
-        "A new database differs from one that was upgraded release by release.",
-        "Let the revision depend on nothing that another one did in the same run, such as an enum type it had created.",
+        "A new database differs from a database that was upgraded release by release.",
+        "Let the revision depend on nothing that another one did in the same run, such as an enum type that "
+        "it created.",
     ),
-    Kind(
+    FindingKind(
         "V304",
         "one run over the whole history fails",
-        "No new database can be made, though each revision works on its own.",
-        "As for a schema that differs; on PostgreSQL a new enum value can be used only after a commit.",
+        "Nobody can make a new database, though each revision works alone.",
+        "Proceed as for V303. On PostgreSQL a new enum value can be used only after a commit.",
     ),
-    Kind(
+    FindingKind(
         "V305",
         "a second upgrade gives another schema than the first",
-        "After a rollback the database is not what the code expects.",
-        "Let the downgrade undo everything, also what the upgrade found and left as it was.",
+        "After a rollback and an upgrade, the code meets a schema that it does not expect.",
+        "Let the downgrade undo everything, also objects that existed before the upgrade and that it kept.",
     ),
     # ---- 4: down
-    Kind(
+    FindingKind(
         "V401",
         "the downgrade fails on empty tables",
-        "The rollback stops here, at night.",
-        "Undo the steps of the upgrade in the opposite order; say `irreversible` where that cannot be.",
+        "A rollback stops here, at night.",
+        "Undo the steps of the upgrade in the opposite order. Declare `irreversible` if this is impossible.",
     ),
-    Kind(
+    FindingKind(
         "V402",
         "the downgrade fails on tables with rows",
-        "The rollback stops here as soon as somebody has worked with the new release.",
-        "Make the values fit before the constraint of old comes back, or say `irreversible`.",
+        "A rollback stops here as soon as somebody has worked with the new release.",
+        "Correct the values before the old constraint comes back, or declare `irreversible`.",
     ),
-    Kind(
+    FindingKind(
         "V403",
-        "the downgrade does not bring the schema back",
-        "The release before meets a schema that it was never tested with.",
-        "Let the downgrade write what the upgrade changed: names, defaults, nullability, actions of foreign keys.",
+        "the downgrade does not restore the schema",
+        "The previous release meets a schema with which nobody has tested it.",
+        "Let the downgrade restore everything that the upgrade changed: names, defaults, nullability, and "
+        "the actions of foreign keys.",
     ),
-    Kind(
+    FindingKind(
         "V404",
         "the downgrade leaves something behind",
-        "The next upgrade fails because it is there already.",
-        "Drop it in the downgrade; an enum type of PostgreSQL is not dropped with its column.",
+        "The next upgrade fails, because the object exists already.",
+        "Drop it in the downgrade. PostgreSQL does not drop an enum type with its column.",
     ),
-    Kind(
+    FindingKind(
         "V405",
-        "the order of the columns is another one after the way back",
+        "the downgrade changes the order of the columns",
         "INSERT without names and SELECT * see another order.",
-        "Nothing, where all SQL names its columns.",
+        "Do nothing if all SQL names its columns.",
         "note",
     ),
     # ---- 5: rows
-    Kind(
+    FindingKind(
         "V501",
         "the upgrade loses data that the revision does not declare",
-        "Nobody who reads or reviews it is told, and the upgrade is refused where it is guarded.",
-        'Keep the data, or declare it: `lossy = {"upgrade": {"table.column": "why"}}`.',
+        "No author or reviewer learns of the loss. The guard refuses the upgrade, and plain Alembic loses the data.",
+        'Keep the data, or declare the loss: `lossy = {"upgrade": {"table.column": "why"}}`.',
     ),
-    Kind(
+    FindingKind(
         "V502",
         "the downgrade loses data that the revision does not declare",
-        "A rollback is refused where it is guarded, and loses rows without a word elsewhere.",
-        'Keep the data, or declare it: `lossy = {"downgrade": {"table.column": "why"}}`.',
+        "The guard refuses the rollback, and plain Alembic loses the data without a word.",
+        'Keep the data, or declare the loss: `lossy = {"downgrade": {"table.column": "why"}}`.',
     ),
-    Kind(
+    FindingKind(
         "V503",
         "a declared loss does not happen",
-        "Whoever rolls back is asked to agree to something that does not happen, and learns to agree to anything.",
-        "Take it out of `lossy`, or correct its name.",
+        "A rollback asks for a confirmation without reason. People learn to confirm everything.",
+        "Remove the item from `lossy`, or correct its name.",
     ),
-    Kind(
+    FindingKind(
         "V504",
-        "rows are not the same after the way back",
-        "What users had entered is changed by an upgrade that is rolled back.",
-        "Let the downgrade restore the values, or declare what it cannot.",
+        "rows change when the revision runs in both directions",
+        "An upgrade with its rollback changes data that users have entered.",
+        "Let the downgrade restore the values, or declare those that it cannot restore.",
     ),
-    Kind(
+    FindingKind(
         "V505",
-        "rows point nowhere, or a foreign key was never checked",
-        "The next statement that checks them fails, or deletes follow the wrong rows.",
-        "Bring the rows in line before the key is made, and `VALIDATE` it; let it refer to what is unique.",
+        "rows refer to missing rows, or a foreign key was never checked",
+        "The next statement that checks the rows fails, or a delete removes the wrong rows.",
+        "Correct the rows before you create the key, and `VALIDATE` it. Let it refer to unique columns.",
     ),
-    Kind(
+    FindingKind(
         "V506",
-        "a rebuild of a table loses what belongs to it",
-        "SQLite rebuilds the table, and what the rebuild does not see is gone without a word.",
-        "Create it again behind the rebuild, in both directions, or declare it in `lossy`.",
+        "a rebuild of a table loses objects of the table",
+        "SQLite rebuilds the table, and Alembic does not know all of its objects. They are gone without a word.",
+        "Create the object again after the rebuild, in both directions, or declare it in `lossy`.",
     ),
-    Kind(
+    FindingKind(
         "V507",
-        "no row can be made for a table",
-        "What the revision does to rows of this table is not proved.",
-        "Give values that its constraints accept, by revision, with `--rows-from=FILE`.",
+        "no valid row can be made for a table",
+        "The effect of the revision on rows of this table is not proved.",
+        "Give values that the constraints accept, by revision, with `--rows-from=FILE`.",
         "note",
     ),
-    Kind(
+    FindingKind(
         "V508",
-        "a sequence stands behind the rows of its table",
-        "The next rows that are inserted get numbers that are taken, and are refused.",
-        "Set it behind the copied rows: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
+        "a sequence is behind the rows of its table",
+        "The next rows that are inserted get numbers that exist already, and PostgreSQL refuses them.",
+        "Set it to the highest copied id: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
     ),
     # ---- 6: parity
-    Kind(
+    FindingKind(
         "V601",
-        "the two engines have another schema",
-        "What works on the developer's SQLite fails on the production PostgreSQL, or the other way round.",
-        "Write the type, default or constraint so that both have it.",
+        "the two engines have different schemas",
+        "Code that works on the SQLite of a developer fails on the PostgreSQL of production, or the other way round.",
+        "Write the type, default or constraint so that both engines have it.",
     ),
-    Kind(
+    FindingKind(
         "V602",
-        "the two engines do not do the same",
-        "What a developer sees on SQLite is not what users see on PostgreSQL.",
+        "the two engines behave differently",
+        "A developer on SQLite sees something else than users on PostgreSQL.",
         "Give the constraint, the action of the foreign key or the default to both engines.",
     ),
     # ---- 7: the models
-    Kind(
+    FindingKind(
         "V701",
-        "the models are not what the migrations make",
-        "The application reads and writes what the database does not have.",
-        'Run `inv db.revision --message="..."`, or write the difference by hand where Alembic does not see it.',
+        "the models differ from the migrations",
+        "The application reads and writes columns or tables that the database does not have.",
+        'Run `inv db.revision --message="..."`. Write the difference by hand if Alembic does not see it.',
     ),
-    Kind(
+    FindingKind(
         "V702",
         "most tables have no model: the models were not imported",
         "`--autogenerate` would drop them all.",
-        "Import every module with models where the metadata comes from.",
+        "Import every module with models in the module of the metadata.",
     ),
-    Kind(
+    FindingKind(
         "V703",
         "a model is not registered",
         "Neither `db.revision` nor the drift check knows its table.",
-        "Import its module where the metadata comes from.",
+        "Import its module in the module of the metadata.",
     ),
-    Kind(
+    FindingKind(
         "V704",
         "a mapped class cannot be used through the ORM",
-        "The tables are as the models say, and yet the application cannot insert, load, change or delete one: a default"
-        " that only one engine knows, a mapping that does not fit, a right that the application's role lacks.",
-        "Use it as the message says, on that engine, and mend the model, or give the right in a revision.",
+        "The tables match the models, but the application cannot insert, load, change or delete an object. "
+        "Reasons are a default that only one engine knows, a mapping that does not fit, or a right that the "
+        "role of the application lacks.",
+        "Repeat the failing step on that engine. Then fix the model, or grant the right in a revision.",
     ),
     # ---- 8: impact
-    Kind(
+    FindingKind(
         "V801",
         "a revision takes longer than `alembic.ini` allows",
-        "It holds its locks for as long.",
+        "It holds its locks for this time.",
         "Split it, or move the data in smaller steps.",
     ),
     # ---- 9: from before
-    Kind(
+    FindingKind(
         "V901",
-        "a revision was changed after it was applied elsewhere",
-        "The databases that have run it already never get what was changed, and nothing says so.",
-        "Restore the file, and write the change as a revision of its own.",
+        "a revision was changed after a database had run it",
+        "Databases that have run it already never get the change, and no command reports this.",
+        "Restore the file, and write the change as a new revision.",
     ),
 )
 KINDS = {kind.id: kind for kind in _ALL}
@@ -252,15 +256,15 @@ KINDS = {kind.id: kind for kind in _ALL}
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was found.
+    """Something that the proof has found.
 
     Attributes:
-        id: which kind it is.
-        found: what was found, in one line.
-        revision: where; empty for the history as a whole.
-        engine: on which; empty for both, or none.
-        expected: what should have been, where that is not plain.
-        severity: as its kind has it, unless the project makes it less.
+        id: the id of its kind.
+        found: a description in one line.
+        revision: the id of the revision; empty for the history as a whole.
+        engine: the engine; empty if the finding is about both engines, or about files.
+        expected: the expected result, if it is not obvious.
+        severity: the severity of its kind, or a lower one.
     """
 
     id: str
@@ -272,16 +276,16 @@ class Finding:
 
     @classmethod
     def of(cls, id_: str, found: str, revision: str = "", engine: str = "", **more: str) -> Finding:
-        """A finding with the severity of its kind."""
+        """Make a finding with the severity of its kind."""
         values = {"severity": KINDS[id_].severity, **more}
-        return cls(id_, " ".join(found.split()), revision, engine, **values)  # type: ignore[arg-type]  # all are texts
+        return cls(id_, " ".join(found.split()), revision, engine, **values)  # type: ignore[arg-type]  # all are strings
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> FindingKind:
         """Its kind."""
         return KINDS[self.id]
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Errors before notes, each in the order of their ids; nothing twice."""
+    """Sort errors before notes, each by id, and remove duplicates."""
     return sorted(dict.fromkeys(findings), key=lambda each: (each.severity != "error", each.id))

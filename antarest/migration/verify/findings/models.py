@@ -1,4 +1,4 @@
-"""The models against the migrations, on one engine: the same tables, and classes that can be used."""
+"""Compares the models with the migrations on one engine, and tries the mapped classes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def compare(
     schema: Inventory,
     clones: Clones,
     at_head: URL,
-    look: Callable[[URL], Inventory],
+    read_schema: Callable[[URL], Inventory],
 ) -> None:
-    """Compare the models with the schema at head; where they are the same, use the classes.
+    """Compare the models with the schema at head. If they are the same, try the mapped classes.
 
     Args:
-        proof: where the findings go.
-        metadata: the models; None where nobody says where they are.
-        schema: what the migrations make.
-        clones: to make databases.
-        at_head: an empty database at head.
-        look: reads the schema of a database.
+        proof: takes the findings.
+        metadata: the models; None if the project does not name them.
+        schema: the schema that the migrations make.
+        clones: makes databases.
+        at_head: a database at head, without rows.
+        read_schema: reads the schema of a database.
     """
     if metadata is None:
         return
@@ -45,15 +45,15 @@ def compare(
             metadata.create_all(connection)
             connection.commit()
     except SQLAlchemyError as error:
-        proof.not_proved.append(f"the models: this engine cannot have them: {first_line(error)}")
+        proof.not_proved.append(f"the models: this engine cannot make their tables: {first_line(error)}")
         return
-    found = differences(schema, look(url))
+    found = differences(schema, read_schema(url))
     if unmodelled := checks.were_not_imported(found, schema):
         proof.add("V702", f"{unmodelled} of {len(schema.tables)} tables have no model")
         return
     proof.add("V701", *(each.render("the migrations", "the models") for each in found))
     if not found:
-        with clones.connected(clones.of(at_head)) as connection:
+        with clones.connected(clones.copy(at_head)) as connection:
             used = orm.use_classes(connection, metadata)
         proof.add("V704", *used.faults)
         proof.not_proved += used.not_tried

@@ -44,7 +44,7 @@ class _NotMadeError(Exception):
 
 
 @dataclass
-class Use:
+class OrmUse:
     """What came of using the classes.
 
     Attributes:
@@ -56,14 +56,14 @@ class Use:
     not_tried: list[str] = field(default_factory=list)
 
 
-def use_classes(connection: Connection, metadata: MetaData) -> Use:
+def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
     """Use every class that is mapped to these tables.
 
     Args:
         connection: to a database at head; everything is rolled back.
         metadata: the models.
     """
-    result = Use()
+    result = OrmUse()
     try:
         configure_mappers()
     except SQLAlchemyError as error:

@@ -1,4 +1,4 @@
-"""What was proved of one revision on one engine."""
+"""The proof of one revision on one engine."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _SHOWN = 12  # findings of one kind for one revision
 
 @dataclass
 class Proof:
-    """What was proved of one revision on one engine.
+    """The proof of one revision on one engine.
 
     Attributes:
-        revision: which.
-        engine: on which.
-        findings: what is wrong.
-        not_proved: what could not be tried, each with the reason.
-        schema: the schema after its upgrade, where that ran.
-        impact: what the upgrade did on tables with rows.
-        is_irreversible: whether the revision says that there is no way back.
-        behaviour: at head, what comes of what is done to its rows.
-        kept: the databases that were kept to look at, by what they are; "" where they could not be.
+        revision: the id of the revision; empty for the history as a whole.
+        engine: the engine.
+        findings: everything that is wrong.
+        not_proved: everything that could not be tried, each with the reason.
+        schema: the schema after the upgrade; None if the upgrade failed.
+        impact: the effects of the upgrade on tables with rows.
+        is_irreversible: whether the revision declares that it has no downgrade.
+        behaviour: for the history as a whole, the results of changes to rows at head, by change.
+        kept: the URLs of the databases that were kept, by "before" and "after"; "" if one could not be kept.
     """
 
     revision: str
@@ -38,7 +38,7 @@ class Proof:
     kept: dict[str, str] = field(default_factory=dict)
 
     def add(self, id_: str, *found: str, **more: str) -> None:
-        """Note findings of one kind."""
+        """Add findings of one kind."""
         shown = [*found[:_SHOWN], *([f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else [])]
         self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in shown]
 

@@ -1,4 +1,4 @@
-"""What is proved without a database: the graph, and what the files say."""
+"""Findings that need no database: in the graph and in the revision files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_ID = 32  # characters: the column of Alembic's version table
 
 
 def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
-    """Look at the graph, and at the files of these revisions."""
+    """Check the graph, and the files of these revisions."""
     history = target.history
     if len(history.heads) > 1:
         yield Finding.of("V101", f"{len(history.heads)} heads: {', '.join(history.heads)}")
@@ -33,7 +33,7 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
 
 
 def _packages(target: Target) -> set[str]:
-    """The packages of the application: those that lie in the project, and that of the models."""
+    """The packages of the application: those in the project, and the package of the models."""
     root = target.project.root
     skipped = {"alembic", "tests"}
     found = {path.parent.name for path in root.glob("*/__init__.py")} | {path.stem for path in root.glob("*.py")}
@@ -63,14 +63,14 @@ def _imported(node: ast.AST) -> list[str]:
 
 
 def _assigned_rows(node: ast.AST) -> list[str]:
-    """The names that an assignment gives to what a query returns."""
+    """The names that are assigned the result of a query."""
     if not isinstance(node, ast.Assign) or not _reads(node.value):
         return []
     return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
 def _is_row_loop(loop: ast.For, rows: set[str]) -> bool:
-    """Whether the loop runs statements, and goes through what a query has returned."""
+    """Whether the loop goes through the result of a query, and runs statements."""
     runs = any(_called(node) == "execute" for statement in loop.body for node in ast.walk(statement))
     return runs and (_reads(loop.iter) or any(isinstance(n, ast.Name) and n.id in rows for n in ast.walk(loop.iter)))
 
@@ -80,5 +80,5 @@ def _reads(node: ast.AST) -> bool:
 
 
 def _called(node: ast.AST) -> str:
-    """The name of the method that is called."""
+    """The name of the called method; empty if the node calls none."""
     return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""

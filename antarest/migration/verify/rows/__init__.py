@@ -10,6 +10,6 @@ from __future__ import annotations
 
 from .draw import NoValidRow
 from .filler import fill
-from .snapshots import Snapshot, TableRows, changes, snapshot
+from .snapshots import RowSnapshot, TableRows, changes, snapshot
 
-__all__ = ["NoValidRow", "Snapshot", "TableRows", "changes", "fill", "snapshot"]
+__all__ = ["NoValidRow", "RowSnapshot", "TableRows", "changes", "fill", "snapshot"]

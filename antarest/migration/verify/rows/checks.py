@@ -11,10 +11,10 @@ from sqlalchemy.exc import DBAPIError
 from ...schema.expression import canonical
 from ...schema.inventory import Table
 from ...schema.sql import name_of, tokenise, with_quotes
-from .pools import Pool
+from .pools import ValuePool
 
 
-def within_checks(connection: Connection, table: TableClause, facts: Table, column: str, pool: Pool) -> Pool:
+def within_checks(connection: Connection, table: TableClause, facts: Table, column: str, pool: ValuePool) -> ValuePool:
     """The pool with the literals of the checks that name the column, without what a check of it alone forbids."""
     names = {each.name for each in facts.columns}
     for check in facts.checks:

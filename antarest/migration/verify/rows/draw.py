@@ -15,7 +15,7 @@ from ...schema.expression import canonical
 from ...schema.inventory import Column, ForeignKey, Table
 from ...schema.sql import name_of, tokenise
 from .checks import within_checks
-from .pools import Pool, pool_of
+from .pools import ValuePool, pool_of
 
 _REFERRED_ROWS = 200
 _SHOWN_REFERENCES = 12
@@ -132,38 +132,38 @@ class TableDraw:
 
     # ---- pools
 
-    def _own_pools(self, referring: Collection[str]) -> Iterator[tuple[str, Pool]]:
+    def _own_pools(self, referring: Collection[str]) -> Iterator[tuple[str, ValuePool]]:
         for column in self._table.columns:
             given = self._values.get(f"{self._table.name}.{column.name}")
             if given is not None:
                 kept = [value for value in given if value is not None or column.name in self._nullable]
-                yield column.name, self._shuffled(Pool(tuple(kept)))
+                yield column.name, self._shuffled(ValuePool(tuple(kept)))
             elif column.name not in referring and not column.computed and not self._made_by_database(column):
                 pool = self._generated_pool(column)
                 if pool.values or pool.fresh:
                     yield column.name, self._shuffled(pool)
 
-    def _generated_pool(self, column: Column) -> Pool:
+    def _generated_pool(self, column: Column) -> ValuePool:
         """What a column can hold; empty where it is best left to its default."""
         nullable = column.name in self._nullable
         if column.name in self._later and nullable:
-            return Pool((None,))
+            return ValuePool((None,))
         if self._is_sole_key(column) and isinstance(self._type(column), sa.Integer):
-            return Pool(fresh=int)
+            return ValuePool(fresh=int)
         clause = self._tables[self._table.name]
         pool = within_checks(self._connection, clause, self._table, column.name, pool_of(self._type(column)))
         if not pool.values and not nullable and not column.default:
             raise NoValidRow(
                 self._table.name, f"no value is known for {column.name}, {column.type} NOT NULL, that its checks allow"
             )
-        return Pool(
+        return ValuePool(
             (*pool.values, None) if nullable else pool.values, pool.fresh if column.name in self._distinct else None
         )
 
-    def _shuffled(self, pool: Pool) -> Pool:
+    def _shuffled(self, pool: ValuePool) -> ValuePool:
         return replace(pool, values=tuple(self._random.sample(pool.values, len(pool.values))))
 
-    def _value(self, pool: Pool, number: int, *, by_chance: bool) -> object:
+    def _value(self, pool: ValuePool, number: int, *, by_chance: bool) -> object:
         if pool.values and not by_chance:
             return pool.values[number % len(pool.values)]
         if pool.values and (pool.fresh is None or self._random.getrandbits(1)):

@@ -18,7 +18,7 @@ from ...errors.text import reason
 from ...schema.inventory import Table
 from ...schema.reflection import OWN_TABLES, reflect
 from .draw import Draw, NoValidRow, TableDraw
-from .order import Cut, insertion_order, is_nullable
+from .order import DeferredKey, insertion_order, is_nullable
 from .tables import reflect_tables
 
 _ATTEMPTS = 50
@@ -147,7 +147,7 @@ class _Filler:
         """A failed statement spoils the transaction of PostgreSQL alone; on SQLite it undoes itself."""
         return self._connection.begin_nested() if self._is_postgresql else nullcontext()
 
-    def _close(self, cut: Cut) -> None:
+    def _close(self, cut: DeferredKey) -> None:
         """Let the rows of a table refer to a table that was filled after it."""
         if not cut.key.referred_columns:
             return

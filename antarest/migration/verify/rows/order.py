@@ -10,27 +10,27 @@ from typing import NamedTuple
 from ...schema.inventory import ForeignKey, Table
 
 
-class Cut(NamedTuple):
+class DeferredKey(NamedTuple):
     """A foreign key that closes a cycle of tables: it is set when all of them have rows."""
 
     table: str
     key: ForeignKey
 
 
-def insertion_order(tables: Mapping[str, Table]) -> tuple[list[str], list[Cut]]:
+def insertion_order(tables: Mapping[str, Table]) -> tuple[list[str], list[DeferredKey]]:
     """Every table after those that it refers to, as far as cycles allow.
 
     Returns:
         The names of the tables in order, and the foreign keys that were cut to break cycles. A table that refers to
         itself is no cycle.
     """
-    cuts: list[Cut] = []
+    cuts: list[DeferredKey] = []
     while True:
         graph = {
             name: sorted(
                 key.referred_table
                 for key in tables[name].foreign_keys
-                if Cut(name, key) not in cuts and key.referred_table in tables and key.referred_table != name
+                if DeferredKey(name, key) not in cuts and key.referred_table in tables and key.referred_table != name
             )
             for name in sorted(tables)
         }
@@ -45,12 +45,12 @@ def is_nullable(table: Table, key: ForeignKey) -> bool:
     return any(column.nullable for column in table.columns if column.name in key.columns)
 
 
-def _weakest(cycle: Sequence[str], tables: Mapping[str, Table], cuts: Sequence[Cut]) -> Cut:
+def _weakest(cycle: Sequence[str], tables: Mapping[str, Table], cuts: Sequence[DeferredKey]) -> DeferredKey:
     candidates = [
-        Cut(name, key)
+        DeferredKey(name, key)
         for referred, name in pairwise(cycle)
         for key in tables[name].foreign_keys
-        if key.referred_table == referred and Cut(name, key) not in cuts
+        if key.referred_table == referred and DeferredKey(name, key) not in cuts
     ]
     return min(
         candidates, key=lambda cut: (not is_nullable(tables[cut.table], cut.key), not cut.key.options, cut.table)

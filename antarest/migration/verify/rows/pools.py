@@ -40,13 +40,13 @@ _JSON: tuple[object, ...] = ({}, [], {"clé": ["é🙂", 1, None, True, {"deep":
 
 
 @dataclass(frozen=True)
-class Pool:
+class ValuePool:
     """The values that a column may draw, and a source of others where each must be used once."""
 
     values: tuple[object, ...] = ()
     fresh: Callable[[int], object] | None = None
 
-    def including(self, literals: Iterable[object]) -> Pool:
+    def including(self, literals: Iterable[object]) -> ValuePool:
         """This pool with the literals that suit it: they come from checks, and so name values that matter."""
         sample = next(iter(self.values), None)
         suited: list[object] = []
@@ -58,7 +58,7 @@ class Pool:
         return replace(self, values=_distinct((*self.values, *suited)))
 
 
-def pool_of(kind: sa.types.TypeEngine[Any]) -> Pool:
+def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
     """The awkward values of a type; empty for a type that is not known."""
     if isinstance(kind, DOMAIN):
         return pool_of(kind.data_type)
@@ -67,7 +67,7 @@ def pool_of(kind: sa.types.TypeEngine[Any]) -> Pool:
     for known, make in _MAKERS:
         if isinstance(kind, known):
             return make(kind)
-    return Pool()
+    return ValuePool()
 
 
 def _as_text(literal: object) -> Iterator[str]:
@@ -83,48 +83,48 @@ def _distinct(values: Iterable[object]) -> tuple[object, ...]:
     return tuple({repr(value): value for value in values}.values())
 
 
-def _text(kind: Any) -> Pool:
+def _text(kind: Any) -> ValuePool:
     length = kind.length or _LONG_TEXT
     longest = ("é🙂z" * length)[:length]
     values = _distinct(text[:length] for text in (*_TEXTS, longest))
-    return Pool(values, lambda n: f"row {n}" if length >= _SHORT else f"{n:x}"[-length:])
+    return ValuePool(values, lambda n: f"row {n}" if length >= _SHORT else f"{n:x}"[-length:])
 
 
-def _padded_text(kind: Any) -> Pool:
+def _padded_text(kind: Any) -> ValuePool:
     """CHAR(n) is filled up with blanks by PostgreSQL alone, so each value has the whole length."""
     length = kind.length or 1
-    return Pool(
+    return ValuePool(
         _distinct(("0" * length, ("a1b2" * length)[:length], "f" * length)), lambda n: f"{n:0{length}x}"[-length:]
     )
 
 
-def _integer(bits: int) -> Callable[[Any], Pool]:
+def _integer(bits: int) -> Callable[[Any], ValuePool]:
     largest = 2 ** (bits - 1) - 1
-    return lambda _: Pool((0, 1, -1, largest, -largest - 1), lambda n: n)
+    return lambda _: ValuePool((0, 1, -1, largest, -largest - 1), lambda n: n)
 
 
-def _numeric(kind: Any) -> Pool:
+def _numeric(kind: Any) -> ValuePool:
     # SQLite keeps a NUMERIC as a float, which is exact up to 15 digits.
     scale = kind.scale or 0
     largest = Decimal(10 ** min(kind.precision or 10, 15) - 1).scaleb(-scale)
-    return Pool((Decimal(0), largest, -largest, Decimal(1).scaleb(-scale)), Decimal)
+    return ValuePool((Decimal(0), largest, -largest, Decimal(1).scaleb(-scale)), Decimal)
 
 
-def _enum(kind: Any) -> Pool:
-    return Pool(tuple(kind.enums))
+def _enum(kind: Any) -> ValuePool:
+    return ValuePool(tuple(kind.enums))
 
 
-def _fixed(values: tuple[object, ...], fresh: Callable[[int], object] | None = None) -> Callable[[Any], Pool]:
-    return lambda _: Pool(values, fresh)
+def _fixed(values: tuple[object, ...], fresh: Callable[[int], object] | None = None) -> Callable[[Any], ValuePool]:
+    return lambda _: ValuePool(values, fresh)
 
 
-def _moment(kind: Any) -> Pool:
+def _moment(kind: Any) -> ValuePool:
     values = _ZONED if kind.timezone else _MOMENTS
-    return Pool(values, lambda n: values[-1].replace(year=2000) + dt.timedelta(seconds=n))
+    return ValuePool(values, lambda n: values[-1].replace(year=2000) + dt.timedelta(seconds=n))
 
 
 # The first that fits is taken, so the narrower type stands before the wider.
-_MAKERS: tuple[tuple[Any, Callable[[Any], Pool]], ...] = (
+_MAKERS: tuple[tuple[Any, Callable[[Any], ValuePool]], ...] = (
     (sa.Enum, _enum),
     (sa.CHAR, _padded_text),
     (sa.String, _text),

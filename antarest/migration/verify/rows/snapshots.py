@@ -35,21 +35,21 @@ class TableRows:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class RowSnapshot:
     """All rows of all tables, by table."""
 
     tables: Mapping[str, TableRows]
 
-    def renamed(self, names: Mapping[str, str]) -> Snapshot:
+    def renamed(self, names: Mapping[str, str]) -> RowSnapshot:
         """The same rows under other names.
 
         Args:
             names: the new name of a table by its old one, or of a column by its old "table.column".
         """
-        return Snapshot({names.get(name, name): _renamed(name, table, names) for name, table in self.tables.items()})
+        return RowSnapshot({names.get(name, name): _renamed(name, table, names) for name, table in self.tables.items()})
 
 
-def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> Snapshot:
+def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> RowSnapshot:
     """Read all rows of all tables into memory.
 
     Args:
@@ -61,7 +61,7 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
     """
     with only_reading(connection):
         keys = sa.inspect(connection).get_multi_pk_constraint()
-        return Snapshot(
+        return RowSnapshot(
             {
                 name: _read(connection, table, tuple(keys[None, name]["constrained_columns"]))
                 for name, table in reflect_tables(connection, exclude).items()
@@ -69,7 +69,7 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
         )
 
 
-def changes(before: Snapshot, after: Snapshot, *, renamed: Mapping[str, str] | None = None) -> list[str]:
+def changes(before: RowSnapshot, after: RowSnapshot, *, renamed: Mapping[str, str] | None = None) -> list[str]:
     """What became of the rows, on the tables and columns that both snapshots have.
 
     Args:

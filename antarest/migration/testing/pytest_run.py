@@ -59,7 +59,7 @@ def ini_for(config: pytest.Config, module: ModuleType | None) -> Path:
 def target_at(ini: Path) -> Target:
     """The project of an `alembic.ini`."""
     # Imported here: most tests do without Alembic.
-    from ..verify.foreign import target_of
+    from ..verify.env_reader import target_of
 
     target = target_of(str(ini), None, None, None)
     target.import_paths()

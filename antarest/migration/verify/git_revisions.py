@@ -1,4 +1,4 @@
-"""The revisions as git has them elsewhere: what a branch adds, and what was applied before a file was changed."""
+"""Revisions in git: those that a branch adds, and the earlier versions that other databases have run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..scratch.leftovers import owned_folder
 from .target import Target
 
 
-def added(target: Target) -> Collection[str]:
-    """What this branch adds to main: the revisions whose files main does not have.
+def new_revisions(target: Target) -> Collection[str]:
+    """Find the revisions that this branch adds: main does not have their files.
 
     Raises:
         UsageError: there is no git, or no branch main.
@@ -31,15 +31,15 @@ def added(target: Target) -> Collection[str]:
 
 
 @contextmanager
-def applied_at(target: Target, ref: str | None) -> Iterator[list[Target]]:
-    """The project with the revision files of a commit, in a folder that is gone with the block.
+def earlier_targets(target: Target, ref: str | None) -> Iterator[list[Target]]:
+    """Write the revision files of earlier commits to a folder, which the end of the block deletes.
 
     Args:
         target: the project as it is checked out.
-        ref: the commit; without it where this branch parted from main, and what is deployed.
+        ref: the commit. Without it they are the commit at which the branch left main, and the deployed one.
 
     Yields:
-        One for each such commit, without those where no file differs: there is nothing to prove.
+        The project with the files of each commit. Commits with the same files as now are left out.
 
     Raises:
         UsageError: git has no such commit.
@@ -49,13 +49,13 @@ def applied_at(target: Target, ref: str | None) -> Iterator[list[Target]]:
     wanted = [ref] if ref else [deployed] if deployed else []
     commits = {repository.commit(each) for each in wanted} if repository else {""}
     if ref and "" in commits:
-        raise UsageError(f"git has no commit {ref!r} here", hints=[Hint("Look for it", "git log --oneline --all")])
+        raise UsageError(f"git has no commit {ref!r} here", hints=[Hint("Find it", "git log --oneline --all")])
     if repository and not ref:
         commits.add(repository.main)
     with owned_folder("antarest-since-") as folder:
         found = []
         for commit in sorted(commits - {""}):
-            assert repository  # noqa: S101 - who has a commit has one
+            assert repository  # noqa: S101 - commits come from a repository
             found.append(_with_files(target, repository, commit, folder / commit))
         if ref and None in found:
             raise UsageError(f"{ref} has none of the folders of the revisions", hints=[Hint("Name another commit")])
@@ -66,11 +66,11 @@ def _with_files(target: Target, repository: Repository, commit: str, folder: Pat
     folders = []
     for number, versions in enumerate(target.project.versions):
         files = repository.files(commit, [versions])
-        place = folder / str(number)
-        place.mkdir(parents=True)
+        copy = folder / str(number)
+        copy.mkdir(parents=True)
         for name, content in files.items():
-            (place / Path(name).name).write_bytes(content)
-        folders += [place] if files else []
+            (copy / Path(name).name).write_bytes(content)
+        folders += [copy] if files else []
     if not folders:
         return None
     return replace(target, project=replace(target.project, versions=tuple(folders)), is_moved=True)
@@ -81,5 +81,5 @@ def _differs(old: Target, target: Target) -> bool:
         before = {id_: old.history[id_].path.read_bytes() for id_ in old.history.order}
         now = target.history
     except (AntarestError, SyntaxError):
-        return False  # Files that make no history: nobody can have applied those of then; those of now are a finding.
+        return False  # They form no history. Nobody can have run the earlier files; the current ones are a finding.
     return any(id_ not in now or now[id_].path.read_bytes() != text for id_, text in before.items())

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from antarest.migration.errors.facts.run import ScratchRunFailed
 from antarest.migration.project.project import Project
-from antarest.migration.scratch import cache, runs
+from antarest.migration.scratch import cache
+from antarest.migration.scratch.migrated import downgrade_effects, scratch_at, tables_of_history
 from tests.support import run
 from tests.support_histories import Script, write_project, write_script
 
@@ -50,13 +51,13 @@ def project(tmp_path: Path) -> Project:
 
 def tables(project: Project, *revisions: str) -> set[str]:
     """The tables of a scratch database at these revisions, or at head."""
-    with runs.scratch_at(project, revisions or project.history.heads) as connection:
+    with scratch_at(project, revisions or project.history.heads) as connection:
         rows = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
         return {row[0] for row in rows} - {"alembic_version"}
 
 
 def kept(project: Project) -> list[Path]:
-    """The files on the shelf."""
+    """The files in the cache."""
     return sorted((project.root / ".git" / "antarest" / "scratch").glob("*.db"))
 
 
@@ -83,7 +84,7 @@ def test_an_edited_revision_runs_again_and_all_after_it(project: Project, ran: R
 
     write_script(project.versions[0], script("two", column="label"), "one")
 
-    with runs.scratch_at(Project.load(project.ini), ["two"]) as connection:
+    with scratch_at(Project.load(project.ini), ["two"]) as connection:
         assert [row[1] for row in connection.exec_driver_sql("PRAGMA table_info(two)")] == ["id", "label"]
     assert ran() == ["two"]
 
@@ -108,12 +109,12 @@ def test_a_damaged_file_is_put_away(project: Project, ran: Ran) -> None:
 
 
 def test_what_is_done_to_a_copy_stays_there(project: Project) -> None:
-    with runs.scratch_at(project, ["two"]) as connection:
+    with scratch_at(project, ["two"]) as connection:
         connection.exec_driver_sql("DROP TABLE one")
         connection.commit()
 
     assert tables(project) == {"one", "two"}
-    assert [walked.dropped for walked in runs.walk_down(project, ["two"], ["two", "one"])] == [["two"], ["one"]]
+    assert [effect.dropped for effect in downgrade_effects(project, ["two"], ["two", "one"])] == [["two"], ["one"]]
     assert tables(project) == {"one", "two"}
 
 
@@ -144,10 +145,10 @@ def test_the_oldest_go(project: Project, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_every_table_of_the_history_is_noted(project: Project, ran: Ran) -> None:
-    first = runs.tables_of_history(project)
+    first = tables_of_history(project)
 
     assert (first, ran()) == ({"one", "two"}, ["one", "two"])
-    assert (runs.tables_of_history(project), ran()) == ({"one", "two"}, [])
+    assert (tables_of_history(project), ran()) == ({"one", "two"}, [])
 
 
 def test_without_a_repository_nothing_is_kept(tmp_path: Path, ran: Ran) -> None:
@@ -187,7 +188,7 @@ def test_where_it_is_full_what_is_there_stays(project: Project, ran: Ran, tmp_pa
     tables(project)
     ran()
 
-    assert cache.Shelf(project, ["one", "two"]).take(tmp_path / "no folder" / "copy.db") == 0
+    assert cache.ScratchCache(project, ["one", "two"]).copy_to(tmp_path / "no folder" / "copy.db") == 0
 
     assert (tables(project), ran()) == ({"one", "two"}, [])
 

@@ -1,4 +1,4 @@
-"""Any project of Alembic: what its revisions need is read from `env.py` and the models' source, and nothing is run."""
+"""Reads the options of a foreign Alembic project from the source of its `env.py` and models, without running them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ..errors.facts.project import InvalidProject, ProjectNotFound
 from ..project.project import Project
 from .target import Target
 
-_MEND = Hint("Mend it, then prove again", "inv db.verify")
+_FIX = Hint("Fix it, then prove again", "inv db.verify")
 _ROWS = Path("tests", "rows.py")
 _CONDITIONS = ("render_as_batch", "transaction_per_migration")
 _OPTIONS = (*_CONDITIONS, "version_table")
-_MOST_FILES = 200  # in which the naming convention is looked for: an application may be large
+_MOST_FILES = 200  # that are searched for the naming convention: an application may be large
 
 
 def target_of(project: str | None, versions: str | None, metadata: str | None, rows_from: str | None) -> Target:
-    """The project that is named, or the one here.
+    """Find the project to prove: the one that is named, or the one of the current folder.
 
     Args:
         project: its `alembic.ini`.
-        versions: its folder of revisions, where there is no `alembic.ini`.
-        metadata: where its metadata is, as `package.module:attribute`.
+        versions: its folder of revisions, if there is no `alembic.ini`.
+        metadata: its metadata, as `package.module:attribute`.
         rows_from: a Python file with values for generated rows.
 
     Raises:
         ProjectNotFound: there is no such file or folder.
-        InvalidProject: it does not say where its revisions are.
+        InvalidProject: it does not name the folders of its revisions.
     """
     if versions:
         folder = Path(versions).absolute()
@@ -46,7 +46,7 @@ def target_of(project: str | None, versions: str | None, metadata: str | None, r
     folder, versions_ = Target(found, is_own=False).folders
     for each in versions_:
         if not each.is_dir():
-            raise InvalidProject(found.ini, f"there is no folder {each}, where its revisions should be", [_MEND])
+            raise InvalidProject(found.ini, f"there is no folder {each}, where its revisions should be", [_FIX])
     return _read(replace(found, versions=versions_), folder / "env.py", metadata, rows if rows_from else None)
 
 
@@ -62,7 +62,7 @@ def _file(name: str | None) -> Path | None:
 
 
 def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) -> Target:
-    """What `env.py` says to Alembic, as far as it can be read."""
+    """Make the target from the options that can be read from `env.py`."""
     values: dict[str, object] = {}
     unknown: list[str] = []
     convention: Mapping[str, str] = {}
@@ -70,11 +70,11 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         try:
             module = _Module(env, ast.parse(env.read_bytes(), filename=str(env)), project.root)
         except SyntaxError as error:
-            raise InvalidProject(env, f"line {error.lineno}: {error.msg}", [_MEND]) from None
+            raise InvalidProject(env, f"line {error.lineno}: {error.msg}", [_FIX]) from None
         for name, node in _options(module.tree):
             found = module.value(node)
             if found is None and name in _CONDITIONS and isinstance(node, (ast.Compare, ast.Call, ast.BoolOp)):
-                found = True  # render_as_batch=url.startswith("sqlite") is about SQLite.
+                found = True  # A condition, such as url.startswith("sqlite"), is true for SQLite.
             if found is None:
                 unknown.append(f"{name} in line {node.lineno} of {env.name}")
             else:
@@ -85,7 +85,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         replace(project, version_table=str(values.get("version_table", project.version_table))),
         metadata or "",
         rows,
-        # Where several calls differ, the one that asks for a batch is for SQLite.
+        # Of several calls that differ, the one that asks for batches is for SQLite.
         render_as_batch=bool(values.get("render_as_batch", False)),
         naming_convention=convention,
         commits_each=bool(values.get("transaction_per_migration", False)),
@@ -95,7 +95,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
 
 
 def _options(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    """The options that are given to `context.configure`, as keywords or in a dictionary."""
+    """Find the options of `context.configure`, as keywords or in a dictionary."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "configure":
             yield from ((each.arg, each.value) for each in node.keywords if each.arg in _OPTIONS)
@@ -106,10 +106,10 @@ def _options(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _convention(env: _Module) -> tuple[Mapping[str, str], list[str]]:
-    """The naming convention of the metadata: in `env.py`, or in a module of the project that leads there.
+    """Find the naming convention of the metadata, in `env.py` or in a module that it imports.
 
     Returns:
-        The convention, and where there is one that cannot be read.
+        The convention, and the places of those that cannot be read.
     """
     seen, waiting, unread = {env.path}, [env], list[str]()
     while waiting:
@@ -129,14 +129,14 @@ def _convention(env: _Module) -> tuple[Mapping[str, str], list[str]]:
 
 @dataclass(frozen=True)
 class _Module:
-    """A module of the project, read and not run."""
+    """The source of a module of the project."""
 
     path: Path
     tree: ast.Module
     root: Path
 
     def value(self, node: ast.expr, depth: int = 5) -> object:
-        """The value of an expression: a literal, or a name that is given one here or where it is imported from."""
+        """Evaluate a literal, or a name that is assigned a literal here or in the module that it is imported from."""
         try:
             return ast.literal_eval(node)
         except ValueError:
@@ -144,7 +144,7 @@ class _Module:
         return self._named(node.id, depth) if isinstance(node, ast.Name) and depth else None
 
     def imported(self, name: str = "") -> Iterator[_Module]:
-        """The modules of the project that it imports, or from which it imports a name."""
+        """Read the modules of the project that it imports, or only those from which it imports a name."""
         for node in ast.walk(self.tree):
             for file in self._files(node, name):
                 with suppress(SyntaxError, OSError):

@@ -11,17 +11,17 @@ from sqlalchemy import URL, text
 
 from ..scratch.databases import PostgresServer
 from ..scratch.leftovers import owned_databases
-from .templates import TEST, Start, drop_unused, note_use, postgres_template
+from .templates import TEST, Template, drop_unused, note_use, postgres_template
 
 _THREADS = 2  # one makes a database while the other drops one
 
 
-class Pool:
+class DatabasePool:
     """Databases of a server, copied from templates by threads of their own. Close it at the end.
 
     Args:
         server: where they are.
-        run: as for `Start.key`.
+        run: as for `Template.key`.
     """
 
     def __init__(self, server: PostgresServer, run: str) -> None:
@@ -32,19 +32,19 @@ class Pool:
         self._numbers = itertools.count()
         # Signals are for the tests: where a thread took one, a test that waits would not wake up.
         self._threads = ThreadPoolExecutor(_THREADS, "databases", _block_signals)
-        self._templates: dict[Start, str] = {}
+        self._templates: dict[Template, str] = {}
         self._ahead: dict[str, Future[URL]] = {}
         self._asked: set[str] = set()
         self._names: set[str] = set()  # of the databases that are there
 
-    def take(self, start: Start | None) -> URL:
+    def take(self, start: Template | None) -> URL:
         """Return a database for the caller alone, until it is given back or kept.
 
         Args:
             start: what it begins with; None for an empty one.
 
         Raises:
-            NoTemplate: a revision does not run.
+            TemplateFailed: a revision does not run.
         """
         template = self._template(start) if start else "template0"
         taken = self._ahead.pop(template, None)
@@ -74,7 +74,7 @@ class Pool:
             with self._engine.connect() as connection:
                 drop_unused(connection)
 
-    def _template(self, start: Start) -> str:
+    def _template(self, start: Template) -> str:
         if start not in self._templates:
             unfinished = f"{self._prefix}t{next(self._numbers)}"
             with self._engine.connect() as connection:

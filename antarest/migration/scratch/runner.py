@@ -1,0 +1,174 @@
+"""Runs revisions on scratch databases, without `env.py`: for plans, `db.revision`, release notes and the proof."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from alembic import context as alembic_context
+from alembic.config import Config
+from alembic.operations import Operations
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ..database.connection import read_current
+from ..errors.facts.run import ScratchRunFailed
+from ..errors.revision import Direction
+from ..errors.settings.urls import ENGINES
+from ..losses.ledger.base import NotAllowed
+from ..project.history import History
+from ..project.project import Project
+from ..project.revision_files import importing
+from ..run import operations  # noqa: F401 - this import registers our operations with Alembic
+from ..run.segments import first_segment, let_blocks_pass
+
+AfterStep = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ScratchRunner:
+    """Runs the revisions of a project on connections to scratch databases, which have no transaction.
+
+    Attributes:
+        config: the Alembic configuration of the project.
+        script: Alembic's view of its revision files.
+        history: the same revisions, with what they declare.
+        options: the options of Alembic's migration context.
+        commits_each: whether each revision is committed on its own, as `transaction_per_migration` asks for.
+    """
+
+    config: Config
+    script: ScriptDirectory
+    history: History
+    options: Mapping[str, Any]
+    commits_each: bool = False
+
+    @classmethod
+    def of(cls, project: Project) -> Self:
+        """Make the runner of a project that follows our conventions; its revision files are imported."""
+        config = project.alembic_config()
+        script = ScriptDirectory.from_config(config)
+        with importing(project.versions):
+            script.get_heads()
+        return cls(config, script, project.history, project.alembic_options())
+
+    def upgrade(
+        self, connection: Connection, targets: Collection[str] = ("heads",), after_step: AfterStep | None = None
+    ) -> None:
+        """Upgrade to these revisions, and commit where the revisions ask for it.
+
+        Args:
+            connection: to a scratch database.
+            targets: the revisions, or names that Alembic gives to revisions.
+            after_step: called with the id of each revision that has run, before its commit.
+
+        Raises:
+            ScratchRunFailed: a revision failed. Its transaction was rolled back.
+        """
+        for target in targets:
+            current: Any = read_current(connection, self.options["version_table"])
+            connection.rollback()  # Alembic commits only the transactions that it has begun.
+            left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
+            while left:
+                segment = left[:1] if self.commits_each else self._first_segment(left, connection)
+                left = left[len(segment) :]
+                self._run_all(connection, segment, after_step)
+
+    def downgrade(self, connection: Connection, revisions: Sequence[str], after_step: AfterStep | None = None) -> None:
+        """Downgrade these revisions in this order, in one transaction, and commit; otherwise as `upgrade`."""
+        self._run_all(connection, [self.step(id_, "downgrade") for id_ in revisions], after_step)
+
+    def step(self, revision: str, direction: Direction) -> Any:
+        """Make Alembic's step that runs one revision."""
+        make = MigrationStep.upgrade_from_script if direction == "upgrade" else MigrationStep.downgrade_from_script
+        return make(self.script.revision_map, self.script.get_revision(revision))
+
+    def run(self, connection: Connection, steps_in: Callable[[MigrationContext], Iterable[Any]]) -> None:
+        """Run some steps of Alembic in one transaction, and commit.
+
+        Args:
+            connection: to a scratch database.
+            steps_in: returns the steps for a migration context. A generator can act before and after each step.
+
+        Raises:
+            ScratchRunFailed: a revision failed. The transaction was rolled back.
+        """
+        running: list[Any] = []
+
+        def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
+            for step in steps_in(context):
+                running[:] = [step]
+                yield step
+
+        is_sqlite = connection.dialect.name == "sqlite"
+        options = {"fn": steps, "script": self.script, "as_sql": False, **self.options}
+        context = MigrationContext.configure(connection, opts=options)
+        if is_sqlite:
+            let_blocks_pass(context)
+        try:
+            with self._environment(context), context.begin_transaction():
+                context.run_migrations()
+        except (Exception, SystemExit) as error:
+            connection.rollback()
+            if not running:
+                raise
+            direction = "upgrade" if running[0].is_upgrade else "downgrade"
+            engine = ENGINES[connection.dialect.name]
+            raise ScratchRunFailed(running[0].revision.revision, direction, _reason(error), engine) from error
+        if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
+            connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
+            connection.commit()
+
+    def _first_segment(self, steps: Sequence[Any], connection: Connection) -> list[Any]:
+        return first_segment(steps, lambda step: self.history[step.revision.revision], connection.dialect.name)
+
+    def _run_all(self, connection: Connection, steps: Sequence[Any], after_step: AfterStep | None) -> None:
+        def each(_context: MigrationContext) -> Iterator[Any]:
+            for step in steps:
+                yield step
+                if after_step:
+                    after_step(step.revision.revision)
+
+        self.run(connection, each)
+
+    @contextmanager
+    def _environment(self, context: MigrationContext) -> Iterator[None]:
+        """Let revisions use `alembic.op` and `alembic.context`. An `env.py` that is running gets its own back."""
+        outer = getattr(alembic_context, "_proxy", None)
+        environment = EnvironmentContext(self.config, self.script, as_sql=False)
+        environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
+        try:
+            with _without_output(), environment, Operations.context(context):
+                yield
+        finally:
+            if outer:
+                outer._install_proxy()  # noqa: SLF001 - as its own `__enter__` does
+
+
+@contextmanager
+def _without_output() -> Iterator[None]:
+    """Suppress what revisions print, and their warnings: they are not about the user's database."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of an error, with its type where the type says more than that a database refused something."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    name, first = type(cause).__name__, str(cause).strip().partition("\n")[0]
+    if not first:
+        return name
+    return first if isinstance(error, (DBAPIError, NotAllowed)) else f"{name}: {first}"

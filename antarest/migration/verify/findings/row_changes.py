@@ -1,0 +1,192 @@
+"""Compares rows before, between and after a run in both directions, and finds those that are lost or changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from ...errors.revision import Direction, Revision
+from ...errors.text import count
+from ..rows.snapshots import RowSnapshot, TableRows
+from .kinds import Severity
+
+Moments = tuple[RowSnapshot, RowSnapshot, RowSnapshot | None]
+"""The rows before, between and after a run in both directions; None if the way back failed or does not exist."""
+
+
+@dataclass
+class RowChanges:
+    """The differences between the rows of two moments.
+
+    Attributes:
+        lost: by "table", the number of rows that are gone; by "table.column", the number of lost values.
+        changed: by "table.column", the number of changed values; by "table", the number of added rows.
+    """
+
+    lost: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+
+
+class RowFinding(NamedTuple):
+    """A finding about an item, which is a "table" or a "table.column"."""
+
+    id: str
+    item: str
+    found: str
+    severity: Severity = "error"
+
+
+def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowChanges:
+    """Compare the rows of two moments."""
+    found = RowChanges()
+    for name, table in before.tables.items():
+        now = after.tables.get(name)
+        if now is None:
+            found.lost[name] += len(table.rows)
+        else:
+            _compare_table(name, table, now, found)
+    found.lost, found.changed = +found.lost, +found.changed
+    return found
+
+
+def _compare_table(name: str, table: TableRows, now: TableRows, found: RowChanges) -> None:
+    shared = [column for column in table.columns if column in now.columns]
+    for column in table.columns:
+        if column not in now.columns:
+            found.lost[f"{name}.{column}"] += sum(value is not None for (value,) in table.pick([column]))
+    key = [column for column in table.key if column in shared]
+    old, new = table.pick(shared), now.pick(shared)
+    old_keys, new_keys = table.pick(key), now.pick(key)
+    if not key or len(set(old_keys)) < len(old) or len(set(new_keys)) < len(new):
+        olds, news = Counter(map(repr, old)), Counter(map(repr, new))
+        found.lost[name] += (olds - news).total()
+        found.changed[name] += (news - olds).total()
+        return
+    rows = dict(zip(new_keys, new, strict=True))
+    found.changed[name] += len(rows.keys() - set(old_keys))
+    for values, row in zip(old_keys, old, strict=True):
+        if values not in rows:
+            found.lost[name] += 1
+            continue
+        for column, one, other in zip(shared, row, rows[values], strict=True):
+            if repr(one) != repr(other):
+                found.changed[f"{name}.{column}"] += 1
+
+
+def unfounded_declarations(
+    before: RowSnapshot, after: RowSnapshot, declared: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """Find the declared losses that did not happen.
+
+    Returns:
+        Those that cannot happen, because the table or column does not exist; and those that the rows did not show.
+    """
+    found = compare_rows(before, after)
+    impossible, unseen = [], []
+    for item in declared:
+        table, _, column = item.partition(".")
+        rows = before.tables.get(table)
+        if rows is None or (column and column not in rows.columns):
+            impossible.append(f"there is no {'column' if column else 'table'} {item}")
+            continue
+        touched = {each if column else each.partition(".")[0] for each in (*found.lost, *found.changed)}
+        has_values = any(value is not None for (value,) in rows.pick([column])) if column else bool(rows.rows)
+        if has_values and item not in touched and table not in found.lost:
+            unseen.append(f"{item} did not change, with the generated rows")
+    return impossible, unseen
+
+
+def row_findings(
+    revision: Revision, direction: Direction, moments: Moments, *, declares: bool, momentary: Collection[str] = ()
+) -> list[RowFinding]:
+    """Find the losses and changes of a run in both directions that the revision does not declare.
+
+    Args:
+        revision: the revision.
+        direction: the first direction.
+        moments: the rows.
+        declares: whether the project declares losses. If not, a dropped table or column is only a note.
+        momentary: the columns whose default depends on the time. A row that was deleted and written again has another
+            value there, which is no finding.
+    """
+    before, between, after = moments
+    other: Direction = "downgrade" if direction == "upgrade" else "upgrade"
+    declared = [*revision.losses(direction), *revision.losses(other)]
+    on_the_way = compare_rows(before, between).lost
+    final = compare_rows(before, after) if after else RowChanges(lost=on_the_way)
+    # A column that was dropped and added again has no values: they are lost, not changed.
+    lost = final.lost + Counter({item: number for item, number in final.changed.items() if item in on_the_way})
+    round_trip = f"after {direction} and {other}"
+    found: list[RowFinding] = []
+    for item, number in sorted(lost.items()):
+        if _covers(declared, item) or (not after and _arrives(before, between, revision, direction, item)):
+            continue
+        amount = f"{count(number, 'value' if '.' in item else 'row')} of {item}"
+        if _covers(on_the_way, item):
+            is_plain = not _exists(between, item) and not declares
+            id_ = "V501" if direction == "upgrade" else "V502"
+            found.append(RowFinding(id_, item, amount, "note" if is_plain else "error"))
+        else:
+            found.append(RowFinding("V504", item, f"{amount} lost {round_trip}"))
+    for item, number in sorted(_without_momentary(final.changed, moments, momentary).items()):
+        if item not in lost and not _covers(declared, item):
+            what = count(number, "other value" if "." in item else "new row")
+            found.append(RowFinding("V504", item, f"{what} in {item} {round_trip}"))
+    return found
+
+
+def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
+    """Leave out a change after a run in both directions if one direction alone already loses the item."""
+    found = list(findings)
+    lost = {each.item for each in found if each.id != "V504"}
+    return [each for each in found if each.id != "V504" or not _covers(lost, each.item)]
+
+
+def _covers(items: Iterable[str], item: str) -> bool:
+    """Whether the item, or its whole table, is among these items."""
+    return any(each in (item, item.partition(".")[0]) for each in items)
+
+
+def _exists(rows: RowSnapshot, item: str) -> bool:
+    table, _, column = item.partition(".")
+    return table in rows.tables and (not column or column in rows.tables[table].columns)
+
+
+def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direction: Direction, item: str) -> bool:
+    """Whether the values of an item that is gone are at the places that `moves` names."""
+    places = revision.destinations(direction).get(item, [])
+    if "." not in item:
+        return any(place in after.tables for place in places)
+    values = set(_values(before, item)) - {repr(None)}
+    return bool(places) and values.issubset(value for place in places for value in _values(after, place))
+
+
+def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
+    """The values of a "table.column" as text; none if it does not exist."""
+    table, _, column = item.partition(".")
+    if column and _exists(rows, item):
+        yield from (repr(value) for (value,) in rows.tables[table].pick([column]))
+
+
+def _without_momentary(changed: Counter[str], moments: Moments, momentary: Collection[str]) -> Counter[str]:
+    """Leave out the changes of momentary columns in rows that did not exist in between."""
+    before, between, after = moments
+    items = changed.keys() & {*momentary}
+    if not (after and items):
+        return changed
+    stayed = compare_rows(_rows_that_stayed(before, between), after).changed
+    return +Counter({item: stayed[item] if item in items else number for item, number in changed.items()})
+
+
+def _rows_that_stayed(before: RowSnapshot, between: RowSnapshot) -> RowSnapshot:
+    """The rows of `before` whose primary key also exists in `between`."""
+    kept = {}
+    for name, table in before.tables.items():
+        now = between.tables.get(name)
+        known = now is not None and bool(table.key) and set(table.key) <= set(now.columns)
+        keys = set(map(repr, now.pick(table.key))) if now and known else set()
+        rows = zip(table.pick(table.key), table.rows, strict=True)
+        kept[name] = replace(table, rows=tuple(row for key, row in rows if repr(key) in keys))
+    return RowSnapshot(kept)

@@ -1,0 +1,167 @@
+"""Proves the revisions on all engines at the same time. Each engine has a process and databases of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import secrets
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL
+
+from ..errors.base import AntarestError, Hint, MigrationError
+from ..scratch.databases import EngineName, PostgresServer, postgres_server
+from ..scratch.leftovers import owned_databases, owned_folder
+from .clones import Clones, DatabaseLocation
+from .findings.proof import Proof
+from .prover import ProofPlan, Prover
+
+
+class EngineFailed(MigrationError):
+    """The proof on an engine ended with an unexpected error.
+
+    Why: a module of the project, or the proof itself, raised an error that the proof does not know. The message names
+    it.
+
+    To do: `--debug` shows more. `--engine` proves the other engine alone.
+    """
+
+    code = "db.E804"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        hint = Hint("Prove the other engine alone", "inv db.verify --engine=sqlite")
+        super().__init__(f"the proof ended with an unexpected error: {reason}", hints=[hint])
+
+
+def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:
+    """Prove revisions on these engines.
+
+    Args:
+        plan: the revisions, and how they are proved.
+        engines: the engines.
+        server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
+
+    Yields:
+        Each proof as soon as it is ready: for each engine the revisions in the order of the history, then the whole.
+
+    Raises:
+        NoPostgres: no PostgreSQL is available.
+        AntarestError: the project cannot be proved.
+    """
+    with ExitStack() as stack:
+        locations = [stack.enter_context(location_for(engine, server, keep=plan.keep)) for engine in engines]
+        context = multiprocessing.get_context("spawn")
+        readers: list[Connection] = []
+        for location in locations:
+            reader, writer = context.Pipe(duplex=False)
+            arguments = (plan.for_another_process(), location, writer)
+            process = context.Process(target=_work, args=arguments, name=f"verify-{location.engine}", daemon=True)
+            with (
+                _undisturbed()
+            ):  # The new process inherits this: Ctrl-C would make it print a traceback while it starts.
+                process.start()
+            writer.close()
+            stack.callback(_end, process)
+            readers.append(reader)
+        while readers:
+            ready: list[Any] = wait(readers)
+            for reader in ready:
+                message = _receive(reader)
+                if message is None:
+                    readers.remove(reader)
+                elif isinstance(message, Exception):
+                    raise message
+                else:
+                    yield message
+
+
+def _receive(reader: Connection) -> Any:
+    try:
+        return reader.recv()
+    except EOFError:
+        return EngineFailed("the process of an engine ended without an answer")
+
+
+def _end(process: Any) -> None:
+    with _undisturbed():
+        process.terminate()
+        process.join()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a second Ctrl-C wait until everything is cleaned up."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def location_for(
+    engine: EngineName, server: PostgresServer | None, *, keep: bool = False
+) -> Iterator[DatabaseLocation]:
+    """Make a location for the databases of an engine. They are deleted at the end of the block.
+
+    Databases that are kept lie elsewhere: in another folder, or on a server that this process has not started.
+
+    Args:
+        engine: the engine.
+        server: the server for PostgreSQL. Without it the block finds or starts one.
+        keep: whether databases may be kept.
+    """
+    if engine == "sqlite":
+        kept = tempfile.mkdtemp(prefix="antarest-kept-") if keep else ""
+        with owned_folder("antarest-verify-") as folder:
+            try:
+                yield DatabaseLocation("sqlite", URL.create("sqlite", database=str(folder / "verify.db")), kept=kept)
+            finally:
+                if kept:
+                    with suppress(OSError):  # A database was kept in it.
+                        Path(kept).rmdir()
+        return
+    with ExitStack() as stack:
+        found = server or stack.enter_context(postgres_server())
+        _, prefix = stack.enter_context(owned_databases(found.url, "antarest_verify_"))
+        kept = f"antarest_kept_{secrets.token_hex(4)}_" if keep and found.kind == "url" else ""
+        location = DatabaseLocation("postgresql", found.url, prefix, kept)
+        try:
+            yield location
+        finally:
+            with _undisturbed():
+                location.drop_all()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent ends, also if the parent was killed."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
+
+
+def _work(plan: ProofPlan, location: DatabaseLocation, writer: Connection) -> None:
+    """Run as the process of an engine: send each proof, and None at the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this process.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        plan.target.import_paths()
+        with closing(Clones(location)) as clones:
+            for proof in Prover(plan, clones).prove():
+                writer.send(proof)
+        writer.send(None)
+    except AntarestError as error:
+        writer.send(error)
+    except Exception as error:  # noqa: BLE001 - the parent reports it
+        with suppress(OSError):  # The parent has ended.
+            writer.send(EngineFailed(f"{location.engine}: {type(error).__name__}: {error}"))

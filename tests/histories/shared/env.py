@@ -1,0 +1,5 @@
+from alembic import context
+
+from antarest.migration import environment
+
+environment.run(context)
