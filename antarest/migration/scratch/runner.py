@@ -22,6 +22,7 @@ from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
+from ..errors.text import described, reason
 from ..losses.tracking.base import NotAllowed
 from ..project.history import History
 from ..project.project import Project
@@ -121,7 +122,8 @@ class ScratchRunner:
                 raise
             direction = "upgrade" if running[0].is_upgrade else "downgrade"
             engine = ENGINES[connection.dialect.name]
-            raise ScratchRunFailed(running[0].revision.revision, direction, _reason(error), engine) from error
+            why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+            raise ScratchRunFailed(running[0].revision.revision, direction, why, engine) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
@@ -162,12 +164,3 @@ def _without_output() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of an error, with its type where the type says more than that a database refused something."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    name, first = type(cause).__name__, str(cause).strip().partition("\n")[0]
-    if not first:
-        return name
-    return first if isinstance(error, (DBAPIError, NotAllowed)) else f"{name}: {first}"
