@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ..database.catalog import Table, find, measure
+from ..database.catalog import CatalogTable, find, measure
 from .tracking.base import ChangeTracker, RowChanges
 
 
@@ -89,7 +89,7 @@ class LossCounter:
         self._counted: dict[Hashable, _Counted] = {}
         self._missing: set[tuple[str, str]] = set()
 
-    def count_before(self, table: Table, columns: Collection[str]) -> None:
+    def count_before(self, table: CatalogTable, columns: Collection[str]) -> None:
         """Count the rows and values of a table before a statement writes to it, unless the revision made the table.
 
         Args:
@@ -118,7 +118,7 @@ class LossCounter:
                 counted.values.setdefault(names[name], first).begin(count, changes.deleted)
         counted.open = True
 
-    def _count_again(self, table: Table, before: Table, counted: _Counted) -> None:
+    def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
         """Count what the statements so far have overwritten: from here on, values come and go with their rows."""
         names = {now: name for now, name in _names(before, table).items() if name in counted.values}
         found, deleted = measure(self._connection, table, names), self._changes_of(table).deleted
@@ -164,7 +164,7 @@ class LossCounter:
                 continue  # All values went with their rows.
             yield from (Lost(name, column, amount) for column, amount in values.items())
 
-    def _rows_lost(self, table: Table, counted: _Counted | None, changes: RowChanges) -> int | None:
+    def _rows_lost(self, table: CatalogTable, counted: _Counted | None, changes: RowChanges) -> int | None:
         """The rows that are gone from a table that is still there."""
         if table.identity in self._tracker.emptied:
             return counted.rows if counted else None
@@ -173,7 +173,9 @@ class LossCounter:
         before = counted.rows if counted else measure(self._connection, table).rows + changes.deleted - changes.inserted
         return min(changes.deleted, before)  # Not those that it inserted itself.
 
-    def _values_lost(self, table: Table, now: Table, counted: _Counted | None, deleted: int) -> dict[str, int | None]:
+    def _values_lost(
+        self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, deleted: int
+    ) -> dict[str, int | None]:
         """The values that are gone from a table that is still there, beside those of rows that are gone."""
         names = {name: new for new, name in _names(table, now).items()}
         known = counted.values if counted else {}
@@ -187,7 +189,9 @@ class LossCounter:
                 known[name].count_again(left.values[new], deleted)
         return lost | {name: known[name].lost for name in present}
 
-    def _values_copied(self, table: Table, now: Table, counted: _Counted | None, rows: int) -> dict[str, int | None]:
+    def _values_copied(
+        self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, rows: int
+    ) -> dict[str, int | None]:
         """The values that are gone from a table that was rebuilt, beside those of rows that are gone."""
         known = counted.values if counted else {}
         copied = {
@@ -207,7 +211,7 @@ class LossCounter:
                 lost[name] = known[name].first
         return lost
 
-    def _changes_of(self, table: Table) -> RowChanges:
+    def _changes_of(self, table: CatalogTable) -> RowChanges:
         return self._since(table.identity, self._tracker.row_changes(table.identity))
 
     def _since(self, table: Hashable, changes: Mapping[Hashable, RowChanges]) -> RowChanges:
@@ -237,7 +241,7 @@ class LossCounter:
         return measure(self._connection, tables[name], [] if column is None else [column]).of(column)
 
 
-def _names(before: Table, now: Table) -> dict[str, str]:
+def _names(before: CatalogTable, now: CatalogTable) -> dict[str, str]:
     """The names that the columns of a table have now, each with the name that it had before."""
     names = {identity: name for name, identity in before.columns.items()}
     return {name: names[identity] for name, identity in now.columns.items() if identity in names}

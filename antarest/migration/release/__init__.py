@@ -104,7 +104,7 @@ def _migrate(project: Project, url: URL, revision: str) -> Inventory:
 
 def _reflect(project: Project, url: URL) -> Inventory:
     with moving(url) as connection:
-        return reflection.reflect(connection, exclude=project.own_tables)
+        return reflection.reflect(connection, exclude=project.workflow_tables)
 
 
 def _execute(url: URL, statements: Sequence[str], name: str) -> None:

@@ -217,7 +217,7 @@ class _Run:
                 segment.is_committing = True
 
     def _guard(self, connection: Connection) -> LossGuard:
-        context, exclude = self.context.get_context(), self.request.project.own_tables
+        context, exclude = self.context.get_context(), self.request.project.workflow_tables
         if connection.dialect.name == "sqlite":
             let_blocks_pass(context)
             return LossGuard(connection, exclude, RebuildGuard(context, exclude))
@@ -317,7 +317,7 @@ class _Run:
         """Whether a commit that ended with an error took place all the same."""
         segment.is_unsure = True
         try:
-            if not self.writer.settle():
+            if not self.writer.wait_for_end():
                 return False
             found = _current(self.request)
         except (AntarestError, SQLAlchemyError):

@@ -17,8 +17,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..database.driver_connections import Watcher, set_watcher
 from ..database.lock.patience import Patience
-from ..database.watched_connection import Watcher, set_watcher
 from ..errors.facts.loss import Irreversible
 from ..errors.facts.run import AlembicRefused, AutocommitNotAsked
 from ..errors.revision import Direction, Revision
