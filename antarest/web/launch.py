@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp
 
-__all__ = ["Settings", "bind", "launch", "make_app", "require_head", "run", "serve_app", "upgrade_to_head"]
+__all__ = ["Settings", "bind", "launch", "make_app", "require_head", "run", "serve_app"]
 
 
 def launch(settings: Settings) -> int:
@@ -87,7 +87,10 @@ def require_head(context: CommandContext, *, upgrade: bool, command: str) -> Non
     application = MigrationWorkflow(project, db, source=context.config.source)
     current = _current(application)
     if upgrade and not project.history.unknown(current) and project.history.pending(current):
-        upgrade_to_head(context)
+        plan = context.workflow.plan_upgrade()
+        if plan.pending:
+            context.print(results.upgrade(plan))
+        context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
         current = _current(application)
     refuse_other_than_head(project, current, application.database, command)
     context.say(("schema", f"{position(current)} (head)"))
@@ -100,18 +103,6 @@ def _current(application: MigrationWorkflow) -> tuple[str, ...]:
         if kind_of(error) is not ErrorKind.NO_RIGHT:
             raise
         raise RightsMissing(application.database, reason(error)) from error
-
-
-def upgrade_to_head(context: CommandContext) -> None:
-    """Upgrade the database, with a line for each revision.
-
-    Raises:
-        AntarestError: the upgrade failed and was rolled back.
-    """
-    plan = context.workflow.plan_upgrade()
-    if plan.pending:
-        context.print(results.upgrade(plan))
-    context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
 
 
 def make_app(context: CommandContext) -> FastAPI:
