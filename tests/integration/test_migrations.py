@@ -95,7 +95,7 @@ def test_a_downgrade_to_base_leaves_nothing_but_our_own_tables(migrated: Databas
 
     with migrated.connected() as connection:
         left = reflect(connection, exclude=())
-    assert left.tables.keys() == {*PROJECT.own_tables}
+    assert left.tables.keys() == {*PROJECT.workflow_tables}
     assert replace(left, tables={}) == Inventory(engine=left.engine)
     assert migrated.query(f"SELECT * FROM {PROJECT.version_table}") == []
 

@@ -126,11 +126,11 @@ def _drift(project: Project, engine: str, server: PostgresServer | None = None) 
     heads = project.history.heads
     if engine == "sqlite":
         with scratch_at(project, heads) as connection:
-            migrated = reflection.reflect(connection, exclude=project.own_tables)
+            migrated = reflection.reflect(connection, exclude=project.workflow_tables)
     else:
         with scratch_database("postgresql", server) as url, moving(url) as connection:
             ScratchRunner.of(project).upgrade(connection, heads)
-            migrated = reflection.reflect(connection, exclude=project.own_tables)
+            migrated = reflection.reflect(connection, exclude=project.workflow_tables)
     models = writing.models_inventory(project, engine, server)
     differences = reflection.differences(migrated, models)
     if unmodelled := were_not_imported(differences, migrated):

@@ -149,7 +149,7 @@ def merge_heads(project: Project, message: str) -> Path:
 def _migrated(project: Project) -> Inventory:
     """Reflect the schema that the migrations make on SQLite."""
     with scratch_at(project, project.history.heads) as connection:
-        return reflection.reflect(connection, exclude=project.own_tables)
+        return reflection.reflect(connection, exclude=project.workflow_tables)
 
 
 def models_inventory(project: Project, engine: str, server: object = None) -> Inventory:
@@ -157,12 +157,12 @@ def models_inventory(project: Project, engine: str, server: object = None) -> In
     with scratch_database(engine, server) as url, moving(url) as connection:  # type: ignore[arg-type]
         with connection.begin():
             project.metadata().create_all(connection, checkfirst=engine != "sqlite")  # It is empty.
-        return reflection.reflect(connection, exclude=project.own_tables)
+        return reflection.reflect(connection, exclude=project.workflow_tables)
 
 
 def autogenerate_options(writing: Writing) -> dict[str, Any]:
     """Make the options with which Alembic compares the models with a scratch database."""
-    own, tables = writing.project.own_tables, writing.tables
+    own, tables = writing.project.workflow_tables, writing.tables
 
     def complete(context: MigrationContext, _revision: object, directives: list[ops.MigrationScript]) -> None:
         if writing.only_changes and all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list):

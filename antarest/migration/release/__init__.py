@@ -100,7 +100,7 @@ def _reflect(project: Project, url: URL, revision: str = BASE) -> Inventory:
     with moving(url) as connection:
         if revision != BASE:
             ScratchRunner.of(project).upgrade(connection, [revision])
-        return reflection.reflect(connection, exclude=project.own_tables)
+        return reflection.reflect(connection, exclude=project.workflow_tables)
 
 
 def _execute(url: URL, statements: Sequence[str], name: str) -> None:

@@ -75,10 +75,10 @@ def _changes(project: Project, between: RevisionRange) -> dict[str, list[str]]:
         runner = ScratchRunner.of(project)
         if between.start != BASE:
             runner.upgrade(connection, [between.start])
-        before = reflection.reflect(connection, exclude=project.own_tables)
+        before = reflection.reflect(connection, exclude=project.workflow_tables)
         for revision in between.revisions:
             runner.upgrade(connection, [revision.id])
-            after = reflection.reflect(connection, exclude=project.own_tables)
+            after = reflection.reflect(connection, exclude=project.workflow_tables)
             result[revision.id] = [
                 _change(each) for each in _without_key_sequences(reflection.differences(before, after))
             ]

@@ -9,7 +9,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from ..database.watched_connection import Watcher, set_watcher
+from ..database.driver_connections import Watcher, set_watcher
 from ..errors.loss import Missing
 from ..errors.revision import Direction
 from ..losses.rebuilds import RebuildGuard
