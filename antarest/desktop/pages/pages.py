@@ -22,7 +22,8 @@ from antarest.desktop.pages.formatting import environment, sentence
 from antarest.desktop.pages.location import DatabaseLocation
 from antarest.desktop.schema.diagram import draw, read_words
 from antarest.migration.errors.base import AntarestError
-from antarest.migration.errors.revision import BASE, Revision
+from antarest.migration.errors.revision import Revision
+from antarest.migration.errors.text import position
 from antarest.web.api.parameters import MOST_TAGS, Text
 from antarest.web.errors.answering import StudyNotFound
 from antarest.web.reading.database import Database, DatabaseStatus
@@ -171,7 +172,7 @@ class Pages:
             folder=location.folder,
             size=location.size if size is None else size,
             engine=f"{status.engine} {status.engine_version}",
-            revision=", ".join(status.current) or BASE,
+            revision=position(status.current),
             pending=len(status.pending),
             unknown=bool(status.unknown),
         )

@@ -21,12 +21,12 @@ from .deployed import changed_since
 
 @dataclass(frozen=True)
 class CheckFailure:
-    """Something that must not be merged.
+    """A fault that must not be merged.
 
     Attributes:
-        check: which check found it.
-        fact: what is wrong.
-        command: what mends it, or shows more.
+        check: the check that found it.
+        fact: the fault.
+        command: a command that fixes it, or shows more.
     """
 
     check: str

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from antarest.migration.errors.base import EXIT_USAGE, AntarestError, Hint
 from antarest.migration.errors.facts.project import UnknownRevision
 from antarest.migration.errors.settings.location import INSTALLED
-from antarest.migration.errors.text import count, shorten
+from antarest.migration.errors.text import count, position, shorten
 
 _STATUS = Hint("See where it is", "inv db.status")
 _LAST_PORT = 65_535
@@ -102,7 +102,7 @@ class SchemaBehind(AppError):
             f"{count(number, 'revision')} {'is' if number == 1 else 'are'} pending",
             details={
                 "database": database,
-                "current": ", ".join(current) or "base",
+                "current": position(current),
                 "pending": shorten(pending),
                 "head": head,
             },
