@@ -1,4 +1,4 @@
-"""Databases for tests: each test its own, on SQLite and on PostgreSQL, copied and not migrated again."""
+"""Databases for tests: each test has its own, on SQLite and on PostgreSQL, copied from a template."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _OURS = "ANTAREST_TEST_"
 
 
 def pytest_configure() -> None:
-    """Let a run in the background be interrupted like any other."""
+    """Make Ctrl-C work in a run in the background."""
     # A shell starts what runs in the background with Ctrl-C ignored, and so would be whatever a test interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses PostgreSQL, so that `-m postgresql` runs it again on another one."""
+    """Mark the tests that use PostgreSQL, so that `-m postgresql` can run them on another server."""
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()) and "sqlite" not in item.name:
             item.add_marker("postgresql")

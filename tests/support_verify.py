@@ -1,4 +1,4 @@
-"""The histories under `tests/histories/verify`: what is to be found in each, and how it is proved."""
+"""The histories under `tests/histories/verify`: their expected findings, and functions that prove them."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ CLEAN = sorted(path.name for path in HISTORIES.glob("clean_*"))
 
 
 def ini_of(history: str) -> Path:
-    """The `alembic.ini` of a history."""
+    """Return the `alembic.ini` of a history."""
     return HISTORIES / history / "alembic.ini"
 
 
