@@ -15,7 +15,6 @@ from tests.layout import (
     MODELS,
     MOST_FILES_OF_A_FOLDER,
     RULES,
-    WORKFLOW,
     File,
     files,
     foreign_packages_in_core,
