@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from alembic import context as alembic_context
 from alembic.config import Config
-from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
@@ -23,11 +22,11 @@ from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
-from ..losses.ledger.base import NotAllowed
+from ..losses.tracking.base import NotAllowed
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
-from ..run import operations  # noqa: F401 - this import registers our operations with Alembic
+from ..run.revision_operations import revision_operations
 from ..run.segments import first_segment, let_blocks_pass
 
 AfterStep = Callable[[str], None]
@@ -146,7 +145,7 @@ class ScratchRunner:
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
         try:
-            with _without_output(), environment, Operations.context(context):
+            with _without_output(), environment, revision_operations(context):
                 yield
         finally:
             if outer:

@@ -1,4 +1,4 @@
-"""What a statement for PostgreSQL can do, by its words and by those of what it calls."""
+"""Finds out what a statement for PostgreSQL can do, by its words and by those of the definitions that it calls."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _ENDS = re.compile(
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement; a word too many makes it slower to watch, never wrong.
+    """A statement. A word that is found by mistake makes it slower to watch, never wrong.
 
     Attributes:
         written: as it is sent.
-        called: the definitions of what it calls: functions, views, triggers and rules.
+        called: the definitions of the functions, views, triggers and rules that it calls.
     """
 
     written: str
@@ -43,7 +43,7 @@ class Statement:
 
     @classmethod
     def of(cls, written: str, definitions: Mapping[str, str]) -> Statement:
-        """A statement with the definitions of all that it names, and of what these name in turn."""
+        """A statement with the definitions of all that it names, and of those that these name in turn."""
         words, left, called = _words(written), dict(definitions), []
         while found := [name for name in left if words >= _words(name)]:
             called += [left.pop(name) for name in found]

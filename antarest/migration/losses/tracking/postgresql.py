@@ -1,8 +1,8 @@
-"""The ledger of a PostgreSQL database.
+"""The tracker of a PostgreSQL database.
 
 The server counts the rows that a transaction deletes and updates, whichever way it does. What a statement drops,
 truncates or updates is found by the names in it, and in the functions, views, triggers and rules that it calls. Where
-that fails (SQL that is put together at run time) the loss is noticed all the same, and its count unknown.
+that fails (SQL that is put together at run time) the loss is still noticed, and its count is unknown.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from ...database.catalog import Tables, read_tables
-from .base import ENDS_TRANSACTION, Flow, NotAllowed, Takes
+from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Takes
 from .savepoints import Savepoints
 from .statement import Statement
 
 _NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
 
-# Who loses rows or values with whom: partitions and heirs ("i"), and referring tables by what a delete of the row that
-# they refer to does to them, or (in upper case) an update of its key.
+# Tables that lose rows or values together: partitions and heirs ("i"), and tables with a foreign key, by the action on
+# a delete of the row that they refer to, or (in upper case) on an update of its key.
 _LINKS = """
     SELECT inhparent, inhrelid, 'i' FROM pg_catalog.pg_inherits
     UNION SELECT confrelid, conrelid, confdeltype::text FROM pg_catalog.pg_constraint WHERE contype = 'f'
     UNION SELECT confrelid, conrelid, upper(confupdtype::text) FROM pg_catalog.pg_constraint WHERE contype = 'f'
 """
-# What can be called by its name, or by that of its table; without what an extension brings.
+# Definitions that a statement calls by their name, or by that of their table; without those of extensions.
 _DEFINITIONS = """
     SELECT p.proname, pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -40,7 +40,7 @@ _DEFINITIONS = """
     JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
-_FLOWS = """
+_ROW_CHANGES = """
     SELECT relid, n_tup_ins, n_tup_del, n_tup_upd, current_setting('track_counts')
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
@@ -56,15 +56,15 @@ _NULLABLE = """
 
 
 class _State(NamedTuple):
-    """What is known at a savepoint."""
+    """The state of the tracker at a savepoint."""
 
     tables: Tables
     emptied: set[Hashable]
-    flows: dict[Hashable, Flow]
+    changes: dict[Hashable, RowChanges]
 
 
-class PostgresLedger:
-    """The ledger of a PostgreSQL database."""
+class PostgresTracker:
+    """The tracker of a PostgreSQL database."""
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
@@ -72,11 +72,11 @@ class PostgresLedger:
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
-        self._taken_back: dict[Hashable, Flow] = {}  # The server also counts what a savepoint takes back.
+        self._undone: dict[Hashable, RowChanges] = {}  # The server also counts rows that a savepoint rolls back.
         # Read when they are needed.
         self._definitions: dict[str, str] | None = None
         self._links: list[tuple[Any, ...]] | None = None
-        # Of the statement that runs: what it is, and the tables that it names, with their partitions.
+        # Of the statement that runs: its text, and the tables that it names, with their partitions.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
         # Of the revision: the tables that a statement was seen to update, and the columns that one can have read.
@@ -90,7 +90,7 @@ class PostgresLedger:
         self._foreseen.clear()
         self._columns_read.clear()
         self._savepoints.forget()
-        self._taken_back.clear()
+        self._undone.clear()
         self._definitions = self._links = None
 
     def look(self) -> None:
@@ -159,18 +159,18 @@ class PostgresLedger:
             self._look(set() if self._statement.truncates else self._named)
         return self._statement.changes_tables
 
-    def settle(self) -> None:
-        """Let the triggers run that wait for the commit; those of later revisions wait again."""
+    def run_deferred(self) -> None:
+        """Run the triggers that wait for the commit; those of later revisions wait again."""
         if waiting := ", ".join(self._connection.execute(text(_WAITING)).scalars()):
             for when in ("IMMEDIATE", "DEFERRED"):
                 self._connection.exec_driver_sql(f"SET CONSTRAINTS {waiting} {when}")
 
-    def flows(self, table: Hashable | None = None) -> dict[Hashable, Flow]:  # noqa: ARG002 - all come at once
+    def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
         """Ask the server."""
-        rows = self._connection.execute(text(_FLOWS)).all()
+        rows = self._connection.execute(text(_ROW_CHANGES)).all()
         if any(row[4] != "on" for row in rows):
             raise NotAllowed(_NOT_COUNTED)
-        return {row[0]: Flow(*row[1:4]).minus(self._taken_back.get(row[0], Flow())) for row in rows}
+        return {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], RowChanges())) for row in rows}
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
         """The columns of tables that were updated, and that no statement was seen to update."""
@@ -213,10 +213,10 @@ class PostgresLedger:
     # ---- savepoints
 
     def _save(self) -> _State:
-        return _State(self.tables, set(self.emptied), self.flows())
+        return _State(self.tables, set(self.emptied), self.row_changes())
 
     def _restore(self, state: _State) -> None:
-        for table, flow in self.flows().items():
-            undone = flow.minus(state.flows.get(table, Flow()))
-            self._taken_back[table] = self._taken_back.get(table, Flow()).plus(undone)
+        for table, changes in self.row_changes().items():
+            undone = changes.minus(state.changes.get(table, RowChanges()))
+            self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)
         self.tables, self.emptied = state.tables, set(state.emptied)
