@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test depends on who runs it."""
+    """Remove the user's variables, so that no test depends on them."""
     for name in os.environ:
         if name in _OF_THE_MAKEFILE or (name.startswith(_FOREIGN) and not name.startswith(_OURS)):
             monkeypatch.delenv(name)
@@ -51,19 +51,19 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sqlite_database(new_database: NewDatabase) -> URL:
-    """An empty SQLite database (a file that does not exist yet)."""
+    """Return an empty SQLite database (a file that does not exist yet)."""
     return new_database("sqlite")
 
 
 @pytest.fixture
 def sqlite_migrated(new_database: NewDatabase) -> URL:
-    """A SQLite database at head, for what has nothing to do with the engine."""
+    """Return an SQLite database at head, for tests that do not depend on the engine."""
     return new_database("sqlite", HEAD)
 
 
 @pytest.fixture
 def postgres_database(postgres: PostgresServer, new_database: NewDatabase) -> URL:  # noqa: ARG001 - starts it
-    """An empty PostgreSQL database."""
+    """Return an empty PostgreSQL database."""
     return new_database("postgresql")
 
 
@@ -88,5 +88,5 @@ def run() -> Run:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A copy of this repository that the test may change."""
+    """Return a copy of this repository that the test may change."""
     return Checkout.create(tmp_path / "checkout")

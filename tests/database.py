@@ -74,12 +74,12 @@ class Database:
         return self.rows()
 
     def rows(self) -> RowSnapshot:
-        """All its rows."""
+        """Return all rows."""
         with self.connected() as connection:
             return snapshot(connection)
 
     def schema(self) -> Inventory:
-        """Its schema."""
+        """Return the schema."""
         with self.connected() as connection:
             return reflect(connection)
 

@@ -108,7 +108,7 @@ class Page:
         return _BLOCK.sub("", self.text)
 
     def blocks(self, language: str) -> list[str]:
-        """Its blocks in a language."""
+        """Return its blocks in a language."""
         return [block["body"] for block in _BLOCK.finditer(self.text) if block["language"] == language]
 
     @property
@@ -149,7 +149,7 @@ class Page:
 
 
 def pages() -> list[Page]:
-    """Every page of the repository."""
+    """Return every page of the repository."""
     found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     return [Page(path.relative_to(ROOT).as_posix()) for path in sorted(found)]
 

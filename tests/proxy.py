@@ -57,7 +57,7 @@ class Network:
 
 @contextmanager
 def network(server: URL) -> Iterator[Network]:
-    """A network in front of a server: connect to its `url`."""
+    """Start a network before a server. Connect to its `url`."""
     made = Network(server)
     try:
         yield made

@@ -139,7 +139,7 @@ def _addresses() -> set[str]:
 
 @cache
 def invoke_tasks() -> dict[str, ParserContext]:
-    """Each Invoke task with its flags. Asked only once: Invoke forgets the words for a flag when it hands them out."""
+    """Return each Invoke task with its flags. It is cached, because Invoke returns the words for a flag only once."""
     return {context.name or "": context for context in tasks.namespace.to_contexts()}
 
 

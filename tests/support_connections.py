@@ -38,5 +38,5 @@ def refused(url: URL, statement: str = "SELECT 1") -> DatabaseError:
 
 
 def sqlite_url(file: Path) -> URL:
-    """The URL of an SQLite file."""
+    """Return the URL of an SQLite file."""
     return URL.create("sqlite", database=str(file))

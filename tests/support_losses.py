@@ -100,7 +100,7 @@ def raw(*statements: Any) -> Callable[[Operations], None]:
 
 
 def driver(op: Operations) -> Any:
-    """The connection of the driver itself."""
+    """Return the driver's connection."""
     return op.get_bind().connection.dbapi_connection
 
 

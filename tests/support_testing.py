@@ -62,7 +62,7 @@ class Suite:
         return f"antarest_template_{self.start().key('', str(self.server.url.username))}"
 
     def start(self, revision: str = HEAD, *, with_rows: bool = False) -> Template:
-        """The state in which a database begins, with the current files."""
+        """Return the state in which a database begins, with the current files."""
         target_at.cache_clear()
         return Template(target_at(self.folder / "alembic.ini"), revision, with_rows)
 
@@ -84,17 +84,17 @@ class Suite:
         return execute(self.server.url, statement)
 
     def databases(self, beginning: str) -> list[object]:
-        """The databases on the server whose names begin so."""
+        """Return the databases on the server whose names have this prefix."""
         return databases(self.server.url, beginning)
 
     def made(self) -> list[object]:
-        """The identities of the template's files and database, which change when it is created again."""
+        """Return the identities of the template's files and database, which change when it is created again."""
         files = [path.stat().st_ino for path in self.files.glob("*.db")]
         return [*files, *self.sql(f"SELECT oid FROM pg_database WHERE datname = '{self.template}'")]
 
 
 def databases(server: URL, beginning: str) -> list[object]:
-    """The databases on a server whose names begin so."""
+    """Return the databases on a server whose names have this prefix."""
     return execute(server, f"SELECT datname FROM pg_database WHERE starts_with(datname, '{beginning}') ORDER BY 1")
 
 

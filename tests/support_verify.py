@@ -113,7 +113,7 @@ def prove(history: str, server: PostgresServer) -> Verification:
 
 
 def prove_here(plan: ProofPlan, names: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:
-    """As `processes.prove`, without the processes: starting two of them takes longer than a small history."""
+    """Prove a history like `processes.prove`, but in this process, since starting processes takes longer."""
     for name in names:
         with processes.location_for(name, server) as location, closing(Clones(location)) as clones:
             yield from Prover(plan.for_another_process(), clones).prove()
