@@ -151,7 +151,7 @@ def test_at_head_it_asks_one_question_and_loads_no_alembic(migrated_database: UR
 import sys
 from sqlalchemy import Engine, event
 from antarest.web import launch
-from antarest.web.arguments import Settings
+from antarest.web.arguments import LaunchOptions
 asked = []
 event.listen(Engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
 def serve(session, settings):
@@ -161,7 +161,7 @@ def serve(session, settings):
     launch.make_app(session)
     print([name for name in ("alembic",) if name in sys.modules], "fastapi" in sys.modules)
     return 0
-settings = Settings("antarest", config=sys.argv[1])
+settings = LaunchOptions("antarest", config=sys.argv[1])
 sys.exit(launch.run(settings, lambda session: serve(session, settings)))
 """
     done = run("python", "-c", program, config_file(migrated_database), env=FRESH)  # in which nothing is imported yet
