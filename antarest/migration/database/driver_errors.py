@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from ..errors.base import Hint
@@ -32,9 +32,6 @@ from ..errors.facts.database import (
     TooManyConnections,
 )
 from ..errors.settings.urls import first, redact, redact_url, server_name
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 _LOOK = Hint("Look again", "inv db.status")
 _UPGRADE = "inv db.upgrade"

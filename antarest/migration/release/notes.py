@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from ..database.connection import moving
+from ..errors.listener import Listener
 from ..errors.revision import BASE, Revision
 from ..errors.text import count
+from ..project.project import Project
 from ..schema import reflection
 from ..scratch.databases import postgres_server, scratch_database
 from ..scratch.runner import ScratchRunner
 from ..verify import Verification, prove_history
 from ..verify.env_reader import target_of
 from ..verify.findings.proof import Proof
-
-if TYPE_CHECKING:
-    from ..errors.listener import Listener
-    from ..project.project import Project
-    from . import RevisionRange
+from . import RevisionRange
 
 
 def write_notes(project: Project, between: RevisionRange, listener: Listener) -> str:

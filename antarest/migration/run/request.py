@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -17,9 +17,7 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..project.history import History
 from ..project.project import Project
-
-if TYPE_CHECKING:
-    from .outcome import RunOutcome
+from .outcome import RunOutcome
 
 REQUEST = "antarest"
 """The attribute of Alembic's configuration in which the workflow hands a request to `env.py`."""

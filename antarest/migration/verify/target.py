@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.script.base import Script
 from sqlalchemy import Connection, MetaData
 
 from ..errors.base import Hint
@@ -25,9 +26,6 @@ from ..project.project import Project
 from ..project.revision_files import importing
 from ..project.settings import config_of, search_paths
 from ..scratch.runner import ScratchRunner
-
-if TYPE_CHECKING:
-    from alembic.script.base import Script
 
 Values = Mapping[str, Sequence[object]]
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
 from ..base import EXIT_USAGE, AntarestError, Hint
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 _URL_EXAMPLE = Hint("Name a database in the section db, for example", "url: sqlite:////srv/antarest/antarest.db")
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..base import Hint, MigrationError
+from ..loss import Loss, Missing
 from ..text import count, shorten
-
-if TYPE_CHECKING:
-    from ..loss import Loss, Missing
 
 _SHOWN = 2  # An error has at most nine lines, and one of them may name the backup.
 
