@@ -1,7 +1,5 @@
 """Listeners, which are told about the progress of a run."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from .revision import Direction, Revision

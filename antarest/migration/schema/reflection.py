@@ -9,8 +9,6 @@
 SQLite with PostgreSQL.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 

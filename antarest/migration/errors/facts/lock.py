@@ -1,7 +1,5 @@
 """Codes `db.E4xx`: somebody else held a lock for longer than the run waited. Exit code 4: trying again can help."""
 
-from __future__ import annotations
-
 from ..base import NOTHING_CHANGED, Hint
 from .database import DatabaseLocked
 

@@ -1,7 +1,5 @@
 """Codes `db.E6xx`: runs that failed, and did not commit."""
 
-from __future__ import annotations
-
 from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, Hint, MigrationError
 
 _STATUS = Hint("See where the database is", "inv db.status")

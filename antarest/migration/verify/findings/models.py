@@ -1,7 +1,5 @@
 """Compares the models with the migrations on one engine, and tries the mapped classes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from sqlalchemy import URL, MetaData
