@@ -24,20 +24,5 @@ class Listener(Protocol):
         """Called with anything else that the user should know."""
 
 
-class Silence:
+class Silence(Listener):
     """A listener that ignores everything."""
-
-    def started(self, revision: Revision, direction: Direction) -> None:
-        """Do nothing."""
-
-    def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
-        """Do nothing."""
-
-    def working(self, what: str, done: int, total: int) -> None:
-        """Do nothing."""
-
-    def moved(self, table: str, done: int, total: int, seconds: float) -> None:
-        """Do nothing."""
-
-    def note(self, text: str) -> None:
-        """Do nothing."""
