@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..database.catalog import read_catalog
 from ..database.connection import looking
-from ..errors.listener import Listener, Silence
+from ..errors.listener import Listener
 from ..errors.settings.db_config import DbConfig
 from ..errors.text import fields, size
 from ..project.project import Project
@@ -26,7 +26,7 @@ class Backups:
 
     def __init__(self, project: Project, db: DbConfig, listener: Listener | None = None) -> None:
         """Create the backups of a database. The listener is told about their progress."""
-        self._project, self._db, self._listener = project, db, listener or Silence()
+        self._project, self._db, self._listener = project, db, listener or Listener()
         self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
 
     def list(self) -> list[Backup]:

@@ -26,6 +26,9 @@ class Hint(NamedTuple):
     command: str = ""
 
 
+SEE_STATUS = Hint("See where the database is", "inv db.status")
+
+
 class AntarestError(Exception):
     """The base of every error that is meant for a user.
 

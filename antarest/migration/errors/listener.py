@@ -1,12 +1,10 @@
 """Listeners, which are told about the progress of a run."""
 
-from typing import Protocol
-
 from .revision import Direction, Revision
 
 
-class Listener(Protocol):
-    """An object that is told about the progress of a run."""
+class Listener:
+    """An object that is told about the progress of a run. It ignores what a subclass does not override."""
 
     def started(self, revision: Revision, direction: Direction) -> None:
         """Called when a revision begins."""
@@ -22,7 +20,3 @@ class Listener(Protocol):
 
     def note(self, text: str) -> None:
         """Called with anything else that the user should know."""
-
-
-class Silence(Listener):
-    """A listener that ignores everything."""

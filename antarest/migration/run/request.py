@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ..database.lock.patience import Patience
-from ..errors.listener import Listener, Silence
+from ..errors.listener import Listener
 from ..errors.loss import Agreement
 from ..errors.revision import Revision
 from ..errors.settings.db_config import DbConfig
@@ -55,7 +55,7 @@ class RunRequest:
 
     project: Project
     db: DbConfig
-    listener: Listener = field(default_factory=Silence)
+    listener: Listener = field(default_factory=Listener)
     agreement: Agreement = field(default_factory=Agreement)
     before_change: Callable[[RunRequest, RunOutcome], Path | None] | None = None
     prepare: Callable[[Connection], None] | None = None

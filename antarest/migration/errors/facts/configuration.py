@@ -57,7 +57,6 @@ class ConfigEmpty(ConfigError):
     code = "config.E102"
 
     def __init__(self, file: Path) -> None:
-        self.file = file
         super().__init__(f"the configuration file is empty: {file}", hints=[_URL_EXAMPLE])
 
 
@@ -201,7 +200,6 @@ class UnreadableUrl(ConfigError):
     code = "config.E110"
 
     def __init__(self, url: str, *, reason: str, hints: Sequence[Hint] = ()) -> None:
-        self.url, self.reason = url, reason
         super().__init__(f"the database URL cannot be used: {reason}", details={"url": url}, hints=hints)
 
 
