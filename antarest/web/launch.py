@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from antarest.core.config import Config
+from antarest.core.config import AppConfig
 from antarest.migration.commands.boundary import CommandContext, guard
 from antarest.migration.commands.rendering import results
 from antarest.migration.errors.base import EXIT_DONE
@@ -23,8 +23,8 @@ from antarest.migration.project.project import Project
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from antarest.web.arguments import Settings
 from antarest.web.errors.launching import RightsMissing, SchemaAhead, SchemaBehind
-from antarest.web.refusals import Meaning, meaning
-from antarest.web.serving import address_of, bind, serve
+from antarest.web.reading.error_kinds import ErrorKind, kind_of
+from antarest.web.serving.serve import address_of, bind, serve
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -60,7 +60,7 @@ def run(settings: Settings, body: Callable[[CommandContext], int]) -> int:
 
 def _launch(context: CommandContext, settings: Settings) -> int:
     context.introduce()
-    server = Config.of(context.config).server
+    server = AppConfig.of(context.config).server
     host, port = settings.host or server.host, server.port if settings.port is None else settings.port
     with bind(host, port, command=settings.program) as bound:
         require_head(context, upgrade=settings.auto_upgrade_db, command=settings.command("--auto-upgrade-db"))
@@ -103,7 +103,7 @@ def _current(application: MigrationWorkflow) -> tuple[str, ...]:
     try:
         return application.current()
     except DBAPIError as error:
-        if meaning(error) is not Meaning.NO_RIGHT:
+        if kind_of(error) is not ErrorKind.NO_RIGHT:
             raise
         raise RightsMissing(application.database, reason(error)) from error
 
@@ -128,7 +128,7 @@ def make_app(context: CommandContext) -> FastAPI:
     from antarest.web.application import create_app
 
     logs.configure(context.redact)
-    return create_app(Config.of(context.config), context.project)
+    return create_app(AppConfig.of(context.config), context.project)
 
 
 def serve_app(

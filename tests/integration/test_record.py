@@ -13,7 +13,7 @@ from alembic import command
 from sqlalchemy import URL, text
 
 from antarest import __version__
-from antarest.migration.database.record import Entry, read_record
+from antarest.migration.database.record import RecordLine, read_record
 from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.project.revision_files import digest_of
 from antarest.migration.run.move import ATTRIBUTE, Move
@@ -24,7 +24,7 @@ from tests.support_histories import Database, Script
 from tests.user import User
 
 
-def record_of(database: Database) -> list[Entry]:
+def record_of(database: Database) -> list[RecordLine]:
     with database.connect() as connection:
         return read_record(connection, "alembic_version")
 

@@ -39,7 +39,7 @@ def test_a_lock_that_is_not_to_be_had_is_not_waited_for_without_end(runner: Star
         shown = run.out
 
     what = "the upgrade of revision alter" if on_server else "the commit"
-    assert error.fact == f"{what} did not get a lock that it needs, in 2 tries of 1 s"
+    assert error.fact == f"{what} cannot get a lock that it needs, in 2 tries of 1 s"
     assert error.details["blocked by"].startswith("pid ")
     assert not on_server or "somebody" in error.details["blocked by"]
     assert not on_server or "idle in transaction" in error.details["blocked by"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ..database.catalog import Table, find, measure
+from ..database.catalog import CatalogTable, find, measure
 from .ledger.base import Flow, Ledger
 
 
@@ -86,7 +86,7 @@ class Tally:
         self._taken: dict[Hashable, _Taken] = {}
         self._missing: set[tuple[str, str]] = set()
 
-    def take(self, table: Table, columns: Collection[str]) -> None:
+    def take(self, table: CatalogTable, columns: Collection[str]) -> None:
         """Count before a statement; not a table that the revision made.
 
         Args:
@@ -113,7 +113,7 @@ class Tally:
                 taken.values.setdefault(names[name], first).begin(count, flow.deleted)
         taken.open = True
 
-    def _settle(self, table: Table, before: Table, taken: _Taken) -> None:
+    def _settle(self, table: CatalogTable, before: CatalogTable, taken: _Taken) -> None:
         """Count what the statements so far have overwritten: from here on, values come and go with their rows."""
         names = {now: name for now, name in _names(before, table).items() if name in taken.values}
         found, deleted = measure(self._connection, table, names), self._flow(table).deleted
@@ -159,7 +159,7 @@ class Tally:
                 continue  # All values went with their rows.
             yield from (Gone(name, column, amount) for column, amount in values.items())
 
-    def _rows_gone(self, table: Table, taken: _Taken | None, flow: Flow) -> int | None:
+    def _rows_gone(self, table: CatalogTable, taken: _Taken | None, flow: Flow) -> int | None:
         """The rows that are gone from a table that is still there."""
         if table.identity in self._ledger.emptied:
             return taken.rows if taken else None
@@ -168,7 +168,9 @@ class Tally:
         before = taken.rows if taken else measure(self._connection, table).rows + flow.deleted - flow.inserted
         return min(flow.deleted, before)  # Not those that it inserted itself.
 
-    def _values_gone(self, table: Table, now: Table, taken: _Taken | None, deleted: int) -> dict[str, int | None]:
+    def _values_gone(
+        self, table: CatalogTable, now: CatalogTable, taken: _Taken | None, deleted: int
+    ) -> dict[str, int | None]:
         """The values that are gone from a table that is still there, beside those of rows that are gone."""
         names = {name: new for new, name in _names(table, now).items()}
         known = taken.values if taken else {}
@@ -182,7 +184,9 @@ class Tally:
                 known[name].settle(left.values[new], deleted)
         return gone | {name: known[name].lost for name in counted}
 
-    def _values_copied(self, table: Table, now: Table, taken: _Taken | None, rows: int) -> dict[str, int | None]:
+    def _values_copied(
+        self, table: CatalogTable, now: CatalogTable, taken: _Taken | None, rows: int
+    ) -> dict[str, int | None]:
         """The values that are gone from a table that was rebuilt, beside those of rows that are gone."""
         known = taken.values if taken else {}
         copied = {
@@ -202,7 +206,7 @@ class Tally:
                 gone[name] = known[name].first
         return gone
 
-    def _flow(self, table: Table) -> Flow:
+    def _flow(self, table: CatalogTable) -> Flow:
         return self._since(table.identity, self._ledger.flows(table.identity))
 
     def _since(self, table: Hashable, flows: Mapping[Hashable, Flow]) -> Flow:
@@ -231,7 +235,7 @@ class Tally:
         return measure(self._connection, tables[name], [] if column is None else [column]).of(column)
 
 
-def _names(before: Table, now: Table) -> dict[str, str]:
+def _names(before: CatalogTable, now: CatalogTable) -> dict[str, str]:
     """What the columns of a table are called now, each with the name that it had before."""
     names = {identity: name for name, identity in before.columns.items()}
     return {name: names[identity] for name, identity in now.columns.items() if identity in names}

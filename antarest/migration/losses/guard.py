@@ -23,7 +23,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, event
 
-from ..database.watched_connection import Watcher, is_in_transaction, set_watcher
+from ..database.driver_connections import Watcher, is_in_transaction, set_watcher
 from ..errors.loss import Loss
 from ..errors.revision import Direction, Revision
 from .counts import Tally

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, ProjectNotFound, UnknownRevision
 from ..errors.facts.refusal import InstalledCopy, PackageMissing
-from ..errors.own_tables import own_tables
 from ..errors.revision import BASE, HEAD
 from ..errors.settings.location import INSTALLED, ROOT
+from ..errors.workflow_tables import workflow_tables
 from .history import History
 from .revision_files import read_history
 
@@ -193,9 +193,9 @@ class Project:
         return References(repository, self.history, self.versions)
 
     @property
-    def own_tables(self) -> tuple[str, str]:
+    def workflow_tables(self) -> tuple[str, str]:
         """The tables that Alembic and this workflow keep in a database: they are part of nobody's schema."""
-        return own_tables(self.version_table)
+        return workflow_tables(self.version_table)
 
     @property
     def _is_installed(self) -> bool:

@@ -183,7 +183,7 @@ class _Run:
         move = self._move
         with failures(move, self._steps), moving(move.db, self._writer.begin) as connection:
             self._signals.cancels(connection)
-            guard = LossGuard(connection, exclude=move.project.own_tables)
+            guard = LossGuard(connection, exclude=move.project.workflow_tables)
             segment: list[Any] = []
             self._context.configure(
                 connection=connection,
@@ -255,7 +255,7 @@ class _Run:
         recorder = Recorder(context.connection, move.project, keeping(move.project.repository), move.listener.note)
         if context.dialect.name == "sqlite":
             let_blocks_pass(context)
-            self._rebuilds = RebuildGuard(context, exclude=move.project.own_tables)
+            self._rebuilds = RebuildGuard(context, exclude=move.project.workflow_tables)
             guard.hear = self._rebuilds.hear
         else:
             blocks = Blocks(context, guard, lambda: self._leave(guard), move.patience)
@@ -311,7 +311,7 @@ class _Run:
         """Whether a commit that ended with an error took place all the same."""
         move = self._move
         try:
-            if not self._writer.settle():
+            if not self._writer.wait_for_end():
                 move.is_unsure = True
                 return False
             with looking(move.db) as connection:

@@ -16,8 +16,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..database.driver_connections import Watcher, set_watcher
 from ..database.lock.patience import Patience
-from ..database.watched_connection import Watcher, set_watcher
 from ..errors.revision import Direction, Revision
 from ..losses.guard import LossGuard
 from ..losses.ledger.base import NotAllowed

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ..database.catalog import Tables, read_catalog
 from ..database.connection import moving
-from ..database.watched_connection import Watcher, set_watcher
+from ..database.driver_connections import Watcher, set_watcher
 from ..losses.ledger import open_ledger
 from ..losses.ledger.base import Ledger, NotAllowed
 from ..project.project import Project
@@ -40,7 +40,7 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
 
 def tables_of_history(project: Project) -> set[str]:
     """Find every table that some revision of the history has, also if a later revision drops or renames it."""
-    heads, exclude = project.history.heads, project.own_tables
+    heads, exclude = project.history.heads, project.workflow_tables
     cache = ScratchCache(project, _order(project, heads))
     if (cached := cache.tables()) is not None:
         return set(cached)
@@ -80,7 +80,7 @@ def downgrade_effects(project: Project, current: Collection[str], undone: Sequen
     """
     result: list[DowngradeEffect] = []
     with scratch_at(project, current) as connection:
-        ledger = open_ledger(connection, exclude=project.own_tables)
+        ledger = open_ledger(connection, exclude=project.workflow_tables)
         ledger.look()
         before = ledger.tables
         connection.rollback()

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
-from ..errors.revision import Direction
+from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
 from ..losses.ledger.base import NotAllowed
 from ..project.history import History
@@ -78,8 +78,8 @@ class ScratchRunner:
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
-                segment = left[:1] if self.commits_each else self._first_segment(left, connection)
-                left = left[len(segment) :]
+                size = 1 if self.commits_each else len(first_segment(left, self._revision_of, connection.dialect.name))
+                segment, left = left[:size], left[size:]
                 self._run_all(connection, segment, after_step)
 
     def downgrade(self, connection: Connection, revisions: Sequence[str], after_step: AfterStep | None = None) -> None:
@@ -127,8 +127,8 @@ class ScratchRunner:
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
 
-    def _first_segment(self, steps: Sequence[Any], connection: Connection) -> list[Any]:
-        return first_segment(steps, lambda step: self.history[step.revision.revision], connection.dialect.name)
+    def _revision_of(self, step: Any) -> Revision:
+        return self.history[step.revision.revision]
 
     def _run_all(self, connection: Connection, steps: Sequence[Any], after_step: AfterStep | None) -> None:
         def each(_context: MigrationContext) -> Iterator[Any]:

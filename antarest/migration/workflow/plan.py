@@ -105,7 +105,7 @@ def plan_undo(
     for position, revision in enumerate(history[id_] for id_ in undone):
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
-    counter = _Counter(connection, project.own_tables)
+    counter = _Counter(connection, project.workflow_tables)
     effects = downgrade_effects(project, current, undone)
     return RollbackPlan(current, target, tuple(_plan_step(history[step.revision], step, counter) for step in effects))
 

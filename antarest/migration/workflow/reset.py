@@ -36,7 +36,7 @@ class ResetPlan:
 
 def plan_reset(project: Project, connection: Connection) -> ResetPlan:
     """Find which tables of the history the database has, at whatever revision it is."""
-    present = read_catalog(connection, exclude=project.own_tables)
+    present = read_catalog(connection, exclude=project.workflow_tables)
     ours = tables_of_history(project)
     # What Alembic calls a table while it rebuilds it; a run without a transaction that was killed leaves it behind.
     ours |= {f"_alembic_tmp_{table}"[:50] for table in ours}
@@ -60,7 +60,7 @@ def drop_objects(project: Project, connection: Connection, tables: list[str]) ->
     for kind, names in candidates.items():
         for name in connection.execute(text(_UNUSED[kind]), {"names": sorted(names)}).scalars().all():
             connection.execute(text(f"DROP {kind} {quote(name)}"))
-    for table in project.own_tables:
+    for table in project.workflow_tables:
         connection.execute(text(f"DROP TABLE IF EXISTS {quote(table)}"))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..database.record import Entry
+    from ..database.record import RecordLine
     from ..errors.revision import Revision
 
 
@@ -68,4 +68,4 @@ class HistoryEntry:
     is_current: bool
     is_applied: bool
     is_edited: bool = False
-    record: Entry | None = None
+    record: RecordLine | None = None

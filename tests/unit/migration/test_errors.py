@@ -29,11 +29,11 @@ from antarest.migration.errors.facts.run import (
     UnexpectedFailure,
 )
 from antarest.migration.errors.rendering import render_error, render_error_json
-from antarest.web import errors as app
+from antarest.web.errors import launching
 from tests.refusals import MARK, exists, parse
 from tests.support_errors import DATABASE, EXAMPLES, FROM_LIBPQ, LOSSES
 
-FAMILIES = {AntarestError, ConfigError, DatabaseError, MigrationError, app.AppError}  # never raised themselves
+FAMILIES = {AntarestError, ConfigError, DatabaseError, MigrationError, launching.AppError}  # never raised themselves
 
 
 def kinds(family: type[AntarestError] = AntarestError) -> Iterator[type[AntarestError]]:
@@ -94,7 +94,7 @@ def test_a_code_tells_what_an_error_is_about(subtests: pytest.Subtests) -> None:
             if isinstance(error, ConfigError):
                 assert family in {"config", "usage"}
                 assert error.exit_code == EXIT_USAGE
-            elif isinstance(error, app.AppError):
+            elif isinstance(error, launching.AppError):
                 assert (family, number[0] in "145") == ("app", True)
                 assert error.exit_code in {EXIT_FAILED, EXIT_USAGE}
             elif isinstance(error, MigrationError):

@@ -9,6 +9,7 @@ from textwrap import dedent
 
 import pytest
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from antarest.migration.branches.checks import CheckFailure
 from antarest.migration.branches.writing import Written
@@ -19,7 +20,7 @@ from antarest.migration.errors.loss import Loss
 from antarest.migration.errors.rendering import render_error, render_error_json
 from antarest.migration.errors.revision import Revision
 from antarest.migration.errors.settings.db_config import DbConfig
-from antarest.migration.errors.text import count, fields
+from antarest.migration.errors.text import count, fields, reason
 from antarest.migration.project.project import Project
 from antarest.migration.run.move import Move
 from antarest.migration.workflow.plan import Drop, PlannedStep, RollbackPlan
@@ -300,9 +301,22 @@ def test_what_a_check_found() -> None:
     assert results.findings([]).startswith("no findings: one head, ")
 
 
-@pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2000, "2,000 rows")])
+@pytest.mark.parametrize(("number", "text"), [(0, "0 studies"), (1, "1 study"), (2000, "2,000 studies")])
 def test_a_number_of_things(number: int, text: str) -> None:
-    assert count(number, "row") == text
+    assert count(number, "study", "studies") == text
+    assert count(number, "study").removesuffix("s") == text.replace("studies", "study")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError(" no such value \nand more"), "no such value"),
+        (ValueError(), "ValueError"),
+        (DBAPIError("SELECT 1", {}, Exception("no such table\nLINE 1")), "no such table"),
+    ],
+)
+def test_the_reason_of_an_error(error: Exception, text: str) -> None:
+    assert reason(error) == text
 
 
 def test_fields_leave_out_what_is_empty() -> None:

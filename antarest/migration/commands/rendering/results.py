@@ -16,7 +16,7 @@ from ...errors.text import count, fields, position, shorten
 if TYPE_CHECKING:
     from ...branches.checks import CheckFailure
     from ...branches.writing import Written
-    from ...database.record import Entry
+    from ...database.record import RecordLine
     from ...run.move import Move
     from ...workflow.plan import Drop, RollbackPlan
     from ...workflow.reset import ResetPlan
@@ -84,7 +84,7 @@ def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
     return "\n".join(f"{line:<{width}}  {applied}" if applied else line for line, applied in rows) or "no revisions"
 
 
-def _applied(entry: Entry) -> str:
+def _applied(entry: RecordLine) -> str:
     """When and by what a revision was applied."""
     code = f"{entry.version} {entry.git_commit[:8]}".rstrip()
     how = "stamped " if entry.direction == "stamp" else ""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from ...database.catalog import Table, Tables, measure, read_tables
+from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from .base import ENDS_TRANSACTION, Flow, NotAllowed, Takes
 from .savepoints import Savepoints
 
@@ -111,7 +111,7 @@ class SqliteLedger:
         self._replacing = {name for kind, name in replaces if kind == "table"}
         self._any_replaces = any(kind == "trigger" for kind, _ in replaces)
 
-    def _with_identities(self, table: Table, known: Table | None) -> Table:
+    def _with_identities(self, table: CatalogTable, known: CatalogTable | None) -> CatalogTable:
         columns = dict(known.columns) if known else {}
         added = [column for column in table.columns if column not in columns]
         dropped = [column for column in columns if column not in table.columns]
