@@ -79,7 +79,7 @@ def test_it_works_with_the_code_beside_it_from_any_folder(
     migrated_database: URL, config_file: ConfigFile, checkout: Checkout, tmp_path: Path
 ) -> None:
     """Another checkout may be installed, and another Alembic project may lie where somebody happens to be."""
-    version = checkout.path / "antarest" / "__init__.py"
+    version = checkout.path / "antarest" / "migration" / "__init__.py"
     version.write_text(re.sub(r'__version__ = ".*"', '__version__ = "0.0.beside"', version.read_text()))
     shutil.copytree(ROOT / "tests" / "histories" / "merge", tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "antarest").symlink_to(checkout.path / "antarest")
