@@ -43,7 +43,7 @@ formatter = plain
 [formatter_plain]
 format = %(message)s
 """
-_ENV = """\
+ENV = """\
 from alembic import context
 from antarest.migration import environment
 
@@ -120,7 +120,7 @@ def write_project(folder: Path, *scripts: Script) -> Project:
     versions = folder / "alembic" / "versions"
     versions.mkdir(parents=True)
     (folder / "alembic.ini").write_text(_INI)
-    (folder / "alembic" / "env.py").write_text(_ENV)
+    (folder / "alembic" / "env.py").write_text(ENV)
     previous: str | None = None
     for script in scripts:
         write_script(versions, script, script.down or previous)

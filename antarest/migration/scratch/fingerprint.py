@@ -12,7 +12,7 @@ from typing import Any
 
 from ..project.history import History
 
-# Whatever a revision may do and still depend only on its own text. Text that merely looks like more counts as more.
+# Code that depends only on its own text. Text that merely looks like other code counts as other code.
 _IMPORT = re.compile(rb"^.*\bimport\b.*$", re.MULTILINE)
 _STANDING = (
     rb"(?:sqlalchemy|typing|__future__|collections|datetime|decimal|enum|functools|itertools|json|re|textwrap|uuid)"
@@ -33,7 +33,13 @@ _OPERATIONS = frozenset(
     b"inline_literal rename_table "
     b"backfill copy_rows join_json move_column split_json".split()  # ours, in run/operations.py
 )
-_RUN_REVISIONS = ("run/batches", "run/operations", "run/segments", "losses/rebuilds", "scratch/runner")
+_RUN_REVISIONS = (
+    "run/revision_operations",
+    "run/operations",
+    "run/segments",
+    "losses/rebuilds",
+    "scratch/runner",
+)
 """Our modules that take part when a revision runs, as paths in this package."""
 
 
