@@ -11,8 +11,7 @@ from ..errors.listener import Listener
 from ..errors.settings.db_config import DbConfig
 from ..errors.text import fields, size
 from ..project.project import Project
-from ..run.outcome import RunOutcome
-from ..run.request import RunRequest
+from ..run.request import RunOutcome, RunRequest
 from . import restore_sqlite, sqlite
 from .contents import Contents
 from .files import Backup, Folder

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from ...errors.facts.lock import LONGER
 from ...errors.settings.db_config import DbConfig
 from ..driver_errors import connection_error
-from .patience import Patience
+from .base import Patience
 
 _ASK = "PRAGMA busy_timeout = 50"  # milliseconds
 _ATTEMPTS_OF_A_COMMIT = 0.05  # seconds between them
