@@ -1,7 +1,7 @@
 """Backups that know their revision, on both engines, and restores that first show what they would lose."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,10 +46,10 @@ class Backups:
             if not read_catalog(connection, exclude=self._project.workflow_tables):
                 return None
         if self._is_sqlite:
-            return sqlite.make(self._db, self._project.version_table, self._hears("backup"))
+            return sqlite.make(self._db, self._project.version_table, self._report)
         from . import postgresql  # imported here, since only PostgreSQL needs its driver
 
-        return postgresql.make(self._db, self._project.version_table, self._hears("backup"))
+        return postgresql.make(self._db, self._project.version_table, self._report)
 
     @contextmanager
     def restoring(self, asked: str | None = None, *, end_sessions: bool | None = None) -> Iterator[Restore]:
@@ -74,8 +74,8 @@ class Backups:
         with restore_postgresql.prepared(job, end_sessions=end_sessions) as prepared:
             yield prepared
 
-    def _hears(self, what: str) -> Callable[[int, int], None]:
-        return lambda done, total: self._listener.working(what, done, total)
+    def _report(self, done: int, total: int) -> None:
+        self._listener.working("backup", done, total)
 
 
 def before_change(request: RunRequest, _outcome: RunOutcome) -> Path | None:

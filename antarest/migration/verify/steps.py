@@ -39,7 +39,8 @@ def run_step(
     missing: list[Missing] = []
 
     def steps(context: MigrationContext) -> Iterator[Any]:
-        guard = RebuildGuard(context, exclude=[target.version_table]) if target.is_sqlite(connection) else None
+        is_sqlite = connection.dialect.name == "sqlite"
+        guard = RebuildGuard(context, exclude=[target.version_table]) if is_sqlite else None
         if guard:
             guard.begin()
             set_watcher(connection, _RebuildWatcher(guard))
