@@ -19,7 +19,7 @@ def run_step(
     target: Target,
     revision: str,
     direction: Direction,
-    before_commit: Callable[[Connection], None] | None = None,
+    before_commit: Callable[[Connection], object] = lambda _connection: None,
 ) -> tuple[float, list[Missing]]:
     """Run a revision, and commit.
 
@@ -39,8 +39,7 @@ def run_step(
     missing: list[Missing] = []
 
     def steps(context: MigrationContext) -> Iterator[Any]:
-        is_sqlite = connection.dialect.name == "sqlite"
-        guard = RebuildGuard(context, exclude=[target.version_table]) if is_sqlite else None
+        guard = RebuildGuard(context, [target.version_table]) if context.dialect.name == "sqlite" else None
         if guard:
             guard.begin()
             set_watcher(connection, _RebuildWatcher(guard))
@@ -50,8 +49,7 @@ def run_step(
             set_watcher(connection, None)
         if guard:
             missing.extend(guard.end(target.history[revision], direction))
-        if before_commit:
-            before_commit(connection)
+        before_commit(connection)
 
     began = time.perf_counter()
     target.runner.run(connection, steps)
