@@ -18,6 +18,8 @@ from antarest.migration.commands.table import VERBS, run
 from antarest.migration.errors.settings import bootstrap
 
 _NAMESPACE = "db"
+if code := bootstrap.refuse_system():
+    sys.exit(code)
 atexit.register(bootstrap.finish, 0)
 
 

@@ -3,7 +3,8 @@
 #
 # usage: scripts/create_db_migration.sh MESSAGE
 #
-# Exit codes: 0 done or nothing to do, 1 refused or failed (nothing was changed), 2 usage or configuration.
+# Exit codes: 0 done or nothing to do, 1 refused, failed, or something is left to be written by hand, 2 usage or
+# configuration, 130 interrupted, 143 terminated.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)

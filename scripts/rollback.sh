@@ -9,10 +9,10 @@
 #   --config=PATH      the configuration that names the database (else $ANTAREST_CONF, else application.yaml)
 #   --sql              print the SQL from HEAD to REVISION instead, for a DBA, and change nothing (PostgreSQL)
 #
-# Exit codes: 0 done or nothing to do, 1 refused or failed (nothing was changed), 2 usage or configuration,
-# 3 database unreachable (retry), 4 database locked (retry).
+# Exit codes: 0 done or nothing to do, 1 refused or failed (the message says what state the database is in),
+# 2 usage or configuration, 3 database unreachable (retry), 4 database locked (retry), 130 interrupted, 143 terminated.
 #
-# Generated from the revision files; do not edit. Write it anew with: inv db.rollback-script
+# Generated from the revision files; do not edit. Write it again with: inv db.rollback-script
 set -euo pipefail
 
 REVISION=79c8a2f1e05d

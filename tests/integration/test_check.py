@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import Checkout, Run
+from tests.support_histories import Script, write_project
 from tests.user import assert_shows
 
 HEAD = HISTORY.head
 OTHER = HISTORY.order[0]
+PLAIN_ENV = """
+from pathlib import Path
+from alembic import context
+from sqlalchemy import create_engine
+
+with create_engine(f"sqlite:///{Path(context.config.config_file_name).with_name('shop.db')}").connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
 
 
 def test_rollback_script_is_written_anew(checkout: Checkout) -> None:
@@ -33,7 +47,36 @@ def test_check_of_this_repository_finds_nothing(run: Run) -> None:
     done = run("inv", "db.check")
 
     assert (done.code, done.err) == (EXIT_DONE, ""), done.out
-    assert_shows(done.out, "no findings")
+    assert_shows(done.out, "no findings", "checked        models equal to the migrations on both engines")
+    assert "models" not in "".join(line for line in done.out.splitlines() if line.startswith("not checked"))
+
+
+def test_check_and_status_claim_nothing_that_they_did_not_check(tmp_path: Path, run: Run) -> None:
+    """A project without a section `[antarest]`, whose database plain Alembic has upgraded."""
+    write_project(tmp_path, Script("first"))
+    (tmp_path / "alembic" / "env.py").write_text(PLAIN_ENV)
+    (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
+    flags = (f"--project={tmp_path / 'alembic.ini'}", f"--config={tmp_path / 'application.yaml'}")
+    assert run("alembic", "-c", tmp_path / "alembic.ini", "upgrade", "head").code == EXIT_DONE
+
+    check = run("python", "-m", "antarest.migration", "check", *flags)
+    status = run("python", "-m", "antarest.migration", "status", *flags)
+    as_json = run("python", "-m", "antarest.migration", "status", "--json", *flags)
+
+    assert check.code == status.code == EXIT_DONE, check.err
+    assert check.out.splitlines() == [
+        "no findings",
+        "checked        one head",
+        "not checked    rollback.sh in sync: [antarest] rollback_script is not set",
+        "not checked    no applied file edited: the database has no record of what was applied",
+        "not checked    every model registered: [antarest] metadata is not set",
+        "not checked    diagram in sync: [antarest] diagram is not set",
+        "not checked    models equal to the migrations on both engines: [antarest] metadata is not set",
+    ]
+    assert_shows(status.out, "not checked    rollback.sh: [antarest] rollback_script is not set")
+    assert_shows(status.out, "not checked    edited files: the database has no record of what was applied")
+    assert json.loads(as_json.out)["rollback_script_in_sync"] is None
+    assert {*json.loads(as_json.out)["not_checked"]} == {"rollback.sh", "edited files"}
 
 
 @pytest.mark.usefixtures("postgres")

@@ -62,7 +62,7 @@ def test_a_history_without_a_fault_is_one_line_a_revision(run: Run, command: tup
         "a00000000000    ok     ok     ok     ok N  ok     ok     ok     ok N  ok",
         "b00000000000    ok     none   ok     ok N  ok     none   ok     ok N  ok",
         "in one run      ok            ok                     ok            ok                     ok",
-        "no findings: 2 revisions in N s",
+        "no findings: 2 revisions on SQLite in N s",
     ]
 
 

@@ -105,6 +105,20 @@ def test_an_ignored_signal_stays_ignored_but_where_it_must_not(sent: Signals) ->
     assert codes == [7, 128 + sent]
 
 
+@pytest.mark.parametrize("program", ["antarest.migration", "antarest.main", "antarest.gui", "tasks"])
+def test_on_another_system_a_program_says_which_ones_are_supported(program: str) -> None:
+    # SQLAlchemy would look for the files of that system when it is imported.
+    code = (
+        "import invoke, runpy, sys, antarest.migration.commands.table\n"
+        f"sys.platform = 'win32'\nrunpy.run_module('{program}', run_name='__main__')"
+    )
+
+    refused = refusal(run("-c", code), "app.E106", EXIT_USAGE)
+
+    assert refused.fact == "this program runs on Linux and macOS, and not on win32"
+    assert refused.hints == (("On Windows, start it in the Windows Subsystem for Linux.", ""),)
+
+
 def test_without_its_packages_a_program_says_what_to_install() -> None:
     """So it is when the environment of a checkout has gone, and `rollback.sh` takes the Python of the system."""
     refused = refusal(run("-S", "-m", "antarest.migration", "status"), "app.E106", EXIT_USAGE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ..database.catalog import read_catalog
 from ..database.connection import looking
@@ -12,7 +13,8 @@ from ..errors.listener import Listener, Silence
 from ..errors.settings.db_config import DbConfig
 from ..errors.text import fields, size
 from ..project.project import Project
-from ..run.move import Move
+from ..run.outcome import RunOutcome
+from ..run.request import RunRequest
 from . import restore_sqlite, sqlite
 from .contents import Contents
 from .files import Backup, Folder
@@ -79,13 +81,17 @@ class Backups:
         return lambda done, total: self._listener.working(what, done, total)
 
 
-def before_change(move: Move) -> None:
-    """Back up the database before a run changes it: SQLite always, PostgreSQL where it is configured or requested."""
-    url = move.db.migration_url
+def before_change(request: RunRequest, _outcome: RunOutcome) -> Path | None:
+    """Back up the database before a run changes it: SQLite always, PostgreSQL where it is configured or requested.
+
+    Returns:
+        The backup; None where none was made.
+    """
+    url = request.db.migration_url
     # A file that may not be written will not change, and the run reports that better.
-    is_wanted = os.access(str(url.database), os.W_OK) if url.get_backend_name() == "sqlite" else move.db.backup
-    if not is_wanted:
-        return
-    if made := Backups(move.project, move.db, move.listener).make():
-        move.backup = made.path
-        move.listener.note(fields([("backup", f"{made.path} ({size(made.size)})")]))
+    is_wanted = os.access(str(url.database), os.W_OK) if url.get_backend_name() == "sqlite" else request.db.backup
+    made = Backups(request.project, request.db, request.listener).make() if is_wanted else None
+    if made is None:
+        return None
+    request.listener.note(fields([("backup", f"{made.path} ({size(made.size)})")]))
+    return made.path

@@ -75,7 +75,8 @@ class _Reader:
     @cached_property
     def _search(self) -> Search | None:
         repository = self._home.repository
-        return Search(repository, self._home.versions) if repository else None
+        home = self._home
+        return Search(repository, home.versions, recursive=home.is_recursive) if repository else None
 
     @property
     def searched(self) -> str:

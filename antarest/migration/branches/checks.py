@@ -1,11 +1,10 @@
-"""The gate for CI and hooks: one head, `rollback.sh` and diagram in sync, models equal to the migrations."""
+"""The checks for CI and hooks: one head, `rollback.sh` and diagram in sync, models equal to the migrations."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 from ..database.connection import moving
@@ -15,6 +14,7 @@ from ..schema import reflection
 from ..scratch.databases import PostgresServer, postgres_server, scratch_database
 from ..scratch.migrated import scratch_at
 from ..scratch.runner import ScratchRunner
+from ..workflow.status import EDITED, Status
 from . import diagram, writing
 from .deployed import changed_since
 
@@ -34,65 +34,93 @@ class CheckFailure:
     command: str
 
 
-def check(project: Project, edited: Sequence[str] = ()) -> list[CheckFailure]:
-    """Run every check.
+@dataclass(frozen=True)
+class Check:
+    """One check of a project.
+
+    Attributes:
+        claim: what holds where it finds nothing, such as "one head".
+        failures: what it found.
+        skipped: why it was not made; empty where it was.
+    """
+
+    claim: str
+    failures: Sequence[CheckFailure] = ()
+    skipped: str = ""
+
+
+def check(project: Project, status: Status | None = None) -> list[Check]:
+    """Make every check that the project is set up for.
 
     Args:
         project: the project.
-        edited: the revisions whose file was changed after it was applied to the database of whoever asks.
+        status: where the configured database is; None where none can be asked, as on a build server.
+
+    Returns:
+        The checks, also those that were not made.
 
     Raises:
         MigrationError: the revision files do not even make a history.
-        NoPostgres: there is no PostgreSQL server to be had.
+        NoPostgres: no PostgreSQL server can be used.
     """
     for id_ in project.history.order:
         _ = project.history[id_].message  # Every file is read as a whole, also where nothing else needs it.
-    findings = [*_heads(project), *_rollback_script(project)]
-    findings += [
-        CheckFailure(
-            "record", f"the file of revision {id_} was edited after it was applied to this database", "inv db.sync"
-        )
-        for id_ in edited
+    no_models = "" if project.metadata_name else "[antarest] metadata is not set"
+    return [
+        Check("one head", [*_heads(project)]),
+        _rollback_script(project),
+        *([_unchanged_since_deployed(project)] if project.deployed else []),
+        _unedited(status),
+        Check("every model registered", [] if no_models else [*_registry(project)], no_models),
+        _diagram(project),
+        Check("models equal to the migrations on both engines", [] if no_models else [*_drift(project)], no_models),
     ]
-    findings += [CheckFailure("deployed", fact, _since_deployed(project)) for fact in changed_since(project)]
-    if project.metadata_name:
-        findings += [
-            CheckFailure("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")
-            for fact in unregistered(project)
-        ]
-        findings += _diagram(project)
-        findings += _drift(project, "sqlite")
-        with ExitStack() as stack:
-            findings += _drift(project, "postgresql", stack.enter_context(postgres_server()))
-    return findings
-
-
-def _since_deployed(project: Project) -> str:
-    """What shows the changes since then; where nobody knows since when, what corrects the record of it."""
-    since = project.deployed_from
-    return f"git diff {since} -- {project.folder}" if since else "inv db.deployed REF"
 
 
 def _heads(project: Project) -> Iterator[CheckFailure]:
-    heads = project.history.heads
+    history, heads = project.history, project.history.heads
     if len(heads) > 1:
         yield CheckFailure("heads", f"the history has {len(heads)} heads: {', '.join(heads)}", "inv db.history")
+    elif project.deployed in history and project.deployed not in (*heads, *history.states_below(heads)):
+        fact = f"revision {project.deployed} is not below the head {history.head}"
+        yield CheckFailure("deployed", fact, "inv db.history")
 
 
-def _rollback_script(project: Project) -> Iterator[CheckFailure]:
-    path, history = project.rollback_script, project.history
-    if project.deployed in history and len(history.heads) == 1:
-        head = history.head
-        if project.deployed not in (head, *history.states_below([head])):
-            yield CheckFailure(
-                "deployed", f"revision {project.deployed} is not below the head {head}", "inv db.history"
-            )
-    if path and not rollback_script.is_in_sync(project):
-        revision, head = rollback_script.parse(path)
-        found = f"it goes from {head} to {revision}" if head else "it is missing or was edited"
-        yield CheckFailure(
-            "rollback script", f"{path.name} is not what the history gives: {found}", "inv db.rollback-script"
-        )
+def _rollback_script(project: Project) -> Check:
+    claim, path = "rollback.sh in sync", project.rollback_script
+    if path is None:
+        return Check(claim, skipped="[antarest] rollback_script is not set")
+    if rollback_script.is_in_sync(project):
+        return Check(claim)
+    revision, head = rollback_script.parse(path)
+    found = f"it goes from {head} to {revision}" if head else "it is missing or was edited"
+    fact = f"{path.name} is not what the history gives: {found}"
+    return Check(claim, [CheckFailure("rollback script", fact, "inv db.rollback-script")])
+
+
+def _unchanged_since_deployed(project: Project) -> Check:
+    """Others have applied what is deployed."""
+    claim, since = "nothing changed below the deployed revision", project.deployed_from
+    # What shows the changes since then; where nobody knows since when, what corrects the record of it.
+    command = f"git diff {since} -- {project.folder}" if since else "inv db.deployed REF"
+    failures = [CheckFailure("deployed", fact, command) for fact in changed_since(project)]
+    if not failures and not (since and project.repository):
+        return Check(claim, skipped="it was recorded without a tag or commit" if project.repository else "no git here")
+    return Check(claim, failures)
+
+
+def _unedited(status: Status | None) -> Check:
+    claim = "no applied file edited"
+    if status is None:
+        return Check(claim, skipped="the configured database cannot be asked")
+    fact = "the file of revision {} was edited after it was applied to this database"
+    failures = [CheckFailure("record", fact.format(id_), "inv db.sync") for id_ in status.edited]
+    return Check(claim, failures, status.not_checked.get(EDITED, ""))
+
+
+def _registry(project: Project) -> Iterator[CheckFailure]:
+    for fact in unregistered(project):
+        yield CheckFailure("registry", fact, f"import it in {project.metadata_name.partition(':')[0]}")
 
 
 def unregistered(project: Project) -> Iterator[str]:
@@ -109,11 +137,17 @@ def unregistered(project: Project) -> Iterator[str]:
                 yield f"table {table} of {module.name} is not registered"
 
 
-def _diagram(project: Project) -> Iterator[CheckFailure]:
-    if project.diagram and project.is_checkout and not diagram.is_in_sync(project):
-        yield CheckFailure(
-            "diagram", f"{project.diagram.name} does not show the models as they are now", "inv db.diagram"
-        )
+def _diagram(project: Project) -> Check:
+    claim, path = "diagram in sync", project.diagram
+    if path is None or not project.metadata_name:
+        return Check(claim, skipped=f"[antarest] {'metadata' if path else 'diagram'} is not set")
+    if not project.is_checkout:
+        return Check(claim, skipped="this is no checkout")
+    if diagram.is_in_sync(project):
+        return Check(claim)
+    return Check(
+        claim, [CheckFailure("diagram", f"{path.name} does not show the models as they are now", "inv db.diagram")]
+    )
 
 
 def were_not_imported(found: Sequence[reflection.Difference], migrated: reflection.Inventory) -> int:
@@ -122,7 +156,13 @@ def were_not_imported(found: Sequence[reflection.Difference], migrated: reflecti
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 
 
-def _drift(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[CheckFailure]:
+def _drift(project: Project) -> Iterator[CheckFailure]:
+    yield from _drift_on(project, "sqlite")
+    with postgres_server() as server:
+        yield from _drift_on(project, "postgresql", server)
+
+
+def _drift_on(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[CheckFailure]:
     heads = project.history.heads
     if engine == "sqlite":
         with scratch_at(project, heads) as connection:

@@ -5,19 +5,22 @@ While it is recorded, `rollback.sh` goes there, and the revisions at or below it
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors.base import Hint
 from ..errors.facts.branches import DeployedUnknown, ReferenceUnusable
+from ..errors.facts.project import InvalidProject
 from ..errors.revision import BASE
 from ..project.history import History
 from ..project.revision_files import does_the_same
+from ..project.settings import SECTION, is_toml
 
 if TYPE_CHECKING:
     from ..project.project import Project
-
-_SECTION = "antarest"
 
 
 def record(project: Project, reference: str) -> tuple[str, str]:
@@ -68,7 +71,7 @@ def changed_since(project: Project) -> list[str]:
         then = project.references(repository).history_at(commit, origin)
     except ReferenceUnusable as error:
         return [error.message]
-    files = repository.files(commit, project.versions)
+    files = repository.files(commit, project.versions, recursive=project.is_recursive)
     was = {id_: then[id_].path for id_ in then.in_order(then.applied([deployed]))}
     facts = [_changed(id_, path.name, files[str(path)], history) for id_, path in was.items()]
     inserted = [id_ for id_ in history.in_order(history.applied([deployed])) if id_ not in then]
@@ -87,23 +90,42 @@ def _changed(id_: str, name: str, content: bytes, history: History) -> str:
 
 
 def _write(ini: Path, values: dict[str, str]) -> None:
-    """Set keys of our section, and remove those without a value; every other line stays as it is."""
+    """Set keys of our section or table, and remove those without a value; every other line stays as it is.
+
+    Raises:
+        InvalidProject: the table is written in another way, such as in one line.
+    """
+    name, literal = (
+        (f"tool.{SECTION}", json.dumps) if is_toml(ini) else (SECTION, lambda value: value.replace("%", "%%"))
+    )
     with ini.open(encoding="utf-8", newline="") as file:
         text = file.read()
     lines = text.splitlines(keepends=True)
-    header = re.compile(rf"\[{_SECTION}\]")
+    header = re.compile(rf"\[{re.escape(name)}\]")
     start = next((number for number, line in enumerate(lines, 1) if header.match(line)), 0)
     if not start:
-        lines += ["\n" if not lines or lines[-1].endswith("\n") else "\n\n", f"[{_SECTION}]\n"]
+        lines += ["\n" if not lines or lines[-1].endswith("\n") else "\n\n", f"[{name}]\n"]
         start = len(lines)
     end_of_line = "\r\n" if lines[start - 1].endswith("\r\n") else "\n"
     end = next((number for number in range(start, len(lines)) if lines[number].startswith("[")), len(lines))
     section = [line for line in lines[start:end] if not re.match(rf"({'|'.join(values)})\s*[=:]", line)]
     last = max((number for number, line in enumerate(section, 1) if line.strip() and line[0] not in "#;"), default=0)
-    added = [f"{key} = {value.replace('%', '%%')}{end_of_line}" for key, value in values.items() if value]
+    added = [f"{key} = {literal(value)}{end_of_line}" for key, value in values.items() if value]
     section[last:last] = added
+    new = "".join([*lines[:start], *section, *lines[end:]])
+    if is_toml(ini) and (said := _refused_as_toml(new)):
+        hint = Hint("Write it by hand", " ".join(f"{key} = {literal(value)}" for key, value in values.items()))
+        raise InvalidProject(ini, f"[{name}] cannot be changed here: {said}", [hint])
     whole = ini.with_name(f".{ini.name}.new")
     with whole.open("w", encoding="utf-8", newline="") as file:
-        file.write("".join([*lines[:start], *section, *lines[end:]]))
+        file.write(new)
     whole.chmod(ini.stat().st_mode & 0o777)
     whole.replace(ini)
+
+
+def _refused_as_toml(text: str) -> str:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return str(error)
+    return ""

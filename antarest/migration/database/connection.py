@@ -24,7 +24,8 @@ APPLICATION_NAME = "antarest-migration"
 """The name of our sessions in PostgreSQL."""
 
 # A signal while a connection is closed ends the command. It is not an error of the pool, so the pool must not log it.
-logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}").addFilter(
+# This is the logger of our own pools: `pool_logging_name` names them.
+logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}.{APPLICATION_NAME}").addFilter(
     lambda record: not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
 )
 
@@ -156,7 +157,12 @@ def _begin(statement: str) -> Callable[[Connection], None]:
 def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size: int = 8) -> Engine:
     url = db.migration_url
     # A migration repeats few statements, and each cached one keeps its tables in memory.
-    shared: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True, "query_cache_size": query_cache_size}
+    shared: dict[str, Any] = {
+        "poolclass": NullPool,
+        "pool_logging_name": APPLICATION_NAME,
+        "hide_parameters": True,
+        "query_cache_size": query_cache_size,
+    }
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, **shared, connect_args={"factory": SqliteConnection})
         event.listen(engine, "connect", _prepare_sqlite(db))

@@ -31,6 +31,7 @@ class Revision:
         transaction: "own" for a commit before and after it, "none" where its statements cannot run in a transaction
             (`CREATE INDEX CONCURRENTLY`), "" for one transaction with its neighbours.
         uses_autocommit: whether its file names `autocommit_block`.
+        branch_labels: the names of the branch that begins with it.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Revision:
     irreversible: str = ""
     transaction: Literal["", "own", "none"] = ""
     uses_autocommit: bool = False
+    branch_labels: tuple[str, ...] = ()
 
     @property
     def predecessors(self) -> tuple[str, ...]:

@@ -126,16 +126,21 @@ class Repository:
         """A path of the working tree as git names it."""
         return os.path.relpath(place.resolve(), self.root.resolve())
 
-    def files(self, commit: str, folders: Sequence[Path]) -> dict[str, bytes]:
+    def files(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, bytes]:
         """The revision files that a commit has in these folders of the working tree, by their path in it."""
+        found = self.objects(commit, folders, recursive=recursive)
+        return dict(zip(found, self.blobs(list(found.values())), strict=True))
+
+    def objects(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, str]:
+        """The objects of those files, by their path."""
         names = [f"{self.path(folder)}/" for folder in folders]
-        listed = self.ask("ls-tree", "-z", "--full-tree", commit, *names)
+        listed = self.ask("ls-tree", "-z", "--full-tree", *(["-r"] if recursive else []), commit, *names)
         blobs = {}
         for entry in filter(None, listed.split("\0")):
             facts, _, name = entry.partition("\t")
             if facts.split()[1] == "blob" and is_revision_file(name.rpartition("/")[2]):
                 blobs[name] = facts.split()[2]
-        return dict(zip(blobs, self.blobs(list(blobs.values())), strict=True))
+        return blobs
 
     def blobs(self, objects: Sequence[str]) -> list[bytes]:
         """The contents of these objects, such as `HEAD:alembic.ini`; empty for what git does not have."""

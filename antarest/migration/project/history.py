@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Container, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
@@ -14,6 +15,7 @@ from ..errors.base import Hint
 from ..errors.facts.project import (
     AmbiguousRevision,
     DuplicateRevision,
+    InvalidRevisionFile,
     MissingPredecessor,
     MultipleHeads,
     OutOfReach,
@@ -34,14 +36,29 @@ class History:
             DuplicateRevision: two of them have the same id.
             MissingPredecessor: one follows a revision that is not there.
             RevisionCycle: they follow each other in a circle.
+            InvalidRevisionFile: two of them begin a branch of the same name, or one that is an id.
         """
         self._by_id: dict[str, Revision] = {}
         for revision in revisions:
             if (other := self._by_id.get(revision.id)) is not None:
                 raise DuplicateRevision(revision.id, [other.path, revision.path])
             self._by_id[revision.id] = revision
+        self._branches: dict[str, str] = {}
+        """The revision that each branch label stands for."""
+        for revision in [each for each in self._by_id.values() if each.branch_labels]:
+            self._name_branches(revision)
+        if self._branches:
+            for id_, revision in self._by_id.items():
+                ids = tuple(self._branches.get(each, each) for each in revision.depends_on)
+                self._by_id[id_] = replace(revision, depends_on=ids) if ids else revision
         self.order = self._line() or self._sorted()
         """Every id, each after its predecessors."""
+
+    def _name_branches(self, revision: Revision) -> None:
+        for label in revision.branch_labels:
+            if other := label if label in self._by_id else self._branches.get(label):
+                raise InvalidRevisionFile(revision.path, f"its branch label {label!r} stands for revision {other} too")
+            self._branches[label] = revision.id
 
     def _line(self) -> tuple[str, ...]:
         """The order where each revision follows the one before it, as most histories do; else empty."""
@@ -93,23 +110,39 @@ class History:
         return self.heads[0] if self.heads else BASE
 
     def resolve(self, reference: str) -> str:
-        """The id that `head`, `base`, an id or the beginning of one stands for.
+        """The id that `head`, `base`, an id, the beginning of one, a branch label or `label@head` stands for.
 
         Raises:
             RevisionNotFound: nothing fits.
             AmbiguousRevision: more than one revision fits.
-            MultipleHeads: `head` was asked for, and there are several.
+            MultipleHeads: a head was asked for, and there are several.
         """
         if reference in (HEAD, BASE):
             return self.head if reference == HEAD else BASE
         if reference in self._by_id:
             return reference
+        if reference in self._branches:
+            return self._branches[reference]
+        label = reference.removesuffix(f"@{HEAD}")
+        if label != reference and label in self._branches:
+            return self._head_of(self._branches[label])
         candidates = [id_ for id_ in self.order if reference and id_.startswith(reference)]
         if not candidates:
             raise RevisionNotFound(reference, difflib.get_close_matches(reference, self.order, cutoff=0.75))
         if len(candidates) > 1:
             raise AmbiguousRevision(reference, candidates)
         return candidates[0]
+
+    def _head_of(self, start: str) -> str:
+        """The one head that follows a revision by `down_revision`."""
+        followers = {start}
+        for id_ in self.order:
+            if not followers.isdisjoint(self._by_id[id_].down):
+                followers.add(id_)
+        heads = [id_ for id_ in self.heads if id_ in followers]
+        if len(heads) > 1:
+            raise MultipleHeads(heads)
+        return heads[0]
 
     def unknown(self, current: Collection[str]) -> tuple[str, ...]:
         """Those of the current revisions that no file has."""
@@ -175,11 +208,10 @@ class History:
         return len(undone) == len(ordered) - len(self.applied([state]))
 
     def rollback_target(self, current: Collection[str], *, steps: int = 1, to: str | None = None) -> str:
-        """The revision that a rollback goes to: `steps` single states back, or `to`.
+        """The revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
 
         Raises:
             OutOfReach: fewer steps are applied, or `to` is not below the current revision.
-            RevisionNotFound, AmbiguousRevision: `to` is no revision.
         """
         states = self.states_below(current)
         shown = ", ".join(sorted(current)) or BASE
@@ -194,32 +226,33 @@ class History:
                     else [],
                 )
             return states[steps - 1]
-        target = self.resolve(to)
-        if set(current) == {target} or (target == BASE and not current) or target in states:
-            return target
-        if target not in self.applied(current):
-            is_above = target != BASE and set(current) <= self.applied([target])
+        if set(current) == {to} or (to == BASE and not current) or to in states:
+            return to
+        if to not in self.applied(current):
+            is_above = to != BASE and set(current) <= self.applied([to])
             raise OutOfReach(
-                f"revision {target} is not below the current one, so a rollback cannot go there",
+                f"revision {to} is not below the current one, so a rollback cannot go there",
                 shown,
-                [Hint("An upgrade can", f"inv db.upgrade --to={target}")] if is_above else [],
+                [Hint("An upgrade can", f"inv db.upgrade --to={to}")] if is_above else [],
             )
         raise OutOfReach(
-            f"revision {target} is only one branch of a merge, so a rollback cannot stop there",
+            f"revision {to} is only one branch of a merge, so a rollback cannot stop there",
             shown,
-            [Hint("Go to the state below", f"inv db.rollback --to={self._state_below(target, states)}")],
+            [Hint("Go to the state below", f"inv db.rollback --to={self._state_below(to, states)}")],
         )
 
-    def upgrade_target(self, current: Collection[str], to: str = HEAD) -> str:
-        """The revision that an upgrade goes to.
+    def require_upgrade(self, current: Collection[str], target: str) -> None:
+        """Refuse a target that an upgrade cannot go to.
+
+        Args:
+            current: where the database is.
+            target: the whole id of a revision, or `base`.
 
         Raises:
-            OutOfReach: `to` is below the current revision, or on another branch.
-            RevisionNotFound, AmbiguousRevision, MultipleHeads: `to` is no single revision.
+            OutOfReach: the target is below the current revision, or on another branch.
         """
-        target = self.resolve(to)
         if not current if target == BASE else set(current) <= self.applied([target]):
-            return target
+            return
         shown = ", ".join(sorted(current))
         if target == BASE or target in self.applied(current):
             raise OutOfReach(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import configparser
 import importlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +19,8 @@ from ..errors.revision import BASE, HEAD
 from ..errors.settings.location import INSTALLED, ROOT
 from ..errors.workflow_tables import workflow_tables
 from .history import History
-from .revision_files import read_history
+from .revision_files import listed, read_history
+from .settings import SECTION, TOML, config_of, names_project, read_settings, search_paths
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .git import Repository
     from .refs import References
 
-_SECTION = "antarest"
 _LOOK = Hint("Mend it, then look again", "inv db.history")
 
 
@@ -39,8 +38,10 @@ class Project:
     """An Alembic project on disk.
 
     Attributes:
-        ini: its `alembic.ini`.
+        ini: its `alembic.ini`; its `pyproject.toml` where it has no other settings.
         versions: the folders with its revision files.
+        is_recursive: whether the folders below those count too.
+        scripts: the folder of its `env.py`; None where nobody says.
         metadata_name: where its `MetaData` is, as `package.module:attribute`; empty where nobody says.
         rollback_script: the `rollback.sh` to keep in sync; None where the project has none.
         diagram: the page with the schema as a diagram, to keep in sync too; None where the project has none.
@@ -57,6 +58,8 @@ class Project:
 
     ini: Path
     versions: tuple[Path, ...]
+    is_recursive: bool = False
+    scripts: Path | None = None
     metadata_name: str = ""
     rollback_script: Path | None = None
     diagram: Path | None = None
@@ -71,32 +74,26 @@ class Project:
 
     @classmethod
     def load(cls, ini: str | Path | None = None) -> Project:
-        """Read a project's `alembic.ini`: the one named, else `./alembic.ini`, else our own.
+        """Read a project's settings: those that are named, else those of this folder, else our own.
+
+        Args:
+            ini: its `alembic.ini`, or a `pyproject.toml` with `[tool.alembic]`.
 
         Raises:
             ProjectNotFound: there is no such file.
             InvalidProject: it does not say where the revisions are.
         """
-        here = Path("alembic.ini")
-        path = (Path(ini) if ini else here if here.is_file() else ROOT / "alembic.ini").absolute()
+        path = (Path(ini) if ini else _here()).absolute()
         if not path.is_file():
             raise ProjectNotFound(path)
-        parser = configparser.ConfigParser({"here": str(path.parent)})
-        try:
-            parser.read(path, encoding="utf-8")
-            alembic = parser["alembic"]
-            location = path.parent / alembic["script_location"]
-            folders = alembic.get("version_locations", "").split(_separator(alembic))
-            own = dict(parser[_SECTION]) if parser.has_section(_SECTION) else {}
-        except KeyError as error:
-            missing = "section [alembic]" if "alembic" in error.args else "script_location in the section [alembic]"
-            raise InvalidProject(path, f"it has no {missing}", [_LOOK]) from None
-        except (configparser.Error, UnicodeDecodeError) as error:
-            raise InvalidProject(path, " ".join(str(error).split()), [_LOOK]) from None
+        settings = read_settings(path)
+        own = settings.own
         script, diagram = own.get("rollback_script"), own.get("diagram")
         return cls(
             ini=path,
-            versions=tuple(path.parent / name.strip() for name in folders if name.strip()) or (location / "versions",),
+            versions=settings.versions,
+            is_recursive=settings.is_recursive,
+            scripts=settings.scripts,
             metadata_name=own.get("metadata", ""),
             rollback_script=path.parent / script if script else None,
             diagram=path.parent / diagram if diagram else None,
@@ -145,8 +142,8 @@ class Project:
         repository = self.repository
         if repository is None or not (base := repository.main):
             return False
-        paths = [f"{repository.path(folder)}/{name}" for folder in self.versions]
-        return bool(repository.ask("ls-tree", "--full-tree", base, *paths))
+        there = repository.objects(base, self.versions, recursive=self.is_recursive)
+        return any(Path(path).name == name for path in there)
 
     def refuse_unknown(self, current: Sequence[str], database: str) -> None:
         """Refuse a database that is at a revision without a file, and say who has it.
@@ -168,7 +165,9 @@ class Project:
         # Imported here: only who has that question waits for it.
         from .search import whereabouts
 
-        return whereabouts(self.repository, self.versions, revision) if revision else ""
+        if self.repository is None or not revision:
+            return ""
+        return whereabouts(self.repository, self.versions, revision, recursive=self.is_recursive)
 
     def resolve(self, reference: str) -> str:
         """The revision that a reference stands for: a revision, or the head of a tag, a branch, a commit or a date.
@@ -190,7 +189,7 @@ class Project:
         # Imported here: what names a revision does not wait for git.
         from .refs import References
 
-        return References(repository, self.history, self.versions)
+        return References(repository, self.history, self.versions, self.is_recursive)
 
     @property
     def workflow_tables(self) -> tuple[str, str]:
@@ -221,7 +220,22 @@ class Project:
         for folder in self.versions:
             if not folder.is_dir():  # Without this, an upgrade would have nothing to do.
                 raise InvalidProject(self.ini, f"there is no folder {folder}, where its revisions should be", [_LOOK])
-        return read_history(self.versions)
+        history = read_history(self.versions, recursive=self.is_recursive)
+        if not len(history):
+            self.refuse_files_below()
+        return history
+
+    def refuse_files_below(self) -> None:
+        """Refuse a project without revisions that has some in folders that nobody reads.
+
+        Raises:
+            InvalidProject: it has.
+        """
+        for folder, name in listed(self.versions, recursive=True):
+            where = (
+                f"there is no revision in {self.folder}, but one in {os.path.relpath(Path(folder, name), self.root)}"
+            )
+            raise InvalidProject(self.ini, f"{where}, and recursive_version_locations is not set", [_LOOK])
 
     @property
     def folder(self) -> str:
@@ -262,16 +276,16 @@ class Project:
         if not module or not attribute:
             raise InvalidProject(
                 self.ini,
-                f"[{_SECTION}] {key} is not named",
-                [Hint("Name it in the file", f"[{_SECTION}] {key} = package.module:attribute")],
+                f"[{SECTION}] {key} is not named",
+                [Hint("Name it in the file", f"[{SECTION}] {key} = package.module:attribute")],
             )
         try:
             return getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
             missing = (getattr(error, "name", "") or "").partition(".")[0]
             if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
-                raise PackageMissing(missing, f"[{_SECTION}] {key} = {name}") from error
-            reason = f"[{_SECTION}] {key} = {name}: {error}"
+                raise PackageMissing(missing, f"[{SECTION}] {key} = {name}") from error
+            reason = f"[{SECTION}] {key} = {name}: {error}"
             raise InvalidProject(self.ini, reason, [Hint("Mend it, then look again", "inv db.check")]) from error
 
     def alembic_options(self) -> dict[str, Any]:
@@ -285,26 +299,51 @@ class Project:
 
     def alembic_config(self, **attributes: object) -> Config:
         """The configuration that Alembic's commands take, silent, with `attributes` for `env.py`."""
-        # Imported here: what only reads the files should not wait for Alembic.
-        from alembic.config import Config
-
         silent = argparse.Namespace(quiet=True, x=None)
-        config = Config(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes)
-        if self.is_moved:
-            config.set_main_option("path_separator", "newline")
-            folders = "\n".join(str(folder) for folder in self.versions)
-            config.set_main_option("version_locations", folders.replace("%", "%%"))
+        return self.tell_folders(config_of(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes))
+
+    def tell_folders(self, config: Config) -> Config:
+        """Tell Alembic where the scripts and revisions are, wherever it is started, and return its configuration."""
+        paths = search_paths(config)
+        values = {
+            "version_locations": "\n".join(str(folder) for folder in self.versions),
+            "path_separator": "newline",
+            "recursive_version_locations": str(self.is_recursive).lower(),
+        }
+        if paths:
+            values["prepend_sys_path"] = "\n".join(str(self.root / each) for each in paths)  # The same separator.
+        if self.scripts:
+            values["script_location"] = str(self.scripts)
+        for name, value in values.items():
+            config.set_main_option(name, value.replace("%", "%%"))
         return config
+
+    def refuse_others(self, folders: Iterable[str | Path]) -> None:
+        """Refuse where Alembic, as it was started, reads the revisions of other folders than this workflow.
+
+        Args:
+            folders: the folders that Alembic reads.
+
+        Raises:
+            InvalidProject: they are others: of another section of the file, or seen from another working directory.
+        """
+        theirs = [Path(each).resolve() for each in folders]
+        if theirs != [each.resolve() for each in self.versions]:
+            where = ", ".join(map(str, theirs))
+            reason = f"Alembic reads the revisions of {where}, and this workflow those of {self.folder}"
+            raise InvalidProject(self.ini, reason, [Hint("Start it in the folder of the project", "alembic history")])
+
+
+def _here() -> Path:
+    """The settings of this folder, else our own."""
+    if Path("alembic.ini").is_file():
+        return Path("alembic.ini")
+    return Path(TOML) if names_project(Path(TOML)) else ROOT / "alembic.ini"
 
 
 def _seconds(ini: Path, text: str) -> float | None:
     try:
         return float(text) if text else None
     except ValueError:
-        reason = f"[{_SECTION}] max_seconds must be a number of seconds, not {text!r}"
+        reason = f"[{SECTION}] max_seconds must be a number of seconds, not {text!r}"
         raise InvalidProject(ini, reason, [_LOOK]) from None
-
-
-def _separator(section: configparser.SectionProxy) -> str | None:
-    names = {"os": os.pathsep, "space": " ", "newline": "\n", ":": ":", ";": ";"}
-    return names.get(section.get("path_separator", "os").strip())

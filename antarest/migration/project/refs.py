@@ -31,11 +31,13 @@ class References:
         repository: where the project is worked on.
         history: the revisions of the checkout.
         versions: the folders with the revision files.
+        is_recursive: whether the folders below those count too.
     """
 
     repository: Repository
     history: History
     versions: Sequence[Path]
+    is_recursive: bool = False
 
     def resolve(self, reference: str) -> str:
         """The revision that a reference stands for: a revision first, then a tag, a branch, a commit, a date.
@@ -86,7 +88,7 @@ class References:
             ReferenceUnusable: they cannot be read.
         """
         try:
-            files = self.repository.files(commit, self.versions)
+            files = self.repository.files(commit, self.versions, recursive=self.is_recursive)
             return History(parse_revision(content, Path(path)) for path, content in files.items())
         except AntarestError as error:
             raise ReferenceUnusable(name, error.message) from error

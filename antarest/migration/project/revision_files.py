@@ -23,17 +23,25 @@ from ..errors.revision import Revision
 from ..errors.text import first_line
 from .history import History
 
-_ASSIGNMENTS = ("revision", "down_revision", "depends_on", "lossy", "moves", "irreversible", "transaction")
+_GRAPH = ("revision", "down_revision", "depends_on", "branch_labels")
+_ASSIGNMENTS = frozenset({*_GRAPH, "lossy", "moves", "irreversible", "transaction"})
+_NOT_IN_IDS = frozenset("@-+:")  # Alembic gives them a meaning where a revision is asked for.
 _BOUNDARIES = ("own", "none")
 
 HASH = "sha256"
-_ID = rb"(?:\"[\w.-]+\"|'[\w.-]+')"
+_ID = rb"(?:\"[\w.]+\"|'[\w.]+')"
 _LINE = re.compile(
     rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*(None|%b|\(%b(?:, ?%b)*,?\))[ \t\r]*(?:#.*)?$" % (_ID, _ID, _ID),
     re.MULTILINE,
 )
-_QUOTED = re.compile(r"[\"']([\w.-]+)[\"']")
+_QUOTED = re.compile(r"[\"']([\w.]+)[\"']")
 _CONFLICT = b"\n<<<<<<< "
+_COMMENT = b"# revision identifiers, used by Alembic."  # in the template of every revision
+_BOUND = 2  # names with "revision" in them
+_MAY_BIND = re.compile(
+    rb"\b(?:down_)?revision\b[ \t]*(?:[-+*/|&,:;=)\]]|in\b)"
+    rb"|(?:\b(?:as|class|def|del|global|import)[ \t]+|,[ \t]*)(?:down_)?revision\b"
+)
 _LONGEST = 1 << 16  # bytes of a file that is read by its lines
 
 
@@ -42,21 +50,49 @@ def digest_of(content: bytes) -> str:
     return f"{HASH}:{hashlib.sha256(content).hexdigest()}"
 
 
-def read_history(folders: Iterable[Path]) -> History:
+def read_history(folders: Iterable[Path], *, recursive: bool = False) -> History:
     """Read the revision files of these folders.
+
+    Args:
+        folders: the folders.
+        recursive: whether the folders below them count too.
 
     Raises:
         InvalidRevisionFile: a file is not Python, or does not say which revision it is.
         DuplicateRevision, MissingPredecessor, RevisionCycle: the files do not make a graph.
     """
-    names = [(folder, name) for folder in folders for name in sorted(os.listdir(folder))]  # noqa: PTH208 - far faster
-    files = [(folder, name) for folder, name in names if is_revision_file(name)]
-    return History(_outline(str(folder), name) or read_revision(folder / name) for folder, name in files)
+    return History(
+        _outline(folder, name) or read_revision(Path(folder, name))
+        for folder, name in listed(folders, recursive=recursive)
+    )
+
+
+def listed(folders: Iterable[Path], *, recursive: bool = False) -> Iterator[tuple[str, str]]:
+    """The folder and the name of each revision file, once, as Alembic finds them."""
+    found = [each for folder in folders for each in (_below(folder) if recursive else [_names_in(folder)])]
+    seen: set[str] = set()
+    for folder, names in found:
+        for name in sorted(names):
+            if is_revision_file(name):
+                if len(found) > 1:  # Folders can overlap.
+                    path = os.path.realpath(f"{folder}/{name}")
+                    if path in seen:
+                        continue
+                    seen.add(path)
+                yield folder, name
+
+
+def _names_in(folder: Path) -> tuple[str, list[str]]:
+    return str(folder), os.listdir(folder)  # noqa: PTH208 - far faster
+
+
+def _below(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    return ((root, names) for root, _, names in os.walk(folder) if not root.endswith("__pycache__"))
 
 
 def is_revision_file(name: str) -> bool:
     """Whether a file of that name, in a folder of revisions, is one."""
-    return name.endswith(".py") and name != "__init__.py"
+    return name.endswith(".py") and not name.startswith(("__init__", ".#"))
 
 
 def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> Path:
@@ -77,8 +113,8 @@ class _Outline(Revision):
     Of thousands of files most are asked for nothing else.
     """
 
-    def __init__(self, id_: str, down: tuple[str, ...], depends_on: tuple[str, ...], place: tuple[str, str]) -> None:
-        self.__dict__.update(id=id_, down=down, depends_on=depends_on, _place=place)  # It is frozen.
+    def __init__(self, id_: str, down: tuple[str, ...], place: tuple[str, str]) -> None:
+        self.__dict__.update(id=id_, down=down, _place=place)  # It is frozen.
 
     @cached_property
     def path(self) -> Path:
@@ -111,30 +147,32 @@ def _outline(folder: str, file: str) -> Revision | None:
             os.close(descriptor)
     except OSError:
         return None
-    if len(content) > _LONGEST:
+    if len(content) > _LONGEST or _CONFLICT in content:
         return None
-    id_, down = _ids_of(content, b"\nrevision"), _ids_of(content, b"\ndown_revision")
-    depends_on = _ids_of(content, b"\ndepends_on")
-    if not id_ or len(id_) != 1 or down is None or depends_on is None or _CONFLICT in content:
+    words = content.count(b"revision") - (_COMMENT in content)
+    if words > _BOUND and len(_MAY_BIND.findall(content)) != _BOUND:
         return None
-    return _Outline(id_[0], down, depends_on, (folder, file))
+    id_, down = _value_of(content, b"\nrevision"), _value_of(content, b"\ndown_revision")
+    if not id_ or id_ == b"None" or id_.startswith(b"(") or not down:
+        return None
+    if not (_has_no(content, b"depends_on") and _has_no(content, b"branch_labels")):
+        return None
+    return _Outline(id_[1:-1].decode(), tuple(_QUOTED.findall(down.decode())), (folder, file))
 
 
-def _ids_of(content: bytes, name: bytes) -> tuple[str, ...] | None:
-    """The ids that a line sets a name to; None where there is more than one such line, or another value."""
+def _value_of(content: bytes, name: bytes) -> bytes | None:
+    """What the first line that begins with a name sets it to; None where it is nothing as simple."""
+    start = content.find(name)
+    found = None if start < 0 else _LINE.match(content, start + len(name))
+    return found[1] if found else None
+
+
+def _has_no(content: bytes, name: bytes) -> bool:
+    """Whether a file says that it has none of these, or does not name them."""
     start = content.find(name)
     if start < 0:
-        return () if name == b"\ndepends_on" else None
-    end = start + len(name)
-    if content.find(name, end) >= 0:
-        return None  # One of them may be in a text.
-    found = _LINE.match(content, end)
-    if found is None:
-        return None
-    ids = found[1]
-    if ids.startswith(b"("):
-        return tuple(_QUOTED.findall(ids.decode()))
-    return () if ids == b"None" else (ids[1:-1].decode(),)
+        return True
+    return _value_of(content, b"\n" + name) == b"None" and content.find(name, start + len(name)) < 0
 
 
 def read_revision(path: Path) -> Revision:
@@ -168,13 +206,19 @@ def parse_revision(content: bytes, path: Path) -> Revision:
     except ValueError as error:
         raise InvalidRevisionFile(path, str(error)) from None
     values = _assignments(path, tree)
-    if not isinstance(values.get("revision"), str) or not values["revision"]:
+    id_ = values.get("revision")
+    if not isinstance(id_, str) or not id_:
         raise InvalidRevisionFile(path, 'it has no line revision = "..."')
+    if "down_revision" not in values:
+        raise InvalidRevisionFile(path, "it has no line down_revision = ...")
+    if not _NOT_IN_IDS.isdisjoint(id_):
+        raise InvalidRevisionFile(path, f"the id {id_!r} has one of the characters @ - + :")
     message = first_line(ast.get_docstring(tree) or "")
     return Revision(
-        id=values["revision"],
-        down=_as_ids(path, values.get("down_revision")),
+        id=id_,
+        down=_as_ids(path, values["down_revision"]),
         depends_on=_as_ids(path, values.get("depends_on")),
+        branch_labels=_as_ids(path, values.get("branch_labels")),
         message=message,
         path=path,
         uses_autocommit=b"autocommit_block" in content and _names(tree, "autocommit_block"),
@@ -195,20 +239,30 @@ def importing(folders: Iterable[Path]) -> Iterator[None]:
         raise
     except SyntaxError as error:
         path = Path(error.filename or "")
-        if path.parent in {*folders}:
+        if _is_below(path, folders):
             raise InvalidRevisionFile(path, f"line {error.lineno}: {error.msg}") from error
         raise
     except Exception as error:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
         files = [Path(frame.f_code.co_filename) for frame in frames]
         for path in files:
-            if path.parent in {*folders}:
+            if _is_below(path, folders):
                 raise InvalidRevisionFile(path, f"{type(error).__name__}: {error}") from error
         raise
 
 
+def _is_below(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder.resolve()) for folder in folders)  # Alembic resolves links too.
+
+
 def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
+    """What the top of a file sets our names to.
+
+    Raises:
+        InvalidRevisionFile: one is set to something else than a literal, or in another way than by an assignment.
+    """
     values: dict[str, Any] = {}
+    read: set[ast.AST] = set()
     for node in tree.body:
         if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
             continue
@@ -218,7 +272,33 @@ def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
                     values[target.id] = ast.literal_eval(node.value)
                 except (ValueError, TypeError):
                     raise InvalidRevisionFile(path, f"line {node.lineno}: {target.id} is not a literal") from None
+                read.add(target)
+    for node in _executed(tree):
+        if node not in read and (name := next(iter(_ASSIGNMENTS.intersection(_bound(node))), "")):
+            raise InvalidRevisionFile(path, f"line {node.lineno}: {name} is not set by an assignment of its own")
     return values
+
+
+def _executed(tree: ast.Module) -> Iterator[Any]:
+    """All that is executed when a file is imported, without the bodies of functions and classes."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            waiting.extend(ast.iter_child_nodes(node))
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Global))
+
+
+def _bound(node: ast.AST) -> Iterable[str]:
+    """The names that a part of a file sets or deletes."""
+    if isinstance(node, ast.Name):
+        return () if isinstance(node.ctx, ast.Load) else (node.id,)
+    if isinstance(node, ast.alias):
+        return (node.asname or node.name,)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return (node.name,)
+    return node.names if isinstance(node, ast.Global) else ()
 
 
 def _as_ids(path: Path, value: object) -> tuple[str, ...]:

@@ -63,14 +63,17 @@ class Found:
 class Search:
     """A search for revision files in one repository."""
 
-    def __init__(self, repository: Repository, folders: Sequence[Path]) -> None:
+    def __init__(self, repository: Repository, folders: Sequence[Path], *, recursive: bool = False) -> None:
         """Search nothing yet.
 
         Args:
             repository: where to search.
             folders: the folders of the revision files, as this checkout has them.
+            recursive: whether the folders below them count too.
         """
         self._repository = repository
+        self._is_recursive = recursive
+        self._below = "**/" if recursive else ""
         self._folders = [repository.path(folder) for folder in folders]
         self.store = Store(repository)
         self._beside: dict[str, list[Found]] = {}
@@ -119,7 +122,7 @@ class Search:
 
     def _in_commits(self, revision: str) -> Iterator[Found]:
         """In every commit that a branch, a tag, a stash or the reflog still leads to; branches first."""
-        matches = [f":(top,glob){folder}/*{revision}*.py" for folder in self._folders]
+        matches = [f":(top,glob){folder}/{self._below}*{revision}*.py" for folder in self._folders]
         found = self._declared(revision, "--", *matches) if _NAMED.fullmatch(revision) else {}
         # The name of a file need not have the id in it.
         found = found or self._declared(revision, f"-S{revision}", "--", *[f":(top){name}" for name in self._folders])
@@ -169,7 +172,7 @@ class Search:
     def _remember_beside(self, found: Found) -> None:
         """What the revision follows is most likely in the same commit."""
         places = [Path(self._repository.root, folder) for folder in self._folders]
-        for path, content in self._repository.files(found.commit, places).items():
+        for path, content in self._repository.files(found.commit, places, recursive=self._is_recursive).items():
             for each in self._declaring("", content, found.place, found.commit, found.author, found.date, name=path):
                 self._beside.setdefault(each.revision.id, []).append(each)
 
@@ -179,7 +182,9 @@ class Search:
             if not line.startswith("worktree "):
                 continue
             place = _HERE if tree == self._repository.root else f"working tree {tree}"
-            for path in (path for folder in self._folders for path in sorted((tree / folder).glob("*.py"))):
+            for path in (
+                path for folder in self._folders for path in sorted((tree / folder).glob(f"{self._below}*.py"))
+            ):
                 yield from self._declaring(revision, _read(path), place, name=str(path))
 
     @cached_property
@@ -213,20 +218,19 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def whereabouts(repository: Repository | None, folders: Sequence[Path], revision: str) -> str:
+def whereabouts(repository: Repository, folders: Sequence[Path], revision: str, *, recursive: bool = False) -> str:
     """Say in a sentence who has the file of a revision that this checkout does not have.
 
     Args:
-        repository: where to search; None where there is none.
+        repository: where to search.
         folders: the folders of the revision files.
         revision: its id.
+        recursive: whether the folders below them count too.
 
     Returns:
         An empty text where nobody has it.
     """
-    if repository is None:
-        return ""
-    search = Search(repository, folders)
+    search = Search(repository, folders, recursive=recursive)
     for found in search.in_git(revision):
         ahead = repository.ask("rev-list", "--count", f"HEAD..{found.ref or found.commit}")
         distance = f" ({count(int(ahead), 'commit')} ahead of this checkout)" if ahead else ""

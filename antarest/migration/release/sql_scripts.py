@@ -12,7 +12,7 @@ from ..errors.revision import BASE, Direction, Revision
 from ..errors.settings.db_config import DbConfig
 from ..project.project import Project
 from ..project.revision_files import importing
-from ..run.move import ATTRIBUTE, Move
+from ..run.request import REQUEST, RunRequest
 
 _NOWHERE = DbConfig(make_url("postgresql+psycopg2://"))
 
@@ -64,7 +64,7 @@ def _write(project: Project, revisions: list[Revision], direction: Direction, be
         for revision in revisions
         for item, reason in revision.lossy.get(direction, {}).items()
     )
-    config = project.alembic_config(**{ATTRIBUTE: Move(project, _NOWHERE)})
+    config = project.alembic_config(**{REQUEST: RunRequest(project, _NOWHERE)})
     config.output_buffer = statements  # type: ignore[assignment]  # Alembic only writes to it
     with importing(project.versions):
         try:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from ..database.catalog import Tables, read_catalog
 from ..database.connection import moving
 from ..database.driver_connections import Watcher, set_watcher
-from ..losses.ledger import open_ledger
-from ..losses.ledger.base import Ledger, NotAllowed
+from ..losses.tracking import open_tracker
+from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
 from .cache import ScratchCache
 from .databases import scratch_database
@@ -81,37 +81,37 @@ def downgrade_effects(project: Project, current: Collection[str], undone: Sequen
     """
     result: list[DowngradeEffect] = []
     with scratch_at(project, current) as connection:
-        ledger = open_ledger(connection, exclude=project.workflow_tables)
-        ledger.look()
+        tracker = open_tracker(connection, exclude=project.workflow_tables)
+        tracker.look()
         connection.rollback()
         runner = ScratchRunner.of(project)
 
         def steps(_context: object) -> Iterator[Any]:
             for id_ in undone:
-                before = ledger.tables
+                before = tracker.tables
                 yield runner.step(id_, "downgrade")
-                ledger.look()
-                result.append(_effect(id_, before, ledger.tables))
+                tracker.look()
+                result.append(_effect(id_, before, tracker.tables))
 
-        set_watcher(connection, _LedgerWatcher(ledger))  # A rename differs from a drop only in its statement.
+        set_watcher(connection, _TrackerWatcher(tracker))  # A rename differs from a drop only in its statement.
         runner.run(connection, steps)
         set_watcher(connection, None)
     return result
 
 
-class _LedgerWatcher(Watcher):
-    """Passes each statement to a ledger, and allows all of them."""
+class _TrackerWatcher(Watcher):
+    """Passes each statement to a tracker, and allows all of them."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, tracker: ChangeTracker) -> None:
+        self._tracker = tracker
 
     def before(self, statement: str) -> None:
         with suppress(NotAllowed):
-            self._ledger.before(statement)
+            self._tracker.before(statement)
 
     def after(self, statement: str) -> None:
         with suppress(NotAllowed):
-            self._ledger.after(statement)
+            self._tracker.after(statement)
 
 
 def _effect(revision: str, before: Tables, after: Tables) -> DowngradeEffect:

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 from alembic import context as alembic_context
 from alembic.config import Config
-from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
@@ -24,11 +23,12 @@ from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
-from ..losses.ledger.base import NotAllowed
+from ..errors.text import described, reason
+from ..losses.tracking.base import NotAllowed
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
-from ..run import operations  # noqa: F401 - this import registers our operations with Alembic
+from ..run.revision_operations import revision_operations
 from ..run.segments import first_segment, let_blocks_pass
 
 
@@ -120,7 +120,8 @@ class ScratchRunner:
                 raise
             direction = "upgrade" if running[0].is_upgrade else "downgrade"
             engine = ENGINES[connection.dialect.name]
-            raise ScratchRunFailed(running[0].revision.revision, direction, _reason(error), engine) from error
+            why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+            raise ScratchRunFailed(running[0].revision.revision, direction, why, engine) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
@@ -135,7 +136,7 @@ class ScratchRunner:
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
         try:
-            with _without_output(), environment, Operations.context(context):
+            with _without_output(), environment, revision_operations(context):
                 yield
         finally:
             if outer:
@@ -158,12 +159,3 @@ def _without_output() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of an error. Errors of Python need their type to be understood; those of databases do not."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    name, first = type(cause).__name__, str(cause).strip().partition("\n")[0]
-    if not first:
-        return name
-    return first if isinstance(error, (DBAPIError, NotAllowed)) else f"{name}: {first}"

@@ -37,6 +37,7 @@ class Verification:
         seconds: the duration.
         is_whole: whether the history as a whole is proved too, because the heads are among the revisions.
         is_complete: whether the proof ran to its end.
+        not_checked: everything that was not looked at, with the reason.
     """
 
     engines: tuple[EngineName, ...]
@@ -46,6 +47,7 @@ class Verification:
     seconds: float = 0
     is_whole: bool = False
     is_complete: bool = False
+    not_checked: dict[str, str] = field(default_factory=dict)
 
     @property
     def not_proved(self) -> list[tuple[str, str, str]]:
@@ -111,6 +113,7 @@ def prove_history(
         wanted = frozenset(select(target) if select else target.history.order)
         found.revisions = target.history.in_order(wanted)
         found.is_whole = wanted.issuperset(target.history.heads) or bool(since)
+        found.not_checked |= _not_checked(target, found)
         found.add(*static.findings(target, wanted))
         plan = ProofPlan(target, wanted, rows, found.is_whole, tuple(since), keep)
         for proof in processes.prove(plan, found.engines if wanted or since else (), server):
@@ -119,6 +122,19 @@ def prove_history(
             on_proof(proof)
     found.is_complete, found.seconds = True, time.monotonic() - began
     return found
+
+
+def _not_checked(target: Target, found: Verification) -> dict[str, str]:
+    """List everything that cannot be looked at, with the reason."""
+    reasons = {
+        "the models": "" if target.metadata_name else "no metadata is named",
+        "the history as a whole": "" if found.is_whole else "the head is not among the revisions",
+        "one engine against the other": "" if len(found.engines) > 1 else "only one was asked for",
+        "rollback.sh": "[antarest] rollback_script is not set"
+        if target.is_own and not target.project.rollback_script
+        else "",
+    }
+    return {what: why for what, why in reasons.items() if why}
 
 
 def _is_readable(target: Target, found: Verification) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, ProjectNotFound
 from ..project.project import Project
+from ..project.revision_files import listed
 from .target import Target
 
 _FIX = Hint("Fix it, then prove again", "inv db.verify")
@@ -37,17 +38,27 @@ def target_of(project: str | None, versions: str | None, metadata: str | None, r
         folder = Path(versions).absolute()
         if not folder.is_dir():
             raise ProjectNotFound(folder)
-        found = Project(folder.parent / "no alembic.ini", (folder,))
+        found = Project(
+            folder.parent / "no alembic.ini", (folder,), is_recursive=not any(listed([folder])), scripts=folder.parent
+        )
+        _refuse_empty(found)
         return _read(found, folder.parent / "env.py", metadata, _file(rows_from))
     found = Project.load(project)
     rows = _file(rows_from) or (found.root / _ROWS if (found.root / _ROWS).is_file() else None)
     if found.metadata_name or found.rollback_script:
         return Target(found, metadata or found.metadata_name, rows)
-    folder, versions_ = Target(found, is_own=False).folders
-    for each in versions_:
+    for each in found.versions:
         if not each.is_dir():
             raise InvalidProject(found.ini, f"there is no folder {each}, where its revisions should be", [_FIX])
-    return _read(replace(found, versions=versions_), folder / "env.py", metadata, rows if rows_from else None)
+    _refuse_empty(found)
+    return _read(found, (found.scripts or found.root) / "env.py", metadata, rows if rows_from else None)
+
+
+def _refuse_empty(project: Project) -> None:
+    """Refuse a project without a revision: its proof would find nothing."""
+    if not any(listed(project.versions, recursive=project.is_recursive)):
+        project.refuse_files_below()
+        raise InvalidProject(project.ini, f"there is no revision in {project.folder}", [_FIX])
 
 
 def _file(name: str | None) -> Path | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors.base import AntarestError, Hint
 from ..errors.facts.configuration import UsageError
 from ..project.git import Repository
+from ..project.revision_files import write_files
 from ..scratch.leftovers import owned_folder
 from .target import Target
 
@@ -25,7 +26,7 @@ def new_revisions(target: Target) -> Collection[str]:
     if repository is None or not base:
         hint = Hint("Name the revisions", "inv db.verify --revisions=A:B")
         raise UsageError("--new needs git, and a branch main or master, here or at origin", hints=[hint])
-    there = repository.files(base, target.project.versions)
+    there = repository.objects(base, target.project.versions, recursive=target.project.is_recursive)
     history = target.history
     return [id_ for id_ in history.order if repository.path(history[id_].path) not in there]
 
@@ -65,15 +66,14 @@ def earlier_targets(target: Target, ref: str | None) -> Iterator[list[Target]]:
 def _with_files(target: Target, repository: Repository, commit: str, folder: Path) -> Target | None:
     folders = []
     for number, versions in enumerate(target.project.versions):
-        files = repository.files(commit, [versions])
+        files = repository.files(commit, [versions], recursive=target.project.is_recursive)
         copy = folder / str(number)
         copy.mkdir(parents=True)
-        for name, content in files.items():
-            (copy / Path(name).name).write_bytes(content)
+        write_files(copy, [(Path(name).name, content) for name, content in files.items()])
         folders += [copy] if files else []
     if not folders:
         return None
-    return replace(target, project=replace(target.project, versions=tuple(folders)), is_moved=True)
+    return replace(target, project=replace(target.project, versions=tuple(folders), is_moved=True))
 
 
 def _differs(old: Target, target: Target) -> bool:

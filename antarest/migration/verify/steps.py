@@ -66,4 +66,4 @@ class _RebuildWatcher(Watcher):
         self._guard = guard
 
     def before(self, statement: str) -> None:
-        self._guard.hear(statement)
+        self._guard.note_statement(statement)

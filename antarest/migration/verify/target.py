@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
 from ..errors.base import Hint
@@ -25,6 +23,7 @@ from ..errors.text import first_line
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
+from ..project.settings import config_of, search_paths
 from ..scratch.runner import ScratchRunner
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ class Target:
         commits_each: whether each revision is committed on its own: `transaction_per_migration` in `env.py`.
         is_own: whether the project follows our conventions, and so declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
-        is_moved: whether its revisions lie in other folders than `alembic.ini` says.
     """
 
     project: Project
@@ -57,25 +55,11 @@ class Target:
     commits_each: bool = False
     is_own: bool = True
     unknown: tuple[str, ...] = ()
-    is_moved: bool = False
 
     @property
     def version_table(self) -> str:
         """The table that records the revision."""
         return self.project.version_table
-
-    @property
-    def folders(self) -> tuple[Path, tuple[Path, ...]]:
-        """The folder of its `env.py`, and the folders of its revisions. Alembic resolves `package:folder`.
-
-        Raises:
-            InvalidProject: there is no such folder.
-        """
-        try:
-            script = ScriptDirectory.from_config(self.config)
-        except CommandError as error:
-            raise InvalidProject(self.project.ini, str(error), [Hint("Fix it, then try", "alembic history")]) from error
-        return Path(script.dir), tuple(Path(each) for each in script._version_locations)  # noqa: SLF001 - no public one
 
     @cached_property
     def script(self) -> ScriptDirectory:
@@ -105,17 +89,8 @@ class Target:
     @property
     def config(self) -> Config:
         """The configuration from `alembic.ini`, or a made-up one if the project is only a folder of revisions."""
-        has_file = self.project.ini.is_file()
-        config = Config(self.project.ini) if has_file else Config()
-        if has_file and not self.is_moved:
-            return config
-        folders = os.pathsep.join(str(folder) for folder in self.project.versions)
-        values = {"version_locations": folders, "path_separator": "os"}
-        if not has_file:
-            values["script_location"] = str(self.project.root)
-        for name, value in values.items():
-            config.set_main_option(name, str(value).replace("%", "%%"))
-        return config
+        ini = self.project.ini
+        return self.project.tell_folders(config_of(ini) if ini.is_file() else Config())
 
     def _no_history(self, texts: list[str], error: Exception) -> InvalidProject:
         reason = "; ".join(" ".join(each.split()) for each in texts) or " ".join(str(error).split())
@@ -201,8 +176,7 @@ class Target:
 
     def import_paths(self) -> None:
         """Extend the search path as Alembic does: by `prepend_sys_path`, or the folder of its `alembic.ini`."""
-        paths = self.config.get_main_option("prepend_sys_path") or "."
-        for each in paths.replace(",", " ").split():
+        for each in search_paths(self.config) or ["."]:
             path = str((self.project.root / each).resolve())
             if path not in sys.path:
                 sys.path.insert(0, path)

@@ -18,7 +18,7 @@ from ..scratch.migrated import tables_of_history
 
 @dataclass(frozen=True)
 class ResetPlan:
-    """What a reset is going to drop.
+    """The objects that a reset is going to drop.
 
     Attributes:
         database: the database, as it may be shown.
@@ -38,7 +38,7 @@ def plan_reset(project: Project, connection: Connection) -> ResetPlan:
     """Find which tables of the history the database has, at whatever revision it is."""
     present = read_catalog(connection, exclude=project.workflow_tables)
     ours = tables_of_history(project)
-    # What Alembic calls a table while it rebuilds it; a run without a transaction that was killed leaves it behind.
+    # The name of a table while Alembic rebuilds it; a run without a transaction leaves it behind when it is killed.
     ours |= {f"_alembic_tmp_{table}"[:50] for table in ours}
     return ResetPlan(redact_url(connection.engine.url), count_rows(connection, ours & present.keys()))
 

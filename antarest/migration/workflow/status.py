@@ -1,18 +1,23 @@
-"""Where a database is, as data."""
+"""The status of a database, as data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..database.record import RecordLine
     from ..errors.revision import Revision
+    from ..project.project import Project
+
+EDITED = "edited files"
+"""What a status names where it cannot say which files were edited."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where a database is.
+    """The status of a database.
 
     Attributes:
         engine: its engine and version, such as `PostgreSQL 15.18`.
@@ -22,12 +27,13 @@ class Status:
         pending: what an upgrade would run, in order.
         applied: how many revisions of the files are applied.
         unknown: the current revisions that no file has.
-        rollback_script_in_sync: whether `rollback.sh` goes where it should.
+        rollback_script_in_sync: whether `rollback.sh` goes where it should; None where the project has none.
         missing_grants: the rights that the application's role lacks.
         elsewhere: who has the unknown ones, in a sentence; empty where nobody knows.
         deployed: the revision that production is at; empty where nobody says.
         edited: the applied revisions whose file is not what it was when it was applied.
         rollback_script: the path of `rollback.sh`; empty where the project has none.
+        not_checked: what was not looked at, and why.
     """
 
     engine: str
@@ -37,17 +43,32 @@ class Status:
     pending: tuple[str, ...]
     applied: int
     unknown: tuple[str, ...]
-    rollback_script_in_sync: bool
+    rollback_script_in_sync: bool | None
     missing_grants: tuple[str, ...]
     elsewhere: str = ""
     deployed: str = ""
     edited: tuple[str, ...] = ()
     rollback_script: str = ""
+    not_checked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def at_head(self) -> bool:
         """Whether nothing is pending and nothing is unknown."""
         return not self.pending and not self.unknown
+
+
+def not_checked(project: Project, current: Sequence[str], record: Sequence[RecordLine]) -> dict[str, str]:
+    """What a status cannot look at, and why.
+
+    Args:
+        project: the project.
+        current: the revisions that the database records.
+        record: when and by whom each was applied.
+    """
+    found = {} if project.rollback_script else {"rollback.sh": "[antarest] rollback_script is not set"}
+    if current and not record:
+        found[EDITED] = "the database has no record of what was applied"
+    return found
 
 
 @dataclass(frozen=True)

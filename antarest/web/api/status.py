@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request
 
 from antarest import __version__
 from antarest.migration.errors.settings.urls import redact_url
-from antarest.web.reading.database import Database, refuse_other_than_head
+from antarest.web.errors.launching import refuse_other_than_head
+from antarest.web.reading.database import Database
 from antarest.web.reading.records import FrozenModel
 
 router = APIRouter(prefix="/api", tags=["application"])
@@ -44,7 +45,7 @@ async def health(request: Request) -> Health:
     """Return whether the application can do its work. This answers in a few seconds, even if the database hangs."""
     database: Database = request.app.state.database
     status = await database.probe()
-    refuse_other_than_head(status, database.project, redact_url(database.db.url))
+    refuse_other_than_head(database.project, status.current, redact_url(database.db.url))
     return Health(revision=status.head)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from antarest.migration.errors.base import EXIT_USAGE, AntarestError, Hint
 from antarest.migration.errors.facts.project import UnknownRevision
 from antarest.migration.errors.settings.location import INSTALLED
 from antarest.migration.errors.text import count, position, shorten
+
+if TYPE_CHECKING:
+    from antarest.migration.project.project import Project
 
 _STATUS = Hint("See where it is", "inv db.status")
 _LAST_PORT = 65_535
@@ -138,6 +142,31 @@ class SchemaAhead(UnknownRevision):
         )
 
 
+def refuse_other_than_head(
+    project: Project, current: Sequence[str], database: str, command: str = "inv db.upgrade"
+) -> None:
+    """Refuse a database that is not at the head of this code.
+
+    Args:
+        project: the revisions of this code.
+        current: the revisions that the database is at.
+        database: its URL, redacted.
+        command: what starts the application and upgrades first.
+
+    Raises:
+        SchemaBehind: revisions are pending.
+        SchemaAhead: the database is at a revision that this code does not have.
+        MultipleHeads: this code has no one head.
+    """
+    history = project.history
+    head = history.head  # Raises where there are several.
+    if unknown := history.unknown(current):
+        elsewhere = project.whereabouts(unknown[0])
+        raise SchemaAhead(unknown[0], database, history.heads, len(history), project.folder, elsewhere)
+    if pending := history.pending(current):
+        raise SchemaBehind(database, current, pending, head, command)
+
+
 class RightsMissing(AppError):
     """The application's role lacks a right on the database.
 
@@ -159,11 +188,13 @@ class RightsMissing(AppError):
 
 
 class NotInstalled(AppError):
-    """This Python is too old, or lacks a package.
+    """This Python is too old or lacks a package, or the system is neither Linux nor macOS.
 
-    Why: the program was started with the Python of the system, and not with that of the virtual environment.
+    Why: the program was started with the Python of the system, and not with that of the virtual environment; or on
+    Windows.
 
-    To do: `make install` in a checkout, then start it with `.venv/bin/python`.
+    To do: `make install` in a checkout, then start it with `.venv/bin/python`. On Windows, start it in the Windows
+    Subsystem for Linux.
     """
 
     code = "app.E106"

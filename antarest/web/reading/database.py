@@ -31,7 +31,7 @@ from antarest.migration.errors.settings.urls import ENGINES, redact_url
 from antarest.migration.errors.text import reason
 from antarest.migration.project.project import Project
 from antarest.web.errors.answering import DatabaseSilent
-from antarest.web.errors.launching import RightsMissing, SchemaAhead, SchemaBehind
+from antarest.web.errors.launching import RightsMissing, refuse_other_than_head
 from antarest.web.reading.error_kinds import ErrorKind, kind_of
 
 P = ParamSpec("P")
@@ -192,31 +192,8 @@ class Database:
             SchemaAhead: it is at a revision that this code does not have.
         """
         with self._probing_engine.connect() as connection:
-            refuse_other_than_head(self._status(connection), self.project, redact_url(self.db.url))
-
-
-def refuse_other_than_head(
-    status: DatabaseStatus, project: Project, database: str, command: str = "inv db.upgrade"
-) -> None:
-    """Refuse a database that is not at the head of this code.
-
-    Args:
-        status: the state of the database.
-        project: the revisions of this code.
-        database: its redacted URL.
-        command: the command line that starts the application and upgrades first.
-
-    Raises:
-        SchemaBehind: revisions are pending.
-        SchemaAhead: it is at a revision that this code does not have.
-    """
-    if status.unknown:
-        history = project.history
-        unknown = status.unknown[0]
-        elsewhere = project.whereabouts(unknown)
-        raise SchemaAhead(unknown, database, history.heads, len(history), project.folder, elsewhere)
-    if status.pending:
-        raise SchemaBehind(database, status.current, status.pending, status.head, command)
+            current = read_current(connection, self.project.version_table)
+        refuse_other_than_head(self.project, current, redact_url(self.db.url))
 
 
 def _in_thread(work: Callable[[], T]) -> Future[T]:

@@ -56,7 +56,9 @@ def test_a_named_file_that_is_missing_is_never_replaced(tmp_path: Path, monkeypa
 def test_what_nobody_says_has_a_default(tmp_path: Path) -> None:
     found = project(tmp_path)
 
-    assert found == Project(tmp_path / "alembic.ini", (tmp_path / "scripts" / "versions",))
+    assert found == Project(
+        tmp_path / "alembic.ini", (tmp_path / "scripts" / "versions",), scripts=tmp_path / "scripts"
+    )
     assert found.alembic_options()["version_table"] == found.version_table == "alembic_version"
 
 
@@ -74,15 +76,6 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     assert found.metadata_name == "shop.models:metadata"
     assert found.rollback_script == tmp_path / "bin" / "back.sh"
     assert found.version_table == "shop_version"
-
-
-@pytest.mark.parametrize(
-    ("separator", "locations"), [("os", "one:two"), ("space", "one  two"), ("newline", "one\n two"), (";", "one; two")]
-)
-def test_folders_are_separated_as_alembic_separates_them(tmp_path: Path, separator: str, locations: str) -> None:
-    text = f"{MINIMAL}version_locations = {locations}\npath_separator = {separator}\n"
-
-    assert project(tmp_path, text).versions == (tmp_path / "one", tmp_path / "two")
 
 
 def test_our_own_project_is_complete() -> None:
@@ -149,7 +142,7 @@ def test_the_history_is_read_once(tmp_path: Path) -> None:
     found = project(tmp_path)
     versions = tmp_path / "scripts" / "versions"
     versions.mkdir(parents=True)
-    (versions / "a1.py").write_text('revision = "a1"')
+    (versions / "a1.py").write_text('revision = "a1"\ndown_revision = None')
     assert found.history.head == "a1"
 
     (versions / "b1.py").write_text("no python")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from antarest.migration.branches.checks import CheckFailure
+from antarest.migration.branches.checks import Check, CheckFailure
 from antarest.migration.branches.writing import Written
 from antarest.migration.commands.rendering import results
 from antarest.migration.errors.base import Hint
@@ -19,13 +19,11 @@ from antarest.migration.errors.facts.project import InvalidProject, OutOfReach, 
 from antarest.migration.errors.loss import Loss
 from antarest.migration.errors.rendering import render_error, render_error_json
 from antarest.migration.errors.revision import Revision
-from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.text import count, fields, reason
-from antarest.migration.project.project import Project
-from antarest.migration.run.move import Move
+from antarest.migration.run.outcome import RunOutcome
 from antarest.migration.workflow.plan import Drop, PlannedStep, RollbackPlan
 from antarest.migration.workflow.reset import ResetPlan
-from antarest.migration.workflow.status import HistoryEntry, Status
+from antarest.migration.workflow.status import EDITED, HistoryEntry, Status
 
 STUDY = Revision("a1b2c3d4e5f6", (), "create studies", Path("a.py"))
 TAGS = Revision(
@@ -155,7 +153,20 @@ def test_the_status_for_machines() -> None:
         "elsewhere": "",
         "edited": [],
         "rollback_script": "",
+        "not_checked": {},
     }
+
+
+def test_a_status_names_what_was_not_checked() -> None:
+    reasons = {"rollback.sh": "[antarest] rollback_script is not set", EDITED: "the database has no record"}
+    status = replace(AT_HEAD, rollback_script_in_sync=None, not_checked=reasons)
+
+    assert results.status(status, "/srv/application.yaml", "").endswith(
+        "\nnot checked    rollback.sh: [antarest] rollback_script is not set\n"
+        "not checked    edited files: the database has no record"
+    )
+    assert "in sync" not in results.status(status, "/srv/application.yaml", "")
+    assert json.loads(results.status_json(status, ""))["not_checked"] == reasons
 
 
 def test_the_history() -> None:
@@ -246,21 +257,18 @@ def test_a_seed() -> None:
 # ---- results
 
 
-def move(*steps: tuple[Revision, float]) -> Move:
-    """A move that ran these upgrades."""
-    project = Project(Path("alembic.ini"), (Path("versions"),))
-    run = Move(project, DbConfig(URL.create("sqlite", database="/a.db")), after=(TAGS.id,))
-    run.steps += [(revision, "upgrade", seconds) for revision, seconds in steps]
-    return run
+def outcome(*steps: tuple[Revision, float]) -> RunOutcome:
+    """The outcome of a run of these upgrades."""
+    return RunOutcome(after=(TAGS.id,), steps=[(revision, "upgrade", seconds) for revision, seconds in steps])
 
 
 def test_what_a_run_came_to() -> None:
-    done = move((STUDY, 0.25), (TAGS, 1.5))
+    done = outcome((STUDY, 0.25), (TAGS, 1.5))
 
-    assert results.move(done, "upgraded").splitlines()[-1] == (
+    assert results.outcome(done, "upgraded").splitlines()[-1] == (
         "upgraded: 2 revisions in 1.75 s; the database is at b1b2c3d4e5f6"
     )
-    assert results.move(move(), "upgraded") == "nothing to do: the database is at b1b2c3d4e5f6"
+    assert results.outcome(outcome(), "upgraded") == "nothing to do: the database is at b1b2c3d4e5f6"
     assert results.nothing_to_do([]) == "nothing to do: the database is at base"
 
 
@@ -295,10 +303,20 @@ def test_a_revision_that_was_not_written() -> None:
 
 
 def test_what_a_check_found() -> None:
-    found = [CheckFailure("heads", "the history has 2 heads: b1, b2", "inv db.history")]
+    heads = CheckFailure("heads", "the history has 2 heads: b1, b2", "inv db.history")
+    unset = Check("diagram in sync", skipped="[antarest] diagram is not set")
 
-    assert results.findings(found) == "heads: the history has 2 heads: b1, b2\n    inv db.history"
-    assert results.findings([]).startswith("no findings: one head, ")
+    assert results.checks([Check("one head", [heads]), Check("rollback.sh in sync"), unset]) == shown("""
+        heads: the history has 2 heads: b1, b2
+            inv db.history
+        not checked    diagram in sync: [antarest] diagram is not set
+    """)
+    assert results.checks([Check("one head"), unset, Check("rollback.sh in sync")]) == shown("""
+        no findings
+        checked        one head
+        checked        rollback.sh in sync
+        not checked    diagram in sync: [antarest] diagram is not set
+    """)
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 studies"), (1, "1 study"), (2000, "2,000 studies")])

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from antarest.migration.errors.facts.project import InvalidRevisionFile
 from antarest.migration.errors.revision import Revision
 from antarest.migration.project.revision_files import read_history, read_revision
-from tests.support import ROOT
 
 
 def test_a_file_is_read_without_running_it(tmp_path: Path) -> None:
@@ -20,7 +17,7 @@ def test_a_file_is_read_without_running_it(tmp_path: Path) -> None:
         '"""update study\n\nMore words.\n"""\n\nimport nowhere\nraise SystemExit\n'
         'revision: str = "b1"\ndown_revision = ("a1", "a2")\ndepends_on = "z1"\n'
         'lossy = {"downgrade": {"study.tags": "they are new"}}\nmoves = {"raw.path": "study.path"}\n'
-        'irreversible = "why"\nbranch_labels = nowhere()\n'
+        'irreversible = "why"\ntags = nowhere()\n'
     )
 
     assert read_revision(file) == Revision(
@@ -45,10 +42,10 @@ def test_a_revision_tells_its_losses_and_moves_by_direction() -> None:
     assert revision.destinations("downgrade") == {"b.x": ["a.x", "a.y"]}
 
 
-@pytest.mark.parametrize("text", ['revision = "a1"', 'revision = "a1"\ndown_revision = None', 'revision: str = "a1"\n'])
-def test_a_base_follows_nothing(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("down", ["down_revision = None", "down_revision: str | None = None", "down_revision = ()"])
+def test_a_base_follows_nothing(tmp_path: Path, down: str) -> None:
     file = tmp_path / "a1.py"
-    file.write_text(text)
+    file.write_text(f'revision = "a1"\n{down}')
 
     assert read_revision(file) == Revision("a1", (), "", file)
 
@@ -63,14 +60,15 @@ def test_a_base_follows_nothing(tmp_path: Path, text: str) -> None:
         ("revision = 7", "it has no line revision = "),
         ('revision = "a" + name', "line 1: revision is not a literal"),
         ("revision = {[]: 1}", "line 1: revision is not a literal"),
+        ('revision = "a1"', "it has no line down_revision = "),
         ('revision = "a1"\ndown_revision = 7', "7 is no revision"),
         ('revision = "a1"\ndown_revision = ("b1", None)', "('b1', None) is no revision"),
         ('revision = "a1"\ndown_revision = other.revision', "line 2: down_revision is not a literal"),
-        ('revision = "a1"\nlossy = {"down": {"t": "x"}}', "lossy must have the form"),
-        ('revision = "a1"\nlossy = {"upgrade": ["t"]}', "lossy must have the form"),
-        ('revision = "a1"\nlossy = "all"', "lossy must have the form"),
-        ('revision = "a1"\nmoves = ["a"]', "moves must have the form"),
-        ('revision = "a1"\nirreversible = True', "irreversible must be the reason"),
+        ('revision = "a1"\ndown_revision = None\nlossy = {"down": {"t": "x"}}', "lossy must have the form"),
+        ('revision = "a1"\ndown_revision = None\nlossy = {"upgrade": ["t"]}', "lossy must have the form"),
+        ('revision = "a1"\ndown_revision = None\nlossy = "all"', "lossy must have the form"),
+        ('revision = "a1"\ndown_revision = None\nmoves = ["a"]', "moves must have the form"),
+        ('revision = "a1"\ndown_revision = None\nirreversible = True', "irreversible must be the reason"),
     ],
 )
 def test_a_file_that_cannot_be_read(tmp_path: Path, text: str, reason: str) -> None:
@@ -105,7 +103,8 @@ def test_a_file_that_is_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_history_is_read_from_every_folder(tmp_path: Path) -> None:
-    for name, text in {"one/a1.py": 'revision = "a1"', "two/b1.py": 'revision = "b1"\ndown_revision = "a1"'}.items():
+    files = {"one/a1.py": 'revision = "a1"\ndown_revision = None', "two/b1.py": 'revision = "b1"\ndown_revision = "a1"'}
+    for name, text in files.items():
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text(text)
     (tmp_path / "one" / "__init__.py").touch()
@@ -115,16 +114,6 @@ def test_a_history_is_read_from_every_folder(tmp_path: Path) -> None:
 
     assert found.order == ("a1", "b1")
     assert found["b1"].path == tmp_path / "two" / "b1.py"
-
-
-def test_our_own_history_is_read_as_alembic_reads_it() -> None:
-    scripts = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
-    ours = read_history([ROOT / "alembic" / "versions"])
-
-    assert list(ours.heads) == scripts.get_heads()
-    assert {id_: ours[id_].message for id_ in ours.order} == {
-        script.revision: script.doc for script in scripts.walk_revisions()
-    }
 
 
 @pytest.mark.parametrize(

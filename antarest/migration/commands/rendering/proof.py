@@ -45,6 +45,9 @@ def summary(found: Verification, stream: TextIO) -> str:
         lines += [
             f"  {revision or 'the history'} on {NAMES[engine]}: {why}" for revision, engine, why in found.not_proved
         ]
+    if found.not_checked:
+        lines += ["", style("not checked", "yellow", stream)]
+        lines += [f"  {what}: {why}" for what, why in found.not_checked.items()]
     if kept := _kept(found):
         lines += ["", style("kept, with rows", "bold", stream)]
         lines += [f"  {when} {revision} on {NAMES[engine]}: {url or _NOT_KEPT}" for revision, engine, when, url in kept]
@@ -72,7 +75,8 @@ def outcome(found: Verification) -> str:
     counts = f"{count(len(found.errors), 'finding')}, {count(notes, 'note')}" if found.findings else "no findings"
     missing = f", {len(found.not_proved)} not proved" if found.not_proved else ""
     end = "" if found.is_complete else "; interrupted"
-    return f"{counts}{missing}: {count(len(found.revisions), 'revision')} in {found.seconds:.1f} s{end}"
+    engines = " and ".join(NAMES[engine] for engine in found.engines)
+    return f"{counts}{missing}: {count(len(found.revisions), 'revision')} on {engines} in {found.seconds:.1f} s{end}"
 
 
 def as_json(found: Verification) -> str:
@@ -95,6 +99,7 @@ def as_json(found: Verification) -> str:
         "seconds": round(found.seconds, 3),
         "findings": findings,
         "not_proved": [dict(zip(("revision", "engine", "reason"), each, strict=True)) for each in found.not_proved],
+        "not_checked": found.not_checked,
         "proofs": proofs,
         "kept": [dict(zip(("revision", "engine", "when", "url"), each, strict=True)) for each in _kept(found)],
     }
@@ -110,6 +115,8 @@ def as_markdown(found: Verification) -> str:
             engine = NAMES[each.engine]
             lines.append(_row(each.id, each.revision, engine, each.found + _expected(each), each.kind.fix))
         lines.append("")
+    if found.not_checked:
+        lines += [f"Not checked: {'; '.join(f'{what}: {why}' for what, why in found.not_checked.items())}.", ""]
     lines += _table("revision", "engine", "seconds", "locks", "rewritten", "rows written")
     for proof in found.proofs.values():
         if proof.schema:

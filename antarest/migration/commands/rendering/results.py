@@ -14,11 +14,11 @@ from ...errors.settings.location import INSTALLED, KIND
 from ...errors.text import count, fields, position, shorten
 
 if TYPE_CHECKING:
-    from ...branches.checks import CheckFailure
+    from ...branches.checks import Check
     from ...branches.writing import Written
     from ...database.record import RecordLine
-    from ...run.move import Move
-    from ...workflow.plan import Drop, RollbackPlan
+    from ...run.outcome import RunOutcome
+    from ...workflow.plan import Drop, RollbackPlan, UpgradePlan
     from ...workflow.reset import ResetPlan
     from ...workflow.status import HistoryEntry, Status
 
@@ -56,11 +56,14 @@ def status(status: Status, source: str, head_message: str) -> str:
             ("deployed", status.deployed),
             ("missing rights", "; ".join(status.missing_grants)),
             ("rollback.sh", _rollback_script(status)),
+            *(("not checked", f"{what}: {why}") for what, why in status.not_checked.items()),
         ]
     )
 
 
 def _rollback_script(status: Status) -> str:
+    if status.rollback_script_in_sync is None:
+        return ""
     if not status.rollback_script_in_sync:
         return spell("out of date: inv db.rollback-script")
     return status.rollback_script if INSTALLED else "in sync"  # In a checkout, its place is known.
@@ -89,6 +92,12 @@ def _applied(entry: RecordLine) -> str:
     code = f"{entry.version} {entry.git_commit[:8]}".rstrip()
     how = "stamped " if entry.direction == "stamp" else ""
     return f"{how}{entry.at:%Y-%m-%d %H:%M} UTC  {entry.user}@{entry.host}  {code}"
+
+
+def upgrade(plan: UpgradePlan) -> str:
+    """An upgrade that has something to run, before it runs."""
+    way = f"{position(plan.current)} -> {plan.target} ({count(len(plan.pending), 'revision')})"
+    return fields([("upgrade", way)])
 
 
 def pending(revisions: Sequence[Revision]) -> str:
@@ -140,13 +149,13 @@ def nothing_to_do(current: Sequence[str]) -> str:
     return f"nothing to do: the database is at {position(current)}"
 
 
-def move(move: Move, verb: str) -> str:
+def outcome(outcome: RunOutcome, verb: str) -> str:
     """The result of a run."""
-    if not move.steps and not move.prepare:
-        return nothing_to_do(move.after)
-    seconds = sum(step[2] for step in move.steps)
-    done = f"{count(len(move.steps), 'revision')} in {seconds:.2f} s"
-    return f"{verb}: {done}; the database is at {position(move.after)}"
+    if not outcome.steps and not outcome.is_prepared:
+        return nothing_to_do(outcome.after)
+    seconds = sum(step[2] for step in outcome.steps)
+    done = f"{count(len(outcome.steps), 'revision')} in {seconds:.2f} s"
+    return f"{verb}: {done}; the database is at {position(outcome.after)}"
 
 
 def reset_plan(plan: ResetPlan) -> str:
@@ -196,9 +205,10 @@ def _near(path: Path | None) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def findings(found: Sequence[CheckFailure]) -> str:
-    """What `db.check` found."""
-    if not found:
-        facts = "one head, rollback.sh and diagram in sync, models equal to the migrations on both engines"
-        return f"no findings: {facts}"
-    return "\n".join(f"{finding.check}: {finding.fact}\n    {spell(finding.command)}" for finding in found)
+def checks(made: Sequence[Check]) -> str:
+    """What `db.check` found, what it checked, and what it did not check."""
+    failures = [failure for check in made for failure in check.failures]
+    lines = [f"{each.check}: {each.fact}\n    {spell(each.command)}" for each in failures]
+    if not failures:
+        lines = ["no findings", *(f"checked        {check.claim}" for check in made if not check.skipped)]
+    return "\n".join([*lines, *(f"not checked    {each.claim}: {each.skipped}" for each in made if each.skipped)])

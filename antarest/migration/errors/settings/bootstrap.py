@@ -13,6 +13,7 @@ from pathlib import Path
 
 _OLDEST = (3, 11)
 _PACKAGES = ("alembic", "psycopg2", "sqlalchemy", "yaml")
+_SYSTEMS = ("linux", "darwin")
 _USAGE = 2
 
 
@@ -27,6 +28,8 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
     Returns:
         The exit code: 0 when it can run. Else the next steps have been printed.
     """
+    if code := refuse_system():
+        return code
     # Nothing has begun yet, so a signal ends it at once; the first process of a container has no default for this.
     for each in (signal.SIGINT, signal.SIGTERM):
         if always or signal.getsignal(each) is not signal.SIG_IGN:
@@ -38,6 +41,18 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
     if missing:
         return _refuse(f"this Python has no package {missing[0]}: {sys.executable}", script)
     return 0
+
+
+def refuse_system() -> int:
+    """Refuse a system that is neither Linux nor macOS: others lack what keeps two runs apart.
+
+    Returns:
+        The exit code: 0 where the system is supported.
+    """
+    if sys.platform in _SYSTEMS:
+        return 0
+    fact = f"this program runs on Linux and macOS, and not on {sys.platform}"
+    return _print(fact, ["On Windows, start it in the Windows Subsystem for Linux."])
 
 
 def finish(code: int) -> int:
@@ -70,5 +85,10 @@ def _refuse(fact: str, script: str) -> int:
     ]
     if Path(__file__).parents[3].joinpath("_alembic").is_dir():  # installed from a wheel; see `location`
         ways_on = ["  Install the release again, with what it needs:   pip install --requirement requirements-run.lock"]
+    return _print(fact, ways_on)
+
+
+def _print(fact: str, ways_on: list[str]) -> int:
+    """Print an error in the shape of all others, whose classes may need what is missing."""
     sys.stderr.write("\n".join([f"error app.E106: {fact}", "Nothing was changed.", *ways_on]) + "\n")
     return _USAGE

@@ -1,6 +1,6 @@
-"""The ledger of an SQLite database.
+"""The tracker of an SQLite database.
 
-SQLite says itself, before it runs a statement, which tables and columns it will write to, triggers included.
+SQLite reports, before it runs a statement, which tables and columns it will write to, triggers included.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
-from .base import ENDS_TRANSACTION, Flow, NotAllowed, Takes
+from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Takes
 from .savepoints import Savepoints
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
@@ -24,7 +24,7 @@ _REPLACE = "replace"
 _SCHEMA = "SELECT type, name, rootpage, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
 
 _Actions = list[tuple[int, str, str | None]]
-"""What a statement will write: how, to which table, and to which column."""
+"""The writes of a statement: their kind, their table, and their column."""
 
 
 @dataclass
@@ -34,24 +34,24 @@ class _Rows:
     So what was deleted is known although as many rows were inserted after it.
 
     Attributes:
-        flow: what came and went until it was last counted.
+        changes: the rows that came and went until they were last counted.
         count: how many rows it had then; None before it is written to.
         way: how it is written to now.
     """
 
-    flow: Flow = field(default_factory=Flow)
+    changes: RowChanges = field(default_factory=RowChanges)
     count: int | None = None
     way: object = None
 
-    def book(self, now: int) -> None:
-        """Count it."""
+    def record_count(self, now: int) -> None:
+        """The table has so many rows now."""
         grown = 0 if self.count is None else now - self.count
-        self.flow = self.flow.plus(Flow(inserted=max(grown, 0), deleted=max(-grown, 0)))
+        self.changes = self.changes.plus(RowChanges(inserted=max(grown, 0), deleted=max(-grown, 0)))
         self.count = now
 
 
 class _State(NamedTuple):
-    """What is known at a savepoint."""
+    """The state of the tracker at a savepoint."""
 
     tables: Tables
     texts: dict[str, tuple[int, str]]
@@ -59,8 +59,8 @@ class _State(NamedTuple):
     rows: dict[Hashable, _Rows]
 
 
-class SqliteLedger:
-    """The ledger of an SQLite database."""
+class SqliteTracker:
+    """The tracker of an SQLite database."""
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
@@ -153,15 +153,15 @@ class SqliteLedger:
             self.look()
         return self._changes_schema or went_back
 
-    def settle(self) -> None:
-        """Nothing waits."""
+    def run_deferred(self) -> None:
+        """Do nothing: SQLite has no deferred triggers."""
 
-    def flows(self, table: Hashable | None = None) -> dict[Hashable, Flow]:
+    def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
         """Count the tables that were written to."""
         for each in self.tables.values():
             if (rows := self._rows.get(each.identity)) and table in {None, each.identity}:
-                rows.book(measure(self._connection, each).rows)
-        return {identity: rows.flow for identity, rows in self._rows.items()}
+                rows.record_count(measure(self._connection, each).rows)
+        return {identity: rows.changes for identity, rows in self._rows.items()}
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all
         """Nothing is: SQLite says beforehand what a statement updates."""
@@ -172,7 +172,7 @@ class SqliteLedger:
         return column in self._read
 
     def _way(self, code: int, name: str) -> object:
-        """How an action writes to a table. One that replaces rows looks to SQLite like one that inserts them."""
+        """The kind of write of an action. SQLite reports one that replaces rows as one that inserts them."""
         is_insert = code == sqlite3.SQLITE_INSERT
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
@@ -184,7 +184,7 @@ class SqliteLedger:
             table, way = self.tables[name], self._way(code, name)
             rows = self._rows.setdefault(table.identity, _Rows())
             if rows.way != way:
-                rows.book(measure(self._connection, table).rows)
+                rows.record_count(measure(self._connection, table).rows)
                 rows.way = way
             if code == sqlite3.SQLITE_INSERT and (sqlite3.SQLITE_DELETE, name) in writes:
                 self._refilled.add(table.identity)  # By a trigger: nobody knows how many there are of each.

@@ -1,8 +1,8 @@
-"""The ledger of a PostgreSQL database.
+"""The tracker of a PostgreSQL database.
 
 The server counts the rows that a transaction deletes and updates, whichever way it does. What a statement drops,
 truncates or updates is found by the names in it, and in the functions, views, triggers and rules that it calls. Where
-that fails (SQL that is put together at run time) the loss is noticed all the same, and its count unknown.
+that fails (SQL that is put together at run time) the loss is still noticed, and its count is unknown.
 """
 
 from __future__ import annotations
@@ -13,20 +13,32 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from ...database.catalog import Tables, read_tables
-from .base import ENDS_TRANSACTION, Flow, NotAllowed, Takes
+from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Takes
 from .savepoints import Savepoints
-from .statement import Statement
+from .statement import (
+    CHANGES_TABLES,
+    DEFINES,
+    DELETES,
+    DROPS,
+    INSERTS,
+    LINKS_TABLES,
+    READS,
+    TRUNCATES,
+    UPDATES,
+    Statement,
+)
 
+_WRITES = (INSERTS, DELETES, UPDATES)
 _NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
 
-# Who loses rows or values with whom: partitions and heirs ("i"), and referring tables by what a delete of the row that
-# they refer to does to them, or (in upper case) an update of its key.
+# Tables that lose rows or values together: partitions and heirs ("i"), and tables with a foreign key, by the action on
+# a delete of the row that they refer to, or (in upper case) on an update of its key.
 _LINKS = """
     SELECT inhparent, inhrelid, 'i' FROM pg_catalog.pg_inherits
     UNION SELECT confrelid, conrelid, confdeltype::text FROM pg_catalog.pg_constraint WHERE contype = 'f'
     UNION SELECT confrelid, conrelid, upper(confupdtype::text) FROM pg_catalog.pg_constraint WHERE contype = 'f'
 """
-# What can be called by its name, or by that of its table; without what an extension brings.
+# Definitions that a statement calls by their name, or by that of their table; without those of extensions.
 _DEFINITIONS = """
     SELECT p.proname, pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -40,7 +52,7 @@ _DEFINITIONS = """
     JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
-_FLOWS = """
+_ROW_CHANGES = """
     SELECT relid, n_tup_ins, n_tup_del, n_tup_upd, current_setting('track_counts')
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
@@ -56,15 +68,15 @@ _NULLABLE = """
 
 
 class _State(NamedTuple):
-    """What is known at a savepoint."""
+    """The state of the tracker at a savepoint."""
 
     tables: Tables
     emptied: set[Hashable]
-    flows: dict[Hashable, Flow]
+    changes: dict[Hashable, RowChanges]
 
 
-class PostgresLedger:
-    """The ledger of a PostgreSQL database."""
+class PostgresTracker:
+    """The tracker of a PostgreSQL database."""
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
@@ -72,11 +84,11 @@ class PostgresLedger:
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
-        self._taken_back: dict[Hashable, Flow] = {}  # The server also counts what a savepoint takes back.
+        self._undone: dict[Hashable, RowChanges] = {}  # The server also counts rows that a savepoint rolls back.
         # Read when they are needed.
         self._definitions: dict[str, str] | None = None
         self._links: list[tuple[Any, ...]] | None = None
-        # Of the statement that runs: what it is, and the tables that it names, with their partitions.
+        # Of the statement that runs: its text, and the tables that it names, with their partitions.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
         # Of the revision: the tables that a statement was seen to update, and the columns that one can have read.
@@ -90,7 +102,7 @@ class PostgresLedger:
         self._foreseen.clear()
         self._columns_read.clear()
         self._savepoints.forget()
-        self._taken_back.clear()
+        self._undone.clear()
         self._definitions = self._links = None
 
     def look(self) -> None:
@@ -113,26 +125,28 @@ class PostgresLedger:
             raise NotAllowed(ENDS_TRANSACTION)
         if seen.names("track_counts"):
             raise NotAllowed(_NOT_COUNTED)
-        if not self.tables or not (seen.changes_tables or seen.writes or seen.reads):
+        if not self.tables or not seen.does(CHANGES_TABLES, *_WRITES, READS):
             return {}
-        if seen.changes_tables:
+        if seen.does(CHANGES_TABLES):
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
         self._named = self._reached({table.identity for table in named}, "i")
-        if seen.reads:
+        if seen.does(READS):
             read = (table.columns.items() for table in named)
             self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
-        return self._takes(seen) if seen.changes_tables or seen.writes else {}
+        return self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
 
     def _takes(self, seen: Statement) -> Takes:
         changed: set[Hashable] = set()
-        if seen.drops or seen.truncates or seen.updates:
-            changed = self._reached(self._named, "iacrnd" if seen.truncates else "i")
+        if seen.does(DROPS, TRUNCATES, UPDATES):
+            changed = self._reached(self._named, "iacrnd" if seen.does(TRUNCATES) else "i")
         deleted, nulled = self._named, set[Hashable]()
-        if seen.deletes:  # The rows that it deletes are known afterwards; not so the values that a key sets to NULL.
+        if seen.does(
+            DELETES
+        ):  # The rows that it deletes are known afterwards; not so the values that a key sets to NULL.
             deleted = self._reached(self._named, "ic")
             nulled |= self._nulled(deleted, "nd")
-        if seen.updates:
+        if seen.does(UPDATES):
             updated = self._reached(self._named, "iC")
             nulled |= self._nulled(updated, "ND")
             self._foreseen |= updated
@@ -151,26 +165,26 @@ class PostgresLedger:
         """Look again when the statement may have changed tables."""
         if self._savepoints.follow(statement):
             return True
-        if self._statement.changes_links:
+        if self._statement.does(LINKS_TABLES):
             self._links = None
-        if self._statement.defines:
+        if self._statement.does(DEFINES):
             self._definitions = None
-        if self._statement.changes_tables:
-            self._look(set() if self._statement.truncates else self._named)
-        return self._statement.changes_tables
+        if self._statement.does(CHANGES_TABLES):
+            self._look(set() if self._statement.does(TRUNCATES) else self._named)
+        return self._statement.does(CHANGES_TABLES)
 
-    def settle(self) -> None:
-        """Let the triggers run that wait for the commit; those of later revisions wait again."""
+    def run_deferred(self) -> None:
+        """Run the triggers that wait for the commit; those of later revisions wait again."""
         if waiting := ", ".join(self._connection.execute(text(_WAITING)).scalars()):
             for when in ("IMMEDIATE", "DEFERRED"):
                 self._connection.exec_driver_sql(f"SET CONSTRAINTS {waiting} {when}")
 
-    def flows(self, table: Hashable | None = None) -> dict[Hashable, Flow]:  # noqa: ARG002 - all come at once
+    def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
         """Ask the server."""
-        rows = self._connection.execute(text(_FLOWS)).all()
+        rows = self._connection.execute(text(_ROW_CHANGES)).all()
         if any(row[4] != "on" for row in rows):
             raise NotAllowed(_NOT_COUNTED)
-        return {row[0]: Flow(*row[1:4]).minus(self._taken_back.get(row[0], Flow())) for row in rows}
+        return {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], RowChanges())) for row in rows}
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
         """The columns of tables that were updated, and that no statement was seen to update."""
@@ -213,10 +227,10 @@ class PostgresLedger:
     # ---- savepoints
 
     def _save(self) -> _State:
-        return _State(self.tables, set(self.emptied), self.flows())
+        return _State(self.tables, set(self.emptied), self.row_changes())
 
     def _restore(self, state: _State) -> None:
-        for table, flow in self.flows().items():
-            undone = flow.minus(state.flows.get(table, Flow()))
-            self._taken_back[table] = self._taken_back.get(table, Flow()).plus(undone)
+        for table, changes in self.row_changes().items():
+            undone = changes.minus(state.changes.get(table, RowChanges()))
+            self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)
         self.tables, self.emptied = state.tables, set(state.emptied)

@@ -1,4 +1,4 @@
-"""What was known at each savepoint, so that it is known again when a transaction goes back to it."""
+"""The state of a tracker at each savepoint, restored when the transaction goes back to it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 class Savepoints(Generic[State]):
     """Follows the savepoints of a transaction by its statements.
 
-    Where it cannot follow (several statements in one string, a released one) it forgets: then a loss that was taken
-    back may be reported, and never the reverse.
+    Where it cannot follow (several statements in one string, a released savepoint) it forgets: then a loss that was
+    rolled back may be reported, and never the reverse.
     """
 
     def __init__(self, save: Callable[[], State], restore: Callable[[State], None]) -> None:
         """Begin without any.
 
         Args:
-            save: says what is known now.
-            restore: is given what was known at the savepoint that the transaction went back to.
+            save: returns the state now.
+            restore: takes the state of the savepoint that the transaction went back to.
         """
         self._save = save
         self._restore = restore

@@ -1,4 +1,4 @@
-"""What the ledgers of both engines have in common."""
+"""The interface of the trackers of both engines."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ No columns: rows only come and go, and each with its values.
 """
 
 
-class Flow(NamedTuple):
-    """The rows that went into a table and out of it, and those that were updated, up to now."""
+class RowChanges(NamedTuple):
+    """How many rows of a table were inserted, deleted and updated up to now."""
 
     inserted: int = 0
     deleted: int = 0
     updated: int = 0
 
-    def plus(self, other: Flow) -> Flow:
+    def plus(self, other: RowChanges) -> RowChanges:
         """Both together."""
-        return Flow(*(mine + its for mine, its in zip(self, other, strict=True)))
+        return RowChanges(*(mine + its for mine, its in zip(self, other, strict=True)))
 
-    def minus(self, other: Flow) -> Flow:
-        """What is left without the other one."""
-        return Flow(*(mine - its for mine, its in zip(self, other, strict=True)))
+    def minus(self, other: RowChanges) -> RowChanges:
+        """The difference to the other one."""
+        return RowChanges(*(mine - its for mine, its in zip(self, other, strict=True)))
 
 
 class NotAllowed(Exception):
-    """A revision did what cannot be watched."""
+    """A revision did something that cannot be watched."""
 
 
-class Ledger(Protocol):
-    """What the two engines have in common.
+class ChangeTracker(Protocol):
+    """Knows how the tables of a transaction change.
 
     Attributes:
         tables: the tables as they were last looked at, with identities that outlive a rename.
-        emptied: the identities of the tables that lost all their rows, as far as anybody knows.
+        emptied: the identities of the tables that lost all their rows, as far as is known.
     """
 
     tables: Tables
@@ -54,18 +54,23 @@ class Ledger(Protocol):
         """Look at the tables again."""
 
     def before(self, statement: str) -> Takes:
-        """What the statement may take something from. Raises `NotAllowed` when it would end the transaction."""
+        """The tables that the statement may take something from.
 
-    def after(self, statement: str) -> bool:
-        """Whether the statement, which has run, may have changed tables; then they have been looked at again.
-
-        Raises `NotAllowed` when it turns out that it could not be watched.
+        Raises:
+            NotAllowed: it would end the transaction.
         """
 
-    def settle(self) -> None:
-        """Let happen what waits for the commit, as far as it can take something."""
+    def after(self, statement: str) -> bool:
+        """Whether the statement, which has run, may have changed tables; then this has looked at them again.
 
-    def flows(self, table: Hashable | None = None) -> dict[Hashable, Flow]:
+        Raises:
+            NotAllowed: the statement could not be watched.
+        """
+
+    def run_deferred(self) -> None:
+        """Run the triggers that wait for the commit: they can take something."""
+
+    def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
         """The rows inserted, deleted and updated so far, by the identity of the table; or of this table alone."""
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:

@@ -1,0 +1,154 @@
+"""What the settings of a project say: `alembic.ini`, and `pyproject.toml` beside it.
+
+The plain shape, a folder `versions` below `script_location` of `alembic.ini`, is read here, so that most commands
+start without Alembic. For all else Alembic's own `Config` is asked.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import sys
+import tomllib
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors.base import Hint
+from ..errors.facts.project import InvalidProject
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+SECTION = "antarest"
+TOML = "pyproject.toml"
+
+_NOT_PLAIN = frozenset({"version_locations", "recursive_version_locations", "sourceless"})
+_TABLE = re.compile(rb"^\s*\[*\s*tool\s*(\.\s*[\"']?(alembic|antarest)|\])", re.MULTILINE)
+_LOOK = Hint("Fix it, then look again", "inv db.history")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the settings of a project say.
+
+    Attributes:
+        scripts: the folder of its `env.py`.
+        versions: the folders with its revision files.
+        is_recursive: whether the folders below those count too.
+        own: the section `[antarest]`, or the table `[tool.antarest]`.
+    """
+
+    scripts: Path
+    versions: tuple[Path, ...]
+    is_recursive: bool
+    own: Mapping[str, str]
+
+
+def read_settings(path: Path) -> Settings:
+    """Read the settings of a project.
+
+    Args:
+        path: its `alembic.ini` or `pyproject.toml`.
+
+    Raises:
+        InvalidProject: they do not say where the revisions are, or in a way that is not supported.
+    """
+    try:
+        return _read(path)
+    except InvalidProject:
+        raise
+    except Exception as error:  # Whatever Alembic, a package of the project, or one of the two formats raises.
+        raise InvalidProject(path, " ".join(str(error).split()), [_LOOK]) from error
+
+
+def _read(path: Path) -> Settings:
+    tables = _tables(path.with_name(TOML))
+    parser = configparser.ConfigParser({"here": path.parent.as_posix()})
+    if not is_toml(path):
+        parser.read(path, encoding="utf-8")
+    main = dict(parser["alembic"]) if parser.has_section("alembic") else {}
+    own = {key: str(value) for key, value in tables.get(SECTION, {}).items()}
+    if parser.has_section(SECTION):
+        own |= parser[SECTION]
+    if tables.get("alembic") or ":" in main.get("script_location", "") or not _NOT_PLAIN.isdisjoint(main):
+        return _as_alembic_reads_them(path, own)
+    if "script_location" not in main:
+        missing = "script_location in the section [alembic]" if parser.has_section("alembic") else "section [alembic]"
+        raise InvalidProject(path, f"it has no {missing}", [_LOOK])
+    scripts = path.parent / main["script_location"]
+    return Settings(scripts, (scripts / "versions",), is_recursive=False, own=own)
+
+
+def is_toml(path: Path) -> bool:
+    """Whether a project's settings are in a `pyproject.toml` alone."""
+    return path.name == TOML
+
+
+def names_project(path: Path) -> bool:
+    """Whether a `pyproject.toml` has the table `[tool.alembic]`, or seems to have it and cannot be read."""
+    try:
+        return bool(_tables(path).get("alembic"))
+    except ValueError:
+        return True
+
+
+def config_of(path: Path, **options: Any) -> Config:
+    """Alembic's configuration of a project, from the same files as its command line takes it from.
+
+    Args:
+        path: its `alembic.ini` or `pyproject.toml`.
+        options: further arguments of `Config`.
+    """
+    # Imported here: most of what reads the files should not wait for Alembic.
+    from alembic.config import Config
+
+    return Config(None if is_toml(path) else path, toml_file=path.with_name(TOML), **options)
+
+
+def search_paths(config: Config) -> list[str]:
+    """What Alembic puts at the beginning of `sys.path` for a project: its `prepend_sys_path`."""
+    with _no_warning():
+        return config.get_prepend_sys_paths_list() or []
+
+
+@contextmanager
+def _no_warning() -> Iterator[None]:
+    """Alembic warns of settings that it calls old; it does so itself when it runs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def _tables(path: Path) -> Mapping[str, Any]:
+    """The tables of tools; empty where none is for us or for Alembic."""
+    text = path.read_bytes() if path.is_file() else b""
+    if not _TABLE.search(text):
+        return {}
+    tables: Mapping[str, Any] = tomllib.loads(text.decode("utf-8")).get("tool", {})
+    return tables
+
+
+def _as_alembic_reads_them(path: Path, own: Mapping[str, str]) -> Settings:
+    from alembic.util import coerce_resource_to_filename
+
+    config, root, search = config_of(path), path.parent, [*sys.path]
+    location = config.get_alembic_option("script_location")
+    if not location:
+        raise InvalidProject(path, "it has no script_location", [_LOOK])
+    if config.get_alembic_boolean_option("sourceless"):
+        reason = "it says sourceless = true, and revisions without a source cannot be read"
+        raise InvalidProject(path, reason, [_LOOK])
+    try:
+        sys.path[:0] = [str(root / each) for each in search_paths(config)]
+        scripts = root / coerce_resource_to_filename(location)
+        with _no_warning():
+            named = config.get_version_locations_list() or ()
+        folders = tuple(root / coerce_resource_to_filename(each) for each in named) or (scripts / "versions",)
+    finally:
+        sys.path[:] = search
+    is_recursive = config.get_alembic_boolean_option("recursive_version_locations")
+    return Settings(scripts, folders, is_recursive, own)

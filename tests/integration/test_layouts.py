@@ -1,0 +1,78 @@
+"""Projects whose revision files do not lie in one folder `versions`: they are upgraded and rolled back as others."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from antarest.migration.errors.loss import Agreement
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
+from antarest.migration.workflow.workflow import MigrationWorkflow
+from tests.support import run
+from tests.support_histories import ENV, Script, write_script
+
+TOML = '[tool.alembic]\nscript_location = "%(here)s/db"\n'
+INI = "[alembic]\nscript_location = %(here)s/db\n"
+LAYOUTS = {
+    "recursive": (f"{INI}recursive_version_locations = true\n", ("db/versions/2024", "db/versions/2025/q1")),
+    "several folders": (f"{INI}version_locations = one, %(here)s/two\n", ("one", "two")),
+    "pyproject.toml": (TOML, ("db/versions", "db/versions")),
+    "pyproject.toml, recursive": (f"{TOML}recursive_version_locations = true\n", ("db/versions", "db/versions/2025")),
+}
+
+
+def write(folder: Path, settings: str, places: tuple[str, str]) -> Path:
+    """A project with two revisions in these places; its settings."""
+    ini = folder / ("pyproject.toml" if "[tool." in settings else "alembic.ini")
+    ini.write_text(settings)
+    for id_, down, place in zip(("a1", "b1"), (None, "a1"), places, strict=True):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        table = f'"{id_}"'
+        script = Script(id_, f"op.create_table({table}, sa.Column('id', sa.Integer))", f"op.drop_table({table})")
+        write_script(folder / place, script, down)
+    (folder / "db").mkdir(exist_ok=True)
+    (folder / "db" / "env.py").write_text(ENV)
+    return ini
+
+
+@pytest.mark.parametrize(("settings", "places"), LAYOUTS.values(), ids=LAYOUTS)
+def test_a_project_goes_up_and_down_in_every_layout(tmp_path: Path, settings: str, places: tuple[str, str]) -> None:
+    """It was "at head, 0 of 0 revisions", and an upgrade did nothing, where the revisions lay in folders below."""
+    project = Project.load(write(tmp_path, settings, places))
+    workflow = MigrationWorkflow(project, DbConfig(url=make_url(f"sqlite:///{tmp_path / 'shop.db'}")))
+
+    workflow.upgrade()
+
+    status = workflow.status()
+    assert (status.current, status.heads, status.applied) == (("b1",), ("b1",), 2)
+    workflow.rollback(workflow.plan_rollback(to="base"), Agreement(everything=True))
+    assert workflow.status().pending == ("a1", "b1")
+
+
+def test_plain_alembic_and_this_workflow_share_a_project_without_an_alembic_ini(tmp_path: Path) -> None:
+    write(tmp_path, *LAYOUTS["pyproject.toml, recursive"])
+    (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
+
+    upgraded = run(sys.executable, "-m", "alembic", "upgrade", "head", cwd=tmp_path)
+    status = run(sys.executable, "-m", "antarest.migration", "status", cwd=tmp_path)
+
+    assert upgraded.code == 0, upgraded.err
+    assert "b1 (head)" in status.out
+
+
+def test_alembic_that_reads_other_folders_is_refused(tmp_path: Path) -> None:
+    """As with `alembic --name`: what it would run is not what this workflow would measure and record."""
+    ini = write(tmp_path, INI, ("one", "two"))
+    ini.write_text(f"{INI}[other]\nscript_location = db\nversion_locations = one, two\n")
+    (tmp_path / "db" / "versions").mkdir()
+    (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
+
+    result = run(sys.executable, "-m", "alembic", "--name=other", "upgrade", "head", cwd=tmp_path)
+
+    assert result.code == 2
+    assert "Alembic reads the revisions of" in result.err
+    assert not (tmp_path / "shop.db").exists()
