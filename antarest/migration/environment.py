@@ -36,7 +36,7 @@ from .errors.settings.urls import is_memory
 from .project import rollback_script
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
-from .project.store import Store, keeping
+from .project.revision_store import RevisionStore, keeping
 from .run.move import ATTRIBUTE, Move
 from .run.runner import carry_out
 from .scratch.migrated import scratch_at
@@ -169,7 +169,7 @@ def _finish_revision_file(project: Project, path: str) -> None:
     format_file(path)
     if project.repository:
         content = Path(path).read_bytes()
-        Store(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
+        RevisionStore(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
     rollback_script.sync(Project.load(project.ini))  # Read anew: the history has one more revision now.
 
 

@@ -206,7 +206,7 @@ def refuse_other_than_head(
     if standing.unknown:
         history = project.history
         unknown = standing.unknown[0]
-        elsewhere = project.whereabouts(unknown)
+        elsewhere = project.describe_location(unknown)
         raise SchemaAhead(unknown, database, history.heads, len(history), project.folder, elsewhere)
     if standing.pending:
         raise SchemaBehind(database, standing.current, standing.pending, standing.head, command)

@@ -12,7 +12,7 @@ from ..errors.revision import Revision
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import digest_of, does_the_same
-from ..project.search import Found, Search
+from ..project.revision_search import FoundRevision, RevisionSearch
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Applied:
 
     revisions: dict[str, Revision] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
-    found: dict[str, Found] = field(default_factory=dict)
+    found: dict[str, FoundRevision] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)
     edited: list[str] = field(default_factory=list)
 
@@ -73,10 +73,10 @@ class _Reader:
         self._last = last
 
     @cached_property
-    def _search(self) -> Search | None:
+    def _search(self) -> RevisionSearch | None:
         repository = self._home.repository
         home = self._home
-        return Search(repository, home.versions, recursive=home.is_recursive) if repository else None
+        return RevisionSearch(repository, home.versions, recursive=home.is_recursive) if repository else None
 
     @property
     def searched(self) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..errors.settings.config import Sections
     from .git import Repository
-    from .refs import References
+    from .references import References
 
 _LOOK = Hint("Mend it, then look again", "inv db.history")
 
@@ -157,17 +157,17 @@ class Project:
         """
         history = self.history
         if unknown := history.unknown(current):
-            elsewhere = self.whereabouts(unknown[0])
+            elsewhere = self.describe_location(unknown[0])
             raise UnknownRevision(unknown[0], database, history.heads, len(history), self.folder, elsewhere)
 
-    def whereabouts(self, revision: str) -> str:
+    def describe_location(self, revision: str) -> str:
         """Say in a sentence which branch has a revision that this code does not have; empty where nobody knows."""
         # Imported here: only who has that question waits for it.
-        from .search import whereabouts
+        from .revision_search import describe_location
 
         if self.repository is None or not revision:
             return ""
-        return whereabouts(self.repository, self.versions, revision, recursive=self.is_recursive)
+        return describe_location(self.repository, self.versions, revision, recursive=self.is_recursive)
 
     def resolve(self, reference: str) -> str:
         """The revision that a reference stands for: a revision, or the head of a tag, a branch, a commit or a date.
@@ -187,7 +187,7 @@ class Project:
     def references(self, repository: Repository) -> References:
         """What references stand for in this checkout, which is worked on in the repository."""
         # Imported here: what names a revision does not wait for git.
-        from .refs import References
+        from .references import References
 
         return References(repository, self.history, self.versions, self.is_recursive)
 

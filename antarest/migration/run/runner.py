@@ -32,7 +32,7 @@ from ..errors.revision import BASE, Direction
 from ..errors.settings.urls import is_memory
 from ..losses.guard import LossGuard
 from ..losses.rebuilds import RebuildGuard
-from ..project.store import keeping
+from ..project.revision_store import keeping
 from .after_commit import grant, settle
 from .before_commit import compare_foreign_keys, failures, judge, lock_was_not_had
 from .move import Move, Step

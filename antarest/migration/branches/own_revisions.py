@@ -13,7 +13,7 @@ from ..errors.revision import BASE, Revision
 from ..project.git import MAINS, Repository
 from ..project.project import Project
 from ..project.revision_files import write_files
-from ..project.store import Store
+from ..project.revision_store import RevisionStore
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def amendable(project: Project, *, discard_edits: bool) -> Revision:
     if revision.id in history.applied([project.deployed]):
         raise AmendRefused(f"revision {revision.id} is deployed")
     content = revision.path.read_bytes()
-    if not discard_edits and not (repository and Store(repository).is_generated(revision.id, content)):
+    if not discard_edits and not (repository and RevisionStore(repository).is_generated(revision.id, content)):
         raise EditedRevision(revision.id, revision.path)
     return revision
 

@@ -16,7 +16,7 @@ from .git import Repository
 from .revision_files import digest_of
 
 
-class Store:
+class RevisionStore:
     """The copies."""
 
     def __init__(self, repository: Repository) -> None:
@@ -65,7 +65,7 @@ class Store:
 
 def keeping(repository: Repository | None) -> Callable[[str, bytes], None]:
     """A function that keeps a revision file that is applied; it does nothing where there is no repository."""
-    return Store(repository).keep if repository else lambda _revision, _content: None
+    return RevisionStore(repository).keep if repository else lambda _revision, _content: None
 
 
 def _hash(content: bytes) -> str:

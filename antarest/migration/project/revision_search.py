@@ -13,7 +13,7 @@ from ..errors.revision import Revision
 from ..errors.text import count
 from .git import Repository
 from .revision_files import digest_of, parse_revision
-from .store import Store
+from .revision_store import RevisionStore
 
 _NAMED = re.compile(r"[\w.-]+")
 _REFS = {"refs/heads/": "branch ", "refs/tags/": "tag ", "refs/remotes/": "remote branch ", "refs/stash": "the stash"}
@@ -23,7 +23,7 @@ _SHORT = 10
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRevision:
     """The file of a revision, as it was found.
 
     Attributes:
@@ -60,11 +60,11 @@ class Found:
         return ", ".join(filter(None, [self.place, self.commit[:_SHORT], self.author, self.date[:10]]))
 
 
-class Search:
+class RevisionSearch:
     """A search for revision files in one repository."""
 
     def __init__(self, repository: Repository, folders: Sequence[Path], *, recursive: bool = False) -> None:
-        """Search nothing yet.
+        """Prepare a search.
 
         Args:
             repository: where to search.
@@ -75,10 +75,10 @@ class Search:
         self._is_recursive = recursive
         self._below = "**/" if recursive else ""
         self._folders = [repository.path(folder) for folder in folders]
-        self.store = Store(repository)
-        self._beside: dict[str, list[Found]] = {}
+        self.store = RevisionStore(repository)
+        self._beside: dict[str, list[FoundRevision]] = {}
 
-    def find(self, revision: str, digest: str = "") -> Found | None:
+    def find(self, revision: str, digest: str = "") -> FoundRevision | None:
         """Find the file of a revision.
 
         Args:
@@ -93,7 +93,7 @@ class Search:
             found for content in self.store.find(revision) for found in self._declaring(revision, content, _STORE)
         ]
         wanted = digest or (stored[0].digest if stored else "")
-        others: list[Found] = []
+        others: list[FoundRevision] = []
         for found in self.in_git(revision):
             if wanted in ("", found.digest):
                 return found
@@ -112,7 +112,7 @@ class Search:
             parts.append(count(number, word, f"{word}es" if word.endswith("ch") else ""))
         return ", ".join([*parts, "stashes, the reflog, the working trees"])
 
-    def in_git(self, revision: str) -> Iterator[Found]:
+    def in_git(self, revision: str) -> Iterator[FoundRevision]:
         """Find the file of a revision in git: branches, tags, remotes, stashes, the reflog, working trees."""
         yield from self._beside.get(revision, [])
         yield from self._in_commits(revision)
@@ -120,7 +120,7 @@ class Search:
 
     # ---- in what git has
 
-    def _in_commits(self, revision: str) -> Iterator[Found]:
+    def _in_commits(self, revision: str) -> Iterator[FoundRevision]:
         """In every commit that a branch, a tag, a stash or the reflog still leads to; branches first."""
         matches = [f":(top,glob){folder}/{self._below}*{revision}*.py" for folder in self._folders]
         found = self._declared(revision, "--", *matches) if _NAMED.fullmatch(revision) else {}
@@ -132,11 +132,11 @@ class Search:
             self._remember_beside(each)
             yield each
 
-    def _declared(self, revision: str, *arguments: str) -> dict[str, Found]:
+    def _declared(self, revision: str, *arguments: str) -> dict[str, FoundRevision]:
         """The files that declare a revision, in the commits that this finds, by their hash; the newest of each."""
         seen = self._log(*arguments)
         objects = [f"{commit}:{path}" for commit, _, _, path in seen]
-        found: dict[str, Found] = {}
+        found: dict[str, FoundRevision] = {}
         for (commit, author, date, path), content in zip(seen, self._repository.blobs(objects), strict=True):
             for each in self._declaring(revision, content, "", commit, author, date, name=path):
                 found.setdefault(each.digest, each)
@@ -156,7 +156,7 @@ class Search:
                 result.append((commit[0], commit[1], commit[2], line))
         return result
 
-    def _placed(self, found: Found) -> Found:
+    def _placed(self, found: FoundRevision) -> FoundRevision:
         """Say where a commit is, in the words of its user."""
         names = self._repository.lines("for-each-ref", f"--contains={found.commit}", "--format=%(refname)")
         for prefix, word in _REFS.items():
@@ -169,14 +169,14 @@ class Search:
                 return replace(found, place=f"stash {name}")
         return replace(found, place="the reflog")
 
-    def _remember_beside(self, found: Found) -> None:
+    def _remember_beside(self, found: FoundRevision) -> None:
         """What the revision follows is most likely in the same commit."""
         places = [Path(self._repository.root, folder) for folder in self._folders]
         for path, content in self._repository.files(found.commit, places, recursive=self._is_recursive).items():
             for each in self._declaring("", content, found.place, found.commit, found.author, found.date, name=path):
                 self._beside.setdefault(each.revision.id, []).append(each)
 
-    def _in_working_trees(self, revision: str) -> Iterator[Found]:
+    def _in_working_trees(self, revision: str) -> Iterator[FoundRevision]:
         for line in self._repository.lines("worktree", "list", "--porcelain"):
             tree = Path(line.removeprefix("worktree "))
             if not line.startswith("worktree "):
@@ -201,14 +201,14 @@ class Search:
         date: str = "",
         *,
         name: str = "",
-    ) -> Iterator[Found]:
+    ) -> Iterator[FoundRevision]:
         """The file, if it can be read and declares that revision (any, where none is named)."""
         try:
             declared = parse_revision(content, Path(name) if name else self._unnamed)
         except AntarestError:
             return
         if revision in ("", declared.id):
-            yield Found(declared, content, place, commit, author, date)
+            yield FoundRevision(declared, content, place, commit, author, date)
 
 
 def _read(path: Path) -> bytes:
@@ -218,7 +218,9 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def whereabouts(repository: Repository, folders: Sequence[Path], revision: str, *, recursive: bool = False) -> str:
+def describe_location(
+    repository: Repository, folders: Sequence[Path], revision: str, *, recursive: bool = False
+) -> str:
     """Say in a sentence who has the file of a revision that this checkout does not have.
 
     Args:
@@ -230,7 +232,7 @@ def whereabouts(repository: Repository, folders: Sequence[Path], revision: str, 
     Returns:
         An empty text where nobody has it.
     """
-    search = Search(repository, folders, recursive=recursive)
+    search = RevisionSearch(repository, folders, recursive=recursive)
     for found in search.in_git(revision):
         ahead = repository.ask("rev-list", "--count", f"HEAD..{found.ref or found.commit}")
         distance = f" ({count(int(ahead), 'commit')} ahead of this checkout)" if ahead else ""
