@@ -1,4 +1,4 @@
-"""The revisions of a database as they were applied to it, wherever their files are now."""
+"""The revisions of a database, with the code that was applied."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..project.revision_search import FoundRevision, RevisionSearch
 
 @dataclass(frozen=True)
 class Applied:
-    """What a database has.
+    """The revisions of a database.
 
     Attributes:
-        revisions: its revisions, as they were applied.
+        revisions: the applied revisions, by id.
         contents: their files.
-        found: those that are not the files of this checkout, and where they were found.
-        changed: those of them whose file is not the one that was applied, with the hash that the record has.
-        edited: the files of this checkout that are not what was applied, where that is not to be found any more.
+        found: the files that are not from this checkout, with their places.
+        changed: the recorded hashes of those that differ from the applied file.
+        edited: the files of this checkout that were edited after they were applied, if the old file is lost.
     """
 
     revisions: dict[str, Revision] = field(default_factory=dict)
@@ -45,14 +45,14 @@ def read_applied(
     """Find every revision that a database has, with the code that was applied.
 
     Args:
-        home: the project as it is checked out.
-        history: the revisions that the database is to match: where they are what was applied, nothing is searched.
+        home: the project in this checkout.
+        history: the revisions that the database should match. They are searched for only if they differ.
         current: the revisions that the database is at.
         record: its record.
         database: its URL, redacted.
 
     Raises:
-        RevisionLost: the file of one is not to be found anywhere.
+        RevisionLost: a file cannot be found.
     """
     result, reader = Applied(), _Reader(home, history, last_applied(record))
     waiting = list(current)
@@ -80,7 +80,7 @@ class _Reader:
 
     @property
     def searched(self) -> str:
-        """What was searched."""
+        """The searched places in one line."""
         return self._search.searched if self._search else f"{self._home.folder}; this is no git repository"
 
     @property
@@ -89,7 +89,7 @@ class _Reader:
         return self._home.repository is not None and self._home.repository.is_shallow
 
     def read(self, id_: str, into: Applied) -> Revision | None:
-        """Find one; None where it is nowhere."""
+        """Find a revision. None if its file cannot be found."""
         history = self._history
         digest = self._last[id_].digest if id_ in self._last else ""
         here = history[id_].path.read_bytes() if id_ in history else None

@@ -1,4 +1,4 @@
-"""Where the file of a revision is that this checkout does not have: in the store of what was applied, or in git."""
+"""The search for a revision file that this checkout does not have, in the store of applied revisions and in git."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _SHORT = 10
 
 @dataclass(frozen=True)
 class FoundRevision:
-    """The file of a revision, as it was found.
+    """A revision file that was found.
 
     Attributes:
-        revision: what it declares.
+        revision: its declarations.
         content: the file.
-        place: where it was, such as `branch feature/reserves`.
-        commit: the commit that has it; empty where it was not committed.
-        author: who wrote that.
-        date: when, as an ISO 8601 date.
-        ref: the branch or tag that leads to the commit; empty where none does.
+        place: its place, such as `branch feature/reserves`.
+        commit: the commit that has it; empty if it was not committed.
+        author: the author of the commit.
+        date: the date of the commit, in the form of ISO 8601.
+        ref: a branch or tag with this commit; empty if there is none.
     """
 
     revision: Revision
@@ -46,7 +46,7 @@ class FoundRevision:
 
     @property
     def digest(self) -> str:
-        """The hash of the file, as the record of a database has it."""
+        """The hash of the file, in the form of the record in a database."""
         return digest_of(self.content)
 
     @property
@@ -56,7 +56,7 @@ class FoundRevision:
 
     @property
     def origin(self) -> str:
-        """Where it was found, in one line."""
+        """Its place, commit, author and date in one line."""
         return ", ".join(filter(None, [self.place, self.commit[:_SHORT], self.author, self.date[:10]]))
 
 
@@ -83,11 +83,11 @@ class RevisionSearch:
 
         Args:
             revision: its id.
-            digest: the hash of the file that was applied; without it the first that is found is taken.
+            digest: the hash of the applied file; without it, the first file is taken.
 
         Returns:
-            The file with that hash; where there is none, the first one that declares the revision; else None. What
-            the store has is looked for in git too, so that it can be said which branch it is from.
+            The file with that hash, else the first file that declares the revision, else None. Git is searched too if
+            the store has the file: only git knows its branch.
         """
         stored = [
             found for content in self.store.find(revision) for found in self._declaring(revision, content, _STORE)
@@ -104,7 +104,7 @@ class RevisionSearch:
 
     @property
     def searched(self) -> str:
-        """What was searched, in one line."""
+        """The searched places in one line."""
         names = self._repository.lines("for-each-ref", "--format=%(refname)")
         parts = [f"{_STORE} ({len(self.store)} files)"]
         for prefix, word in {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote branch"}.items():
@@ -118,13 +118,13 @@ class RevisionSearch:
         yield from self._in_commits(revision)
         yield from self._in_working_trees(revision)
 
-    # ---- in what git has
+    # ---- in git
 
     def _in_commits(self, revision: str) -> Iterator[FoundRevision]:
-        """In every commit that a branch, a tag, a stash or the reflog still leads to; branches first."""
+        """Search every commit of a branch, a tag, a stash or the reflog; branches first."""
         matches = [f":(top,glob){folder}/{self._below}*{revision}*.py" for folder in self._folders]
         found = self._declared(revision, "--", *matches) if _NAMED.fullmatch(revision) else {}
-        # The name of a file need not have the id in it.
+        # The name of a file does not have to contain the id.
         found = found or self._declared(revision, f"-S{revision}", "--", *[f":(top){name}" for name in self._folders])
         placed = [self._placed(each) for each in found.values()]
         order = [*_REFS.values(), "stash", "the reflog"]
@@ -133,7 +133,7 @@ class RevisionSearch:
             yield each
 
     def _declared(self, revision: str, *arguments: str) -> dict[str, FoundRevision]:
-        """The files that declare a revision, in the commits that this finds, by their hash; the newest of each."""
+        """The files that declare a revision, by hash, in the commits that `git log` finds with these arguments."""
         seen = self._log(*arguments)
         objects = [f"{commit}:{path}" for commit, _, _, path in seen]
         found: dict[str, FoundRevision] = {}
@@ -157,7 +157,7 @@ class RevisionSearch:
         return result
 
     def _placed(self, found: FoundRevision) -> FoundRevision:
-        """Say where a commit is, in the words of its user."""
+        """Add the place of a commit in the words of a user."""
         names = self._repository.lines("for-each-ref", f"--contains={found.commit}", "--format=%(refname)")
         for prefix, word in _REFS.items():
             for name in names:
@@ -170,7 +170,7 @@ class RevisionSearch:
         return replace(found, place="the reflog")
 
     def _remember_beside(self, found: FoundRevision) -> None:
-        """What the revision follows is most likely in the same commit."""
+        """Remember the other files of the commit: it probably has the predecessors too."""
         places = [Path(self._repository.root, folder) for folder in self._folders]
         for path, content in self._repository.files(found.commit, places, recursive=self._is_recursive).items():
             for each in self._declaring("", content, found.place, found.commit, found.author, found.date, name=path):
@@ -202,7 +202,7 @@ class RevisionSearch:
         *,
         name: str = "",
     ) -> Iterator[FoundRevision]:
-        """The file, if it can be read and declares that revision (any, where none is named)."""
+        """The file, if it can be read and declares that revision. An empty id stands for any revision."""
         try:
             declared = parse_revision(content, Path(name) if name else self._unnamed)
         except AntarestError:
@@ -221,7 +221,7 @@ def _read(path: Path) -> bytes:
 def describe_location(
     repository: Repository, folders: Sequence[Path], revision: str, *, recursive: bool = False
 ) -> str:
-    """Say in a sentence who has the file of a revision that this checkout does not have.
+    """Say in a sentence where the file of a revision is.
 
     Args:
         repository: where to search.
@@ -230,7 +230,7 @@ def describe_location(
         recursive: whether the folders below them count too.
 
     Returns:
-        An empty text where nobody has it.
+        The sentence; empty if the file is not found.
     """
     search = RevisionSearch(repository, folders, recursive=recursive)
     for found in search.in_git(revision):
