@@ -1,8 +1,7 @@
-"""What Alembic runs around every command that meets a database or writes a revision.
+"""Alembic runs this file for every command that uses a database or writes a revision.
 
-The work is done by `antarest.migration.environment`, for `alembic` and for `inv db.*` alike. Which database it is says
-the configuration file (ANTAREST_CONF, or `alembic -x config=PATH`); where the models are says `[antarest] metadata` in
-`alembic.ini`.
+`antarest.migration.environment` does the work, for `alembic` and for `inv db.*`. The configuration file names the
+database (ANTAREST_CONF, or `alembic -x config=PATH`). `[antarest] metadata` in `alembic.ini` names the models.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The registry of the models: importing it makes `metadata` know every table.
+"""The registry of the models: after its import, `metadata` has every table.
 
-A new model module gets one import line here; a test walks the package and fails on a table that is missing.
+Each module with models has an import line here. A test fails where a table is missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import antarest.launcher.model
 import antarest.login.model
 import antarest.matrixstore.model
 import antarest.study.model
-import antarest.study.variantstudy.model  # noqa: F401  # the imports are what registers the tables
+import antarest.study.variantstudy.model  # noqa: F401  # the imports register the tables
 from antarest.core.persistence import Base
 
 __all__ = ["Base", "metadata"]

@@ -6,24 +6,26 @@ import os
 import sys
 
 if __name__ == "__main__":
-    # A script finds its own folder first on the path, where `core` or `study` would hide packages of that name.
-    # Instead: the folder above, so that the code beside it runs, whatever is installed.
-    _HERE = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - pathlib is slow to import, and a signal early
+    # Python puts the folder of a script first on the path, where `core` or `study` would hide packages of that name.
+    # The folder above takes its place, so that this checkout runs and not an installed copy.
+    _HERE = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - pathlib is slow to import, and a signal may come early
     sys.path[:] = [os.path.dirname(_HERE), *(each for each in sys.path if each != _HERE)]  # noqa: PTH120
 
 from antarest.migration.errors.settings import bootstrap
 
 
 def main() -> int:
-    """Launch the server as the command line says, and return the exit code."""
+    """Launch the server with the options of the command line, and return the exit code."""
     code = bootstrap.prepare("antarest/main.py", "fastapi", "fastapi_offline", "pydantic", "uvicorn", always=True)
     if code:
         return code
-    # What these import is known to be there only now; and --help is told without the second one.
+    # Imported after the check above; the second one, which is slow, after --help.
     from antarest.web import arguments
 
     parser = arguments.parser("Serve the database of AntaREST over HTTP, for reading.")
-    parser.add_argument("--host", type=arguments.text, help="where to listen (default: server.host, else 127.0.0.1)")
+    parser.add_argument(
+        "--host", type=arguments.text, help="the address to listen on (default: server.host, else 127.0.0.1)"
+    )
     parser.add_argument("--auto-upgrade-db", action="store_true", help="upgrade the database first, where it is older")
     settings = arguments.read(parser, sys.argv[1:])
 

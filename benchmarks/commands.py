@@ -112,7 +112,7 @@ from pathlib import Path
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import normalise_url
 from antarest.migration.project.project import Project
-from antarest.web.database import Database
+from antarest.web.reading.database import Database
 database = Database(DbConfig(normalise_url(sys.argv[2])), Project.load(sys.argv[1]))
 began = time.perf_counter()
 database.require_head()

@@ -14,7 +14,7 @@ from alembic.config import CommandLine
 from invoke.parser.context import ParserContext
 
 import tasks
-from antarest.core.config import Config
+from antarest.core.config import AppConfig
 from antarest.migration.commands.program import _parser
 from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.settings.commands import PROGRAM
@@ -132,7 +132,7 @@ def _addresses() -> set[str]:
     from antarest.migration.project.project import Project  # most refusals name no address
     from antarest.web.application import create_app
 
-    config = Config(DbConfig(normalise_url("sqlite:////nowhere.db")), ROOT)
+    config = AppConfig(DbConfig(normalise_url("sqlite:////nowhere.db")), ROOT)
     app = create_app(config, Project.own())
     return {*app.openapi()["paths"], *(str(getattr(route, "path", "")) for route in app.routes)}
 

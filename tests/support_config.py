@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from antarest.core.config import Config, load_config
+from antarest.core.config import AppConfig, load_config
 
 POSTGRESQL = "postgresql://antarest:geheim@db1:5432/antarest"
 
 Write = Callable[[str], Path]
 
 
-def load(file: Path, **environ: str) -> Config:
+def load(file: Path, **environ: str) -> AppConfig:
     return load_config(file, environ=environ)
 
 

@@ -1,1 +1,1 @@
-"""What everything else stands on: configuration, errors and the connection to the database."""
+"""The code that all parts of the application share: the configuration, the declarative base, and common columns."""

@@ -1,4 +1,4 @@
-"""What the columns of every model share: identifiers, times and enums."""
+"""Helpers for the columns of models: identifiers, times and enums."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def new_id() -> str:
-    """A new random identifier, for a primary key of 36 characters."""
+    """Return a new random identifier of 36 characters."""
     return str(uuid4())
 
 
 def utc_now() -> datetime:
-    """The time now in UTC, without a time zone: both engines then store and compare the same value."""
+    """Return the time in UTC without a time zone, so that both engines store and compare the same value."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def enum_type(labels: type[Enum], name: str) -> sa.Enum:
-    """The type of a column that holds a member of `labels`, stored as the member's name.
+    """Return the type of a column for members of an enum, which are stored as their names.
 
     Args:
         labels: the Python enum.
-        name: the native type on PostgreSQL; on SQLite, by the naming convention, the CHECK `ck_<table>_<name>`.
+        name: the name of the native type on PostgreSQL. On SQLite it names the CHECK constraint `ck_<table>_<name>`.
     """
     return sa.Enum(labels, name=name, native_enum=True, create_constraint=True)

@@ -1,7 +1,7 @@
-"""The configuration of the application: the database, as the workflow reads it, and where the web server listens.
+"""The configuration of the application: that of the workflow, and the address of the web server.
 
-A new setting is a field with a reader, explained in the docstring of its class; a new section is a dataclass of such
-fields, named in `SECTIONS`. `make docs` writes the pages and the development default from them.
+A new setting is a field with a reader, and a line in the docstring of its class. A new section is a dataclass of such
+fields, which `SECTIONS` names. `make docs` writes the pages and the default configuration from them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from antarest.migration.errors.settings import config, readers
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """Where the web server listens.
+    """The address of the web server.
 
     Args:
-        host: the address to listen on; 0.0.0.0 is every one, for whoever reaches this host.
+        host: the address to listen on; 0.0.0.0 is every address, and opens the server to the network.
         port: the port to listen on.
     """
 
@@ -31,32 +31,32 @@ SECTIONS: Final[config.Sections] = {"server": ServerConfig}
 
 
 @dataclass(frozen=True)
-class Config(config.Config):
-    """The whole configuration; see `load_config`."""
+class AppConfig(config.Config):
+    """The configuration with the sections of the application. `load_config` returns it."""
 
     @property
     def server(self) -> ServerConfig:
-        """Where the web server listens."""
+        """The address of the web server."""
         server: ServerConfig = self.sections.get("server", ServerConfig())
         return server
 
     @classmethod
-    def of(cls, read: config.Config) -> Config:
-        """The configuration, as it was read with the sections of the application."""
+    def of(cls, read: config.Config) -> AppConfig:
+        """Return the configuration that was read with the sections of the application."""
         return cls(read.db, read.source, read.environment, read.sections)
 
 
 def load_config(
     path: str | Path | None = None, *, environ: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> Config:
+) -> AppConfig:
     """Find the configuration file and read it, with the sections of the application.
 
     Args:
-        path: the file that somebody asked for (`--config`); it beats `ANTAREST_CONF`.
+        path: the file that the user named (`--config`); it beats `ANTAREST_CONF`.
         environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.
-        cwd: the folder to look in, and that relative paths are relative to; by default the working directory.
+        cwd: the folder to look in, and the base of relative paths; by default the working directory.
 
     Raises:
-        ConfigError: the file is missing or cannot be used; the subclass says why.
+        ConfigError: the file is missing or cannot be used. Its subclass is the reason.
     """
-    return Config.of(config.load_config(path, sections=SECTIONS, environ=environ, cwd=cwd))
+    return AppConfig.of(config.load_config(path, sections=SECTIONS, environ=environ, cwd=cwd))

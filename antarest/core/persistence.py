@@ -1,4 +1,4 @@
-"""The application's side of the database: the declarative base, and engines."""
+"""The declarative base of the models, and the upgrade at the start of an application."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Base(DeclarativeBase):
 
 
 def upgrade_db(config_file: str | Path | None = None) -> None:
-    """Upgrade the database that a configuration names to head; nothing to do is fine too.
+    """Upgrade the database that a configuration names to head, where it is not there yet.
 
     Args:
-        config_file: the configuration, as `load_config` takes it.
+        config_file: the configuration file, as in `load_config`.
     """
-    # The one upward import of the core, and so inside the function: models that import Base load no Alembic.
+    # Imported here, so that models, which import Base, do not load Alembic.
     from antarest.migration.workflow.workflow import MigrationWorkflow
 
     MigrationWorkflow.from_config(load_config(config_file)).upgrade()

@@ -1,1 +1,1 @@
-"""The local desktop application: pages over the database, one running instance for each."""
+"""The local desktop application: it shows a database in the browser, with one running instance a database."""

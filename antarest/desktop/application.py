@@ -1,4 +1,4 @@
-"""The desktop application: the API, the pages, and what keeps both to this computer."""
+"""Create the desktop application: the API, the pages, and the protection against other computers and sites."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from antarest.desktop.instance import INSTANCE_PATH
-from antarest.desktop.pages import Pages
-from antarest.desktop.presentation import FOLDER
+from antarest.desktop.pages.formatting import FOLDER
+from antarest.desktop.pages.pages import Pages
 from antarest.web.application import create_app
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from antarest.core.config import Config
+    from antarest.core.config import AppConfig
     from antarest.migration.project.project import Project
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# The documentation of the API is made elsewhere, with its scripts in the page. It shows nothing from the database.
+# FastAPI generates the documentation of the API with scripts in the page. It shows no data of the database.
 _DOCUMENTATION = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# A page somewhere else can let its name point to this computer; the browser then sends that name.
+# Another site can point its host name to this computer (DNS rebinding). The browser then sends that name.
 _HOSTS = ["127.0.0.1", "localhost"]
 
 
-def create_desktop_app(config: Config, project: Project, instance: str) -> FastAPI:
-    """Make the desktop application; nothing is connected yet.
+def create_desktop_app(config: AppConfig, project: Project, instance: str) -> FastAPI:
+    """Create the desktop application. It is not connected to the database yet.
 
     Args:
         config: the configuration.
-        project: the revisions that its database has.
-        instance: what it answers when it is asked who it is.
+        project: the revisions that its database should have.
+        instance: the id of this instance.
     """
     app = create_app(config, project)
     Pages(app.state.database).install(app)
@@ -49,7 +49,7 @@ def create_desktop_app(config: Config, project: Project, instance: str) -> FastA
 
 
 def protect(app: FastAPI, instance: str) -> None:
-    """Give an application its style sheet and its name, and let nobody but this computer's browser use it."""
+    """Add the static files and the id of the instance, and refuse requests from other computers and sites."""
 
     async def who() -> JSONResponse:
         return JSONResponse({"id": instance})
@@ -61,7 +61,7 @@ def protect(app: FastAPI, instance: str) -> None:
 
 
 class SecurityHeaders:
-    """Tells the browser to load nothing from elsewhere, to run no script but ours, and to tell nobody the address."""
+    """Adds headers that forbid the browser to load or run anything from other sites, or to send them the address."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

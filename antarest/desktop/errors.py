@@ -1,4 +1,4 @@
-"""Codes `app.E15x`: what keeps the desktop application from its one place."""
+"""Codes `app.E15x`: the desktop application cannot be the only instance of a database."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from antarest.migration.errors.base import Hint
 from antarest.web.errors.launching import AppError
 
 
-class SeatUnusable(AppError):
-    """The file that says which desktop application serves a database cannot be written.
+class InstanceLockUnusable(AppError):
+    """The lock file of the desktop application cannot be written.
 
-    Why: the folder for such files is not writable, or the disk is full.
+    Why: the folder for lock files is not writable, or the disk is full.
 
-    To do: name a folder that this user can write in `XDG_RUNTIME_DIR`.
+    To do: set `XDG_RUNTIME_DIR` to a folder that this user can write.
     """
 
     code = "app.E151"
@@ -21,19 +21,19 @@ class SeatUnusable(AppError):
     def __init__(self, path: Path | str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(
-            f"the application cannot note that it runs: {reason}",
+            f"the lock file of the application cannot be written: {reason}",
             details={"file": str(path)},
-            hints=[Hint("Name another folder for such files", "export XDG_RUNTIME_DIR=...")],
+            hints=[Hint("Name another folder for lock files", "export XDG_RUNTIME_DIR=...")],
         )
 
 
 class InstanceSilent(AppError):
-    """The desktop application of this database runs already, and does not answer.
+    """The desktop application of this database is already running, but it does not answer.
 
-    Why: it hangs, or is about to stop.
+    Why: it hangs, or it is about to stop.
 
-    To do: wait a little and start again. If it hangs, end the process that the message names; the database is safe,
-    since it was only read.
+    To do: wait a little and start again. If it hangs, stop the process that the message names. The database is safe,
+    because that process only reads it.
     """
 
     code = "app.E152"
@@ -41,7 +41,7 @@ class InstanceSilent(AppError):
     def __init__(self, pid: int, seconds: float) -> None:
         self.pid, self.seconds = pid, seconds
         super().__init__(
-            f"the application runs already, and did not answer within {seconds:.0f} s",
+            f"the application is already running, but did not answer within {seconds:.0f} s",
             details={"process": str(pid)} if pid else {},
-            hints=[Hint("If it hangs, end it, then start again", f"kill {pid}")] if pid else [],
+            hints=[Hint("If it hangs, stop it, then start again", f"kill {pid}")] if pid else [],
         )

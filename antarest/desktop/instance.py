@@ -1,8 +1,8 @@
-"""One running application for each database: who holds the seat serves, and everybody else is shown the way to it.
+"""Only one desktop application runs for each database. A second start opens the page of the first one.
 
-The seat is a file in the user's runtime folder, named after the database, and locked as long as its process lives: the
-kernel frees the lock of a process that was killed, so nothing is ever left in the way. The holder writes into it where
-it serves. The file is never deleted: whoever opened it just before would lock a file that nobody else sees.
+The instances use a lock file in the user's runtime folder, which is named after the database. The kernel releases the
+lock when its process ends, even if it is killed. The process that has the lock writes its port into the file. The file
+is never deleted: a process that has just opened it would lock a deleted file, which no other process can see.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from typing import TYPE_CHECKING, Self
 
 import platformdirs
 
-from antarest.desktop.errors import InstanceSilent, SeatUnusable
+from antarest.desktop.errors import InstanceLockUnusable, InstanceSilent
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
 INSTANCE_PATH = "/instance"
-PATIENCE = 600.0  # the seconds in which another start may upgrade the database and answer
-SILENCE = 15.0  # the seconds in which one that has answered before answers again, or ends
+PATIENCE = 600.0  # seconds for another start to upgrade the database and answer
+SILENCE = 15.0  # seconds for an instance that has answered before to answer again, or to end
 _POLL = 0.1
-_ANSWER = 5.0  # the seconds in which an application on this host answers one question
+_ANSWER = 5.0  # seconds for an application on this host to answer one request
 
 
 @dataclass(frozen=True)
-class Record:
-    """What the holder of a seat says of itself.
+class RunningInstance:
+    """The running instance of a database, as its lock file describes it.
 
     Attributes:
-        pid: its process.
-        port: where it serves, on 127.0.0.1; 0 as long as it does not.
-        id: what it answers when it is asked who it is.
+        pid: the id of its process.
+        port: its port on 127.0.0.1; 0 while it does not serve.
+        id: a random id, which it returns at `INSTANCE_PATH`.
     """
 
     pid: int = field(default_factory=os.getpid)
@@ -51,18 +51,18 @@ class Record:
 
     @property
     def url(self) -> str:
-        """The address of its page."""
+        """The address of its first page."""
         return f"http://127.0.0.1:{self.port}/"
 
 
-class Seat:
-    """The one place from which the application of a database is served."""
+class InstanceLock:
+    """The lock that allows only one instance for each database."""
 
     def __init__(self, url: URL) -> None:
-        """Name the seat of a database.
+        """Create the lock of a database, without taking it.
 
         Args:
-            url: the database. Who connects, and with which parameters, makes no difference.
+            url: the database. Its user and its parameters do not matter.
         """
         self._url = url
         self._file: int | None = None
@@ -76,10 +76,13 @@ class Seat:
         self.leave()
 
     def take(self) -> bool:
-        """Take the seat, unless somebody has it.
+        """Take the lock, unless another process has it.
+
+        Returns:
+            Whether it was taken.
 
         Raises:
-            SeatUnusable: its file cannot be written.
+            InstanceLockUnusable: its file cannot be written.
         """
         try:
             file = self._open()
@@ -89,27 +92,29 @@ class Seat:
                 os.close(file)
                 return False
         except OSError as error:
-            raise SeatUnusable(self._path or "the user's runtime folder", error.strerror or str(error)) from None
+            raise InstanceLockUnusable(
+                self._path or "the user's runtime folder", error.strerror or str(error)
+            ) from None
         self._file = file
-        self.write(Record())  # What a killed process left is not true any more.
+        self.write(RunningInstance())  # replaces the content of a killed process
         return True
 
-    def write(self, record: Record) -> None:
-        """Say where the holder serves; nothing to say for who is no holder, or not any more."""
+    def write(self, running: RunningInstance) -> None:
+        """Write the instance into the file. Do nothing where this process does not have the lock."""
         with self._writing:
             if self._file is not None:
                 os.ftruncate(self._file, 0)
-                os.pwrite(self._file, json.dumps(asdict(record)).encode(), 0)
+                os.pwrite(self._file, json.dumps(asdict(running)).encode(), 0)
 
-    def read(self) -> Record | None:
-        """What the holder says; None while it is just writing."""
+    def read(self) -> RunningInstance | None:
+        """Return the instance in the file; None while it is being written."""
         try:
-            return Record(**json.loads(self._path.read_bytes())) if self._path else None
+            return RunningInstance(**json.loads(self._path.read_bytes())) if self._path else None
         except (OSError, ValueError, TypeError):
             return None
 
     def leave(self) -> None:
-        """Give the seat back, if it was taken."""
+        """Release the lock, where it was taken."""
         with self._writing:
             if self._file is not None:
                 os.ftruncate(self._file, 0)
@@ -118,56 +123,58 @@ class Seat:
 
     def _open(self) -> int:
         with warnings.catch_warnings():
-            # That there is no runtime folder of the session, and another one has to do, is nothing to act upon.
+            # platformdirs warns where it uses another folder. That works too.
             warnings.simplefilter("ignore", platformdirs.RuntimeDirWarning)
             folder = platformdirs.user_runtime_path("antarest", ensure_exists=True)
         self._path = folder / f"desktop-{_key(self._url)}.json"
-        # Without O_NOFOLLOW, a link in a shared folder could name any file of this user to be emptied.
+        # Without O_NOFOLLOW, a link in a shared folder could make us empty any file of this user.
         return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
-def take_or_find(seat: Seat, waiting: Callable[[Record], None], patience: float = PATIENCE) -> Record | None:
-    """Take the seat, or find the application that has it and wait until it answers.
+def take_or_find(
+    lock: InstanceLock, waiting: Callable[[RunningInstance], None], patience: float = PATIENCE
+) -> RunningInstance | None:
+    """Take the lock, or wait until the instance that has it answers.
 
     Args:
-        seat: the seat of the database.
-        waiting: called once, when the other one is there and does not answer yet.
+        lock: the lock of the database.
+        waiting: called once, where the other instance does not answer yet.
         patience: the seconds to wait.
 
     Returns:
-        None when the seat is ours now, else the other one.
+        The other instance; None where this process has taken the lock.
 
     Raises:
-        InstanceSilent: the other one did not answer in time.
-        SeatUnusable: the file of the seat cannot be written.
+        InstanceSilent: the other instance does not answer in time.
+        InstanceLockUnusable: the lock file cannot be written.
     """
     begun = time.monotonic()
     told = False
-    while not seat.take():
-        record = seat.read()
-        if record and answers(record):
-            return record
-        # It says where it serves when it has answered once: then it does not upgrade any more, but hangs, or ends.
-        limit = min(SILENCE, patience) if record and record.port else patience
+    while not lock.take():
+        running = lock.read()
+        if running and answers(running):
+            return running
+        # Its port is known after it has answered once. Then it is not upgrading, but hangs or ends.
+        limit = min(SILENCE, patience) if running and running.port else patience
         if time.monotonic() - begun > limit:
-            raise InstanceSilent(record.pid if record else 0, limit)
-        if record and not told:
-            waiting(record)
+            raise InstanceSilent(running.pid if running else 0, limit)
+        if running and not told:
+            waiting(running)
             told = True
         time.sleep(_POLL)
     return None
 
 
-def answers(record: Record) -> bool:
-    """Whether the application that wrote the record serves there: a port may have gone to somebody else since."""
-    if not record.port:
+def answers(running: RunningInstance) -> bool:
+    """Return whether the instance answers with its id. Another program may use its port now."""
+    if not running.port:
         return False
-    # Not urllib: it would ask the proxy of the environment.
-    connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=_ANSWER)
+    # Not urllib, which would use the proxy of the environment.
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=_ANSWER)
     try:
         connection.request("GET", INSTANCE_PATH)
         answer = connection.getresponse().read(1000)
-        return bool(json.loads(answer) == {"id": record.id})
+        return bool(json.loads(answer) == {"id": running.id})
     except (OSError, ValueError, http.client.HTTPException):
         return False
     finally:
@@ -175,7 +182,7 @@ def answers(record: Record) -> bool:
 
 
 def _key(url: URL) -> str:
-    """What the database is, without who asks: the file, or the server with the name."""
+    """Return a key for the database: for its file, or for its server and name, but not for the user."""
     if url.get_backend_name() == "sqlite":
         place = os.path.realpath(str(url.database))
     else:

@@ -1,4 +1,4 @@
-"""The desktop application as a program: one start, from the upgrade to the last request."""
+"""Start the desktop application: upgrade the database, serve the pages, and open the browser."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import webbrowser
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from antarest.core.config import Config
-from antarest.desktop.instance import Record, Seat, take_or_find
+from antarest.core.config import AppConfig
+from antarest.desktop.instance import InstanceLock, RunningInstance, take_or_find
 from antarest.migration.commands.boundary import tell
 from antarest.migration.errors.base import EXIT_DONE, AntarestError
 from antarest.migration.errors.facts.refusal import InMemoryDatabase
@@ -17,7 +17,7 @@ from antarest.migration.errors.settings.urls import is_memory
 from antarest.web.arguments import Settings
 from antarest.web.errors.launching import PortForbidden, PortTaken
 from antarest.web.launch import require_head, run, serve_app
-from antarest.web.serving import bind
+from antarest.web.serving.serve import bind
 
 if TYPE_CHECKING:
     import socket
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
     from antarest.migration.commands.boundary import CommandContext
 
-HOST = "127.0.0.1"  # Never another one: this application is for whoever sits here.
+HOST = "127.0.0.1"  # Never another one: the application is only for the user of this computer.
 
 
 def launch(settings: Settings, *, browser: bool = True) -> int:
-    """Start the desktop application, or show the one that runs already.
+    """Start the desktop application, or open the page of the one that is already running.
 
     Args:
-        settings: what the command line says.
-        browser: whether a browser is opened.
+        settings: the options of the command line.
+        browser: whether to open a browser.
 
     Returns:
-        The exit code: that of the upgrade, when it failed and trying again did not mend it.
+        The exit code: that of the upgrade, where it failed and no later try succeeded.
     """
     return run(settings, lambda context: _launch(context, settings, browser=browser))
 
@@ -46,86 +46,88 @@ def _launch(context: CommandContext, settings: Settings, *, browser: bool) -> in
     context.introduce()
     if is_memory(context.config.db.url):
         raise InMemoryDatabase(context.config.source)
-    with Seat(context.config.db.url) as seat:
-        other = take_or_find(seat, lambda record: context.say(("waiting", _waiting_for(record))))
+    with InstanceLock(context.config.db.url) as lock:
+        other = take_or_find(lock, lambda running: context.say(("waiting", _waiting_for(running))))
         if other:
             context.say(("running", f"{other.url} (process {other.pid})"))
             _show(context, other.url, browser=browser)
             return EXIT_DONE
-        return _serve(context, settings, seat, browser=browser)
+        return _serve(context, settings, lock, browser=browser)
 
 
-def _waiting_for(record: Record) -> str:
-    if record.port:
-        return f"the application runs already (process {record.pid}), and does not answer at once"
-    return f"another start (process {record.pid}) is upgrading this database"
+def _waiting_for(running: RunningInstance) -> str:
+    if running.port:
+        return f"the application is already running (process {running.pid}), but does not answer yet"
+    return f"another start (process {running.pid}) is upgrading this database"
 
 
-def _serve(context: CommandContext, settings: Settings, seat: Seat, *, browser: bool) -> int:
-    """Upgrade, and serve what came of it: the application, or the page that says what is wrong."""
-    from antarest.desktop.failure import Stage  # FastAPI: not for a second start, which only opens a page.
+def _serve(context: CommandContext, settings: Settings, lock: InstanceLock, *, browser: bool) -> int:
+    """Upgrade, then serve the application, or the page about the failure."""
+    from antarest.desktop.failures.failure import (
+        RetryingApp,  # imports FastAPI, which a second start does not need
+    )
     from antarest.web import logs
 
     logs.configure(context.redact)
     with _bind(context, settings) as bound:
-        record = replace(Record(), port=bound.getsockname()[1])
+        running = replace(RunningInstance(), port=bound.getsockname()[1])
         is_serving = False
 
         def attempt() -> FastAPI | AntarestError:
-            # What is asked for again keeps the server from answering: another start has to wait as for this one.
+            # The server cannot answer during another try. Without a port, other starts wait for it.
             if is_serving:
-                seat.write(replace(record, port=0))
+                lock.write(replace(running, port=0))
             try:
-                return _attempt(context, settings, record.id)
+                return _attempt(context, settings, running.id)
             finally:
                 if is_serving:
-                    seat.write(record)
+                    lock.write(running)
 
-        stage = Stage(Config.of(context.config), record.id, attempt)
-        if stage.error:
-            context.say(("page", f"{record.url} says what to do"))
+        retrying = RetryingApp(AppConfig.of(context.config), running.id, attempt)
+        if retrying.error:
+            context.say(("page", f"{running.url} says what to do"))
 
         def greet(_address: str) -> None:
             nonlocal is_serving
             is_serving = True
-            # In a thread: a browser may take its time to start, and the server has to answer it meanwhile.
-            threading.Thread(target=_greet, args=[context, seat, record, browser], daemon=True).start()
+            # In a thread, since starting a browser can take time, and the server has to answer it meanwhile.
+            threading.Thread(target=_greet, args=[context, lock, running, browser], daemon=True).start()
 
-        code = serve_app(context, stage, bound, command=settings.program, on_ready=greet)
-    if stage.stopped:
-        raise stage.stopped
-    return stage.error.exit_code if stage.error else code
+        code = serve_app(context, retrying, bound, command=settings.program, on_ready=greet)
+    if retrying.stopped:
+        raise retrying.stopped
+    return retrying.error.exit_code if retrying.error else code
 
 
 def _bind(context: CommandContext, settings: Settings) -> socket.socket:
-    """The port that was asked for, else the configured one, else a free one."""
+    """Bind the port of the command line, or else the configured one, or else a free one."""
     if settings.port is not None:
         return bind(HOST, settings.port, command=settings.program)
     try:
-        return bind(HOST, Config.of(context.config).server.port, command=settings.program)
+        return bind(HOST, AppConfig.of(context.config).server.port, command=settings.program)
     except (PortTaken, PortForbidden) as error:
-        context.say(("port", f"{error.message}; taking a free one"))
+        context.say(("port", f"{error.message}; using a free port"))
         return bind(HOST, 0, command=settings.program)
 
 
 def _attempt(context: CommandContext, settings: Settings, instance: str) -> FastAPI | AntarestError:
-    """Upgrade the database, and make the application; an error is printed, and returned."""
+    """Upgrade the database and return the application. Print and return an error."""
     from antarest.desktop.application import create_desktop_app
 
     try:
         require_head(context, upgrade=True, command=settings.command())
-        return create_desktop_app(Config.of(context.config), context.project, instance)
+        return create_desktop_app(AppConfig.of(context.config), context.project, instance)
     except (RunInterrupted, RunTerminated):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the page can say more than a window that closes
+    except Exception as error:  # noqa: BLE001 - a page is better than a window that closes
         tell(context, error, debug=settings.debug)
         return context.known(error)
 
 
-def _greet(context: CommandContext, seat: Seat, record: Record, browser: bool) -> None:
-    """Tell other starts where the application is, and open it."""
-    seat.write(record)
-    _show(context, record.url, browser=browser)
+def _greet(context: CommandContext, lock: InstanceLock, running: RunningInstance, browser: bool) -> None:
+    """Write the port for other starts, and open the page."""
+    lock.write(running)
+    _show(context, running.url, browser=browser)
 
 
 def _show(context: CommandContext, url: str, *, browser: bool) -> None:

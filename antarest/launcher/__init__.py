@@ -1,1 +1,1 @@
-"""Simulations, and what they print."""
+"""Simulations, and their output."""

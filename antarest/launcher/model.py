@@ -1,4 +1,4 @@
-"""The tables of the simulations: one job for each launch of a study, and what it prints."""
+"""The tables of the simulations: one job for each launch of a study, and its output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class JobStatus(Enum):
-    """How far a simulation is."""
+    """The state of a simulation."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -27,14 +27,14 @@ class JobStatus(Enum):
 
 
 class JobLogType(Enum):
-    """When a line was printed: before the simulation (preparing it), or after it has begun."""
+    """When a line was printed: before the simulation, while it was prepared, or after its start."""
 
     BEFORE = "BEFORE"
     AFTER = "AFTER"
 
 
 class JobResult(Base):
-    """A simulation of a study: where it runs, how far it is, how it ended."""
+    """A simulation of a study: its launcher, its state and its result."""
 
     __tablename__ = "job_result"
 
@@ -47,7 +47,7 @@ class JobResult(Base):
     completion_date: Mapped[datetime | None] = mapped_column(DateTime)
     # NULL: not completed yet, or never started.
     exit_code: Mapped[int | None] = mapped_column(Integer)
-    # NULL: not completed yet, or the solver wrote none.
+    # NULL: not completed yet, or the solver wrote no statistics.
     solver_stats: Mapped[str | None] = mapped_column(Text)
     # NULL: the account was deleted.
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id", ondelete="SET NULL"), index=True)
@@ -60,7 +60,7 @@ class JobResult(Base):
 
 
 class JobLog(Base):
-    """What a simulation printed, in the order of `id`."""
+    """A line that a simulation printed. Lines are ordered by `id`."""
 
     __tablename__ = "launcherjoblog"
 

@@ -1,1 +1,1 @@
-"""Who may do what: people, bots, groups and their roles."""
+"""The accounts of people and bots, the groups, and the roles of accounts in groups."""

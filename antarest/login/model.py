@@ -14,7 +14,7 @@ from antarest.core.persistence import Base
 
 
 class RoleType(Enum):
-    """What a member of a group may do, in falling order of rights."""
+    """The role of a member in a group. The role with the most rights is first."""
 
     ADMIN = 40
     RUNNER = 30
@@ -23,7 +23,7 @@ class RoleType(Enum):
 
 
 class Identity(Base):
-    """Everybody who can act: one row for each person and each bot, whatever the kind."""
+    """An account of any kind: one row for each person and each bot."""
 
     __tablename__ = "identities"
     __mapper_args__ = {"polymorphic_on": "type", "polymorphic_identity": "identities"}
@@ -35,7 +35,7 @@ class Identity(Base):
     roles: Mapped[list[Role]] = relationship(
         back_populates="identity", cascade="all, delete-orphan", passive_deletes=True
     )
-    # Deleting the identities row of a bot goes through the bot: the database refuses to delete an owner before.
+    # A bot is deleted as a bot, with its row here. The database refuses to delete an identity that owns bots.
     bots: Mapped[list[Bot]] = relationship(back_populates="owner", foreign_keys="Bot.owner_id", passive_deletes="all")
 
 
@@ -81,7 +81,7 @@ class Bot(Identity):
 
 
 class Group(Base):
-    """People who work together: a study is shared with a group."""
+    """A group of people who work together. Studies are shared with groups."""
 
     __tablename__ = "groups"
 
@@ -92,7 +92,7 @@ class Group(Base):
 
 
 class Role(Base):
-    """What an identity may do in a group."""
+    """The role of an identity in a group."""
 
     __tablename__ = "roles"
 

@@ -1,4 +1,4 @@
-"""The tables of the matrix store: matrices by their hash, and the datasets that give them names."""
+"""The tables of the matrix store: matrices with their hash as id, and the datasets that name them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Matrix(Base):
 
 
 class DataSet(Base):
-    """Matrices that were imported together, and who may see them."""
+    """Matrices that were imported together, with the groups that may see them."""
 
     __tablename__ = "dataset"
 
@@ -36,7 +36,7 @@ class DataSet(Base):
     public: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(DateTime, default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(DateTime, default=utc_now, onupdate=utc_now)
-    # NULL: the account was deleted; studies may still use the matrices.
+    # NULL: the account was deleted. Studies may still use the matrices.
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id", ondelete="SET NULL"), index=True)
 
     owner: Mapped[Identity | None] = relationship()
@@ -61,7 +61,7 @@ class DataSetMatrix(Base):
 
 
 class DataSetGroup(Base):
-    """Which groups a dataset is shared with."""
+    """A group with which a dataset is shared."""
 
     __tablename__ = "matrix_dataset_group"
 

@@ -1,7 +1,7 @@
-"""What `env.py` runs: the one way in for everything that Alembic does.
+"""The entry point of `env.py`, for every command of Alembic.
 
-`alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all come through `run()`.
-The workflow hands its wishes over in a `Move`; for plain `alembic` one is made from the configuration file and the `-x`
+`alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all call `run()`.
+The workflow hands over a `RunRequest`; for plain `alembic` one is made from the configuration file and the `-x`
 options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x lock-timeout=SECONDS`).
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic.config import Config
 from alembic.script import write_hooks
@@ -37,8 +37,9 @@ from .project import rollback_script
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
 from .project.revision_store import RevisionStore, keeping
-from .run.move import ATTRIBUTE, Move
-from .run.runner import carry_out
+from .run.outcome import OUTCOME
+from .run.request import REQUEST, RunRequest
+from .run.runner import run as run_revisions
 from .scratch.migrated import scratch_at
 
 log = logging.getLogger("alembic.antarest")
@@ -53,7 +54,7 @@ def run(context: Any) -> None:
     Raises:
         AntarestError: when the workflow called; for plain `alembic` the error is printed and the process exits.
     """
-    request = context.config.attributes.get(ATTRIBUTE)
+    request = context.config.attributes.get(REQUEST)
     project = request.project if request else _project_of(context.config)
     write_hooks.register("antarest")(lambda path, _options: _finish_revision_file(project, path))
     if request:
@@ -61,76 +62,86 @@ def run(context: Any) -> None:
         return
     with _command_line(context), importing(project.versions):
         project.refuse_others(context.script._version_locations)  # noqa: SLF001 - no public one
-        _dispatch(context, project, lambda: _plain_move(context, project))
+        _dispatch(context, project, lambda: _plain_request(context, project))
 
 
 def _project_of(config: Config) -> Project:
-    """The project of the files that Alembic was started with, of which it lets both be missing."""
+    """The project of the files that Alembic was started with. Alembic lets both be missing."""
     names = (config.config_file_name, config.toml_file_name)
     return Project.load(next((name for name in names if name and Path(name).is_file()), None))
 
 
-def _dispatch(context: Any, project: Project, get_move: Callable[[], Move]) -> None:
-    options = context._proxy.context_opts  # noqa: SLF001 - which command it is, Alembic says only here
-    if "revision_context" in options:
+def _dispatch(context: Any, project: Project, get_request: Callable[[], RunRequest]) -> None:
+    options = context._proxy.context_opts  # noqa: SLF001 - Alembic has no public way to say which command it is
+    purpose = purpose_of(options)
+    if purpose == "compare":
         project.refuse_installed()
-        request = context.config.attributes.get(ATTRIBUTE)
-        _compare(context, request if isinstance(request, Writing) else Writing(project))
+        writing = context.config.attributes.get(REQUEST)
+        _compare(context, writing if isinstance(writing, Writing) else Writing(project))
     elif context.is_offline_mode():
-        _write_sql(context, get_move())
-    elif (command := options["fn"].__name__) in ("upgrade", "downgrade", "sync"):
-        move = get_move()
-        with _naming_backup(move):
-            carry_out(context, move, options["fn"], options.get("destination_rev"))
-    elif command in ("do_stamp", "do_ensure_version"):
-        _stamp(context, get_move())
-    elif command != "nothing":  # That is `alembic merge`, which needs our write hook only.
-        _read(context, get_move())
+        _write_sql(context, get_request())
+    elif purpose == "run":
+        outcome = run_revisions(context, get_request(), options["fn"], options["destination_rev"])
+        context.config.attributes[OUTCOME] = outcome
+    elif purpose == "stamp":
+        _stamp(context, get_request())
+    elif purpose == "read":
+        _read(context, get_request())
 
 
-@contextmanager
-def _naming_backup(move: Move) -> Iterator[None]:
-    """Whatever fails after a backup was made says where it is."""
-    try:
-        yield
-    except AntarestError as error:
-        if move.backup:
-            error.details["backup"] = str(move.backup)
-        raise
+def purpose_of(options: Container[str]) -> Literal["run", "stamp", "compare", "merge", "read"]:
+    """The purpose of the Alembic command that called `env.py`, by the arguments that it gives to its context.
+
+    Args:
+        options: the arguments.
+
+    Returns:
+        `run` for upgrade, downgrade and our own sync; `stamp` for stamp and ensure_version; `compare` for revision and
+        check; `merge` for merge, which needs our write hook only; `read` for current, history, show and edit.
+    """
+    if "revision_context" in options:
+        return "compare"
+    if "purge" in options:
+        return "stamp"
+    if "destination_rev" in options:
+        return "run"
+    if "template_args" in options:
+        return "merge"
+    return "stamp" if "as_sql" in options else "read"
 
 
 # ---- everything else that Alembic does
 
 
-def _read(context: Any, move: Move) -> None:
-    with looking(move.db) as connection:
-        move.project.refuse_unknown(read_current(connection, move.project.version_table), move.database)
+def _read(context: Any, request: RunRequest) -> None:
+    with looking(request.db) as connection:
+        request.project.refuse_unknown(read_current(connection, request.project.version_table), request.database)
         connection.rollback()  # Alembic must find the connection without a transaction.
-        context.configure(connection=connection, dont_mutate=True, **move.project.alembic_options())
+        context.configure(connection=connection, dont_mutate=True, **request.project.alembic_options())
         with context.begin_transaction():
             context.run_migrations()
 
 
-def _stamp(context: Any, move: Move) -> None:
-    if is_memory(move.db.migration_url):
+def _stamp(context: Any, request: RunRequest) -> None:
+    if is_memory(request.db.migration_url):
         raise InMemoryDatabase(None)
     with (
-        in_this_process(move.db, move.patience),
-        one_writer(move.db, move.project.version_table, move.patience) as writer,
-        moving(move.db, writer.begin) as connection,
+        in_this_process(request.db, request.patience()),
+        one_writer(request.db, request.project.version_table, request.patience()) as writer,
+        moving(request.db, writer.begin) as connection,
     ):
-        context.configure(connection=connection, **move.project.alembic_options())
+        context.configure(connection=connection, **request.project.alembic_options())
         with context.begin_transaction():
             context.run_migrations()
-            _record_stamp(context, move, connection)
+            _record_stamp(context, request, connection)
             writer.check(connection)
 
 
-def _record_stamp(context: Any, move: Move, connection: Connection) -> None:
-    """Note where the database is said to be now; `alembic ensure_version` says nothing."""
+def _record_stamp(context: Any, request: RunRequest, connection: Connection) -> None:
+    """Record the revisions that the database was stamped with; `alembic ensure_version` stamps none."""
     recorder, history = (
-        Recorder(connection, move.project, keeping(move.project.repository), move.listener.note),
-        move.project.history,
+        Recorder(connection, request.project, keeping(request.project.repository), request.listener.note),
+        request.project.history,
     )
     for revision in context.get_context().get_current_heads():
         if revision in history:
@@ -138,18 +149,18 @@ def _record_stamp(context: Any, move: Move, connection: Connection) -> None:
     recorder.write()
 
 
-def _write_sql(context: Any, move: Move) -> None:
-    url = move.db.migration_url
+def _write_sql(context: Any, request: RunRequest) -> None:
+    url = request.db.migration_url
     if url.get_backend_name() == "sqlite":
-        raise SqlNotSupported(move.database)
-    history = move.project.history
+        raise SqlNotSupported(request.database)
+    history = request.project.history
     context.configure(
         url=url,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
         # A script has no segments; where one revision needs a boundary, there is one between any two.
         transaction_per_migration=any(history[id_].transaction for id_ in history.order),
-        **move.project.alembic_options(),
+        **request.project.alembic_options(),
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -170,7 +181,7 @@ def _finish_revision_file(project: Project, path: str) -> None:
     if project.repository:
         content = Path(path).read_bytes()
         RevisionStore(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
-    rollback_script.sync(Project.load(project.ini))  # Read anew: the history has one more revision now.
+    rollback_script.sync(Project.load(project.ini))  # Load it again: the history has one more revision now.
 
 
 # ---- plain `alembic`
@@ -208,17 +219,17 @@ class _LogListener(Silence):
         log.info("%s", text)
 
 
-def _plain_move(context: Any, project: Project) -> Move:
+def _plain_request(context: Any, project: Project) -> RunRequest:
     arguments = context.get_x_argument() if context.config.cmd_opts else []
     named = dict(argument.partition("=")[::2] for argument in arguments)
     config = load_config(named.get("config"), sections=project.settings())
     db = with_lock_timeout(config.db, named.get("lock-timeout"), "-x lock-timeout")
-    move = Move(
+    request = RunRequest(
         project=project,
         db=replace(db, backup=db.backup or "backup" in named),
         listener=_LogListener(),
         agreement=Agreement(everything="allow-data-loss" in named),
         before_change=backup.before_change,
     )
-    log.info("Database %s, configuration %s", move.database, config.source)
-    return move
+    log.info("Database %s, configuration %s", request.database, config.source)
+    return request

@@ -1,6 +1,6 @@
-"""Believable data for a development database: `inv db.seed` calls `seed`, since `alembic.ini` names it.
+"""Realistic data for a development database. `inv db.seed` calls `seed`, which `alembic.ini` names.
 
-The same number of studies always gives the same rows. Nobody can sign in with an account from here.
+The same number of studies always gives the same rows. The accounts have no password, so nobody can sign in with them.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from antarest.seed.studies import add_tags, draw_studies
 from antarest.seed.world import LOCALES, World
 
 _SEED = 2030
-_AT_ONCE = 500  # studies that are made and inserted together: what is held in memory does not grow with their number
+_AT_ONCE = 500  # studies that are inserted together, so that the use of memory does not grow with the number of studies
 
 
 def seed(session: Session, studies: int) -> Iterator[tuple[str, int]]:
     """Fill the tables of the models.
 
     Args:
-        session: where the rows go; its caller commits.
-        studies: how many studies, variants included; everything else follows from their number.
+        session: the session to insert with. The caller commits.
+        studies: the number of studies with variants. The numbers of all other rows depend on it.
 
     Yields:
-        A table and how many rows it got, each time that it got some.
+        A table and the number of rows that were inserted into it. A table can come several times.
     """
     faker = Faker(LOCALES)
     faker.seed_instance(_SEED)
-    world = World(session, random.Random(_SEED), faker)  # noqa: S311 - the same rows each time are wanted
+    world = World(session, random.Random(_SEED), faker)  # noqa: S311 - each call must give the same rows
     yield from add_accounts(world, people=min(5 + studies // 20, 400))
     yield from add_matrices(world, datasets=min(3 + studies // 25, 300))
     yield from add_tags(world)

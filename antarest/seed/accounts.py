@@ -1,4 +1,4 @@
-"""People, bots, groups, and who may do what in them."""
+"""People, bots, groups, and their roles in the groups."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _GROUPS = (
     "Winter outlook",
     "Research",
 )
-# Where a hash should be; none begins so: whatever somebody types does not fit.
+# No hash begins like this, so no password matches.
 _NO_PASSWORD = "!"  # noqa: S105
 
 
 def add_accounts(world: World, people: int) -> Iterator[tuple[str, int]]:
-    """Add identities and groups: an administrator, people of two kinds, and a bot for every eighth of them."""
+    """Add identities and groups: an administrator, people of two kinds, and a bot for every eight people."""
     admin = User(name="admin", password_hash=_NO_PASSWORD)
     others = [_person(world, number) for number in range(2, people + 1)]
     yield from world.add_objects([admin, *others])
@@ -64,6 +64,6 @@ def _roles(world: World, admin: int) -> list[Row]:
 
 
 def _plain(name: str) -> str:
-    """A name as a login has it: small letters, without accents."""
+    """Return a name in the form of a login: lower case, without accents."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return "".join(filter(str.isalpha, plain)).lower()

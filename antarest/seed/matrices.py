@@ -1,4 +1,4 @@
-"""The matrix store: time series by their hash, and the datasets that name them."""
+"""The matrix store: time series with their hash as id, and the datasets that name them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SOURCES = ("climate database", "national forecast", "measured", "regional model
 
 
 def add_matrices(world: World, datasets: int) -> Iterator[tuple[str, int]]:
-    """Add datasets, each with a few matrices; some matrices are in several of them."""
+    """Add datasets with a few matrices each. Some matrices are in several datasets."""
     matrices = [_matrix(world) for _ in range(datasets * 4)]
     rows = [_dataset(world) for _ in range(datasets)]
     named: list[Row] = []

@@ -1,4 +1,4 @@
-"""What the server keeps for itself: its settings, and files that wait to be downloaded."""
+"""The data of the server itself: its settings, and files for download."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DOWNLOADS = 12
 
 
 def add_server(world: World) -> Iterator[tuple[str, int]]:
-    """Add settings, and downloads that are ready, in preparation, or failed."""
+    """Add settings, and downloads that are ready, in preparation or failed."""
     settings = [
         {"key": key, "value": json.dumps(value), "owner_id": world.people[-1][0]} for key, value in _SETTINGS.items()
     ]

@@ -1,4 +1,4 @@
-"""What the server did with studies: simulations with what they printed, and background tasks with what they said."""
+"""Simulations with their output, and background tasks with their messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TASKS = {
 
 
 def add_jobs(world: World, studies: list[Row]) -> Iterator[tuple[str, int]]:
-    """Add simulations for about every third study, with what they printed."""
+    """Add simulations for about every third study, with their output."""
     jobs = [_job(world, row) for row in studies for _ in range(world.random.choice((0, 0, 0, 0, 1, 2)))]
     yield from world.add(JobResult, jobs)
     yield from world.add(JobLog, [line for job in jobs for line in _printed(world, job)])
@@ -58,7 +58,7 @@ def _printed(world: World, job: Row) -> Iterator[Row]:
 
 
 def add_tasks(world: World, studies: list[Row]) -> Iterator[tuple[str, int]]:
-    """Add tasks for about every second study, with what they said; the newest variants are being generated."""
+    """Add tasks for about every second study, with their messages. Some of the tasks generate variants right now."""
     tasks = [_task(world, row) for row in studies if world.chance(0.5)]
     running = [_generation(world, row) for row in studies if row["parent_id"] and not row["path"] and world.chance(0.1)]
     tasks += running
@@ -94,7 +94,7 @@ def _task(world: World, study: Row) -> Row:
 
 
 def _generation(world: World, study: Row) -> Row:
-    """A generation that is going on."""
+    """Return a task that generates a variant right now."""
     began = END - timedelta(seconds=world.random.randint(1, 1200))
     still = {"status": TaskStatus.RUNNING, "creation_date": began, "completion_date": None, "result": None}
     return {**_task(world, study), "type": TaskType.VARIANT_GENERATION, **still}

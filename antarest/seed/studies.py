@@ -1,4 +1,4 @@
-"""Studies: families of a raw study and the variants that grew from it, with their tags, groups and commands."""
+"""Studies: raw studies and the trees of their variants, with their tags, groups and commands."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def add_tags(world: World) -> Iterator[tuple[str, int]]:
 
 @dataclass
 class Studies:
-    """Studies that are drawn and not inserted yet: a parent is always drawn before its variants."""
+    """Studies that are not inserted yet. A parent is always before its variants."""
 
     world: World
     raw: list[Row] = field(default_factory=list)
@@ -98,11 +98,11 @@ class Studies:
 
     @property
     def rows(self) -> list[Row]:
-        """All of them."""
+        """The rows of all studies."""
         return [*self.raw, *self.variants]
 
     def add(self) -> Iterator[tuple[str, int]]:
-        """Insert them, with whatever belongs to them alone."""
+        """Insert the studies, with the rows that belong to them."""
         world = self.world
         ids = [row["id"] for row in self.rows]
         tags = [{"study_id": id_, "tag_label": tag} for id_ in ids for tag in world.some(world.tags, most=4)]
@@ -118,7 +118,7 @@ class Studies:
 
 
 def draw_studies(world: World, number: int) -> Studies:
-    """Draw families until there are so many studies: half of the raw ones stay alone, others have whole trees."""
+    """Draw studies until there are enough: half of the raw studies have no variants, the others have whole trees."""
     drawn = Studies(world)
     while (room := number - len(drawn.rows)) > 0:
         root = _raw(world)
@@ -151,7 +151,7 @@ def _raw(world: World) -> Row:
 def _variant(world: World, parent: Row) -> Row:
     title = world.random.choice(_CHANGES).format(**_words(world))
     study = _study(world, title, world.moment(parent["created_at"], END))
-    path = study["path"] if world.chance(0.7) else None  # not every variant was generated
+    path = study["path"] if world.chance(0.7) else None  # some variants were never generated
     inherited = {name: parent[name] for name in ("version", "folder")}
     return {
         **study,
@@ -182,7 +182,7 @@ def _study(world: World, title: str, created: datetime) -> Row:
 
 
 def _words(world: World) -> dict[str, object]:
-    """The words for a title."""
+    """Return random words for a title."""
     country, other = world.random.sample(_COUNTRIES, 2)
     return {
         "country": country,

@@ -1,4 +1,4 @@
-"""What every part of the seed draws from: one source of chance, one of names, and who and what is there already."""
+"""The state that all parts of the seed share: the random source, and the rows to refer to."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Row = dict[str, Any]
 
 @dataclass
 class World:
-    """Where rows go, and what they are drawn from.
+    """The session of a seed, its random source, and the rows to refer to.
 
     Attributes:
-        session: where the rows go.
-        random: the source of chance.
+        session: the session to insert with.
+        random: the random source.
         faker: the source of names.
-        people: the identities that own things, each with its name.
+        people: the identities that own other rows, with their names.
         groups: the ids of the groups.
         tags: the labels of the tags.
     """
@@ -44,37 +44,37 @@ class World:
     tags: list[str] = field(default_factory=list)
 
     def add(self, model: type[Base], rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
-        """Insert rows of a model, all with the same keys; one that inherits fills the tables above it too."""
+        """Insert rows of a model, all with the same keys. A model that inherits fills its parent tables too."""
         if rows:
             self.session.execute(insert(model), rows)
             yield from ((str(table.name), len(rows)) for table in inspect(model).tables)
 
     def add_objects(self, objects: Sequence[Base]) -> Iterator[tuple[str, int]]:
-        """Insert objects whose identifiers the database hands out; they have them afterwards."""
+        """Insert objects that get their identifiers from the database."""
         self.session.add_all(objects)
         self.session.flush()
         tables = Counter(str(table.name) for each in objects for table in inspect(type(each)).tables)
         yield from tables.items()
 
     def id(self) -> str:
-        """A new random identifier."""
+        """Return a new random identifier."""
         return str(UUID(int=self.random.getrandbits(128), version=4))
 
     def chance(self, probability: float) -> bool:
-        """True this often: 0.25 is one time in four."""
+        """Return True with this probability: 0.25 is one time in four."""
         return self.random.random() < probability
 
     def owner(self) -> tuple[int, str]:
-        """Somebody who owns things, and their name: a few own much."""
+        """Return the id and the name of a random owner. A few owners are drawn often."""
         index = int(len(self.people) * self.random.random() ** 2)
         return self.people[index]
 
     def moment(self, begin: datetime = BEGIN, end: datetime = END) -> datetime:
-        """A time between two others, in whole seconds."""
+        """Return a random time between two others, in whole seconds."""
         seconds = max(0, int((end - begin).total_seconds()))
         return begin + timedelta(seconds=self.random.randint(0, seconds))
 
     def some(self, choices: Sequence[str], most: int) -> list[str]:
-        """A few of these, none twice: often none or one, at most `most`."""
+        """Return a few different choices: often none or one, at most `most`."""
         number = min(int(self.random.triangular(0, most + 1, 0.6)), most, len(choices))
         return self.random.sample(choices, number)

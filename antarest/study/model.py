@@ -23,7 +23,7 @@ DEFAULT_WORKSPACE = "default"
 
 
 class PublicMode(Enum):
-    """What everybody may do with a study, members of its groups or not."""
+    """The rights that every user has on a study, also without a role in its groups."""
 
     NONE = "NONE"
     READ = "READ"
@@ -33,7 +33,7 @@ class PublicMode(Enum):
 
 
 class StudyContentStatus(Enum):
-    """What the last check of a raw study's files found."""
+    """The result of the last check of a raw study's files."""
 
     VALID = "VALID"
     WARNING = "WARNING"
@@ -41,10 +41,10 @@ class StudyContentStatus(Enum):
 
 
 class Study(Base):
-    """A power-system study of any kind; the rest of it is in the table that `type` names.
+    """A power-system study of any kind. The table that `type` names has its other columns.
 
-    What belongs to a study is deleted with it, by the database. A study that others are variants of cannot be deleted
-    before them: a variant is nothing without its parent, and no statement should delete a tree that it does not name.
+    The database deletes the rows that belong to a study together with it. A study with variants cannot be deleted
+    before them: a variant needs its parent, and no statement should delete a whole tree without naming it.
     """
 
     __tablename__ = "study"
@@ -59,9 +59,9 @@ class Study(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime, default=utc_now, onupdate=utc_now)
     # NULL: nobody opened it yet.
     last_access: Mapped[datetime | None] = mapped_column(DateTime)
-    # NULL: no files yet; those of a variant appear when it is generated for the first time.
+    # NULL: no files yet. A variant has files when it was generated once.
     path: Mapped[str | None] = mapped_column(String(255))
-    # NULL: at the top, in no folder.
+    # NULL: in no folder.
     folder: Mapped[str | None] = mapped_column(String(255), index=True)
     public_mode: Mapped[PublicMode] = mapped_column(
         enum_type(PublicMode, "publicmode"), default=PublicMode.NONE, server_default=PublicMode.NONE.name
@@ -69,7 +69,7 @@ class Study(Base):
     archived: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     # NULL: found on the disk by a scan, or its owner's account was deleted.
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id", ondelete="SET NULL"), index=True)
-    # NULL: no variant, but the root of a tree of variants. No delete action: see above.
+    # NULL: not a variant, but the root of a tree. There is no delete action, for the reason in the docstring.
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("study.id"), index=True)
 
     owner: Mapped[Identity | None] = relationship()
@@ -86,7 +86,7 @@ class Study(Base):
 
 
 class RawStudy(Study):
-    """The part of a study whose input files are its own."""
+    """The columns of a study that has its own input files."""
 
     __tablename__ = "rawstudy"
     __mapper_args__ = {"polymorphic_identity": "rawstudy"}
@@ -96,12 +96,12 @@ class RawStudy(Study):
         enum_type(StudyContentStatus, "studycontentstatus"), default=StudyContentStatus.VALID
     )
     workspace: Mapped[str] = mapped_column(String(255), default=DEFAULT_WORKSPACE, server_default=DEFAULT_WORKSPACE)
-    # NULL: its files are where they should be.
+    # NULL: the files are not missing.
     missing_since: Mapped[datetime | None] = mapped_column(DateTime, index=True)
 
 
 class StudyGroup(Base):
-    """Which groups a study is shared with."""
+    """A group with which a study is shared."""
 
     __tablename__ = "group_metadata"
 
@@ -115,14 +115,14 @@ class Tag(Base):
     __tablename__ = "tag"
 
     label: Mapped[str] = mapped_column(String(255), primary_key=True)
-    # NULL: nobody chose a color; the interface takes one.
+    # NULL: no color was chosen, and the interface chooses one.
     color: Mapped[str | None] = mapped_column(String(20))
 
     studies: Mapped[list[Study]] = relationship(secondary="study_tag", back_populates="tags", passive_deletes=True)
 
 
 class StudyTag(Base):
-    """Which tags a study carries."""
+    """A tag that a study carries."""
 
     __tablename__ = "study_tag"
 

@@ -1,1 +1,1 @@
-"""The application that reads the database over HTTP: its queries, its routes, and how it is launched and served."""
+"""The application that serves the database over HTTP, for reading only."""

@@ -1,7 +1,7 @@
-"""Errors as answers: whatever goes wrong while a request is served becomes JSON in the one shape, and a status.
+"""Turn errors into HTTP answers: a status, and JSON of one shape.
 
-`{"error": {"code": ..., "message": ..., "details": {...}, "hints": [{"text": ..., "command": ...}]}}`. Only errors that
-were written for whoever asks are told in full. Of the others the operator reads the rest in the log.
+The shape is `{"error": {"code": ..., "message": ..., "details": {...}, "hints": [{"text": ..., "command": ...}]}}`.
+Only errors that were written for clients are shown completely. The log has the other details, for the operator.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from antarest.web.errors.launching import AppError
 log = logging.getLogger("antarest.web")
 
 ErrorPage = Callable[[Request, AntarestError, int], Response | None]
-"""Shows an error to a person; None where JSON should answer."""
+"""Returns a page that shows an error to a person; None where the answer should be JSON."""
 
 _FOR_THE_OPERATOR = ("database", "reason")
 _UNAVAILABLE = 503
 
 
 class Suggestion(BaseModel):
-    """A way on."""
+    """A next step."""
 
     text: str
     command: str = Field(description="The command or the request for it; empty where there is none.")
 
 
 class Problem(BaseModel):
-    """What went wrong."""
+    """An error."""
 
     code: str = Field(description="A stable code, such as `app.E422`.")
     message: str
@@ -64,32 +64,32 @@ class Refused(BaseModel):
 
 
 def status_of(error: AntarestError) -> int:
-    """The HTTP status of an error: 503 for whatever is wrong with the database."""
+    """Return the HTTP status of an error: 503 for all errors of the database."""
     return int(getattr(error, "status", _UNAVAILABLE))
 
 
 def body_of(error: AntarestError) -> dict[str, Any]:
-    """What of an error whoever asks is told."""
+    """Return the body of the answer, with the parts of the error that a client may see."""
     facts = error.to_dict()
     del facts["state"]
     if not isinstance(error, RequestError):
         facts["details"] = {label: text for label, text in error.details.items() if label not in _FOR_THE_OPERATOR}
         if not isinstance(error, AppError | UnknownRevision):
-            # The text may name a server or a file: what the code means says enough.
+            # The message may name a server or a file, so the client gets the meaning of the code instead.
             facts |= {"message": meaning_of(error), "details": {}, "hints": []}
     return {"error": facts}
 
 
 def meaning_of(error: AntarestError) -> str:
-    """What the code of an error means, whatever the case."""
+    """Return the general meaning of an error's code."""
     first = first_line(type(error).__doc__ or "the database cannot be used").rstrip(".")
     return first[:1].lower() + first[1:]
 
 
 def answer(request: Request, error: AntarestError, **headers: str) -> Response:
-    """The answer to a request that failed."""
+    """Return the answer to a request that failed."""
     status = status_of(error)
-    if status >= 500:  # noqa: PLR2004 - where HTTP draws the line between whoever asks and us
+    if status >= 500:  # noqa: PLR2004 - in HTTP, these are faults of the server
         _report(request, error)
     page: ErrorPage | None = getattr(request.app.state, "error_page", None)
     shown_page = page(request, error, status) if page else None
@@ -101,7 +101,7 @@ def answer(request: Request, error: AntarestError, **headers: str) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Let an application answer its errors in this way."""
+    """Make an application answer its errors in this way."""
 
     @app.exception_handler(AntarestError)
     async def known(request: Request, error: AntarestError) -> Response:
@@ -124,7 +124,7 @@ def _place(problem: Mapping[str, Any]) -> str:
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
-    """What Pydantic says about a parameter, in our words where its own are about programs."""
+    """Return Pydantic's message about a parameter, without its technical words."""
     if problem["type"] == "extra_forbidden":
         return "there is no such parameter"
     text = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
@@ -143,7 +143,7 @@ def _report(request: Request, error: AntarestError) -> None:
 
 
 class Boundary:
-    """The outermost layer: nothing that is raised below it reaches the server, and HEAD is a GET without its body."""
+    """The outermost layer: it answers all exceptions below it, and treats HEAD as GET."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -162,7 +162,7 @@ class Boundary:
                 message["headers"] = [*message.get("headers", []), *_HEADERS]
             await send(message)
 
-        # The server leaves the body out where it was asked for the head.
+        # For HEAD, the server itself leaves the body out.
         scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             await self.app(scope, receive, send_on)
@@ -171,7 +171,7 @@ class Boundary:
             if begun:
                 raise
             await answer(Request(scope), Failure())(scope, receive, send_on)
-        except asyncio.CancelledError:  # The server stops, and waited as long as it waits.
+        except asyncio.CancelledError:  # The server stops, and does not wait longer.
             if not begun:
                 await answer(Request(scope), Stopping())(scope, receive, send_on)
 

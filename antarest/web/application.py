@@ -1,4 +1,4 @@
-"""The application: its routes, its errors, and its database from the first request to the last."""
+"""Create the FastAPI application with its routes, its errors and its database."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from fastapi_offline import FastAPIOffline
 
 import antarest.dbmodel  # noqa: F401 - models name each other, so all of them must be known
 from antarest import __version__
-from antarest.core.config import Config
+from antarest.core.config import AppConfig
 from antarest.migration.project.project import Project
 from antarest.web import answers
 from antarest.web.api import status, studies, tasks
-from antarest.web.database import Database
+from antarest.web.reading.database import Database
 
-_DESCRIPTION = "Reads the studies, variants and tasks of AntaREST. Nothing can be changed here."
+_DESCRIPTION = "Reads the studies, variants and tasks of AntaREST. It cannot change anything."
 
 _REFUSALS: dict[int | str, str] = {
-    422: "A parameter is unknown, or has a value that it cannot have.",
+    422: "A parameter is unknown, or its value is not allowed.",
     500: "The application failed.",
-    503: "The database is gone, busy, or not at the head of this version. Trying again can help.",
+    503: "The database does not answer, is busy, or is not at the head of this version. Trying again can help.",
 }
 
 
-def create_app(config: Config, project: Project) -> FastAPI:
-    """Make the application; nothing is connected yet.
+def create_app(config: AppConfig, project: Project) -> FastAPI:
+    """Create the application. It is not connected to the database yet.
 
-    `app.state` has `config`, `project` and `database`; whoever adds pages may put a function into `error_page` that
-    shows errors to people.
+    `app.state` has `config`, `project` and `database`. Code that adds pages can set `error_page` to an `ErrorPage`.
 
     Args:
         config: the configuration.

@@ -19,16 +19,16 @@ _LAST_PORT = 65_535
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line says.
+    """The options of the command line.
 
     Args:
-        program: how the program is called, for the commands that an error names.
-        arguments: what followed it.
+        program: the command line of the program itself, for the hints of errors.
+        arguments: its arguments.
         config: the configuration file.
-        host: where to listen; else the configuration says it.
-        port: the port; else the configuration says it.
-        auto_upgrade_db: whether an older database is upgraded.
-        debug: whether the traceback of an error is shown.
+        host: the address to listen on; None for the configured one.
+        port: the port; None for the configured one.
+        auto_upgrade_db: whether to upgrade an older database.
+        debug: whether to show the traceback of an error.
     """
 
     program: str
@@ -40,12 +40,12 @@ class Settings:
     debug: bool = False
 
     def command(self, *further: str) -> str:
-        """The same start again, with further flags."""
+        """Return the same command line with further flags."""
         return " ".join([self.program, shlex.join([*self.arguments, *further])]).strip()
 
 
 def parser(description: str) -> ArgumentParser:
-    """A parser with the flags that every launcher has."""
+    """Return a parser with the flags that every launcher has."""
     made = ArgumentParser(prog=program(), description=description, allow_abbrev=False)
     made.add_argument(
         "--config",
@@ -60,14 +60,14 @@ def parser(description: str) -> ArgumentParser:
 
 
 def read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Settings:
-    """Read a command line; flags that only one launcher has are left to it."""
+    """Read a command line. Flags of one launcher only are not in the result."""
     found = vars(parser.parse_args(arguments))
     known = {name: value for name, value in found.items() if name in Settings.__dataclass_fields__}
     return Settings(program=program(), arguments=tuple(arguments), **known)
 
 
 def program() -> str:
-    """How this program was called, so that it can be called so again."""
+    """Return the command line that started this program, without its arguments."""
     if not sys.argv[0].endswith(".py"):
         name = Path(sys.argv[0]).name
         return commands.typed(name) or name
@@ -76,7 +76,7 @@ def program() -> str:
 
 
 def text(value: str) -> str:
-    """A value that is not empty: `--config=$UNSET` is not what leaving the flag out would be."""
+    """Return the value, or refuse an empty one: `--config=$UNSET` does not mean the default."""
     if not value:
         raise argparse.ArgumentTypeError("has no value")
     return value

@@ -1,7 +1,7 @@
-"""How the application is launched, step by step; the server and the desktop application take the same steps.
+"""Launches the application step by step; the server and the desktop application take the same steps.
 
-Configuration, port, database, and only then the application itself: what cannot work is said before anything changes,
-and what is slow to import is imported when it is needed.
+Configuration, port, database, and only then the application itself. Errors come before anything changes, and slow
+imports when they are needed.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from antarest.core.config import Config
+from antarest.core.config import AppConfig
 from antarest.migration.commands.boundary import CommandContext, guard
 from antarest.migration.commands.rendering import results
 from antarest.migration.errors.base import EXIT_DONE
-from antarest.migration.errors.settings.urls import redact_url
-from antarest.migration.errors.text import count, position, reason
+from antarest.migration.errors.text import position, reason
 from antarest.migration.project.project import Project
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from antarest.web.arguments import Settings
-from antarest.web.errors.launching import RightsMissing, SchemaAhead, SchemaBehind
-from antarest.web.refusals import Meaning, meaning
-from antarest.web.serving import address_of, bind, serve
+from antarest.web.errors.launching import RightsMissing, refuse_other_than_head
+from antarest.web.reading.error_kinds import ErrorKind, kind_of
+from antarest.web.serving.serve import address_of, bind, serve
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -43,13 +42,13 @@ def launch(settings: Settings) -> int:
 
 
 def run(settings: Settings, body: Callable[[CommandContext], int]) -> int:
-    """Do what a program does with the configured database, and print its error, if it ends with one.
+    """Run a program on the configured database, and print the error that ends it.
 
     Ctrl-C and SIGTERM undo what is not finished.
 
     Args:
         settings: what the command line says.
-        body: what the program does; returns the exit code.
+        body: the program; returns the exit code.
 
     Returns:
         The exit code.
@@ -60,7 +59,7 @@ def run(settings: Settings, body: Callable[[CommandContext], int]) -> int:
 
 def _launch(context: CommandContext, settings: Settings) -> int:
     context.introduce()
-    server = Config.of(context.config).server
+    server = AppConfig.of(context.config).server
     host, port = settings.host or server.host, server.port if settings.port is None else settings.port
     with bind(host, port, command=settings.program) as bound:
         require_head(context, upgrade=settings.auto_upgrade_db, command=settings.command("--auto-upgrade-db"))
@@ -73,29 +72,24 @@ def require_head(context: CommandContext, *, upgrade: bool, command: str) -> Non
     At head, this is one query, and nothing is locked or imported for it.
 
     Args:
-        context: what names the database.
+        context: names the database.
         upgrade: whether an older one is upgraded.
         command: what starts this program and upgrades first, for the error.
 
     Raises:
-        SchemaBehind: revisions are pending, and nobody said that they should run.
+        SchemaBehind: revisions are pending, and `upgrade` is False.
         SchemaAhead: the database is at a revision that this code does not have.
         RightsMissing: the application's role may not even read where the database is.
         AntarestError: the database cannot be reached, or the upgrade failed and was rolled back.
     """
     # As the application, which may have another role than migrations: it must be able to read this much.
-    project = context.project
-    application = MigrationWorkflow(project, replace(context.config.db, admin_url=None), source=context.config.source)
-    history, database = project.history, redact_url(context.config.db.url)
-    head, current = history.head, _current(application)
-    if unknown := history.unknown(current):
-        raise SchemaAhead(unknown[0], database, history.heads, len(history), project.folder)
-    pending = history.pending(current)
-    if pending and not upgrade:
-        raise SchemaBehind(database, current, pending, head, command)
-    if pending:
+    db, project = replace(context.config.db, admin_url=None), context.project
+    application = MigrationWorkflow(project, db, source=context.config.source)
+    current = _current(application)
+    if upgrade and not project.history.unknown(current) and project.history.pending(current):
         upgrade_to_head(context)
         current = _current(application)
+    refuse_other_than_head(project, current, application.database, command)
     context.say(("schema", f"{position(current)} (head)"))
 
 
@@ -103,7 +97,7 @@ def _current(application: MigrationWorkflow) -> tuple[str, ...]:
     try:
         return application.current()
     except DBAPIError as error:
-        if meaning(error) is not Meaning.NO_RIGHT:
+        if kind_of(error) is not ErrorKind.NO_RIGHT:
             raise
         raise RightsMissing(application.database, reason(error)) from error
 
@@ -114,21 +108,19 @@ def upgrade_to_head(context: CommandContext) -> None:
     Raises:
         AntarestError: the upgrade failed and was rolled back.
     """
-    workflow = context.workflow
-    pending = workflow.pending()
-    if pending:
-        start = position(workflow.current())
-        context.say(("upgrade", f"{start} -> {pending[-1].id} ({count(len(pending), 'revision')})"))
-    context.print(results.move(workflow.upgrade(), "upgraded"))
+    plan = context.workflow.plan_upgrade()
+    if plan.pending:
+        context.print(results.upgrade(plan))
+    context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
 
 
 def make_app(context: CommandContext) -> FastAPI:
     """Make the application, and let it log without passwords."""
-    from antarest.web import logs  # With FastAPI: not before it is known that there is something to serve.
+    from antarest.web import logs  # It imports FastAPI: not before there is something to serve.
     from antarest.web.application import create_app
 
     logs.configure(context.redact)
-    return create_app(Config.of(context.config), context.project)
+    return create_app(AppConfig.of(context.config), context.project)
 
 
 def serve_app(
@@ -142,7 +134,7 @@ def serve_app(
     """Serve until Ctrl-C or SIGTERM, and say where, and how it ended.
 
     Args:
-        context: who says it.
+        context: prints it.
         app: the application.
         bound: what `bind` returned.
         command: the program, for the ways on that an error names.

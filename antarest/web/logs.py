@@ -1,6 +1,6 @@
-"""What the application logs: problems only, on standard error, without passwords, and each not more than once a minute.
+"""The log of the application: problems only, on standard error, without passwords, each at most once a minute.
 
-Requests are not logged: their addresses hold what people look for.
+Requests are not logged, because their addresses have the search words of users.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _REMEMBERED: Final = 200
 
 
 class _Formatter(logging.Formatter):
-    """Takes the passwords out of whatever is logged, tracebacks included."""
+    """Masks the passwords in each log record and its traceback."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
@@ -27,7 +27,7 @@ class _Formatter(logging.Formatter):
 
 
 class _OnceAMinute(logging.Filter):
-    """Leaves out what was said within the last minute, and says how often."""
+    """Drops a message that was logged within the last minute, and later adds how often it came."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,14 +48,14 @@ class _OnceAMinute(logging.Filter):
 
 
 def configure(redact: Callable[[str], str]) -> None:
-    """Log to standard error.
+    """Configure the logging to standard error.
 
     Args:
-        redact: takes the passwords out of a text.
+        redact: masks the passwords in a text.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(redact))
     handler.addFilter(_OnceAMinute())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    # What clients send is answered, and not the operator's concern.
+    # Wrong requests are answered. They are no concern of the operator.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -13,7 +13,7 @@ from antarest.migration.database.connection import moving
 from antarest.migration.errors.facts.loss import ForeignKeysViolated
 from antarest.migration.errors.facts.run import RevisionFailed
 from antarest.migration.losses import counts
-from antarest.migration.losses.ledger import sqlite
+from antarest.migration.losses.tracking import sqlite
 from tests.support import ROOT, ConfigFile, Run
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 

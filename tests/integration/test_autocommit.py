@@ -151,7 +151,7 @@ def test_what_stays_of_a_revision_that_failed_outside_of_its_transaction_is_said
 
     assert error.value.state == (
         "Stopped at tables: 0 of 1 revisions were committed; "
-        "what none did outside of its transaction stays, and bears to be run again."
+        "what none did outside of its transaction stays, and must be safe to run again."
     )
     database.execute("DELETE FROM study WHERE id = 9")
     assert [revision.id for revision, _, _ in database.workflow.upgrade().steps] == ["none"]

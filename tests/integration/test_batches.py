@@ -6,16 +6,17 @@ import sqlite3
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.operations import Operations
+from alembic.operations import BatchOperations, Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import NullPool, create_engine
 
-import antarest.migration.run.operations  # noqa: F401 - wraps the batches
+from antarest.migration.run.revision_operations import revision_operations
 
 PARENTS = "CREATE TABLE p (id INTEGER PRIMARY KEY, code VARCHAR(9) UNIQUE, CONSTRAINT pk2 UNIQUE (id, code));"
 TABLES = {
@@ -32,7 +33,8 @@ TABLES = {
 _PLAIN = """
 import sys, warnings
 warnings.simplefilter("ignore")
-from alembic.operations import Operations
+from alembic.operations import BatchOperations, Operations
+from alembic.operations import BatchOperations, Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 with create_engine(sys.argv[1]).begin() as connection:
@@ -61,7 +63,10 @@ def test_the_table_is_that_of_plain_alembic(tmp_path: Path, text: str) -> None:
 
     with warnings.catch_warnings(), create_engine(make(ours, text), poolclass=NullPool).begin() as connection:
         warnings.simplefilter("ignore")
-        with Operations(MigrationContext.configure(connection)).batch_alter_table("t") as batch:
+        with (
+            revision_operations(MigrationContext.configure(connection)) as operations,
+            operations.batch_alter_table("t") as batch,
+        ):
             batch.drop_column("n")
 
     assert schema(ours) == schema(plain)
@@ -78,7 +83,10 @@ def test_it_reads_the_one_table_and_no_other(tmp_path: Path) -> None:
             "before_cursor_execute",
             lambda _connection, _cursor, statement, *_rest: read.update(statement.split('"')[1::2]),
         )
-        with Operations(MigrationContext.configure(connection)).batch_alter_table("t") as batch:
+        with (
+            revision_operations(MigrationContext.configure(connection)) as operations,
+            operations.batch_alter_table("t") as batch,
+        ):
             batch.drop_column("n")
 
     assert {"t", "p", "q"} & read == {"t"}
@@ -89,10 +97,33 @@ def test_what_is_given_by_position_is_taken(tmp_path: Path) -> None:
     listeners: list[object] = []
     given = {"listeners": [("column_reflect", lambda *seen: listeners.append(seen))]}
 
-    with create_engine(url, poolclass=NullPool).begin() as connection:
-        operations = Operations(MigrationContext.configure(connection))
-        with operations.batch_alter_table("t", None, "auto", None, None, (), {}, (), given) as batch:
-            batch.drop_column("n")
+    with (
+        create_engine(url, poolclass=NullPool).begin() as connection,
+        revision_operations(MigrationContext.configure(connection)) as operations,
+        operations.batch_alter_table("t", None, "auto", None, None, (), {}, (), given) as batch,
+    ):
+        batch.drop_column("n")
 
     assert len(listeners) == 3
     assert not any(" n INTEGER" in table for table in schema(tmp_path / "database.db"))
+
+
+def test_alembic_itself_is_left_as_it_is(tmp_path: Path) -> None:
+    """The program may use Alembic for something else too, also while a run goes on."""
+    with (
+        create_engine(make(tmp_path / "database.db", TABLES["a key"]), poolclass=NullPool).begin() as connection,
+        revision_operations(MigrationContext.configure(connection)),
+    ):
+        changed = [
+            each.__module__
+            for each in (Operations.batch_alter_table, Operations.invoke, BatchOperations.invoke)
+            if each.__module__ != "alembic.operations.base"
+        ]
+        implementations: dict[tuple[type, str], Callable[..., object]] = Operations._to_impl._registry
+        changed += [
+            each.__module__
+            for (operation, _), each in implementations.items()
+            if operation.__module__ == "alembic.operations.ops" and each.__module__ != "alembic.operations.toimpl"
+        ]
+
+    assert changed == []

@@ -72,7 +72,9 @@ def test_nothing_of_ours_is_imported_after_git_has_switched(small: Clone) -> Non
     url = str(small.url)
     program = f"""
 import sys
+from dataclasses import replace
 from pathlib import Path
+from antarest.migration.branches.follower import Follower
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import normalise_url
 from antarest.migration.errors.loss import Agreement
@@ -81,8 +83,9 @@ from antarest.migration.workflow import MigrationWorkflow
 flow = MigrationWorkflow(Project.load("alembic.ini"), DbConfig(normalise_url({url!r})))
 for branch in ("same", "main", "feature"):
     with Follower(flow).switching(branch) as plan:
-        act, loaded = plan.act.do, set()
-        plan.act.do = lambda: (act(), loaded.update(sys.modules))
+        change, loaded = plan.file_change, set()
+        noted = replace(change, make=lambda: (change.make(), loaded.update(sys.modules)))
+        plan = replace(plan, file_change=noted)
         Follower(flow).run(plan, Agreement(everything=True))
     new = [name for name in set(sys.modules) - loaded if name.startswith("antarest")]
     assert not new, (branch, new)

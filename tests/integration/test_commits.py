@@ -57,7 +57,7 @@ def test_what_others_write_between_two_tries_is_in_a_backup(
     with session(sqlite_database, *READS) as other:
         run = here.module("upgrade")
         while other.total_changes == 0:
-            run.says("a lock was not to be had")
+            run.says("cannot get a lock")
             with suppress(sqlite3.OperationalError):  # It is being tried again already.
                 other.execute("INSERT INTO study VALUES (2)")
         other.execute("COMMIT")

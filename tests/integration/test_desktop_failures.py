@@ -148,10 +148,10 @@ AS_NOBODY = """
 import os, sys
 sys.path.insert(0, os.environ["ROOT"])
 import alembic.command, encodings.idna, platformdirs, sqlalchemy
-import antarest.dbmodel, antarest.desktop.failure, antarest.desktop.program
-import antarest.migration.environment, antarest.web.server
+import antarest.dbmodel, antarest.desktop.failures.failure, antarest.desktop.program
+import antarest.migration.environment, antarest.web.serving.server
 from antarest import gui
-from antarest.desktop.presentation import environment
+from antarest.desktop.pages.formatting import environment
 
 # What is imported late may lie where only root can read.
 sqlalchemy.create_engine("sqlite://").connect().close()

@@ -193,7 +193,7 @@ def test_the_last_statement_of_a_killed_run_keeps_others_out(runner: Start, post
     with session(postgres_database, lock_of(_TRANSACTION)):
         error = refused(here.module("upgrade", "--lock-timeout=1"), "db.E402")
 
-        assert error.fact == "the database is held by what the server is still doing for a run that has ended"
+        assert error.fact == "the database is held by the last statement of a run that has ended"
         assert "somebody" in error.details["held by"]
     assert here.module("upgrade").end().code == EXIT_DONE
 

@@ -19,9 +19,10 @@ from antarest.migration.schema.compare import differences
 from antarest.migration.schema.inventory import Inventory
 from antarest.migration.schema.reflection import reflect
 from antarest.migration.testing.proof import *  # noqa: F403 - the proof of each revision, as any project has it
-from antarest.migration.verify.rows.snapshots import RowSnapshot, changes
+from antarest.migration.verify.rows.snapshots import RowSnapshot
 from tests.database import HISTORY, PROJECT, Database
 from tests.support import ConfigFile, Run
+from tests.support_rows import changes
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_a_downgrade_to_base_leaves_nothing_but_our_own_tables(migrated: Databas
 
     with migrated.connected() as connection:
         left = reflect(connection, exclude=())
-    assert left.tables.keys() == {*PROJECT.own_tables}
+    assert left.tables.keys() == {*PROJECT.workflow_tables}
     assert replace(left, tables={}) == Inventory(engine=left.engine)
     assert migrated.query(f"SELECT * FROM {PROJECT.version_table}") == []
 

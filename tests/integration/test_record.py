@@ -13,10 +13,10 @@ from alembic import command
 from sqlalchemy import URL, text
 
 from antarest import __version__
-from antarest.migration.database.record import Entry, read_record
+from antarest.migration.database.record import RecordLine, read_record
 from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.project.revision_files import digest_of
-from antarest.migration.run.move import ATTRIBUTE, Move
+from antarest.migration.run.request import REQUEST
 from antarest.migration.schema.reflection import reflect
 from tests.support import ConfigFile
 from tests.support_branches import Clone, column, table
@@ -24,7 +24,7 @@ from tests.support_histories import Database, Script
 from tests.user import User
 
 
-def record_of(database: Database) -> list[Entry]:
+def record_of(database: Database) -> list[RecordLine]:
     with database.connect() as connection:
         return read_record(connection, "alembic_version")
 
@@ -71,8 +71,7 @@ def test_a_database_that_lacks_it_is_adopted_without_a_word(clone: Clone) -> Non
 def test_a_stamp_is_recorded_as_one(clone: Clone) -> None:
     clone.add(table("first"))
     workflow = clone.database.workflow
-    move = Move(workflow.project, workflow.db)
-    command.stamp(workflow.project.alembic_config(**{ATTRIBUTE: move}), "head")
+    command.stamp(workflow.project.alembic_config(**{REQUEST: workflow.request}), "head")
 
     assert clone.current == ("first_00000000",)
     assert record_of(clone.database)[-1].direction == "stamp"

@@ -76,7 +76,7 @@ def test_what_is_lost_stands_in_the_sql(small: Clone) -> None:
 def test_a_revision_that_looks_at_the_database_is_named(small: Clone, body: str) -> None:
     small.add(Script("looks_00000000", upgrade=body))
     refused = refusal(small.inv("sql", "base_00000000", "head"), "db.E235", EXIT_FAILED)
-    assert refused.fact == "revision looks_00000000 cannot be written as SQL: it looks at the database"
+    assert refused.fact == "revision looks_00000000 cannot be written as SQL: it reads from the database"
 
 
 # ---- roles with few rights

@@ -13,7 +13,8 @@ from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, MigrationErro
 from antarest.migration.errors.facts.loss import LossNotDeclared
 from antarest.migration.errors.facts.run import NotRecorded, RevisionFailed
 from antarest.migration.errors.loss import Agreement
-from antarest.migration.run.move import Move
+from antarest.migration.run.outcome import RunOutcome
+from antarest.migration.run.request import RunRequest
 from antarest.migration.workflow.plan import RollbackPlan
 from tests.support_histories import Database, Script, write_project
 from tests.support_runs import Start, refused
@@ -140,12 +141,13 @@ def test_what_comes_before_a_change_comes_once_and_under_the_lock(filled: Build)
     database = filled(makes("one", transaction="own"), makes("two"))
     seen: list[tuple[object, ...]] = []
 
-    def before_change(move: Move) -> None:
-        seen.append((move.before, move.total, database.workflow.current()))
+    def before_change(_request: RunRequest, outcome: RunOutcome) -> None:
+        seen.append((outcome.before, outcome.total, database.workflow.current()))
 
     workflow = database.workflow
+    request = replace(workflow.request, before_change=before_change)
     for _ in range(2):
-        workflow.run(lambda command, config: command.upgrade(config, "head"), before_change=before_change)
+        workflow.run(lambda command, config: command.upgrade(config, "head"), request)
 
     assert seen == [(("tables",), 2, ("tables",))]
 
@@ -154,14 +156,15 @@ def test_what_fails_before_a_change_ends_the_run(filled: Build) -> None:
     class NoSpace(MigrationError):
         pass
 
-    def before_change(_move: Move) -> None:
+    def before_change(_request: RunRequest, _outcome: RunOutcome) -> None:
         raise NoSpace("no space left")
 
     database = filled(makes("one"))
     before = database.state()
+    request = replace(database.workflow.request, before_change=before_change)
 
     with pytest.raises(NoSpace):
-        database.workflow.run(lambda command, config: command.upgrade(config, "head"), before_change=before_change)
+        database.workflow.run(lambda command, config: command.upgrade(config, "head"), request)
     assert database.state() == before
 
 

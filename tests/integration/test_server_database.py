@@ -21,8 +21,8 @@ from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
 from antarest.migration.scratch.embedded_postgres import EmbeddedServer, embedded_server
 from antarest.migration.testing import NewDatabase
-from antarest.web.database import Database as Application
 from antarest.web.errors.launching import RightsMissing
+from antarest.web.reading.database import Database as Application
 from tests.database import HISTORY, Database
 from tests.proxy import network
 from tests.refusals import refusal
@@ -203,7 +203,7 @@ def test_an_upgrade_does_not_wait_for_ever_for_somebody_who_writes(
 
 AS_NOBODY = """
 import encodings.idna, os, sys
-import antarest.web.application, antarest.web.server, antarest.migration.environment, logging.config
+import antarest.web.application, antarest.web.serving.server, antarest.migration.environment, logging.config
 import alembic.command, uvicorn.lifespan.on, uvicorn.loops.asyncio
 from antarest import main
 if os.geteuid() == 0:

@@ -257,6 +257,6 @@ def test_what_went_wrong_ahead_is_no_matter_of_the_next_test(suite: Suite) -> No
     failed: Future[URL] = Future()
     failed.set_exception(OperationalError("CREATE DATABASE", {}, ConnectionRefusedError()))
     with closing(DatabasePool(suite.server, "run")) as pool:
-        pool._ahead["template0"] = failed
+        pool._in_advance["template0"] = failed
 
         assert execute(pool.take(None), "SELECT 1") == [1]

@@ -53,7 +53,7 @@ def test_the_databases_of_a_failed_test_are_kept_where_the_server_lives_on(
     found = kept(done)
     assert found.keys() == FAILED, done.out
     assert str(suite.server.url.password) not in done.out
-    assert "runs on" not in done.out
+    assert "goes on" not in done.out
     on_server = {
         url.set(password=suite.server.url.password)
         for url in found.values()
@@ -83,7 +83,7 @@ def test_it_runs_on_with_them_if_that_is_asked_for(suite: Suite, flags: tuple[st
     for kind in {"embedded", suite.server.kind} - {"url"}:  # What can be started here is started.
         done = suite.test(SOME_FAIL, "--keep-db", *flags, **{KIND_VARIABLE: kind})
 
-        stop = re.search(r"^PostgreSQL runs on\. This stops it, .*:\n  (.*)$", done.out, re.MULTILINE)
+        stop = re.search(r"^PostgreSQL goes on\. This command stops it, .*:\n  (.*)$", done.out, re.MULTILINE)
         assert stop, done.out
         try:
             url = kept(done)["test_bad[postgresql]"]
@@ -109,7 +109,7 @@ def test_it_ends_as_ever_if_no_test_with_a_database_fails(suite: Suite) -> None:
     )
 
     assert re.search(r"^=+ 1 failed, 2 passed in ", done.out, re.MULTILINE), done.out
-    assert "runs on" not in done.out
+    assert "goes on" not in done.out
     (url,) = re.findall(r"postgresql\+psycopg2://\S+", done.out)
     with pytest.raises(OperationalError):
         execute(make_url(url), "SELECT 1")
@@ -136,7 +136,7 @@ def test_where_there_is_no_server_the_tests_that_need_one_say_so(suite: Suite, f
     )
 
     assert re.search(r"^=+ 1 passed, 1 error in ", done.out, re.MULTILINE), done.out
-    assert "no PostgreSQL is to be had for scratch databases" in done.out
+    assert "no PostgreSQL is available for scratch databases" in done.out
     assert "export ANTAREST_TEST_POSTGRES_URL=" in done.out
     assert "secret" not in done.out
     assert "antarest/migration" not in done.out

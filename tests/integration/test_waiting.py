@@ -39,12 +39,12 @@ def test_a_lock_that_is_not_to_be_had_is_not_waited_for_without_end(runner: Star
         shown = run.out
 
     what = "the upgrade of revision alter" if on_server else "the commit"
-    assert error.fact == f"{what} did not get a lock that it needs, in 2 tries of 1 s"
+    assert error.fact == f"{what} cannot get a lock that it needs, in 2 tries of 1 s"
     assert error.details["blocked by"].startswith("pid ")
     assert not on_server or "somebody" in error.details["blocked by"]
     assert not on_server or "idle in transaction" in error.details["blocked by"]
     assert error.state.startswith(f"{NOTHING_CHANGED} The run was rolled back; the database is still at table.")
-    assert shown.count("a lock was not to be had (pid ") == 1
+    assert shown.count("cannot get a lock (pid ") == 1
     assert here.database.state() == before
 
 
@@ -54,7 +54,7 @@ def test_it_is_tried_again_until_it_is_had(runner: Start, empty_database: URL) -
 
     with session(empty_database, *reads(empty_database)):
         run = here.module("upgrade")
-        run.says("a lock was not to be had")
+        run.says("cannot get a lock")
 
     assert run.end().code == EXIT_DONE
     assert here.database.workflow.current() == ("alter",)
@@ -94,7 +94,7 @@ def test_a_deadlock_is_tried_again(runner: Start, postgres_database: URL) -> Non
 
     ended = run.end()
     assert ended.code == EXIT_DONE, ended.err
-    assert "a lock was not to be had" in ended.out
+    assert "cannot get a lock" in ended.out
 
 
 def test_a_statement_that_takes_too_long_ends_the_run_where_that_is_wished(

@@ -28,10 +28,12 @@ def test_the_pages_are_as_the_code_has_them(run: Run) -> None:
 def test_what_is_stale_is_found_and_written_anew(checkout: Checkout) -> None:
     """A key and an error that changed, and a page that somebody edited; what people wrote stays."""
     config = checkout.path / "antarest/migration/errors/settings/db_config.py"
-    config.write_text(config.read_text().replace("how many connections an engine keeps", "how many it keeps"))
+    config.write_text(
+        config.read_text().replace("the number of connections that an engine keeps open", "how many it keeps")
+    )
     errors = checkout.path / "docs/errors.md"
     expected = errors.read_text()
-    errors.write_text(expected.replace("**The configuration file holds nothing.**", "**Nothing.**"))
+    errors.write_text(expected.replace("**The configuration file is empty.**", "**Nothing.**"))
 
     found = checkout.run("python", "scripts/write_docs.py", "--check")
     done = checkout.run("python", "scripts/write_docs.py")

@@ -109,8 +109,18 @@ PLAN = "antarest/migration/workflow/plan.py"
         (upward_imports, PLAN, "from antarest import dbmodel", "imports antarest.dbmodel"),
         (upward_imports, PLAN, "def f():\n    import antarest.core.config", "imports antarest.core.config"),
         (upward_imports, "antarest/launcher/model.py", "import antarest.seed.studies", "imports antarest.seed.studies"),
-        (upward_imports, "antarest/web/launch.py", "import antarest.desktop.pages", "imports antarest.desktop.pages"),
-        (upward_imports, "antarest/dbmodel.py", "import antarest.web.queries", "imports antarest.web.queries"),
+        (
+            upward_imports,
+            "antarest/web/launch.py",
+            "import antarest.desktop.pages.pages",
+            "imports antarest.desktop.pages.pages",
+        ),
+        (
+            upward_imports,
+            "antarest/dbmodel.py",
+            "import antarest.web.reading.queries",
+            "imports antarest.web.reading.queries",
+        ),
         (imports_across_rooms, PLAN, "from ..branches import sync", "imports antarest.migration.branches.sync"),
         (imports_across_rooms, PLAN, "def f():\n    from ..commands.table import run", "migration.commands.table.run"),
         (
@@ -142,11 +152,11 @@ def test_the_rule_finds_what_it_forbids(rule: Callable[[File], list[str]], path:
     [
         ("antarest/study/variantstudy/model.py", "from antarest.study.model import Study"),
         ("antarest/core/persistence.py", "from antarest.migration.workflow import MigrationWorkflow"),
-        (PLAN, "from ..run.move import Move"),
+        (PLAN, "from ..run.outcome import RunOutcome"),
         ("antarest/migration/environment.py", "from .commands import table"),
         ("antarest/dbmodel.py", "import antarest.core.tasks.model"),
         ("antarest/main.py", "from antarest.web.launch import launch"),
-        ("antarest/web/queries.py", "from antarest.study.model import Study"),
+        ("antarest/web/reading/queries.py", "from antarest.study.model import Study"),
         ("antarest/web/api/status.py", "from antarest import __version__"),
     ],
 )

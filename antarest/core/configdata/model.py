@@ -21,7 +21,7 @@ class ConfigData(Base):
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     # JSON text.
     value: Mapped[str] = mapped_column(Text)
-    # Who set it. NULL: the server itself, or the account was deleted.
+    # The account that set it. NULL: the server itself set it, or the account was deleted.
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id", ondelete="SET NULL"), index=True)
 
     owner: Mapped[Identity | None] = relationship()

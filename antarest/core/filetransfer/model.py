@@ -25,11 +25,11 @@ class FileDownload(Base):
     filename: Mapped[str] = mapped_column(String(255))
     path: Mapped[str] = mapped_column(String(255))
     ready: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    # NULL: not ready yet, so that the time to keep it has not begun.
+    # NULL: not ready yet.
     expiration_date: Mapped[datetime | None] = mapped_column(DateTime)
-    # NULL: it did not fail.
+    # NULL: the preparation did not fail.
     error_message: Mapped[str | None] = mapped_column(Text)
-    # NULL: the account was deleted; the row stays, since the file has to be deleted by it.
+    # NULL: the account was deleted. The row stays, because the file still has to be deleted.
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id", ondelete="SET NULL"), index=True)
 
     owner: Mapped[Identity | None] = relationship()

@@ -1,1 +1,1 @@
-"""What the server does in the background, and what it says meanwhile."""
+"""The background tasks of the server, and their messages."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TaskType(Enum):
-    """What a task does."""
+    """The kind of a task."""
 
     OTHER = "OTHER"
     ARCHIVE = "ARCHIVE"
@@ -31,7 +31,7 @@ class TaskType(Enum):
 
 
 class TaskStatus(Enum):
-    """How far a task is."""
+    """The state of a task."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -57,11 +57,11 @@ class TaskJob(Base):
     creation_date: Mapped[datetime] = mapped_column(DateTime, default=utc_now, index=True)
     # NULL: not completed yet.
     completion_date: Mapped[datetime | None] = mapped_column(DateTime)
-    # JSON text; NULL: not completed yet, or with nothing to return.
+    # JSON text; NULL: not completed yet, or without a result.
     result: Mapped[str | None] = mapped_column(Text)
     # NULL: started by the server itself, or the account was deleted.
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id", ondelete="SET NULL"), index=True)
-    # NULL: concerns no study in particular.
+    # NULL: the task is about no particular study.
     ref_id: Mapped[str | None] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"), index=True)
 
     owner: Mapped[Identity | None] = relationship()
@@ -72,7 +72,7 @@ class TaskJob(Base):
 
 
 class TaskJobLog(Base):
-    """What a task said, in the order of `id`, which a sequence of its own hands out on PostgreSQL."""
+    """A message of a task. Messages are ordered by `id`, which has its own sequence on PostgreSQL."""
 
     __tablename__ = "taskjoblog"
 

@@ -1,10 +1,11 @@
-"""Backups bound to a revision, on both engines, and restores that first show what they would lose."""
+"""Backups that know their revision, on both engines, and restores that first show what they would lose."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ..database.catalog import read_catalog
 from ..database.connection import looking
@@ -12,8 +13,9 @@ from ..errors.listener import Listener, Silence
 from ..errors.settings.db_config import DbConfig
 from ..errors.text import fields, size
 from ..project.project import Project
-from ..run.move import Move
-from . import into_sqlite, sqlite
+from ..run.outcome import RunOutcome
+from ..run.request import RunRequest
+from . import restore_sqlite, sqlite
 from .contents import Contents
 from .files import Backup, Folder
 from .restore import Job, Restore, Restored, RestorePlan
@@ -25,67 +27,71 @@ class Backups:
     """The backups of one database."""
 
     def __init__(self, project: Project, db: DbConfig, listener: Listener | None = None) -> None:
-        """Bind a project and a database to the folder where its backups lie, and to who hears how they go on."""
+        """Create the backups of a database. The listener is told about their progress."""
         self._project, self._db, self._listener = project, db, listener or Silence()
         self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
 
     def list(self) -> list[Backup]:
-        """The backups, newest first; the database itself is not looked at."""
+        """Return the backups, newest first. This does not connect to the database."""
         return Folder.of(self._db).list()
 
     def make(self) -> Backup | None:
-        """Back the database up, verify the backup, and delete the oldest ones beyond the number that is kept.
+        """Back the database up, verify the backup, and delete the oldest backups beyond the number to keep.
 
         Returns:
-            The backup, which may be an older one that holds just the same; None for an empty database.
+            The backup, or an older backup with the same content; None for an empty database.
 
         Raises:
-            BackupFailed, NoSpace, ProgramsMissing: it could not be made; nothing was changed.
+            BackupFailed, NoSpace, ProgramsMissing: the backup cannot be made. Nothing was changed.
             DatabaseError: the database cannot be reached.
         """
         with looking(self._db) as connection:
-            if not read_catalog(connection, exclude=self._project.own_tables):
+            if not read_catalog(connection, exclude=self._project.workflow_tables):
                 return None
         if self._is_sqlite:
             return sqlite.make(self._db, self._project.version_table, self._hears("backup"))
-        from . import postgresql  # Its driver is not needed elsewhere.
+        from . import postgresql  # imported here, since only PostgreSQL needs its driver
 
         return postgresql.make(self._db, self._project.version_table, self._hears("backup"))
 
     @contextmanager
     def restoring(self, asked: str | None = None, *, end_sessions: bool | None = None) -> Iterator[Restore]:
-        """Prepare a restore: the backup is verified and compared with the database. `Restore.swap` does it.
+        """Prepare a restore: verify the backup and compare it with the database. `Restore.swap` replaces the database.
 
         Args:
             asked: the name or path of the backup; by default the newest one.
-            end_sessions: whether the sessions of others may be ended (PostgreSQL); None where that will be asked.
+            end_sessions: whether the sessions of others may be ended (PostgreSQL); None to decide later.
 
         Raises:
             BackupNotFound, BackupUnusable: there is no such backup, or it cannot be used.
-            ProgramsMissing, RestoreNotAllowed, DatabaseInUse, RestoreFailed: it cannot be restored here.
+            ProgramsMissing, RestoreNotAllowed, DatabaseInUse, RestoreFailed: the backup cannot be restored here.
             DatabaseError: the database cannot be reached.
         """
         job = Job(self._project, self._db, Folder.of(self._db).find(asked), self._listener)
         if self._is_sqlite:
-            with into_sqlite.prepared(job) as restore:
+            with restore_sqlite.prepared(job) as restore:
                 yield restore
             return
-        from . import into_postgresql  # as above
+        from . import restore_postgresql  # as above
 
-        with into_postgresql.prepared(job, end_sessions=end_sessions) as prepared:
+        with restore_postgresql.prepared(job, end_sessions=end_sessions) as prepared:
             yield prepared
 
     def _hears(self, what: str) -> Callable[[int, int], None]:
         return lambda done, total: self._listener.working(what, done, total)
 
 
-def before_change(move: Move) -> None:
-    """Back up what a run is about to change: SQLite always, PostgreSQL where it is configured or asked for."""
-    url = move.db.migration_url
-    # What may not be written will not be changed, and the run has the better words for it.
-    is_wanted = os.access(str(url.database), os.W_OK) if url.get_backend_name() == "sqlite" else move.db.backup
-    if not is_wanted:
-        return
-    if made := Backups(move.project, move.db, move.listener).make():
-        move.backup = made.path
-        move.listener.note(fields([("backup", f"{made.path} ({size(made.size)})")]))
+def before_change(request: RunRequest, _outcome: RunOutcome) -> Path | None:
+    """Back up what a run is about to change: SQLite always, PostgreSQL where it is configured or asked for.
+
+    Returns:
+        The backup; None where none was made.
+    """
+    url = request.db.migration_url
+    # A file that may not be written will not be changed; the error of the run says more about it.
+    is_wanted = os.access(str(url.database), os.W_OK) if url.get_backend_name() == "sqlite" else request.db.backup
+    made = Backups(request.project, request.db, request.listener).make() if is_wanted else None
+    if made is None:
+        return None
+    request.listener.note(fields([("backup", f"{made.path} ({size(made.size)})")]))
+    return made.path

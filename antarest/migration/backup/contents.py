@@ -1,4 +1,4 @@
-"""What a database holds, as a backup of it remembers it."""
+"""The contents of a database: its revisions and the number of rows of each table."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from sqlalchemy import Connection
 
 from ..database.catalog import count_rows, read_catalog
 from ..database.connection import engine_version, read_current
-from ..errors.own_tables import own_tables
+from ..errors.workflow_tables import workflow_tables
 
 Progress = Callable[[int, int], None]
-"""Hears how far a copy is: what is done, and all of it (0 where nobody knows)."""
+"""Called with the progress of a copy: the part that is done, and the total (0 where it is not known)."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a database holds.
+    """The contents of a database.
 
     Attributes:
-        revisions: the revisions that it records.
-        rows: its tables, each with its rows.
+        revisions: its current revisions.
+        rows: the number of rows of each table.
         engine: its engine and version, such as `PostgreSQL 15.18`.
     """
 
@@ -31,11 +31,11 @@ class Contents:
 
     @property
     def total(self) -> int:
-        """All rows."""
+        """The number of all rows."""
         return sum(self.rows.values())
 
 
 def read_contents(connection: Connection, version_table: str) -> Contents:
-    """Look at what the database holds; every row is counted."""
-    rows = count_rows(connection, read_catalog(connection, exclude=own_tables(version_table)))
+    """Read the contents of a database. This counts every row."""
+    rows = count_rows(connection, read_catalog(connection, exclude=workflow_tables(version_table)))
     return Contents(read_current(connection, version_table), rows, engine_version(connection))

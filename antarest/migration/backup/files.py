@@ -1,8 +1,8 @@
-"""The folder of backups: how a backup is named, written, found again, and how few of them are kept.
+"""The folder of backups: write, name, find and delete backups.
 
-A backup is a file, and beside it a description in JSON, both readable by their owner only. They are written in a folder
-of their own, which no one takes for a backup, and get their names when all is on the disk: the description first, so
-that a backup always has one. A database knows its backups by what the description says, not by the name of the file.
+A backup is a file with a description in JSON beside it. Only their owner can read them. They are written in a temporary
+folder, and are renamed when all is on the disk. The description is renamed first, so that a backup always has one. The
+description says which database a backup belongs to; the name of the file does not count.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SUFFIXES = {"sqlite": ".sqlite", "postgresql": ".dump"}
 _UNFINISHED = ".unfinished-"
 _TIME = "%Y%m%dT%H%M%SZ"
 _LONGEST = 60  # characters of a name, before the revision and the time
-_RESERVE = 16 * 2**20  # bytes that a backup leaves free: a disk that is quite full stops more than a backup
-_VOLATILE = 51  # bytes at the beginning of a dump that tell the time; see `digest`
+_RESERVE = 16 * 2**20  # bytes that a backup leaves free, since a full disk would stop other programs too
+_VOLATILE = 51  # bytes at the beginning of a dump that change with the time; see `digest`
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Backup:
 
     Attributes:
         path: its file.
-        time: the moment that it is of, in UTC.
-        size: its bytes.
-        contents: what it holds; None where nobody has written it down.
-        digest: what its bytes come to; empty where nobody has written it down.
+        time: the time of the data in it, in UTC.
+        size: its size in bytes.
+        contents: its contents; None where it has no description.
+        digest: the hash of its bytes; empty where it has no description.
     """
 
     path: Path
@@ -58,13 +58,13 @@ class Backup:
 
 @dataclass(frozen=True)
 class Folder:
-    """Where the backups of one database lie, among those of others.
+    """The folder with the backups of a database. It may have backups of other databases too.
 
     Attributes:
         path: the folder.
-        database: which database: where it is, without the role and the password.
-        url: its URL.
-        kept: how many of its backups are kept.
+        database: the identity of the database: its URL without role and password.
+        url: the URL of the database.
+        kept: the number of its backups to keep.
     """
 
     path: Path
@@ -74,18 +74,18 @@ class Folder:
 
     @classmethod
     def of(cls, db: DbConfig) -> Folder:
-        """The folder of a configured database. It need not exist."""
+        """Return the folder for a configured database. It need not exist."""
         url = db.migration_url
         return cls(db.backup_folder or _default(url), _identity(url), url, db.backups_kept)
 
     @property
     def suffix(self) -> str:
-        """How the names of its backups end."""
+        """The ending of the names of its backups."""
         return SUFFIXES[self.url.get_backend_name()]
 
     @cached_property
     def _name(self) -> str:
-        """What its backups are called: the name of the database, of characters that suit a file."""
+        """The beginning of the names of its backups: the name of the database, with safe characters only."""
         name = str(self.url.database)
         stem = Path(name).stem if self.url.get_backend_name() == "sqlite" else name
         return _plain(stem)[:_LONGEST] or "database"
@@ -93,12 +93,12 @@ class Folder:
     # ---- finding them
 
     def list(self) -> list[Backup]:
-        """The backups of this database, newest first."""
+        """Return the backups of this database, newest first."""
         found = [backup for file in _json_files(self.path) if (backup := self._read(file))]
         return sorted(found, key=lambda backup: backup.time, reverse=True)
 
     def find(self, asked: str | None) -> Backup:
-        """The backup of that name or path, whoever made it; the newest one of this database where none is asked for.
+        """Return the backup of that name or path, of any database. Without a name, return the newest of this database.
 
         Raises:
             BackupNotFound: there is none.
@@ -124,13 +124,13 @@ class Folder:
 
     @contextmanager
     def unfinished(self, needed: int) -> Iterator[Path]:
-        """A folder to write a backup in, which is gone with the block; what killed processes left is tidied up.
+        """Create a temporary folder for the block, to write a backup in. Delete what killed processes have left.
 
         Args:
-            needed: about how many bytes will be written.
+            needed: the approximate size of the backup in bytes.
 
         Raises:
-            BackupFailed: the folder of backups cannot be written to.
+            BackupFailed: the folder of backups cannot be written.
             NoSpace: there is too little space.
         """
         with self._translated():
@@ -150,16 +150,19 @@ class Folder:
             os.close(lock)
 
     def keep(self, file: Path, contents: Contents, made: datetime, *, spare: Path | None = None) -> Backup:
-        """Give a backup that is written and verified its name, and delete the oldest ones beyond the number kept.
+        """Give a verified backup its name, and delete the oldest backups beyond the number to keep.
 
-        A backup that differs in nothing from the newest one there is not kept twice: a service that starts, fails and
-        starts again would otherwise soon have nothing else.
+        A backup that equals the newest one is not kept. Else a service that fails and starts again and again would soon
+        replace all older backups.
 
         Args:
-            file: its file, in the folder that `unfinished` made.
-            contents: what it holds.
-            made: of which moment it is.
+            file: the file of the backup, in the folder that `unfinished` made.
+            contents: its contents.
+            made: the time of the data in it.
             spare: a backup that must not be deleted, because it is in use.
+
+        Returns:
+            The backup, or the newest one where it is equal.
         """
         sync(file)
         known = Backup(file, made, file.stat().st_size, contents, digest(file))
@@ -205,7 +208,7 @@ class Folder:
             backup.path.with_suffix(".json").unlink(missing_ok=True)
 
     def _tidy(self) -> None:
-        """Delete what processes that were killed have left: nobody locks it any more."""
+        """Delete the files of processes that were killed. No living process locks them."""
         for folder in self.path.glob(f"{_UNFINISHED}*"):
             with suppress(OSError):
                 os.close(_lock(folder / "lock", wait=False))
@@ -217,7 +220,7 @@ class Folder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Let one process at a time name and delete backups; it takes no longer than that."""
+        """Let one process at a time rename and delete backups."""
         lock = _lock(self.path / ".lock")
         try:
             yield
@@ -234,12 +237,12 @@ class Folder:
 
 
 def create(path: Path) -> int:
-    """Create a file that nobody else may read, before its first byte is written; returns its descriptor."""
+    """Create an empty file that only its owner may read, and return its descriptor."""
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk. Not for a file that sqlite3 has locked."""
+    """Wait until a file, or the names in a folder, are on the disk. This drops the locks of sqlite3 on the file."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -248,7 +251,7 @@ def sync(path: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    """What the bytes of a backup come to. A dump begins with its version and the time, which are no part of it."""
+    """Return the hash of a backup. The version and the time at the beginning of a dump are left out."""
     with path.open("rb") as stream:
         if path.suffix == SUFFIXES["postgresql"]:
             stream.seek(_VOLATILE)
@@ -258,13 +261,13 @@ def digest(path: Path) -> str:
 def _default(url: URL) -> Path:
     if url.get_backend_name() == "sqlite":
         return Path(str(url.database)).absolute().parent / "backups"
-    from platformdirs import user_data_path  # Only here is it needed.
+    from platformdirs import user_data_path  # imported here, since only PostgreSQL needs it
 
     return user_data_path("antarest") / "backups"
 
 
 def _identity(url: URL) -> str:
-    """Which database it is, whoever connects to it."""
+    """Return the identity of a database, which does not depend on the role that connects."""
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{os.path.realpath(str(url.database))}"
     place = {key: url.query[key] for key in ("host", "port", "service") if key in url.query}
@@ -272,7 +275,7 @@ def _identity(url: URL) -> str:
 
 
 def _plain(name: str) -> str:
-    """The name with everything replaced that a file, a shell or the parts of a backup's name could trip over."""
+    """Return the name without characters that are special in a file, in a shell or in the name of a backup."""
     return re.sub(r"[^\w.+]", "_", name).lstrip(".")
 
 
@@ -285,7 +288,7 @@ def _json_files(folder: Path) -> list[Path]:
 
 
 def _describe(file: Path, backup: Path | None) -> tuple[str, Backup] | None:
-    """Read a description: the database, and the backup; None where it is none, or its backup is not there."""
+    """Read the database and the backup from a description; None where it is invalid, or the backup is missing."""
     path = backup or file
     try:
         if not path.is_file():
@@ -300,7 +303,7 @@ def _describe(file: Path, backup: Path | None) -> tuple[str, Backup] | None:
 
 
 def _lock(path: Path, *, wait: bool = True) -> int:
-    """Lock a file, which is created where it is missing, until the descriptor that is returned is closed."""
+    """Lock a file until the returned descriptor is closed. The file is created where it is missing."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -1,4 +1,4 @@
-"""Backups of PostgreSQL: pg_dump's archives, bound to one snapshot with the revision and the rows they hold."""
+"""Back up PostgreSQL with pg_dump. The dump, the revision and the counted rows are of the same snapshot."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .programs import ProgramFailed, Programs
 _MAGIC = b"PGDMP"
 _CHUNK = 2**20
 
-# Compressed, without indexes: seldom more than a third. Asked of the file system, since tables may be locked.
+# A dump is compressed and has no indexes, so it is seldom more than a third. This query needs no lock on a table.
 _ESTIMATE = text("SELECT pg_database_size(current_database()) / 3")
-_PATIENCE = "60s"  # for a table that somebody has locked
-# The snapshot has to outlive the dump, whatever the role or the database says of idle transactions.
+_PATIENCE = "60s"  # for a table that another session has locked
+# The snapshot must last longer than the dump, also where the role or the database limits idle transactions.
 _UNDISTURBED = text(f"""
     SELECT set_config('idle_in_transaction_session_timeout', '0', true), set_config('statement_timeout', '0', true),
            set_config('lock_timeout', '{_PATIENCE}', true)
@@ -35,16 +35,19 @@ _UNDISTURBED = text(f"""
 
 
 def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
-    """Back a PostgreSQL database up; others go on reading and writing, and what they commit meanwhile is not in it.
+    """Back up a PostgreSQL database. Others can read and write meanwhile; their new commits are not in the backup.
 
     Args:
         db: the database.
         version_table: the table that records its revision.
-        progress: who hears how far it is: the bytes written, and 0 since nobody knows how many there will be.
+        progress: called with the bytes written, and 0 because the total is not known.
+
+    Returns:
+        The backup.
 
     Raises:
         ProgramsMissing: there is no pg_dump of the server's version.
-        BackupFailed: it could not be written, or cannot be read again.
+        BackupFailed: the backup cannot be written, or cannot be read again.
         NoSpace: there is too little space.
         DatabaseError: the database cannot be reached.
     """
@@ -76,7 +79,7 @@ def _reason(error: Exception) -> str:
 
 def _dump(programs: Programs, connection: Connection, snapshot: str, file: Path, progress: Progress) -> None:
     name = str(connection.scalar(text("SELECT current_database()")))
-    # Through a pipe, and not into the file: a dump whose parent was killed ends, and with it the locks that it holds.
+    # Through a pipe, so that pg_dump ends and releases its locks when this process is killed.
     options = ["--format=custom", f"--snapshot={snapshot}", f"--lock-wait-timeout={_PATIENCE}"]
     with (
         os.fdopen(create(file), "wb") as target,
@@ -88,10 +91,10 @@ def _dump(programs: Programs, connection: Connection, snapshot: str, file: Path,
 
 
 def verify(programs: Programs, file: Path) -> None:
-    """Read a backup from its first byte to its last: its list alone is whole in one that was cut off.
+    """Read a whole backup. Its table of contents would be complete even in a file that was cut off.
 
     Raises:
-        BackupUnusable: it is none, or cannot be read.
+        BackupUnusable: it is not a backup, or it cannot be read.
     """
     with file.open("rb") as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:
@@ -104,7 +107,7 @@ def verify(programs: Programs, file: Path) -> None:
 
 
 def feed(file: Path, target: IO[bytes], progress: Progress = lambda _done, _total: None) -> None:
-    """Hand a backup to a program that reads it."""
+    """Write a backup to the input of a program."""
     total = file.stat().st_size
     with file.open("rb") as source:
         while chunk := source.read(_CHUNK):

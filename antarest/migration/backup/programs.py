@@ -1,4 +1,4 @@
-"""pg_dump and pg_restore: found for the version of a server, and run without a password that others could see."""
+"""Find pg_dump and pg_restore for the version of a server, and run them without showing the password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import SECRETS, redact, redact_url
 
 _NAMES = ("pg_dump", "pg_restore")
-_KNOWN = (  # before the PATH, where a wrapper may stand that chooses a version by itself
+_KNOWN = (  # before the PATH, which may have a wrapper that chooses another version
     "/usr/lib/postgresql/{major}/bin",  # Debian
     "/usr/pgsql-{major}/bin",  # Red Hat
     "/usr/lib/postgresql{major}/bin",  # SUSE, Alpine
@@ -31,7 +31,7 @@ _KNOWN = (  # before the PATH, where a wrapper may stand that chooses a version 
 
 
 class ProgramFailed(Exception):
-    """A program ended with an error; the text is what it said."""
+    """A program ended with an error. The text is the program's own message."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Programs:
     """The client programs of one server.
 
     Attributes:
-        folder: where they are.
+        folder: the folder of the programs.
         url: the server and database.
-        target: what they connect with, as libpq takes it, without a password.
+        target: the parameters of libpq to connect with, without a password.
     """
 
     folder: Path
@@ -50,36 +50,36 @@ class Programs:
 
     @classmethod
     def of(cls, connection: Connection, db: DbConfig) -> Programs:
-        """Find the programs for the server of a connection; they will connect to just that server.
+        """Find the programs for the server of a connection. They will connect to the same server.
 
         Raises:
-            ProgramsMissing: there are none of its major version.
+            ProgramsMissing: there are no programs of its major version.
         """
         driver: Any = connection.connection.dbapi_connection
         info = driver.info
         url = db.migration_url
-        # Only what the URL says: our libpq may know options that those of the programs do not.
+        # Only the options of the URL: the libpq of the programs may not know the others.
         target = {key: str(value) for key, value in connection.dialect.create_connect_args(url)[1].items()}
-        # A URL may name several servers: this is the one that we are on.
+        # A URL may name several servers. This is the one of the connection.
         target |= {"host": info.host, "port": str(info.port), "application_name": "antarest-backup"}
-        hidden = {*SECRETS, "hostaddr"}  # Every user sees the arguments of a program.
+        hidden = {*SECRETS, "hostaddr"}  # Every user can see the arguments of a program.
         shown = {key: value for key, value in target.items() if key not in hidden}
         return cls(_find(info.server_version // 10_000, db), url, shown)
 
     @contextmanager
     def running(self, name: str, *arguments: str | Path, database: str = "", **streams: Any) -> Iterator[IO[bytes]]:
-        """Run a program during the block, which reads its output, or writes its input: the stream that is given.
+        """Run a program during the block. The block reads its output, or writes its input.
 
-        It ends with this process: its pipe is broken then.
+        When this process is killed, the pipe breaks and the program ends.
 
         Args:
             name: pg_dump or pg_restore.
             arguments: its arguments.
-            database: the database to connect to; none is connected to without it.
-            streams: either `stdout` or `stdin`, as `subprocess.PIPE`.
+            database: the database to connect to; empty for no connection.
+            streams: either `stdout` or `stdin`, as `subprocess.PIPE`. The block gets this stream.
 
         Raises:
-            ProgramFailed: it ended with an error.
+            ProgramFailed: the program ended with an error.
         """
         command = [self.folder / name, *arguments]
         if database:
@@ -93,7 +93,7 @@ class Programs:
                     yield stream
                     stream.close()
                 except BrokenPipeError:
-                    pass  # It ended first, and says why.
+                    pass  # The program ended first, and its message has the reason.
                 except BaseException:
                     process.kill()
                     with suppress(BrokenPipeError):
@@ -104,14 +104,14 @@ class Programs:
                 raise ProgramFailed(self._reason(name, said.read().decode(errors="replace"), process.returncode))
 
     def _environment(self) -> dict[str, str]:
-        # The password is in the environment, which only this user can read, and not in the arguments, which all can.
+        # The password is in the environment, since every user could read it in the arguments.
         password = {"PGPASSWORD": str(self.url.password)} if self.url.password else {}
         return {**os.environ, "LC_ALL": "C", **password}
 
     def _reason(self, name: str, said: str, code: int) -> str:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
-        telling = [line for line in lines if "error:" in line or "FATAL:" in line] or lines
-        reason = telling[0] if telling else f"{name} ended with code {code}"
+        errors = [line for line in lines if "error:" in line or "FATAL:" in line] or lines
+        reason = errors[0] if errors else f"{name} ended with code {code}"
         return redact(re.sub(r"^\S*?(pg_dump|pg_restore): ", r"\1: ", reason)[:300], self.url)
 
 
@@ -131,7 +131,7 @@ def _find(major: int, db: DbConfig) -> Path:
 
 
 def _version(program: Path) -> str:
-    """The version of a program, such as `15.8`; empty where there is no such program."""
+    """Return the version of a program, such as `15.8`; empty where there is no such program."""
     if not os.access(program, os.X_OK):
         return ""
     try:

@@ -1,4 +1,4 @@
-"""What a restore is going to do, on either engine: found out before it is done, and looked at again when it is."""
+"""The plan of a restore on either engine, and the checks that the database has not changed since."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _Losses = Mapping[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class RestorePlan:
-    """A restore before it is done. It was looked at, not locked: the restore looks again.
+    """The plan of a restore. The database is not locked meanwhile, so the restore checks it again.
 
     Attributes:
         backup: the backup.
-        held: what it really holds.
-        database: the database, as it may be shown.
-        live: what the database holds now; None where it is damaged and cannot be read.
-        damage: what is wrong with the database now.
-        newer: the revisions that the database has and the backup has not, in order.
+        held: the contents of the backup, as they were read from it.
+        database: the redacted URL of the database.
+        live: the contents of the database now; None where it is damaged and cannot be read.
+        damage: what is wrong with the database now; empty where nothing is.
+        newer: the revisions that the database has and the backup does not have, in order.
         unknown: the revisions of the backup that the revision files do not have.
     """
 
@@ -47,23 +47,23 @@ class RestorePlan:
 
     @property
     def is_onto_nothing(self) -> bool:
-        """Whether there is nothing to be replaced."""
+        """Whether the database is empty."""
         return self.live is not None and not self.live.rows and not self.live.revisions
 
     @cached_property
     def losses(self) -> _Losses:
-        """The tables that have more rows now than in the backup: how many they have now, and there."""
+        """The tables with more rows now than in the backup: the number of rows now, and in the backup."""
         return _losses(self.live, self.held)
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore came to.
+    """The result of a restore.
 
     Attributes:
-        revisions: where the database is now.
-        kept: where what it replaced is; empty where there was nothing.
-        tidy: the command that deletes that, when nobody needs it any more; empty where it is a backup among others.
+        revisions: the current revisions of the database.
+        kept: where the old content is kept; empty where the database was empty.
+        tidy: the command that deletes the old content; empty where it is kept as a backup.
     """
 
     revisions: tuple[str, ...]
@@ -73,7 +73,7 @@ class Restored:
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked for: which backup is to be restored, into which database, and who hears how it goes on."""
+    """The arguments of a restore: the project, the database, the backup, and the listener for its progress."""
 
     project: Project
     db: DbConfig
@@ -87,24 +87,24 @@ class Job:
 
     @property
     def database(self) -> str:
-        """The database as it may be shown."""
+        """The redacted URL of the database."""
         return redact_url(self.db.migration_url)
 
     def progress(self, done: int, total: int) -> None:
-        """Tell how far it is."""
+        """Report the progress to the listener."""
         self.listener.working("restore", done, total)
 
     def patience(self) -> Patience:
-        """The time to wait for others, from now on."""
+        """Return the time to wait for others, which begins now."""
         return Patience(self.db.migration_lock_timeout, self.listener.note)
 
     def failed(self, reason: str, state: str = NOTHING_CHANGED) -> RestoreFailed:
-        """The error for a restore that failed."""
+        """Return the error for a restore that failed."""
         return RestoreFailed(reason, database=self.database, backup=self.backup.path, state=state)
 
 
 class Restore(ABC):
-    """A restore that is prepared; `swap` does it."""
+    """A prepared restore. `swap` replaces the database."""
 
     def __init__(self, job: Job, plan: RestorePlan) -> None:
         self.job = job
@@ -112,36 +112,36 @@ class Restore(ABC):
 
     @property
     def sessions(self) -> list[str]:
-        """Who is connected to the database, in words, as far as anybody can know."""
+        """The sessions that are connected to the database, in words; empty where they cannot be known."""
         return []
 
     def swap(self, *, end_sessions: bool = False) -> Restored:
-        """Replace the database: afterwards it is what it was, or the backup, whatever happens in between.
+        """Replace the database by the backup. Where this fails at any moment, the database has not changed.
 
         Args:
             end_sessions: whether the sessions of others may be ended (PostgreSQL).
 
         Raises:
-            DatabaseInUse: others have it open.
-            DatabaseLocked: it is being migrated.
-            DatabaseChanged: it holds more than when it was looked at.
-            RestoreFailed: it could not be done; the database is what it was.
+            DatabaseInUse: others have the database open.
+            DatabaseLocked: another run is migrating it.
+            DatabaseChanged: it has more rows, or another revision, than in the plan.
+            RestoreFailed: the restore failed, and the database has not changed.
         """
         with in_this_process(self.job.db, self.job.patience()):
             done = self._swap(end_sessions=end_sessions)
         with looking(self.job.db) as connection:
             revisions = read_current(connection, self.job.version_table)
         if revisions != self.plan.held.revisions:
-            kept = f"What it replaced is {done.kept}." if done.kept else "There was nothing before."
+            kept = f"The old content is kept as {done.kept}." if done.kept else "The database was empty before."
             raise self.job.failed("the database is not at the revision of the backup", state=kept)
         return done
 
     @abstractmethod
     def _swap(self, *, end_sessions: bool) -> Restored:
-        """Do it, on this engine."""
+        """Replace the database on this engine."""
 
     def _require_unchanged(self, now: Contents) -> None:
-        """Refuse to lose what nobody has been told of."""
+        """Raise DatabaseChanged where the restore would lose more than the plan says."""
         before = self.plan.live
         if before is None:
             return
@@ -153,7 +153,7 @@ class Restore(ABC):
 
 
 def make_plan(job: Job, held: Contents, live: Contents | None, damage: str = "") -> RestorePlan:
-    """Compare what a backup holds with what the database holds."""
+    """Return the plan, which compares the contents of the backup with those of the database."""
     history = job.project.history
     return RestorePlan(
         backup=job.backup,
@@ -167,10 +167,10 @@ def make_plan(job: Job, held: Contents, live: Contents | None, damage: str = "")
 
 
 def require_intact(backup: Backup) -> None:
-    """Refuse a backup whose bytes are not those that were written down when it was made.
+    """Check that a backup has not changed since it was made.
 
     Raises:
-        BackupUnusable: they are not.
+        BackupUnusable: its hash differs.
     """
     if backup.digest and digest(backup.path) != backup.digest:
         raise BackupUnusable(backup.path, "it has changed since it was made")

@@ -1,4 +1,4 @@
-"""What a restore does on a PostgreSQL server beside the contents: databases, their names, properties and sessions."""
+"""Create, rename and drop the databases of a restore on a PostgreSQL server, and end the sessions of others."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 
 from ..database.connection import APPLICATION_NAME
 from ..database.driver_errors import server_command, translate_errors
+from ..database.sessions import ServerSession
 from ..errors.base import Hint
 from ..errors.facts.backup import DatabaseInUse, RestoreNotAllowed
 from ..errors.facts.database import DatabaseError
@@ -21,10 +22,11 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 
 _LONGEST_NAME = 63  # bytes
-RESTORE = "_restore_"  # behind the name of a database and before the time: what a restore fills
+# In the name of a database that a restore fills, between the name of the live database and the time.
+RESTORE = "_restore_"
 _LENGTH_OF_TIME = len("20260102t030405678z")
 _MAINTENANCE = ("postgres", "template1")
-# The server keeps the value of a setting that is a list as it was written: quoted already, where it needs it.
+# The server keeps the value of these settings, which are lists, with the quotes that it needs.
 _LISTS: Final = {
     "search_path",
     "temp_tablespaces",
@@ -53,7 +55,7 @@ _RIGHTS = text("""
 """)
 _TO_END = 2.0  # seconds
 _SESSIONS = text("""
-    SELECT pid, application_name, usename, client_addr::text, state FROM pg_catalog.pg_stat_activity
+    SELECT pid, application_name, usename, host(client_addr), state FROM pg_catalog.pg_stat_activity
     WHERE datname = :name AND pid <> :own
         AND COALESCE(backend_type, 'client backend') IN ('client backend', 'walsender')
     ORDER BY backend_start, pid
@@ -62,17 +64,17 @@ _SESSIONS = text("""
 
 @dataclass(frozen=True)
 class Properties:
-    """What belongs to a database rather than to its contents.
+    """The properties of a database that a dump of its contents does not have.
 
     Attributes:
         name: its name.
         owner: the role that owns it.
-        own: its row in `pg_database`, whose columns differ from version to version.
+        own: its row in `pg_database`, whose columns depend on the version.
         encoding: its encoding.
-        tablespace: where it lies.
-        comment: what is said of it.
-        settings: for whom (None: for all), and the setting as `name=value`.
-        grants: to whom (None: to all), what, and whether it may be passed on. None where the defaults hold.
+        tablespace: its tablespace.
+        comment: its comment.
+        settings: the role (None for all), and the setting as `name=value`.
+        grants: the role (None for all), the right, and whether the role may grant it to others. None for the defaults.
     """
 
     name: str
@@ -87,13 +89,13 @@ class Properties:
 
 @dataclass(frozen=True)
 class Swap:
-    """Two databases that are to change their names.
+    """Two databases that will exchange their names.
 
     Attributes:
-        maintenance: a connection to a third one.
-        properties: the live database.
-        new: the name of the new one.
-        own: a session of ours that is connected to the live one.
+        maintenance: a connection to a third database.
+        properties: the properties of the live database.
+        new: the name of the new database.
+        own: the process id of our own session on the live database.
     """
 
     maintenance: Connection
@@ -102,25 +104,8 @@ class Swap:
     own: int
 
 
-@dataclass(frozen=True)
-class Session:
-    """A session of somebody else, as far as this role may see it."""
-
-    pid: int
-    application: str | None
-    role: str | None
-    address: str | None
-    state: str | None
-
-    @property
-    def described(self) -> str:
-        """It in one line."""
-        parts = [f"pid {self.pid}", self.application, f"role {self.role}" if self.role else "", self.state]
-        return ", ".join(part for part in parts if part) + (f", from {self.address}" if self.address else "")
-
-
 def read_properties(connection: Connection) -> Properties:
-    """Read the properties of the database that one is connected to."""
+    """Read the properties of the connected database."""
     row = connection.execute(_PROPERTIES).one()
     grants = None if row.own["datacl"] is None else tuple(tuple(each) for each in row.grants or ())
     return Properties(
@@ -136,10 +121,10 @@ def read_properties(connection: Connection) -> Properties:
 
 
 def require_rights(connection: Connection, db: DbConfig) -> None:
-    """Refuse early what the server would refuse late.
+    """Check the rights before the restore begins.
 
     Raises:
-        RestoreNotAllowed: the role may not create databases, or not rename this one.
+        RestoreNotAllowed: the role may not create databases, or may not rename this one.
     """
     role, may_create, is_owner, owner = connection.execute(_RIGHTS).one()
     missing, statements = [], []
@@ -158,7 +143,7 @@ def require_rights(connection: Connection, db: DbConfig) -> None:
 
 @contextmanager
 def maintaining(db: DbConfig, live: str) -> Iterator[Connection]:
-    """Connect to another database of the server, outside of transactions: one cannot rename where one is."""
+    """Connect to another database of the server, since the connected one cannot be renamed. There is no transaction."""
     refused: DatabaseError | None = None
     for name in _MAINTENANCE:
         url = db.migration_url.set(database=name)
@@ -188,12 +173,12 @@ def maintaining(db: DbConfig, live: str) -> Iterator[Connection]:
 
 
 def derived_name(name: str, suffix: str) -> str:
-    """The name with a suffix, as long as the server lets a name be."""
+    """Return the name with a suffix, cut to the longest name that the server allows."""
     return name.encode()[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
 
 
 def create(maintenance: Connection, name: str, like: Properties) -> None:
-    """Create an empty database of the same owner, encoding and locale."""
+    """Create an empty database with the owner, encoding and locale of another one."""
     own = like.own
     clauses: list[sql.Composable] = [
         sql.SQL("OWNER {} TEMPLATE template0 ENCODING {}").format(
@@ -216,12 +201,12 @@ def create(maintenance: Connection, name: str, like: Properties) -> None:
 
 
 def drop(maintenance: Connection, name: str) -> None:
-    """Drop a database of ours, if it is there."""
+    """Drop a database that a restore created, where it exists."""
     _execute(maintenance, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def drop_unfinished(maintenance: Connection, live: str) -> None:
-    """Drop what restores of this database left when they were killed; what is still connected to is left alone."""
+    """Drop the databases that killed restores of this database have left, but none that has sessions."""
     ours = re.compile(
         re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{9}z"
     )
@@ -232,10 +217,10 @@ def drop_unfinished(maintenance: Connection, live: str) -> None:
 
 
 def rename(maintenance: Connection, names: Mapping[str, str], properties: Properties) -> bool:
-    """Rename databases in one transaction, and give the properties to the one that has that name then.
+    """Rename databases in one transaction, and set the properties of the live name on the new database.
 
     Returns:
-        Whether it was done; False when somebody is connected to one of them.
+        Whether it was done. It is not done while others are connected to one of them.
     """
     pairs = [(sql.Identifier(old), sql.Identifier(new)) for old, new in names.items()]
     statements: list[sql.Composable] = [sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*pair) for pair in pairs]
@@ -277,14 +262,14 @@ def _giving(properties: Properties) -> Iterator[sql.Composable]:
 # ---- sessions
 
 
-def sessions(maintenance: Connection, name: str, own: int = 0) -> list[Session]:
-    """Who is connected to a database, but for the session `own`, which is ours.
+def sessions(maintenance: Connection, name: str, own: int = 0) -> list[ServerSession]:
+    """Return the sessions of a database, without our session `own`.
 
-    A session outlives its connection by a moment: one that looks like ours gets the time to end.
+    A session ends a moment after its connection is closed, so this waits for idle sessions of ours.
     """
     end = time.monotonic() + _TO_END
     while True:
-        found = [Session(*row) for row in maintenance.execute(_SESSIONS, {"name": name, "own": own})]
+        found = [ServerSession(*row) for row in maintenance.execute(_SESSIONS, {"name": name, "own": own})]
         is_ending = any(each.application == APPLICATION_NAME and each.state == "idle" for each in found)
         if not is_ending or time.monotonic() > end:
             return found
@@ -292,19 +277,19 @@ def sessions(maintenance: Connection, name: str, own: int = 0) -> list[Session]:
 
 
 def require_alone(maintenance: Connection, db: DbConfig, name: str) -> None:
-    """Refuse to go on while others are connected.
+    """Check that no others are connected.
 
     Raises:
-        DatabaseInUse: somebody is.
+        DatabaseInUse: others are connected.
     """
     if sessions(maintenance, name):
         raise in_use(maintenance, db, name)
 
 
 def in_use(maintenance: Connection, db: DbConfig, name: str) -> DatabaseInUse:
-    """The error that names who is connected."""
+    """Return the error that names the connected sessions."""
     found = [each.described for each in sessions(maintenance, name)]
-    hint = Hint("End them, and the application that opens them", "inv db.restore --end-sessions")
+    hint = Hint("Stop the application, or end the sessions", "inv db.restore --end-sessions")
     return DatabaseInUse(found, database=redact_url(db.migration_url), hints=[hint])
 
 
@@ -329,7 +314,7 @@ def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
 
 
 def _execute(connection: Connection, statement: sql.Composable) -> None:
-    # Past SQLAlchemy, which would look for parameters in the names.
+    # With the driver, since SQLAlchemy would look for parameters in the names.
     driver: Any = connection.connection.dbapi_connection
     with driver.cursor() as cursor:
         cursor.execute(statement)

@@ -1,7 +1,6 @@
-"""Backups of SQLite: copied page by page by SQLite itself, while others go on reading and writing.
+"""Back up SQLite with its own copy function, while others can read and write.
 
-Nothing here opens the file of the database but sqlite3: whoever else opened and closed it would drop the locks that
-this process holds on it.
+Only sqlite3 may open the file of the database: any other code that opens and closes it drops the locks of this process.
 """
 
 from __future__ import annotations
@@ -27,25 +26,28 @@ from .contents import Contents, Progress, read_contents
 from .files import Backup, Folder, create
 
 _MAGIC = b"SQLite format 3\0"
-_STEP = 2000  # pages copied between two looks at signals, and at the progress
+_STEP = 2000  # pages copied between two reports of the progress, when signals are handled too
 
 
 def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
-    """Back an SQLite database up, also while its writers are kept out by this process.
+    """Back up an SQLite database. This process may hold its write lock.
 
     Args:
         db: the database.
         version_table: the table that records its revision.
-        progress: who hears how far it is.
+        progress: called with the progress.
+
+    Returns:
+        The backup.
 
     Raises:
-        BackupFailed: it could not be written, or is not sound.
+        BackupFailed: the backup cannot be written, or it is damaged.
         NoSpace: there is too little space.
         DatabaseError: the database cannot be read.
     """
     with looking(db) as connection:
-        connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()  # From here on, all is of one moment.
-        # Writers wait for the copy, and not until it is verified.
+        connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()  # begins the snapshot
+        # Writers wait for the copy only, and not for its verification.
         return make_from(driver_of(connection), Folder.of(db), version_table, progress, on_copied=connection.rollback)
 
 
@@ -58,15 +60,21 @@ def make_from(
     spare: Path | None = None,
     on_copied: Callable[[], object] = lambda: None,
 ) -> Backup:
-    """As `make`, from a connection that is open already.
+    """Back up a database from an open connection.
 
     Args:
         source: the connection.
-        folder: where the backup goes.
+        folder: the folder for the backup.
         version_table: the table that records the revision.
-        progress: who hears how far it is.
+        progress: called with the progress.
         spare: a backup in use, which must not be deleted.
-        on_copied: called when the source is not read any more.
+        on_copied: called when the source is no longer read.
+
+    Returns:
+        The backup.
+
+    Raises:
+        BackupFailed, NoSpace: as in `make`.
     """
     made = datetime.now(UTC)
     pages, page = (source.execute(f"PRAGMA page_{what}").fetchone()[0] for what in ("count", "size"))
@@ -86,20 +94,23 @@ def write(source: sqlite3.Connection, file: Path, progress: Progress) -> None:
     """Copy a database into a new file."""
     os.close(create(file))
     with closing(sqlite3.connect(file, isolation_level=None)) as target:
-        # It is deleted when it fails, and synced when it is complete.
+        # Safe, because the file is deleted after a failure, and synced when it is complete.
         target.execute("PRAGMA journal_mode = OFF")
         target.execute("PRAGMA synchronous = OFF")
         copy(source, target, progress)
 
 
 def copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress, patience: float = 0) -> None:
-    """Copy a database over another one, in one transaction of the other one.
+    """Copy a database over another one, in one transaction.
 
     Args:
-        source: what is copied.
-        target: what becomes equal to it.
-        progress: who hears how far it is.
-        patience: the seconds to wait for others; the driver by itself would wait for ever.
+        source: the database to copy.
+        target: the database to overwrite.
+        progress: called with the progress.
+        patience: the seconds to wait for others; the driver itself has no limit.
+
+    Raises:
+        Busy: another process has the file for longer.
     """
     begin = time.monotonic()
 
@@ -112,36 +123,36 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progr
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
-    """The driver's own connection."""
+    """Return the driver's connection."""
     driver: Any = connection.connection.dbapi_connection
     own: sqlite3.Connection = driver
     return own
 
 
 class Busy(sqlite3.OperationalError):
-    """Somebody else has the file."""
+    """Another process has the file."""
 
     sqlite_errorcode = sqlite3.SQLITE_BUSY
 
 
 @contextmanager
 def opened(file: Path) -> Iterator[Connection]:
-    """Open a backup to read it, and change nothing: neither its file nor those beside it."""
-    has_wal = Path(f"{file}-wal").exists()  # Not one of ours, which have none; what is in it belongs to the database.
+    """Open a backup to read it, without changing its file or creating others beside it."""
+    has_wal = Path(f"{file}-wal").exists()  # Only a foreign backup has one, with data in it.
     uri = f"file:{quote(str(file))}?{'mode=ro' if has_wal else 'immutable=1'}"
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool)
     with engine.connect() as connection:
         driver_of(connection).set_progress_handler(
             lambda: 0, 100_000
-        )  # Python serves signals there, also in a long statement.
+        )  # Python handles signals there, also during a long statement.
         yield connection
 
 
 def read(file: Path, version_table: str) -> Contents:
-    """Verify a backup, and say what it holds.
+    """Verify a backup, and return its contents.
 
     Raises:
-        BackupUnusable: it is no SQLite database, or is damaged.
+        BackupUnusable: it is not an SQLite database, or it is damaged.
     """
     with file.open("rb") as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:

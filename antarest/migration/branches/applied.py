@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..database.record import Entry, last_applied
+from ..database.record import RecordLine, last_applied
 from ..errors.facts.branches import RevisionLost
 from ..errors.revision import Revision
 from ..project.history import History
@@ -40,7 +40,7 @@ class Applied:
 
 
 def read_applied(
-    home: Project, history: History, current: Sequence[str], record: Sequence[Entry], database: str
+    home: Project, history: History, current: Sequence[str], record: Sequence[RecordLine], database: str
 ) -> Applied:
     """Find every revision that a database has, with the code that was applied.
 
@@ -67,7 +67,7 @@ def read_applied(
 
 
 class _Reader:
-    def __init__(self, home: Project, history: History, last: Mapping[str, Entry]) -> None:
+    def __init__(self, home: Project, history: History, last: Mapping[str, RecordLine]) -> None:
         self._home = home
         self._history = history
         self._last = last

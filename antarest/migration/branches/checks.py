@@ -21,12 +21,12 @@ from .deployed import changed_since
 
 @dataclass(frozen=True)
 class CheckFailure:
-    """Something that must not be merged.
+    """A fault that must not be merged.
 
     Attributes:
-        check: which check found it.
-        fact: the failure in one line.
-        command: the command that fixes it or shows more.
+        check: the check that found it.
+        fact: the fault.
+        command: a command that fixes it, or shows more.
     """
 
     check: str
@@ -166,11 +166,11 @@ def _drift_on(project: Project, engine: str, server: PostgresServer | None = Non
     heads = project.history.heads
     if engine == "sqlite":
         with scratch_at(project, heads) as connection:
-            migrated = reflection.reflect(connection, exclude=project.own_tables)
+            migrated = reflection.reflect(connection, exclude=project.workflow_tables)
     else:
         with scratch_database("postgresql", server) as url, moving(url) as connection:
             ScratchRunner.of(project).upgrade(connection, heads)
-            migrated = reflection.reflect(connection, exclude=project.own_tables)
+            migrated = reflection.reflect(connection, exclude=project.workflow_tables)
     models = writing.models_inventory(project, engine, server)
     differences = reflection.differences(migrated, models)
     if unmodelled := were_not_imported(differences, migrated):

@@ -1,4 +1,4 @@
-"""The database follows the checkout: what of the workflow needs git."""
+"""The database follows the checkout: the part of the workflow that needs git."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors.facts.branches import BranchNotFound, NoRepository, RebaseRefused, SwitchRefused
 from ..errors.loss import Agreement
@@ -18,14 +18,14 @@ from ..project.git import Repository
 from ..project.project import Project
 from ..project.revision_files import importing, is_revision_file, write_files
 from ..project.revision_store import keeping
-from ..run.move import Act
+from ..run.outcome import RunOutcome
+from ..run.request import FileChange
 from ..scratch.leftovers import owned_folder
 from . import hooks, own_revisions
 from .own_revisions import Rebase
-from .sync import SyncPlan, plan_sync, run_sync
+from .sync import SyncOptions, SyncPlan, plan_sync, run_sync
 
 if TYPE_CHECKING:
-    from ..run.move import Move
     from ..workflow.workflow import MigrationWorkflow
 
 
@@ -38,7 +38,7 @@ class Follower:
 
     @contextmanager
     def syncing(self, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan what makes the database match the checkout, whatever it is at; the plan holds for the block.
+        """Plan how the database comes to match the checkout; the plan is valid inside the block.
 
         Args:
             allow_changed: also run a downgrade that is not the code that was applied.
@@ -48,7 +48,7 @@ class Follower:
             MultipleHeads: the checkout has no one head.
         """
         command = _flagged("inv db.sync", allow_changed=allow_changed)
-        with self._planning(self._as_it_is, command, allow_changed=allow_changed) as plan:
+        with self._planning(self._as_it_is, SyncOptions(command, allow_changed=allow_changed)) as plan:
             yield plan
 
     @contextmanager
@@ -77,8 +77,8 @@ class Follower:
 
         command = _flagged(f"inv db.switch {shlex.quote(branch)}", allow_changed=allow_changed)
         goal = partial(files_at, home, commit, branch)
-        with self._planning(goal, command, allow_changed=allow_changed) as plan:
-            yield replace(plan, act=Act(switch, lambda: repository.switch(*here)))
+        with self._planning(goal, SyncOptions(command, allow_changed=allow_changed)) as plan:
+            yield replace(plan, file_change=FileChange(switch, lambda: repository.switch(*here)))
 
     @contextmanager
     def redoing(self) -> Iterator[SyncPlan]:
@@ -88,12 +88,12 @@ class Follower:
             MigrationError: as for `syncing`.
         """
         newest = self._workflow.project.history.head
-        with self._planning(self._as_it_is, "inv db.redo", again=[newest]) as plan:
+        with self._planning(self._as_it_is, SyncOptions("inv db.redo", again=[newest])) as plan:
             yield plan
 
     @contextmanager
     def amending(self, *, discard_edits: bool = False) -> Iterator[tuple[SyncPlan, Revision]]:
-        """Plan to undo the newest revision, so that it can be written anew.
+        """Plan to undo the newest revision, so that it can be written again.
 
         Args:
             discard_edits: also where somebody has written in its file.
@@ -102,14 +102,14 @@ class Follower:
             The plan, which is empty where the database does not have it, and the revision.
 
         Raises:
-            AmendRefused, EditedRevision: it may not be written anew.
+            AmendRefused, EditedRevision: it may not be written again.
             MigrationError: as for `syncing`.
         """
         home = self._workflow.project
         revision = own_revisions.amendable(home, discard_edits=discard_edits)
         command = _flagged("inv db.revision --amend", discard_edits=discard_edits)
         goal = partial(own_revisions.rewritten, home, {}, without=revision.id)
-        with self._planning(goal, command, undo_only=True) as plan:
+        with self._planning(goal, SyncOptions(command, undo_only=True)) as plan:
             yield plan, revision
 
     def keep(self, revision: Revision) -> None:
@@ -142,11 +142,11 @@ class Follower:
                 path.write_bytes(content)
 
         command = f"inv db.rebase --onto={shlex.quote(onto)}" if onto else "inv db.rebase"
-        with self._planning(partial(own_revisions.rewritten, home, rebase.contents), command) as plan:
-            yield replace(plan, act=Act(rebase.write, restore)), rebase
+        with self._planning(partial(own_revisions.rewritten, home, rebase.contents), SyncOptions(command)) as plan:
+            yield replace(plan, file_change=FileChange(rebase.write, restore)), rebase
 
-    def run(self, plan: SyncPlan, agreement: Agreement) -> Move:
-        """Carry out a plan in one run.
+    def run(self, plan: SyncPlan, agreement: Agreement) -> RunOutcome:
+        """Run a plan.
 
         Args:
             plan: the plan.
@@ -158,23 +158,24 @@ class Follower:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
         """
         flow = self._workflow
-        flow.refuse_undeclared(plan.undo)
         if plan.is_empty:
-            idle = flow.idle(plan.current)  # First: what it imports may be other code after the act.
-            if plan.act:
-                plan.act.carry_out()
-            return idle
+            outcome = RunOutcome(before=plan.current, after=plan.current)
+            if plan.file_change:
+                plan.file_change.make()  # From here on, an import may find other code.
+            return outcome
+        target = flow.on(plan.project)
+        request = replace(
+            target.request,
+            agreement=agreement,
+            undo=plan.applied.history,
+            command=plan.command,
+            file_change=plan.file_change,
+        )
         with importing([*plan.project.versions, *plan.applied.versions]):
-            return flow.on(plan.project).run(
-                lambda _, config: run_sync(plan, config),
-                agreement=agreement,
-                undo=plan.applied.history,
-                command=plan.command,
-                act=plan.act,
-            )
+            return target.run(lambda _, config: run_sync(plan, config), request)
 
     def install_hooks(self) -> list[Path]:
-        """Write the hooks that say when the database and the checkout differ; those that are there are chained.
+        """Write git hooks that say when the database and the checkout differ; they call the hooks that were there.
 
         Returns:
             The hooks.
@@ -185,7 +186,7 @@ class Follower:
         return hooks.install(self._workflow.project, self._repository())
 
     @contextmanager
-    def _planning(self, goal: Callable[[Path], Project], command: str, **wishes: Any) -> Iterator[SyncPlan]:
+    def _planning(self, goal: Callable[[Path], Project], options: SyncOptions) -> Iterator[SyncPlan]:
         flow = self._workflow
         with owned_folder("antarest-sync-") as folder:
             there, applied = folder / "goal", folder / "applied"
@@ -193,7 +194,7 @@ class Follower:
             applied.mkdir()
             project = goal(there)
             with flow.looking() as connection:
-                plan = plan_sync(flow.project, project, connection, flow.database, applied, command=command, **wishes)
+                plan = plan_sync(flow.project, project, connection, flow.database, applied, options)
             yield plan
 
     def _as_it_is(self, _folder: Path) -> Project:

@@ -10,8 +10,8 @@ from ..database.catalog import count_rows
 from ..database.driver_errors import translate_errors
 from ..database.engines import create_db_engine
 from ..errors.facts.refusal import AlreadyFilled, NotAtHead
-from ..errors.revision import BASE
 from ..errors.settings.urls import redact_url
+from ..errors.text import position
 from ..workflow.workflow import MigrationWorkflow
 
 Seed = Callable[[Session, int], Iterator[tuple[str, int]]]
@@ -42,7 +42,7 @@ def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = 
     tables = project.metadata().tables
     current, head = workflow.current(), project.history.head
     if current != (head,):
-        raise NotAtHead("seed", ", ".join(current) or BASE, head, workflow.database)
+        raise NotAtHead("seed", position(current), head, workflow.database)
     engine = create_db_engine(workflow.db, application_name="antarest-seed")
     try:
         with translate_errors(url), Session(engine) as session, session.begin():

@@ -1,4 +1,4 @@
-"""Making a database match a checkout: undo what it does not have, with the code that was applied; then apply its own.
+"""Makes a database match a checkout: undoes what the checkout does not have, as it was applied, then applies the rest.
 
 All of it is one run: one plan, one confirmation, one backup, and one transaction where no revision asks for more.
 """
@@ -23,14 +23,14 @@ from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import write_files
 from ..project.revision_search import FoundRevision
-from ..run.move import Act
+from ..run.request import FileChange
 from ..workflow.plan import RollbackPlan, plan_undo
 from .applied import Applied, read_applied
 
 
 @dataclass(frozen=True)
 class SyncPlan:
-    """What makes a database match a checkout.
+    """The plan to make a database match a checkout.
 
     Attributes:
         project: the project that the database is to match.
@@ -39,10 +39,10 @@ class SyncPlan:
         between: where the downgrades end.
         apply: the upgrades that follow, in order.
         found: where the code of the downgrades was found, by revision, where it is not in the checkout.
-        edited: revisions that stay although their file is not what was applied, which is not to be found any more, or
-            was applied elsewhere too.
+        edited: revisions that stay although their file is not what was applied: that file cannot be found any more, or
+            it was applied elsewhere too.
         command: what a person would type to carry it out.
-        act: what changes together with the database.
+        file_change: the change of files that happens together with the change of the database.
     """
 
     project: Project
@@ -53,7 +53,7 @@ class SyncPlan:
     found: Mapping[str, FoundRevision]
     edited: tuple[str, ...]
     command: str
-    act: Act | None = None
+    file_change: FileChange | None = None
 
     @property
     def current(self) -> tuple[str, ...]:
@@ -78,19 +78,27 @@ class SyncPlan:
         return not self.undo.steps and not self.apply
 
 
+@dataclass(frozen=True)
+class SyncOptions:
+    """The options of a sync.
+
+    Attributes:
+        command: what a person would type to carry the plan out.
+        again: revisions to undo although they match.
+        undo_only: apply nothing afterwards.
+        allow_changed: also run a downgrade that is not the code that was applied.
+    """
+
+    command: str = "inv db.sync"
+    again: Collection[str] = ()
+    undo_only: bool = False
+    allow_changed: bool = False
+
+
 def plan_sync(
-    home: Project,
-    goal: Project,
-    connection: Connection,
-    database: str,
-    folder: Path,
-    *,
-    command: str = "inv db.sync",
-    again: Collection[str] = (),
-    undo_only: bool = False,
-    allow_changed: bool = False,
+    home: Project, goal: Project, connection: Connection, database: str, folder: Path, options: SyncOptions
 ) -> SyncPlan:
-    """Plan what makes the database behind a connection match a project.
+    """Plan how the database behind a connection comes to match a project.
 
     Args:
         home: the project as it is checked out.
@@ -98,14 +106,11 @@ def plan_sync(
         connection: to look at the database.
         database: its URL, redacted.
         folder: an empty one, for the code of the downgrades; it has to be there until the plan has run.
-        command: what a person would type to carry it out.
-        again: revisions to undo although they match.
-        undo_only: apply nothing afterwards.
-        allow_changed: also run a downgrade that is not the code that was applied.
+        options: how.
 
     Raises:
-        RevisionLost: a revision that is to be undone is nowhere to be found.
-        ScriptChanged: what was found of it is not what was applied.
+        RevisionLost: the file of a revision that is to be undone cannot be found.
+        ScriptChanged: the file that was found is not what was applied.
         Irreversible: it cannot be undone.
         MultipleHeads: the checkout has no one head.
     """
@@ -113,38 +118,43 @@ def plan_sync(
     _ = history.head  # Raises where there are several.
     current = read_current(connection, home.version_table)
     applied = read_applied(home, history, current, read_record(connection, home.version_table, database), database)
-    kept, edited = _kept(home, history, applied, again)
+    kept, edited = _kept(home, history, applied, options.again)
     undone = [id_ for id_ in reversed(applied.history.order) if id_ not in kept]
-    for id_ in (id_ for id_ in undone if id_ in applied.changed and not allow_changed):
-        found_ = applied.found[id_]
-        raise ScriptChanged(id_, applied.changed[id_], found_.digest, found_.origin, command)
-    pending = () if undo_only else tuple(history[id_] for id_ in history.pending(kept))
+    if not options.allow_changed:
+        _refuse_changed(applied, undone, options.command)
+    pending = () if options.undo_only else tuple(history[id_] for id_ in history.pending(kept))
     if not undone:
         none = RollbackPlan(current, ", ".join(current) or BASE, ())
-        return SyncPlan(goal, goal, none, current, pending, {}, edited, command)
+        return SyncPlan(goal, goal, none, current, pending, {}, edited, options.command)
     files = [(applied.revisions[id_].path.name, content) for id_, content in applied.contents.items()]
     as_applied = replace(home, versions=(write_files(folder, files),), is_moved=True)
     between = _heads(applied, kept)
     undo = plan_undo(as_applied, connection, current, undone, target=", ".join(between) or BASE)
     found = {id_: applied.found[id_] for id_ in undone if id_ in applied.found}
-    return SyncPlan(goal, as_applied, undo, between, pending, found, edited, command)
+    return SyncPlan(goal, as_applied, undo, between, pending, found, edited, options.command)
+
+
+def _refuse_changed(applied: Applied, undone: Collection[str], command: str) -> None:
+    for id_ in undone:
+        if id_ in applied.changed:
+            found = applied.found[id_]
+            raise ScriptChanged(id_, applied.changed[id_], found.digest, found.origin, command)
 
 
 def run_sync(plan: SyncPlan, config: Any) -> None:
-    """Run a plan through `env.py`, as every other move.
+    """Run a plan through `env.py`, as every other run.
 
     Args:
         plan: the plan.
-        config: Alembic's configuration of the checkout's project, with the move.
+        config: Alembic's configuration of the checkout's project, with the request of the run.
     """
     ours = ScriptDirectory.from_config(config)
     theirs = ScriptDirectory.from_config(plan.applied.alembic_config())
 
     def sync(current: Sequence[str], _context: object) -> Iterator[MigrationStep]:
-        """Give the steps; the name tells `environment` what it is."""
         at = tuple(sorted(current))
         if at != plan.current:
-            if at == plan.end:  # Another run had the same idea.
+            if at == plan.end:  # Another run has done the same.
                 return
             raise PlanOvertaken(at, plan.current, plan.command)
         for step in plan.undo.steps:

@@ -60,9 +60,11 @@ def agree(
         The losses that are agreed to.
 
     Raises:
+        LossNotDeclared: the plan loses something that its revisions do not declare.
         LossNotConfirmed: data would be lost, and nobody can be asked.
         NotConfirmed: the answer is not yes.
     """
+    plan.refuse_undeclared(workflow.database)
     is_terminal = sys.stdin.isatty()
     verb = f"Go to {goal}" if goal else f"Roll back to {plan.target}"
     if plan.losses and not everything:

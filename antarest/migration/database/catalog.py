@@ -1,6 +1,6 @@
-"""What a database holds, with few and cheap queries: its tables, their columns, and how full they are.
+"""The tables and columns of a database, and their counts, read with few and cheap queries.
 
-`antarest.migration.schema.reflection` knows a schema in every detail; this knows only what data can be lost from.
+This is what the loss check needs. `schema/reflection.py` reads a schema in every detail.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from sqlalchemy import Connection, text
 Catalog = dict[str, frozenset[str]]
 """The tables of a database, each with its columns."""
 
-# Without generated columns, which hold nothing of their own.
+# Generated columns are left out, because they hold no data of their own.
 _TABLES_QUERY = {
     "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1 FROM sqlite_master m"
     " JOIN pragma_table_xinfo(m.name, 'main') c ON c.hidden = 0"
     " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
-    # Rows are counted where they lie (ONLY): a partition, or a table that inherits, is a table of its own.
+    # ONLY: a partition, or a table that inherits, is counted as a table of its own.
     "postgresql": """
         SELECT CASE WHEN n.nspname = current_schema() THEN NULL ELSE n.nspname END, c.relname, a.attname,
                c.oid, a.attnum, c.relfilenode,
@@ -35,17 +35,17 @@ _TABLES_QUERY = {
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table as it is now.
+class CatalogTable:
+    """A table of the database as it is now.
 
     Attributes:
-        name: what it is called; with its schema where that is not the current one (PostgreSQL).
-        bare_name: the same without its schema.
+        name: its name, with its schema where that is not the current one (PostgreSQL).
+        bare_name: its name without its schema.
         sql: its name as SQL.
-        identity: what it is, whatever it is called. On SQLite only its name, unless somebody keeps track.
+        identity: a value that a rename does not change. On SQLite it is the name, unless renames are tracked.
         columns: the identity of each column, by name.
-        file: where its rows are stored; a TRUNCATE changes it.
-        readable: whether this role may count its rows, all of them.
+        file: the file that stores its rows; a TRUNCATE changes it.
+        readable: whether this role may read all of its rows.
     """
 
     name: str
@@ -57,29 +57,32 @@ class Table:
     readable: bool = True
 
 
-Tables = dict[str, Table]
+Tables = dict[str, CatalogTable]
 """The tables of a database by name."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """How full a table is: its rows, and for some of its columns the values that are not NULL."""
+    """The number of rows of a table, and for some of its columns the number of values that are not NULL."""
 
     rows: int
     values: Mapping[str, int]
 
     def of(self, column: str | None) -> int:
-        """The values of a column, or the rows."""
+        """Return the number of values of a column, or of rows where it is None."""
         return self.values[column] if column is not None else self.rows
 
 
 def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Collection[str] | None = None) -> Tables:
-    """Read tables with one query; on PostgreSQL those of every schema.
+    """Read the tables with one query; on PostgreSQL those of every schema.
 
     Args:
-        connection: to the database.
+        connection: a connection to the database.
         exclude: the tables to leave out.
-        only: the tables to read, of an SQLite database; all of them when it is None.
+        only: the tables to read (SQLite only); None for all of them.
+
+    Returns:
+        The tables by name.
     """
     hidden = set(exclude)
     found: dict[str, tuple[Any, dict[str, Hashable]]] = {}
@@ -94,7 +97,7 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
                 columns[row[2]] = (row[3], row[4])
     is_sqlite = connection.dialect.name == "sqlite"
     return {
-        name: Table(
+        name: CatalogTable(
             name=name,
             bare_name=row[1],
             sql=_quote(row[1]) if is_sqlite else f"ONLY {_quote(row[7])}.{_quote(row[1])}",
@@ -108,12 +111,12 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
 
 
 def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:
-    """Read the tables of the database and their columns, by name."""
+    """Read the names of the tables of the database and of their columns."""
     return {name: frozenset(table.columns) for name, table in read_tables(connection, exclude=exclude).items()}
 
 
 def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | None] | None:
-    """Split "table" or "table.column" where the table is; None when it does not exist. A name may have dots in it."""
+    """Split "table" or "table.column", whose names may have dots in them; None where it does not exist."""
     if item in tables:
         return item, None
     parts = item.split(".")
@@ -124,7 +127,7 @@ def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | N
     return None
 
 
-def measure(connection: Connection, table: Table, columns: Iterable[str] = ()) -> Measure:
+def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] = ()) -> Measure:
     """Count the rows of a table and the values in its columns, in one scan."""
     names = sorted(columns)
     counts = ", ".join(["count(*)", *(f"count({_quote(name)})" for name in names)])
@@ -138,7 +141,7 @@ def measure(connection: Connection, table: Table, columns: Iterable[str] = ()) -
 
 
 def _quote(name: str) -> str:
-    """Quote a name for the driver, which does not take a "%" for a parameter as SQLAlchemy does."""
+    """Quote a name for the driver, where a "%" needs no escape as it does in SQLAlchemy."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -146,16 +149,16 @@ def count_rows(connection: Connection, names: Collection[str]) -> dict[str, int]
     """Count the rows of each of these tables.
 
     Raises:
-        Error: of the driver; this role may not see all of them.
+        Error: the error of the driver, where this role may not see all rows.
     """
     tables = read_tables(connection)
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL row_security = off"))  # Rather an error than rows that go unseen.
+        connection.execute(text("SET LOCAL row_security = off"))  # An error is better than hidden rows.
     return {name: measure(connection, tables[name]).rows for name in sorted(names)}
 
 
 def foreign_key_violations(connection: Connection) -> set[tuple[Any, ...]]:
-    """The rows of an SQLite database that refer to a row that does not exist (table, rowid, referred table, key)."""
+    """Return the rows of an SQLite database that refer to a missing row, as (table, rowid, referred table, key)."""
     if connection.dialect.name != "sqlite":
         return set()
     return {tuple(row) for row in connection.execute(text("PRAGMA foreign_key_check"))}

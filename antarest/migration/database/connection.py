@@ -1,4 +1,4 @@
-"""The workflow's own connections: one to move a database, one to look at it. The application has its own engine."""
+"""The connections of the workflow: to migrate a database, and to read from it. The application has its own engine."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from sqlalchemy.pool import NullPool
 
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import ENGINES, is_memory
+from .driver_connections import SqliteConnection, postgres_connection
 from .driver_errors import translate_errors
-from .watched_connection import SqliteConnection, postgres_connection
 
 APPLICATION_NAME = "antarest-migration"
-"""What PostgreSQL shows of our own sessions."""
+"""The name of our sessions in PostgreSQL."""
 
 # A signal that comes while a connection is closed ends the command, and is no error of the pool, which would log it.
-logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}").addFilter(
+# This is the logger of our own pools: `pool_logging_name` names them.
+logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}.{APPLICATION_NAME}").addFilter(
     lambda record: not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
 )
 
 _UNDEFINED_TABLE = "42P01"
-_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # a server that is gone
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # notice a server that is gone
 
 
 @contextmanager
 def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
     """Open a connection to migrate on, whose transaction includes DDL on both engines.
 
-    On SQLite the driver would commit before DDL, and foreign keys would fire while a table is rebuilt. So the driver's
-    own transactions are off (`isolation_level`), foreign keys are off before the transaction begins (inside it the
-    PRAGMA does nothing), and it begins with `BEGIN IMMEDIATE`, so that one writer is sure of the file from the start.
-    No statement has run on the connection: Alembic must find it without a transaction.
+    On SQLite the driver would commit before DDL, and foreign keys would act while a table is rebuilt. So the driver's
+    own transactions are off (`isolation_level`), and foreign keys are switched off before the transaction begins,
+    because inside it the PRAGMA does nothing. The transaction begins with `BEGIN IMMEDIATE`, so that this connection is
+    the only writer from its start. No statement has run on the connection: Alembic must find it without a transaction.
 
     Args:
         db: the database.
-        begin: what begins a transaction, in place of that.
+        begin: a function that begins a transaction, instead of `BEGIN IMMEDIATE`.
 
     Raises:
         DatabaseError: the database cannot be reached.
@@ -51,19 +52,19 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     _create_file(db.migration_url)
     engine = _engine(db, begin or _begin("BEGIN IMMEDIATE"))
-    # Not the connecting alone: SQLite opens the file, and meets another writer, when the transaction begins.
+    # The whole block: SQLite opens the file, and finds another writer, only when the transaction begins.
     with translate_errors(db.migration_url), engine.connect() as connection:
         yield connection
 
 
 def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
-    """An engine whose connections are as `moving` opens them, each to the database that is asked for at the time.
+    """Return an engine for many databases of one server, whose connections are like those of `moving`.
 
-    What is known of the server, and how statements are written for it, is then found out once for many databases.
+    One engine reads the properties of the server, and compiles each statement, once for all databases.
 
     Args:
-        url: where they are.
-        database: which one; a file, on SQLite.
+        url: the server, or any SQLite file.
+        database: returns the database to connect to: its name, or its file on SQLite.
     """
 
     def choose(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
@@ -81,7 +82,7 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
 def looking(db: DbConfig | URL) -> Iterator[Connection]:
     """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
 
-    Where its folder is missing too, it is an error: the path is more likely misspelt than the database new.
+    A missing folder is an error, because then the path is probably misspelt.
 
     Raises:
         DatabaseError: the database cannot be reached, or cannot be read.
@@ -95,12 +96,12 @@ def looking(db: DbConfig | URL) -> Iterator[Connection]:
 
 
 def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
-    """Read the revisions that the database records, sorted, in one query; none for an empty one.
+    """Read the current revisions of a database with one query, sorted; empty where it has none.
 
-    A transaction that the caller has begun goes on, also where the table is missing.
+    A transaction that the caller has begun stays usable, even where the table is missing.
     """
     quoted = connection.dialect.identifier_preparer.quote(version_table)
-    # PostgreSQL takes nothing more in a transaction in which a statement failed, but for the way back.
+    # After a statement failed, PostgreSQL refuses all others in the transaction. A savepoint keeps it usable.
     begun = connection.begin_nested() if connection.in_transaction() else None
     try:
         rows = connection.execute(text(f"SELECT version_num FROM {quoted}")).all()
@@ -119,23 +120,23 @@ def _is_about_a_missing_table(error: DBAPIError) -> bool:
 
 
 def engine_version(connection: Connection) -> str:
-    """The engine of a database and its version, such as `PostgreSQL 15.18`."""
+    """Return the engine of a database and its version, such as `PostgreSQL 15.18`."""
     version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
     return f"{ENGINES[connection.dialect.name]} {version}"
 
 
 def _create_file(url: URL) -> None:
-    """Create a missing SQLite file for its owner alone, before there is anything to read in it.
+    """Create a missing SQLite file, readable by its owner only.
 
-    SQLite gives the files that it puts beside it the same rights.
+    SQLite gives its journal files the same permissions.
     """
     if url.get_backend_name() == "sqlite" and not is_memory(url):
-        with suppress(OSError):  # It exists, or the driver has the better words for what is wrong.
+        with suppress(OSError):  # It exists, or the error of the driver explains the failure better.
             os.close(os.open(os.path.realpath(str(url.database)), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _is_absent(file: Path) -> bool:
-    """Whether the file could be there and is not. Whatever else is wrong with its path, the driver says it better."""
+    """Return whether only the file is missing. The driver explains any other fault of the path better."""
     try:
         file.stat()
     except FileNotFoundError:
@@ -147,7 +148,7 @@ def _is_absent(file: Path) -> bool:
 
 def _begin(statement: str) -> Callable[[Connection], None]:
     def begin(connection: Connection) -> None:
-        if connection.dialect.name == "sqlite":  # The driver of PostgreSQL does it itself.
+        if connection.dialect.name == "sqlite":  # The driver of PostgreSQL begins transactions itself.
             connection.exec_driver_sql(statement)
 
     return begin
@@ -156,7 +157,12 @@ def _begin(statement: str) -> Callable[[Connection], None]:
 def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size: int = 8) -> Engine:
     url = db.migration_url
     # Few statements of a migration come again, and each compiled one keeps its tables in memory.
-    shared: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True, "query_cache_size": query_cache_size}
+    shared: dict[str, Any] = {
+        "poolclass": NullPool,
+        "pool_logging_name": APPLICATION_NAME,
+        "hide_parameters": True,
+        "query_cache_size": query_cache_size,
+    }
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, **shared, connect_args={"factory": SqliteConnection})
         event.listen(engine, "connect", _prepare_sqlite(db))
@@ -164,14 +170,14 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size:
         wanted = {"connect_timeout": db.connect_timeout, "application_name": APPLICATION_NAME, **_KEEPALIVES}
         own = {key: value for key, value in wanted.items() if key not in url.query}
         own["connection_factory"] = partial(_patient, max(db.migration_lock_timeout, db.connect_timeout))
-        # Whatever the role's default is: who has waited for a lock must see what happened meanwhile.
+        # Also where the role has another default: after waiting for a lock, a run must see the changes made meanwhile.
         engine = create_engine(url, **shared, connect_args=own, isolation_level="READ COMMITTED")
     event.listen(engine, "begin", begin)
     return engine
 
 
 def _patient(seconds: float, *arguments: Any) -> Any:
-    """A connection that waits so long for a pooler, which may have none to the server."""
+    """Return a connection that waits so many seconds for a free connection of a pooler."""
     connection = postgres_connection()(*arguments)
     connection.patience = seconds
     return connection

@@ -1,7 +1,7 @@
-"""What psycopg2 and sqlite3 say about a connection, translated into errors that name the way on.
+"""Translate the errors of psycopg2 and sqlite3 about a connection into errors with next steps.
 
-psycopg2 gives its errors an SQLSTATE only once it is connected, so what happens before is known by its text, which a
-server may send in another language: a text that nothing here knows becomes `DatabaseUnreachable`, with that text.
+An error of psycopg2 has an SQLSTATE only after the connection is made, so errors before that are recognised by their
+text. A server may send the text in another language: an unknown text becomes `DatabaseUnreachable`, which quotes it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LOOK = Hint("Look again", "inv db.status")
 _UPGRADE = "inv db.upgrade"
 _CORRECT = Hint("Correct the configuration, and look again", "inv db.status --config=PATH")
 
-# SQLite's primary result codes that are about the file rather than about the SQL.
+# SQLite's primary result codes that are about the file, and not about the SQL.
 _FILE_CODES = frozenset(
     {
         sqlite3.SQLITE_PERM,
@@ -54,20 +54,19 @@ _FILE_CODES = frozenset(
     }
 )
 _READ_ONLY_STATE = "25006"
-_CONNECTION_STATES = "08"  # the class of states that a pooler gives of a server that it does not reach, or is full
-# What the server says last: an administrator ends the session, or the server stops, or it has crashed.
+_CONNECTION_STATES = "08"  # the class of states of a pooler that is full, or that cannot reach its server
+# The states that end a session: an administrator ended it, or the server stopped or crashed.
 _LAST_WORDS = ("57P01", "57P02", "57P03", "57P05")
 
 
 def is_connection_error(error: BaseException) -> bool:
-    """Whether a driver's error is about reaching or opening the database, and not about the SQL that was run."""
+    """Return whether a driver's error is about reaching or opening the database, and not about the SQL that was run."""
     raised = _raised_by_driver(error)
     if isinstance(raised, sqlite3.Error):
         return _sqlite_code(raised) in _FILE_CODES
     if raised is None:
         return False
-    # An SQLSTATE means that a server answered: it is about the statement, or about a server that takes none that write.
-    # Or a pooler answered for it.
+    # An SQLSTATE means that a server or a pooler answered. Most states are about the statement; these are not.
     if state := getattr(raised, "pgcode", None):
         return state == _READ_ONLY_STATE or state in _LAST_WORDS or state.startswith(_CONNECTION_STATES)
     kinds = {each.__name__ for each in type(raised).__mro__}
@@ -75,17 +74,17 @@ def is_connection_error(error: BaseException) -> bool:
 
 
 def connection_error(error: BaseException, url: URL) -> DatabaseError:
-    """The error for a user that says what a driver's error about a connection means.
+    """Return the error for a user that explains a driver's error about a connection.
 
     Args:
-        error: what the driver raised, or SQLAlchemy around it.
-        url: what the connection was made with.
+        error: the error of the driver, or SQLAlchemy's error around it.
+        url: the URL of the connection.
     """
     raised = _raised_by_driver(error) or error
     text = str(raised)
     if url.get_backend_name() == "sqlite":
         return _sqlite_error(_sqlite_code(raised), url, _first_line(text))
-    # Not in the redacted text: the password may be a word of the message, such as "database".
+    # Search before redacting: the password may be a word of the message, such as "database".
     known = ((re.search(rf".*(?:{words}).*", text), build) for words, build in _KNOWN)
     line, build = next(((said[0], build) for said, build in known if said), (text, _unreachable))
     if getattr(raised, "pgcode", None) == _READ_ONLY_STATE:
@@ -94,7 +93,7 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
 
 
 def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
-    """The error for a role that the server of this URL does not have."""
+    """Return the error for a role that the server of this URL does not have."""
     return RoleMissing(
         f"the role {role} does not exist on {server_name(url)}",
         database=redact_url(url),
@@ -111,7 +110,7 @@ def _raised_by_driver(error: BaseException) -> BaseException | None:
 def _first_line(text: str) -> str:
     line = next((line.strip() for line in text.splitlines() if line.strip()), "no reason was given")
     line = re.sub(r"^connection to server (at|on socket) .*? failed: ", "", line)
-    return re.sub(r"^\w+:  ", "", line)[:200]  # FATAL, in whatever language
+    return re.sub(r"^\w+:  ", "", line)[:200]  # FATAL, in any language
 
 
 # ---- PostgreSQL
@@ -151,7 +150,7 @@ def _pool_is_used_up(url: URL, reason: str) -> DatabaseError:
         f"no connection was free on {server_name(url)}: is its pool used up?",
         database=redact_url(url),
         reason=reason,
-        hints=[Hint("A migration takes two of a pooler's connections, or three: raise its pool size, then", _UPGRADE)],
+        hints=[Hint("A migration takes two or three of a pooler's connections: raise its pool size, then", _UPGRADE)],
     )
 
 
@@ -200,19 +199,19 @@ def _role(url: URL) -> str:
 
 
 def server_command(program: str, url: URL, *arguments: str) -> str:
-    """A command of PostgreSQL's own for the server of a URL, as a person types it."""
+    """Return the command line of a PostgreSQL program for the server of a URL, as a person types it."""
     host, port = url.host or first(url.query.get("host")), url.port or first(url.query.get("port"))
     server = [f"--host={host}" if host else "", f"--port={port}" if port else ""]
     return shlex.join([each for each in (program, *server, *arguments) if each])
 
 
-# Words of libpq and of the server, and the error that they mean; the first that fits decides. Where a host has several
-# addresses libpq reports each, so any line may hold them.
+# Words of libpq and of the server, and the error that they mean. The first match decides. Where a host has several
+# addresses, libpq reports each, so the words may be on any line.
 _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r'database ".*" does not exist', _database_missing),
     (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
     (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
-    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of our own
+    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of pool_timeout.py
     (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
     (r"not permitted to log in|permission denied for database", _refused),
     (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),
@@ -250,7 +249,7 @@ def _sqlite_error(code: int, url: URL, reason: str) -> DatabaseError:
     elif code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
         kind, message = DatabaseReadOnly, f"the SQLite file cannot be {done} by this user: {file}"
-        hint = Hint("Who may write it, and its folder?", shlex.join(["ls", "-ld", str(_folder(file)), file]))
+        hint = Hint("Who may write the file and its folder?", shlex.join(["ls", "-ld", str(_folder(file)), file]))
     return kind(message, database=redact_url(url), reason=reason, hints=[hint])
 
 
@@ -259,9 +258,9 @@ def _folder(file: str) -> Path:
 
 
 def _why_not_opened(file: str) -> str:
-    """Why a path names no file, or "" where it could and the user's rights are the reason.
+    """Return why a path cannot name a file; empty where it can, and the user's permissions are the reason.
 
-    Only `stat`: opening and closing the file would drop the locks that sqlite3 holds on it in this process.
+    This only calls `stat`: opening and closing the file would drop the locks that sqlite3 holds on it in this process.
     """
     folder = _folder(file)
     try:
@@ -277,9 +276,9 @@ def _why_not_opened(file: str) -> str:
 
 @contextmanager
 def translate_errors(url: URL) -> Iterator[None]:
-    """Turn what the driver raises about the connection inside the block into errors for a user.
+    """Translate the driver's errors about the connection inside the block into errors for a user.
 
-    Other errors pass: ours, and those about the SQL that was run.
+    Other errors pass unchanged: ours, and those about the SQL that was run.
     """
     try:
         yield

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL, Engine
 
-# A server whose host died, or was cut off, is noticed within half a minute. Without this, after hours.
+# With these, a host that is down or cut off is noticed within half a minute. Without them it takes hours.
 _KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
 
 def create_db_engine(db: DbConfig | URL, *, application_name: str = "antarest", **options: Any) -> Engine:
-    """The application's engine: nothing is connected yet.
+    """Return the application's engine. It is not connected yet.
 
-    On SQLite every connection enforces foreign keys and waits for other writers; on PostgreSQL it gives up on a server
-    that does not answer, and says who it is. Bound values stay out of logs and errors.
+    On SQLite every connection enforces foreign keys and waits for other writers. On PostgreSQL a connection has a name,
+    and fails when the server does not answer in time. Bound values stay out of logs and errors.
 
     Args:
-        db: the configuration, or a normalised URL to connect to with the defaults.
-        application_name: what the server's list of sessions shows.
-        options: anything else that SQLAlchemy's `create_engine` takes; it wins.
+        db: the configuration, or a normalised URL, for which the defaults are used.
+        application_name: the name in the server's list of sessions.
+        options: other arguments of SQLAlchemy's `create_engine`, which win over ours.
     """
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     settings: dict[str, Any] = {"hide_parameters": True}

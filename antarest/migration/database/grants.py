@@ -1,7 +1,7 @@
-"""The rights of the application's role, where another role runs the migrations and so owns what they create.
+"""The rights of the application's role, where another role runs the migrations and owns the new tables.
 
-Only objects of our own history count: the tables and sequences of the metadata, the sequences that belong to columns of
-these tables, and the version table. Another application's tables in the same schema are none of our business.
+Only the objects of our own history count: the tables and sequences of the metadata, the sequences that belong to
+columns of these tables, and the version table. Tables of other applications in the same schema are left alone.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 
-# What there is of the wanted objects and of the sequences that their columns own, and which of all rights the role does
-# not have. Nothing is locked: the functions look into the catalog only, and answer NULL for what was dropped meanwhile.
+# The missing rights on the objects that exist, and on the sequences that their columns own. This locks nothing: the
+# functions read the catalog only, and return NULL for an object that was dropped meanwhile.
 _LACKING = text("""
 WITH named AS (
     SELECT namespace.oid AS namespace, namespace.nspname, given.name
@@ -80,11 +80,11 @@ class _Right(NamedTuple):
 
 
 class GrantRefused(MigrationError):
-    """The migrating role may not give rights on an object, because another role owns it.
+    """The migrating role may not grant rights on an object, because another role owns it.
 
     Why: the object was created by hand, by another role than the one that migrates.
 
-    To do: execute the statement of the message as its owner, or give the object to the migrating role (`ALTER TABLE ...
+    To do: execute the statement of the message as the owner, or make the migrating role the owner (`ALTER TABLE ...
     OWNER TO ...`).
     """
 
@@ -93,7 +93,7 @@ class GrantRefused(MigrationError):
     def __init__(self, grants: Sequence[Grant], database: str, reason: str) -> None:
         self.grants, self.reason = tuple(grants), reason
         super().__init__(
-            f"this role cannot give the application's role its rights on {shorten([each.object for each in grants])}",
+            f"this role may not grant the application's role its rights on {shorten([each.object for each in grants])}",
             details={"database": database, "reason": reason},
             state="The rights were not granted.",
             hints=[
@@ -108,11 +108,11 @@ class Grant:
     """Rights that a role lacks on one object.
 
     Args:
-        privileges: which rights.
-        kind: what the object is.
-        schema: its schema, or the object itself.
-        name: its name; empty for a schema.
-        role: who lacks them.
+        privileges: the rights.
+        kind: the kind of the object.
+        schema: the schema of the object, or the schema that is the object.
+        name: the name of the object; empty for a schema.
+        role: the role that lacks them.
     """
 
     privileges: tuple[str, ...]
@@ -123,7 +123,7 @@ class Grant:
 
     @property
     def object(self) -> str:
-        """The object, for messages."""
+        """The kind and the name of the object, for messages."""
         return f"{self.kind.lower()} {self.name or self.schema}"
 
     @property
@@ -139,12 +139,12 @@ class Grant:
 
 
 def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Grant]:
-    """What the application's role lacks; nothing where it has no role of its own.
+    """Return the rights that the application's role lacks; empty where the application has no role of its own.
 
     Args:
-        project: names the models and the version table.
-        db: names the role.
-        connection: as for `missing_grants`.
+        project: the project, for its models and its version table.
+        db: the configuration, for the role.
+        connection: a connection as any role.
 
     Raises:
         RoleMissing: the server has no such role.
@@ -158,16 +158,16 @@ def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Gran
 def missing_grants(
     connection: Connection, metadata: MetaData, role: str, version_table: str = "alembic_version"
 ) -> list[Grant]:
-    """What the role lacks to use the objects of our history that exist.
+    """Return the rights that a role lacks on the existing objects of our history. This locks and changes nothing.
 
     Args:
-        connection: a connection as any role; nothing is locked and nothing is changed.
+        connection: a connection as any role.
         metadata: the models.
         role: the application's role.
-        version_table: Alembic's table, which the application reads only.
+        version_table: Alembic's table, which the application only reads.
 
     Returns:
-        The missing rights, by object; none on SQLite, and none for a superuser or for the owner.
+        The missing rights, by object; empty on SQLite, for a superuser and for the owner.
 
     Raises:
         RoleMissing: the server has no such role.
@@ -189,23 +189,23 @@ def missing_grants(
 
 
 def grant(connection: Connection, grants: Sequence[Grant]) -> None:
-    """Give the missing rights of one role, and make sure that they are there.
+    """Grant the missing rights of one role, and check that the role has them.
 
     Raises:
-        GrantRefused: the role of the connection may not give them.
+        GrantRefused: the role of the connection may not grant them.
     """
     if not grants:
         return
     database = redact_url(connection.engine.url)
     for each in grants:
         try:
-            # No parameters: a % in a name is no placeholder.
+            # No parameters: a % in a name is not a placeholder.
             connection.exec_driver_sql(each.sql, execution_options={"no_parameters": True})
         except DBAPIError as error:
             if getattr(error.orig, "pgcode", None) != _INSUFFICIENT_PRIVILEGE:
                 raise
             raise GrantRefused([each], database, str(error.orig).strip()) from error
-    # Without the right to grant, PostgreSQL may do nothing but warn.
+    # Without the right to grant, PostgreSQL may only print a warning.
     lacking = _lacking(connection, grants[0].role, [(each.schema, each.name) for each in grants])
     refused = [each for each in grants if set(each.rights) & set(lacking)]
     if refused:
@@ -213,7 +213,7 @@ def grant(connection: Connection, grants: Sequence[Grant]) -> None:
 
 
 def _lacking(connection: Connection, role: str, objects: Sequence[_Object]) -> list[_Right]:
-    """Every right that the role does not have on these objects, their schemas and the sequences that they own."""
+    """Return the rights that a role lacks on these objects, their schemas and the sequences that they own."""
     oid = connection.scalar(text("SELECT oid FROM pg_catalog.pg_roles WHERE rolname = :role"), {"role": role})
     if oid is None:
         raise role_missing(connection.engine.url, role)

@@ -1,8 +1,8 @@
-"""The record of a database: which revision was applied or undone when, by whom, and from which code.
+"""The history table of a database: which revision was applied or undone when, by whom, and from which code.
 
-It is a table beside Alembic's own, written in the transaction of each revision. It is made when it is first needed, and
-a database without it (plain Alembic has migrated it until now) has just an empty record. It is no model, and nobody
-compares, counts or rebuilds it.
+It is a table beside Alembic's own, and it is written in the transaction of the revisions. It is created when it is
+first needed. A database that only plain Alembic has migrated has none, which counts as an empty record. The table has
+no model, and the comparisons, counts and rebuilds of the workflow leave it out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sqlalchemy import column, insert, table, text
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
-from ..errors.own_tables import table_of
+from ..errors.workflow_tables import history_table
 from ..project.revision_files import HASH, digest_of
 
 if TYPE_CHECKING:
@@ -48,19 +48,19 @@ _TABLE = """
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A line of the record.
+class RecordLine:
+    """A line of the record: one revision was applied, undone or stamped.
 
     Attributes:
-        revision: which revision.
+        revision: the id of the revision.
         direction: `upgrade`, `downgrade`, or `stamp` where it was recorded without being run.
-        at: when it had run, in UTC.
+        at: the time when it ended, in UTC.
         seconds: how long it ran.
         version: the version of this package.
-        git_commit: the commit that was checked out; empty where nobody knows.
+        git_commit: the commit that was checked out; empty where it is not known.
         digest: the hash of the revision file, with its algorithm, such as `sha256:ab12...`.
-        user: who ran it.
-        host: where.
+        user: the user who ran it.
+        host: the host on which it ran.
     """
 
     revision: str
@@ -75,12 +75,12 @@ class Entry:
 
     @property
     def is_applied(self) -> bool:
-        """Whether the revision was applied from here on."""
+        """Whether the revision is applied after this line."""
         return self.direction != "downgrade"
 
 
 class Recorder:
-    """Writes the record in a transaction."""
+    """Writes lines of the record in the transaction of the revisions."""
 
     def __init__(
         self,
@@ -89,22 +89,22 @@ class Recorder:
         keep: Callable[[str, bytes], None],
         tell: Callable[[str], None],
     ) -> None:
-        """Write nothing yet.
+        """Create a recorder. It writes nothing yet.
 
         Args:
-            connection: in the transaction of the revisions.
-            project: whose record it is.
-            keep: what keeps a copy of each file that is applied, called with the revision and the file.
-            tell: hears why there is no record, where this role may not make one.
+            connection: the connection with the transaction of the revisions.
+            project: the project, for its version table and its commit.
+            keep: called with the id and the content of each file that is applied, to keep a copy.
+            tell: called with the reason where this role may not create the table.
         """
         self._keep, self._tell = keep, tell
         self._connection = connection
-        self._name = table_of(project.version_table)
+        self._name = history_table(project.version_table)
         self._project = project
         self._lines: list[dict[str, object]] = []
 
     def add(self, revision: Revision, direction: str, seconds: float = 0.0) -> None:
-        """Note that a revision has run."""
+        """Add a line for a revision that has run."""
         content = _content(revision.path)
         if direction != "downgrade":
             self._keep(revision.id, content)
@@ -112,7 +112,7 @@ class Recorder:
             {
                 "revision": revision.id,
                 "direction": direction,
-                # SQLite has no type for a time: written as text, it is read alike on both engines.
+                # SQLite has no type for times. As text, both engines read it the same way.
                 "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
                 "seconds": round(seconds, 3),
                 "digest": digest_of(content),
@@ -120,7 +120,7 @@ class Recorder:
         )
 
     def write(self) -> None:
-        """Record what has run, and make the record where it is missing: in the end, and in one go."""
+        """Write all lines at once, and create the table where it is missing."""
         if not self._lines or not self._is_there():
             return
         last = self._connection.scalar(text(f"SELECT coalesce(max(id), 0) FROM {self._quoted}"))
@@ -131,7 +131,7 @@ class Recorder:
             "host": socket.gethostname()[:255],
         }
         lines = [{**same, **line, "id": id_} for id_, line in enumerate(self._lines, last + 1)]
-        # A construct and no text: the driver sends many lines of it at once.
+        # A construct and not a text, so that the driver sends many lines at once.
         self._connection.execute(insert(table(self._name, *map(column, ("id", *_COLUMNS)))), lines)
 
     @property
@@ -139,7 +139,7 @@ class Recorder:
         return self._connection.dialect.identifier_preparer.quote(self._name)
 
     def _is_there(self) -> bool:
-        """Make the table if it is missing; False where this role may not."""
+        """Create the table where it is missing. Return False where this role may not create it."""
         if self._connection.dialect.has_table(self._connection, self._name):
             return True
         if _may_create(self._connection):
@@ -149,18 +149,18 @@ class Recorder:
         return False
 
 
-def read_record(connection: Connection, version_table: str, database: str = "") -> list[Entry]:
-    """Read the whole record, oldest first; nothing where there is none.
+def read_record(connection: Connection, version_table: str, database: str = "") -> list[RecordLine]:
+    """Read the whole record, oldest first; empty where there is none.
 
     Args:
-        connection: to the database.
+        connection: a connection to the database.
         version_table: Alembic's table.
-        database: the URL, redacted, where the record must be read; without it, a role that may not read it sees none.
+        database: the redacted URL, for the error. Without it, the record is empty where this role may not read it.
 
     Raises:
         RecordUnreadable: this role may not read it.
     """
-    name = table_of(version_table)
+    name = history_table(version_table)
     if not connection.dialect.has_table(connection, name):
         return []
     if not _may_read(connection, name):
@@ -169,33 +169,33 @@ def read_record(connection: Connection, version_table: str, database: str = "") 
         return []
     quoted = connection.dialect.identifier_preparer.quote(name)
     found = connection.execute(text(f"SELECT {', '.join(_COLUMNS)} FROM {quoted} ORDER BY id"))
-    return [_entry(dict(row)) for row in found.mappings()]
+    return [_line(dict(row)) for row in found.mappings()]
 
 
-def last_applied(record: Sequence[Entry]) -> dict[str, Entry]:
-    """The line that says how each revision was applied, of those that were not undone since."""
-    last = {entry.revision: entry for entry in record}
-    return {revision: entry for revision, entry in last.items() if entry.is_applied}
+def last_applied(record: Sequence[RecordLine]) -> dict[str, RecordLine]:
+    """Return the last line of each revision that is applied and not undone since, by revision."""
+    last = {line.revision: line for line in record}
+    return {revision: line for revision, line in last.items() if line.is_applied}
 
 
-def edited(record: Sequence[Entry], history: History, current: Sequence[str]) -> Iterator[str]:
-    """The revisions whose file is not what it was when it was applied.
+def edited(record: Sequence[RecordLine], history: History, current: Sequence[str]) -> Iterator[str]:
+    """Yield the applied revisions whose file has changed since they were applied.
 
     Args:
         record: the record.
-        history: the revisions as their files are now.
-        current: the revisions that the database is at.
+        history: the revisions, as their files are now.
+        current: the current revisions of the database.
     """
     last = last_applied(record)
     for id_ in sorted(history.applied(current)):
-        entry = last.get(id_)
-        if entry and entry.digest.startswith(f"{HASH}:") and entry.digest != digest_of(_content(history[id_].path)):
+        line = last.get(id_)
+        if line and line.digest.startswith(f"{HASH}:") and line.digest != digest_of(_content(history[id_].path)):
             yield id_
 
 
-def _entry(row: dict[str, object]) -> Entry:
+def _line(row: dict[str, object]) -> RecordLine:
     at = row["at"]
-    return Entry(
+    return RecordLine(
         revision=str(row["revision"]),
         direction=str(row["direction"]),
         at=at if isinstance(at, datetime) else datetime.fromisoformat(str(at)),
@@ -222,7 +222,7 @@ def _may_read(connection: Connection, name: str) -> bool:
 
 
 def _content(path: Path) -> bytes:
-    """The file; one that is gone since it was read has no content."""
+    """Return the content of a file; empty where it was deleted meanwhile."""
     with suppress(OSError):
         return path.read_bytes()
     return b""

@@ -1,9 +1,9 @@
-"""Ctrl-C and SIGTERM during a run: the statement that runs is cancelled, and what was not committed is rolled back.
+"""Ctrl-C and SIGTERM during a run: the running statement is cancelled, and the open transaction is rolled back.
 
-Python serves a signal between its own instructions only, so a driver that waits for the server, or an SQLite that
-counts a million rows, would keep it waiting. The system writes each signal into a pipe at once; a thread reads it there
-and cancels the statement from outside. The main thread then raises `Stopped`. Other threads, and their connections, are
-left alone: only the main thread serves signals, and only a run in it can be stopped this way.
+Python handles a signal between its own instructions only. While a driver waits for the server, or SQLite counts a
+million rows, the signal would have to wait. The system writes each signal into a pipe at once. A thread reads it there
+and cancels the statement. Then the main thread raises `Stopped`. Only a run in the main thread can be stopped this way,
+because Python handles signals only there. Other threads and their connections are not affected.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from .pool_limit import give_up_all
+from .pool_timeout import give_up_all
 
 _SERVED = (signal.SIGINT, signal.SIGTERM)
 _AGAIN = 0.01  # seconds until a signal is sent again
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal has ended the run."""
+    """Raised when a signal ends the run."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -34,12 +34,12 @@ class Stopped(KeyboardInterrupt):
 
     @property
     def exit_code(self) -> int:
-        """What a shell reports of a process that the signal ended."""
+        """The exit code that a shell reports for a process that the signal ended."""
         return 128 + self.signum
 
 
 class Signals:
-    """What a run does with signals; made by `stoppable`."""
+    """The signals of a run, and the statement that they cancel. `stoppable` creates it."""
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -48,49 +48,49 @@ class Signals:
         self._cancel_commit: Callable[[], None] = lambda: None
 
     def cancels(self, connection: Connection) -> None:
-        """Cancel the statements of this connection, from now on."""
+        """Let signals cancel the statements of this connection from now on."""
         driver: Any = connection.connection.dbapi_connection
         if connection.dialect.name == "sqlite":
-            self._cancel = driver.interrupt  # A commit that waits looks at `received` by itself.
+            self._cancel = driver.interrupt  # A commit that waits checks `received` itself.
         else:
-            # PostgreSQL ends a commit that waits for a standby as committed, and undoes one that has not come so far.
+            # PostgreSQL commits when a commit that waits for a standby is cancelled, and else rolls back.
             self._cancel = self._cancel_commit = driver.cancel
 
     def heed(self) -> None:
-        """Stop for a signal that came where an exception gets lost, as in a callback of SQLite.
+        """Stop for a signal that came where an exception is lost, such as in a callback of SQLite.
 
         Raises:
-            Stopped: one came.
+            Stopped: a signal came.
         """
         if self.received is not None:
             raise Stopped(self.received)
 
     def hold(self) -> None:
-        """Let no signal interrupt what comes now: a commit is a commit, or it is none.
+        """Hold signals back from now on, because a commit must not be interrupted.
 
         Raises:
-            Stopped: one came before.
+            Stopped: a signal came before.
         """
         self._is_held = True
         self.heed()
 
     def release(self) -> None:
-        """Serve signals again, also one that came meanwhile.
+        """Handle signals again, also one that came meanwhile.
 
         Raises:
-            Stopped: one came.
+            Stopped: a signal came.
         """
         self._is_held = False
         self.heed()
 
     def _serve(self, signum: int, _frame: object) -> None:
         self.received = signum
-        # Within the driver, which waits for a connection, an exception has no place; one of its own comes anyway.
+        # The driver may be waiting for a connection: it raises its own error then, and would lose ours.
         if not self._is_held and not give_up_all():
             raise Stopped(signum)
 
     def _listen(self, pipe: socket.socket, others: int) -> None:
-        """Cancel the statement for each signal that is reported, and pass the report on to who read it before."""
+        """Cancel the statement for each signal in the pipe, and copy the signal to the previous pipe."""
         while data := pipe.recv(64):
             if others >= 0:
                 with suppress(OSError):
@@ -99,19 +99,19 @@ class Signals:
                 continue
             if not self._is_held:
                 give_up_all()
-            with suppress(Exception):  # The connection is gone: then there is nothing to cancel.
+            with suppress(Exception):  # Where the connection is gone, there is nothing to cancel.
                 (self._cancel_commit if self._is_held else self._cancel)()
 
 
 @contextmanager
 def stoppable() -> Iterator[Signals]:
-    """Serve SIGINT and SIGTERM during the block, in the main thread; one that is ignored stays ignored.
+    """Handle SIGINT and SIGTERM during the block, in the main thread. An ignored signal stays ignored.
 
-    Afterwards a handler that the program had itself hears of the signal too: a server that upgrades at its start has to
-    stop.
+    Afterwards the program's own handler is called for the signal too, so that a server that upgrades at its start
+    stops.
 
     Raises:
-        Stopped: a signal came, whatever error its interruption led to.
+        Stopped: a signal came. It replaces the error that the interruption caused.
     """
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():
@@ -128,7 +128,7 @@ def stoppable() -> Iterator[Signals]:
 
 @contextmanager
 def insisting() -> Iterator[None]:
-    """Send a signal again whose exception was raised where Python ignores any, as in a callback of a weak reference."""
+    """Send a signal again when Python ignored its exception, such as in a callback of a weak reference."""
     before, timers = sys.unraisablehook, list[threading.Timer]()
 
     def hear(ignored: sys.UnraisableHookArgs) -> None:
@@ -146,7 +146,7 @@ def insisting() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
-        for timer in timers:  # Whoever handles the signal now may have been told already.
+        for timer in timers:  # The handler that is restored now must not get the signal twice.
             timer.cancel()
             timer.join()
 
@@ -158,7 +158,7 @@ def _served(signals: Signals) -> Iterator[None]:
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     others = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    thread = threading.Thread(target=signals._listen, args=(reader, others), name="antarest-signals", daemon=True)  # noqa: SLF001 - the two belong together
+    thread = threading.Thread(target=signals._listen, args=(reader, others), name="antarest-signals", daemon=True)  # noqa: SLF001 - a part of Signals
     thread.start()
     for signum in before:
         signal.signal(signum, signals._serve)  # noqa: SLF001
@@ -173,5 +173,5 @@ def _served(signals: Signals) -> Iterator[None]:
         reader.close()
         own = before.get(signal.Signals(signals.received)) if signals.received is not None else None
         if callable(own) and own is not signal.default_int_handler:
-            with suppress(KeyboardInterrupt):  # It ends the program by one; `Stopped` does, and knows more.
+            with suppress(KeyboardInterrupt):  # `Stopped` ends the program anyway, and knows the signal.
                 signal.raise_signal(signals.received or 0)

@@ -21,9 +21,9 @@ NOTHING_CHANGED = "Nothing was changed."
 
 
 class Hint(NamedTuple):
-    """A way on: what it does, and the command that does it (empty where no command can).
+    """A next step: what it does, and the command that does it (empty where there is no command).
 
-    Commands of ours are written as in a checkout (`inv db.status`); an error spells them as they are called here.
+    Our commands are written as in a checkout (`inv db.status`). An error spells them as they are called here.
     """
 
     text: str
@@ -31,11 +31,11 @@ class Hint(NamedTuple):
 
 
 class AntarestError(Exception):
-    """Base of every error that is meant for a user.
+    """The base of every error that is meant for a user.
 
     Args:
         message: the fact, in the user's words, on one line.
-        details: the values that belong to it, by label, in the order to show them. URLs are already redacted.
+        details: the values that belong to it, by label, in the order to show them. URLs must be redacted.
         state: the state that the database is in now.
         hints: what to do next, safest first.
     """
@@ -43,8 +43,8 @@ class AntarestError(Exception):
     code: ClassVar[str] = "E000"
     exit_code: ClassVar[int] = EXIT_FAILED
     config: str = ""
-    """The configuration that the command line named: our commands in the hints must name it too, else they would work
-    on another database. Whoever prints the error sets it."""
+    """The configuration that the command line named. Our commands in the hints must name it too, else they would work
+    on another database. The code that prints the error sets it."""
 
     def __init__(
         self,
@@ -61,12 +61,12 @@ class AntarestError(Exception):
         self.hints = tuple(hints)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """As it is, to another process: the arguments of a subclass are not those that an exception keeps."""
+        """Keep all attributes when the error is pickled: an exception keeps only the arguments of its base class."""
         return _received, (type(self), self.args, vars(self))
 
     @property
     def hints(self) -> tuple[Hint, ...]:
-        """What to do next, safest first, with our commands as they can be typed here."""
+        """The next steps, safest first, with our commands as they can be typed here."""
         return tuple(Hint(hint.text, spell(hint.command, config=self.config)) for hint in self._hints)
 
     @hints.setter
@@ -74,7 +74,7 @@ class AntarestError(Exception):
         self._hints = hints
 
     def to_dict(self) -> dict[str, object]:
-        """The error as plain data, for `--json`."""
+        """Return the error as plain data, for `--json`."""
         return {
             "code": self.code,
             "message": self.message,
@@ -85,7 +85,7 @@ class AntarestError(Exception):
 
 
 class MigrationError(AntarestError):
-    """Base of what the workflow refuses or fails to do."""
+    """The base of the errors of the workflow."""
 
 
 def _received(cls: type[AntarestError], args: tuple[object, ...], values: Mapping[str, object]) -> AntarestError:

@@ -1,4 +1,4 @@
-"""Who hears how a run goes on."""
+"""Listeners, which are told about the progress of a run."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from .revision import Direction, Revision
 
 
 class Listener(Protocol):
-    """Who wants to hear how a run goes on."""
+    """An object that is told about the progress of a run."""
 
     def started(self, revision: Revision, direction: Direction) -> None:
-        """A revision begins."""
+        """Called when a revision begins."""
 
     def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
-        """A revision has ended; nothing is committed yet."""
+        """Called when a revision has ended. It is not committed yet."""
 
     def working(self, what: str, done: int, total: int) -> None:
-        """Something long goes on, such as a backup: so much of it is done; `total` is 0 where nobody knows it."""
+        """Called while something long runs, such as a backup: `done` of `total`, which is 0 where it is not known."""
 
     def moved(self, table: str, done: int, total: int, seconds: float) -> None:
-        """A move of data in a revision goes on: so many rows are done, of so many, in so many seconds."""
+        """Called while a revision moves data: `done` of `total` rows of the table, after so many seconds."""
 
     def note(self, text: str) -> None:
-        """Something else that the user should know."""
+        """Called with anything else that the user should know."""
 
 
 class Silence:
-    """A listener that does not listen."""
+    """A listener that ignores everything."""
 
     def started(self, revision: Revision, direction: Direction) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""A loss of a run, and what somebody has agreed to lose. `antarest.migration.losses.guard` measures what is lost."""
+"""A loss of data, and the agreement of a person to losses. `losses/guard.py` measures the losses."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Loss:
 
     Attributes:
         revision: the revision that loses it.
-        direction: in its upgrade or its downgrade.
+        direction: whether its upgrade or its downgrade loses it.
         item: "table" or "table.column".
         count: how many rows (of a table) or values that are not NULL (of a column); None when nobody counted.
-        reason: what the revision says of it; empty when it does not declare it.
-        unit: what was counted, "row" of a table or "value" of a column.
+        reason: the reason that the revision gives; empty where the revision does not declare the loss.
+        unit: the unit of `count`: "row" for a table, "value" for a column.
     """
 
     revision: str
@@ -31,12 +31,12 @@ class Loss:
 
     @property
     def declared(self) -> bool:
-        """Whether the revision names it."""
+        """Whether the revision declares it."""
         return bool(self.reason)
 
     @property
     def declaration(self) -> str:
-        """The line that would declare it in the revision file."""
+        """The line that declares it in the revision file."""
         return f'lossy = {{"{self.direction}": {{"{self.item}": "why"}}}}'
 
     @property
@@ -52,31 +52,31 @@ class Loss:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What a person has agreed to lose in a rollback.
+    """The losses that a person has agreed to in a rollback.
 
     Attributes:
-        everything: whatever the revisions declare.
-        most: the largest count agreed to, by revision and item, as it was named in the plan; None where the plan named
-            an unknown number.
+        everything: whether they agreed to all losses that the revisions declare.
+        most: the largest count that they agreed to, by revision and item, as the plan showed it; None where the plan
+            showed an unknown number.
     """
 
     everything: bool = False
     most: Mapping[tuple[str, str], int | None] = field(default_factory=dict)
 
     def covers(self, loss: Loss) -> bool:
-        """Whether this loss, with this count, was agreed to."""
+        """Return whether the person agreed to this loss with this count."""
         named = self.most.get((loss.revision, loss.item), 0)
         return self.everything or named is None or (loss.count is not None and loss.count <= named)
 
 
 @dataclass(frozen=True)
 class Missing:
-    """What a rebuild has lost.
+    """Something that the rebuild of a table has lost.
 
     Attributes:
-        item: how `lossy` names it, such as "trigger:audit".
-        what: how a person names it.
-        again: the line that keeps it, for the revision file.
+        item: its name in `lossy`, such as "trigger:audit".
+        what: its name in a message.
+        again: the line for the revision file that creates it again.
     """
 
     item: str

@@ -1,4 +1,4 @@
-"""An error as text: for a person, and as JSON."""
+"""Errors as text: for a person, and as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .text import style
 
 
 def interrupted(config: str = "") -> str:
-    """What is said when Ctrl-C or SIGTERM ends a command.
+    """Return the message for a command that Ctrl-C or SIGTERM ended.
 
     Args:
         config: the configuration that the command line named.
@@ -23,7 +23,7 @@ def interrupted(config: str = "") -> str:
 
 
 def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
-    """The error in the shape that every command shares: fact, values, state, ways on."""
+    """Return the error in the shape that every command shares: fact, values, state, next steps."""
     lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(error.message, 'bold', stream)}"]
     width = max((len(label) for label in error.details), default=0)
     lines += [f"  {label:<{width}}  {value}" for label, value in error.details.items()]
@@ -33,7 +33,7 @@ def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
 
 
 def _hints(hints: Sequence[Hint]) -> list[str]:
-    """The ways on: the commands stand below each other, so that the eye finds them."""
+    """Return the lines of the next steps, with their commands aligned."""
     labels = [hint.text if hint.text.endswith((":", "?")) else f"{hint.text}:" for hint in hints]
     width = max((len(label) for label, hint in zip(labels, hints, strict=True) if hint.command), default=0)
     return [
@@ -43,10 +43,10 @@ def _hints(hints: Sequence[Hint]) -> list[str]:
 
 
 def render_error_json(error: AntarestError) -> str:
-    """The error for a machine."""
+    """Return the error as JSON."""
     return json.dumps({"error": error.to_dict()}, indent=2)
 
 
 def next_command(text: str, command: str) -> str:
-    """What to do next, as errors show it."""
+    """Return a next step in the form that errors show."""
     return _hints([Hint(text, spell(command))])[0]

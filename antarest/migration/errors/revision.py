@@ -12,7 +12,7 @@ BASE = "base"
 HEAD = "head"
 
 STRUCTURE = frozenset({"trigger", "index", "view", "check", "autoincrement", "collation", "generated", "options"})
-"""What `lossy` names as "trigger:name": not data, and yet lost when a table is rebuilt without it."""
+"""The kinds that `lossy` names as "trigger:name". They are not data, but the rebuild of a table can lose them."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Revision:
 
     Attributes:
         id: its identifier.
-        down: the revisions that it follows; none for a base, several for a merge.
+        down: the revisions that it follows: none for a base, several for a merge.
         depends_on: further revisions that must be applied before it.
         message: the first line of its docstring.
         path: its file.
-        lossy: what it loses, by direction: "table" or "table.column", or "trigger:name" and the like, to the reason.
-        moves: where values go in an upgrade, from "table.column" to "table.column"; a downgrade reads it backwards.
-        irreversible: why it cannot be undone; empty where it can.
-        transaction: "own" to be committed before and after it, "none" to leave its transaction where the engine needs
-            it (`CREATE INDEX CONCURRENTLY`), "" to be committed with those beside it.
+        lossy: the losses that it declares, by direction: from "table", "table.column" or "trigger:name" to the reason.
+        moves: where an upgrade moves values, from "table.column" to "table.column". A downgrade moves them back.
+        irreversible: the reason why it cannot be undone; empty where it can.
+        transaction: "own" for a commit before and after it, "none" where its statements cannot run in a transaction
+            (`CREATE INDEX CONCURRENTLY`), "" for one transaction with its neighbours.
         uses_autocommit: whether its file names `autocommit_block`.
         branch_labels: the names of the branch that begins with it.
     """
@@ -48,19 +48,19 @@ class Revision:
 
     @property
     def predecessors(self) -> tuple[str, ...]:
-        """What must be applied before it."""
+        """The revisions that must be applied before it."""
         return self.down + self.depends_on
 
     def losses(self, direction: Direction) -> Mapping[str, str]:
-        """The data that it declares to lose in that direction."""
+        """Return the losses of data that it declares for a direction, with their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if not _is_structure(item)}
 
     def structure_losses(self, direction: Direction) -> Mapping[str, str]:
-        """What else it declares to lose there, where SQLite rebuilds a table: "trigger:name" and the like."""
+        """Return the other losses that it declares, "trigger:name" and the like, with their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if _is_structure(item)}
 
     def destinations(self, direction: Direction) -> dict[str, list[str]]:
-        """Where the values of each source go in that direction."""
+        """Return the destinations of each moved "table.column" in a direction."""
         result: dict[str, list[str]] = {}
         for source, destination in self.moves.items():
             first, second = (source, destination) if direction == "upgrade" else (destination, source)

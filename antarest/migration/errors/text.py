@@ -1,4 +1,4 @@
-"""Words and numbers in texts: plurals, sizes, lists that are cut, and colours."""
+"""Helpers for messages: numbers with nouns, sizes, shortened lists, first lines and colours."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from .revision import BASE
 
 _UNITS = ("kB", "MB", "GB", "TB")
 _THOUSAND = 1000.0
-_TEN = 9.95  # below it, a size has one decimal
+_TEN = 9.95  # smaller sizes have one decimal
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 _SHOWN = 3  # An error has at most nine lines, so a list in it is cut after this many entries.
 
 
 def shorten(items: Sequence[object], shown: int = _SHOWN) -> str:
-    """Join the items with commas, cut after `shown` of them."""
+    """Return the first items joined with commas, and the number of the others."""
     rest = len(items) - shown
     return ", ".join(str(item) for item in items[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def style(text: str, name: str, stream: TextIO) -> str:
-    """Colour a text, where the stream is a terminal and NO_COLOR (https://no-color.org) is not set."""
+    """Return the text in a colour where the stream is a terminal and NO_COLOR (https://no-color.org) is not set."""
     if not text or not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return f"\x1b[{_STYLES[name]}m{text}\x1b[0m"
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> str:
-    """Labels and values, one pair a line, aligned."""
+    """Return labels and values as aligned lines. Pairs without a value are left out."""
     rows = [(label, value) for label, value in pairs if value]
     return "\n".join(f"{label:<14} {value}" for label, value in rows)
 
 
 def position(revisions: Sequence[str]) -> str:
-    """Where a database is."""
+    """Return the current revisions of a database as text."""
     return ", ".join(revisions) or BASE
 
 
 def size(number: float) -> str:
-    """A number of bytes, such as `1.2 MB`."""
+    """Return a number of bytes as text, such as `1.2 MB`."""
     value, unit = float(number), 0
     while round(value) >= _THOUSAND and unit < len(_UNITS):
         value, unit = value / _THOUSAND, unit + 1
@@ -50,20 +50,20 @@ def size(number: float) -> str:
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
-    """A number of things, such as `1 row`, `2,000 rows` or `3 studies`."""
+    """Return a number with its noun, such as `1 row`, `2,000 rows` or `3 studies`."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def first_line(text: object) -> str:
-    """The first line of a text, without spaces around it."""
+    """Return the first line of a text, without spaces around it."""
     return str(text).strip().partition("\n")[0].rstrip()
 
 
 def described(error: BaseException) -> str:
-    """An error that nobody expected: the name of its class, and the first line of its text."""
+    """Return the class name and the first line of an unexpected error."""
     return ": ".join(filter(None, [type(error).__name__, first_line(error)]))
 
 
 def reason(error: BaseException) -> str:
-    """The first line of an error, as the driver wrote it, where SQLAlchemy wraps it; else the name of its class."""
+    """Return the first line of an error, without SQLAlchemy's wrapping; its class name where it has no text."""
     return first_line(getattr(error, "orig", None) or error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""What one revision takes from the tables that it found: counted before it does, and compared when it has run."""
+"""Counts of one revision: rows and values before its statements, compared with what is there when it has run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ..database.catalog import Table, find, measure
-from .ledger.base import Flow, Ledger
+from ..database.catalog import CatalogTable, find, measure
+from .tracking.base import ChangeTracker, RowChanges
 
 
-class Gone(NamedTuple):
-    """Rows of a table, or values of a column, that are gone; None where nobody knows how many."""
+class Lost(NamedTuple):
+    """Rows of a table, or values of a column, that are lost; the amount is None where it is not known."""
 
     table: str
     column: str | None
@@ -36,7 +36,7 @@ class _Values:
     deleted: int
     lost: int = 0
 
-    def settle(self, now: int, deleted: int) -> None:
+    def count_again(self, now: int, deleted: int) -> None:
         """Count them after statements that may have overwritten them; those of deleted rows went with their rows."""
         self.lost += self.count - now - max(deleted - self.deleted, 0)
         self.begin(now, deleted)
@@ -47,7 +47,7 @@ class _Values:
 
 
 @dataclass
-class _Taken:
+class _Counted:
     """A table that something is taken from.
 
     Attributes:
@@ -61,169 +61,179 @@ class _Taken:
     open: bool = False
 
 
-class Tally:
-    """Counts for one revision.
+class LossCounter:
+    """Counts what one revision loses.
 
-    Call `take()` before something is taken from a table, `look()` after tables were changed, and `gone()` at the end.
+    Call `count_before()` before a statement that takes rows or values from a table, `note_missing_columns()` after one
+    that changes tables, and `lost()` at the end.
     """
 
-    def __init__(self, connection: Connection, ledger: Ledger, destinations: Mapping[str, Collection[str]]) -> None:
+    def __init__(
+        self, connection: Connection, tracker: ChangeTracker, destinations: Mapping[str, Collection[str]]
+    ) -> None:
         """Begin, with the tables as they are.
 
         Args:
             connection: the database.
-            ledger: what is known of its tables.
+            tracker: knows how its tables change.
             destinations: where the revision says that it moves "table" or "table.column" to.
         """
         self._connection = connection
-        self._ledger = ledger
-        ledger.begin()
-        self._before = ledger.tables
+        self._tracker = tracker
+        tracker.begin()
+        self._before = tracker.tables
         self._by_identity = {table.identity: table for table in self._before.values()}
-        self._flows = ledger.flows()
+        self._changes = tracker.row_changes()
         self._destinations = destinations
         self._fullness = {place: self._full(place) for places in destinations.values() for place in places}
-        self._taken: dict[Hashable, _Taken] = {}
+        self._counted: dict[Hashable, _Counted] = {}
         self._missing: set[tuple[str, str]] = set()
 
-    def take(self, table: Table, columns: Collection[str]) -> None:
-        """Count before a statement; not a table that the revision made.
+    def count_before(self, table: CatalogTable, columns: Collection[str]) -> None:
+        """Count the rows and values of a table before a statement writes to it, unless the revision made the table.
 
         Args:
-            table: what it writes to.
-            columns: the columns that it may take values from; none where rows only come and go.
+            table: the table.
+            columns: the columns that the statement may take values from; none where rows only come and go.
         """
         before = self._by_identity.get(table.identity)
-        if before is None or not table.readable or table.identity in self._ledger.emptied:
+        if before is None or not table.readable or table.identity in self._tracker.emptied:
             return
-        taken = self._taken.get(table.identity)
+        counted = self._counted.get(table.identity)
         if not columns:
-            if taken and taken.open:
-                self._settle(table, before, taken)
+            if counted and counted.open:
+                self._count_again(table, before, counted)
             return
-        known = taken.values if taken else {}
+        known = counted.values if counted else {}
         names = _names(before, table)
         new = {name for name in columns if name in names and names[name] not in known}
-        again = set() if taken is None or taken.open else {now for now, name in names.items() if name in known}
-        if taken is None or new or again:
-            found, flow = measure(self._connection, table, new | again), self._flow(table)
-            taken = self._taken.setdefault(table.identity, _Taken(found.rows + flow.deleted - flow.inserted))
+        again = set() if counted is None or counted.open else {now for now, name in names.items() if name in known}
+        if counted is None or new or again:
+            found, changes = measure(self._connection, table, new | again), self._changes_of(table)
+            counted = self._counted.setdefault(
+                table.identity, _Counted(found.rows + changes.deleted - changes.inserted)
+            )
             for name, count in found.values.items():
-                first = _Values(count, count, flow.deleted)
-                taken.values.setdefault(names[name], first).begin(count, flow.deleted)
-        taken.open = True
+                first = _Values(count, count, changes.deleted)
+                counted.values.setdefault(names[name], first).begin(count, changes.deleted)
+        counted.open = True
 
-    def _settle(self, table: Table, before: Table, taken: _Taken) -> None:
+    def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
         """Count what the statements so far have overwritten: from here on, values come and go with their rows."""
-        names = {now: name for now, name in _names(before, table).items() if name in taken.values}
-        found, deleted = measure(self._connection, table, names), self._flow(table).deleted
+        names = {now: name for now, name in _names(before, table).items() if name in counted.values}
+        found, deleted = measure(self._connection, table, names), self._changes_of(table).deleted
         for now, name in names.items():
-            taken.values[name].settle(found.values[now], deleted)
-        taken.open = False
+            counted.values[name].count_again(found.values[now], deleted)
+        counted.open = False
 
-    def look(self) -> None:
-        """See which columns are missing now: one that comes back is not the one that went."""
-        now = self._ledger.tables
+    def note_missing_columns(self) -> None:
+        """Note which columns are missing now: one that comes back later is another one."""
+        now = self._tracker.tables
         for name in self._before.keys() & now.keys():
             self._missing |= {(name, column) for column in self._before[name].columns.keys() - now[name].columns.keys()}
 
-    def gone(self) -> Iterator[Gone]:
-        """What is gone, and did not arrive where the revision says that it moves it."""
+    def lost(self) -> Iterator[Lost]:
+        """The rows and values that are gone, and did not arrive where the revision says that it moves them."""
         arrived = {place: max(self._full(place) - full, 0) for place, full in self._fullness.items()}
-        for table, column, amount in sorted(self._all_gone(), key=lambda gone: (gone.table, gone.column or "")):
+        for table, column, amount in sorted(self._all_lost(), key=lambda each: (each.table, each.column or "")):
             item = table if column is None else f"{table}.{column}"
             # Not to where it was: rows that are new there would hide it.
             places = [place for place in self._destinations.get(item, ()) if place != item]
             lost = amount if amount is None else self._not_arrived(item, amount, places, arrived)
             if lost is None or lost > 0:
-                yield Gone(table, column, lost)
+                yield Lost(table, column, lost)
 
-    def _all_gone(self) -> Iterator[Gone]:
-        now, flows = self._ledger.tables, self._ledger.flows()
+    def _all_lost(self) -> Iterator[Lost]:
+        now, changed = self._tracker.tables, self._tracker.row_changes()
         alive = {table.identity: table for table in now.values()}
-        unforeseen = self._ledger.unforeseen({i: self._since(i, flows).updated for i in alive})
+        unforeseen = self._tracker.unforeseen({i: self._since(i, changed).updated for i in alive})
         for name, table in self._before.items():
-            taken, flow = self._taken.get(table.identity), self._since(table.identity, flows)
+            counted, changes = self._counted.get(table.identity), self._since(table.identity, changed)
             if same := alive.get(table.identity):
-                rows = self._rows_gone(same, taken, flow)
-                values = self._values_gone(table, same, taken, flow.deleted)
+                rows = self._rows_lost(same, counted, changes)
+                values = self._values_lost(table, same, counted, changes.deleted)
                 values |= dict.fromkeys(unforeseen.get(table.identity, ()))
             elif name in now and now[name].identity not in self._by_identity:
-                # It was rebuilt: what has its name, and is new, has its columns by their names.
-                rows = taken.rows - measure(self._connection, now[name]).rows if taken else None
-                values = self._values_copied(table, now[name], taken, rows or 0)
+                # It was rebuilt: the new table with its name has its columns by their names.
+                rows = counted.rows - measure(self._connection, now[name]).rows if counted else None
+                values = self._values_copied(table, now[name], counted, rows or 0)
             else:
-                rows, values = taken.rows if taken else None, {}
-            yield Gone(name, None, rows)
-            if taken and rows == taken.rows:
+                rows, values = counted.rows if counted else None, {}
+            yield Lost(name, None, rows)
+            if counted and rows == counted.rows:
                 continue  # All values went with their rows.
-            yield from (Gone(name, column, amount) for column, amount in values.items())
+            yield from (Lost(name, column, amount) for column, amount in values.items())
 
-    def _rows_gone(self, table: Table, taken: _Taken | None, flow: Flow) -> int | None:
+    def _rows_lost(self, table: CatalogTable, counted: _Counted | None, changes: RowChanges) -> int | None:
         """The rows that are gone from a table that is still there."""
-        if table.identity in self._ledger.emptied:
-            return taken.rows if taken else None
-        if not flow.deleted or not table.readable:
-            return flow.deleted
-        before = taken.rows if taken else measure(self._connection, table).rows + flow.deleted - flow.inserted
-        return min(flow.deleted, before)  # Not those that it inserted itself.
+        if table.identity in self._tracker.emptied:
+            return counted.rows if counted else None
+        if not changes.deleted or not table.readable:
+            return changes.deleted
+        before = counted.rows if counted else measure(self._connection, table).rows + changes.deleted - changes.inserted
+        return min(changes.deleted, before)  # Not those that it inserted itself.
 
-    def _values_gone(self, table: Table, now: Table, taken: _Taken | None, deleted: int) -> dict[str, int | None]:
+    def _values_lost(
+        self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, deleted: int
+    ) -> dict[str, int | None]:
         """The values that are gone from a table that is still there, beside those of rows that are gone."""
         names = {name: new for new, name in _names(table, now).items()}
-        known = taken.values if taken else {}
-        gone: dict[str, int | None] = {
+        known = counted.values if counted else {}
+        lost: dict[str, int | None] = {
             name: known[name].first if name in known else None for name in table.columns if name not in names
         }
-        counted = {name: names[name] for name in known if name in names}
-        if taken and taken.open and counted:
-            left = measure(self._connection, now, counted.values())
-            for name, new in counted.items():
-                known[name].settle(left.values[new], deleted)
-        return gone | {name: known[name].lost for name in counted}
+        present = {name: names[name] for name in known if name in names}
+        if counted and counted.open and present:
+            left = measure(self._connection, now, present.values())
+            for name, new in present.items():
+                known[name].count_again(left.values[new], deleted)
+        return lost | {name: known[name].lost for name in present}
 
-    def _values_copied(self, table: Table, now: Table, taken: _Taken | None, rows: int) -> dict[str, int | None]:
+    def _values_copied(
+        self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, rows: int
+    ) -> dict[str, int | None]:
         """The values that are gone from a table that was rebuilt, beside those of rows that are gone."""
-        known = taken.values if taken else {}
+        known = counted.values if counted else {}
         copied = {
             name
             for name, identity in table.columns.items()
-            if name in now.columns and (table.name, name) not in self._missing and self._ledger.was_read(identity)
+            if name in now.columns and (table.name, name) not in self._missing and self._tracker.was_read(identity)
         }
         left = measure(self._connection, now, copied & known.keys())
-        gone: dict[str, int | None] = {}
+        lost: dict[str, int | None] = {}
         for name in table.columns:
             if name not in known:
-                gone[name] = None
+                lost[name] = None
             elif name in copied:
-                known[name].settle(left.values[name], max(rows, known[name].deleted))
-                gone[name] = known[name].lost
+                known[name].count_again(left.values[name], max(rows, known[name].deleted))
+                lost[name] = known[name].lost
             else:
-                gone[name] = known[name].first
-        return gone
+                lost[name] = known[name].first
+        return lost
 
-    def _flow(self, table: Table) -> Flow:
-        return self._since(table.identity, self._ledger.flows(table.identity))
+    def _changes_of(self, table: CatalogTable) -> RowChanges:
+        return self._since(table.identity, self._tracker.row_changes(table.identity))
 
-    def _since(self, table: Hashable, flows: Mapping[Hashable, Flow]) -> Flow:
-        """What the revision inserted, deleted and updated."""
-        return Flow(*(max(each, 0) for each in flows.get(table, Flow()).minus(self._flows.get(table, Flow()))))
+    def _since(self, table: Hashable, changes: Mapping[Hashable, RowChanges]) -> RowChanges:
+        """The rows that the revision inserted, deleted and updated."""
+        since = changes.get(table, RowChanges()).minus(self._changes.get(table, RowChanges()))
+        return RowChanges(*(max(each, 0) for each in since))
 
     @staticmethod
     def _not_arrived(item: str, lost: int, places: Iterable[str], arrived: dict[str, int]) -> int:
-        """What is still lost; what arrived somewhere is counted for one source only."""
+        """The number that is still lost; a row or value that arrived somewhere counts for one source only."""
         for place in places:
             there = arrived[place]
             if there and lost > 0 and "." in place and "." not in item:
                 return 0  # Rows became values, such as a list: how many make one cannot be known.
-            taken = min(max(lost, 0), there)
-            arrived[place] -= taken
-            lost -= taken
+            here = min(max(lost, 0), there)
+            arrived[place] -= here
+            lost -= here
         return lost
 
     def _full(self, place: str) -> int:
-        """How full "table" or "table.column" is; 0 where it does not exist."""
-        tables = self._ledger.tables
+        """The rows or values of "table" or "table.column"; 0 where it does not exist."""
+        tables = self._tracker.tables
         found = find({name: table.columns for name, table in tables.items()}, place)
         if found is None:
             return 0
@@ -231,7 +241,7 @@ class Tally:
         return measure(self._connection, tables[name], [] if column is None else [column]).of(column)
 
 
-def _names(before: Table, now: Table) -> dict[str, str]:
-    """What the columns of a table are called now, each with the name that it had before."""
+def _names(before: CatalogTable, now: CatalogTable) -> dict[str, str]:
+    """The names that the columns of a table have now, each with the name that it had before."""
     names = {identity: name for name, identity in before.columns.items()}
     return {name: names[identity] for name, identity in now.columns.items() if identity in names}

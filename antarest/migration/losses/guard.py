@@ -1,15 +1,15 @@
-"""What a run loses: tables, columns with values, and rows that are gone after a revision and were there before it.
+"""Measures what a run loses: tables, columns with values, and rows that are gone after a revision.
 
-The revision says in its file what it loses (`lossy`) and what it moves (`moves`); `LossGuard` measures what really
-vanishes, and names each loss with its count before the run commits. It counts a table when a statement is about to take
-something from it, never beforehand, so a large table that nobody touches costs nothing.
+The revision declares in its file what it loses (`lossy`) and what it moves (`moves`). `LossGuard` measures what is
+really gone, and names each loss with its count before the run commits. It counts a table when a statement is about to
+take something from it, and not before, so a large table that nobody touches costs nothing.
 
-What it compares are counts: a value that another one overwrites is not a loss, nor is a table that is rebuilt with as
-many rows and values as it had. Where it cannot tell it says too much: rows that move to another partition, or that the
-revision itself inserted and deleted beside others, count as lost. It does not see
+It compares counts: a value that another one overwrites is no loss, nor is a table that is rebuilt with as many rows and
+values as it had. Where it cannot be sure it reports too much: rows that move to another partition, or that the revision
+itself inserted and deleted beside others, count as lost. It does not see
 
-- what lies in no column of a table: large objects, an attribute dropped from a composite type, foreign tables;
-- what a revision does on a connection that it makes itself;
+- data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
+- statements on a connection that the revision opens itself;
 - values that SQL put together at run time sets to NULL, in a table that the revision also updates openly (PostgreSQL);
 - values that one statement sets to NULL while it inserts as many, as `ON CONFLICT DO UPDATE` can;
 - a row that one `INSERT OR REPLACE` deletes beside the one that it replaces, while it adds another one (SQLite);
@@ -18,64 +18,78 @@ revision itself inserted and deleted beside others, count as lost. It does not s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, event
 
-from ..database.watched_connection import Watcher, is_in_transaction, set_watcher
-from ..errors.loss import Loss
+from ..database.driver_connections import Watcher, is_in_transaction, set_watcher
+from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
-from .counts import Tally
-from .ledger import open_ledger
-from .ledger.base import ENDS_TRANSACTION, NotAllowed
+from .counts import LossCounter
+from .rebuilds import RebuildGuard
+from .tracking import open_tracker
+from .tracking.base import ENDS_TRANSACTION, NotAllowed
 
 
 class LossGuard(Watcher):
-    """Watches one migrating transaction and tells what it lost.
+    """Watches one transaction of a run, and measures what it loses.
 
     Call `start()` inside the transaction, `begin()` before and `end()` after each revision, and `finish()` before the
     commit. In between, a statement or a call that would commit fails.
 
     Attributes:
         losses: what has been lost so far, in order.
-        hear: who else is told of each statement, before it runs.
+        missing: what a rebuild of the last revision lost beside rows.
     """
 
-    def __init__(self, connection: Connection, exclude: Iterable[str] = ()) -> None:
-        """Prepare to watch `connection`, without looking at the tables in `exclude` (such as the version table)."""
+    def __init__(
+        self, connection: Connection, exclude: Iterable[str] = (), rebuilds: RebuildGuard | None = None
+    ) -> None:
+        """Prepare to watch `connection`, except for the tables in `exclude`; `rebuilds` is for SQLite."""
         self.losses: list[Loss] = []
-        self.hear: Callable[[str], None] = lambda _statement: None
+        self.missing: list[Missing] = []
+        self._rebuilds = rebuilds
         self._connection = connection
-        self._ledger = open_ledger(connection, exclude)
-        self._tally: Tally | None = None
+        self._tracker = open_tracker(connection, exclude)
+        self._counter: LossCounter | None = None
         self._is_rolled_back = False
 
     def start(self) -> None:
         """Begin to watch. A database without tables has nothing to lose, and is not counted."""
-        self._ledger.look()
+        self._tracker.look()
         set_watcher(self._connection, self)
         event.listen(self._connection.engine, "do_connect", _refuse_connection)
 
     def begin(self, revision: Revision, direction: Direction) -> None:
         """A revision is about to run."""
-        if self._ledger.tables:
+        if self._tracker.tables:
             with self.unwatched():
-                self._tally = Tally(self._connection, self._ledger, revision.destinations(direction))
+                self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
+        if self._rebuilds:
+            with self.unwatched():
+                self._rebuilds.begin()
 
     def end(self, revision: Revision, direction: Direction) -> None:
         """A revision has run: record what it lost."""
         self._require_transaction()
-        if self._tally:
+        if self._counter:
             with self.unwatched():
-                self._ledger.settle()
-                self._ledger.look()
-                for gone in self._tally.gone():
-                    item = gone.table if gone.column is None else f"{gone.table}.{gone.column}"
+                self._tracker.run_deferred()
+                self._tracker.look()
+                for lost in self._counter.lost():
+                    item = lost.table if lost.column is None else f"{lost.table}.{lost.column}"
                     reason = revision.losses(direction).get(item, "")
-                    unit = "row" if gone.column is None else "value"
-                    self.losses.append(Loss(revision.id, direction, item, gone.amount, reason, unit))
-        self._tally = None
+                    unit = "row" if lost.column is None else "value"
+                    self.losses.append(Loss(revision.id, direction, item, lost.amount, reason, unit))
+        self._counter = None
+        if self._rebuilds:
+            with self.unwatched():
+                self.missing = self._rebuilds.end(revision, direction)
+
+    def in_the_way(self, message: str) -> Missing | None:
+        """The view or trigger that made a rebuild fail with this message."""
+        return self._rebuilds.in_the_way(message) if self._rebuilds else None
 
     def finish(self) -> None:
         """Stop watching: the commit may come."""
@@ -85,40 +99,41 @@ class LossGuard(Watcher):
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:
-        """Run what the run itself asks for."""
+        """Let the run itself execute statements inside the block."""
         set_watcher(self._connection, None)
         yield
         set_watcher(self._connection, self)
 
-    # ---- what the connection tells
+    # ---- called by the connection
 
     def before(self, statement: str) -> None:
-        """Count what the statement is about to take something from."""
+        """Count the tables that the statement is about to take something from."""
         self._require_transaction()
-        self.hear(statement)
-        takes = self._ledger.before(statement)
-        if self._tally:
+        if self._rebuilds:
+            self._rebuilds.note_statement(statement)
+        takes = self._tracker.before(statement)
+        if self._counter:
             for name, columns in takes.items():
-                self._tally.take(self._ledger.tables[name], columns)
+                self._counter.count_before(self._tracker.tables[name], columns)
 
     def after(self, statement: str) -> None:
-        """Follow what became of the tables."""
-        if self._tally and self._ledger.after(statement):
-            self._tally.look()
+        """Look at the tables that the statement has changed."""
+        if self._counter and self._tracker.after(statement):
+            self._counter.note_missing_columns()
 
     def on_commit(self) -> None:
-        """Refuse it: what is lost is not known yet."""
+        """Refuse a commit: the losses are not known yet."""
         raise NotAllowed(ENDS_TRANSACTION)
 
     def on_rollback(self) -> None:
-        """Let it happen, and nothing after it."""
+        """Let a rollback happen, and no statement after it."""
         self._is_rolled_back = True
 
     def _require_transaction(self) -> None:
-        """Refuse to go on when the transaction has ended, by whatever call of the driver."""
+        """Refuse to go on when the transaction has ended, whichever call of the driver ended it."""
         if self._is_rolled_back or not is_in_transaction(self._connection):
             raise NotAllowed(ENDS_TRANSACTION)
 
 
 def _refuse_connection(*_arguments: object) -> None:
-    raise NotAllowed("it opens a second connection, whose work would not be taken back with the run's")
+    raise NotAllowed("it opens a second connection, whose changes would not be rolled back with the run")

@@ -1,20 +1,20 @@
-"""What a table rebuild on SQLite loses beside rows: triggers, indexes, views, checks, and more of its columns.
+"""Finds what a table rebuild on SQLite loses beside rows: triggers, indexes, views, checks, and parts of its columns.
 
-SQLite changes most of a table by making a new one, and `op.batch_alter_table` does so from what it can see of the old
-one. What it cannot see is gone without a word. So the schema is compared before and after each revision, by the text
-that SQLite keeps; what is missing, and was not dropped in so many words, ends the run.
+SQLite makes a new table for most changes of one, and `op.batch_alter_table` writes it from what it can see of the old
+one. The rest is lost, and nothing reports it. So the schema is compared before and after each revision, by the text
+that SQLite keeps. An object that is missing, and that the revision did not drop by its name, ends the run.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
-from alembic.operations import Operations, ops, toimpl
+from alembic.operations import MigrateOperation, ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
@@ -40,7 +40,7 @@ _Row = tuple[str, str, str, str]
 
 
 class _Object(NamedTuple):
-    """A row of `sqlite_master`, which is compared as it comes: of thousands that are read, a few have changed."""
+    """A row of `sqlite_master`. Rows are compared as they come: a few of thousands have changed."""
 
     kind: str
     name: str
@@ -49,8 +49,8 @@ class _Object(NamedTuple):
 
 
 @dataclass
-class _Wishes:
-    """What the revision drops in so many words, by statement or operation; names are folded."""
+class _NamedDrops:
+    """What a statement or an operation of the revision drops by its name; names are folded."""
 
     dropped: set[str] = field(default_factory=set)  # indexes, triggers, views and constraints
     renamed: set[tuple[str, str]] = field(default_factory=set)  # columns, by their old name
@@ -60,48 +60,57 @@ class RebuildGuard:
     """Watches the revisions of one transaction on SQLite; `begin()` before and `end()` after each of them."""
 
     def __init__(self, context: MigrationContext, exclude: Iterable[str] = ()) -> None:
-        """Prepare to watch what runs in this context of Alembic, but for the tables in `exclude`."""
+        """Prepare to watch this context of Alembic, except for the tables in `exclude`."""
         assert context.connection is not None  # noqa: S101 - online, as every run
         self._connection: Connection = context.connection
         self._exclude = json.dumps([*exclude])
         self._before: list[_Row] = []
         self._after: list[_Row] | None = None  # of the revision that ran last: the next one begins there
-        self._wishes = _Wishes()
-        self.metadata: sa.MetaData | None = context.opts.get("target_metadata")
-        context.opts[_OPTION] = self  # Where the operations find it.
+        self._named = _NamedDrops()
+        self._metadata: sa.MetaData | None = context.opts.get("target_metadata")
+        context.opts[_OPTION] = self  # There `report_operation` finds it.
 
     def begin(self) -> None:
         """A revision is about to run."""
-        self._before, self._wishes = self._after or self._look(), _Wishes()
+        self._before, self._named = self._after or self._look(), _NamedDrops()
         self._after = None
 
-    def hear(self, statement: str) -> None:
+    def note_statement(self, statement: str) -> None:
         """A statement is about to run."""
-        self._wishes.dropped |= {_plain(found[2]) for found in _DROPS.finditer(statement)}
+        self._named.dropped |= {_plain(found[2]) for found in _DROPS.finditer(statement)}
 
     def end(self, revision: Revision, direction: Direction) -> list[Missing]:
-        """A revision has run: what is missing, and neither dropped in so many words nor declared."""
+        """A revision has run: the objects that are missing, and that it neither dropped by name nor declared."""
         declared = revision.structure_losses(direction)
         self._after = after = self._look()
         found = [] if after == self._before else self._compare(after)
         return [missing for missing in found if missing.item not in declared]
 
     def in_the_way(self, message: str) -> Missing | None:
-        """The view or trigger on which a rebuild has failed: it refers to the table, which is gone for a moment."""
+        """The view or trigger that made a rebuild fail: it refers to the table, which is gone for a moment."""
         if (found := _IN_THE_WAY.search(message)) is None:
             return None
         same = _find(self._before, found[1], found[2])
         return _missing(same) if same else None
 
-    # ---- what the operations tell: in a batch there is no statement
+    def note_operation(self, operation: MigrateOperation) -> None:
+        """An operation of Alembic is about to run: in a batch there is no statement."""
+        dropped: list[object] = []
+        if isinstance(operation, ops.DropIndexOp):
+            dropped = [operation.index_name]
+        elif isinstance(operation, ops.DropConstraintOp):
+            dropped = [operation.constraint_name, self._name_by_convention(operation)]
+        elif isinstance(operation, ops.AlterColumnOp) and operation.modify_name:
+            self._named.renamed.add((fold(operation.table_name), fold(operation.column_name)))
+        self._named.dropped |= {fold(str(name)) for name in dropped if name}
 
-    def drops(self, *names: object) -> None:
-        """An index or a constraint is dropped."""
-        self._wishes.dropped |= {fold(str(name)) for name in names if name}
-
-    def renames(self, table: str, column: str) -> None:
-        """A column gets another name."""
-        self._wishes.renamed.add((fold(table), fold(column)))
+    def _name_by_convention(self, operation: ops.DropConstraintOp) -> str | None:
+        """The name that a naming convention makes of the short name of a check."""
+        if self._metadata is None or operation.constraint_type != "check":
+            return None
+        constraint = sa.CheckConstraint("", name=operation.constraint_name)
+        sa.Table(operation.table_name, sa.MetaData(naming_convention=self._metadata.naming_convention), constraint)
+        return sqlite.dialect().identifier_preparer.format_constraint(constraint)
 
     # ---- the comparison
 
@@ -122,7 +131,7 @@ class RebuildGuard:
             if each.kind == "table":
                 if same and same.sql != each.sql:
                     found += self._compare_tables(each.name, read_table(each.sql), read_table(same.sql))
-            elif fold(each.name) in self._wishes.dropped or (same and same.sql == each.sql):
+            elif fold(each.name) in self._named.dropped or (same and same.sql == each.sql):
                 continue
             elif each.kind == "view":
                 found += [] if same else [_missing(each)]
@@ -131,16 +140,16 @@ class RebuildGuard:
         return found
 
     def _is_lost(self, old: _Object, new: _Object | None, table: TableText) -> bool:
-        """Whether an index or trigger of a table that is still there is gone, or an index is less than it was."""
+        """Whether an index or trigger of a table that is still there is gone, or an index has lost a feature."""
         if new is not None:
             return old.kind == "index" and _features(new.sql) != _features(old.sql)
         return old.kind == "trigger" or not self._is_about_dropped(old.table, old.sql, table)
 
     def _is_about_dropped(self, table: str, sql: str, now: TableText) -> bool:
-        """Whether the text names a column that was dropped, and not renamed: then it has gone with it."""
+        """Whether the text names a column that was dropped, and not renamed: then it went with the column."""
         before = _find(self._before, "table", table)
         columns = read_table(before.sql).columns if before else frozenset[str]()
-        gone = {column for column in columns - now.columns if (fold(table), column) not in self._wishes.renamed}
+        gone = {column for column in columns - now.columns if (fold(table), column) not in self._named.renamed}
         tokens = tokenise(with_quotes_for_brackets(sql))  # in lower case, and not of ASCII alone
         return bool({name.lower() for name in gone} & {name_of(token).lower() for token in tokens})
 
@@ -148,7 +157,7 @@ class RebuildGuard:
         names = {fold(each.name) for each in new.checks if each.name}
         conditions = {each.expression for each in new.checks}
         for check, condition in ((fold(each.name or ""), each.expression) for each in old.checks):
-            kept = condition in conditions or check in names or check in self._wishes.dropped
+            kept = condition in conditions or check in names or check in self._named.dropped
             if not kept and not self._is_about_dropped(name, condition, new):
                 item = f"check:{name}.{check}" if check else f"check:{name}"
                 called = f"{check!r}" if check else '"NAME"'
@@ -181,7 +190,7 @@ def _missing(old: _Object) -> Missing:
 
 
 def _features(sql: str) -> object:
-    """What an index is beside its columns, which may have got other names."""
+    """The features of an index without its columns, which may have got other names."""
     text = parse_index(with_quotes_for_brackets(sql))
     keys = [tokenise(key) for key in text.keys]
     orders = [("desc" in key, key[key.index("collate") + 1] if "collate" in key else "") for key in keys]
@@ -192,38 +201,8 @@ def _plain(name: str) -> str:
     return fold((name[1:-1] if name[0] in '"`[' else name).replace('""', '"'))
 
 
-# ---- Alembic's operations, which tell the guard what they do and go on as they would
-
-
-def _telling(operation: type, implementation: Callable[..., Any], tell: Callable[[RebuildGuard, Any], None]) -> None:
-    def run(operations: Operations, wished: Any) -> Any:
-        guard = operations.migration_context.opts.get(_OPTION)
-        if guard is not None:
-            tell(guard, wished)
-        return implementation(operations, wished)
-
-    try:
-        Operations.implementation_for(operation, replace=True)(run)
-    except TypeError:  # Alembic before 1.17.2 knows no `replace`.
-        Operations._to_impl._registry[operation, "default"] = run  # noqa: SLF001 - there was no public way
-
-
-def _alter(guard: RebuildGuard, wished: ops.AlterColumnOp) -> None:
-    if wished.modify_name:
-        guard.renames(wished.table_name, wished.column_name)
-
-
-def _drop_constraint(guard: RebuildGuard, wished: ops.DropConstraintOp) -> None:
-    # A naming convention makes more of a short name, such as that of a check; the name that comes of it is dropped.
-    names: list[object] = [wished.constraint_name]
-    metadata = guard.metadata
-    if metadata is not None and wished.constraint_type == "check":
-        constraint = sa.CheckConstraint("", name=wished.constraint_name)
-        sa.Table(wished.table_name, sa.MetaData(naming_convention=metadata.naming_convention), constraint)
-        names.append(sqlite.dialect().identifier_preparer.format_constraint(constraint))
-    guard.drops(*names)
-
-
-_telling(ops.DropIndexOp, toimpl.drop_index, lambda guard, wished: guard.drops(wished.index_name))
-_telling(ops.DropConstraintOp, toimpl.drop_constraint, _drop_constraint)
-_telling(ops.AlterColumnOp, toimpl.alter_column, _alter)
+def report_operation(context: MigrationContext, operation: MigrateOperation) -> None:
+    """Tell the guard of the run, where there is one, that an operation of Alembic is about to run."""
+    guard: RebuildGuard | None = context.opts.get(_OPTION)
+    if guard is not None:
+        guard.note_operation(operation)

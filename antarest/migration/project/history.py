@@ -208,11 +208,10 @@ class History:
         return len(undone) == len(ordered) - len(self.applied([state]))
 
     def rollback_target(self, current: Collection[str], *, steps: int = 1, to: str | None = None) -> str:
-        """The revision that a rollback goes to: `steps` single states back, or `to`.
+        """The revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
 
         Raises:
             OutOfReach: fewer steps are applied, or `to` is not below the current revision.
-            RevisionNotFound, AmbiguousRevision: `to` is no revision.
         """
         states = self.states_below(current)
         shown = ", ".join(sorted(current)) or BASE
@@ -227,32 +226,33 @@ class History:
                     else [],
                 )
             return states[steps - 1]
-        target = self.resolve(to)
-        if set(current) == {target} or (target == BASE and not current) or target in states:
-            return target
-        if target not in self.applied(current):
-            is_above = target != BASE and set(current) <= self.applied([target])
+        if set(current) == {to} or (to == BASE and not current) or to in states:
+            return to
+        if to not in self.applied(current):
+            is_above = to != BASE and set(current) <= self.applied([to])
             raise OutOfReach(
-                f"revision {target} is not below the current one, so a rollback cannot go there",
+                f"revision {to} is not below the current one, so a rollback cannot go there",
                 shown,
-                [Hint("An upgrade can", f"inv db.upgrade --to={target}")] if is_above else [],
+                [Hint("An upgrade can", f"inv db.upgrade --to={to}")] if is_above else [],
             )
         raise OutOfReach(
-            f"revision {target} is only one branch of a merge, so a rollback cannot stop there",
+            f"revision {to} is only one branch of a merge, so a rollback cannot stop there",
             shown,
-            [Hint("Go to the state below", f"inv db.rollback --to={self._state_below(target, states)}")],
+            [Hint("Go to the state below", f"inv db.rollback --to={self._state_below(to, states)}")],
         )
 
-    def upgrade_target(self, current: Collection[str], to: str = HEAD) -> str:
-        """The revision that an upgrade goes to.
+    def require_upgrade(self, current: Collection[str], target: str) -> None:
+        """Refuse a target that an upgrade cannot go to.
+
+        Args:
+            current: where the database is.
+            target: the whole id of a revision, or `base`.
 
         Raises:
-            OutOfReach: `to` is below the current revision, or on another branch.
-            RevisionNotFound, AmbiguousRevision, MultipleHeads: `to` is no single revision.
+            OutOfReach: the target is below the current revision, or on another branch.
         """
-        target = self.resolve(to)
         if not current if target == BASE else set(current) <= self.applied([target]):
-            return target
+            return
         shown = ", ".join(sorted(current))
         if target == BASE or target in self.applied(current):
             raise OutOfReach(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, ProjectNotFound, UnknownRevision
 from ..errors.facts.refusal import InstalledCopy, PackageMissing
-from ..errors.own_tables import own_tables
 from ..errors.revision import BASE, HEAD
 from ..errors.settings.location import INSTALLED, ROOT
+from ..errors.workflow_tables import workflow_tables
 from .history import History
 from .revision_files import listed, read_history
 from .settings import SECTION, TOML, config_of, names_project, read_settings, search_paths
@@ -192,9 +192,9 @@ class Project:
         return References(repository, self.history, self.versions, self.is_recursive)
 
     @property
-    def own_tables(self) -> tuple[str, str]:
+    def workflow_tables(self) -> tuple[str, str]:
         """The tables that Alembic and this workflow keep in a database. They do not belong to the schema."""
-        return own_tables(self.version_table)
+        return workflow_tables(self.version_table)
 
     @property
     def _is_installed(self) -> bool:

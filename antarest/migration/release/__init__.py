@@ -1,4 +1,4 @@
-"""What a release changes: the revisions between two refs, as SQL that is proved, and as notes."""
+"""The revisions of a release, as SQL that a scratch server has run. The release notes are in `notes`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class RevisionRange:
     """The revisions between two states.
 
     Attributes:
-        start: where it begins; `base` for nothing.
-        end: where it ends.
-        revisions: what is applied on the way, in order.
+        start: the revision before the first one; `base` if there is none.
+        end: the last revision.
+        revisions: the revisions that an upgrade applies, in order.
     """
 
     start: str
@@ -40,25 +40,25 @@ class RevisionRange:
 
 
 def revision_range(project: Project, start: str, end: str) -> RevisionRange:
-    """The revisions between two refs.
+    """Find the revisions between two refs.
 
     Raises:
-        OutOfReach: the second one does not lie above the first.
-        MigrationError: one of them stands for no revision.
+        OutOfReach: the second ref does not lie above the first.
+        MigrationError: a ref names no revision.
     """
     first, last, history = project.resolve(start), project.resolve(end), project.history
     below = () if first == BASE else (first,)
     if last == BASE or not set(below) <= history.applied([last]):
-        raise OutOfReach(f"{end} does not lie above {start}: {last} is not reached by upgrading {first}", first)
+        raise OutOfReach(f"{end} does not lie above {start}: an upgrade of {first} does not reach {last}", first)
     return RevisionRange(first, last, tuple(history[id_] for id_ in history.pending(below, last)))
 
 
 def write_sql(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """The statements for PostgreSQL, by the name of their files.
+    """Write the statements for PostgreSQL, by the names of the files.
 
     Raises:
         Irreversible: a revision cannot be undone.
-        NotAsSql: a revision looks at the database.
+        NotAsSql: a revision reads from the database.
     """
     return {
         UPGRADE: upgrade_sql(project, between.start, between.end),
@@ -67,44 +67,40 @@ def write_sql(project: Project, between: RevisionRange) -> dict[str, list[str]]:
 
 
 def prove_sql(project: Project, between: RevisionRange, scripts: Mapping[str, Sequence[str]]) -> str:
-    """Run the scripts on a scratch server, and compare what they give with what the revisions give.
+    """Run the scripts on a scratch server, and compare the schemas with those of the revisions.
 
     Args:
         project: the project.
-        between: what the scripts are for.
-        scripts: what `write_sql` returned.
+        between: the revisions of the scripts.
+        scripts: the result of `write_sql`.
 
     Returns:
         The server, such as `PostgreSQL 15.18`.
 
     Raises:
-        NoPostgres: there is no server to be had.
-        SqlDiffers: a script does not give the schema of the revisions.
+        NoPostgres: no PostgreSQL is available.
+        SqlDiffers: a script makes another schema than the revisions.
     """
     with postgres_server() as server, scratch_database("postgresql", server) as url:
-        before = _migrate(project, url, between.start)
+        before = _reflect(project, url, between.start)
         _execute(url, scripts[UPGRADE], UPGRADE)
         upgraded = _reflect(project, url)
         _execute(url, scripts[ROLLBACK], ROLLBACK)
         rolled_back = _reflect(project, url)
         with scratch_database("postgresql", server) as other:
-            expected = _migrate(project, other, between.end)
+            expected = _reflect(project, other, between.end)
         for name, found, wanted in ((UPGRADE, upgraded, expected), (ROLLBACK, rolled_back, before)):
             if differences := reflection.differences(wanted, found):
                 raise SqlDiffers(name, differences[0].render("the revisions", name))
         return f"PostgreSQL {server.version}"
 
 
-def _migrate(project: Project, url: URL, revision: str) -> Inventory:
-    if revision != BASE:
-        with moving(url) as connection:
-            ScratchRunner.of(project).upgrade(connection, [revision])
-    return _reflect(project, url)
-
-
-def _reflect(project: Project, url: URL) -> Inventory:
+def _reflect(project: Project, url: URL, revision: str = BASE) -> Inventory:
+    """Reflect the schema of a database, after an upgrade to a revision if one is given."""
     with moving(url) as connection:
-        return reflection.reflect(connection, exclude=project.own_tables)
+        if revision != BASE:
+            ScratchRunner.of(project).upgrade(connection, [revision])
+        return reflection.reflect(connection, exclude=project.workflow_tables)
 
 
 def _execute(url: URL, statements: Sequence[str], name: str) -> None:

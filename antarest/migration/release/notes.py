@@ -1,4 +1,4 @@
-"""Release notes of the database: for each revision what it changes, what its rollback loses, and what it costs."""
+"""Release notes of the database: the changes, losses and costs of each revision."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..database.connection import moving
-from ..errors.revision import Revision
+from ..errors.revision import BASE, Revision
 from ..errors.text import count
 from ..schema import reflection
 from ..scratch.databases import postgres_server, scratch_database
@@ -14,7 +14,6 @@ from ..scratch.runner import ScratchRunner
 from ..verify import Verification, prove_history
 from ..verify.env_reader import target_of
 from ..verify.findings.proof import Proof
-from ..verify.target import Target
 
 if TYPE_CHECKING:
     from ..errors.listener import Listener
@@ -23,15 +22,15 @@ if TYPE_CHECKING:
 
 
 def write_notes(project: Project, between: RevisionRange, listener: Listener) -> str:
-    """The notes as Markdown.
+    """Write the notes as Markdown.
 
     Args:
         project: the project.
-        between: the revisions to write of.
-        listener: hears which one is being measured.
+        between: the revisions of the release.
+        listener: hears which revision is being measured.
 
     Raises:
-        NoPostgres: there is no PostgreSQL server to be had.
+        NoPostgres: no PostgreSQL is available.
     """
     lines = [
         f"# Database: {between.start} to {between.end}",
@@ -65,28 +64,30 @@ def _impact(proof: Proof) -> str:
     impact = proof.impact
     parts = [f"{impact.seconds:.2f} s on a few rows"]
     parts += [f"`{table}` is locked ({mode})" for table, mode in sorted(impact.locks.items())]
-    parts += [f"`{table}` is written anew" for table in impact.rewritten]
+    parts += [f"`{table}` is rewritten" for table in impact.rewritten]
     return "; ".join(parts)
 
 
 def _changes(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """What each revision changes in the schema of PostgreSQL."""
+    """Describe the changes of each revision in the schema of PostgreSQL."""
     result: dict[str, list[str]] = {}
     with postgres_server() as server, scratch_database("postgresql", server) as url, moving(url) as connection:
         runner = ScratchRunner.of(project)
-        if between.start != "base":
+        if between.start != BASE:
             runner.upgrade(connection, [between.start])
-        before = reflection.reflect(connection, exclude=project.own_tables)
+        before = reflection.reflect(connection, exclude=project.workflow_tables)
         for revision in between.revisions:
             runner.upgrade(connection, [revision.id])
-            after = reflection.reflect(connection, exclude=project.own_tables)
-            result[revision.id] = [_change(each) for each in _telling(reflection.differences(before, after))]
+            after = reflection.reflect(connection, exclude=project.workflow_tables)
+            result[revision.id] = [
+                _change(each) for each in _without_key_sequences(reflection.differences(before, after))
+            ]
             before = after
     return result
 
 
-def _telling(differences: Sequence[reflection.Difference]) -> list[reflection.Difference]:
-    """The differences without the sequences that come and go with the keys of their tables."""
+def _without_key_sequences(differences: Sequence[reflection.Difference]) -> list[reflection.Difference]:
+    """Leave out the sequences that PostgreSQL makes or drops with the keys of their tables."""
     tables = [each.path for each in differences if each.kind == "table" and not each.aspect]
     keys = tuple(f"{table}_" for table in tables)
     return [
@@ -103,17 +104,13 @@ def _change(difference: reflection.Difference) -> str:
 
 
 def _measure(project: Project, between: RevisionRange, listener: Listener) -> dict[str, Proof]:
-    """Prove the revisions on PostgreSQL, with rows in the tables: that measures what they do."""
+    """Prove the revisions on PostgreSQL, which measures their impact on tables with rows."""
     found = Verification(("postgresql",))
     target = target_of(str(project.ini), None, None, None)
-    wanted = [revision.id for revision in between.revisions]
-
-    def select(_: Target) -> list[str]:
-        return wanted
-
-    def hear(proof: Proof) -> None:
-        listener.working(f"measuring {proof.revision}", 0, 0)
-
-    prove_history(target, found, select=select, on_proof=hear)
-
+    prove_history(
+        target,
+        found,
+        select=lambda _target: [revision.id for revision in between.revisions],
+        on_proof=lambda proof: listener.working(f"measuring {proof.revision}", 0, 0),
+    )
     return {revision: proof for (revision, _), proof in found.proofs.items() if revision}

@@ -1,9 +1,6 @@
-"""Revisions as SQL, for a DBA: written by Alembic without a database, for PostgreSQL."""
+"""Revisions as SQL for PostgreSQL, which Alembic writes without a database. A DBA can read and run it."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterator
-from typing import Any
 
 from alembic import command
 from sqlalchemy import make_url
@@ -15,71 +12,66 @@ from ..errors.revision import BASE, Direction, Revision
 from ..errors.settings.db_config import DbConfig
 from ..project.project import Project
 from ..project.revision_files import importing
-from ..run.move import ATTRIBUTE, Move
+from ..run.request import REQUEST, RunRequest
 
 _NOWHERE = DbConfig(make_url("postgresql+psycopg2://"))
 
 
 def upgrade_sql(project: Project, start: str, end: str) -> list[str]:
-    """The statements that upgrade from one revision to another, with what they lose as comments.
+    """Write the statements that upgrade from one revision to another. Comments name the losses.
 
     Raises:
-        NotAsSql: a revision looks at the database.
+        NotAsSql: a revision reads from the database.
     """
-    if start == end:
-        return []
-    passed = _between(project, start, end)
-    return [*_losses(passed, "upgrade"), *_write(project, f"{start}:{end}", command.upgrade)]
+    return _write(project, _between(project, start, end), "upgrade", f"{start}:{end}")
 
 
 def downgrade_sql(project: Project, start: str, end: str) -> list[str]:
-    """The statements that go back from one revision to another, with what they lose as comments.
+    """Write the statements that downgrade from one revision to another. Comments name the losses.
 
     Raises:
-        Irreversible: a revision cannot be undone.
-        NotAsSql: a revision looks at the database.
+        Irreversible: a revision has no downgrade.
+        NotAsSql: a revision reads from the database.
     """
-    if start == end:
-        return []
-    passed = _between(project, end, start)[::-1]
-    for position, revision in enumerate(passed):
+    undone = _between(project, end, start)[::-1]
+    for position, revision in enumerate(undone):
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
-    return [*_losses(passed, "downgrade"), *_write(project, f"{start}:{end}", command.downgrade)]
+    return _write(project, undone, "downgrade", f"{start}:{end}")
 
 
 def _between(project: Project, below: str, above: str) -> list[Revision]:
     history = project.history
-    return [history[id_] for id_ in history.pending(() if below == BASE else (below,), above)]
-
-
-def _losses(revisions: list[Revision], direction: Direction) -> Iterator[str]:
-    for revision in revisions:
-        for item, reason in revision.lossy.get(direction, {}).items():
-            yield f"-- {revision.id} loses {item}: {' '.join(reason.split())}\n"
+    return [history[id_] for id_ in history.pending(() if below == BASE else (below,), above)] if below != above else []
 
 
 class _Statements(list[str]):
-    """Where Alembic writes: one statement, or comment, at a time."""
+    """Collects the output of Alembic, which writes one statement or comment at a time."""
 
     def write(self, text: str) -> None:
-        """Take what is written."""
+        """Add a statement or comment."""
         self.append(text)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: there is no buffer."""
 
 
-def _write(project: Project, span: str, call: Callable[..., Any]) -> list[str]:
-    statements, move = _Statements(), Move(project, _NOWHERE)
-    config = project.alembic_config(**{ATTRIBUTE: move})
-    config.output_buffer = statements  # type: ignore[assignment]  # it is written to, and nothing else
+def _write(project: Project, revisions: list[Revision], direction: Direction, between: str) -> list[str]:
+    if not revisions:
+        return []
+    statements = _Statements(
+        f"-- {revision.id} loses {item}: {' '.join(reason.split())}\n"
+        for revision in revisions
+        for item, reason in revision.lossy.get(direction, {}).items()
+    )
+    config = project.alembic_config(**{REQUEST: RunRequest(project, _NOWHERE)})
+    config.output_buffer = statements  # type: ignore[assignment]  # Alembic only writes to it
     with importing(project.versions):
         try:
-            call(config, span, sql=True)
+            (command.upgrade if direction == "upgrade" else command.downgrade)(config, between, sql=True)
         except AntarestError:
             raise
-        except (AttributeError, TypeError, ValueError) as error:  # There is no connection, and no result of a query.
-            running = next((line for line in reversed(statements) if line.startswith("-- Running ")), span)
+        except (AttributeError, TypeError, ValueError) as error:  # There is no connection, so a query has no result.
+            running = next((line for line in reversed(statements) if line.startswith("-- Running ")), between)
             raise NotAsSql(running.split("->")[-1].split()[0], f"{type(error).__name__}: {error}") from error
     return list(statements)

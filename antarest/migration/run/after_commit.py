@@ -1,4 +1,4 @@
-"""What a run leaves in order, at whatever revision: the rights of the application's role, and `rollback.sh`."""
+"""The end of a run: the rights of the application's role, and `rollback.sh`."""
 
 from __future__ import annotations
 
@@ -10,48 +10,49 @@ from ..database import grants
 from ..database.connection import looking, moving, read_current
 from ..database.lock import one_writer
 from ..project import rollback_script
-from .move import Move
+from .outcome import RunOutcome
+from .request import RunRequest
 
 
-def settle(move: Move) -> None:
-    """Leave the rights of the application's role and `rollback.sh` as they should be, at whatever revision."""
-    if not move.steps and move.before and move.db.role_to_grant:
-        _tell(move, mend_grants(move))
-    for loss in move.losses:
-        move.listener.note(f"lost {loss}")
-    if move.project.is_checkout and rollback_script.sync(move.project):
-        move.listener.note(f"rewrote {move.project.rollback_script}")
+def finish(request: RunRequest, outcome: RunOutcome) -> None:
+    """Grant what the application's role lacks, name what was lost, and bring `rollback.sh` in line with the project."""
+    if not outcome.steps and outcome.before and request.db.role_to_grant:
+        note_grants(request, grant_at_rest(request))
+    for loss in outcome.losses:
+        request.listener.note(f"lost {loss}")
+    if request.project.is_checkout and rollback_script.sync(request.project):
+        request.listener.note(f"rewrote {request.project.rollback_script}")
 
 
-def grant(move: Move, connection: Connection) -> None:
-    """Give the application's role the rights that it lacks, in the transaction of a run."""
-    missing = grants.lacking(move.project, move.db, connection)
+def grant(request: RunRequest, connection: Connection) -> Sequence[grants.Grant]:
+    """Give the application's role the rights that it lacks, in the transaction of a run; returns them."""
+    missing = grants.lacking(request.project, request.db, connection)
     grants.grant(connection, missing)
-    _tell(move, missing)
+    return missing
 
 
-def mend_grants(move: Move) -> Sequence[grants.Grant]:
-    """Give the application's role the rights that it lacks: at head too, an object may be made or owned by hand.
+def grant_at_rest(request: RunRequest) -> Sequence[grants.Grant]:
+    """Give the application's role the rights that it lacks where no revision runs: objects are also made by hand.
 
-    Nothing is locked where nothing is missing.
+    Nothing is locked where no right is missing.
 
     Returns:
         The rights that were given.
     """
-    with looking(move.db) as connection:
-        read_current(connection, move.project.version_table)  # A file that is no database is said to be none.
-        if not grants.lacking(move.project, move.db, connection):
+    table = request.project.version_table
+    with looking(request.db) as connection:
+        read_current(connection, table)  # Raises the right error for a file that is no database.
+        if not grants.lacking(request.project, request.db, connection):
             return []
     with (
-        one_writer(move.db, move.project.version_table, move.patience) as writer,
-        moving(move.db, writer.begin) as connection,
+        one_writer(request.db, table, request.patience()) as writer,
+        moving(request.db, writer.begin) as connection,
         connection.begin(),
     ):
-        missing = grants.lacking(move.project, move.db, connection)
-        grants.grant(connection, missing)
-    return missing
+        return grant(request, connection)
 
 
-def _tell(move: Move, given: Sequence[grants.Grant]) -> None:
+def note_grants(request: RunRequest, given: Sequence[grants.Grant]) -> None:
+    """Note how many rights were given."""
     if given:
-        move.listener.note(f"granted {len(given)} rights to role {move.db.role_to_grant}")
+        request.listener.note(f"granted {len(given)} rights to role {request.db.role_to_grant}")

@@ -1,8 +1,9 @@
-"""What ends a segment before its commit: losses that nobody declared or agreed to, and errors of its revisions."""
+"""Checks that end a segment before its commit: losses that nobody declared or agreed to, and errors of revisions."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,80 +13,65 @@ from sqlalchemy.exc import DBAPIError
 from ..database.driver_errors import translate_errors
 from ..errors.base import AntarestError
 from ..errors.facts.database import DatabaseError
-from ..errors.facts.loss import ForeignKeysViolated, LossNotConfirmed, LossNotDeclared
+from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
 from ..errors.facts.run import RevisionFailed, RunFailed
 from ..errors.loss import Loss
 from ..errors.settings.urls import redact
-from .move import Move, Step
+from .outcome import RunOutcome
+from .request import RunRequest
 
-_LOCK_NOT_HAD = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
+_LOCK_FAILURES = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 _LONGEST_STATEMENT = 100
 
 
-def judge(move: Move, losses: Sequence[Loss]) -> None:
-    """Refuse a loss that no revision declares, or that goes down and nobody agreed to.
+def refuse_losses(request: RunRequest, losses: Sequence[Loss], state: str) -> None:
+    """Refuse a loss that no revision declares, or that a downgrade causes and nobody agreed to.
+
+    Args:
+        request: the run.
+        losses: what it loses.
+        state: the state of the database, for the error.
 
     Raises:
         LossNotDeclared, LossNotConfirmed: there is one.
     """
     if undeclared := [loss for loss in losses if not loss.declared]:
-        raise LossNotDeclared(undeclared, move.database, move.state)
-    refused = [loss for loss in losses if loss.direction == "downgrade" and not move.agreement.covers(loss)]
+        raise LossNotDeclared(undeclared, request.database, state)
+    refused = [loss for loss in losses if loss.direction == "downgrade" and not request.agreement.covers(loss)]
     if refused:
-        raise LossNotConfirmed(refused, move.database, move.state, command=move.command)
+        raise LossNotConfirmed(refused, request.database, state, command=request.command)
 
 
-def compare_foreign_keys(move: Move, before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> None:
-    """Refuse rows that point nowhere, unless they did so before.
-
-    Raises:
-        ForeignKeysViolated: there are more of them than before.
-    """
+def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
+    """The foreign keys that more rows violate than before, as "table -> table"."""
     # A rebuild keeps the rowid of a table with an integer key only, so the rows cannot be told apart: count them.
-    places = {(row[0], row[2]) for row in after}
-    worse = [
-        f"{table} -> {referred}"
-        for table, referred in sorted(places)
-        if sum((row[0], row[2]) == (table, referred) for row in after)
-        > sum((row[0], row[2]) == (table, referred) for row in before)
-    ]
-    if worse:
-        raise ForeignKeysViolated(worse, move.database, move.state)
+    counts, known = (Counter((row[0], row[2]) for row in rows) for rows in (after, before))
+    return [f"{table} -> {referred}" for table, referred in sorted(counts - known)]
 
 
 @contextmanager
-def failures(move: Move, done: Sequence[Step]) -> Iterator[None]:
-    """Turn what a revision raises into an error that says which one it was, and what is left of the run.
-
-    Args:
-        move: the run.
-        done: what has run in this segment, and is undone with it.
-    """
+def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
+    """Turn an error of a segment into one that names the revision, and the state of the database."""
+    url, segment = request.db.migration_url, outcome.segment
     try:
-        with translate_errors(move.db.migration_url):
+        with translate_errors(url):
             yield
     except AntarestError as error:
-        _complete(error, move, done)
+        if isinstance(error, DatabaseError):  # It comes from the connection, which does not know what it ended.
+            error.state = outcome.state(failed=True) if outcome.total else error.state  # 0: nothing had begun.
+            if segment.running:
+                error.details["during"] = f"the {segment.running[1]} of revision {segment.running[0].id}"
         raise
     except Exception as error:
-        move.undone = len(done)
-        reason = redact(_first_line(error.orig if isinstance(error, DBAPIError) else error), move.db.migration_url)
-        if move.running is None:
-            raise RunFailed(reason, database=move.database, state=move.state) from error
-        revision, direction = move.running
-        statement = redact(_statement(error), move.db.migration_url)
+        reason = redact(_first_line(error.orig if isinstance(error, DBAPIError) else error), url)
+        state = outcome.state(failed=True)
+        if segment.running is None:
+            raise RunFailed(reason, database=request.database, state=state) from error
+        revision, direction = segment.running
+        statement = redact(_statement(error), url)
         raise RevisionFailed(
-            revision.id, direction, reason, database=move.database, state=move.state, statement=statement
+            revision.id, direction, reason, database=request.database, state=state, statement=statement
         ) from error
-
-
-def _complete(error: AntarestError, move: Move, done: Sequence[Step]) -> None:
-    """An error of the connection does not know what it ended."""
-    if isinstance(error, DatabaseError):
-        move.undone = len(done)
-        error.state = move.state if move.total else error.state  # Without the lock, nothing has begun.
-        if move.running:
-            error.details["during"] = f"the {move.running[1]} of revision {move.running[0].id}"
 
 
 def _first_line(error: BaseException | None) -> str:
@@ -93,17 +79,17 @@ def _first_line(error: BaseException | None) -> str:
 
 
 def _statement(error: Exception) -> str:
-    """The statement that failed, on one line; without its values, which are somebody's data."""
+    """The statement that failed, on one line, without its values: those are data of users."""
     text = " ".join((error.statement or "").split()) if isinstance(error, DBAPIError) else ""
     return text if len(text) <= _LONGEST_STATEMENT else f"{text[: _LONGEST_STATEMENT - 3]}..."
 
 
-def lock_was_not_had(error: BaseException, *, committing: bool) -> bool:
-    """Whether the segment failed for a lock of somebody else's, so that trying again can help."""
+def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
+    """Whether the segment failed because another session holds a lock, so that another try can help."""
     cause: BaseException | None = error
     while cause:
         raised = cause.orig if isinstance(cause, DBAPIError) else cause
-        if getattr(raised, "pgcode", None) in _LOCK_NOT_HAD:
+        if getattr(raised, "pgcode", None) in _LOCK_FAILURES:
             return True
         if committing and isinstance(raised, sqlite3.Error):
             return raised.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

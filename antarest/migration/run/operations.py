@@ -1,26 +1,24 @@
 """Operations that move data: `op.move_column`, `op.backfill`, `op.copy_rows`, `op.split_json` and `op.join_json`.
 
-They are sets, never loops over rows: one statement, or one for each range of keys where a table is large, so that it
-can be said how far it is. All of it is part of the revision's transaction, no row is loaded, and `--sql` writes it as
-one statement. `env.py` registers them; revisions go on to import only `op` and `sa`.
+They work on sets and never loop over rows: one statement, or one for each range of keys where a table is large, so that
+a run can print its progress. All of it is part of the revision's transaction, no row is loaded, and `--sql` writes it
+as one statement. Importing this module registers them, as Alembic's documentation has it for operations of one's own.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
-
-from . import batches  # noqa: F401 - it has effects
 
 CHUNK = 100_000
 """How many rows a statement takes at most, unless a revision says otherwise."""
 
 REPORT = "antarest_report"
-"""The option of Alembic's context with whom to tell how far a move of data is."""
+"""The option of Alembic's context with the function that hears how far a move of data is."""
 
 Condition = sa.ColumnElement[bool]
 Report = Callable[[str, int, int, float], None]
@@ -45,7 +43,7 @@ def _run(operations: Operations, operation: _Operation) -> None:
 @Operations.register_operation("split_json")
 @Operations.register_operation("join_json")
 class DataOperations(_Operation):
-    """What `op` has more with this module."""
+    """The operations that this module adds to `op`."""
 
     @classmethod
     def move_column(
@@ -234,11 +232,7 @@ class DataOperations(_Operation):
         operations.invoke(cls(run))
 
 
-class _Filtered(Protocol):
-    def where(self, *conditions: Any) -> Any: ...
-
-
-def _where(statement: _Filtered, condition: Condition | None) -> Any:
+def _where(statement: Any, condition: Condition | None) -> Any:
     return statement if condition is None else statement.where(condition)
 
 
@@ -256,7 +250,7 @@ def _in_ranges(
     chunk: int,
     build: Callable[[Condition | None], Any],
 ) -> None:
-    """Execute a statement for each range of keys, in their order, and tell how far it is."""
+    """Execute a statement for each range of keys, in their order, and report how far it is."""
     context = operations.migration_context
     report: Report | None = context.opts.get(REPORT)
     if context.as_sql or not chunk:
@@ -281,7 +275,7 @@ def _in_ranges(
 def _refuse_several(
     operations: Operations, table: sa.TableClause, columns: Sequence[str], source: str, target: str
 ) -> None:
-    """Refuse a move in which it would depend on chance which value arrives."""
+    """Refuse a move where chance would decide which value arrives."""
     if operations.migration_context.as_sql:
         return
     inspector = sa.inspect(operations.get_bind())

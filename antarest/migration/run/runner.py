@@ -1,18 +1,20 @@
-"""Carrying out a move: under the lock, segment by segment, each of them all or nothing.
+"""One run of revisions: under the lock, segment by segment, each of them all or nothing.
 
-A segment is one transaction on both engines. Before it commits, what it lost is compared with what its revisions
-declare; after it, a second connection reads where the database is. What could not get a lock is rolled back, and tried
-again when those who queued behind it have passed.
+A segment is one transaction on both engines. Before it commits, its losses are compared with the declarations of its
+revisions; after it, a second connection reads where the database is. A segment that cannot get a lock is rolled back,
+and tried again when those who queued behind it have passed.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -20,324 +22,320 @@ from ..database.catalog import foreign_key_violations
 from ..database.connection import looking, moving, read_current
 from ..database.lock import in_this_process, one_writer
 from ..database.lock.base import Writer
+from ..database.lock.patience import Patience
 from ..database.record import Recorder
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked
-from ..errors.facts.loss import InTheWay, Irreversible, RebuildLoses
+from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses
 from ..errors.facts.refusal import InMemoryDatabase
-from ..errors.facts.run import AlembicRefused, AutocommitNotAsked, NotRecorded, RunInterrupted, RunTerminated
-from ..errors.loss import Loss
+from ..errors.facts.run import NotRecorded, RunInterrupted, RunTerminated
 from ..errors.revision import BASE, Direction
 from ..errors.settings.urls import is_memory
 from ..losses.guard import LossGuard
 from ..losses.rebuilds import RebuildGuard
 from ..project.revision_store import keeping
-from .after_commit import grant, settle
-from .before_commit import compare_foreign_keys, failures, judge, lock_was_not_had
-from .move import Move, Step
+from .after_commit import finish, grant, note_grants
+from .before_commit import failures, is_lock_failure, new_violations, refuse_losses
 from .operations import REPORT
-from .segments import Blocks, first_segment, let_blocks_pass
+from .outcome import RunOutcome, Segment, Step
+from .request import RunRequest
+from .revision_operations import revision_operations
+from .segments import Blocks, StepsOf, first_segment, let_blocks_pass, plan_steps
 
 _LONGEST_PAUSE = 30.0  # seconds
 
-StepsOf = Callable[..., Iterable[Any]]
-"""Alembic's function that gives the steps from the current revisions."""
 
-
-def carry_out(context: Any, move: Move, steps_of: StepsOf, destination: str | None) -> None:
+def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str | None) -> RunOutcome:
     """Run the steps that Alembic wants to run, or do nothing when there are none: then nothing is locked either.
 
     Args:
         context: the module `alembic.context`.
-        move: what is wished for; what came of it is recorded there.
+        request: what the run is asked to do.
         steps_of: Alembic's function that gives the steps from the current revisions.
         destination: where the command wants to go, in its own words.
 
+    Returns:
+        The outcome.
+
     Raises:
         DatabaseLocked: another run holds the database, or another session what a revision needs, for too long.
-        AntarestError: it was refused, or it failed; `state` says what is left of it.
+        AntarestError: the run was refused, or it failed; `state` says where the database is now.
     """
-    if is_memory(move.db.migration_url):
+    if is_memory(request.db.migration_url):
         raise InMemoryDatabase(None)
-    with looking(move.db) as connection:
-        move.before = move.after = read_current(connection, move.project.version_table)
-
-    def plan() -> list[Any]:
-        return _plan(move, steps_of, destination)
-
-    if plan() or move.prepare:
-        try:
-            with stoppable() as signals, in_this_process(move.db, move.patience):
-                move.patience.restart()
-                move.patience.is_over = lambda: signals.received is not None
-                with one_writer(move.db, move.project.version_table, move.patience) as writer:
-                    _Run(context, move, plan, writer, signals).run()
-        except Stopped as stopped:
-            ended = RunInterrupted if stopped.exit_code == RunInterrupted.exit_code else RunTerminated
-            raise ended(move.database, move.state) from None
-    if move.act:
-        move.act.carry_out()  # Where there was nothing to run any more, nobody has.
-    settle(move)
+    plan = partial(plan_steps, request, steps_of, destination)
+    current = _current(request)
+    outcome = RunOutcome(before=current, after=current)
+    if plan(current) or request.prepare:
+        with _naming_backup(outcome), _stoppable(request, outcome) as signals:
+            patience = request.patience()
+            patience.is_over = lambda: signals.received is not None
+            with in_this_process(request.db, patience):
+                patience.restart()
+                with one_writer(request.db, request.project.version_table, patience) as writer:
+                    _Run(context, request, plan, outcome, patience, signals, writer).run()
+    elif request.file_change:
+        request.file_change.make()
+    finish(request, outcome)
+    return outcome
 
 
-def _plan(move: Move, steps_of: StepsOf, destination: str | None) -> list[Any]:
-    """The steps from where the database is; what cannot succeed is refused before anything is locked or changed."""
-    if not move.prepare:
-        move.refuse_unknown()
+def _current(request: RunRequest) -> tuple[str, ...]:
+    """The revisions that the database is at, read on a connection of its own."""
+    with looking(request.db) as connection:
+        return read_current(connection, request.project.version_table)
+
+
+@contextmanager
+def _naming_backup(outcome: RunOutcome) -> Iterator[None]:
+    """Name the backup in the error of a run that fails after it was made."""
     try:
-        steps = list(steps_of(() if move.prepare else move.before, None))
-    except CommandError as error:
-        if destination is not None:
-            move.project.history.resolve(destination)  # It has the better words for what is unknown or ambiguous.
-        raise AlembicRefused(str(error)) from error
-    for position, step in enumerate(steps):
-        revision = move.revision_of(step)
-        if step.is_downgrade and revision.irreversible:
-            raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
-        if revision.uses_autocommit and revision.transaction != "none":
-            raise AutocommitNotAsked(revision.id, str(revision.path))
-    return steps
+        yield
+    except AntarestError as error:
+        if outcome.backup:
+            error.details["backup"] = str(outcome.backup)
+        raise
 
 
+@contextmanager
+def _stoppable(request: RunRequest, outcome: RunOutcome) -> Iterator[Signals]:
+    """Let a signal end the run with an error that has the state of the database."""
+    try:
+        with stoppable() as signals:
+            yield signals
+    except Stopped as stopped:
+        ended = RunInterrupted if stopped.exit_code == RunInterrupted.exit_code else RunTerminated
+        raise ended(request.database, outcome.state(failed=True)) from None
+
+
+@dataclass
 class _Run:
-    """One run, with the lock in its hands."""
+    """One run that holds the lock. Its state is `outcome`, with the segment under way, and the steps that are left."""
 
-    def __init__(
-        self, context: Any, move: Move, plan: Callable[[], list[Any]], writer: Writer, signals: Signals
-    ) -> None:
-        self._context = context
-        self._move = move
-        self._plan = plan
-        self._writer = writer
-        self._signals = signals
-        self._left: list[Any] | None = None  # the steps that are still to be run
-        self._is_announced = False
-        # Of the segment that runs:
-        self._steps: list[Step] = []
-        self._losses: list[Loss] = []
-        self._rebuilds: RebuildGuard | None = None
-        self._goal: tuple[str, ...] = ()
-        self._is_committing = False
+    context: Any
+    request: RunRequest
+    plan: Callable[[tuple[str, ...]], list[Any]]
+    outcome: RunOutcome
+    patience: Patience
+    signals: Signals
+    writer: Writer
+    left: list[Any] = field(default_factory=list)
+    blocks: Blocks | None = None  # on PostgreSQL
 
     def run(self) -> None:
-        """Run all of it."""
-        while self._left is None or self._left:
-            self._try_again_and_again()
+        """Run all segments."""
+        self._run_segment_with_retries()
+        while self.left:
+            self._run_segment_with_retries()
 
-    def _try_again_and_again(self) -> None:
-        move, tries = self._move, self._move.db.lock_retries + 1
+    def _run_segment_with_retries(self) -> None:
+        tries = self.request.db.lock_retries + 1
         for number in range(1, tries + 1):
-            move.patience.restart()
+            self.patience.restart()
+            segment = self.outcome.segment = Segment()
             try:
-                return self._try()
+                self._run_segment(segment)
             except Exception as error:
-                if not lock_was_not_had(error, committing=self._is_committing):
+                if not is_lock_failure(error, committing=segment.is_committing):
                     raise
-                blockers = self._writer.blockers()
+                blockers = self.writer.blockers()
                 if number == tries:
-                    what = f"the {move.running[1]} of revision {move.running[0].id}" if move.running else "the commit"
-                    timeout = move.db.lock_timeout
-                    raise ObjectLocked(
-                        what, blockers, move.database, tries=tries, timeout=timeout, state=move.state
-                    ) from error
+                    raise self._object_locked(segment, blockers) from error
                 pause = min(2.0 ** (number - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 who = f" ({blockers})" if blockers else ""
-                move.listener.note(f"a lock was not to be had{who}: rolled back, next try in {pause:.1f} s")
-            self._is_announced = self._is_announced and bool(move.steps)  # Others write meanwhile: back up once more.
+                self.request.listener.note(f"cannot get a lock{who}: rolled back, next try in {pause:.1f} s")
+            else:
+                return
             time.sleep(pause)
-        return None
 
-    def _try(self) -> None:
+    def _object_locked(self, segment: Segment, blockers: str) -> ObjectLocked:
+        running, db, state = segment.running, self.request.db, self.outcome.state(failed=True)
+        what = f"the {running[1]} of revision {running[0].id}" if running else "the commit"
+        tries, timeout = db.lock_retries + 1, db.lock_timeout
+        return ObjectLocked(what, blockers, self.request.database, tries=tries, timeout=timeout, state=state)
+
+    def _run_segment(self, segment: Segment) -> None:
         """Run one segment and commit it, or leave nothing of it."""
-        move = self._move
-        move.running, move.outside, move.is_unsure = None, "", False
-        self._steps, self._losses, self._is_committing = [], [], False
         try:
-            try:
-                self._transact()
-            except AntarestError as error:
-                if not self._is_committing or lock_was_not_had(error, committing=True) or not self._is_recorded():
-                    error.state = move.state if move.is_unsure else error.state
-                    self._take_back()
-                    raise
-            except BaseException:
-                self._take_back()
-                raise
-            steps, self._is_committing = self._steps, False
-            self._book()
-            if steps:
-                self._confirm(steps)
-        except BaseException:
-            move.undone = 0 if move.steps else len(self._steps)
-            raise
+            with self._undoing_file_change(segment), self._passing_a_commit_that_took_place(segment):
+                self._transact(segment)
+            segment.is_committing = False
+            self.left = self.left[len(segment.steps) :]
+            self.outcome.record_commit()
+            if segment.steps:
+                self._confirm(segment.steps)
         finally:
-            self._signals.release()
+            self.signals.release()
 
-    def _take_back(self) -> None:
-        """The segment was rolled back: what was to change with it changes back; nobody knows where it is unsure."""
-        if self._move.act and not self._move.is_unsure:
-            self._move.act.take_back()
+    @contextmanager
+    def _undoing_file_change(self, segment: Segment) -> Iterator[None]:
+        """Undo the change of files where the segment was rolled back, but not where nobody knows whether it was."""
+        try:
+            yield
+        except BaseException:
+            if self.request.file_change and segment.has_changed_files and not segment.is_unsure:
+                self.request.file_change.undo()
+            raise
 
-    def _transact(self) -> None:
-        move = self._move
-        with failures(move, self._steps), moving(move.db, self._writer.begin) as connection:
-            self._signals.cancels(connection)
-            guard = LossGuard(connection, exclude=move.project.own_tables)
-            segment: list[Any] = []
-            self._context.configure(
+    @contextmanager
+    def _passing_a_commit_that_took_place(self, segment: Segment) -> Iterator[None]:
+        """Ignore the error of a commit that took place all the same."""
+        try:
+            yield
+        except AntarestError as error:
+            failed = not segment.is_committing or is_lock_failure(error, committing=True)
+            if failed or not self._is_recorded(segment):
+                error.state = self.outcome.state() if segment.is_unsure else error.state
+                raise
+
+    # ---- the transaction
+
+    def _transact(self, segment: Segment) -> None:
+        request, steps = self.request, list[Any]()
+        with failures(request, self.outcome), moving(request.db, self.writer.begin) as connection:
+            self.signals.cancels(connection)
+            guard: LossGuard
+            self.context.configure(
                 connection=connection,
-                fn=lambda _current, context: self._walk(segment, context, guard),
-                on_version_apply=self._go_on,
-                **{REPORT: move.listener.moved, **move.project.alembic_options()},
+                fn=lambda _heads, _context: self._steps(steps, connection, guard),
+                on_version_apply=self._note_heads,
+                **{REPORT: request.listener.moved, **request.project.alembic_options()},
             )
+            guard = self._guard(connection)
             # From here on statements run, and the first one takes the lock: Alembic must find no transaction before.
-            with self._context.begin_transaction():
-                segment += self._look_again(connection)
-                self._goal = move.after
-                if segment or (move.prepare and not move.steps):
+            with self.context.begin_transaction():
+                steps += self._next_steps(connection)
+                segment.goal = self.outcome.after
+                if steps or (request.prepare and not self.outcome.steps):
                     self._change(connection, guard)
-                    self._writer.check(connection)
-                if move.act and len(segment) == len(self._left or ()):
-                    move.act.carry_out()
-                self._signals.hold()
-                self._is_committing = True
+                    self.writer.check(connection)
+                if request.file_change and len(steps) == len(self.left):
+                    segment.has_changed_files = True
+                    request.file_change.make()
+                self.signals.hold()
+                segment.is_committing = True
 
-    def _look_again(self, connection: Connection) -> list[Any]:
+    def _guard(self, connection: Connection) -> LossGuard:
+        context, exclude = self.context.get_context(), self.request.project.workflow_tables
+        if connection.dialect.name == "sqlite":
+            let_blocks_pass(context)
+            return LossGuard(connection, exclude, RebuildGuard(context, exclude))
+        guard = LossGuard(connection, exclude)
+        self.blocks = Blocks(context, guard, partial(self._leave, guard), self.patience)
+        return guard
+
+    def _next_steps(self, connection: Connection) -> list[Any]:
         """The steps of the next segment, from where the database is now that nobody else can move it."""
-        move = self._move
-        current = read_current(connection, move.project.version_table)
-        if not move.steps:
-            move.before = move.after = current
-            self._left = self._plan()
-            move.total = len(self._left)
-        elif current != move.after:
+        request, outcome = self.request, self.outcome
+        current = read_current(connection, request.project.version_table)
+        if not outcome.steps:
+            outcome.before = outcome.after = current
+            self.left = self.plan(current)
+            outcome.total = len(self.left)
+            if request.before_change and (self.left or request.prepare):
+                # At each try: others have written meanwhile.
+                outcome.backup = request.before_change(request, outcome) or outcome.backup
+        elif current != outcome.after:
             self._follow(current)
-        if not self._left and not move.prepare:
-            return []
-        if move.before_change and not self._is_announced:
-            move.before_change(move)
-        self._is_announced = True
-        return first_segment(self._left, move.revision_of, connection.dialect.name) if self._left else []
+        return first_segment(self.left, request.revision_of, connection.dialect.name)
 
     def _follow(self, current: tuple[str, ...]) -> None:
         """On SQLite another run can come between two segments: go on from where it went, if it went our way."""
-        move, history = self._move, self._move.project.history
+        outcome, history = self.outcome, self.request.project.history
         applied = history.applied(current)
-        left = [step for step in self._left or () if step.revision.revision not in applied]
-        is_our_way = move.steps[-1][1] == "upgrade" and set(move.after) <= applied
+        is_our_way = outcome.steps[-1][1] == "upgrade" and set(outcome.after) <= applied
         if history.unknown(current) or not is_our_way:
-            raise NotRecorded(", ".join(move.after) or BASE, ", ".join(current) or BASE, move.database)
-        self._left, move.after = left, current
+            raise self._not_recorded(outcome.after, current)
+        self.left, outcome.after = [step for step in self.left if step.revision.revision not in applied], current
 
     def _change(self, connection: Connection, guard: LossGuard) -> None:
-        move = self._move
-        if move.prepare and not move.steps:
-            move.prepare(connection)
-        violations = foreign_key_violations(connection)
+        request, outcome, segment = self.request, self.outcome, self.outcome.segment
+        if request.prepare and not outcome.steps:
+            request.prepare(connection)
+            outcome.is_prepared = True
+        migration, violations = self.context.get_context(), foreign_key_violations(connection)
         guard.start()
         try:
-            self._context.run_migrations()
+            with revision_operations(migration):
+                migration.run_migrations()
         except DBAPIError as error:
-            self._explain(error)
+            found = guard.in_the_way(str(error.orig))
+            if found and segment.running:
+                id_, direction = segment.running[0].id, segment.running[1]
+                raise InTheWay(id_, direction, found, str(error.orig), request.database, outcome.state()) from error
             raise
         guard.finish()
-        self._losses = guard.losses
-        judge(move, guard.losses)
-        compare_foreign_keys(move, violations, foreign_key_violations(connection))
-        grant(move, connection)
-        if not self._steps:
-            self._goal = tuple(sorted(self._context.get_context().get_current_heads()))
+        segment.losses = guard.losses
+        refuse_losses(request, guard.losses, outcome.state())
+        if worse := new_violations(violations, foreign_key_violations(connection)):
+            raise ForeignKeysViolated(worse, request.database, outcome.state())
+        note_grants(request, grant(request, connection))
+        if not segment.steps:
+            segment.goal = tuple(sorted(migration.get_current_heads()))
 
-    def _walk(self, segment: list[Any], context: Any, guard: LossGuard) -> Iterator[Any]:
+    def _steps(self, steps: Sequence[Any], connection: Connection, guard: LossGuard) -> Iterator[Any]:
         """Hand the steps to Alembic one by one; what follows a `yield` happens when Alembic has run the step."""
-        move, blocks = self._move, None
-        recorder = Recorder(context.connection, move.project, keeping(move.project.repository), move.listener.note)
-        if context.dialect.name == "sqlite":
-            let_blocks_pass(context)
-            self._rebuilds = RebuildGuard(context, exclude=move.project.own_tables)
-            guard.hear = self._rebuilds.hear
-        else:
-            blocks = Blocks(context, guard, lambda: self._leave(guard), move.patience)
-        for step in segment:
-            self._signals.heed()
-            revision = move.revision_of(step)
+        request, segment = self.request, self.outcome.segment
+        recorder = Recorder(connection, request.project, keeping(request.project.repository), request.listener.note)
+        for step in steps:
+            self.signals.heed()
+            revision = request.revision_of(step)
             direction: Direction = "upgrade" if step.is_upgrade else "downgrade"
-            move.running = (revision, direction)
-            move.listener.started(revision, direction)
-            begin = time.perf_counter()
+            segment.running = (revision, direction)
+            request.listener.started(revision, direction)
+            began = time.perf_counter()
             guard.begin(revision, direction)
-            if blocks:
-                blocks.begin(revision, direction)
-            if self._rebuilds:
-                with guard.unwatched():
-                    self._rebuilds.begin()
+            if self.blocks:
+                self.blocks.begin(revision, direction)
             yield step
             guard.end(revision, direction)
-            if self._rebuilds:
-                with guard.unwatched():
-                    missing = self._rebuilds.end(revision, direction)
-                if missing:
-                    raise RebuildLoses(revision.id, direction, missing, move.database, move.state)
-            seconds = time.perf_counter() - begin
+            if guard.missing:
+                state = self.outcome.state()
+                raise RebuildLoses(revision.id, direction, guard.missing, request.database, state)
+            seconds = time.perf_counter() - began
             recorder.add(revision, direction, seconds)
-            self._steps.append((revision, direction, seconds))
-            move.running = None
-            move.listener.finished(revision, direction, seconds)
+            segment.steps.append((revision, direction, seconds))
+            segment.running = None
+            request.listener.finished(revision, direction, seconds)
         with guard.unwatched():
             recorder.write()
 
-    def _go_on(self, heads: Collection[str], **_: object) -> None:
-        """Alembic has recorded a revision: that is where the commit has to be found."""
-        self._goal = tuple(sorted(heads))
+    def _note_heads(self, heads: Collection[str], **_: object) -> None:
+        """Alembic has recorded a revision: the commit leads there."""
+        self.outcome.segment.goal = tuple(sorted(heads))
 
     def _leave(self, guard: LossGuard) -> None:
         """A revision is about to leave its transaction, which is committed there."""
-        judge(self._move, guard.losses)
-        if self._move.running:
-            self._move.outside = self._move.running[0].id
-
-    def _explain(self, error: DBAPIError) -> None:
-        """Say more than SQLite does of a view or trigger on which a rebuild fails."""
-        move = self._move
-        found = self._rebuilds.in_the_way(str(error.orig)) if self._rebuilds else None
-        if found and move.running:
-            revision, direction = move.running
-            raise InTheWay(revision.id, direction, found, str(error.orig), move.database, move.state) from error
+        segment = self.outcome.segment
+        refuse_losses(self.request, guard.losses, self.outcome.state())
+        segment.outside = segment.running[0].id if segment.running else ""
 
     # ---- after the commit
 
-    def _is_recorded(self) -> bool:
+    def _is_recorded(self, segment: Segment) -> bool:
         """Whether a commit that ended with an error took place all the same."""
-        move = self._move
+        segment.is_unsure = True
         try:
-            if not self._writer.settle():
-                move.is_unsure = True
+            if not self.writer.wait_for_end():
                 return False
-            with looking(move.db) as connection:
-                found = read_current(connection, move.project.version_table)
+            found = _current(self.request)
         except (AntarestError, SQLAlchemyError):
-            move.is_unsure = True
             return False
-        move.is_unsure = self._goal == move.after  # A reset comes back to where it was: nobody can tell.
-        return found == self._goal and not move.is_unsure
+        segment.is_unsure = segment.goal == self.outcome.after  # After a reset it is the same: nobody can tell.
+        return found == segment.goal and not segment.is_unsure
 
     def _confirm(self, steps: Sequence[Step]) -> None:
-        """Read the revision from a second connection: only that says that these steps were committed."""
-        move, history = self._move, self._move.project.history
+        """Read the revision from a second connection: only that proves that these steps were committed."""
+        goal, request = self.outcome.after, self.request
         try:
-            with looking(move.db) as connection:
-                found = read_current(connection, move.project.version_table)
+            found = _current(request)
         except AntarestError as error:
-            error.state = f"{move.state} It was committed, and could not be read again."
+            error.state = f"{self.outcome.state()} It was committed, and could not be read again."
             raise
-        went_on = steps[-1][1] == "upgrade" and set(self._goal) <= history.applied(found)
-        if found != self._goal and not went_on:
-            raise NotRecorded(", ".join(self._goal) or BASE, ", ".join(found) or BASE, move.database)
+        went_on = steps[-1][1] == "upgrade" and set(goal) <= request.project.history.applied(found)
+        if found != goal and not went_on:
+            raise self._not_recorded(goal, found)
 
-    def _book(self) -> None:
-        move = self._move
-        move.steps += self._steps
-        move.losses += self._losses
-        move.after = self._goal
-        self._left = (self._left or [])[len(self._steps) :]
+    def _not_recorded(self, expected: Sequence[str], found: Sequence[str]) -> NotRecorded:
+        return NotRecorded(", ".join(expected) or BASE, ", ".join(found) or BASE, self.request.database)

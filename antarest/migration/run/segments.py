@@ -1,4 +1,4 @@
-"""Segments: the parts of a run that are committed on their own, as the revisions ask for.
+"""The steps of a run, and its segments: the parts that are committed on their own, as the revisions ask for.
 
 A run is one segment, unless a revision says `transaction = "own"` (it is committed before and after it) or `"none"` (it
 also leaves its transaction, with `autocommit_block()`, for what PostgreSQL refuses to do inside one).
@@ -7,20 +7,27 @@ also leaves its transaction, with `autocommit_block()`, for what PostgreSQL refu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from itertools import takewhile
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..database.driver_connections import Watcher, set_watcher
 from ..database.lock.patience import Patience
-from ..database.watched_connection import Watcher, set_watcher
+from ..errors.facts.loss import Irreversible
+from ..errors.facts.run import AlembicRefused, AutocommitNotAsked
 from ..errors.revision import Direction, Revision
 from ..losses.guard import LossGuard
-from ..losses.ledger.base import NotAllowed
+from ..losses.tracking.base import NotAllowed
+from .request import RunRequest
+
+StepsOf = Callable[..., Iterable[Any]]
+"""Alembic's function that gives the steps from the current revisions."""
 
 _NOT_ASKED = 'it uses autocommit_block(), and does not say transaction = "none"'
 _WROTE_BEFORE = "it changes something before its autocommit_block(), which would stay behind when it fails"
@@ -44,7 +51,7 @@ _INVALID = text("""
     FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
     WHERE i.indrelid = to_regclass(:table) AND c.relname = :index AND NOT i.indisvalid
 """)
-# What a session of another role builds is not shown to everybody: it may be this one.
+# PostgreSQL does not show every role what a session of another role builds: it may be this index.
 _BUILDS = text("""
     SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index AS p
     WHERE p.datname = current_database() AND p.pid <> pg_backend_pid()
@@ -52,19 +59,50 @@ _BUILDS = text("""
 """)
 
 
+def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, current: tuple[str, ...]) -> list[Any]:
+    """The steps of a run from where the database is; what cannot succeed is refused before anything is locked.
+
+    Args:
+        request: what the run is asked to do.
+        steps_of: Alembic's function that gives the steps from the current revisions.
+        destination: where the command wants to go, in its own words.
+        current: the revisions that the database is at.
+
+    Raises:
+        UnknownRevision, AlembicRefused, RevisionNotFound, AmbiguousRevision: there is no way.
+        Irreversible, AutocommitNotAsked: a revision on the way cannot run.
+    """
+    if not request.prepare:
+        project, known = request.project, request.undo or ()
+        project.refuse_unknown([id_ for id_ in current if id_ not in known], request.database)
+    try:
+        steps = list(steps_of(() if request.prepare else current, None))
+    except CommandError as error:
+        if destination is not None:
+            request.project.history.resolve(destination)  # Its error is better for an unknown or ambiguous id.
+        raise AlembicRefused(str(error)) from error
+    for position, step in enumerate(steps):
+        revision = request.revision_of(step)
+        if step.is_downgrade and revision.irreversible:
+            raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
+        if revision.uses_autocommit and revision.transaction != "none":
+            raise AutocommitNotAsked(revision.id, str(revision.path))
+    return steps
+
+
 def leaves_transaction(revision: Revision, engine: str) -> bool:
-    """Whether the revision leaves its transaction on this engine; SQLite needs that for nothing."""
+    """Whether the revision leaves its transaction on this engine; on SQLite none needs to."""
     return revision.transaction == "none" and engine != "sqlite"
 
 
 def first_segment(steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str) -> list[Any]:
-    """The first of these steps of Alembic that are committed together."""
+    """The first of these steps of Alembic that are committed together; none of none."""
 
     def stands_alone(step: Any) -> bool:
         revision = revision_of(step)
         return revision.transaction == "own" or leaves_transaction(revision, engine)
 
-    if stands_alone(steps[0]):
+    if steps and stands_alone(steps[0]):
         return [steps[0]]
     return list(takewhile(lambda step: not stands_alone(step), steps))
 
@@ -75,23 +113,12 @@ def let_blocks_pass(context: Any) -> None:
 
 
 class Blocks:
-    """What happens around the `autocommit_block()` of a revision on PostgreSQL."""
+    """Guards the `autocommit_block()` of a revision on PostgreSQL."""
 
     def __init__(
-        self,
-        context: MigrationContext,
-        guard: LossGuard,
-        leave: Callable[[], None],
-        patience: Patience,
+        self, context: MigrationContext, guard: LossGuard, leave: Callable[[], None], patience: Patience
     ) -> None:
-        """Prepare a transaction.
-
-        Args:
-            context: Alembic's.
-            guard: what measures the losses of the revisions.
-            leave: told before Alembic commits at the beginning of a block; it may refuse that.
-            patience: how long to wait for somebody who is building the same index.
-        """
+        """Prepare a transaction; `leave` is called before Alembic commits at the beginning of a block."""
         self._connection: Any = context.connection
         self._guard, self._leave, self._patience = guard, leave, patience
         self._running: tuple[Revision, Direction] | None = None
@@ -133,14 +160,14 @@ class Blocks:
         self._guard.begin(*self._running)
 
     def _reset_timeouts(self) -> None:
-        """What the lock has unset for the block is for the block only: behind a pool others get the connection."""
+        """Set again the timeouts that the lock has unset for the block: behind a pool others get the connection."""
         with suppress(SQLAlchemyError):
             for name in ("lock_timeout", "statement_timeout"):
                 self._connection.exec_driver_sql(f"RESET {name}")
 
 
 class _BlockWatcher(Watcher):
-    """Lets only what can be run again pass, and clears away what a build that failed has left."""
+    """Refuses statements that cannot be run again, and drops the index that a failed build has left."""
 
     def __init__(self, connection: Connection, patience: Patience) -> None:
         self._connection, self._patience = connection, patience
@@ -154,13 +181,13 @@ class _BlockWatcher(Watcher):
             raise NotAllowed(_AGAIN)
 
     def clean(self) -> None:
-        """After a failure: leave nothing of it, as far as the connection is still good for that."""
+        """Drop the indexes of a block that failed, if the connection still works."""
         with suppress(SQLAlchemyError):
             for found in self._built:
                 self._drop_invalid(found)
 
     def _drop_invalid(self, found: re.Match[str]) -> None:
-        """Drop the index where it is INVALID, once nobody can still be building it."""
+        """Drop the index where it is INVALID, once no other session can be building it."""
         names = {"table": found["table"], "index": _unquoted(found["index"])}
         if self._connection.scalar(_INVALID, names) is None:
             return

@@ -1,4 +1,4 @@
-"""Comparison of two inventories, object by object and aspect by aspect."""
+"""Compare two inventories, object by object and attribute by attribute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from .inventory import Inventory, Table
 
-# What the path says already, and what is compared as objects of its own.
+# Fields that are not compared: the path has them, or they are compared as objects of their own.
 _NOT_ASPECTS = {
     "table": {"name", "columns", "primary_key", "foreign_keys", "uniques", "checks", "indexes"},
     "primary key": set[str](),
@@ -22,7 +22,7 @@ _NOT_ASPECTS = {
 
 
 class Key(NamedTuple):
-    """What identifies an object within an inventory: its kind, its table (empty for none), and its path."""
+    """The identity of an object in an inventory: its kind, its table (empty for none), and its path."""
 
     kind: str
     table: str
@@ -37,8 +37,8 @@ class Difference:
         kind: "table", "column", "primary key", "foreign key", "unique", "check", "index", "enum", "sequence", "view",
             "trigger", "function" or "domain".
         table: the table that the object belongs to, empty where it belongs to none.
-        path: where, such as "study.path".
-        aspect: the fact of the object that differs, such as "nullable"; empty where one side lacks the whole object.
+        path: the path of the object, such as "study.path".
+        aspect: the attribute that differs, such as "nullable"; empty where one side lacks the whole object.
         before: the value, or the object, on the first side; None where that side lacks it.
         after: the same on the second side.
     """
@@ -52,15 +52,15 @@ class Difference:
 
     @override
     def __str__(self) -> str:
-        """The difference on one line, the sides called "before" and "after"."""
+        """Return the difference on one line, with the sides named "before" and "after"."""
         return self.render("before", "after")
 
     def render(self, before: str, after: str) -> str:
-        """The difference on one line.
+        """Return the difference on one line.
 
         Args:
-            before: what to call the first side, such as "the database".
-            after: what to call the second side, such as "the models".
+            before: the name of the first side, such as "the database".
+            after: the name of the second side, such as "the models".
         """
         where = self.path if self.kind == "column" else f"{self.kind} {self.path}"
         if not self.aspect:
@@ -69,14 +69,14 @@ class Difference:
 
 
 def differences(before: Inventory, after: Inventory) -> list[Difference]:
-    """Where two inventories of the same engine differ; the order of columns is no difference.
+    """Compare two inventories of the same engine. The order of columns does not matter.
 
     Args:
         before: the first side.
         after: the second side.
 
     Returns:
-        The differences, sorted. Of an object that one side lacks, only the object itself is named, not its parts.
+        The differences, sorted. Where one side lacks an object, the parts of the object are not listed.
     """
     left, right = dict(_objects(before)), dict(_objects(after))
     found: list[Difference] = []
@@ -103,7 +103,7 @@ def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
 
 
 def _parts(table: Table) -> Iterator[tuple[Key, object]]:
-    """The parts of a table; a constraint is known by its columns, a check by its name where it has one."""
+    """Yield the parts of a table. A constraint is identified by its columns, a check by its name where it has one."""
     for column in table.columns:
         yield Key("column", table.name, f"{table.name}.{column.name}"), column
     if table.primary_key:

@@ -1,8 +1,8 @@
-"""One spelling for an expression on both engines: casts, parentheses and operators that mean the same.
+"""Give an expression the same spelling on both engines, whatever its casts, parentheses and operators.
 
-PostgreSQL keeps an expression as a tree and prints it its own way (`(kind)::text = ANY (ARRAY[...])`); SQLite keeps the
-text that was typed (`kind IN (...)`). Both are parsed here by precedence and printed fully parenthesised. What the
-small grammar does not know is compared as normalised text.
+PostgreSQL keeps an expression as a tree and prints it in its own way (`(kind)::text = ANY (ARRAY[...])`). SQLite keeps
+the text that was typed (`kind IN (...)`). Both are parsed here by precedence and printed with all parentheses. An
+expression that the small grammar does not know is compared as normalised text.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _NOT, _COMPARISON, _UNARY = 3, 4, 8
 
 
 class _UnknownSyntaxError(Exception):
-    """The small grammar ends here."""
+    """The grammar does not know this expression."""
 
 
 def canonical(sql: str) -> str:
-    """The one spelling of an expression that both engines share."""
+    """Return the spelling of an expression that both engines share."""
     tokens = _without_casts(tokenise(sql))
     try:
-        return _Parser(tokens).parse().replace(_SEPARATOR, ", ")
+        return _ExpressionParser(tokens).parse().replace(_SEPARATOR, ", ")
     except _UnknownSyntaxError:
         return join(tokens)
 
@@ -58,8 +58,8 @@ def _without_casts(tokens: list[str]) -> list[str]:
     return kept
 
 
-class _Parser:
-    """A parser by precedence; each method returns the text of what it has read."""
+class _ExpressionParser:
+    """A parser by precedence. Each method returns the text of the part that it has read."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = [*tokens, ""]
@@ -134,7 +134,7 @@ class _Parser:
         return items
 
 
-# Not a comma alone, so that a literal with a comma in it stays one item; no token can hold a NUL.
+# With a NUL, which no token can hold, so that a literal with a comma in it stays one item.
 _SEPARATOR = ",\0"
 
 

@@ -1,4 +1,4 @@
-"""The words of an inventory: what a schema consists of, as frozen data without any behaviour."""
+"""The inventory of a schema: its tables, columns, constraints and other objects as frozen data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `type`, `default` and `computed` are spelled as the engine spells them."""
+    """A column. `type`, `default` and `computed` have the spelling of the engine."""
 
     name: str
     type: str
@@ -32,7 +32,7 @@ class PrimaryKey:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A foreign key; its pairs of columns are sorted, since their order means nothing."""
+    """A foreign key. Its pairs of columns are sorted, since their order has no meaning."""
 
     columns: tuple[str, ...]
     referred_table: str
@@ -63,7 +63,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Index:
-    """An index that no constraint owns; a key is a column or an expression, with its order unless ascending."""
+    """An index that no constraint owns. A key is a column or an expression, followed by its order if not ascending."""
 
     name: str
     table: str
@@ -75,7 +75,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with all that belongs to it; `options` are those of the table itself (STRICT, UNLOGGED, ...)."""
+    """A table with its columns, constraints and indexes. `options` are those of the table (STRICT, UNLOGGED, ...)."""
 
     name: str
     columns: tuple[Column, ...]
@@ -88,7 +88,7 @@ class Table:
     comment: str | None = None
 
     def column(self, name: str) -> Column | None:
-        """The column of that name, or None."""
+        """Return the column of that name, or None."""
         return next((column for column in self.columns if column.name == name), None)
 
 
@@ -102,7 +102,7 @@ class Enum:
 
 @dataclass(frozen=True)
 class Sequence:
-    """A sequence; `owner` is the "table.column" that it goes with, None where it stands alone."""
+    """A sequence. `owner` is the "table.column" that owns it, or None."""
 
     name: str
     type: str
@@ -117,7 +117,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Definition:
-    """A view, trigger, function or domain: all that is compared is the text that defines it."""
+    """A view, trigger, function or domain. Only the text that defines it is compared."""
 
     name: str
     definition: str
@@ -125,7 +125,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Inventory:
-    """A whole schema; each mapping is keyed by name (a trigger by "table.trigger")."""
+    """A whole schema. The keys of each mapping are names, and "table.trigger" for triggers."""
 
     engine: str
     tables: Mapping[str, Table] = field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""Reflection of PostgreSQL: the inspector in bulk, and the catalogs for what the inspector does not see.
+"""Read the schema of PostgreSQL with SQLAlchemy's inspector, and from the catalogs what the inspector lacks.
 
-The number of queries does not depend on the number of tables. Only what the search path shows is read, and nothing
-that belongs to an extension.
+The number of queries does not depend on the number of tables. Only objects on the search path are read, and none that
+belong to an extension.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .inventory import (
 from .sql import normalise, parse_index
 
 _Options = dict[tuple[str, str | None], str]
-"""What the inspector does not tell of a constraint, by table and name."""
+"""The options of constraints that the inspector does not read, by table and name."""
 
 _TABLES = """
     SELECT c.relname, concat_ws(' ', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' END,
@@ -68,7 +68,7 @@ _INDEXES = """
         SELECT FROM pg_constraint AS o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
     ORDER BY n.relname
 """
-# Where it is not that of the type, or of the type below a domain. The inspector does so since SQLAlchemy 2.1.
+# Collations that differ from the one of the type, or of the type below a domain, as in the inspector of SQLAlchemy 2.1.
 _COLLATIONS = """
     SELECT c.relname, a.attname, l.collname FROM pg_attribute AS a
     JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_collation AS l ON l.oid = a.attcollation
@@ -101,7 +101,7 @@ _DOMAINS = """
             FROM pg_constraint AS o WHERE o.contypid = t.oid AND o.contype = 'c'))
     FROM pg_type AS t WHERE t.typtype = 'd' AND {type}
 """
-# On the search path, not of the system, and not of an extension.
+# The condition for objects on the search path that belong neither to the system nor to an extension.
 _OURS = """
     pg_{kind}_is_visible({oid}) AND {namespace} NOT IN (SELECT oid FROM pg_namespace
         WHERE nspname IN ('pg_catalog', 'information_schema'))
@@ -115,7 +115,7 @@ _CONDITIONS = {
 
 
 def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
-    """The inventory of what the search path of a PostgreSQL connection shows."""
+    """Return the inventory of the objects on the search path of a PostgreSQL connection."""
     inspector = cast("PGInspector", sa.inspect(connection))
     domains = {name: Definition(name, text) for name, text in _rows(connection, _DOMAINS)}
     views = {name: Definition(name, normalise(text)) for name, text in _rows(connection, _VIEWS)}
@@ -153,7 +153,7 @@ def _tables(connection: Connection, inspector: Inspector, exclude: Collection[st
     columns = inspector.get_multi_columns()
     comments = inspector.get_multi_table_comment()
     uniques = inspector.get_multi_unique_constraints()
-    # Not the checks: what the inspector reads of them, and which it warns of, depends on the version of SQLAlchemy.
+    # The checks are read above: what the inspector returns for them depends on the version of SQLAlchemy.
     primary_keys, foreign_keys = inspector.get_multi_pk_constraint(), inspector.get_multi_foreign_keys()
     return {
         name: Table(
@@ -219,12 +219,12 @@ def _column(connection: Connection, column: ReflectedColumn, collation: str | No
 
 
 def _computed(found: ReflectedComputed | None) -> str | None:
-    """The expression of a generated column, and whether it is stored."""
+    """Return the expression of a generated column, followed by "stored" or "virtual"."""
     return f"{normalise(found['sqltext'])} {'stored' if found.get('persisted') else 'virtual'}" if found else None
 
 
 def _spelling(connection: Connection, kind: sa.types.TypeEngine[Any]) -> str:
-    """The type as the engine spells it, a named type by its bare name, and the collation left to the column."""
+    """Return the engine's spelling of a type, without its schema and its collation, which the column has."""
     if isinstance(kind, (sa.Enum, DOMAIN)) and kind.name:
         return kind.name
     if isinstance(kind, sa.types.NullType):

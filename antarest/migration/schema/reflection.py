@@ -1,12 +1,12 @@
-"""The schema of a database as data: reflected faithfully, compared strictly, and compared across the engines.
+"""Read the schema of a database as data, and compare it with another one.
 
     before = reflect(connection)
     ...
     for difference in differences(before, reflect(connection)):
         print(difference.render("before", "after"))
 
-`differences` is for two databases of the same engine (models against migrations, before against after); `parity` is
-for SQLite against PostgreSQL.
+`differences` compares two databases of the same engine (models with migrations, before with after). `parity` compares
+SQLite with PostgreSQL.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from ..errors.own_tables import own_tables
+from ..errors.workflow_tables import workflow_tables
 from . import postgresql, sqlite
-from .across_engines import parity
 from .compare import Difference, differences
 from .inventory import (
     Check,
@@ -33,6 +32,7 @@ from .inventory import (
     Table,
     Unique,
 )
+from .parity import parity
 
 __all__ = [
     "OWN_TABLES",
@@ -56,19 +56,19 @@ __all__ = [
 ]
 
 VERSION_TABLE = "alembic_version"
-OWN_TABLES = own_tables(VERSION_TABLE)
-"""What Alembic and the workflow keep in a database, unless a project says otherwise."""
+OWN_TABLES = workflow_tables(VERSION_TABLE)
+"""The tables of Alembic and the workflow, in a project with the default version table."""
 
 
 def reflect(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> Inventory:
     """Read the schema of a database.
 
     Args:
-        connection: to SQLite or PostgreSQL; left as it was found, in a transaction or not.
-        exclude: tables to leave out, with all that belongs to them.
+        connection: a connection to SQLite or PostgreSQL. A transaction is open afterwards only if one was open before.
+        exclude: the tables to leave out, with all that belongs to them.
 
     Returns:
-        The inventory of the schema that the connection sees by default.
+        The inventory of the connection's default schema.
     """
     engines = {"sqlite": sqlite.reflect, "postgresql": postgresql.reflect}
     with only_reading(connection):
@@ -77,7 +77,7 @@ def reflect(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) ->
 
 @contextmanager
 def only_reading(connection: Connection) -> Iterator[None]:
-    """Leave a connection as it was found: a transaction that reading has begun is ended."""
+    """End the transaction that the block begins on a connection, but not one that was open before."""
     began_here = not connection.in_transaction()
     try:
         yield

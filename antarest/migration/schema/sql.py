@@ -1,4 +1,4 @@
-"""SQL text as tokens: just enough to read what the engines keep as text, and to compare expressions across them."""
+"""Split SQL into tokens, to read the definitions that engines keep as text, and to compare expressions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _OPENING, _CLOSING = frozenset("(["), frozenset(")]")
 
 
 class IndexText(NamedTuple):
-    """What a `CREATE INDEX` statement says."""
+    """The parts of a `CREATE INDEX` statement."""
 
     keys: tuple[str, ...]
     unique: bool
@@ -52,12 +52,12 @@ class IndexText(NamedTuple):
 
 
 def tokenise(sql: str) -> list[str]:
-    """The tokens of a text: words in lower case, plain identifiers without their quotes, no comments."""
+    """Return the tokens of a text: words in lower case, plain identifiers without quotes, no comments."""
     return [_token(match["token"]) for match in _TOKEN.finditer(sql) if match["token"]]
 
 
 def as_written(sql: str) -> list[str]:
-    """The tokens that `tokenise` finds, one for one, as they are written: a name in quotes is no word of SQL."""
+    """Return the same tokens as `tokenise`, but unchanged, so that a name in quotes differs from a word of SQL."""
     return [match["token"] for match in _TOKEN.finditer(sql) if match["token"]]
 
 
@@ -69,7 +69,7 @@ def _token(text: str) -> str:
 
 
 def join(tokens: Iterable[str]) -> str:
-    """One spelling for tokens: single spaces, none inside parentheses."""
+    """Return the text of tokens with single spaces, and none inside parentheses."""
     text = previous = ""
     for token in tokens:
         tight = not text or text[-1] in "([." or token in _NEVER_SPACED or text.endswith("::")
@@ -80,17 +80,17 @@ def join(tokens: Iterable[str]) -> str:
 
 
 def normalise(sql: str) -> str:
-    """One spelling for a text, whatever its white space, quotes and case."""
+    """Return the one spelling of a text, whatever its white space, quotes and case."""
     return join(tokenise(sql))
 
 
 def name_of(token: str) -> str:
-    """The identifier that a token stands for."""
+    """Return the identifier that a token stands for."""
     return token[1:-1] if token[:1] == '"' else token
 
 
 def with_quotes(sql: str, name: str) -> str:
-    """A text in which a column has its quotes again, since it may be called like a word of SQL; no type has any."""
+    """Return the text with a column quoted, since its name may be a word of SQL. Types are not quoted."""
     quoted = '"' + name.replace('"', '""') + '"'
     parts: list[str] = []
     for match in _TOKEN.finditer(sql):
@@ -100,7 +100,7 @@ def with_quotes(sql: str, name: str) -> str:
 
 
 def split(tokens: Sequence[str], separator: str = ",") -> Iterator[list[str]]:
-    """The parts of a list between separators, those in parentheses left alone."""
+    """Yield the parts between separators. Separators in parentheses do not count."""
     part: list[str] = []
     depth = 0
     for token in tokens:
@@ -115,7 +115,7 @@ def split(tokens: Sequence[str], separator: str = ",") -> Iterator[list[str]]:
 
 
 def closing(tokens: Sequence[str], start: int) -> int:
-    """The position of the parenthesis that closes the one at `start`."""
+    """Return the position of the parenthesis that closes the one at `start`."""
     depth = 0
     for position in range(start, len(tokens)):
         depth += (tokens[position] in _OPENING) - (tokens[position] in _CLOSING)
@@ -125,7 +125,7 @@ def closing(tokens: Sequence[str], start: int) -> int:
 
 
 def parse_index(sql: str) -> IndexText:
-    """Read a `CREATE INDEX` statement, as SQLite keeps it and as PostgreSQL renders it."""
+    """Parse a `CREATE INDEX` statement, as SQLite keeps it or as PostgreSQL prints it."""
     tokens = tokenise(sql)
     start = tokens.index("(")
     end = closing(tokens, start)

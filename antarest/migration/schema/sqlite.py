@@ -1,6 +1,6 @@
-"""Reflection of SQLite: its PRAGMAs, and the text in `sqlite_master` for what they do not tell.
+"""Read the schema of SQLite from its PRAGMAs, and from the text in `sqlite_master` what they lack.
 
-Not SQLAlchemy's inspector: it asks for each table by itself, and reads less of the text.
+This does not use SQLAlchemy's inspector, which needs several queries a table and reads less of the text.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _COLUMNS = """
     FROM main.sqlite_master AS m JOIN pragma_table_xinfo(m.name, 'main') AS x
     WHERE m.type = 'table' AND x.hidden <> 1 ORDER BY m.name, x.cid
 """
-_GENERATED = {2: "virtual", 3: "stored"}  # what `hidden` says
-# In the order of the text: the last one has the number 0.
+_GENERATED = {2: "virtual", 3: "stored"}  # by the value of `hidden`
+# In the order of the text: the last key has the id 0.
 _FOREIGN_KEYS = """
     SELECT m.name, f.id, f."table", f."from", f."to", f.on_update, f.on_delete
     FROM main.sqlite_master AS m JOIN pragma_foreign_key_list(m.name, 'main') AS f
@@ -39,7 +39,7 @@ _UNIQUE_COLUMNS = """
 
 
 def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
-    """The inventory of the main schema of a SQLite database."""
+    """Return the inventory of the main schema of an SQLite database."""
     master = [(*row[:3], with_quotes_for_brackets(row[3])) for row in connection.exec_driver_sql(_MASTER)]
     indexes: dict[str, list[Index]] = defaultdict(list)
     for kind, name, table, sql in master:
@@ -101,19 +101,19 @@ def _unique(columns: tuple[str, ...], text: TableText) -> Unique:
 
 
 def _key_columns(rows: Iterable[Any]) -> tuple[str, ...]:
-    """The columns of the primary key, in its order."""
+    """Return the columns of the primary key, in its order."""
     return tuple(name for position, name in sorted((row[4], row[0]) for row in rows) if position)
 
 
 def _foreign_keys(
     connection: Connection, texts: Mapping[str, TableText], keys: Mapping[str, tuple[str, ...]]
 ) -> dict[str, list[ForeignKey]]:
-    """The foreign keys of each table.
+    """Return the foreign keys of each table.
 
     Args:
-        connection: to the database.
-        texts: the text of each table.
-        keys: the primary keys, by the folded name of the table: what is referred to where no columns are named.
+        connection: a connection to the database.
+        texts: the parsed text of each table.
+        keys: the primary key of each table by its folded name. A foreign key without columns refers to it.
     """
     pairs: dict[tuple[Any, ...], list[tuple[str, str | None]]] = defaultdict(list)
     for table, number, referred, column, to, on_update, on_delete in connection.exec_driver_sql(_FOREIGN_KEYS):

@@ -1,4 +1,4 @@
-"""The text that SQLite keeps of a table: what no PRAGMA tells."""
+"""Parse the `CREATE TABLE` text that SQLite keeps, for the facts that no PRAGMA returns."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import NamedTuple
 from .inventory import Check
 from .sql import as_written, closing, join, split, tokenise
 
-_CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}  # With these begins no column.
-# What may have a bracket in it that begins no name, or such a name.
+_CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}  # A column never begins with these.
+# Texts in which a bracket does not begin a name, or a name in brackets.
 _BRACKETS = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | --[^\n]* | /\*.*?\*/ | \[(?P<name>[^\]]*)\]""",
     re.VERBOSE | re.DOTALL,
@@ -19,21 +19,21 @@ _BRACKETS = re.compile(
 
 
 class KeyText(NamedTuple):
-    """What only the text tells of a foreign key."""
+    """The facts of a foreign key that only the text has."""
 
     name: str | None = None
     deferral: str = ""
 
 
 class UniqueText(NamedTuple):
-    """What only the text tells of a unique constraint."""
+    """The facts of a unique constraint that only the text has."""
 
     name: str | None = None
     conflict: str = ""
 
 
 class TableText(NamedTuple):
-    """What the text of a `CREATE TABLE` tells; the names of columns are folded."""
+    """The facts in the text of a `CREATE TABLE`. The names of columns are folded."""
 
     columns: frozenset[str] = frozenset()
     collations: Mapping[str, str] = {}
@@ -46,14 +46,14 @@ class TableText(NamedTuple):
     options: str = ""
 
 
-class _Definition(NamedTuple):
-    """The definition of a column or a constraint, three times: a token of each stands for the same piece of text.
+class _Clause(NamedTuple):
+    """The definition of a column or a constraint, as three lists of the same tokens.
 
     Attributes:
-        words: in lower case, but for what stands in parentheses, and names in quotes with them: what looks like a word
-            of SQL is one.
-        tokens: as they are compared.
-        written: as they are written.
+        words: the tokens in lower case, with empty texts inside parentheses. Names keep their quotes here, so a token
+            without quotes can be searched as a word of SQL.
+        tokens: the tokens in the spelling for comparisons.
+        written: the tokens as they are written.
     """
 
     words: Sequence[str]
@@ -61,24 +61,24 @@ class _Definition(NamedTuple):
     written: Sequence[str]
 
     def at(self, word: str) -> Iterator[int]:
-        """Where a word of SQL stands."""
+        """Return the positions of a word of SQL."""
         return (at for at, each in enumerate(self.words) if each == word)
 
     def within(self, start: int) -> str:
-        """What stands in the parentheses that open there."""
+        """Return the text in the parentheses that open at `start`."""
         return join(self.tokens[start + 1 : closing(self.words, start)])
 
     def names(self, start: int, end: int) -> tuple[str, ...]:
-        """The names in a list, folded."""
+        """Return the names in a list, folded."""
         return tuple(fold(_plain(part[0])) for part in split(self.written[start:end]))
 
     def name_before(self, at: int) -> str | None:
-        """The name that a constraint gets: `CONSTRAINT name` before what it is."""
+        """Return the name of a constraint, from `CONSTRAINT name` before it."""
         return _plain(self.written[at - 1]) if self.words[at - 2 : at - 1] == ["constraint"] else None
 
 
 def with_quotes_for_brackets(sql: str) -> str:
-    """The text with its names in brackets, `[a b]`, in quotes. Tokens know them as those of PostgreSQL's arrays."""
+    """Return the text with names in brackets, `[a b]`, in quotes, since brackets are tokens of PostgreSQL's arrays."""
     return _BRACKETS.sub(_quoted, sql) if "[" in sql else sql
 
 
@@ -88,7 +88,7 @@ def _quoted(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1024)  # Most tables are the same on both sides of a comparison.
 def read_table(sql: str) -> TableText:
-    """Read a `CREATE TABLE` statement, as SQLite keeps it; nothing is known of one that cannot be read."""
+    """Parse a `CREATE TABLE` statement as SQLite keeps it. The result is empty where it cannot be parsed."""
     sql = with_quotes_for_brackets(sql)
     tokens, written = tokenise(sql), as_written(sql)
     words = [word.lower() for word in written]
@@ -101,7 +101,7 @@ def read_table(sql: str) -> TableText:
     definitions, at = [], start + 1
     for part in split(words[start + 1 : end]):
         stop = at + len(part)
-        definitions.append(_Definition([*_outside(part)], tokens[at:stop], written[at:stop]))
+        definitions.append(_Clause([*_outside(part)], tokens[at:stop], written[at:stop]))
         at = stop + 1
     columns = {fold(_plain(each.written[0])): each for each in definitions if each.words[0] not in _CONSTRAINTS}
     return TableText(
@@ -125,7 +125,7 @@ def read_table(sql: str) -> TableText:
 
 
 def _outside(words: Iterable[str]) -> Iterator[str]:
-    """The words, empty where they stand in parentheses: nothing in them belongs to the definition itself."""
+    """Yield the words, but empty ones inside parentheses, which do not belong to the definition itself."""
     depth = 0
     for word in words:
         depth -= word == ")"
@@ -133,8 +133,8 @@ def _outside(words: Iterable[str]) -> Iterator[str]:
         depth += word == "("
 
 
-def _references(definition: _Definition) -> Iterator[KeyText]:
-    """The foreign keys in the definition of a column, or the one that stands on its own."""
+def _references(definition: _Clause) -> Iterator[KeyText]:
+    """Yield the foreign keys in the definition of a column, or of a constraint."""
     words, name = definition.words, None
     for at, word in enumerate(words):
         if word == "foreign":
@@ -153,8 +153,8 @@ def _deferral(words: Sequence[str]) -> str:
     return "DEFERRABLE INITIALLY DEFERRED" if is_late else "DEFERRABLE"
 
 
-def _uniques(definition: _Definition) -> Iterator[tuple[tuple[str, ...], UniqueText]]:
-    """The unique constraint within the definition of a column, or on its own with a list of columns."""
+def _uniques(definition: _Clause) -> Iterator[tuple[tuple[str, ...], UniqueText]]:
+    """Yield the unique constraint in the definition of a column, or of a constraint with a list of columns."""
     for at in definition.at("unique"):
         start, end = at + 1, at + 1
         columns = definition.names(0, 1)
@@ -167,11 +167,11 @@ def _uniques(definition: _Definition) -> Iterator[tuple[tuple[str, ...], UniqueT
 
 
 def _plain(written: str) -> str:
-    """The name that is written so."""
+    """Return a name without its quotes."""
     quote = written[0]
     return written[1:-1].replace(quote * 2, quote) if quote in "\"`'" else written
 
 
 def fold(name: str) -> str:
-    """What SQLite compares of a name: it knows upper and lower case of ASCII alone."""
+    """Return a name as SQLite compares it: only ASCII letters are turned into lower case."""
     return name.encode().lower().decode()

@@ -1,1 +1,1 @@
-"""Scratch databases, and revisions that are run on them."""
+"""Scratch databases and servers, and the runner of revisions on them."""

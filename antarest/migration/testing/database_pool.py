@@ -1,4 +1,4 @@
-"""The PostgreSQL databases of one process's tests: made ahead of the test that asks for one, and dropped behind it."""
+"""Makes PostgreSQL databases in advance for the tests of one process, and drops them in the background."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _THREADS = 2  # one makes a database while the other drops one
 
 
 class DatabasePool:
-    """Databases of a server, copied from templates by threads of their own. Close it at the end.
+    """Copies databases from templates, in threads of its own. Close it at the end.
 
     Args:
-        server: where they are.
+        server: the server of the databases.
         run: as for `Template.key`.
     """
 
@@ -30,43 +30,43 @@ class DatabasePool:
         self._ownership = ExitStack()
         self._engine, self._prefix = self._ownership.enter_context(owned_databases(server.url, TEST))
         self._numbers = itertools.count()
-        # Signals are for the tests: where a thread took one, a test that waits would not wake up.
+        # Signals must reach the main thread: a signal in another thread does not wake up a test that waits.
         self._threads = ThreadPoolExecutor(_THREADS, "databases", _block_signals)
         self._templates: dict[Template, str] = {}
-        self._ahead: dict[str, Future[URL]] = {}
-        self._asked: set[str] = set()
-        self._names: set[str] = set()  # of the databases that are there
+        self._in_advance: dict[str, Future[URL]] = {}
+        self._used_templates: set[str] = set()
+        self._names: set[str] = set()  # of the databases that exist
 
-    def take(self, start: Template | None) -> URL:
-        """Return a database for the caller alone, until it is given back or kept.
+    def take(self, template: Template | None) -> URL:
+        """Return a database that only the caller uses, until it is given back or kept.
 
         Args:
-            start: what it begins with; None for an empty one.
+            template: the template to copy; None for an empty database.
 
         Raises:
             TemplateFailed: a revision does not run.
         """
-        template = self._template(start) if start else "template0"
-        taken = self._ahead.pop(template, None)
+        source = self._database_of(template) if template else "template0"
+        taken = self._in_advance.pop(source, None)
         if taken is None or taken.exception():  # The server may have been away for a moment.
-            taken = self._threads.submit(self._make, template)
-        if template in self._asked:  # Most are asked for once, or often.
-            self._ahead[template] = self._threads.submit(self._make, template)
-        self._asked.add(template)
+            taken = self._threads.submit(self._make, source)
+        if source in self._used_templates:  # Most templates are used once or often.
+            self._in_advance[source] = self._threads.submit(self._make, source)
+        self._used_templates.add(source)
         return taken.result()
 
     def give_back(self, url: URL) -> None:
-        """Drop a database, with whoever is still connected; nobody waits for it."""
+        """Drop a database in the background, also if somebody is still connected."""
         self._threads.submit(self._drop, str(url.database))
 
     def keep(self, url: URL) -> None:
-        """Let a database be: somebody wants to look at it."""
+        """Keep a database, so that somebody can look at it."""
         self._names.discard(str(url.database))
         with self._engine.connect() as connection:
             note_use(connection, str(url.database))
 
     def close(self) -> None:
-        """Drop what nobody has taken, what could not be dropped before, and what nobody has asked for of late."""
+        """Drop the databases that are left, and the templates that were not used for some time."""
         self._threads.shutdown()
         with self._ownership:
             for name in sorted(self._names):
@@ -74,17 +74,18 @@ class DatabasePool:
             with self._engine.connect() as connection:
                 drop_unused(connection)
 
-    def _template(self, start: Template) -> str:
-        if start not in self._templates:
+    def _database_of(self, template: Template) -> str:
+        if template not in self._templates:
             unfinished = f"{self._prefix}t{next(self._numbers)}"
             with self._engine.connect() as connection:
-                self._templates[start] = postgres_template(start, self._server.url, connection, self._run, unfinished)
-        return self._templates[start]
+                found = postgres_template(template, self._server.url, connection, self._run, unfinished)
+            self._templates[template] = found
+        return self._templates[template]
 
-    def _make(self, template: str) -> URL:
+    def _make(self, source: str) -> URL:
         name = f"{self._prefix}{next(self._numbers)}"
         with self._engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {source}"))
         self._names.add(name)
         return self._server.url.set(database=name)
 

@@ -1,4 +1,4 @@
-"""Databases for tests: each its own, a copy of a template, on SQLite and on PostgreSQL."""
+"""The fixtures that give each test its own databases, copied from templates, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .pytest_run import (
     KEPT,
     folder_of_run,
     folder_of_runs,
+    has_plugin,
     ini_for,
-    is_said,
     outlives_the_run,
     run_id,
     shared_server,
@@ -51,18 +51,18 @@ class NewDatabase(Protocol):
     """Makes databases for one test."""
 
     def __call__(self, engine: EngineName, revision: str = "", *, with_rows: bool = False) -> URL:
-        """Return the URL of a new one.
+        """Make a database, and return its URL.
 
         Args:
-            engine: which engine.
-            revision: the revision it is at, or `head`; it is empty without one.
-            with_rows: whether there are rows in every table.
+            engine: the engine.
+            revision: the revision of the database, or `head`. Without one the database is empty.
+            with_rows: whether every table has rows.
         """
 
 
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
-    """A PostgreSQL server; see `antarest.migration.scratch` for where it comes from."""
+    """A PostgreSQL server; `antarest.migration.scratch.databases` describes its origin."""
     shared = shared_server(pytestconfig)
     if isinstance(shared, str):
         pytest.fail(shared, pytrace=False)
@@ -81,21 +81,21 @@ def engine_name(request: pytest.FixtureRequest) -> EngineName:
 
 
 @pytest.fixture
-def empty_database(engine_name: EngineName, postgres: PostgresServer, new_database: NewDatabase) -> URL:  # noqa: ARG001 - starts it
+def empty_database(engine_name: EngineName, postgres: PostgresServer, new_database: NewDatabase) -> URL:  # noqa: ARG001 - starts the server
     """An empty database, on each engine in turn."""
     return new_database(engine_name)
 
 
 @pytest.fixture
-def migrated_database(engine_name: EngineName, postgres: PostgresServer, new_database: NewDatabase) -> URL:  # noqa: ARG001 - starts it
-    """A database at head, on each engine in turn, without rows but those of the migrations."""
+def migrated_database(engine_name: EngineName, postgres: PostgresServer, new_database: NewDatabase) -> URL:  # noqa: ARG001 - starts the server
+    """A database at head, on each engine in turn, with only the rows that the migrations insert."""
     return new_database(engine_name, HEAD)
 
 
 @pytest.fixture
 def database_at(
     engine_name: EngineName,
-    postgres: PostgresServer,  # noqa: ARG001 - starts it
+    postgres: PostgresServer,  # noqa: ARG001 - starts the server
     new_database: NewDatabase,
 ) -> Callable[[str], URL]:
     """Databases at a revision, with rows in every table: `database_at("0146b79f723c")`, on each engine in turn."""
@@ -106,15 +106,15 @@ def database_at(
 def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
     """Makes databases: `new_database("sqlite", "0146b79f723c")`; see `NewDatabase`.
 
-    Those of PostgreSQL need the fixture `postgres`. With the plugin, those of a failed test are kept if they can be.
+    A database of PostgreSQL needs the fixture `postgres`. With the plugin, databases of failed tests are kept.
     """
     test = _Test(request)
     with ExitStack() as stack:
 
         def make(engine: EngineName, revision: str = "", *, with_rows: bool = False) -> URL:
             try:
-                start = test.start(revision, with_rows=with_rows) if revision else None
-                return stack.enter_context(_MAKERS[engine](test, start))
+                template = test.template(revision, with_rows=with_rows) if revision else None
+                return stack.enter_context(_MAKERS[engine](test, template))
             except TemplateFailed as error:
                 raise pytest.fail.Exception(f"no database at {revision}: {error}", pytrace=False) from None
             except AntarestError as error:
@@ -127,28 +127,28 @@ def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
 def sqlite_templates(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Template], Path]:
-    """The files that databases of SQLite are copies of."""
+    """Finds or makes the template of an SQLite database."""
     for_all = folder_of_runs(pytestconfig, tmp_path_factory)
     for_one = folder_of_run(pytestconfig, tmp_path_factory) / "templates"
     made: dict[Template, Path] = {}
 
-    def template(start: Template) -> Path:
-        if not (start in made and made[start].exists()):  # Another run may have cleared the cache.
-            made[start] = sqlite_template(start, for_all, for_one, run_id(pytestconfig))
-        return made[start]
+    def file_of(template: Template) -> Path:
+        if not (template in made and made[template].exists()):  # another run may have cleared the cache
+            made[template] = sqlite_template(template, for_all, for_one, run_id(pytestconfig))
+        return made[template]
 
-    return template
+    return file_of
 
 
 @pytest.fixture(scope="session")
 def database_pool(pytestconfig: pytest.Config, postgres: PostgresServer) -> Iterator[DatabasePool]:
-    """Where databases of PostgreSQL are made ahead."""
+    """Makes the databases of PostgreSQL in advance."""
     with closing(DatabasePool(postgres, run_id(pytestconfig))) as pool:
         yield pool
 
 
 class _Test:
-    """A test that has databases."""
+    """A test with databases."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self.fixture = request.getfixturevalue
@@ -158,46 +158,46 @@ class _Test:
 
     @property
     def has_failed(self) -> bool:
-        """Known once its fixtures are torn down."""
+        """Whether it has failed. This is known when its fixtures are torn down."""
         return self._request.session.testsfailed > self._failed_before
 
-    def start(self, revision: str, *, with_rows: bool) -> Template:
-        """What a database of it begins with."""
-        return _start(ini_for(self.config, getattr(self._request, "module", None)), revision, with_rows)
+    def template(self, revision: str, *, with_rows: bool) -> Template:
+        """The template of its databases at a revision."""
+        return _template(ini_for(self.config, getattr(self._request, "module", None)), revision, with_rows)
 
-    def tell(self, kept: str) -> None:
-        """Have its report say where a database is."""
+    def report(self, kept: str) -> None:
+        """Add the URL of a database that is kept to its report."""
         self._request.node.user_properties.append((KEPT, kept))
 
 
 @cache
-def _start(ini: Path, revision: str, with_rows: bool) -> Template:
+def _template(ini: Path, revision: str, with_rows: bool) -> Template:
     return Template(target_at(ini), revision, with_rows)
 
 
 @contextmanager
-def _sqlite(test: _Test, start: Template | None) -> Iterator[URL]:
-    template = str(test.fixture("sqlite_templates")(start)) if start else None
+def _sqlite(test: _Test, template: Template | None) -> Iterator[URL]:
+    file_of = test.fixture("sqlite_templates")
     temporary = test.fixture("tmp_path_factory")
-    with scratch_database("sqlite", template=template) as url:
+    with scratch_database("sqlite", template=str(file_of(template)) if template else None) as url:
         yield url
-        if test.has_failed and is_said(test.config):  # pytest itself keeps the folders of its last three runs.
+        if test.has_failed and has_plugin(test.config):  # pytest keeps the folders of its last three runs
             file = Path(str(url.database))
             folder = temporary.mktemp("database")
             shutil.copytree(file.parent, folder, dirs_exist_ok=True)
-            test.tell(str(url.set(database=str(folder / file.name))))
+            test.report(str(url.set(database=str(folder / file.name))))
 
 
 @contextmanager
-def _postgresql(test: _Test, start: Template | None) -> Iterator[URL]:
+def _postgresql(test: _Test, template: Template | None) -> Iterator[URL]:
     pool, server = test.fixture("database_pool"), test.fixture("postgres")
-    url = pool.take(start)
+    url = pool.take(template)
     yield url
     if test.has_failed and outlives_the_run(test.config, server):
         pool.keep(url)
-        # The password of a server of ours is made up, and needed to have a look; of another one it is known.
+        # Nobody knows the random password of a server that we started, so it is shown.
         shown = redact_url(url) if server.kind == "url" else url.render_as_string(hide_password=False)
-        test.tell(shown.replace("+psycopg2", "", 1))  # As psql takes it.
+        test.report(shown.replace("+psycopg2", "", 1))  # psql accepts it in this form
     else:
         pool.give_back(url)
 

@@ -1,8 +1,8 @@
-"""A plugin for pytest, named in `conftest.py`: `pytest_plugins = ["antarest.migration.testing.plugin"]`.
+"""The pytest plugin. `conftest.py` names it: `pytest_plugins = ["antarest.migration.testing.plugin"]`.
 
-All tests have the fixtures of `antarest.migration.testing` then. One PostgreSQL server serves the whole run: its
-workers, and the commands that tests run. With pytest-xdist it starts before the workers; without, it starts once it is
-known that a selected test needs it. `--keep-db` lets it run on where a test fails.
+It gives all tests the fixtures of `antarest.migration.testing`. One PostgreSQL serves the whole run, its workers, and
+the commands that tests run. With pytest-xdist it starts before the workers. Otherwise it starts if a selected test
+needs it. `--keep-db` lets it go on if a test fails.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from ..errors.rendering import render_error
 from ..scratch.databases import KIND_VARIABLE, URL_VARIABLE, NoPostgres, PostgresServer, postgres_server
 from .fixtures import *  # noqa: F403 - all of them are the plugin's
 from .pytest_run import IN_WORKER, KEPT, RUN_IN_WORKER, SERVER, run_id
-from .templates import drop_those_for
+from .templates import drop_templates_of
 
-_LOOKS_ONLY = ("collectonly", "setupplan", "show_fixtures_per_test", "showfixtures")
+_NO_TESTS_RUN = ("collectonly", "setupplan", "show_fixtures_per_test", "showfixtures")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The flag of this plugin."""
+    """Add the flag of this plugin."""
     parser.getgroup("databases").addoption(
         "--keep-db",
         action="store_true",
-        help="let the PostgreSQL that was started for the tests run on with the databases of those that fail",
+        help="keep the PostgreSQL that was started for the tests, with the databases of failed tests",
     )
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest says what it works with
+@pytest.hookimpl(tryfirst=True)  # before pytest prints its header
 def pytest_sessionstart(session: pytest.Session) -> None:
     """With pytest-xdist, start the server before the workers."""
     if session.config.getoption("keep_db"):
-        os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"  # It removes each container when this process ends.
+        os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"  # Ryuk removes each container when this process ends.
     if session.config.getoption("dist", "no") != "no":
         _share_server(session.config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist which server there is, and which run it is in."""
+    """Pass the server and the id of the run to a worker of pytest-xdist."""
     server = node.config.stash.get(SERVER, None)
     if isinstance(server, PostgresServer):
         server = (server.url.render_as_string(hide_password=False), server.kind, server.version)
@@ -60,17 +60,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say which PostgreSQL runs."""
+    """Print the version and kind of the PostgreSQL."""
     return _server_lines(config)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Say which PostgreSQL runs, where the header could not know it yet."""
+    """Print the version and kind of the PostgreSQL, if it started after the header."""
     return _server_lines(config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say where the databases are of the tests that failed, and let the server run on that they are on."""
+    """Print the URLs of the databases of failed tests, and let their server go on."""
     reports = [each for outcome in terminalreporter.stats.values() for each in outcome]
     kept = [
         (report.nodeid, where)
@@ -81,14 +81,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     ]
     if not kept:
         return
-    terminalreporter.section("databases of the tests that failed")
+    terminalreporter.section("databases of the failed tests")
     for test, where in kept:
         terminalreporter.write_line(f"{test}\n  {where}")
     server = config.stash.get(SERVER, None)
     if not isinstance(server, PostgresServer) or all(where.startswith("sqlite") for _, where in kept):
         return
     if command := server.leave():
-        terminalreporter.write_line("PostgreSQL runs on. This stops it, and deletes what is on it:")
+        terminalreporter.write_line("PostgreSQL goes on. This command stops it, and deletes its databases:")
         terminalreporter.write_line(f"  {command}")
 
 
@@ -100,8 +100,8 @@ def _server_lines(config: pytest.Config) -> list[str]:
 
 
 def _share_server(config: pytest.Config) -> None:
-    """Find or start a server for this process and for all that it starts, until pytest ends."""
-    if any(config.getoption(name, False) for name in _LOOKS_ONLY):
+    """Find or start a server for this process and its child processes, until pytest ends."""
+    if any(config.getoption(name, False) for name in _NO_TESTS_RUN):
         return
     stack = ExitStack()
     config.add_cleanup(stack.close)
@@ -115,4 +115,4 @@ def _share_server(config: pytest.Config) -> None:
     environment.setenv(KIND_VARIABLE, "url")
     config.stash[SERVER] = server
     if server.kind == "url":
-        stack.callback(drop_those_for, run_id(config), server.url)
+        stack.callback(drop_templates_of, run_id(config), server.url)

@@ -1,4 +1,4 @@
-"""The proof of a history as pytest tests: one for each revision, engine and property."""
+"""The proof of a history as pytest tests, one for each revision, engine and property."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = [
     "verification",
 ]
 
-_ELSEWHERE = ("V301", "V302", "V305", "V4", "V104", "V5", "V601", "V701", "V702")  # what the other tests look at
+_ELSEWHERE = ("V301", "V302", "V305", "V4", "V104", "V5", "V601", "V701", "V702")  # the findings of the other tests
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test for each revision, and for each engine."""
+    """Make a test for each revision, and for each engine."""
     names = metafunc.fixturenames
     if "verification" not in names:
         return
@@ -46,7 +46,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def verification(
     request: pytest.FixtureRequest, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
-    """The proof of the whole history on both engines, made once for all workers of pytest-xdist."""
+    """The proof of the whole history on both engines. All workers of pytest-xdist share it."""
     from ..verify import Verification, prove_history
 
     ini = ini_for(request.config, request.module)
@@ -58,37 +58,37 @@ def verification(
 
 
 def test_the_upgrade_runs(verification: Any, revision: str, engine: EngineName) -> None:
-    """From the revision before, on empty tables and with rows."""
+    """It runs on empty tables and with rows."""
     _assert_none(verification, revision, engine, "V301", "V302", "V305")
 
 
 def test_the_downgrade_runs(verification: Any, revision: str, engine: EngineName) -> None:
-    """With and without rows."""
+    """It runs on empty tables and with rows."""
     _assert_none(verification, revision, engine, "V401", "V402")
 
 
 def test_the_schema_comes_back(verification: Any, revision: str, engine: EngineName) -> None:
-    """After up and down, and nothing is left over."""
+    """The downgrade restores it, and leaves nothing behind."""
     _assert_none(verification, revision, engine, "V403", "V404", "V405", "V104", "V506")
 
 
 def test_the_rows_come_back(verification: Any, revision: str, engine: EngineName) -> None:
-    """What is not declared as lost is there after the way there and back."""
+    """After both directions the tables have the same rows, except for declared losses."""
     _assert_none(verification, revision, engine, "V501", "V502", "V503", "V504", "V505", "V507", "V508")
 
 
 def test_both_engines_have_the_same_schema(verification: Any, revision: str) -> None:
-    """At each revision."""
+    """The engines are compared at each revision."""
     _assert_none(verification, revision, "", "V601")
 
 
 def test_the_models_are_what_the_migrations_make(verification: Any, engine: EngineName) -> None:
-    """At head."""
+    """The models are compared at head."""
     _assert_none(verification, "", engine, "V701", "V702")
 
 
 def test_the_history_is_sound(verification: Any) -> None:
-    """The graph, the files, and the whole of it in one run."""
+    """The graph and the files have no findings, and neither has the whole history in one run."""
     assert verification.not_proved == []
     assert [each for each in verification.errors if not each.id.startswith(_ELSEWHERE)] == []
 
@@ -102,9 +102,9 @@ def _assert_none(verification: Any, revision: str, engine: str, *ids: str) -> No
 
 
 def _once(file: Path, make: Callable[[], Any]) -> Any:
-    """What one process of several has made, for all of them."""
+    """Let the first of several processes make a result, and share it."""
     with file.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists():
             file.write_bytes(pickle.dumps(make()))
-        return pickle.loads(file.read_bytes())  # noqa: S301 - written above, in a folder of this user's own
+        return pickle.loads(file.read_bytes())  # noqa: S301 - written above, in a folder of this user

@@ -1,4 +1,4 @@
-"""What a run of pytest works on, and what its workers have in common."""
+"""The facts about a run of pytest that its workers share: the server, the project, and the folders."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ if TYPE_CHECKING:
     from ..verify.target import Target
 
 SERVER = pytest.StashKey[PostgresServer | str]()
-"""The server that all of a run has, or why there is none."""
+"""The server of the whole run, or the reason why there is none."""
 
 PLUGIN = "antarest.migration.testing.plugin"
-IN_WORKER = "antarest_postgres"  # where a worker of pytest-xdist is told of the server
-RUN_IN_WORKER = "antarest_run"  # and where of the run
-KEPT = "database"  # the property of a test that says where a database is that was kept
+IN_WORKER = "antarest_postgres"  # the server, in the input of a worker of pytest-xdist
+RUN_IN_WORKER = "antarest_run"  # the id of the run, in the same input
+KEPT = "database"  # the property of a test with the URL of a database that was kept
 _RUN = pytest.StashKey[str]()
-_PROJECT = "MIGRATION_PROJECT"  # in a test file, the alembic.ini that it is about
+_PROJECT = "MIGRATION_PROJECT"  # the name of the alembic.ini in a test file
 
 
 def shared_server(config: pytest.Config) -> PostgresServer | str | None:
-    """The server of this run, or why there is none; None where the plugin was not named, or no test needed one."""
-    told = _told(config).get(IN_WORKER)
-    if isinstance(told, str):
-        return told
-    if told:
-        url, kind, version = told
+    """The server of this run, or the reason why there is none; None without the plugin, or if no test needs one."""
+    given = _worker_input(config).get(IN_WORKER)
+    if isinstance(given, str):
+        return given
+    if given:
+        url, kind, version = given
         return PostgresServer(normalise_url(url), kind, version)
     return config.stash.get(SERVER, None)
 
 
-def is_said(config: pytest.Config) -> bool:
-    """Whether somebody says at the end which databases were kept: the plugin, where it is named."""
+def has_plugin(config: pytest.Config) -> bool:
+    """Whether the plugin runs, which prints the databases that were kept."""
     return config.pluginmanager.has_plugin(PLUGIN)
 
 
 def outlives_the_run(config: pytest.Config, server: PostgresServer) -> bool:
-    """Whether a database on it can still be looked at when the run is over."""
-    return is_said(config) and (server.kind == "url" or bool(config.getoption("keep_db")))
+    """Whether a database on the server still exists after the run."""
+    return has_plugin(config) and (server.kind == "url" or bool(config.getoption("keep_db")))
 
 
 def ini_for(config: pytest.Config, module: ModuleType | None) -> Path:
-    """The `alembic.ini` that a test file is about: the one that it names, or that of pytest's root folder."""
+    """The `alembic.ini` that a test file names, or the one in pytest's root folder."""
     return Path(config.rootpath, getattr(module, _PROJECT, "alembic.ini"))
 
 
 @cache
 def target_at(ini: Path) -> Target:
     """The project of an `alembic.ini`."""
-    # Imported here: most tests do without Alembic.
+    # Imported here: most tests do not need Alembic.
     from ..verify.env_reader import target_of
 
     target = target_of(str(ini), None, None, None)
@@ -67,24 +67,26 @@ def target_at(ini: Path) -> Target:
 
 
 def run_id(config: pytest.Config) -> str:
-    """A name for this run, the same in all of its workers."""
-    told = _told(config)
-    return str(told.get(RUN_IN_WORKER) or told.get("testrunuid") or config.stash.setdefault(_RUN, secrets.token_hex(8)))
+    """The id of this run, which all of its workers share."""
+    given = _worker_input(config)
+    return str(
+        given.get(RUN_IN_WORKER) or given.get("testrunuid") or config.stash.setdefault(_RUN, secrets.token_hex(8))
+    )
 
 
 def folder_of_run(config: pytest.Config, temporary: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of this run have, and no other run."""
+    """The folder that only the workers of this run share."""
     base = temporary.getbasetemp()
-    return base.parent if _told(config) else base
+    return base.parent if _worker_input(config) else base
 
 
-def _told(config: pytest.Config) -> Mapping[str, Any]:
-    """What pytest-xdist tells a worker; the variables in its environment are those of a run inside it, too."""
+def _worker_input(config: pytest.Config) -> Mapping[str, Any]:
+    """The input of a worker of pytest-xdist. Environment variables would also reach a run inside the worker."""
     return getattr(config, "workerinput", {})
 
 
 def folder_of_runs(config: pytest.Config, temporary: pytest.TempPathFactory) -> Path:
-    """A folder that the next run has, too: in pytest's cache, where there is one that can be written to."""
+    """The folder that the next run shares too: in pytest's cache, if it can be written to."""
     cache_: pytest.Cache | None = getattr(config, "cache", None)
     try:
         folder = cache_.mkdir("antarest-templates") if cache_ else None

@@ -1,7 +1,7 @@
-"""Databases that those of tests are copies of: each is migrated once, for all workers of a run, and for the next run.
+"""Templates for the databases of tests. Each is migrated once, for all workers of a run, and for the next run.
 
-A template is named after what it follows from. Where a revision changes, there is a new name, and so a new template;
-the old one goes when nobody has asked for it for a while.
+The name of a template depends on everything that its content depends on. When a revision changes, the name changes,
+and a new template is made. Templates that were not used for some time are deleted.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from ..verify.target import Target
 
 TEST = "antarest_test_"
-"""What the name of a test's database begins with."""
+"""The beginning of the names of test databases."""
 
-_FILLS_AND_RUNS = ("verify/rows/*", "verify/target")  # our modules that take part here and nowhere else
-_UNUSED = 2 * 24 * 3600  # seconds; nobody wants a template that this long nobody has asked for
+_FILLS_AND_RUNS = ("verify/rows/*", "verify/target")  # our modules that only templates depend on
+_UNUSED = 2 * 24 * 3600  # seconds; a template that was not used for this time is deleted
 _TEMPLATE = "antarest_template_"
 _OURS = f"^({_TEMPLATE}|{TEST})[0-9a-z_]+$"
 
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """What the database of a test begins with.
+    """The content of a template.
 
     Attributes:
-        target: whose revisions they are.
-        revision: which one it is at; `head` for all heads.
-        with_rows: whether there are rows in every table.
+        target: the project.
+        revision: the revision of the database; `head` for all heads.
+        with_rows: whether every table has rows.
     """
 
     target: Target
@@ -66,30 +66,30 @@ class Template:
         return self.target.history.in_order(self.target.history.applied(self._heads))
 
     def key(self, run: str, role: str = "") -> str:
-        """Name what the database follows from.
+        """Make the name of the template.
 
         Args:
-            run: what stands for all that nobody can tell of a revision that is more than its own text: such a template
-                is for one run alone, and begins with `whose(run)`.
-            role: of PostgreSQL, whose it is.
+            run: the id of the run. If a revision depends on more than its own text, the template is only for this run,
+                and its name begins with `prefix_of(run)`.
+            role: the role of PostgreSQL that owns the template.
 
         Returns:
-            40 characters.
+            A name of 40 characters.
         """
         target, revisions = self.target, self._revisions
         options = {**target.options(), "commits_each": target.commits_each}
         names = fingerprints(target.history, revisions, options, _FILLS_AND_RUNS)
         values = target.rows_file.read_bytes() if self.with_rows and target.rows_file else b""
         is_known = len(names) == len(revisions) and stands_alone(values)
-        told = [revisions, names[-1:], self.with_rows, hashlib.sha256(values).hexdigest(), role]
-        told += [] if is_known else [run, str(target.project.ini)]
-        return f"{'' if is_known else whose(run)}{_hash(repr(told))}"[:40]
+        facts = [revisions, names[-1:], self.with_rows, hashlib.sha256(values).hexdigest(), role]
+        facts += [] if is_known else [run, str(target.project.ini)]
+        return f"{'' if is_known else prefix_of(run)}{_hash(repr(facts))}"[:40]
 
     def build(self, url: URL) -> None:
-        """Bring an empty database there; what has failed on an engine once is not tried again.
+        """Give an empty database this content. After a failure on an engine, it is not tried again.
 
         Raises:
-            TemplateFailed: a revision does not run.
+            TemplateFailed: a revision fails.
         """
         engine = url.get_backend_name()
         if engine in self._failed:
@@ -98,7 +98,9 @@ class Template:
             try:
                 self.target.runner.upgrade(connection, self._heads)
             except ScratchRunFailed as failed:
-                self._failed[engine] = TemplateFailed(f"{_place(failed, self.target.project.versions)}{failed.reason}")
+                self._failed[engine] = TemplateFailed(
+                    f"{_failed_file(failed, self.target.project.versions)}{failed.reason}"
+                )
                 raise self._failed[engine] from failed
             if self.with_rows:
                 values = self.target.values_at(self._revisions)
@@ -106,8 +108,8 @@ class Template:
                     fill(connection, values=values, exclude=[self.target.version_table])
 
 
-def whose(run: str) -> str:
-    """What the names of the templates begin with that are for one run alone: the same for no other run."""
+def prefix_of(run: str) -> str:
+    """The beginning of the names of templates that are only for one run."""
     return _hash(run)[:12]
 
 
@@ -116,43 +118,43 @@ def _hash(text_: str) -> str:
 
 
 class TemplateFailed(Exception):
-    """A revision does not run; the text says which, and what the engine says."""
+    """A revision of a template failed. The text names its file and the reason."""
 
 
-def _place(failed: Exception, folders: Collection[Path]) -> str:
-    """The revision file in which it failed."""
+def _failed_file(failed: Exception, folders: Collection[Path]) -> str:
+    """The revision file in which an error was raised."""
     cause = failed.__cause__.__traceback__ if failed.__cause__ else None
     files = [Path(frame.f_code.co_filename) for frame, _ in traceback.walk_tb(cause)]
     return next((f"{path.name}: " for path in files if path.parent in folders), "")
 
 
-def sqlite_template(start: Template, for_all: Path, for_one: Path, run: str) -> Path:
+def sqlite_template(template: Template, for_all: Path, for_one: Path, run: str) -> Path:
     """Find or make the template of SQLite.
 
     Args:
-        start: what it is to be.
-        for_all: where such files are that other runs find, too.
-        for_one: where those are that are for this run alone.
+        template: its content.
+        for_all: the folder of templates that other runs share.
+        for_one: the folder of templates that are only for this run.
         run: as for `Template.key`.
 
     Returns:
-        The file; it is copied, and not written to.
+        The file. It may be copied, but not changed.
 
     Raises:
-        TemplateFailed: a revision does not run.
+        TemplateFailed: a revision fails.
     """
-    key = start.key(run)
-    folder = for_one if key.startswith(whose(run)) else for_all
+    key = template.key(run)
+    folder = for_one if key.startswith(prefix_of(run)) else for_all
     file = folder / f"{key}.db"
     folder.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(folder, key):
         if not _is_whole(file):
             with scratch_database("sqlite") as url:
-                start.build(url)
+                template.build(url)
                 write_whole(file, Path(str(url.database)).read_bytes())
         os.utime(file)
         for other in {*folder.iterdir()} - {file}:
-            with suppress(OSError):  # Another worker was faster.
+            with suppress(OSError):  # another worker has deleted it
                 if other.stat().st_mtime < time.time() - _UNUSED:
                     other.unlink()
     return file
@@ -160,7 +162,7 @@ def sqlite_template(start: Template, for_all: Path, for_one: Path, run: str) -> 
 
 @contextmanager
 def _one_at_a_time(folder: Path, key: str) -> Iterator[None]:
-    """Let no other process make the same template; each has a byte of its own of one file, which stays empty."""
+    """Lock out other processes that make the same template. Each template locks one byte of an empty file."""
     with folder.joinpath("lock").open("w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX, 1, int(key[-8:], 16))
         yield
@@ -174,32 +176,32 @@ def _is_whole(file: Path) -> bool:
         return False
 
 
-def postgres_template(start: Template, server: URL, maintenance: Connection, run: str, unfinished: str) -> str:
+def postgres_template(template: Template, server: URL, maintenance: Connection, run: str, unfinished: str) -> str:
     """Find or make the template of PostgreSQL.
 
     Args:
-        start: what it is to be.
-        server: the URL of its maintenance database.
-        maintenance: a connection to that, which commits each statement.
+        template: its content.
+        server: the URL of the maintenance database.
+        maintenance: a connection to it that commits each statement.
         run: as for `Template.key`.
-        unfinished: the name of the database until it is whole.
+        unfinished: the name of the database until it is complete.
 
     Returns:
-        The name of the database; nobody can connect to it.
+        The name of the database. Nobody can connect to it.
 
     Raises:
-        TemplateFailed: a revision does not run.
+        TemplateFailed: a revision fails.
     """
-    key = start.key(run, str(server.username))
+    key = template.key(run, str(server.username))
     name = f"{_TEMPLATE}{key}"
-    with _alone(maintenance, int(key[-15:], 16)):
+    with _one_worker(maintenance, int(key[-15:], 16)):
         if not _is_there(maintenance, name):
             maintenance.execute(text(f"CREATE DATABASE {unfinished} TEMPLATE template0"))
             try:
-                start.build(server.set(database=unfinished))
-                # Copying waits for whoever is connected.
+                template.build(server.set(database=unfinished))
+                # PostgreSQL cannot copy a database with sessions.
                 maintenance.execute(text(f"ALTER DATABASE {unfinished} ALLOW_CONNECTIONS false"))
-                with suppress(ProgrammingError):  # A worker that is connected elsewhere on this server was faster.
+                with suppress(ProgrammingError):  # A worker with another maintenance database was faster.
                     maintenance.execute(text(f"ALTER DATABASE {unfinished} RENAME TO {name}"))
             finally:
                 maintenance.execute(text(f"DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)"))
@@ -212,8 +214,8 @@ def _is_there(maintenance: Connection, name: str) -> bool:
 
 
 @contextmanager
-def _alone(maintenance: Connection, number: int) -> Iterator[None]:
-    """Let nobody else make the same template; Ctrl-C ends the waiting."""
+def _one_worker(maintenance: Connection, number: int) -> Iterator[None]:
+    """Lock out other workers that make the same template. Ctrl-C ends the waiting."""
     while not maintenance.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": number}):
         time.sleep(0.05)
     try:
@@ -222,32 +224,32 @@ def _alone(maintenance: Connection, number: int) -> Iterator[None]:
         maintenance.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": number})
 
 
-# ---- what stays on a server that lives on
+# ---- cleaning up on a server that goes on
 
 _NOTE = "antarest, for tests, last used "
 
 
 def note_use(maintenance: Connection, database: str) -> None:
-    """Note on a database that it is used now; `drop_unused` goes by that."""
+    """Note the time of this use in the comment of a database, for `drop_unused`."""
     now = maintenance.scalar(text("SELECT extract(epoch FROM now())::bigint"))
     maintenance.execute(text(f"COMMENT ON DATABASE {database} IS '{_NOTE}{now}'"))
 
 
-def drop_those_for(run: str, server: URL) -> None:
-    """Drop the templates on a server that are for one run alone, which is over."""
+def drop_templates_of(run: str, server: URL) -> None:
+    """Drop the templates on a server that were only for one run, which has ended."""
     own = text("SELECT datname FROM pg_database WHERE starts_with(datname, :beginning)")
     engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with suppress(DBAPIError), engine.connect() as maintenance:  # If the server is gone, it is too late for a word.
-        for name in maintenance.scalars(own, {"beginning": f"{_TEMPLATE}{whose(run)}"}).all():
-            with suppress(DBAPIError):  # A worker that was killed is still connected.
+    with suppress(DBAPIError), engine.connect() as maintenance:  # The server may have stopped already.
+        for name in maintenance.scalars(own, {"beginning": f"{_TEMPLATE}{prefix_of(run)}"}).all():
+            with suppress(DBAPIError):  # A killed worker may still be connected.
                 maintenance.execute(text(f"DROP DATABASE IF EXISTS {name}"))
 
 
 def drop_unused(maintenance: Connection) -> None:
-    """Drop the templates, and the databases of tests that failed, that nobody has asked for of late."""
+    """Drop the templates, and the databases of failed tests, that were not used for some time."""
     for name in _unused(maintenance):
-        if name in _unused(maintenance):  # Another run may have asked for it meanwhile.
-            with suppress(DBAPIError):  # Or it copies it right now.
+        if name in _unused(maintenance):  # another run may use it now
+            with suppress(DBAPIError):  # another run may copy it now
                 maintenance.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))
 
 

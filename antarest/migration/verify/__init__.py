@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from ..errors.base import AntarestError
 from ..errors.facts.project import InvalidRevisionFile
 from ..errors.settings.urls import ENGINES
-from ..schema.across_engines import parity
+from ..schema.parity import parity
 from ..scratch.databases import EngineName, PostgresServer
 from . import processes
 from .findings import static

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from ..database.watched_connection import Watcher, set_watcher
+from ..database.driver_connections import Watcher, set_watcher
 from ..errors.loss import Missing
 from ..errors.revision import Direction
 from ..losses.rebuilds import RebuildGuard
@@ -31,10 +30,10 @@ def run_step(
         target: the project.
         revision: the id of the revision.
         direction: the direction in which it runs.
-        before_commit: called when the revision has run, before the commit.
+        before_commit: called before the commit.
 
     Returns:
-        The seconds that it took, and what a rebuild of a table on SQLite lost beside rows.
+        The seconds, and the objects that a rebuild of a table on SQLite lost.
 
     Raises:
         ScratchRunFailed: it failed, and was rolled back.
@@ -42,30 +41,22 @@ def run_step(
     missing: list[Missing] = []
 
     def steps(context: MigrationContext) -> Iterator[Any]:
-        step = target.runner.step(revision, direction)
-        if target.is_sqlite(connection):
-            guard = RebuildGuard(context, exclude=[target.version_table])
-            with _watching(connection, guard):
-                yield step
+        guard = RebuildGuard(context, exclude=[target.version_table]) if target.is_sqlite(connection) else None
+        if guard:
+            guard.begin()
+            set_watcher(connection, _RebuildWatcher(guard))
+        try:
+            yield target.runner.step(revision, direction)
+        finally:
+            set_watcher(connection, None)
+        if guard:
             missing.extend(guard.end(target.history[revision], direction))
-        else:
-            yield step
         if before_commit:
             before_commit(connection)
 
     began = time.perf_counter()
     target.runner.run(connection, steps)
     return time.perf_counter() - began, missing
-
-
-@contextmanager
-def _watching(connection: Connection, guard: RebuildGuard) -> Iterator[None]:
-    guard.begin()
-    set_watcher(connection, _RebuildWatcher(guard))
-    try:
-        yield
-    finally:
-        set_watcher(connection, None)
 
 
 class _RebuildWatcher(Watcher):
@@ -75,4 +66,4 @@ class _RebuildWatcher(Watcher):
         self._guard = guard
 
     def before(self, statement: str) -> None:
-        self._guard.hear(statement)
+        self._guard.note_statement(statement)

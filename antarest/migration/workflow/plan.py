@@ -1,18 +1,49 @@
-"""The plan of a rollback: what each downgrade drops, how many rows and values that is, and where values are kept."""
+"""The plans of upgrades and rollbacks: the revisions, what each downgrade drops, and where it keeps values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from ..database.catalog import find, measure, read_tables
-from ..errors.facts.loss import Irreversible
+from ..errors.base import NOTHING_CHANGED
+from ..errors.facts.loss import Irreversible, LossNotDeclared
 from ..errors.loss import Agreement, Loss
 from ..errors.revision import BASE, Revision
 from ..project.project import Project
-from ..scratch.migrated import DowngradeEffect, downgrade_effects
+
+if TYPE_CHECKING:
+    from ..scratch.migrated import DowngradeEffect
+
+
+@dataclass(frozen=True)
+class UpgradePlan:
+    """The plan of an upgrade. The run reads the current revision again, under the lock.
+
+    Attributes:
+        current: the revisions that the database is at.
+        target: the revision where the upgrade goes.
+        pending: the revisions that it runs, in order; none when the database is there already.
+    """
+
+    current: tuple[str, ...]
+    target: str
+    pending: tuple[Revision, ...]
+
+
+def plan_upgrade(project: Project, current: tuple[str, ...], to: str) -> UpgradePlan:
+    """Plan an upgrade of a database that is at `current`.
+
+    Raises:
+        OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: there is no such place above.
+    """
+    history = project.history
+    target = project.resolve(to)
+    history.require_upgrade(current, target)
+    return UpgradePlan(current, target, tuple(history[id_] for id_ in history.pending(current, target)))
 
 
 @dataclass(frozen=True)
@@ -45,7 +76,7 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """What a rollback is going to do. It has been looked at, not locked: the run checks again before its commit.
+    """The plan of a rollback, made without a lock: the run checks again before its commit.
 
     Attributes:
         current: the revisions that the database is at.
@@ -59,8 +90,21 @@ class RollbackPlan:
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """What it loses."""
+        """The losses of all its steps."""
         return tuple(drop.loss for step in self.steps for drop in step.drops if drop.loses)
+
+    def refuse_undeclared(self, database: str) -> None:
+        """Refuse losses that the revisions do not declare: nobody can agree to those.
+
+        Args:
+            database: its URL, redacted.
+
+        Raises:
+            LossNotDeclared: there is one.
+        """
+        if undeclared := [loss for loss in self.losses if not loss.declared]:
+            state = f"{NOTHING_CHANGED} The database is at {', '.join(self.current)}."
+            raise LossNotDeclared(undeclared, database, state)
 
     @property
     def agreement(self) -> Agreement:
@@ -78,7 +122,7 @@ def plan_rollback(
         Irreversible: a revision on the way cannot be undone.
     """
     history = project.history
-    target = history.rollback_target(current, steps=steps, to=to)
+    target = history.rollback_target(current, steps=steps, to=project.resolve(to) if to else None)
     if set(current) == {target} or (target == BASE and not current):
         return RollbackPlan(current, target, ())
     kept = history.applied([target]) if target != BASE else frozenset[str]()
@@ -101,11 +145,13 @@ def plan_undo(
     Raises:
         Irreversible: one of them cannot be undone.
     """
+    from ..scratch.migrated import downgrade_effects  # It imports Alembic, which an upgrade at head does not need.
+
     history = project.history
     for position, revision in enumerate(history[id_] for id_ in undone):
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
-    counter = _Counter(connection, project.own_tables)
+    counter = _Counter(connection, project.workflow_tables)
     effects = downgrade_effects(project, current, undone)
     return RollbackPlan(current, target, tuple(_plan_step(history[step.revision], step, counter) for step in effects))
 
@@ -145,13 +191,13 @@ class _Counter:
         self._origins |= dict.fromkeys([*step.dropped, *step.renamed]) | arrived
 
     def count(self, item: str) -> int | None:
-        """How much "table" or "table.column" holds; None when nobody knows."""
+        """The rows or values of "table" or "table.column"; None when that is not known."""
         origin = self._origin(item)
         counts = [self._count(place) for place in origin or ()]
         return None if origin is None or None in counts else sum(count or 0 for count in counts)
 
     def unit(self, item: str) -> str:
-        """What is counted in it."""
+        """The unit that is counted: rows or values."""
         place = self._find(item)
         is_column = place[1] is not None if place else "." in item
         return "value" if is_column else "row"

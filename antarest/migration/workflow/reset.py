@@ -18,7 +18,7 @@ from ..scratch.migrated import tables_of_history
 
 @dataclass(frozen=True)
 class ResetPlan:
-    """What a reset is going to drop.
+    """The objects that a reset is going to drop.
 
     Attributes:
         database: the database, as it may be shown.
@@ -36,9 +36,9 @@ class ResetPlan:
 
 def plan_reset(project: Project, connection: Connection) -> ResetPlan:
     """Find which tables of the history the database has, at whatever revision it is."""
-    present = read_catalog(connection, exclude=project.own_tables)
+    present = read_catalog(connection, exclude=project.workflow_tables)
     ours = tables_of_history(project)
-    # What Alembic calls a table while it rebuilds it; a run without a transaction that was killed leaves it behind.
+    # The name of a table while Alembic rebuilds it; a run without a transaction leaves it behind when it is killed.
     ours |= {f"_alembic_tmp_{table}"[:50] for table in ours}
     return ResetPlan(redact_url(connection.engine.url), count_rows(connection, ours & present.keys()))
 
@@ -60,7 +60,7 @@ def drop_objects(project: Project, connection: Connection, tables: list[str]) ->
     for kind, names in candidates.items():
         for name in connection.execute(text(_UNUSED[kind]), {"names": sorted(names)}).scalars().all():
             connection.execute(text(f"DROP {kind} {quote(name)}"))
-    for table in project.own_tables:
+    for table in project.workflow_tables:
         connection.execute(text(f"DROP TABLE IF EXISTS {quote(table)}"))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..database.record import Entry
+    from ..database.record import RecordLine
     from ..errors.revision import Revision
     from ..project.project import Project
 
@@ -57,7 +57,7 @@ class Status:
         return not self.pending and not self.unknown
 
 
-def not_checked(project: Project, current: Sequence[str], record: Sequence[Entry]) -> dict[str, str]:
+def not_checked(project: Project, current: Sequence[str], record: Sequence[RecordLine]) -> dict[str, str]:
     """Everything that a status cannot look at, with the reason.
 
     Args:
@@ -89,4 +89,4 @@ class HistoryEntry:
     is_current: bool
     is_applied: bool
     is_edited: bool = False
-    record: Entry | None = None
+    record: RecordLine | None = None

@@ -1,39 +1,39 @@
 """The façade of the workflow: what the command line, the launchers and the tests call.
 
-A verb looks, plans or moves, and returns what came of it as data. Nothing here prints, asks or exits.
+A method looks, plans or runs, and returns the result as data. Nothing here prints, asks or exits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record
-from ..errors.base import NOTHING_CHANGED
-from ..errors.facts.loss import LossNotDeclared
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
-from ..errors.revision import HEAD, Revision
+from ..errors.revision import HEAD
 from ..errors.settings.config import Config
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
 from ..project import rollback_script
 from ..project.project import Project
 from ..project.revision_files import importing
+from .plan import RollbackPlan, UpgradePlan, plan_rollback, plan_upgrade
 from .status import HistoryEntry, Status, not_checked
 
 if TYPE_CHECKING:
-    # What moves a database needs Alembic; what only looks at one should not wait for it.
+    # A run needs Alembic; a command that only looks at a database should not wait for its import.
     from sqlalchemy import Connection
 
     from ..backup import Backups
     from ..errors.listener import Listener
-    from ..run.move import Move
-    from .plan import RollbackPlan
+    from ..run.outcome import RunOutcome
+    from ..run.request import RunRequest
     from .reset import ResetPlan
 
 
@@ -56,7 +56,7 @@ class MigrationWorkflow:
             db: the database; migrations go to its `admin_url` where it has one.
             environment: what the configuration says it is for; `production` is not reset without more words.
             source: the file that this came from, for messages.
-            listener: who hears how a run goes on.
+            listener: hears how a run goes on.
         """
         self.project = project
         self.db = db
@@ -101,7 +101,7 @@ class MigrationWorkflow:
             return read_current(connection, self.project.version_table)
 
     def status(self) -> Status:
-        """Say where the database is. A missing SQLite file is not created.
+        """The status of the database. A missing SQLite file is not created.
 
         Raises:
             DatabaseError: it cannot be reached.
@@ -131,7 +131,7 @@ class MigrationWorkflow:
         )
 
     def history(self, to: str | None = None) -> list[HistoryEntry]:
-        """List the revisions, newest first, with what the database says of each.
+        """List the revisions, newest first, each with its record in the database.
 
         Args:
             to: only those that lead there; a revision, or a tag, a branch, a commit or a date.
@@ -157,39 +157,27 @@ class MigrationWorkflow:
 
     # ---- moving
 
-    def known_current(self) -> tuple[str, ...]:
-        """Where the database is, if this code has that revision.
-
-        Raises:
-            UnknownRevision: it does not.
-        """
-        current = self.current()
-        self.project.refuse_unknown(current, self.database)
-        return current
-
-    def pending(self, to: str = HEAD, current: tuple[str, ...] | None = None) -> list[Revision]:
-        """What an upgrade would run, in order.
+    def plan_upgrade(self, to: str = HEAD) -> UpgradePlan:
+        """Plan an upgrade.
 
         Args:
-            to: where it goes.
-            current: where the database was just seen, for whoever has looked already.
+            to: where it goes: `head`, a revision or the beginning of its id, or a tag, a branch, a commit or a date.
 
         Raises:
             UnknownRevision: the database is at a revision that the files do not have.
             OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
         """
-        current = self.known_current() if current is None else current
-        target = self.project.history.upgrade_target(current, self.project.resolve(to))
-        return [self.project.history[id_] for id_ in self.project.history.pending(current, target)]
+        current = self.current()
+        self.project.refuse_unknown(current, self.database)
+        return plan_upgrade(self.project, current, to)
 
-    def upgrade(self, to: str = HEAD, current: tuple[str, ...] | None = None) -> Move:
+    def upgrade(self, to: UpgradePlan | str = HEAD) -> RunOutcome:
         """Upgrade the database, all or nothing, and read its revision from a second connection.
 
         It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
 
         Args:
-            to: `head`, a revision or the beginning of its id.
-            current: where the database was just seen; what runs looks again, under the lock.
+            to: a plan that `plan_upgrade` returned, or the argument to make one.
 
         Raises:
             UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
@@ -198,24 +186,25 @@ class MigrationWorkflow:
             RunInterrupted, RunTerminated: SIGINT or SIGTERM came; what was not committed was rolled back.
             DatabaseError: the database cannot be reached.
         """
-        from ..run.after_commit import settle
+        from ..run.after_commit import finish
+        from ..run.outcome import RunOutcome
 
-        self._refuse_memory()
-        current = self.known_current() if current is None else current
-        target = self.project.history.upgrade_target(current, self.project.resolve(to))
-        if self.project.history.pending(current, target):
-            return self.run(lambda command, config: command.upgrade(config, target))
+        plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to)
+        if plan.pending:
+            return self.run(lambda command, config: command.upgrade(config, plan.target), self.request)
         # At the target Alembic is not needed, and so no other thread has to be waited for.
-        move = self.idle(current)
-        settle(move)
-        return move
+        outcome = RunOutcome(before=plan.current, after=plan.current)
+        finish(self.request, outcome)
+        return outcome
 
-    def idle(self, current: tuple[str, ...]) -> Move:
-        """A move that has nothing to do."""
+    @property
+    def request(self) -> RunRequest:
+        """A run on this database that makes a backup before it changes something."""
+        from ..backup import before_change
         from ..errors.listener import Silence
-        from ..run.move import Move
+        from ..run.request import RunRequest
 
-        return Move(self.project, self.db, self.listener or Silence(), before=current, after=current)
+        return RunRequest(self.project, self.db, self.listener or Silence(), before_change=before_change)
 
     def on(self, project: Project) -> MigrationWorkflow:
         """The workflow on the same database with another project."""
@@ -229,36 +218,23 @@ class MigrationWorkflow:
         Raises:
             UnknownRevision, OutOfReach, RevisionNotFound, AmbiguousRevision, Irreversible: it cannot go there.
         """
-        from .plan import plan_rollback
-
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
             self.project.refuse_unknown(current, self.database)
-            return plan_rollback(self.project, connection, current, steps=steps, to=to and self.project.resolve(to))
+            return plan_rollback(self.project, connection, current, steps=steps, to=to)
 
-    def rollback(self, plan: RollbackPlan, agreement: Agreement) -> Move:
+    def rollback(self, plan: RollbackPlan, agreement: Agreement) -> RunOutcome:
         """Roll back as planned, in one transaction.
 
         Args:
             plan: what `plan_rollback` returned.
-            agreement: what may be lost. What is measured before the commit counts, not the plan.
+            agreement: what may be lost. The losses measured before the commit count, not those of the plan.
 
         Raises:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
         """
-        self._refuse_memory()
-        self.refuse_undeclared(plan)
-        return self.run(lambda command, config: command.downgrade(config, plan.target), agreement=agreement)
-
-    def refuse_undeclared(self, plan: RollbackPlan) -> None:
-        """Refuse a plan with losses that its revisions do not declare; nobody can agree to those.
-
-        Raises:
-            LossNotDeclared: there is one.
-        """
-        if undeclared := [loss for loss in plan.losses if not loss.declared]:
-            at = f"The database is at {', '.join(plan.current)}."
-            raise LossNotDeclared(undeclared, self.database, f"{NOTHING_CHANGED} {at}")
+        request = replace(self.request, agreement=agreement)
+        return self.run(lambda command, config: command.downgrade(config, plan.target), request)
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
         """Find out what a reset would drop.
@@ -279,7 +255,7 @@ class MigrationWorkflow:
 
         reset.refuse_production(self.environment, self.db.migration_url, verb)
 
-    def reset(self, plan: ResetPlan) -> Move:
+    def reset(self, plan: ResetPlan) -> RunOutcome:
         """Drop the objects of the history and migrate to head again, in one transaction.
 
         Raises:
@@ -287,13 +263,12 @@ class MigrationWorkflow:
         """
         from . import reset
 
-        self._refuse_memory()
         head = self.project.history.head
 
         def prepare(connection: Connection) -> None:
             reset.drop_objects(self.project, connection, sorted(plan.rows))
 
-        return self.run(lambda command, config: command.upgrade(config, head), prepare=prepare)
+        return self.run(lambda command, config: command.upgrade(config, head), replace(self.request, prepare=prepare))
 
     def grant(self) -> list[str]:
         """Give the application's role the rights that it lacks.
@@ -301,37 +276,31 @@ class MigrationWorkflow:
         Returns:
             The statements that were executed.
         """
-        from ..run.after_commit import mend_grants
+        from ..run.after_commit import grant_at_rest
 
-        return [grant.sql for grant in mend_grants(self._move())]
+        return [grant.sql for grant in grant_at_rest(self.request)]
 
-    def run(self, call: Callable[[Any, Any], None], **wishes: Any) -> Move:
+    def run(self, call: Callable[[Any, Any], None], request: RunRequest) -> RunOutcome:
         """Have Alembic run revisions through `env.py`.
 
         Args:
             call: calls one of Alembic's commands, or does as they do; given `alembic.command` and a configuration.
-            wishes: the attributes of the move.
+            request: the request, which `env.py` finds in the configuration.
 
         Returns:
-            What came of it.
+            The outcome, which `env.py` leaves there.
         """
         from alembic import command
 
         from ..database.lock import in_this_process
-        from ..run.move import ATTRIBUTE
+        from ..run.outcome import OUTCOME
+        from ..run.request import REQUEST
 
-        move = self._move(**wishes)
-        with in_this_process(self.db, move.patience), importing(self.project.versions):
-            call(command, self.project.alembic_config(**{ATTRIBUTE: move}))
-        return move
-
-    def _move(self, **wishes: Any) -> Move:
-        from ..backup import before_change
-        from ..errors.listener import Silence
-        from ..run.move import Move
-
-        listener = self.listener or Silence()
-        return Move(self.project, self.db, listener=listener, **{"before_change": before_change, **wishes})
+        config = self.project.alembic_config(**{REQUEST: request})
+        with in_this_process(self.db, request.patience()), importing(self.project.versions):
+            call(command, config)
+        outcome: RunOutcome = config.attributes[OUTCOME]
+        return outcome
 
     @contextmanager
     def looking(self) -> Iterator[Connection]:

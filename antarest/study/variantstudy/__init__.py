@@ -1,1 +1,1 @@
-"""Variants: studies that are another study and a list of commands."""
+"""Variants: studies that consist of another study and a list of commands."""

@@ -1,4 +1,4 @@
-"""The tables of the variants: their commands, and the snapshot that the commands generated."""
+"""The tables of the variants: their commands, and the state of their generated files."""
 
 # ruff: noqa: RUF012 - SQLAlchemy reads __mapper_args__ from the class
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class VariantStudy(Study):
-    """The part of a study that is its parent with a list of commands applied."""
+    """The columns of a study that consists of its parent and a list of commands."""
 
     __tablename__ = "variantstudy"
     __mapper_args__ = {"polymorphic_identity": "variantstudy"}
 
     id: Mapped[str] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"), primary_key=True)
-    # NULL: its files are not being generated.
+    # NULL: no generation of its files is running.
     generation_task_id: Mapped[str | None] = mapped_column(ForeignKey("taskjob.id", ondelete="SET NULL"), index=True)
 
-    # The task refers to the study too: where both are new, this column is written last.
+    # The task refers to the study too. Where both are new, this column is written last.
     generation_task: Mapped[TaskJob | None] = relationship(foreign_keys=generation_task_id, post_update=True)
     commands: Mapped[list[CommandBlock]] = relationship(
         back_populates="study",
@@ -42,7 +42,7 @@ class VariantStudy(Study):
 
 
 class CommandBlock(Base):
-    """One command of a variant, at its place in the list."""
+    """A command of a variant, with its position in the list."""
 
     __tablename__ = "commandblock"
 
@@ -58,14 +58,14 @@ class CommandBlock(Base):
 
 
 class VariantStudySnapshot(Base):
-    """How far the files of a variant were generated."""
+    """The state of the generated files of a variant."""
 
     __tablename__ = "variant_study_snapshot"
 
     id: Mapped[str] = mapped_column(ForeignKey("variantstudy.id", ondelete="CASCADE"), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(DateTime, default=utc_now)
-    # NULL: a copy of the parent, no command was executed yet. No foreign key: that the command is gone says that the
-    # snapshot is out of date.
+    # NULL: a copy of the parent, and no command was executed yet. This is not a foreign key: where the command was
+    # deleted, the files are out of date.
     last_executed_command: Mapped[str | None] = mapped_column(String(36))
 
     study: Mapped[VariantStudy] = relationship(back_populates="snapshot")

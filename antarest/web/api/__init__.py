@@ -1,1 +1,1 @@
-"""The HTTP API: one module a subject, each with a router."""
+"""The HTTP API. Each module has the router of one subject."""

@@ -1,4 +1,4 @@
-"""What probes and people ask about the application itself: is it well, which version is it, where is its database."""
+"""The health of the application, its version, and the state of its database."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from fastapi import APIRouter, Request
 
 from antarest import __version__
 from antarest.migration.errors.settings.urls import redact_url
-from antarest.web.database import Database, refuse_other_than_head
-from antarest.web.records import Record
+from antarest.web.errors.launching import refuse_other_than_head
+from antarest.web.reading.database import Database
+from antarest.web.reading.records import FrozenModel
 
 router = APIRouter(prefix="/api", tags=["application"])
 
 
-class Health(Record):
-    """The application can do its work."""
+class Health(FrozenModel):
+    """The answer of a healthy application."""
 
     status: Literal["ok"] = "ok"
     revision: str
 
 
-class Version(Record):
-    """Which version of the application this is."""
+class Version(FrozenModel):
+    """The version of the application."""
 
     name: Literal["AntaREST"] = "AntaREST"
     version: str
 
 
-class DatabaseFacts(Record):
-    """Where the database is, and how this version stands to it."""
+class DatabaseFacts(FrozenModel):
+    """The current revisions of the database, and the revisions that this version would apply."""
 
     engine: str
     engine_version: str
@@ -41,29 +42,29 @@ class DatabaseFacts(Record):
 
 @router.get("/health")
 async def health(request: Request) -> Health:
-    """Say whether the application can do its work; answers within a few seconds, whatever the database does."""
+    """Return whether the application can do its work. This answers in a few seconds, even if the database hangs."""
     database: Database = request.app.state.database
-    standing = await database.probe()
-    refuse_other_than_head(standing, database.project, redact_url(database.db.url))
-    return Health(revision=standing.head)
+    status = await database.probe()
+    refuse_other_than_head(database.project, status.current, redact_url(database.db.url))
+    return Health(revision=status.head)
 
 
 @router.get("/version")
 async def version() -> Version:
-    """Say which version this is."""
+    """Return the version of the application."""
     return Version(version=__version__)
 
 
 @router.get("/database")
 async def database_facts(request: Request) -> DatabaseFacts:
-    """Say where the database is."""
+    """Return the state of the database."""
     database: Database = request.app.state.database
-    standing = await database.standing()
+    status = await database.status()
     return DatabaseFacts(
-        engine=standing.engine,
-        engine_version=standing.engine_version,
-        current=list(standing.current),
-        head=standing.head,
-        pending=list(standing.pending),
-        up_to_date=standing.up_to_date,
+        engine=status.engine,
+        engine_version=status.engine_version,
+        current=list(status.current),
+        head=status.head,
+        pending=list(status.pending),
+        up_to_date=status.up_to_date,
     )

@@ -1,4 +1,4 @@
-"""The studies."""
+"""The routes of the studies."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from antarest.web import queries
 from antarest.web.answers import Refused
-from antarest.web.database import Database
-from antarest.web.parameters import StudyFilter, Text
-from antarest.web.records import Page, StudyDetails, StudySummary
+from antarest.web.api.parameters import StudyFilter, Text
+from antarest.web.reading import queries
+from antarest.web.reading.database import Database
+from antarest.web.reading.records import ResultPage, StudyDetails, StudySummary
 
 router = APIRouter(prefix="/api/studies", tags=["studies"])
 
 
 @router.get("")
-async def studies(request: Request, wanted: Annotated[StudyFilter, Query()]) -> Page[StudySummary]:
-    """List the studies, the one that changed last first."""
+async def studies(request: Request, wanted: Annotated[StudyFilter, Query()]) -> ResultPage[StudySummary]:
+    """List the studies, the last changed one first."""
     database: Database = request.app.state.database
     return await database.read(
         queries.find_studies, name=wanted.name, tags=wanted.tag, page=wanted.page, size=wanted.size
@@ -26,6 +26,6 @@ async def studies(request: Request, wanted: Annotated[StudyFilter, Query()]) -> 
 
 @router.get("/{study_id}", responses={404: {"model": Refused, "description": "There is no such study."}})
 async def study(request: Request, study_id: Annotated[Text, Path()]) -> StudyDetails:
-    """Show a study with what belongs to it, and its tree of variants."""
+    """Return a study with its details and its tree of variants."""
     database: Database = request.app.state.database
     return await database.read(queries.get_study, study_id)

@@ -1,4 +1,4 @@
-"""The tasks."""
+"""The routes of the tasks."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from antarest.web import queries
-from antarest.web.database import Database
-from antarest.web.parameters import TaskFilter
-from antarest.web.records import Page, TaskSummary
+from antarest.web.api.parameters import TaskFilter
+from antarest.web.reading import queries
+from antarest.web.reading.database import Database
+from antarest.web.reading.records import ResultPage, TaskSummary
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
 
 
 @router.get("")
-async def tasks(request: Request, wanted: Annotated[TaskFilter, Query()]) -> Page[TaskSummary]:
-    """List the tasks, the newest first."""
+async def tasks(request: Request, wanted: Annotated[TaskFilter, Query()]) -> ResultPage[TaskSummary]:
+    """List the tasks, the newest one first."""
     database: Database = request.app.state.database
     return await database.read(
         queries.find_tasks, status=wanted.status, study=wanted.study, page=wanted.page, size=wanted.size

@@ -1,6 +1,6 @@
-"""Codes `app.E4xx` and `app.E5xx`: what is answered over HTTP, with a status.
+"""Codes `app.E4xx` and `app.E5xx`: the errors of HTTP requests, each with its status.
 
-The text is written for whoever asks, and holds nothing that is only for the operator, such as the URL of the database.
+The texts are for clients, so they have nothing that is only for the operator, such as the URL of the database.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from antarest.migration.errors.text import count, shorten
 from antarest.web.errors.launching import AppError
 
 _STATUS = Hint("See where it is", "inv db.status")
-_DOCS = Hint("See what can be asked", "GET /docs")
+_DOCS = Hint("See the requests that exist", "GET /docs")
 _MOST_DETAILS = 5
 
 
 class RequestError(AppError):
-    """A request that has no answer but this one."""
+    """A request that was refused or failed."""
 
     code = "app.E400"
     status: int = 400
@@ -31,7 +31,7 @@ class NoSuchRoute(RequestError):
 
     Why: the address is misspelt, or belongs to another version.
 
-    To do: `/docs` lists what can be asked.
+    To do: `/docs` lists the addresses.
     """
 
     code = "app.E404"
@@ -46,7 +46,7 @@ class StudyNotFound(RequestError):
 
     Why: it was deleted, or the id is that of another database.
 
-    To do: `/api/studies` lists those that there are.
+    To do: `/api/studies` lists the studies.
     """
 
     code = "app.E410"
@@ -60,9 +60,9 @@ class StudyNotFound(RequestError):
 class PageNotFound(RequestError):
     """The list has fewer pages.
 
-    Why: studies were deleted since the list was counted, or the number was made up.
+    Why: studies were deleted since the list was counted, or the number is wrong.
 
-    To do: ask for page 1, which says how many there are.
+    To do: ask for page 1, which has the number of pages.
     """
 
     code = "app.E411"
@@ -75,26 +75,26 @@ class PageNotFound(RequestError):
 
 
 class MethodNotAllowed(RequestError):
-    """The application only reads: it knows GET and HEAD.
+    """The application only reads, so it accepts GET and HEAD only.
 
     Why: POST, PUT, PATCH or DELETE was sent.
 
-    To do: send GET. Nothing can be changed over HTTP.
+    To do: send GET. Requests cannot change anything.
     """
 
     code = "app.E405"
     status = 405
 
     def __init__(self) -> None:
-        super().__init__("the application only reads: it knows GET and HEAD")
+        super().__init__("the application only reads: it accepts GET and HEAD")
 
 
 class InvalidRequest(RequestError):
-    """A parameter is unknown, missing, or has a value that it cannot have.
+    """A parameter is unknown or missing, or its value is not allowed.
 
     Why: a parameter is misspelt, or its value has the wrong type or is out of range.
 
-    To do: the answer names each parameter with what it must be; `/docs` has them all.
+    To do: the answer names each wrong parameter and the allowed values. `/docs` lists all parameters.
     """
 
     code = "app.E422"
@@ -104,15 +104,15 @@ class InvalidRequest(RequestError):
         self.problems = dict(problems)
         names = shorten([shown(name) for name in problems])
         few = dict(list(problems.items())[:_MOST_DETAILS])
-        super().__init__(f"the request cannot be understood: {names}", details=few)
+        super().__init__(f"the request has wrong parameters: {names}", details=few)
 
 
 class RequestTooLong(RequestError):
-    """The address of the request is longer than any that means something here.
+    """The address of the request is too long.
 
-    Why: a client puts data into the address, or loops while it builds it.
+    Why: the client puts data into the address, or has a loop that makes it longer and longer.
 
-    To do: send a shorter one; no parameter needs more.
+    To do: send a shorter address. No parameter needs a longer one.
     """
 
     code = "app.E414"
@@ -123,11 +123,11 @@ class RequestTooLong(RequestError):
 
 
 class HeadersTooLarge(RequestError):
-    """The headers of the request are larger than any that mean something here.
+    """The headers of the request are too large.
 
-    Why: cookies of other applications of the same host, most often.
+    Why: most often, they have the cookies of other applications on the same host.
 
-    To do: delete the cookies, or serve the application under a name of its own.
+    To do: delete the cookies, or serve the application under its own host name.
     """
 
     code = "app.E431"
@@ -138,56 +138,56 @@ class HeadersTooLarge(RequestError):
 
 
 class MalformedRequest(RequestError):
-    """What was sent is not HTTP.
+    """The request is not HTTP.
 
-    Why: something else than HTTP was sent to the port: HTTPS, a port scan, a cut connection.
+    Why: the client uses HTTPS, scans ports, or lost its connection.
 
-    To do: use `http://`; TLS belongs to the proxy before it.
+    To do: use `http://`. For TLS, put a proxy before the application.
     """
 
     code = "app.E401"
     status = 400
 
     def __init__(self) -> None:
-        super().__init__("this is not a request of HTTP/1.1")
+        super().__init__("this is not an HTTP/1.1 request")
 
 
 class Failure(RequestError):
-    """The application failed to answer, for a reason that nobody thought of.
+    """The application failed with an unexpected error.
 
-    Why: a mistake in the application, or something outside of it that no check covers.
+    Why: a mistake in the application, or a failure outside of it that no check covers.
 
-    To do: the log of the server has the traceback, at the same time; report it. The application is still up.
+    To do: find the traceback in the log of the server, and report it. The application is still running.
     """
 
     code = "app.E500"
     status = 500
 
     def __init__(self) -> None:
-        super().__init__("the application failed to answer; its log says why")
+        super().__init__("the application failed to answer; its log has the reason")
 
 
 class Stopping(RequestError):
     """The application stopped before it could answer.
 
-    Why: the server was told to stop, and the request took longer than it waits.
+    Why: the server was told to stop, and the request took longer than the server waits.
 
-    To do: ask again: another node, or this one when it is back.
+    To do: send the request to another node, or to this one when it runs again.
     """
 
     code = "app.E503"
     status = 503
 
     def __init__(self) -> None:
-        super().__init__("the application stops, and did not finish this request")
+        super().__init__("the application is stopping, and did not finish this request")
 
 
 class DatabaseSilent(RequestError):
     """The database did not answer in time.
 
-    Why: the database is overloaded, or locked by a migration, or the network drops packets.
+    Why: the database is overloaded or locked by a migration, or the network drops packets.
 
-    To do: ask again later; `inv db.status` says whether the database answers.
+    To do: try again later. `inv db.status` shows whether the database answers.
     """
 
     code = "app.E504"
@@ -199,6 +199,6 @@ class DatabaseSilent(RequestError):
 
 
 def shown(text: str, longest: int = 60) -> str:
-    """A text that somebody sent, short and on one line."""
+    """Return a text from a client, cut and on one line."""
     cut = text if len(text) <= longest else text[: longest - 3] + "..."
     return cut if cut.isprintable() else ascii(cut)

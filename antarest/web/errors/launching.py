@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from antarest.migration.errors.base import EXIT_USAGE, AntarestError, Hint
 from antarest.migration.errors.facts.project import UnknownRevision
 from antarest.migration.errors.settings.location import INSTALLED
-from antarest.migration.errors.text import count, shorten
+from antarest.migration.errors.text import count, position, shorten
+
+if TYPE_CHECKING:
+    from antarest.migration.project.project import Project
 
 _STATUS = Hint("See where it is", "inv db.status")
 _LAST_PORT = 65_535
@@ -22,9 +26,9 @@ class AppError(AntarestError):
 class PortTaken(AppError):
     """Another program listens on the port.
 
-    Why: the server is started already, or another program has the port; the message names it where the system tells.
+    Why: the server is already running, or another program uses the port. The message names it where the system allows.
 
-    To do: take another port with `--port`, or end the other program. `--port=0` takes any free one.
+    To do: choose another port with `--port`, or stop the other program. `--port=0` takes any free port.
     """
 
     code = "app.E101"
@@ -41,12 +45,12 @@ class PortTaken(AppError):
 
 
 class HostNotOurs(AppError):
-    """The host to listen on is not one of this machine, or no such name is known.
+    """The host to listen on is not an address of this machine, or its name is unknown.
 
-    Why: `server.host` or `--host` is the address of another machine, such as that of a load balancer, or a name that is
-    misspelt.
+    Why: `server.host` or `--host` is the address of another machine, such as that of a load balancer, or a misspelt
+    name.
 
-    To do: write an address of this machine: `127.0.0.1` for itself alone, `0.0.0.0` for all of them.
+    To do: write an address of this machine: `127.0.0.1` for this machine alone, `0.0.0.0` for all its addresses.
     """
 
     code = "app.E102"
@@ -58,17 +62,17 @@ class HostNotOurs(AppError):
             f"this machine cannot listen on {host}: {reason}",
             hints=[
                 Hint("For this machine alone", f"{command} --host=127.0.0.1"),
-                Hint("For everybody who reaches it", f"{command} --host=0.0.0.0"),
+                Hint("For the whole network", f"{command} --host=0.0.0.0"),
             ],
         )
 
 
 class PortForbidden(AppError):
-    """The system does not let this user listen on the port.
+    """The system does not allow this user to listen on the port.
 
-    Why: ports below 1024 are for the system, and this user is not allowed to take them.
+    Why: ports below 1024 are for the system, and this user may not use them.
 
-    To do: take a port above 1023 and let a proxy have the other one.
+    To do: choose a port above 1023, and put a proxy on the other port.
     """
 
     code = "app.E103"
@@ -83,12 +87,12 @@ class PortForbidden(AppError):
 
 
 class SchemaBehind(AppError):
-    """The database is older than the application, and nobody said that it should be upgraded.
+    """The database is older than the application, and this start may not upgrade it.
 
-    Why: a new release was installed and nobody migrated yet, or the configuration names a new database.
+    Why: a new release was installed and the database was not migrated yet, or the configuration names a new database.
 
-    To do: run `inv db.upgrade` where you migrate. `--auto-upgrade-db` lets the start do it; with several nodes, leave
-    that to one place.
+    To do: run `inv db.upgrade`. With `--auto-upgrade-db`, the start upgrades the database itself; with several nodes,
+    use it on one of them only.
     """
 
     code = "app.E104"
@@ -102,22 +106,22 @@ class SchemaBehind(AppError):
             f"{count(number, 'revision')} {'is' if number == 1 else 'are'} pending",
             details={
                 "database": database,
-                "current": ", ".join(current) or "base",
+                "current": position(current),
                 "pending": shorten(pending),
                 "head": head,
             },
-            hints=[Hint("Upgrade it", "inv db.upgrade"), Hint("Or let this start do it", command)],
+            hints=[Hint("Upgrade it", "inv db.upgrade"), Hint("Or upgrade it at the start", command)],
         )
 
 
 class SchemaAhead(UnknownRevision):
     """The database was upgraded by a newer version of the application.
 
-    Why: the database was upgraded for a newer release, and this node still runs the old one, or was rolled back without
+    Why: the database was upgraded for a newer release. This node still runs the old release, or was rolled back without
     the database.
 
-    To do: start the newer release. To stay with the old one, roll the database back first, with the newer release,
-    since only that has the downgrade. In a clone `inv db.sync` does it, with the code of that release.
+    To do: start the newer release. To stay with the old one, first roll the database back with the newer release, since
+    only that has the downgrade. In a clone, `inv db.sync` does it with the code of that release.
     """
 
     code = "db.E211"
@@ -130,7 +134,7 @@ class SchemaAhead(UnknownRevision):
         self.message = "this database was upgraded by a newer version of AntaREST"
         self.args = (self.message,)
         self.details = {"database": database, "current": revision, "this code": f"its head is {shorten(heads)}"}
-        if not INSTALLED:  # The hints of its base are for whoever works on the code.
+        if not INSTALLED:  # In a checkout, the hints of the base are for developers.
             return
         self.hints = (
             Hint("Start the version that upgraded it, or a newer one"),
@@ -138,12 +142,37 @@ class SchemaAhead(UnknownRevision):
         )
 
 
+def refuse_other_than_head(
+    project: Project, current: Sequence[str], database: str, command: str = "inv db.upgrade"
+) -> None:
+    """Refuse a database that is not at the head of this code.
+
+    Args:
+        project: the revisions of this code.
+        current: the revisions that the database is at.
+        database: its URL, redacted.
+        command: what starts the application and upgrades first.
+
+    Raises:
+        SchemaBehind: revisions are pending.
+        SchemaAhead: the database is at a revision that this code does not have.
+        MultipleHeads: this code has no one head.
+    """
+    history = project.history
+    head = history.head  # Raises where there are several.
+    if unknown := history.unknown(current):
+        elsewhere = project.describe_location(unknown[0])
+        raise SchemaAhead(unknown[0], database, history.heads, len(history), project.folder, elsewhere)
+    if pending := history.pending(current):
+        raise SchemaBehind(database, current, pending, head, command)
+
+
 class RightsMissing(AppError):
     """The application's role lacks a right on the database.
 
     Why: a table was created by another role than the one that migrates, or the application's role is new.
 
-    To do: `inv db.grant`, as the role that migrates, gives what is missing; `inv db.status` lists it.
+    To do: run `inv db.grant` as the role that migrates. `inv db.status` lists the missing rights.
     """
 
     code = "app.E105"
@@ -154,7 +183,7 @@ class RightsMissing(AppError):
         super().__init__(
             "the application's role may not read the database",
             details={"database": database, "reason": reason},
-            hints=[Hint("Give it its rights", "inv db.grant"), _STATUS],
+            hints=[Hint("Grant the rights", "inv db.grant"), _STATUS],
         )
 
 

@@ -1,1 +1,5 @@
-../shared/env.py
+from alembic import context
+
+from antarest.migration import environment
+
+environment.run(context)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from antarest.core.config import SECTIONS, Config, ServerConfig, load_config
+from antarest.core.config import SECTIONS, AppConfig, ServerConfig, load_config
 from antarest.migration.errors.base import EXIT_USAGE, NOTHING_CHANGED
 from antarest.migration.errors.facts.configuration import ConfigNotFound, UnknownKey
 from antarest.migration.errors.settings import config as reader
@@ -23,7 +23,7 @@ def test_a_file_that_only_names_a_database_leaves_the_rest_at_its_defaults(write
 
     config = load(file)
 
-    assert config == Config(
+    assert config == AppConfig(
         db=DbConfig(URL.create("postgresql+psycopg2", "antarest", "geheim", "db1", 5432, "antarest")),
         source=file,
         environment="development",

@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp
 
-from antarest.core.config import Config
+from antarest.core.config import AppConfig
 from antarest.desktop.application import create_desktop_app
 from antarest.migration.database.engines import create_db_engine
 from antarest.migration.errors.settings.db_config import DbConfig
@@ -90,13 +90,13 @@ def request(app: ASGIApp, path: str, *, method: str = "GET", base: str = HOST, *
 
 
 @pytest.fixture
-def config(migrated_database: URL) -> Config:
+def config(migrated_database: URL) -> AppConfig:
     """The configuration of the application under test: a database at head, on each engine in turn."""
-    return Config(DbConfig(migrated_database), Path("/etc/antarest/application.yaml"))
+    return AppConfig(DbConfig(migrated_database), Path("/etc/antarest/application.yaml"))
 
 
 @pytest.fixture
-def app(config: Config) -> Iterator[FastAPI]:
+def app(config: AppConfig) -> Iterator[FastAPI]:
     """The desktop application."""
     app = create_desktop_app(config, Project.own(), INSTANCE)
     yield app

@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import URL
 
-from antarest.core.config import Config
+from antarest.core.config import AppConfig
 from antarest.desktop.application import create_desktop_app
-from antarest.desktop.failure import Stage
+from antarest.desktop.failures.failure import RetryingApp
 from antarest.desktop.instance import INSTANCE_PATH
 from antarest.migration.errors.base import AntarestError, Hint
 from antarest.migration.errors.facts.database import DatabaseLocked
@@ -79,59 +79,59 @@ class Attempts:
 
 
 @pytest.fixture
-def locked(config: Config) -> DatabaseLocked:
+def locked(config: AppConfig) -> DatabaseLocked:
     return DatabaseLocked("the file is locked", database=str(config.db.url), hints=[Hint("Look", "inv db.status")])
 
 
-def test_a_failed_upgrade_has_a_page_at_every_address(config: Config, app: FastAPI, locked: DatabaseLocked) -> None:
-    stage = Stage(config, INSTANCE, Attempts(app, locked))
+def test_a_failed_upgrade_has_a_page_at_every_address(config: AppConfig, app: FastAPI, locked: DatabaseLocked) -> None:
+    retrying = RetryingApp(config, INSTANCE, Attempts(app, locked))
 
     for path in ("/", "/schema", "/studies/x"):
-        page = request(stage, path)
+        page = request(retrying, path)
         assert page.status == 503
         assert "Another program is using the database" in page.text
         assert "Your data is safe: the database was not changed" in page.text
         assert "db.E401" in page.text
         assert "/etc/antarest/application.yaml" in page.text
         assert page.elements("details") == [{"class": "technical"}]
-    assert stage.error is locked
+    assert retrying.error is locked
 
 
 def test_the_page_names_the_file_and_its_size(tmp_path: Path, locked: DatabaseLocked, app: FastAPI) -> None:
     file = tmp_path / "studies.db"
     file.write_bytes(b"x" * 2_000)
-    config = Config(DbConfig(URL.create("sqlite", database=str(file))), tmp_path / "application.yaml")
-    page = request(Stage(config, INSTANCE, Attempts(app, locked)), "/")
+    config = AppConfig(DbConfig(URL.create("sqlite", database=str(file))), tmp_path / "application.yaml")
+    page = request(RetryingApp(config, INSTANCE, Attempts(app, locked)), "/")
 
     assert f"Database file {file}" in page.text
     assert re.search(r"Size 2\.0 kB, last changed \d", page.text)
 
 
-def test_who_asks_the_api_gets_no_page(config: Config, app: FastAPI, locked: DatabaseLocked) -> None:
-    page = request(Stage(config, INSTANCE, Attempts(app, locked)), "/api/health")
+def test_who_asks_the_api_gets_no_page(config: AppConfig, app: FastAPI, locked: DatabaseLocked) -> None:
+    page = request(RetryingApp(config, INSTANCE, Attempts(app, locked)), "/api/health")
 
     assert (page.status, page.headers["content-type"]) == (503, "application/json")
     assert "db.E401" in page.source
 
 
 def test_trying_again_serves_the_application_as_soon_as_it_can(
-    config: Config, app: FastAPI, locked: DatabaseLocked
+    config: AppConfig, app: FastAPI, locked: DatabaseLocked
 ) -> None:
     other = UnexpectedFailure(SCRIPT)
-    stage = Stage(config, INSTANCE, Attempts(app, locked, other))
+    retrying = RetryingApp(config, INSTANCE, Attempts(app, locked, other))
 
-    assert request(stage, "/retry", method="POST").headers["location"] == "/"
-    page = request(stage, "/")
+    assert request(retrying, "/retry", method="POST").headers["location"] == "/"
+    page = request(retrying, "/")
     assert "AntaREST could not open the database" in page.text
     assert SCRIPT in page.text
     assert not page.elements("script")
 
-    assert request(stage, "/retry", method="POST").status == 303
-    assert stage.error is None
-    assert "No studies yet" in request(stage, "/").text
+    assert request(retrying, "/retry", method="POST").status == 303
+    assert retrying.error is None
+    assert "No studies yet" in request(retrying, "/").text
 
 
-def test_what_a_signal_has_stopped_is_not_tried_again(config: Config, app: FastAPI, locked: DatabaseLocked) -> None:
+def test_what_a_signal_has_stopped_is_not_tried_again(config: AppConfig, app: FastAPI, locked: DatabaseLocked) -> None:
     """A second request may wait already; the server stops, and the database stays as it is said to be."""
     stopped = RunTerminated(str(config.db.url), "Nothing was changed.")
 
@@ -142,31 +142,33 @@ def test_what_a_signal_has_stopped_is_not_tried_again(config: Config, app: FastA
         return locked if len(tried) == 1 else app
 
     tried: list[int] = []
-    stage = Stage(config, INSTANCE, attempt)
+    retrying = RetryingApp(config, INSTANCE, attempt)
 
     for _ in range(2):
-        assert request(stage, "/retry", method="POST").status == 303
+        assert request(retrying, "/retry", method="POST").status == 303
     assert tried == [0, 1]
-    assert stage.error is stage.stopped is stopped
+    assert retrying.error is retrying.stopped is stopped
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9"])
-def test_a_page_elsewhere_cannot_try_again(config: Config, app: FastAPI, locked: DatabaseLocked, origin: str) -> None:
-    stage = Stage(config, INSTANCE, Attempts(app, locked))
+def test_a_page_elsewhere_cannot_try_again(
+    config: AppConfig, app: FastAPI, locked: DatabaseLocked, origin: str
+) -> None:
+    retrying = RetryingApp(config, INSTANCE, Attempts(app, locked))
 
-    assert request(stage, "/retry", method="POST", headers={"origin": origin}).status == 403
-    assert stage.error is locked
-
-
-def test_the_page_keeps_to_this_computer_too(config: Config, app: FastAPI, locked: DatabaseLocked) -> None:
-    stage = Stage(config, INSTANCE, Attempts(app, locked))
-
-    assert request(stage, "/", base="http://evil.example").status == 400
-    assert "frame-ancestors 'none'" in request(stage, "/").headers["content-security-policy"]
-    assert request(stage, INSTANCE_PATH).source == f'{{"id":"{INSTANCE}"}}'
+    assert request(retrying, "/retry", method="POST", headers={"origin": origin}).status == 403
+    assert retrying.error is locked
 
 
-def test_the_documentation_of_the_api_may_run_its_own_script_and_loads_nothing_else(config: Config) -> None:
+def test_the_page_keeps_to_this_computer_too(config: AppConfig, app: FastAPI, locked: DatabaseLocked) -> None:
+    retrying = RetryingApp(config, INSTANCE, Attempts(app, locked))
+
+    assert request(retrying, "/", base="http://evil.example").status == 400
+    assert "frame-ancestors 'none'" in request(retrying, "/").headers["content-security-policy"]
+    assert request(retrying, INSTANCE_PATH).source == f'{{"id":"{INSTANCE}"}}'
+
+
+def test_the_documentation_of_the_api_may_run_its_own_script_and_loads_nothing_else(config: AppConfig) -> None:
     app = create_desktop_app(config, Project.own(), INSTANCE)
     page = request(app, "/docs")
     app.state.database.close()

@@ -8,23 +8,23 @@ import sqlalchemy as sa
 
 from antarest.core.persistence import Base
 from antarest.dbmodel import metadata
-from antarest.desktop.diagram import HEADER, ROW, Diagram, Table, draw, read_words
-from antarest.desktop.presentation import environment
+from antarest.desktop.pages.formatting import environment
+from antarest.desktop.schema.diagram import HEADER, ROW, SchemaDiagram, TableBox, draw, read_words
 
 SVG = "{http://www.w3.org/2000/svg}"
 WORDS = read_words(Base.registry.mappers)
 
 
 @pytest.fixture(scope="module")
-def diagram() -> Diagram:
+def diagram() -> SchemaDiagram:
     return draw(metadata, WORDS)
 
 
-def table(diagram: Diagram, name: str) -> Table:
+def table(diagram: SchemaDiagram, name: str) -> TableBox:
     return next(each for each in diagram.tables if each.name == name)
 
 
-def rendered(diagram: Diagram, chosen: str = "") -> ET.Element:
+def rendered(diagram: SchemaDiagram, chosen: str = "") -> ET.Element:
     template = environment().get_template("diagram.svg.jinja")
     text = template.render(diagram=diagram, chosen=chosen, numbers={"study": "15"})
     return ET.fromstring(text)  # noqa: S314 - our own text
@@ -36,7 +36,7 @@ def ends(path: str) -> tuple[tuple[float, float], tuple[float, float]]:
     return pairs[0], pairs[-1]
 
 
-def test_every_table_and_every_foreign_key_is_drawn(diagram: Diagram) -> None:
+def test_every_table_and_every_foreign_key_is_drawn(diagram: SchemaDiagram) -> None:
     keys = {
         (key.parent.table.name, key.parent.name, key.target_fullname)
         for each in metadata.tables.values()
@@ -50,7 +50,7 @@ def test_every_table_and_every_foreign_key_is_drawn(diagram: Diagram) -> None:
     )
 
 
-def test_a_line_ends_at_the_columns_that_it_is_about(diagram: Diagram) -> None:
+def test_a_line_ends_at_the_columns_that_it_is_about(diagram: SchemaDiagram) -> None:
     for edge in diagram.edges:
         for (x, y), name, column in zip(
             ends(edge.path), (edge.source, edge.target), (edge.column, edge.target_column), strict=True
@@ -62,7 +62,7 @@ def test_a_line_ends_at_the_columns_that_it_is_about(diagram: Diagram) -> None:
             assert y == pytest.approx(next(each.y for each in box.columns if each.name == column))
 
 
-def test_the_texts_fit_into_their_tables(diagram: Diagram) -> None:
+def test_the_texts_fit_into_their_tables(diagram: SchemaDiagram) -> None:
     names = sa.MetaData()
     sa.Table("t", names, sa.Column("x" * 40, sa.Integer))
     for each in (*diagram.tables, *draw(names).tables):
@@ -70,24 +70,24 @@ def test_the_texts_fit_into_their_tables(diagram: Diagram) -> None:
         assert max(column.y for column in each.columns) + ROW / 2 <= each.y + each.height
 
 
-def test_the_tables_stay_in_a_picture_that_fits_a_screen(diagram: Diagram) -> None:
+def test_the_tables_stay_in_a_picture_that_fits_a_screen(diagram: SchemaDiagram) -> None:
     assert all(
         each.x + each.width <= diagram.width and each.y + each.height <= diagram.height for each in diagram.tables
     )
     assert diagram.height <= diagram.width <= 1800
 
 
-def test_the_picture_says_what_each_table_holds(diagram: Diagram) -> None:
+def test_the_picture_says_what_each_table_holds(diagram: SchemaDiagram) -> None:
     words = table(diagram, "study").words
 
     assert words.summary.startswith("A power-system study of any kind")
-    assert words.more[0].startswith("What belongs to a study is deleted with it")
+    assert words.more[0].startswith("The database deletes the rows that belong to a study")
     assert words.domain == "study"
     assert all(each.words.summary and each.words.domain for each in diagram.tables)
     assert diagram.domains == ("configdata", "filetransfer", "launcher", "login", "matrixstore", "study", "tasks")
 
 
-def test_types_are_in_words(diagram: Diagram) -> None:
+def test_types_are_in_words(diagram: SchemaDiagram) -> None:
     columns = {column.name: column for column in table(diagram, "study").columns}
 
     assert columns["name"].type == "varchar(255)"
@@ -96,12 +96,12 @@ def test_types_are_in_words(diagram: Diagram) -> None:
     assert (columns["parent_id"].is_optional, columns["parent_id"].refers_to) == (True, ("study.id",))
 
 
-def test_the_neighbours_of_a_table_are_those_that_it_shares_a_key_with(diagram: Diagram) -> None:
+def test_the_neighbours_of_a_table_are_those_that_it_shares_a_key_with(diagram: SchemaDiagram) -> None:
     assert diagram.neighbours("tag") == ("study_tag",)
     assert diagram.neighbours("variantstudy") == ("commandblock", "study", "taskjob", "variant_study_snapshot")
 
 
-def test_the_svg_has_a_link_for_each_table_and_a_path_for_each_key(diagram: Diagram) -> None:
+def test_the_svg_has_a_link_for_each_table_and_a_path_for_each_key(diagram: SchemaDiagram) -> None:
     svg = rendered(diagram, chosen="tag")
     links = {link.get("data-select"): link for link in svg.iter(f"{SVG}a")}
 

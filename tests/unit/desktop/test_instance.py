@@ -1,4 +1,4 @@
-"""The seat of the desktop application, taken and lost by real processes."""
+"""The lock of the desktop application, taken and lost by real processes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, make_url
 
-from antarest.desktop.errors import InstanceSilent, SeatUnusable
-from antarest.desktop.instance import INSTANCE_PATH, Record, Seat, answers, take_or_find
+from antarest.desktop.errors import InstanceLockUnusable, InstanceSilent
+from antarest.desktop.instance import INSTANCE_PATH, InstanceLock, RunningInstance, answers, take_or_find
 from tests.support import ROOT
 
 HANGS = 300
 HOLDER = """
 import sys
 from sqlalchemy import make_url
-from antarest.desktop.instance import Seat
-seat = Seat(make_url(sys.argv[1]))
-print("taken" if seat.take() else "refused", flush=True)
+from antarest.desktop.instance import InstanceLock
+lock = InstanceLock(make_url(sys.argv[1]))
+print("taken" if lock.take() else "refused", flush=True)
 sys.stdin.read()
 """
 
@@ -48,7 +48,7 @@ def url(tmp_path: Path) -> URL:
 
 @contextmanager
 def holder(url: URL) -> Iterator[subprocess.Popen[str]]:
-    """A process that takes the seat, and says whether it has it."""
+    """A process that takes the lock, and says whether it has it."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, url.render_as_string(hide_password=False)],
         cwd=ROOT,
@@ -87,14 +87,14 @@ def serving(answer: bytes, status: int = 200) -> Iterator[int]:
         server.shutdown()
 
 
-def ignore(_: Record) -> None:
+def ignore(_: RunningInstance) -> None:
     pass
 
 
 def test_a_seat_is_taken_once(url: URL) -> None:
     with holder(url) as process:
         assert said(process) == "taken"
-        assert not Seat(url).take()
+        assert not InstanceLock(url).take()
 
 
 def test_a_killed_holder_leaves_nothing_in_the_way(url: URL) -> None:
@@ -103,9 +103,9 @@ def test_a_killed_holder_leaves_nothing_in_the_way(url: URL) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait(HANGS)
 
-        with Seat(url) as seat:
-            assert seat.take()
-            assert seat.read() == replace(Record(), id=seat.read().id)  # type: ignore[union-attr]  # it is there
+        with InstanceLock(url) as lock:
+            assert lock.take()
+            assert lock.read() == replace(RunningInstance(), id=lock.read().id)  # type: ignore[union-attr]  # it is there
 
 
 def test_of_many_that_start_at_once_one_has_the_seat(url: URL) -> None:
@@ -120,29 +120,29 @@ def test_of_many_that_start_at_once_one_has_the_seat(url: URL) -> None:
 
 
 def test_a_seat_that_was_left_is_free(url: URL) -> None:
-    with Seat(url) as seat:
-        assert seat.take()
-    with Seat(url) as seat:
-        assert seat.take()
+    with InstanceLock(url) as lock:
+        assert lock.take()
+    with InstanceLock(url) as lock:
+        assert lock.take()
 
 
 def test_a_database_has_one_seat_whoever_asks_and_by_whatever_path(tmp_path: Path, url: URL) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(tmp_path / "studies.db")
     server = make_url("postgresql+psycopg2://ada:secret@db1:5432/antarest")
-    with Seat(url) as file, Seat(server) as remote:
+    with InstanceLock(url) as file, InstanceLock(server) as remote:
         assert file.take()
         assert remote.take()
 
-        assert not Seat(url.set(database=str(link))).take()
-        assert not Seat(server.set(username="bob", password=None, query={"application_name": "x"})).take()
-        assert Seat(server.set(database="other")).take()
-        assert Seat(server.set(host="db2")).take()
+        assert not InstanceLock(url.set(database=str(link))).take()
+        assert not InstanceLock(server.set(username="bob", password=None, query={"application_name": "x"})).take()
+        assert InstanceLock(server.set(database="other")).take()
+        assert InstanceLock(server.set(host="db2")).take()
 
 
 def test_the_file_of_a_seat_is_for_its_user_alone_and_has_no_password(runtime: Path) -> None:
-    with Seat(make_url("postgresql+psycopg2://ada:secret@db1:5432/antarest")) as seat:
-        assert seat.take()
+    with InstanceLock(make_url("postgresql+psycopg2://ada:secret@db1:5432/antarest")) as lock:
+        assert lock.take()
         (file,) = runtime.rglob("*.json")
 
         assert file.stat().st_mode & 0o777 == 0o600
@@ -152,22 +152,22 @@ def test_the_file_of_a_seat_is_for_its_user_alone_and_has_no_password(runtime: P
 def test_a_link_in_the_place_of_the_file_is_not_followed(runtime: Path, url: URL) -> None:
     victim = runtime / "victim"
     victim.write_text("precious")
-    with Seat(url) as seat:
-        assert seat.take()
+    with InstanceLock(url) as lock:
+        assert lock.take()
     (file,) = runtime.rglob("*.json")
     file.unlink()
     file.symlink_to(victim)
 
-    with pytest.raises(SeatUnusable):
-        Seat(url).take()
+    with pytest.raises(InstanceLockUnusable):
+        InstanceLock(url).take()
     assert victim.read_text() == "precious"
 
 
 def test_a_runtime_folder_that_cannot_be_used_is_an_error(runtime: Path, url: URL) -> None:
     (runtime / "antarest").touch()
 
-    with pytest.raises(SeatUnusable, match="File exists"):
-        Seat(url).take()
+    with pytest.raises(InstanceLockUnusable, match="File exists"):
+        InstanceLock(url).take()
 
 
 @pytest.mark.parametrize(
@@ -183,92 +183,92 @@ def test_a_runtime_folder_that_cannot_be_used_is_an_error(runtime: Path, url: UR
 )
 def test_an_application_is_known_by_its_answer(answer: bytes, *, is_it: bool) -> None:
     with serving(answer) as port:
-        assert answers(Record(port=port, id="mine")) is is_it
+        assert answers(RunningInstance(port=port, id="mine")) is is_it
 
 
 def test_nobody_answers_at_a_port_that_nobody_has() -> None:
     with serving(b"") as port:
         pass
 
-    assert not answers(Record(port=port))
-    assert not answers(Record(port=0))
+    assert not answers(RunningInstance(port=port))
+    assert not answers(RunningInstance(port=0))
 
 
 def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with serving(b'{"id": "mine"}') as port:
-        assert answers(Record(port=port, id="mine"))
+        assert answers(RunningInstance(port=port, id="mine"))
 
 
 def test_another_start_finds_the_application(url: URL) -> None:
-    with Seat(url) as seat, serving(b'{"id": "mine"}') as port:
-        seat.take()
-        record = Record(port=port, id="mine")
-        seat.write(record)
+    with InstanceLock(url) as lock, serving(b'{"id": "mine"}') as port:
+        lock.take()
+        running = RunningInstance(port=port, id="mine")
+        lock.write(running)
 
-        assert take_or_find(Seat(url), ignore) == record
+        assert take_or_find(InstanceLock(url), ignore) == running
 
 
 def test_another_start_waits_for_the_upgrade(url: URL) -> None:
-    waits: list[Record] = []
-    with Seat(url) as seat, serving(b'{"id": "mine"}') as port, ThreadPoolExecutor(1) as pool:
-        seat.take()
+    waits: list[RunningInstance] = []
+    with InstanceLock(url) as lock, serving(b'{"id": "mine"}') as port, ThreadPoolExecutor(1) as pool:
+        lock.take()
         told = threading.Event()
 
-        def waiting(record: Record) -> None:
-            waits.append(record)
+        def waiting(running: RunningInstance) -> None:
+            waits.append(running)
             told.set()
 
-        found = pool.submit(take_or_find, Seat(url), waiting)
+        found = pool.submit(take_or_find, InstanceLock(url), waiting)
         assert told.wait(HANGS)
-        seat.write(Record(port=port, id="mine"))
+        lock.write(RunningInstance(port=port, id="mine"))
 
-        assert found.result(HANGS) == Record(port=port, id="mine")
+        assert found.result(HANGS) == RunningInstance(port=port, id="mine")
     assert [(each.pid, each.port) for each in waits] == [(os.getpid(), 0)]
 
 
 def test_another_start_takes_the_seat_of_one_that_ends_meanwhile(url: URL) -> None:
-    with holder(url) as process, ThreadPoolExecutor(1) as pool, Seat(url) as seat:
+    with holder(url) as process, ThreadPoolExecutor(1) as pool, InstanceLock(url) as lock:
         assert said(process) == "taken"
         told = threading.Event()
-        found = pool.submit(take_or_find, seat, lambda _: told.set())
+        found = pool.submit(take_or_find, lock, lambda _: told.set())
         assert told.wait(HANGS)
         process.kill()
 
         assert found.result(HANGS) is None
-        assert not Seat(url).take()
+        assert not InstanceLock(url).take()
 
 
 @pytest.mark.parametrize("port_of", [lambda: 0, lambda: 1], ids=["upgrades for ever", "hangs"])
 def test_another_start_does_not_wait_without_end(url: URL, port_of: Callable[[], int]) -> None:
-    with Seat(url) as seat:
-        seat.take()
-        seat.write(Record(port=port_of()))
+    with InstanceLock(url) as lock:
+        lock.take()
+        lock.write(RunningInstance(port=port_of()))
 
         with pytest.raises(InstanceSilent) as caught:
-            take_or_find(Seat(url), ignore, patience=0.3)
+            take_or_find(InstanceLock(url), ignore, patience=0.3)
 
     assert caught.value.details == {"process": str(os.getpid())}
     assert caught.value.hints[0].command == f"kill {os.getpid()}"
 
 
 def test_a_record_that_is_half_written_is_none(runtime: Path, url: URL) -> None:
-    with Seat(url) as seat:
-        seat.take()
+    with InstanceLock(url) as lock:
+        lock.take()
         (file,) = runtime.rglob("*.json")
         for text in ("", '{"pid": 1', "[]", '{"unknown": 1}'):
             file.write_text(text)
 
-            assert seat.read() is None
+            assert lock.read() is None
 
 
 def test_who_has_no_seat_writes_nothing(url: URL) -> None:
-    with Seat(url) as seat:
-        seat.take()
-        written = seat.read()
-        other = Seat(url)
+    with InstanceLock(url) as lock:
+        lock.take()
+        written = lock.read()
+        other = InstanceLock(url)
         other.take()
-        other.write(Record(port=9))
+        other.write(RunningInstance(port=9))
         other.leave()
 
-        assert seat.read() == written
+        assert lock.read() == written

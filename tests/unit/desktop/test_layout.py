@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from antarest.desktop.layout import Box, Layout, Line, Point, arrange
+from antarest.desktop.schema.layout import Box, Layout, Line, Point, arrange
 
 PORT = 20
 

@@ -249,13 +249,13 @@ def test_a_table_that_does_not_exist(get: Get) -> None:
     [
         ("/nowhere", 404, "There is no such page"),
         ("/studies/x/y", 404, "There is no such page"),
-        ("/?page=x", 422, "This address cannot be understood"),
-        ("/?page=0", 422, "This address cannot be understood"),
-        ("/?page=99999999999999999999", 422, "This address cannot be understood"),
-        (f"/?search={'x' * 256}", 422, "This address cannot be understood"),
-        ("/?" + "&".join(["tag=x"] * 21), 422, "This address cannot be understood"),
-        ("/?search=%00", 422, "This address cannot be understood"),
-        ("/studies/%00", 422, "This address cannot be understood"),
+        ("/?page=x", 422, "This address cannot be read"),
+        ("/?page=0", 422, "This address cannot be read"),
+        ("/?page=99999999999999999999", 422, "This address cannot be read"),
+        (f"/?search={'x' * 256}", 422, "This address cannot be read"),
+        ("/?" + "&".join(["tag=x"] * 21), 422, "This address cannot be read"),
+        ("/?search=%00", 422, "This address cannot be read"),
+        ("/studies/%00", 422, "This address cannot be read"),
     ],
 )
 def test_an_address_that_means_nothing(get: Get, path: str, status: int, title: str) -> None:
@@ -279,7 +279,7 @@ def test_a_table_that_is_gone_is_no_riddle(get: Get, migrated_database: URL) -> 
 
     assert page.status == 503
     assert "Try again" in page.text
-    assert "AntaREST goes on running" in page.text
+    assert "AntaREST is still running" in page.text
     assert get("/history").status == 200
 
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import URL
 
 import antarest
-from antarest.desktop.errors import InstanceSilent, SeatUnusable
+from antarest.desktop.errors import InstanceLockUnusable, InstanceSilent
 from antarest.migration.database.driver_errors import connection_error
 from antarest.migration.database.grants import Grant, GrantRefused
 from antarest.migration.errors.base import (
@@ -123,10 +123,10 @@ from antarest.migration.errors.rendering import render_error, render_error_json
 from antarest.migration.scratch.databases import NoPostgres
 from antarest.migration.verify.processes import EngineFailed
 from antarest.migration.verify.rows.draw import NoValidRow
-from antarest.web import errors as app
+from antarest.web.errors import answering, launching
 from tests.refusals import MARK, SECRET, exists, parse
 
-FAMILIES = {AntarestError, ConfigError, DatabaseError, MigrationError, app.AppError}  # never raised themselves
+FAMILIES = {AntarestError, ConfigError, DatabaseError, MigrationError, launching.AppError}  # never raised themselves
 PROGRAM = "python3 antarest/main.py"
 FILE = Path("/srv/antarest/application.yaml")
 FOLDER = Path("/srv/antarest/alembic/versions")
@@ -259,26 +259,26 @@ EXAMPLES = [
     EngineFailed("sqlite: KeyError: 'revision'"),
     GrantRefused([Grant(("SELECT", "INSERT"), "TABLE", "public", "study", "app")] * 30, DATABASE, "permission denied"),
     NoPostgres({"url": "it is not set", "testcontainers": "no Docker engine answers", "embedded": "not installed"}),
-    app.PortTaken("127.0.0.1", 8080, holder="python3 antarest/main.py (process 4711)", command=PROGRAM),
-    app.HostNotOurs("10.1.2.3", "cannot assign requested address", command=PROGRAM),
-    app.PortForbidden(80, "permission denied", command=PROGRAM),
-    app.SchemaBehind(DATABASE, IDS[:2], IDS[2:], IDS[-1], f"{PROGRAM} --auto-upgrade-db"),
-    app.SchemaAhead("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
-    app.RightsMissing(DATABASE, "permission denied for table study"),
-    app.NotInstalled("this Python has no package fastapi: /usr/bin/python3", "antarest/main.py"),
-    app.RequestError("Bad Request"),
-    app.NoSuchRoute(),
-    app.StudyNotFound("x" * 300),
-    app.PageNotFound(7, 3),
-    app.MethodNotAllowed(),
-    app.InvalidRequest({f"parameter{number}": "should be a whole number" for number in range(30)}),
-    app.RequestTooLong(16_384),
-    app.HeadersTooLarge(16_384),
-    app.MalformedRequest(),
-    app.Failure(),
-    app.Stopping(),
-    app.DatabaseSilent(20.0),
-    SeatUnusable("/run/user/1000/antarest/desktop-0123456789abcdef.json", "Permission denied"),
+    launching.PortTaken("127.0.0.1", 8080, holder="python3 antarest/main.py (process 4711)", command=PROGRAM),
+    launching.HostNotOurs("10.1.2.3", "cannot assign requested address", command=PROGRAM),
+    launching.PortForbidden(80, "permission denied", command=PROGRAM),
+    launching.SchemaBehind(DATABASE, IDS[:2], IDS[2:], IDS[-1], f"{PROGRAM} --auto-upgrade-db"),
+    launching.SchemaAhead("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
+    launching.RightsMissing(DATABASE, "permission denied for table study"),
+    launching.NotInstalled("this Python has no package fastapi: /usr/bin/python3", "antarest/main.py"),
+    answering.RequestError("Bad Request"),
+    answering.NoSuchRoute(),
+    answering.StudyNotFound("x" * 300),
+    answering.PageNotFound(7, 3),
+    answering.MethodNotAllowed(),
+    answering.InvalidRequest({f"parameter{number}": "should be a whole number" for number in range(30)}),
+    answering.RequestTooLong(16_384),
+    answering.HeadersTooLarge(16_384),
+    answering.MalformedRequest(),
+    answering.Failure(),
+    answering.Stopping(),
+    answering.DatabaseSilent(20.0),
+    InstanceLockUnusable("/run/user/1000/antarest/desktop-0123456789abcdef.json", "Permission denied"),
     InstanceSilent(4711, 600.0),
     NoValidRow("study", "the column type has a CHECK that nothing satisfies"),
 ]
@@ -342,7 +342,7 @@ def test_a_code_tells_what_an_error_is_about(subtests: pytest.Subtests) -> None:
             if isinstance(error, ConfigError):
                 assert family in {"config", "usage"}
                 assert error.exit_code == EXIT_USAGE
-            elif isinstance(error, app.AppError):
+            elif isinstance(error, launching.AppError):
                 assert (family, number[0] in "145") == ("app", True)
                 assert error.exit_code in {EXIT_FAILED, EXIT_USAGE}
             elif isinstance(error, MigrationError):

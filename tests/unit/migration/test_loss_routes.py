@@ -10,7 +10,7 @@ from alembic.operations import Operations
 from sqlalchemy import URL
 
 from antarest.migration.database.connection import moving
-from antarest.migration.losses.ledger.base import NotAllowed
+from antarest.migration.losses.tracking.base import NotAllowed
 from antarest.migration.scratch.databases import EngineName
 from tests.support_losses import POSTGRESQL, SQLITE, Case, Step, case, cases, driver, losses, raw
 

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
-from antarest.migration.schema.across_engines import parity
 from antarest.migration.schema.compare import differences
 from antarest.migration.schema.expression import canonical
+from antarest.migration.schema.parity import parity
 from antarest.migration.schema.reflection import reflect
 from tests.support_schemas import MODELS, opened, run
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from antarest.migration.branches.checks import Check, CheckFailure
 from antarest.migration.branches.writing import Written
@@ -19,10 +19,8 @@ from antarest.migration.errors.facts.project import InvalidProject, OutOfReach, 
 from antarest.migration.errors.loss import Loss
 from antarest.migration.errors.rendering import render_error, render_error_json
 from antarest.migration.errors.revision import Revision
-from antarest.migration.errors.settings.db_config import DbConfig
-from antarest.migration.errors.text import count, fields
-from antarest.migration.project.project import Project
-from antarest.migration.run.move import Move
+from antarest.migration.errors.text import count, fields, reason
+from antarest.migration.run.outcome import RunOutcome
 from antarest.migration.workflow.plan import Drop, PlannedStep, RollbackPlan
 from antarest.migration.workflow.reset import ResetPlan
 from antarest.migration.workflow.status import EDITED, HistoryEntry, Status
@@ -259,21 +257,18 @@ def test_a_seed() -> None:
 # ---- results
 
 
-def move(*steps: tuple[Revision, float]) -> Move:
-    """A move that ran these upgrades."""
-    project = Project(Path("alembic.ini"), (Path("versions"),))
-    run = Move(project, DbConfig(URL.create("sqlite", database="/a.db")), after=(TAGS.id,))
-    run.steps += [(revision, "upgrade", seconds) for revision, seconds in steps]
-    return run
+def outcome(*steps: tuple[Revision, float]) -> RunOutcome:
+    """The outcome of a run of these upgrades."""
+    return RunOutcome(after=(TAGS.id,), steps=[(revision, "upgrade", seconds) for revision, seconds in steps])
 
 
 def test_what_a_run_came_to() -> None:
-    done = move((STUDY, 0.25), (TAGS, 1.5))
+    done = outcome((STUDY, 0.25), (TAGS, 1.5))
 
-    assert results.move(done, "upgraded").splitlines()[-1] == (
+    assert results.outcome(done, "upgraded").splitlines()[-1] == (
         "upgraded: 2 revisions in 1.75 s; the database is at b1b2c3d4e5f6"
     )
-    assert results.move(move(), "upgraded") == "nothing to do: the database is at b1b2c3d4e5f6"
+    assert results.outcome(outcome(), "upgraded") == "nothing to do: the database is at b1b2c3d4e5f6"
     assert results.nothing_to_do([]) == "nothing to do: the database is at base"
 
 
@@ -324,9 +319,22 @@ def test_what_a_check_found() -> None:
     """)
 
 
-@pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2000, "2,000 rows")])
+@pytest.mark.parametrize(("number", "text"), [(0, "0 studies"), (1, "1 study"), (2000, "2,000 studies")])
 def test_a_number_of_things(number: int, text: str) -> None:
-    assert count(number, "row") == text
+    assert count(number, "study", "studies") == text
+    assert count(number, "study").removesuffix("s") == text.replace("studies", "study")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError(" no such value \nand more"), "no such value"),
+        (ValueError(), "ValueError"),
+        (DBAPIError("SELECT 1", {}, Exception("no such table\nLINE 1")), "no such table"),
+    ],
+)
+def test_the_reason_of_an_error(error: Exception, text: str) -> None:
+    assert reason(error) == text
 
 
 def test_fields_leave_out_what_is_empty() -> None:

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
 from antarest.migration.verify.rows.filler import fill
-from antarest.migration.verify.rows.snapshots import changes, snapshot
+from antarest.migration.verify.rows.snapshots import snapshot
+from tests.support_rows import changes
 from tests.support_schemas import THING, create_things, opened, run
 
 

@@ -13,12 +13,12 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
-from antarest.core.config import Config
+from antarest.core.config import AppConfig
 from antarest.migration.database.engines import create_db_engine
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
 from antarest.web.application import create_app
-from antarest.web.database import Database
+from antarest.web.reading.database import Database
 
 Ask = Callable[..., Any]
 Get = Callable[..., httpx.Response]
@@ -36,7 +36,7 @@ def session(migrated_database: URL) -> Iterator[Session]:
 @pytest.fixture
 def app(migrated_database: URL) -> FastAPI:
     """The application, on that database."""
-    return create_app(Config(DbConfig(migrated_database), Path("application.yaml")), Project.own())
+    return create_app(AppConfig(DbConfig(migrated_database), Path("application.yaml")), Project.own())
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ from antarest.migration.errors.facts.database import (
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
 from antarest.study.model import Study, Tag
-from antarest.web import database as module
-from antarest.web import queries
-from antarest.web.database import Database, Standing
 from antarest.web.errors.answering import DatabaseSilent
 from antarest.web.errors.launching import SchemaAhead, SchemaBehind
+from antarest.web.reading import database as module
+from antarest.web.reading import queries
+from antarest.web.reading.database import Database, DatabaseStatus
 from tests.database import HISTORY
 from tests.database import Database as Migrated
 from tests.proxy import network
@@ -100,14 +100,14 @@ def test_a_file_that_was_replaced_is_the_new_one(sqlite_database: URL, tmp_path:
     Migrated(sqlite_database).upgrade()
     database = connect(sqlite_database)
     assert asyncio.run(database.probe()).up_to_date
-    assert asyncio.run(database.standing()).up_to_date
+    assert asyncio.run(database.status()).up_to_date
     other = URL.create("sqlite", database=str(tmp_path / "other.db"))
     Migrated(other).upgrade(PREDECESSOR)
     beside = shutil.move(tmp_path / "other.db", f"{sqlite_database.database}.new")
     Path(beside).replace(str(sqlite_database.database))
 
     assert asyncio.run(database.probe()).current == (PREDECESSOR,)
-    assert asyncio.run(database.standing()).current == (PREDECESSOR,)
+    assert asyncio.run(database.status()).current == (PREDECESSOR,)
 
 
 def test_a_file_that_somebody_holds_is_locked(sqlite_database: URL) -> None:
@@ -128,28 +128,28 @@ def failure(call: Callable[[], Any]) -> BaseException:
 
 
 def test_the_standing_of_a_database_at_head(database: Database) -> None:
-    standing = asyncio.run(database.standing())
+    status = asyncio.run(database.status())
 
-    assert standing == asyncio.run(database.probe())
-    assert (standing.current, standing.head, standing.pending) == ((HISTORY.head,), HISTORY.head, ())
-    assert (standing.unknown, standing.up_to_date) == ((), True)
-    assert standing.engine in {"SQLite", "PostgreSQL"}
-    assert standing.engine_version[0].isdigit()
+    assert status == asyncio.run(database.probe())
+    assert (status.current, status.head, status.pending) == ((HISTORY.head,), HISTORY.head, ())
+    assert (status.unknown, status.up_to_date) == ((), True)
+    assert status.engine in {"SQLite", "PostgreSQL"}
+    assert status.engine_version[0].isdigit()
 
 
 def test_the_standing_of_a_database_that_is_behind(migrated_database: URL, database: Database) -> None:
     Migrated(migrated_database).downgrade(PREDECESSOR)
 
-    standing = asyncio.run(database.standing())
-    assert (standing.current, standing.pending, standing.up_to_date) == ((PREDECESSOR,), (HISTORY.head,), False)
+    status = asyncio.run(database.status())
+    assert (status.current, status.pending, status.up_to_date) == ((PREDECESSOR,), (HISTORY.head,), False)
 
 
 def test_the_standing_of_an_empty_database(empty_database: URL) -> None:
     if empty_database.get_backend_name() == "sqlite":
         Path(str(empty_database.database)).touch()
 
-    standing = asyncio.run(connect(empty_database).standing())
-    assert (standing.current, len(standing.pending)) == ((), len(HISTORY))
+    status = asyncio.run(connect(empty_database).status())
+    assert (status.current, len(status.pending)) == ((), len(HISTORY))
 
 
 def test_the_probe_asks_one_question(database: Database) -> None:
@@ -275,11 +275,11 @@ def test_many_requests_share_few_connections(migrated_database: URL) -> None:
 
 
 def test_a_standing_is_up_to_date_only_at_head() -> None:
-    at_head = Standing("SQLite", "3", ("b",), "b", (), ())
+    at_head = DatabaseStatus("SQLite", "3", ("b",), "b", (), ())
 
     assert at_head.up_to_date
-    assert not Standing("SQLite", "3", ("a",), "b", ("b",), ()).up_to_date
-    assert not Standing("SQLite", "3", ("c",), "b", (), ("c",)).up_to_date
+    assert not DatabaseStatus("SQLite", "3", ("a",), "b", ("b",), ()).up_to_date
+    assert not DatabaseStatus("SQLite", "3", ("c",), "b", (), ("c",)).up_to_date
 
 
 def test_rows_that_nobody_committed_are_not_seen(migrated_database: URL, database: Database) -> None:

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from antarest.core.tasks.model import TaskJob, TaskStatus
 from antarest.login.model import User
 from antarest.study.model import RawStudy, StudyContentStatus, Tag
-from antarest.web import queries
-from antarest.web.database import Database
 from antarest.web.errors.answering import PageNotFound, StudyNotFound
+from antarest.web.reading import queries
+from antarest.web.reading.database import Database
 from tests.support_studies import raw_study, variant
 
 Ask = Callable[..., Any]

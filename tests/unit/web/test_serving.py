@@ -12,8 +12,8 @@ import pytest
 
 from antarest.migration.errors.base import EXIT_FAILED, EXIT_USAGE
 from antarest.web.errors.launching import HostNotOurs, PortForbidden, PortTaken
-from antarest.web.port_holder import holder_of
-from antarest.web.serving import address_of, bind
+from antarest.web.serving.port_holder import holder_of
+from antarest.web.serving.serve import address_of, bind
 from tests.server import wait_until
 from tests.support import ROOT
 
@@ -86,8 +86,8 @@ def test_an_address_of_the_newer_world_stands_in_brackets() -> None:
 def test_a_port_that_only_root_may_have_is_refused() -> None:
     program = """
 import encodings.idna, os
-from antarest.web.serving import bind
-from antarest.web.errors import PortForbidden
+from antarest.web.serving.serve import bind
+from antarest.web.errors.launching import PortForbidden
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

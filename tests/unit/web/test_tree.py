@@ -7,8 +7,8 @@ from sqlalchemy import event, insert, text
 from sqlalchemy.orm import Session
 
 from antarest.dbmodel import metadata
-from antarest.web import queries
-from antarest.web.database import Database
+from antarest.web.reading import queries
+from antarest.web.reading.database import Database
 
 Ask = Callable[..., Any]
 

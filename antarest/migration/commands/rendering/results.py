@@ -16,9 +16,9 @@ from ...errors.text import count, fields, position, shorten
 if TYPE_CHECKING:
     from ...branches.checks import Check
     from ...branches.writing import Written
-    from ...database.record import Entry
-    from ...run.move import Move
-    from ...workflow.plan import Drop, RollbackPlan
+    from ...database.record import RecordLine
+    from ...run.outcome import RunOutcome
+    from ...workflow.plan import Drop, RollbackPlan, UpgradePlan
     from ...workflow.reset import ResetPlan
     from ...workflow.status import HistoryEntry, Status
 
@@ -87,11 +87,17 @@ def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
     return "\n".join(f"{line:<{width}}  {applied}" if applied else line for line, applied in rows) or "no revisions"
 
 
-def _applied(entry: Entry) -> str:
+def _applied(entry: RecordLine) -> str:
     """When and by what a revision was applied."""
     code = f"{entry.version} {entry.git_commit[:8]}".rstrip()
     how = "stamped " if entry.direction == "stamp" else ""
     return f"{how}{entry.at:%Y-%m-%d %H:%M} UTC  {entry.user}@{entry.host}  {code}"
+
+
+def upgrade(plan: UpgradePlan) -> str:
+    """An upgrade that has something to run, before it runs."""
+    way = f"{position(plan.current)} -> {plan.target} ({count(len(plan.pending), 'revision')})"
+    return fields([("upgrade", way)])
 
 
 def pending(revisions: Sequence[Revision]) -> str:
@@ -143,13 +149,13 @@ def nothing_to_do(current: Sequence[str]) -> str:
     return f"nothing to do: the database is at {position(current)}"
 
 
-def move(move: Move, verb: str) -> str:
+def outcome(outcome: RunOutcome, verb: str) -> str:
     """The result of a run."""
-    if not move.steps and not move.prepare:
-        return nothing_to_do(move.after)
-    seconds = sum(step[2] for step in move.steps)
-    done = f"{count(len(move.steps), 'revision')} in {seconds:.2f} s"
-    return f"{verb}: {done}; the database is at {position(move.after)}"
+    if not outcome.steps and not outcome.is_prepared:
+        return nothing_to_do(outcome.after)
+    seconds = sum(step[2] for step in outcome.steps)
+    done = f"{count(len(outcome.steps), 'revision')} in {seconds:.2f} s"
+    return f"{verb}: {done}; the database is at {position(outcome.after)}"
 
 
 def reset_plan(plan: ResetPlan) -> str:

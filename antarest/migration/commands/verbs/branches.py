@@ -120,15 +120,14 @@ def _carry_out(
     workflow = context.workflow
     context.introduce()
     context.print(sync_plan(plan))
-    if dry_run or (plan.is_empty and not plan.act):
+    if dry_run or (plan.is_empty and not plan.file_change):
         return False
-    workflow.refuse_undeclared(plan.undo)
     answered = yes or not plan.undo.steps
     goal = position(plan.end)
     agreement = agree(workflow, plan.undo, plan.command, yes=answered, everything=allow_data_loss, goal=goal)
-    move = Follower(workflow).run(plan, agreement)
-    if move.steps:
-        context.print(results.move(move, "done"))
+    outcome = Follower(workflow).run(plan, agreement)
+    if outcome.steps:
+        context.print(results.outcome(outcome, "done"))
     return True
 
 

@@ -9,7 +9,7 @@ from ...errors.base import EXIT_DONE, EXIT_FAILED
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import ResetNotConfirmed
 from ...errors.revision import HEAD
-from ...errors.text import count, position
+from ...errors.text import count
 from ...project import rollback_script
 from ..questions import HOW_FAR, agree, ask, positive
 from ..rendering import results
@@ -21,17 +21,14 @@ if TYPE_CHECKING:
 
 def upgrade(context: CommandContext, *, to: str | None = None, dry_run: bool = False) -> int:
     """Upgrade the database to head, or to a revision."""
-    workflow = context.workflow
     context.introduce()
-    current = workflow.known_current()
-    pending = workflow.pending(to or HEAD, current)
-    if pending:
-        start = position(current)
-        print(f"{'upgrade':<14} {start} -> {pending[-1].id} ({count(len(pending), 'revision')})")
+    plan = context.workflow.plan_upgrade(to or HEAD)
+    if plan.pending:
+        context.print(results.upgrade(plan))
     if dry_run:
-        print(results.pending(pending) if pending else results.nothing_to_do(current))
+        context.print(results.pending(plan.pending) if plan.pending else results.nothing_to_do(plan.current))
         return EXIT_DONE
-    print(results.move(workflow.upgrade(to or HEAD, current), "upgraded"))
+    context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
     return EXIT_DONE
 
 
@@ -63,9 +60,8 @@ def rollback(
     print(results.plan(plan))
     if dry_run:
         return EXIT_DONE
-    workflow.refuse_undeclared(plan)
     agreement = agree(workflow, plan, f"inv db.rollback --to={plan.target}", yes=yes, everything=allow_data_loss)
-    print(results.move(workflow.rollback(plan, agreement), "rolled back"))
+    print(results.outcome(workflow.rollback(plan, agreement), "rolled back"))
     return EXIT_DONE
 
 
@@ -84,7 +80,7 @@ def reset(
         ask(question, "inv db.reset --yes --allow-data-loss")
     elif not yes:
         ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
-    print(results.move(workflow.reset(plan), "reset"))
+    print(results.outcome(workflow.reset(plan), "reset"))
     return EXIT_DONE
 
 

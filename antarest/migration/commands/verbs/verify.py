@@ -61,8 +61,7 @@ def verify(
     select = new_revisions if new else _between(revisions) if revisions else None
     on_proof = _Printer(context, found).print_proof
     context.print(proof.head(found, target))
-    # `stoppable` lets SIGTERM end the processes and delete the databases.
-    with stoppable(), earlier_targets(target, since) as earlier:
+    with stoppable(), earlier_targets(target, since) as earlier:  # SIGTERM must delete the databases too.
         try:
             prove_history(target, found, select=select, rows=number, since=earlier, keep=keep, on_proof=on_proof)
         finally:

@@ -1,6 +1,6 @@
-"""One writer: of all processes and threads that want to move a database, one does, and the others wait.
+"""The migration lock: one process and thread at a time changes a database, and the others wait.
 
-A lock is bound to a connection, so it is gone with the process that held it. Who only looks takes none.
+The lock belongs to a connection, so it is free when its process ends. Commands that only read take no lock.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _PROCESS = threading.RLock()
 
 @contextmanager
 def in_this_process(db: DbConfig, patience: Patience) -> Iterator[None]:
-    """Let one thread of this process at a time call Alembic, whose context is global. A thread may enter again.
+    """Let one thread of this process at a time call Alembic, whose context is global. The lock is re-entrant.
 
     Raises:
-        ThreadLocked: another thread does not end in time.
+        ThreadLocked: another thread holds it for longer than the run waits.
     """
     while not _PROCESS.acquire(timeout=0.05):
         if not patience.wait(lambda: "another thread of this process"):
@@ -38,20 +38,20 @@ def in_this_process(db: DbConfig, patience: Patience) -> Iterator[None]:
 
 
 def one_writer(db: DbConfig, version_table: str, patience: Patience) -> AbstractContextManager[Writer]:
-    """Take the lock of a database, for the block.
+    """Take the lock of a database for the block.
 
     Args:
         db: the database.
-        version_table: the table that records the revision: runs of two projects with tables of their own do not meet.
+        version_table: the table that records the revision. Projects with different tables do not lock each other out.
         patience: how long to wait for another run.
 
     Raises:
-        DatabaseLocked: another run holds it for longer. On SQLite only `Writer.begin` raises it: the lock is the
-            transaction itself.
+        DatabaseLocked: another run holds the lock for longer than the run waits. On SQLite only `Writer.begin` raises
+            it, because the lock is the transaction itself.
         DatabaseError: the database cannot be reached.
     """
     if db.migration_url.get_backend_name() == "sqlite":
         return SqliteWriter.taken(db, patience)
-    from .postgresql import PostgresWriter  # Its driver is not needed elsewhere.
+    from .postgresql import PostgresWriter  # imported here, since only PostgreSQL needs its driver
 
     return PostgresWriter.taken(db, version_table, patience)

@@ -1,4 +1,4 @@
-"""What the locks of both engines have in common."""
+"""The interface of the locks of both engines."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from sqlalchemy import Connection
 
 
 class Writer(Protocol):
-    """The right to change the database, which one run at a time has."""
+    """The migration lock of a database. One run at a time has it."""
 
     def begin(self, connection: Connection) -> None:
-        """Begin a transaction on a connection that changes the database: called for each, as its first act.
+        """Begin a transaction that changes the database. This must be the first call of every transaction.
 
         Raises:
-            DatabaseLocked: somebody else holds the lock for longer than the run waits.
+            DatabaseLocked: another run holds the lock for longer than this one waits.
         """
 
     def check(self, connection: Connection) -> None:
-        """Make sure, before a commit, that nobody else can have the lock.
+        """Check, before a commit, that the lock is still held.
 
         Raises:
-            LockLost: it is gone.
+            LockLost: the server has released it.
         """
 
     def blockers(self) -> str:
-        """Say who kept the last transaction from a lock that it needed; empty where nobody was seen."""
+        """Return the session that held a lock that the last transaction needed; empty where it was not seen."""
 
-    def settle(self) -> bool:
-        """Wait until a transaction whose connection was lost is over; says whether what it left can be looked at."""
+    def wait_for_end(self) -> bool:
+        """Wait until the server has ended a transaction whose connection was lost. Return whether it has."""

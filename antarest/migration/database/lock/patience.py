@@ -1,4 +1,4 @@
-"""How long a run waits for others, and what it says meanwhile."""
+"""The time that a run waits for others, and the message that it prints meanwhile."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import random
 import time
 from collections.abc import Callable
 
-_STEP = 0.1  # seconds between two looks
-_SILENCE = 1.0  # seconds after which a user wants to know what is waited for
+_STEP = 0.1  # seconds between two tries
+_SILENCE = 1.0  # seconds until the message
 
 
 class Patience:
-    """The time that one run spends waiting for locks that others hold.
+    """The time that one run may wait for locks that others hold.
 
     Attributes:
-        is_over: whether somebody has told the run to stop, where no exception can say so.
+        is_over: returns whether the run was told to stop, for places where an exception would be lost.
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
-        """Begin.
+        """Start the clock.
 
         Args:
             seconds: how long to wait in all.
-            tell: who is told, once, what is waited for.
+            tell: called once with a message that says what the run is waiting for.
         """
         self.seconds = seconds
         self._tell = tell
@@ -31,17 +31,17 @@ class Patience:
         self.is_over: Callable[[], bool] = lambda: False
 
     def restart(self) -> None:
-        """Begin anew: something was had meanwhile."""
+        """Start the clock again, after the run got what it waited for."""
         self._begin = time.monotonic()
 
     def wait(self, what: Callable[[], str]) -> bool:
         """Wait a moment, unless the time is over.
 
         Args:
-            what: says what is waited for; asked only when somebody has to be told.
+            what: returns the text for the message; called only when the message is printed.
 
         Returns:
-            Whether to look again.
+            Whether to try again.
         """
         waited = time.monotonic() - self._begin
         if waited >= self.seconds:
@@ -49,6 +49,6 @@ class Patience:
         if waited > _SILENCE and not self._has_told:
             self._has_told = True
             self._tell(f"waiting for {what()}")
-        # Not all at the same moment: many processes may have started together.
-        time.sleep(min(_STEP * random.uniform(0.5, 1.5), self.seconds - waited))  # noqa: S311 - no secret
+        # At random, since many processes may have started at the same moment.
+        time.sleep(min(_STEP * random.uniform(0.5, 1.5), self.seconds - waited))  # noqa: S311 - not a secret
         return True

@@ -1,11 +1,11 @@
-"""One writer of a PostgreSQL database: two advisory locks, which the server frees when their transactions end.
+"""The migration lock of PostgreSQL: two advisory locks, which the server releases when their transactions end.
 
-The first one is held by a connection of its own for the whole run, in a READ COMMITTED transaction that stays idle: it
-holds through PgBouncer in transaction mode, where a lock of a session does not, and it has no snapshot that would keep
-`CREATE INDEX CONCURRENTLY` waiting. Nobody ever waits inside the server, for the same reason: it is asked again.
+A separate connection holds the first lock for the whole run, in a READ COMMITTED transaction that stays idle. Such a
+lock works through PgBouncer in transaction mode, where a session lock does not. The transaction has no snapshot that
+`CREATE INDEX CONCURRENTLY` would have to wait for. A run that waits in the server would have one, so it polls instead.
 
-The second one is held by each transaction that changes something. When a process is killed its first lock is gone at
-once, but the server may still be busy with its last statement; until that has ended, the second lock keeps others out.
+Each transaction that changes something holds the second lock. When a process is killed, its first lock is released at
+once, but the server may still be busy with its last statement. Until that has ended, the second lock keeps others out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -28,14 +27,15 @@ from ...errors.facts.lock import LockLost, MigrationLocked
 from ...errors.settings.db_config import DbConfig
 from ...errors.settings.urls import redact_url
 from ..connection import looking, moving
+from ..sessions import ServerSession
 from .patience import Patience
 
-_RUN: Final = 0x414E5441  # the first half of the key: what the lock is for; the second half is the version table
+_RUN: Final = 0x414E5441  # the first half of the key; the second half is for the version table
 _TRANSACTION: Final = _RUN + 1
 
 _TRY = text("SELECT pg_try_advisory_xact_lock(:lock, :key)")
 _HOLDER = text("""
-    SELECT l.pid, a.application_name, a.usename, host(a.client_addr), a.xact_start AT TIME ZONE 'UTC'
+    SELECT l.pid, a.application_name, a.usename, host(a.client_addr), NULL, a.xact_start AT TIME ZONE 'UTC'
     FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS a USING (pid)
     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::bigint = :lock
         AND l.objid::bigint = :key
@@ -46,12 +46,12 @@ _IS_HELD = text("""
         AND pid = pg_backend_pid() AND classid::bigint = :lock AND objid::bigint = :key)
 """)
 _BLOCKING = text("""
-    SELECT pid, application_name, usename, host(client_addr), xact_start AT TIME ZONE 'UTC', state
+    SELECT pid, application_name, usename, host(client_addr), state, xact_start AT TIME ZONE 'UTC'
     FROM pg_catalog.pg_stat_activity WHERE pid = ANY (pg_catalog.pg_blocking_pids(:pid))
 """)
 
-# Nothing may end the transaction of a lock but its own process. The keepalives are the server's: without them it holds
-# the lock of a host that went down for hours.
+# Only its own process may end the transaction of a lock. The keepalives are those of the server: without them it would
+# keep the lock of a host that went down for hours.
 _UNDISTURBED: Final[Mapping[str, str]] = {
     "statement_timeout": "0",
     "lock_timeout": "0",
@@ -60,13 +60,13 @@ _UNDISTURBED: Final[Mapping[str, str]] = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-_SINCE_14: Final[Mapping[str, str]] = {"client_connection_check_interval": "1s"}  # where its system can
+_SINCE_14: Final[Mapping[str, str]] = {"client_connection_check_interval": "1s"}  # not on every system
 _SINCE_17: Final[Mapping[str, str]] = {"transaction_timeout": "0"}
 _LONGEST_NAME: Final = 63
 
 
 class PostgresWriter:
-    """The right to change a PostgreSQL database."""
+    """The migration lock of a PostgreSQL database."""
 
     def __init__(self, db: DbConfig, version_table: str, patience: Patience, connection: Connection) -> None:
         self._db = db
@@ -79,10 +79,10 @@ class PostgresWriter:
     @classmethod
     @contextmanager
     def taken(cls, db: DbConfig, version_table: str, patience: Patience) -> Iterator[PostgresWriter]:
-        """Take the first lock, for the block.
+        """Take the first lock for the block.
 
         Raises:
-            MigrationLocked: another run holds it for too long.
+            MigrationLocked: another run holds it for longer than this one waits.
         """
         with moving(db) as connection:
             writer = cls(db, version_table, patience, connection)
@@ -91,18 +91,18 @@ class PostgresWriter:
                 yield writer
             finally:
                 writer._stop_watching()
-                with suppress(DBAPIError):  # It may be lost; then the server has freed the lock itself.
+                with suppress(DBAPIError):  # Where the connection was lost, the server has released the lock itself.
                     connection.rollback()
 
     @property
     def pid(self) -> int:
-        """The session that holds the first lock."""
+        """The process id of the session that holds the first lock."""
         return int(self._connection.scalar(text("SELECT pg_backend_pid()")))
 
     def begin(self, connection: Connection) -> None:
-        """Take the second lock in a transaction that changes something, and bound what it waits for.
+        """Take the second lock in a transaction that changes something, and limit its waits.
 
-        Outside of a transaction (`autocommit_block`) there is neither: `CREATE INDEX CONCURRENTLY` has to wait.
+        Outside of a transaction (`autocommit_block`) it does neither: `CREATE INDEX CONCURRENTLY` has to wait.
         """
         self._stop_watching()
         driver: Any = connection.connection.dbapi_connection
@@ -116,21 +116,21 @@ class PostgresWriter:
         self._watch = _BlockerWatch(self._db, connection.scalar(text("SELECT pg_backend_pid()")))
 
     def check(self, connection: Connection) -> None:
-        """Make sure that both locks are still held."""
+        """Check that both locks are still held."""
         for each, lock in ((self._connection, _RUN), (connection, _TRANSACTION)):
             if not self._is_held(each, lock):
                 raise LockLost(redact_url(self._db.migration_url))
 
     def blockers(self) -> str:
-        """Who kept the last transaction from a lock."""
+        """Return the session that held a lock that the last transaction needed."""
         self._stop_watching()
         return self._watch.seen if self._watch else ""
 
-    def settle(self) -> bool:
-        """Wait until the last transaction is over; for a moment only, since nothing may be left that answers.
+    def wait_for_end(self) -> bool:
+        """Wait until the last transaction has ended, but no longer than ten seconds: the server may be gone.
 
         Returns:
-            Whether it is over.
+            Whether it has ended.
         """
         patience = Patience(min(self._patience.seconds, 10), lambda _text: None)
         with moving(self._db) as connection:
@@ -141,7 +141,7 @@ class PostgresWriter:
         return True
 
     def _acquire(self) -> None:
-        """Ask for the first lock until it is had. In between no transaction is open: a pool may be small."""
+        """Try to get the first lock, with no open transaction between two tries, because a pool may be small."""
         connection = self._connection
         self._settings = self._known_settings()
         while True:
@@ -162,9 +162,9 @@ class PostgresWriter:
                 _NAMES[lock], holder.described, holder.since, redact_url(self._db.migration_url), self._patience.seconds
             )
 
-    def _holder(self, lock: int) -> _Session:
+    def _holder(self, lock: int) -> ServerSession:
         row = self._connection.execute(_HOLDER, {"lock": lock, "key": self._key}).first()
-        return _Session(*row) if row else _Session(None, None, None, None, None)
+        return ServerSession(*row) if row else ServerSession()
 
     def _try(self, connection: Connection, lock: int) -> bool:
         return bool(connection.scalar(_TRY, {"lock": lock, "key": self._key}))
@@ -176,7 +176,7 @@ class PostgresWriter:
             raise LockLost(redact_url(self._db.migration_url)) from error
 
     def _known_settings(self) -> dict[str, str]:
-        """What this server can be told. Some systems cannot see that a client is gone, and refuse to look."""
+        """Return the settings that this server knows. Some systems cannot check a client, and refuse that setting."""
         version = self._connection.dialect.server_version_info or (0,)
         known = {**_UNDISTURBED, **(_SINCE_17 if version >= (17,) else {})}
         if version >= (14,):
@@ -195,61 +195,36 @@ class PostgresWriter:
 
 
 _NAMES: Final = {
-    _RUN: "another run that moves this database",
-    _TRANSACTION: "what the server is still doing for a run that has ended",
+    _RUN: "another run that migrates this database",
+    _TRANSACTION: "the last statement of a run that has ended",
 }
 
 
-@dataclass(frozen=True)
-class _Session:
-    """A session of the server, as far as this role may see it."""
-
-    pid: int | None
-    application: str | None
-    role: str | None
-    address: str | None
-    begin: datetime | None
-    state: str | None = None
-
-    @property
-    def described(self) -> str:
-        """It in one line: pid, application, role, host."""
-        if self.pid is None:
-            return "a session that is not seen any more"
-        parts = [f"pid {self.pid}", self.application, f"role {self.role}" if self.role else "", self.state]
-        return ", ".join(part for part in parts if part) + (f", from {self.address}" if self.address else "")
-
-    @property
-    def since(self) -> str:
-        """Since when its transaction runs; empty where this role may not see it."""
-        return f"{self.begin:%Y-%m-%d %H:%M:%S} UTC" if self.begin else ""
-
-
 def _configure(connection: Connection, settings: Mapping[str, str]) -> None:
-    """Set these for the transaction only: behind a pool, the session belongs to others too."""
+    """Change settings for the transaction only: behind a pooler, others use the same session."""
     calls = ", ".join(f"set_config('{name}', :{name}, true)" for name in settings)
     connection.execute(text(f"SELECT {calls}"), dict(settings))
 
 
 def _unset_timeouts(connection: Connection) -> None:
-    """Take back the timeouts of the role or the database, where there are any: outside of a transaction others stay."""
+    """Switch the session's timeouts off, but only where there are any: behind a pooler, others use the session too."""
     for name in ("lock_timeout", "statement_timeout"):
         if connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) != "0":
             connection.execute(text(f"SET {name} = 0"))
 
 
 def _own_name(connection: Connection) -> str:
-    """How the run shows itself to every role, also to those that may not see its host and its age."""
+    """Return a name for the session with its host and start, which other roles cannot see otherwise."""
     name = str(connection.scalar(text("SELECT current_setting('application_name')")))
     host = socket.gethostname().partition(".")[0]
     return f"{name[:18]} {os.getpid()}@{host[:19]} {datetime.now(UTC):%Y%m%dT%H%M%SZ}"[:_LONGEST_NAME]
 
 
 class _BlockerWatch:
-    """Looks, while a transaction waits for a lock, who holds it. Once the server gave up waiting it cannot be asked.
+    """A thread that finds who blocks a transaction while it waits. After the wait, the server cannot say it any more.
 
-    On a connection of its own, and only when it takes a while. The one that holds the lock must not have a snapshot:
-    `CREATE INDEX CONCURRENTLY` would wait for it until the whole run is over.
+    It opens its own connection, and only when the wait takes a while. The connection of the first lock cannot be used,
+    because a query would give it a snapshot, and `CREATE INDEX CONCURRENTLY` would wait for that.
     """
 
     _EVERY = 0.25  # seconds
@@ -262,22 +237,22 @@ class _BlockerWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop the thread."""
         self._stopped.set()
         self._thread.join(timeout=5)
 
     def _look(self) -> None:
         if self._stopped.wait(self._EVERY):
             return
-        # Who it is would be good to know, and is nothing to fail for.
+        # The name of the blocker is only for the message, so the run must not fail because of it.
         with suppress(DatabaseError, DBAPIError), looking(self._db) as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             while not self._stopped.wait(self._EVERY):
-                if found := [_Session(*row) for row in connection.execute(_BLOCKING, {"pid": self._pid})]:
+                if found := [ServerSession(*row) for row in connection.execute(_BLOCKING, {"pid": self._pid})]:
                     self.seen = _describe_blockers(found)
 
 
-def _describe_blockers(sessions: list[_Session]) -> str:
+def _describe_blockers(sessions: list[ServerSession]) -> str:
     first = sessions[0]
     more = f" and {len(sessions) - 1} more" if len(sessions) > 1 else ""
     return first.described + (f", since {first.since}" if first.since else "") + more

@@ -1,7 +1,7 @@
-"""One writer of an SQLite file: the transaction that changes it begins with `BEGIN IMMEDIATE`.
+"""The migration lock of SQLite: a transaction that begins with `BEGIN IMMEDIATE`.
 
-It holds in every process and container that shares the file, and nothing is left behind when its process is killed.
-SQLite waits inside a call that no signal ends, so it is asked again and again instead.
+It keeps out all processes and containers that share the file, and it is released when its process is killed. SQLite
+would wait inside a call that no signal can end, so the run polls instead.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from .patience import Patience
 _ASK = "PRAGMA busy_timeout = 50"  # milliseconds
 _ATTEMPTS_OF_A_COMMIT = 0.05  # seconds between them
 
-# What SQLite locks for whom: bytes of the file, or in WAL mode of the file beside it.
+# The bytes that SQLite locks: in the file, or in WAL mode in the file beside it.
 _PENDING, _RESERVED, _SHARED = 0x40000000, 0x40000001, range(0x40000002, 0x40000002 + 510)
 _WAL_WRITE, _WAL_READ = 120, range(123, 128)
 
 
 class SqliteWriter:
-    """The right to write to an SQLite file."""
+    """The migration lock of an SQLite file."""
 
     def __init__(self, db: DbConfig, patience: Patience) -> None:
         self._db = db
@@ -42,11 +42,11 @@ class SqliteWriter:
     @classmethod
     @contextmanager
     def taken(cls, db: DbConfig, patience: Patience) -> Iterator[SqliteWriter]:
-        """A writer; the lock is taken when a transaction begins, and given back when it ends."""
+        """Return a writer. It takes the lock when a transaction begins, and releases it when the transaction ends."""
         yield cls(db, patience)
 
     def begin(self, connection: Connection) -> None:
-        """Begin a transaction that nobody else can write beside."""
+        """Begin a transaction that keeps all other writers out."""
         driver: Any = connection.connection.dbapi_connection
         driver.cursor().execute(_ASK)
         driver.retry_commit = _CommitTimer(self._db.lock_timeout, self._note_readers, self._patience)
@@ -62,14 +62,14 @@ class SqliteWriter:
                 return
 
     def check(self, connection: Connection) -> None:
-        """Nothing to do: the lock is the transaction."""
+        """Do nothing: the lock is the transaction."""
 
     def blockers(self) -> str:
-        """Who read the file while a commit had to wait."""
+        """Return the process that read the file while a commit had to wait."""
         return self._blockers
 
-    def settle(self) -> bool:
-        """Nothing to wait for: a transaction that was not committed is no more."""
+    def wait_for_end(self) -> bool:
+        """Return True at once: SQLite ends a transaction together with its connection."""
         return True
 
     def _locked(self, error: sqlite3.Error) -> Exception:
@@ -84,7 +84,7 @@ class SqliteWriter:
 
 
 class _CommitTimer:
-    """Lets a commit that waits for readers try again, for so long."""
+    """Decides whether a commit that readers block tries again, until the time is over."""
 
     def __init__(self, seconds: float, note: Any, patience: Patience) -> None:
         self._seconds, self._note, self._patience = seconds, note, patience
@@ -100,20 +100,20 @@ class _CommitTimer:
 
 
 def is_busy(error: BaseException | None) -> bool:
-    """Whether SQLite says that somebody else holds the file."""
+    """Return whether an error of SQLite says that another process holds the file."""
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
-# ---- who it is, where the system tells: what it says of its locks is never older than they are
+# ---- the process that holds a lock, as /proc/locks shows it
 
 
 def holder(file: str) -> str:
-    """Who holds the right to write to an SQLite file; empty where the system does not tell (only Linux does)."""
+    """Return the process that holds the write lock of an SQLite file; empty where the system is not Linux."""
     return _first(file, {_RESERVED, _PENDING}, {_WAL_WRITE}, "WRITE")
 
 
 def reader(file: str) -> str:
-    """Who reads an SQLite file right now, and so keeps a commit waiting; empty where nobody does or nothing tells."""
+    """Return a process that reads an SQLite file now and blocks a commit; empty where there is none, or no Linux."""
     return _first(file, set(_SHARED), set(_WAL_READ), "READ")
 
 
@@ -146,14 +146,14 @@ def _describe(pid: int) -> str:
     if pid == os.getpid():
         return f"pid {pid}, this process itself"
     folder = Path(f"/proc/{pid}")
-    try:  # Not its command line, which may hold a password.
+    try:  # The name and not the command line, which may hold a password.
         return f"pid {pid} ({(folder / 'comm').read_text().strip()}), a process since {_started(folder)}"
     except (OSError, ValueError, IndexError):
         return f"pid {pid}"
 
 
 def _started(folder: Path) -> str:
-    """When a process began: the boot of the system, and the ticks of its clock from there."""
+    """Return when a process began: the boot time of the system plus the ticks until the process began."""
     ticks = int((folder / "stat").read_text().rpartition(")")[2].split()[19])
     boot = next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line[:6] == "btime ")
     return f"{datetime.fromtimestamp(boot + ticks / os.sysconf('SC_CLK_TCK'), UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -15,12 +15,12 @@ _LOOK = Hint("See where the database is", "inv db.status")
 
 
 class BackupFailed(MigrationError):
-    """The backup could not be written, or could not be read again; what it was made for did not start.
+    """The backup could not be written or could not be read again, so the command that needs it did not start.
 
-    Why: the folder cannot be written, the disk is full, the connection broke, or what was written did not read back as
-    what the database holds.
+    Why: the folder cannot be written, the disk is full, the connection broke, or the backup does not hold the same as
+    the database.
 
-    To do: mend what the message names and see with `inv db.backup` whether it works; then run the command again.
+    To do: fix what the message names, and try `inv db.backup`. When it works, run the command again.
     """
 
     code = "db.E901"
@@ -30,7 +30,7 @@ class BackupFailed(MigrationError):
         super().__init__(
             f"the backup failed: {reason}",
             details={"database": database, "folder": str(folder)},
-            hints=[Hint("Mend what is named, and see whether a backup can be made", "inv db.backup")],
+            hints=[Hint("Fix the cause, then try to make a backup", "inv db.backup")],
         )
 
 
@@ -58,7 +58,7 @@ class NoSpace(MigrationError):
 
 
 class ProgramsMissing(MigrationError):
-    """There is no pg_dump and pg_restore of the server's major version.
+    """The programs pg_dump and pg_restore of the server's major version were not found.
 
     Why: the client programs are not installed, or are those of another major version, whose dumps the server may not
     read.
@@ -85,7 +85,7 @@ class BackupNotFound(MigrationError):
 
     Why: it was deleted, or `db.backup_folder` names another folder than when it was made.
 
-    To do: `inv db.backups` lists those that there are.
+    To do: `inv db.backups` lists the backups.
     """
 
     code = "db.E904"
@@ -99,11 +99,11 @@ class BackupNotFound(MigrationError):
 
 
 class BackupUnusable(MigrationError):
-    """The file is no backup of this kind of database, or is damaged.
+    """The file is not a backup of this kind of database, or it is damaged.
 
     Why: the file was cut off, changed after it was made, or is a backup of the other engine.
 
-    To do: take another one: `inv db.backups` says which can be used.
+    To do: take another backup: `inv db.backups` says which of them can be used.
     """
 
     code = "db.E905"
@@ -114,12 +114,12 @@ class BackupUnusable(MigrationError):
 
 
 class RestoreNotConfirmed(MigrationError):
-    """A restore would lose what is newer than the backup, and nobody has agreed to it.
+    """A restore would lose data that is newer than the backup, and nobody has agreed to it.
 
     Why: rows were written since the backup, and a restore replaces them.
 
-    To do: read what it would lose, save it if it matters, and agree with `--allow-data-loss`, or with a yes on a
-    terminal.
+    To do: read the list of losses in the message, and save the data that matters. Then agree with `--allow-data-loss`,
+    or with a yes on a terminal.
     """
 
     code = "db.E906"
@@ -137,11 +137,11 @@ class RestoreNotConfirmed(MigrationError):
 
 
 class RestoreNotAllowed(MigrationError):
-    """The migrating role has not the rights that a restore needs.
+    """The migrating role does not have the rights that a restore needs.
 
     Why: the role owns the tables but not the database, or may not create one.
 
-    To do: restore as a role that the message describes, or give the rights that it lists.
+    To do: restore as a role that has the rights, or grant the rights that the message lists.
     """
 
     code = "db.E907"
@@ -154,11 +154,11 @@ class RestoreNotAllowed(MigrationError):
 
 
 class DatabaseInUse(DatabaseLocked):
-    """Others have the database open, and it cannot be replaced under them: trying again can help.
+    """The database cannot be replaced while others have it open; trying again can help.
 
     Why: an application or a session is still connected.
 
-    To do: stop it, and restore again; exit code 4 says that trying again can help.
+    To do: stop it, and restore again. Exit code 4 says that trying again can help.
     """
 
     code = "db.E406"
@@ -174,12 +174,12 @@ class DatabaseInUse(DatabaseLocked):
 
 
 class RestoreFailed(MigrationError):
-    """A restore failed; the database is what it was.
+    """A restore failed; the database has not changed.
 
-    Why: the dump does not fit the server, a right is missing, or the disk is full. It was prepared beside the database,
-    which is what it was.
+    Why: the dump does not fit the server, a right is missing, or the disk is full. A restore is prepared beside the
+    database and replaces it at the end, so the database has not changed.
 
-    To do: read the reason in the message, mend it, and restore again.
+    To do: read the reason in the message, fix it, and restore again.
     """
 
     code = "db.E909"
@@ -197,9 +197,9 @@ class RestoreFailed(MigrationError):
 class DatabaseChanged(MigrationError):
     """The database was changed between the plan of a restore and the restore.
 
-    Why: somebody wrote between the plan and the restore, so that what you agreed to lose is not all that would be lost.
+    Why: somebody wrote between the plan and the restore, so the restore would lose more than you agreed to.
 
-    To do: stop whoever writes, look at the plan again, and agree again.
+    To do: stop the programs that write, look at the plan again, and agree again.
     """
 
     code = "db.E908"

@@ -1,4 +1,4 @@
-"""Codes `db.E22x`: the database and this checkout have parted."""
+"""Codes `db.E22x`: the database and this checkout have different revisions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LONGEST = 300  # characters of what git says
 
 
 class RevisionLost(MigrationError):
-    """The database has a revision whose file is nowhere to be found, so that nobody can undo it.
+    """The database has a revision whose file was not found, so nothing can undo it.
 
     Why: it was applied from another clone or machine, and was never pushed; or this clone has only the newest part of
     the history.
 
-    To do: fetch what others have, and try again. Whoever applied it has its file in the store of their clone
-    (`.git/antarest/revisions`): put it into the folder of the revisions. Else restore a backup from before it, or start
-    anew.
+    To do: fetch the branches of the others, and try again. The person who applied it has its file in the store of
+    their clone (`.git/antarest/revisions`): put it into the folder of the revisions. Else restore a backup from before
+    it, or reset the database.
     """
 
     code = "db.E220"
@@ -31,26 +31,26 @@ class RevisionLost(MigrationError):
     def __init__(self, revision: str, database: str, searched: str, *, is_shallow: bool = False) -> None:
         self.revision = revision
         super().__init__(
-            f"the database has revision {revision}, and its file is nowhere to be found",
+            f"the database has revision {revision}, and its file was not found",
             details={"database": database, "searched": searched},
             hints=[
                 Hint("Get the rest of the history", "git fetch --unshallow")
                 if is_shallow
                 else Hint("Fetch what others have, then try again", "git fetch --all --tags"),
                 Hint("Or restore a backup from before it", "inv db.backups"),
-                Hint("Or start anew (development only)", "inv db.reset"),
+                Hint("Or reset the database (development only)", "inv db.reset"),
             ],
         )
 
 
 class ScriptChanged(MigrationError):
-    """What was found of a revision that is to be undone is not the code that was applied.
+    """The file that was found of a revision is not the code that was applied.
 
-    Why: the file was edited after it was applied, and the file of then is neither in the store nor in git. Its
-    downgrade may not fit what its upgrade did.
+    Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
+    downgrade in it may not fit the upgrade that ran.
 
-    To do: read the file where the message says that it was found. If its downgrade fits, run it with `--allow-changed`;
-    the schema is checked by nobody then but you.
+    To do: read the file that the message names. If its downgrade fits, run it with `--allow-changed`. Then check the
+    schema yourself, because the command cannot.
     """
 
     code = "db.E221"
@@ -76,16 +76,17 @@ class PlanOvertaken(MigrationError):
 
     def __init__(self, current: Sequence[str], planned: Sequence[str], command: str = _AGAIN) -> None:
         super().__init__(
-            "the database was moved by somebody else since the plan was made",
+            "somebody else has moved the database since the plan was made",
             details={"planned for": ", ".join(planned) or "base", "current": ", ".join(current) or "base"},
-            hints=[Hint("Plan anew", command)],
+            hints=[Hint("Plan again", command)],
         )
 
 
 class NoRepository(MigrationError):
     """The command needs git, and this is no git repository.
 
-    Why: git is not installed, or the project lies in no working tree: a downloaded archive, an installed copy.
+    Why: git is not installed, or the project is not in a working tree, such as a downloaded archive or an installed
+    copy.
 
     To do: work in a clone of the repository.
     """
@@ -102,9 +103,9 @@ class NoRepository(MigrationError):
 
 
 class BranchNotFound(MigrationError):
-    """There is no branch of that name to switch to.
+    """There is no branch of that name.
 
-    Why: the name is misspelt, was not fetched yet, or is that of a tag or a commit.
+    Why: the name is misspelt, the branch was not fetched yet, or the name is that of a tag or a commit.
 
     To do: `git branch --all` lists the branches. For a tag or a commit: `git switch --detach`, then `inv db.sync`.
     """
@@ -130,7 +131,7 @@ class SwitchRefused(MigrationError):
 
     Why: uncommitted changes would be overwritten, a merge is under way, or another working tree has the branch.
 
-    To do: do what git says, most often commit or stash; then the same command again.
+    To do: do what git says, most often commit or stash. Then run the same command again.
     """
 
     code = "db.E225"
@@ -149,11 +150,11 @@ class SwitchRefused(MigrationError):
 
 
 class AmendRefused(MigrationError):
-    """The newest revision may not be written anew.
+    """The newest revision may not be generated again.
 
-    Why: others have it, on main or in a tag, and may have applied it; or it is not one that is generated.
+    Why: others have it, on main or in a tag, and may have applied it; or it was written by hand, such as a merge.
 
-    To do: leave it as it is, and write a further revision.
+    To do: leave it as it is, and write another revision.
     """
 
     code = "db.E226"
@@ -161,18 +162,18 @@ class AmendRefused(MigrationError):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"db.revision --amend is refused: {reason}",
-            hints=[Hint("Write a further revision", 'inv db.revision --message="..."')],
+            hints=[Hint("Write another revision", 'inv db.revision --message="..."')],
         )
 
 
 class EditedRevision(MigrationError):
-    """Somebody has written in the revision that is to be written anew.
+    """The revision to amend was edited by hand.
 
-    Why: its file is not what was generated, and generating it anew would lose what was written by hand. A file that
-    was generated in another clone counts as edited too, since nobody here knows.
+    Why: generating the file again would lose the edits. A file that was generated in another clone counts as edited
+    too, because this clone cannot tell.
 
-    To do: keep what was written by hand elsewhere, write the file anew with `--discard-edits`, and put it back. The old
-    file stays in the store (`.git/antarest/revisions`).
+    To do: copy the edits somewhere else, generate the file again with `--discard-edits`, and put the edits back. The
+    old file stays in the store (`.git/antarest/revisions`).
     """
 
     code = "db.E227"
@@ -184,7 +185,7 @@ class EditedRevision(MigrationError):
             hints=[
                 Hint("See what is in it", f"git diff --no-index /dev/null {shlex.quote(str(path))}"),
                 Hint(
-                    "Write it anew without the edits; the old file stays in the store",
+                    "Write it again without the edits; the old file stays in the store",
                     "inv db.revision --amend --discard-edits",
                 ),
             ],
@@ -194,10 +195,10 @@ class EditedRevision(MigrationError):
 class RebaseRefused(MigrationError):
     """The revisions of this branch cannot be put on top of the other head.
 
-    Why: the other branch is not known or not merged here, has several heads itself, or one of the revisions is deployed
-    or joins two heads.
+    Why: the other branch is not known, is not merged here or has several heads itself; or one of the revisions is
+    deployed or joins two heads.
 
-    To do: what the message says; where a revision cannot be moved, join the heads with `inv db.merge`.
+    To do: do what the message says. Where a revision cannot be moved, join the heads with `inv db.merge`.
     """
 
     code = "db.E228"
@@ -234,11 +235,11 @@ class AmbiguousReference(MigrationError):
 
 
 class ReferenceUnusable(MigrationError):
-    """A tag, branch, commit or date is no place that the database could go to from this checkout.
+    """The database cannot go to this tag, branch, commit or date from this checkout.
 
     Why: its revisions cannot be read, have several heads, or have a head that this checkout does not have.
 
-    To do: give a revision; or check that state out, and let the database follow with `inv db.sync`.
+    To do: give a revision; or check that state out, and run `inv db.sync`.
     """
 
     code = "db.E230"
@@ -254,12 +255,12 @@ class ReferenceUnusable(MigrationError):
 
 
 class DeployedUnknown(MigrationError):
-    """The deployed revision is none that a rollback from the head could go to.
+    """The deployed revision is not below the head.
 
     Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that lies on another
     branch than the head.
 
-    To do: name what production really runs, or that it runs nothing.
+    To do: name the revision that production really runs, or say that nothing is deployed.
     """
 
     code = "db.E231"
@@ -268,18 +269,18 @@ class DeployedUnknown(MigrationError):
         super().__init__(
             f"the deployed revision {deployed} is not below the head {head}",
             hints=[
-                Hint("Name what production runs", "inv db.deployed REF"),
-                Hint("Or that nothing is deployed", "inv db.deployed-clear"),
+                Hint("Name the revision that production runs", "inv db.deployed REF"),
+                Hint("Or say that nothing is deployed", "inv db.deployed-clear"),
             ],
         )
 
 
 class SqlDiffers(MigrationError):
-    """A script of SQL does not give the schema that the revisions give.
+    """The written SQL and the revisions lead to different schemas.
 
-    Why: a revision looks at the database while it runs (a reflection, a query), which `--sql` cannot write down.
+    Why: a revision reads from the database while it runs (a reflection, a query), and `--sql` runs without a database.
 
-    To do: write the revision without looking, in SQL that holds whatever there is; or let the revisions run.
+    To do: write the revision so that it does not read from the database; or run the revisions instead of the SQL.
     """
 
     code = "db.E232"
@@ -293,29 +294,29 @@ class SqlDiffers(MigrationError):
 
 
 class RecordUnreadable(MigrationError):
-    """This role may not read the record of the database, and so nobody knows which code was applied.
+    """This role may not read the history table of the database, so the applied code is not known.
 
-    Why: the table belongs to the role that migrates, and this one may not read it.
+    Why: the table belongs to the role that migrates, and this role has no SELECT on it.
 
-    To do: run the command as the role that migrates (`db.admin_url`), or give this one the right.
+    To do: run the command as the role that migrates (`db.admin_url`), or grant SELECT to this role.
     """
 
     code = "db.E233"
 
     def __init__(self, table: str, database: str) -> None:
         super().__init__(
-            f"this role may not read the record of the database, the table {table}",
+            f"this role may not read the history table of the database, {table}",
             details={"database": database},
-            hints=[Hint("As its owner, give it the right", f"GRANT SELECT ON {table} TO ROLE;")],
+            hints=[Hint("As its owner, grant the right", f"GRANT SELECT ON {table} TO ROLE;")],
         )
 
 
 class HookInTheWay(MigrationError):
-    """A hook cannot be chained: one that was chained before is there already.
+    """The git hook cannot be kept, because an older one is already kept under that name.
 
-    Why: another tool has replaced our hook since, and the one that was kept beside it would be lost.
+    Why: another tool has replaced our hook since it was installed. The hook that was kept beside it would be lost.
 
-    To do: put the two hooks into one, or delete the one that is not needed any more; then the same command again.
+    To do: put the two hooks into one file, or delete the one that you do not need. Then run the same command again.
     """
 
     code = "db.E234"
@@ -324,23 +325,23 @@ class HookInTheWay(MigrationError):
         super().__init__(
             f"the hook {hook.name} cannot be chained: {chained.name} is there already",
             details={"folder": str(hook.parent)},
-            hints=[Hint("Keep the one that is needed, then again", "inv db.install-hooks")],
+            hints=[Hint("Keep the one that you need, then install again", "inv db.install-hooks")],
         )
 
 
 class NotAsSql(MigrationError):
-    """A revision cannot be written down as SQL.
+    """A revision cannot be written as SQL.
 
-    Why: it asks the database something while it runs, and there is none when SQL is only written.
+    Why: it reads from the database while it runs, and `--sql` runs without a database.
 
-    To do: write the revision without looking, in SQL that holds whatever there is; or let the revisions run.
+    To do: write the revision so that it does not read from the database; or run the revisions instead of the SQL.
     """
 
     code = "db.E235"
 
     def __init__(self, revision: str, reason: str) -> None:
         super().__init__(
-            f"revision {revision} cannot be written as SQL: it looks at the database",
+            f"revision {revision} cannot be written as SQL: it reads from the database",
             details={"reason": reason},
-            hints=[Hint("Let the revisions run instead", "inv db.upgrade")],
+            hints=[Hint("Run the revisions instead", "inv db.upgrade")],
         )

@@ -1,4 +1,4 @@
-"""Codes `config.E1xx` and `usage.E1xx`: what a user wrote, in the configuration or on the command line."""
+"""Codes `config.E1xx` and `usage.E1xx`: mistakes in the configuration or on the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ConfigError(AntarestError):
     exit_code = EXIT_USAGE
 
     def at(self, key: str, file: Path, **details: str) -> Self:
-        """The same error, with the place in the configuration file that it is about."""
+        """Return the same error, with the key and the file added."""
         self.message = f"{key}: {self.message}"
         self.args = (self.message,)
         self.details = {"file": str(file), **self.details, **details}
@@ -29,13 +29,13 @@ class ConfigError(AntarestError):
 
 
 class ConfigNotFound(ConfigError):
-    """A named configuration file is missing or cannot be read, or none was named and none is shipped.
+    """The configuration file is missing or cannot be read.
 
     Why: the name is misspelt, the variable `ANTAREST_CONF` still names a file that was moved, or this user may not read
-    it. A file that somebody named is never replaced by another one, which could be that of another database.
+    it. A file that was named is never replaced by another one, which could name another database.
 
-    To do: look at the path in the message; where it says `named by ANTAREST_CONF`, correct or unset the variable. Then
-    `inv db.status --config=PATH` shows what the file names.
+    To do: look at the path in the message. Where it says `named by ANTAREST_CONF`, correct or unset the variable. Then
+    `inv db.status --config=PATH` shows the database that the file names.
     """
 
     code = "config.E101"
@@ -51,12 +51,11 @@ class ConfigNotFound(ConfigError):
 
 
 class ConfigEmpty(ConfigError):
-    """The configuration file holds nothing.
+    """The configuration file is empty.
 
-    Why: it has no line, only comments, or a template was never filled in.
+    Why: it has no lines or only comments, or a template was never filled in.
 
-    To do: write at least `db:` with a `url:` below it; `resources/application.yaml`
-    shows every key.
+    To do: write at least `db:` with a `url:` below it; `resources/application.yaml` shows every key.
     """
 
     code = "config.E102"
@@ -87,7 +86,7 @@ class ConfigNotYaml(ConfigError):
 
 
 class ConfigNotMapping(ConfigError):
-    """The configuration file, or a section of it, holds something else than keys with values.
+    """The configuration file, or a section of it, does not hold keys with values.
 
     Why: a section was written as a list (`- url: ...`) or as one value (`db: sqlite:///a.db`).
 
@@ -121,13 +120,12 @@ class DatabaseUrlMissing(ConfigError):
 
 
 class UnknownKey(ConfigError):
-    """The configuration file has a key that nothing reads, which is most often a misspelt one.
+    """The configuration file has an unknown key; most often it is misspelt.
 
-    Why: a key is misspelt, stands in another section, or was removed by a newer release. It is refused because whoever
-    wrote it expects it to do something.
+    Why: a key is misspelt, stands in another section, or was removed by a newer release. It is refused, because the
+    person who wrote it expects an effect.
 
-    To do: use the nearest key that the message names, or delete the line; `docs/configuration.md` has
-    every key.
+    To do: use the nearest key that the message names, or delete the line. `docs/configuration.md` has every key.
     """
 
     code = "config.E106"
@@ -141,12 +139,12 @@ class UnknownKey(ConfigError):
 class VariableUnset(ConfigError):
     """A value names an environment variable that is not set, or whose file cannot be read.
 
-    Why: `${NAME}` stands in the file, and the environment of this command has neither NAME nor NAME_FILE: often a
-    service that does not see what a shell exports, or `sudo`, which drops it. Or NAME_FILE names a file that is not
-    there, or that this user may not read.
+    Why: the file has `${NAME}`, and the environment of this command has neither NAME nor NAME_FILE. A service does not
+    see the variables that a shell exports, and `sudo` drops them. Or NAME_FILE names a file that does not exist, or
+    that this user may not read.
 
     To do: set it where the command is started (`export NAME=...`, `Environment=` in a unit, `env_file` in a compose
-    file), or let `NAME_FILE` name a file that holds it. Write `$${NAME}` where the text itself is meant.
+    file), or set `NAME_FILE` to a file that holds the value. Write `$${NAME}` for the text `${NAME}` itself.
     """
 
     code = "config.E107"
@@ -166,7 +164,7 @@ class InvalidValue(ConfigError):
 
     Why: a number with a unit or a decimal point, a word for a number, or a value beyond its range.
 
-    To do: write what the message says it must be; `docs/configuration.md` has the range of each key.
+    To do: write a value of the kind that the message asks for. `docs/configuration.md` has the range of each key.
     """
 
     code = "config.E108"
@@ -177,11 +175,11 @@ class InvalidValue(ConfigError):
 
 
 class UnsupportedUrl(ConfigError):
-    """The URL asks for an engine or a driver that this project does not work with.
+    """The URL asks for an engine or a driver that is not supported.
 
     Why: the scheme is that of another database (`mysql://`), or asks for another driver (`postgresql+asyncpg://`).
 
-    To do: write `postgresql://...` or `sqlite:///...`; the driver is chosen here.
+    To do: write `postgresql://...` or `sqlite:///...`, without a driver.
     """
 
     code = "config.E109"
@@ -196,12 +194,12 @@ class UnsupportedUrl(ConfigError):
 
 
 class UnreadableUrl(ConfigError):
-    """The URL cannot be understood, or can be understood in two ways.
+    """The URL cannot be read, or can be read in two ways.
 
-    Why: a password or a name holds `@`, `:`, `/`, `?`, `#` or `%` as it is, so that nobody can say where it ends.
+    Why: a password or a name holds `@`, `:`, `/`, `?`, `#` or `%` unquoted, so its end is not clear.
 
-    To do: take the password from a variable, `postgresql://user:${DB_PASSWORD}@host/database`, where any character is
-    right; else percent-encode it (`@` is `%40`).
+    To do: take the password from a variable, as in `postgresql://user:${DB_PASSWORD}@host/database`. A variable may
+    hold any character. Else percent-encode the password (`@` is `%40`).
     """
 
     code = "config.E110"
@@ -212,10 +210,10 @@ class UnreadableUrl(ConfigError):
 
 
 class UsageError(ConfigError):
-    """The command was called in a way that it does not have.
+    """The command line is wrong.
 
-    Why: a flag is misspelt, has no value (`--to=$UNSET`), or stands where Invoke takes it for its own (`inv --config=F
-    db.status`).
+    Why: a flag is misspelt or has no value (`--to=$UNSET`), or it stands before the task, where Invoke takes it for its
+    own (`inv --config=F db.status`).
 
     To do: copy the command that the message shows, or look at `inv db.VERB --help`.
     """

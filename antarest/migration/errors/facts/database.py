@@ -1,4 +1,4 @@
-"""Codes `db.E3xx` and `db.E4xx`: a database that cannot be reached or used, or that others hold."""
+"""Codes `db.E3xx` and `db.E4xx`: the database cannot be reached or used, or others hold it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class DatabaseError(AntarestError):
-    """The database refused, or is not what was expected.
+    """The database refused a connection or a statement.
 
     Args:
         message: the fact.
@@ -38,13 +38,13 @@ class DatabaseError(AntarestError):
 
 
 class DatabaseUnreachable(DatabaseError):
-    """The server does not answer, or not yet: trying again can help.
+    """The server does not answer; trying again can help.
 
-    Why: the server is starting, restarting or down; the host or the port in `db.url` is another one; a firewall drops
-    the packets; the name does not resolve.
+    Why: the server is starting, restarting or down; the host or the port in `db.url` is wrong; a firewall drops the
+    packets; or the name does not resolve.
 
     To do: `pg_isready --host=HOST --port=PORT` says whether it answers. If it does, compare host and port with `inv
-    db.status`. Trying again can help: exit code 3 is for that.
+    db.status`. Exit code 3 says that trying again can help.
     """
 
     code = "db.E301"
@@ -52,24 +52,25 @@ class DatabaseUnreachable(DatabaseError):
 
 
 class TooManyConnections(DatabaseUnreachable):
-    """The server has no connection left to give.
+    """The server has no free connection left.
 
-    Why: `max_connections` of the server is used up, often by an application whose pools are larger than that together.
+    Why: all `max_connections` of the server are in use. Often the pools of an application are larger than that
+    together.
 
-    To do: wait and try again, or stop a process that holds many; then lower `db.pool_size` and `db.max_overflow`, or
-    put a pooler in between.
+    To do: wait and try again, or stop a process that holds many connections. Then lower `db.pool_size` and
+    `db.max_overflow`, or use a pooler.
     """
 
     code = "db.E302"
 
 
 class ConnectionLost(DatabaseUnreachable):
-    """The connection to the server was cut while it was used: the server stopped, or somebody ended the session.
+    """The connection to the server was lost while it was in use.
 
-    Why: the server was restarted or has crashed, another server took over, or `pg_terminate_backend` was called. What
-    was not committed is rolled back by the server itself.
+    Why: the server was restarted or has crashed, another server took over, or `pg_terminate_backend` was called. The
+    server itself rolls back what was not committed.
 
-    To do: run the command again when the server is there; it goes on from where the database is, which
+    To do: run the command again when the server answers. It continues from the current revision, which
     `inv db.status` shows.
     """
 
@@ -79,11 +80,11 @@ class ConnectionLost(DatabaseUnreachable):
 class AccessRefused(DatabaseError):
     """The server does not let this role in: wrong password, no right to log in, no right to connect.
 
-    Why: the password is another one, `pg_hba.conf` has no line for this host, database and role, or the role has no
+    Why: the password is wrong, `pg_hba.conf` has no line for this host, database and role, or the role has no
     LOGIN or no CONNECT.
 
-    To do: try the same by hand with the `psql` command of the message. The server's log says more than it tells a
-    client.
+    To do: try the same by hand with the `psql` command of the message. The server's log has more details than the
+    answer to a client.
     """
 
     code = "db.E303"
@@ -105,8 +106,8 @@ class RoleMissing(DatabaseError):
 class DatabaseMissing(DatabaseError):
     """The database does not exist on the server, or the folder of the SQLite file does not exist.
 
-    Why: on a new server the database was not created yet; for SQLite, the folder in the path is misspelt: a file is
-    created, a folder never.
+    Why: on a new server the database was not created yet. For SQLite, the folder in the path is misspelt: the file is
+    created where it is missing, but a folder never is.
 
     To do: create it with the `createdb` command of the message, or correct the name or the path.
     """
@@ -118,8 +119,8 @@ class DatabaseMissing(DatabaseError):
 class InvalidParameter(DatabaseError):
     """The driver cannot work with the parameters of the URL.
 
-    Why: a parameter behind `?` in the URL is misspelt, has a wrong value, or asks for something that the server does
-    not have (`sslmode=require` without TLS, a service that no file defines).
+    Why: a parameter after `?` in the URL is misspelt, has a wrong value, or asks for something that the server does not
+    have (`sslmode=require` without TLS, a service that no file defines).
 
     To do: compare the reason in the message with the URL, and correct or remove the parameter.
     """
@@ -129,10 +130,10 @@ class InvalidParameter(DatabaseError):
 
 
 class DatabaseReadOnly(DatabaseError):
-    """The database, or its file, cannot be written or not even be read by this user.
+    """This user cannot write the database, or cannot even read its file.
 
-    Why: the URL leads to a standby; or, for SQLite, this user may not write the file or its folder (the journal is
-    created beside it), or the disk is mounted read-only.
+    Why: the URL names a standby. Or, for SQLite, this user may not write the file or its folder (the journal is created
+    beside the file), or the disk is mounted read-only.
 
     To do: name the primary; for SQLite, `ls -ld FOLDER FILE` shows who may write. Reading commands such as `inv
     db.status` still work on a standby.
@@ -144,23 +145,22 @@ class DatabaseReadOnly(DatabaseError):
 class NotADatabase(DatabaseError):
     """The file is not an SQLite database, or is damaged.
 
-    Why: the path names another file, or the file was cut off by a full disk or a copy that was taken while somebody
-    wrote.
+    Why: the path names another file, the file was cut off by a full disk, or it was copied while somebody wrote to it.
 
-    To do: make sure that it is the right file. If it is, keep a copy as it is, see what `sqlite3 FILE 'PRAGMA
-    integrity_check'` says, and go back to a backup.
+    To do: make sure that it is the right file. If it is, keep a copy, read the output of `sqlite3 FILE 'PRAGMA
+    integrity_check'`, and restore a backup.
     """
 
     code = "db.E308"
 
 
 class DatabaseLocked(DatabaseError):
-    """Another process holds the database: trying again can help.
+    """Another process holds the database; trying again can help.
 
-    Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds: a second upgrade,
-    an application, a database browser with an open transaction.
+    Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. It may be a second
+    upgrade, an application, or a database browser with an open transaction.
 
-    To do: wait for it or close it, then try again; exit code 4 is for that. Nothing was changed.
+    To do: wait for it or close it, then try again. Nothing was changed. Exit code 4 says that trying again can help.
     """
 
     code = "db.E401"

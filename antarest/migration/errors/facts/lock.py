@@ -1,4 +1,4 @@
-"""Codes `db.E4xx`: what somebody else held for longer than the run waited. Trying again can help: exit code 4."""
+"""Codes `db.E4xx`: somebody else held a lock for longer than the run waited. Exit code 4: trying again can help."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _LOOK = Hint("See where the database is", "inv db.status")
 
 
 class MigrationLocked(DatabaseLocked):
-    """Another run moves the database, and did not end in time.
+    """Another run is migrating the database, and it did not end in time.
 
-    Why: two deployments migrate at once, or a killed run's backend is still busy on the server.
+    Why: two deployments migrate at once, or the backend of a killed run is still busy on the server.
 
-    To do: wait, then look with `inv db.status`: mostly the other one did the work. The message says who holds it and
-    since when.
+    To do: wait, then look with `inv db.status`: usually the other run did the work. The message says who holds the lock
+    and since when.
     """
 
     code = "db.E402"
@@ -27,11 +27,11 @@ class MigrationLocked(DatabaseLocked):
 
 
 class ThreadLocked(DatabaseLocked):
-    """Another thread of this process runs migrations, and did not end in time.
+    """Another thread of this process is running migrations, and it did not end in time.
 
-    Why: a program starts two upgrades in threads of its own.
+    Why: the program starts two upgrades in two threads.
 
-    To do: let one of them do it; the second finds nothing to do afterwards.
+    To do: start one upgrade only. A second one has nothing to do.
     """
 
     code = "db.E403"
@@ -42,10 +42,10 @@ class ThreadLocked(DatabaseLocked):
 
 
 class ObjectLocked(DatabaseLocked):
-    """A session holds what a revision has to lock. Each try was rolled back, so that nobody queued behind it.
+    """Another session holds a lock on a table that a revision has to lock.
 
-    Why: a long transaction, a forgotten `psql`, or an autovacuum against wraparound holds the table. The run did not
-    queue, so nobody waited behind it.
+    Why: a long transaction, a forgotten `psql`, or an autovacuum against wraparound holds the table. Each try of the
+    run was rolled back, so no other session had to wait behind it.
 
     To do: end the session that the message names, or wait for it, and run the same command again.
     """
@@ -55,27 +55,28 @@ class ObjectLocked(DatabaseLocked):
     def __init__(self, what: str, blockers: str, database: str, *, tries: int, timeout: int, state: str) -> None:
         self.blockers = blockers
         super().__init__(
-            f"{what} did not get a lock that it needs, in {tries} tries of {timeout} s",
+            f"{what} cannot get a lock that it needs, in {tries} tries of {timeout} s",
             database=database,
             state=state,
             hints=[Hint("When that session has ended, run the same command again"), _LOOK],
         )
-        self.details |= {"blocked by": blockers or "nobody who was still there to be seen"}
+        self.details |= {"blocked by": blockers or "a session that has ended since"}
 
 
 class LockLost(DatabaseLocked):
-    """The server has freed the run's own lock, so that another one may have begun: nothing was committed.
+    """The run lost its lock on the database, so another run may have begun. Nothing was committed.
 
-    Why: the connection that holds the lock broke: a failover, a restart, a pooler that drops idle connections.
+    Why: the connection that held the lock broke, for example by a failover, a restart, or a pooler that drops idle
+    connections.
 
-    To do: `inv db.status` shows that nothing was committed; run the command again.
+    To do: run the command again. `inv db.status` shows that nothing was committed.
     """
 
     code = "db.E405"
 
     def __init__(self, database: str) -> None:
         super().__init__(
-            "the run has lost its lock on the database, and so did not commit",
+            "the run has lost its lock on the database, so it did not commit",
             database=database,
             state=NOTHING_CHANGED,
             hints=[_LOOK],

@@ -1,4 +1,4 @@
-"""Codes `db.E5xx`: data that would be lost, and what refers to it."""
+"""Codes `db.E5xx`: a run would lose data, or break references to it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SHOWN = 2  # An error has at most nine lines, and one of them may name the back
 
 
 class LossNotDeclared(MigrationError):
-    """The run would lose data that its revisions do not declare; it was rolled back.
+    """The run would lose data that its revisions do not declare, so it was rolled back.
 
-    Why: a revision drops or empties something that has rows, and does not say so in `lossy` or `moves`. It was found
-    before the commit, so every row is still there.
+    Why: a revision drops or empties a table or a column that has data, and does not declare it in `lossy` or `moves`.
+    The check is made before the commit, so every row is still there.
 
-    To do: mend the revision so that it keeps the data; where the loss is meant, declare it in the file as the message
-    shows, so that whoever reviews it sees it.
+    To do: fix the revision so that it keeps the data. Where the loss is intended, declare it in the file as the message
+    shows, so that reviewers see it.
     """
 
     code = "db.E501"
@@ -34,18 +34,18 @@ class LossNotDeclared(MigrationError):
             details={"database": database, **_loss_details(losses)},
             state=state,
             hints=[
-                Hint("Mend the revision so that it keeps the data, or declare the loss in its file", first.declaration),
+                Hint("Fix the revision so that it keeps the data, or declare the loss in its file", first.declaration),
             ],
         )
 
 
 class LossNotConfirmed(MigrationError):
-    """A rollback would lose data, declared by its revisions, and nobody has agreed to it.
+    """A rollback would lose data that its revisions declare, and nobody has agreed to it.
 
-    Why: the way back drops what the way up created, and rows were written there since.
+    Why: the downgrade drops what the upgrade created, and rows were written there since.
 
-    To do: read the plan (`inv db.rollback --dry-run`), save what is needed, and agree with `--allow-data-loss`, or with
-    a yes on a terminal. `--yes` alone never agrees to a loss.
+    To do: read the plan (`inv db.rollback --dry-run`), and save the data that matters. Then agree with
+    `--allow-data-loss`, or with a yes on a terminal. `--yes` alone never agrees to a loss.
     """
 
     code = "db.E502"
@@ -64,11 +64,11 @@ class LossNotConfirmed(MigrationError):
 
 
 class Irreversible(MigrationError):
-    """A revision on the way back says that it cannot be undone.
+    """A revision to roll back declares that it cannot be undone.
 
-    Why: its author declared `irreversible = ...`: what it removed cannot be computed again.
+    Why: its author declared `irreversible = ...`, because the removed data cannot be computed again.
 
-    To do: go back as far as to it, or restore a backup that was taken before it.
+    To do: roll back to that revision and no further, or restore a backup that was taken before it.
     """
 
     code = "db.E503"
@@ -85,10 +85,10 @@ class Irreversible(MigrationError):
 class ForeignKeysViolated(MigrationError):
     """After the run, rows would refer to rows that do not exist.
 
-    Why: a revision deleted rows that others refer to, or moved some and not those that point at them. SQLite does not
-    enforce foreign keys while tables are rebuilt, so they are checked before the commit.
+    Why: a revision deleted or moved rows, but not the rows that refer to them. SQLite does not enforce foreign keys
+    while tables are rebuilt, so they are checked before the commit.
 
-    To do: mend the revision: move or delete the referring rows first. The message names table and target.
+    To do: fix the revision: move or delete the referring rows first. The message names table and target.
     """
 
     code = "db.E504"
@@ -99,17 +99,17 @@ class ForeignKeysViolated(MigrationError):
             f"after the run, rows of {count(len(violations), 'foreign key')} would point nowhere",
             details={"database": database, "where": shorten(violations)},
             state=state,
-            hints=[Hint("Mend the revision, then look at what is pending", "inv db.status")],
+            hints=[Hint("Fix the revision, then look at what is pending", "inv db.status")],
         )
 
 
 class RebuildLoses(MigrationError):
-    """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not say so.
+    """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not declare it.
 
-    Why: SQLite changes a table by building it anew, and Alembic copies only what it reflects; the rest would be gone
-    without a word.
+    Why: SQLite changes a table by creating it again, and Alembic copies only what it reflects. The rest would be lost
+    without a message.
 
-    To do: write what the message shows into the revision, which makes it again; or declare in `lossy` that it is meant.
+    To do: add the line that the message shows to the revision, to create it again; or declare the loss in `lossy`.
     """
 
     code = "db.E505"
@@ -129,11 +129,11 @@ class RebuildLoses(MigrationError):
 
 
 class InTheWay(MigrationError):
-    """A view or trigger refers to a table that SQLite rebuilds, which is gone for a moment: the rebuild fails.
+    """A rebuild on SQLite fails, because a view or trigger refers to the table.
 
-    Why: SQLite checks every view and trigger when a table is renamed, and the old table is dropped by then.
+    Why: SQLite checks every view and trigger when a table is renamed, and at that moment the old table is dropped.
 
-    To do: drop it before the rebuild and make it again after it; the message has both statements.
+    To do: drop the view or trigger before the rebuild, and create it again after it. The message has both statements.
     """
 
     code = "db.E506"

@@ -11,7 +11,7 @@ from ..settings.location import INSTALLED, KIND, PACKAGE
 from ..text import shorten
 
 _LEAVE_THE_RELEASE = (
-    Hint("A newer release has upgraded the database: start that one, or roll back with its rollback.sh."),
+    Hint("A newer release has upgraded the database: start that release, or roll back with its rollback.sh."),
     Hint("See what this release has", "inv db.history"),
 )
 
@@ -43,10 +43,10 @@ class ProjectNotFound(MigrationError):
 class InvalidProject(MigrationError):
     """`alembic.ini` cannot be used as it is.
 
-    Why: a line of `alembic.ini` is wrong, names a folder or a module that does not exist, or lacks what the command
-    needs.
+    Why: a line of `alembic.ini` is wrong, names a folder or a module that does not exist, or a line that the command
+    needs is missing.
 
-    To do: mend what the message names; `docs/adopting.md` shows the whole section `[antarest]`.
+    To do: fix what the message names; `docs/adopting.md` shows the whole section `[antarest]`.
     """
 
     code = "db.E210"
@@ -62,9 +62,9 @@ class UnknownRevision(MigrationError):
 
     Why: somebody upgraded it with another branch or a newer release, and then changed to this code.
 
-    To do: `inv db.sync` finds the file of the revision, in the store of what was applied here or in git, rolls it back
-    and applies what this checkout has instead; the plan comes first. Where a newer release has upgraded the database,
-    start that one, or roll back with its `rollback.sh`.
+    To do: run `inv db.sync`. It finds the file of the revision, in the store of applied revisions or in git, rolls the
+    revision back and applies those of this checkout; it shows its plan first. Where a newer release has upgraded the
+    database, start that release, or roll back with its `rollback.sh`.
     """
 
     code = "db.E201"
@@ -89,12 +89,12 @@ class UnknownRevision(MigrationError):
 
 
 class MultipleHeads(MigrationError):
-    """The history ends in more than one revision, so that "head" says nothing.
+    """The history has more than one head, so "head" names no single revision.
 
     Why: two branches each added a revision after the same one, and both were merged.
 
-    To do: `inv db.rebase` puts the revisions of this branch on top of the other head, with the database. Where both are
-    deployed, join them: `inv db.merge`.
+    To do: `inv db.rebase` puts the revisions of this branch on top of the other head, and moves the database too. Where
+    both are deployed, join them: `inv db.merge`.
     """
 
     code = "db.E202"
@@ -111,14 +111,14 @@ class MultipleHeads(MigrationError):
 
 
 class InvalidRevisionFile(MigrationError):
-    """A revision file cannot be read: a syntax error, no `revision`, a bad import, a declaration that is not a literal.
+    """A revision file cannot be read.
 
-    Why: a merge left conflict marks in it, it has no `revision = ...`, it imports something that is not installed here
-    or no longer exists, or `lossy`, `moves` or `irreversible` is computed instead of written down.
+    Why: a merge left conflict marks in it, it has another syntax error or no `revision = ...`, it imports something
+    that does not exist here, or `lossy`, `moves` or `irreversible` is computed instead of a literal.
 
-    To do: open the file that the message names at its line. Declarations have to be literals, since they are read
-    without running the file; a revision that imports the application breaks when the application changes, so let it
-    import `op` and `sa` alone.
+    To do: open the file at the line that the message names. Declarations have to be literals, since they are read
+    without running the file. A revision should import `op` and `sa` only: one that imports the application breaks when
+    the application changes.
     """
 
     code = "db.E203"
@@ -128,12 +128,12 @@ class InvalidRevisionFile(MigrationError):
         super().__init__(
             f"the revision file {path.name} cannot be read: {reason}",
             details={"file": str(path)},
-            hints=[Hint("Mend the file, then look again", "inv db.history")],
+            hints=[Hint("Fix the file, then look again", "inv db.history")],
         )
 
 
 class MissingPredecessor(MigrationError):
-    """A revision file names a predecessor that no file has.
+    """A revision follows a revision that no file has.
 
     Why: a file was deleted or not committed, or a branch was cherry-picked without the revision below it.
 
@@ -149,7 +149,7 @@ class MissingPredecessor(MigrationError):
             details={"file": str(path)},
             hints=[
                 Hint("Find the missing file, and bring it back", _find(missing)),
-                Hint("Or mend down_revision in the file, then look again", "inv db.history"),
+                Hint("Or fix down_revision in the file, then look again", "inv db.history"),
             ],
         )
 
@@ -159,7 +159,8 @@ class DuplicateRevision(MigrationError):
 
     Why: a file was copied as a template, or renamed and the old one kept.
 
-    To do: delete the copy; where both are wanted, give the newer one an id of its own and set what follows it.
+    To do: delete the copy. Where you want both, give the newer one its own id, and correct the `down_revision` that
+    refers to it.
     """
 
     code = "db.E205"
@@ -187,7 +188,7 @@ class RevisionCycle(MigrationError):
         self.revisions = tuple(revisions)
         super().__init__(
             f"the revisions follow each other in a circle: {shorten(revisions)}",
-            hints=[Hint("Mend down_revision in one of them, then look again", "inv db.history")],
+            hints=[Hint("Fix down_revision in one of them, then look again", "inv db.history")],
         )
 
 
@@ -213,9 +214,9 @@ class RevisionNotFound(MigrationError):
 class AmbiguousRevision(MigrationError):
     """The beginning of a revision id fits more than one revision.
 
-    Why: the few characters that were given begin more than one id.
+    Why: more than one id begins with the characters that were given.
 
-    To do: give some more of them.
+    To do: give more characters.
     """
 
     code = "db.E208"
@@ -229,11 +230,12 @@ class AmbiguousRevision(MigrationError):
 
 
 class OutOfReach(MigrationError):
-    """The target exists, but the verb cannot go there from the current revision.
+    """The target exists, but the command cannot go there from the current revision.
 
-    Why: an upgrade was asked to go below, or beside, where the database is, or a rollback above it.
+    Why: the target of an upgrade is below or beside the current revision, or the target of a rollback is above it.
 
-    To do: `inv db.history` marks where it is; `inv db.rollback --to=REV` goes down, `inv db.upgrade --to=REV` goes up.
+    To do: `inv db.history` marks the current revision; `inv db.rollback --to=REV` goes down, `inv db.upgrade --to=REV`
+    goes up.
     """
 
     code = "db.E209"
@@ -247,5 +249,5 @@ class OutOfReach(MigrationError):
 
 
 def _find(revision: str) -> str:
-    """The command that finds the file of a revision in any branch."""
+    """Return the command that finds the file of a revision in any branch."""
     return f"git log --all -- {shlex.quote(f'*{revision}*')}"

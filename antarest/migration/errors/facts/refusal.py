@@ -12,7 +12,7 @@ from ..text import count
 class InMemoryDatabase(MigrationError):
     """The configuration names a database that would be gone when the command ends.
 
-    Why: `sqlite://` or `:memory:` is a database of one process: whatever the command did would be gone when it ends.
+    Why: `sqlite://` or `:memory:` is a database inside one process. The result of the command would be lost with it.
 
     To do: name a file in `db.url`.
     """
@@ -29,12 +29,11 @@ class InMemoryDatabase(MigrationError):
 
 
 class ResetRefused(MigrationError):
-    """A reset, or a seed, of a database that looks like one that others use.
+    """A reset or a seed was refused, because others seem to use the database.
 
     Why: the configuration says `environment: production`, or the server is on another host.
 
-    To do: look twice at the database in the message. If it is really the one, repeat the command with
-    `--allow-production`.
+    To do: check the database in the message. If it is the right one, repeat the command with `--allow-production`.
     """
 
     code = "db.E702"
@@ -51,12 +50,12 @@ class ResetRefused(MigrationError):
 
 
 class ResetNotConfirmed(MigrationError):
-    """A reset of a database that has rows, and nobody has agreed to lose them.
+    """A reset would lose rows, and nobody has agreed to it.
 
     Why: a reset drops every table of the history, and this database has rows in them.
 
-    To do: `inv db.reset` on a terminal shows what would go and asks; in a script, `--yes --allow-data-loss` agrees to
-    it.
+    To do: on a terminal, `inv db.reset` shows what would be lost and asks. In a script, `--yes --allow-data-loss`
+    agrees to the loss.
     """
 
     code = "db.E703"
@@ -71,11 +70,11 @@ class ResetNotConfirmed(MigrationError):
 
 
 class NotConfirmed(MigrationError):
-    """The question was answered with no, or nobody was there to answer it.
+    """The question was answered with no, or nobody could answer it.
 
     Why: the answer was no, or the command ran in a pipe, where nobody can answer.
 
-    To do: nothing is to be mended. In a script, answer in advance with the flag that the message shows.
+    To do: there is nothing to fix. In a script, answer in advance with the flag that the message shows.
     """
 
     code = "db.E704"
@@ -85,10 +84,10 @@ class NotConfirmed(MigrationError):
 
 
 class SqlNotSupported(MigrationError):
-    """`--sql` for SQLite, whose table rebuilds need the database itself.
+    """`--sql` does not work for SQLite.
 
-    Why: `alembic upgrade --sql` writes a script without looking at a database, and a table is rebuilt in SQLite by
-    looking at what it is.
+    Why: `alembic upgrade --sql` writes a script without a database. To rebuild a table in SQLite, Alembic has to read
+    the table from the database.
 
     To do: upgrade the file itself; for a dry run, upgrade a copy of it.
     """
@@ -104,7 +103,7 @@ class SqlNotSupported(MigrationError):
 
 
 class NotAtHead(MigrationError):
-    """A database has to be at head for this, and is not.
+    """The command needs a database at head, and this one is not.
 
     Why: the command works with the tables of the models, and this database has those of an older revision, or none.
 
@@ -122,11 +121,11 @@ class NotAtHead(MigrationError):
 
 
 class AlreadyFilled(MigrationError):
-    """A seed of a database that has rows: it would mix what was made up with what somebody entered.
+    """A seed was refused, because the database has rows: invented rows would be mixed with real ones.
 
     Why: it was seeded before, or somebody works with it.
 
-    To do: use another database. If its rows can go, `inv db.reset` empties it, and then it can be seeded.
+    To do: use another database. If you do not need its rows, empty it with `inv db.reset`, and seed it then.
     """
 
     code = "db.E721"
@@ -138,7 +137,7 @@ class AlreadyFilled(MigrationError):
             details={"database": database},
             hints=[
                 Hint("See which database is configured", "inv db.status"),
-                Hint("If its rows can go, empty it, then seed again", "inv db.reset"),
+                Hint("If you do not need its rows, empty it, then seed again", "inv db.reset"),
             ],
         )
 
@@ -164,11 +163,11 @@ class PackageMissing(MigrationError):
 
 
 class InstalledCopy(MigrationError):
-    """Revisions are written and compared in a checkout; this copy was installed from a wheel.
+    """This copy was installed from a wheel; revisions are written and compared in a checkout.
 
-    Why: what lies in site-packages is replaced with the next release, and a revision written there would be lost.
+    Why: the next release replaces the files in site-packages, and a revision written there would be lost.
 
-    To do: write the revision in a checkout, `make wheel`, and install that.
+    To do: write the revision in a checkout, build a wheel with `make wheel`, and install it.
     """
 
     code = "db.E723"
@@ -180,7 +179,7 @@ class InstalledCopy(MigrationError):
             "this is an installed copy of the migrations, which the next release replaces",
             details={"folder": str(folder)},
             hints=[
-                Hint("Change the migrations in a checkout, and install what is built there", "make wheel"),
+                Hint("Change the migrations in a checkout, and install the wheel built there", "make wheel"),
                 Hint("Or name the project to work on", f"python -m {PACKAGE} check --project=PATH/alembic.ini"),
             ],
         )
@@ -192,10 +191,10 @@ class InstalledCopy(MigrationError):
 class RollbackScriptStale(MigrationError):
     """`rollback.sh` was made for another head than the one that the files have.
 
-    Why: revision files were added, renamed or deleted without writing the script anew, or a merge kept an old one. Run
-    as it is, it would go somewhere else than one step back.
+    Why: revision files were added, renamed or deleted without updating the script, or a merge kept an old one. The
+    script would not go exactly one step back.
 
-    To do: `inv db.rollback-script` writes it; `inv db.rollback` needs no script at all.
+    To do: `inv db.rollback-script` writes it again; `inv db.rollback` needs no script at all.
     """
 
     code = "db.E801"
@@ -206,19 +205,19 @@ class RollbackScriptStale(MigrationError):
             f"{path.name} was written for head {written_for}, and the head is {head}",
             details={"file": str(path)},
             hints=[
-                Hint("Write it anew", "inv db.rollback-script"),
+                Hint("Write it again", "inv db.rollback-script"),
                 Hint("Or roll back one step from where the database is", "inv db.rollback"),
             ],
         )
 
 
 class VerifyFailed(MigrationError):
-    """`db.verify` found something.
+    """`db.verify` has findings.
 
-    Why: a revision does not go up, down and up again on both engines with every row where it was; docs/verify.md
-    explains each finding by its id.
+    Why: a revision does not run up, down and up again on both engines with every row preserved. docs/verify.md explains
+    each finding by its id.
 
-    To do: below each kind of finding stands how to mend it. `--revisions=ID` proves one revision again.
+    To do: the lines below each kind of finding say how to fix it. `--revisions=ID` proves one revision again.
     """
 
     code = "db.E803"
@@ -227,17 +226,17 @@ class VerifyFailed(MigrationError):
         self.findings = findings
         super().__init__(
             f"db.verify has {count(findings, 'finding')}, see above",
-            hints=[Hint("Mend them, then prove it again", "inv db.verify")],
+            hints=[Hint("Fix them, then prove it again", "inv db.verify")],
         )
 
 
 class CheckFailed(MigrationError):
-    """`db.check` found something.
+    """`db.check` has findings.
 
     Why: the lines above the error are the findings: two heads, a stale script or diagram, a model that is not
     registered, or models and migrations that differ.
 
-    To do: below each finding stands the command that mends it, or shows more.
+    To do: the line below each finding has the command that fixes it, or that shows more.
     """
 
     code = "db.E802"
@@ -246,5 +245,5 @@ class CheckFailed(MigrationError):
         self.findings = findings
         super().__init__(
             f"db.check has {count(findings, 'finding')}, see above",
-            hints=[Hint("Mend them, then check again", "inv db.check")],
+            hints=[Hint("Fix them, then check again", "inv db.check")],
         )

@@ -1,4 +1,4 @@
-"""Codes `db.E6xx`: runs that failed, and so did not commit."""
+"""Codes `db.E6xx`: runs that failed, and did not commit."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 
 
 class RevisionFailed(MigrationError):
-    """A revision raised an error while it ran; what was not committed before it was rolled back.
+    """A revision raised an error while it ran. What was not yet committed was rolled back.
 
     Why: the SQL of the revision does not fit the data (a NOT NULL column over NULLs, a unique index over duplicates),
     or the revision has a mistake.
 
-    To do: the message has what the database said; `--debug` adds the traceback. Mend the data or the revision and
-    upgrade again from where the message says that the database is.
+    To do: the message quotes the database; `--debug` adds the traceback. Fix the data or the revision, and upgrade
+    again. The message also says which revision the database is at.
     """
 
     code = "db.E601"
@@ -29,20 +29,20 @@ class RevisionFailed(MigrationError):
             details={"database": database} | ({"statement": statement} if statement else {}),
             state=state,
             hints=[
-                Hint("Mend the revision or the data, then look at what is pending", "inv db.status"),
+                Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
                 _TRACEBACK,
             ],
         )
 
 
 class AutocommitNotAsked(MigrationError):
-    """A revision leaves its transaction and does not say so: it could be committed by half.
+    """A revision leaves its transaction without declaring it, so one half of it could be committed.
 
-    Why: the revision uses `autocommit_block()`, which commits what ran before it; a failure after that would leave the
-    database between two revisions.
+    Why: the revision uses `autocommit_block()`, which commits the statements before it. A failure after that would
+    leave the database between two revisions.
 
-    To do: declare `transaction = "none"` in its file, and let the block hold only what can be run again, such as
-    `CREATE INDEX CONCURRENTLY IF NOT EXISTS`.
+    To do: declare `transaction = "none"` in its file. Put only statements into the block that are safe to run again,
+    such as `CREATE INDEX CONCURRENTLY IF NOT EXISTS`.
     """
 
     code = "db.E605"
@@ -50,18 +50,18 @@ class AutocommitNotAsked(MigrationError):
     def __init__(self, revision: str, file: str) -> None:
         self.revision = revision
         super().__init__(
-            f"revision {revision} uses autocommit_block(), and its file does not say so",
+            f"revision {revision} uses autocommit_block(), and its file does not declare it",
             details={"file": file},
-            hints=[Hint("Say so in the file; what is in the block must bear to be run again", 'transaction = "none"')],
+            hints=[Hint("Declare it in the file; the block must be safe to run again", 'transaction = "none"')],
         )
 
 
 class RunInterrupted(MigrationError):
-    """Ctrl-C, or SIGINT: what was not committed was rolled back.
+    """The run was interrupted. What was not yet committed was rolled back.
 
     Why: Ctrl-C was pressed, or the process got SIGINT.
 
-    To do: `inv db.status` shows where it is; run the command again whenever you like.
+    To do: `inv db.status` shows where the database is. You can run the command again at any time.
     """
 
     code = "db.E606"
@@ -72,12 +72,12 @@ class RunInterrupted(MigrationError):
 
 
 class RunTerminated(MigrationError):
-    """SIGTERM: what was not committed was rolled back.
+    """The run was terminated. What was not yet committed was rolled back.
 
-    Why: a supervisor, a deployment or the system ended the process.
+    Why: a supervisor, a deployment or the system ended the process with SIGTERM.
 
-    To do: `inv db.status` shows where it is; run the command again, with more time if the supervisor's limit was too
-    short.
+    To do: `inv db.status` shows where the database is. Run the command again, with more time if the supervisor's limit
+    was too short.
     """
 
     code = "db.E607"
@@ -90,7 +90,7 @@ class RunTerminated(MigrationError):
 class AlembicRefused(MigrationError):
     """Alembic itself refused the command, or failed before the first revision.
 
-    Why: Alembic does not take the arguments (a relative revision that is too far), or `env.py` failed.
+    Why: Alembic does not accept the arguments (a relative revision that is too far), or `env.py` failed.
 
     To do: read the reason in the message, and try the same with `inv db.upgrade` or `inv db.rollback`.
     """
@@ -103,7 +103,7 @@ class AlembicRefused(MigrationError):
 
 
 class RunFailed(MigrationError):
-    """A run failed before its first revision, or after its last one; what was not committed was rolled back.
+    """A run failed before its first revision, or after its last one. What was not yet committed was rolled back.
 
     Why: the connection broke, the disk is full, or a deferred constraint failed at the commit.
 
@@ -126,9 +126,9 @@ class RunFailed(MigrationError):
 
 
 class UnexpectedFailure(MigrationError):
-    """Something that nobody thought of.
+    """An error that the program does not expect.
 
-    Why: a mistake in this program, or something outside of it that no check covers.
+    Why: a mistake in this program, or a failure outside of it that no check covers.
 
     To do: `inv db.status` shows where the database is. Repeat the command with `--debug` and report what it prints;
     passwords are masked in it.
@@ -149,13 +149,14 @@ class UnexpectedFailure(MigrationError):
 
 
 class ScratchRunFailed(MigrationError):
-    """A revision raised an error on the empty scratch database on which a plan or a check looks at what it does.
+    """A revision raised an error on the empty scratch database on which a plan or a check tries it.
 
     Why: the revision runs on PostgreSQL only, needs rows that an empty database does not have, or its downgrade was
-    never run: a plan is the first to run those of an old history.
+    never run before.
 
-    To do: mend the revision so that it runs on SQLite too, from base and back; `--debug` shows where it fails. Until
-    then `alembic downgrade -1` goes back without a plan, in one transaction and with the same protection against loss.
+    To do: fix the revision so that it runs on an empty database, from base and back; `--debug` shows where it fails.
+    Until then, `alembic downgrade -1` goes back without a plan, in one transaction and with the same protection against
+    loss.
     """
 
     code = "db.E610"
@@ -166,7 +167,7 @@ class ScratchRunFailed(MigrationError):
             f"the {direction} of revision {revision} fails on a scratch database: {reason}",
             details={"scratch": f"an empty {engine} database, at the same revision"},
             hints=[
-                Hint("Mend it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
+                Hint("Fix it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
                 Hint("Or go back without a plan", "alembic downgrade -1"),
                 _TRACEBACK,
             ],
@@ -174,12 +175,12 @@ class ScratchRunFailed(MigrationError):
 
 
 class NotRecorded(MigrationError):
-    """The run ended without an error, and yet a second connection does not see its result.
+    """The run ended without an error, but a second connection does not see its result.
 
-    Why: another process moved the database at the same moment, or something between us and the server (a pooler, a
-    proxy) did not commit what it said it did.
+    Why: another process moved the database at the same moment, or a pooler or proxy reported a commit that did not
+    happen.
 
-    To do: `inv db.status` shows where it is. Make sure that nobody else migrates, and run the command again.
+    To do: `inv db.status` shows where the database is. Make sure that nobody else migrates, and run the command again.
     """
 
     code = "db.E602"

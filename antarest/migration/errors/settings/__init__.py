@@ -1,1 +1,1 @@
-"""Settings that every room needs: the configuration, URLs, where things are, and how our commands are called."""
+"""Settings that every room needs: the configuration, URLs, the folders of this package, and our command lines."""

@@ -1,6 +1,6 @@
-"""How a program begins, before anything of it can be relied on: it needs the standard library only.
+"""The checks at the start of a program. They need the standard library only.
 
-Run as a script from a checkout, with whatever Python there is, it says what to do first instead of a traceback.
+With a Python that is too old, or that lacks packages, the program prints what to do instead of a traceback.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _USAGE = 2
 
 
 def prepare(script: str, *packages: str, always: bool = False) -> int:
-    """Look whether a program can run here; nothing is imported for it.
+    """Check whether a program can run here, without importing it.
 
     Args:
-        script: its file in the checkout, such as `antarest/main.py`, or how else Python is told to run it.
-        packages: what it needs beside the packages of the workflow.
-        always: end on a signal also where whoever started the program lets it ignore them.
+        script: the arguments that make Python run it, such as `antarest/main.py`.
+        packages: the packages that it needs besides those of the workflow.
+        always: whether to end on a signal even where the parent process made this program ignore it.
 
     Returns:
-        The exit code: 0 when it can. Else it was said what to do.
+        The exit code: 0 when it can run. Else the next steps have been printed.
     """
     if code := refuse_system():
         return code
@@ -44,10 +44,10 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
 
 
 def refuse_system() -> int:
-    """Refuse a system that is neither Linux nor macOS: others lack what keeps two runs apart.
+    """Refuse a system that is neither Linux nor macOS: others lack the locks that the workflow uses.
 
     Returns:
-        The exit code: 0 where the system is supported.
+        The exit code: 0 if the system is supported.
     """
     if sys.platform in _SYSTEMS:
         return 0
@@ -56,15 +56,15 @@ def refuse_system() -> int:
 
 
 def finish(code: int) -> int:
-    """End a program that has said its last word: a signal does not change any more how it ended.
+    """Ignore signals from now on, so that they cannot change the exit code of a program that is done.
 
-    Python gives its handlers up before its process is gone, and a signal between the two would kill it.
+    Python removes its signal handlers before its process ends, and a signal between the two would kill the process.
 
     Args:
         code: the exit code.
 
     Returns:
-        The same.
+        The same exit code.
     """
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
@@ -72,13 +72,13 @@ def finish(code: int) -> int:
 
 
 def _is_installed(name: str) -> bool:
-    """Whether there is such a package; a folder of that name, as `alembic/` of this checkout is one, is none."""
+    """Return whether there is such a package. A plain folder, such as `alembic/` of this checkout, does not count."""
     spec = find_spec(name)
     return spec is not None and spec.origin is not None
 
 
 def _refuse(fact: str, script: str) -> int:
-    """Say how to get what is missing."""
+    """Refuse to run, and name the commands that install the missing package."""
     ways_on = [
         "  Install what is needed:    make install",
         f"  Then start it with that:   .venv/bin/python {script}",
@@ -89,6 +89,6 @@ def _refuse(fact: str, script: str) -> int:
 
 
 def _print(fact: str, ways_on: list[str]) -> int:
-    """Print an error in the shape of all others, whose classes may need what is missing."""
+    """Print an error in the shape of all others. Their classes cannot be used, as they may need the missing package."""
     sys.stderr.write("\n".join([f"error app.E106: {fact}", "Nothing was changed.", *ways_on]) + "\n")
     return _USAGE

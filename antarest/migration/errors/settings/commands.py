@@ -1,4 +1,4 @@
-"""How our commands are called from here. Everywhere else they are written as in a checkout: `inv db.status`."""
+"""Our commands as a user can type them here. All other code writes them as in a checkout: `inv db.status`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _TASK: Final = re.compile(r"\binv db\.(?=[a-z])")
 
 
 def spell(text: str, *, config: str = "") -> str:
-    """The text with our commands as they can be typed here.
+    """Return the text with our commands as they can be typed here.
 
-    They stay as they are where Invoke and `tasks.py` are at hand. Installed, `inv db.status` is `antarest-db status`,
-    with the folder of the program where the shell would not find it.
+    They stay unchanged where Invoke and `tasks.py` are available. In an installed copy, `inv db.status` becomes
+    `antarest-db status`, with the folder of the program where the shell would not find it.
 
     Args:
         text: one command, or a text with commands in it.
-        config: the configuration that the command should name, unless it names one.
+        config: the configuration to add to the command, where it does not name one.
     """
     if "inv db." not in text:
         return text
@@ -37,10 +37,10 @@ def spell(text: str, *, config: str = "") -> str:
 
 
 def typed(program: str) -> str:
-    """What to type for a program of this environment: its name, or its path where the shell would not find it.
+    """Return what to type for a program of this environment.
 
     Returns:
-        An empty text where there is no such program of ours.
+        The name of the program, or its path where the shell would not find it; empty where it is not there or not ours.
     """
     path = Path(sys.executable).parent / program
     # A copy of this package elsewhere must not send its users to the program of another one.
@@ -60,5 +60,5 @@ def _prefix() -> str:
 
 
 def spelled(flag: str) -> str:
-    """A flag as it is typed: `from_`, which Python could not call by its name, is `--from`."""
+    """Return a parameter as the flag that is typed: `from_`, which is no keyword of Python, becomes `--from`."""
     return f"--{flag.strip('_').replace('_', '-')}"

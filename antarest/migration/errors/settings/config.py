@@ -1,17 +1,23 @@
-"""The configuration: one file, found in one documented order, read completely or refused with a reason.
+"""The configuration: one file, which is read completely or refused with a reason.
 
-The file is the first of these: the path that was given (`--config`), the one named by `ANTAREST_CONF`,
-`application.yaml` in the working directory, `application.yaml` at the root of the checkout, and the default
-`resources/application.yaml`: an SQLite file in the checkout for development, or, where the package is installed, one in
-the user's data folder. A file that somebody named is never replaced by another one.
+The file is the first of these that exists:
 
-`${VARIABLE}` in a value is taken from the environment, or from the file that `VARIABLE_FILE` names there; `$${` is the
-text `${`. A value that is exactly one variable is taken as it is; inside a URL a variable is quoted as its place
-demands, so that a password may hold any character. `${ANTAREST_DATA}` is the user's data folder where the environment
-does not have it; it is created with the first use.
+- the path that was given (`--config`),
+- the file that `ANTAREST_CONF` names,
+- `application.yaml` in the working directory,
+- `application.yaml` at the root of the checkout,
+- the default `resources/application.yaml`, whose database is an SQLite file in the checkout, or in the user's data
+  folder where the package is installed.
 
-The workflow reads `db` and `environment`. An application declares its other sections, as `sections`; each is a
-dataclass of fields with a reader. A name that nothing declares is refused then.
+A file that was named is never replaced by another one.
+
+`${VARIABLE}` in a value is taken from the environment, or from the file that `VARIABLE_FILE` names there. `$${` is the
+text `${`. Inside a URL a variable is quoted as its position needs it, so a password may hold any character. Elsewhere
+it is not changed. Where the environment has no `ANTAREST_DATA`, it is the user's data folder, which is created at the
+first use.
+
+The workflow reads `db` and `environment`. An application declares its other sections with the argument `sections`: each
+is a dataclass whose fields have a reader. Then a name that nobody declares is refused.
 """
 
 from __future__ import annotations
@@ -52,12 +58,12 @@ Sections = Mapping[str, type]
 
 @dataclass(frozen=True)
 class Config:
-    """The configuration, as the workflow reads it.
+    """The configuration of the workflow, with the sections of the application.
 
     Args:
         db: the database.
-        source: the file that it came from.
-        environment: what the database is for; one in production is never reset or seeded without being told to.
+        source: the file that it was read from.
+        environment: what the database is for; in production it is reset or seeded only with `--allow-production`.
         sections: the sections that the application declares, by name.
     """
 
@@ -74,21 +80,21 @@ def load_config(
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Config:
-    """Find the configuration file and read it.
+    """Find the configuration file, read it, and return the configuration.
 
     Args:
-        path: the file that somebody asked for (`--config`); it beats `ANTAREST_CONF`.
-        sections: the other sections that the file may have. None where nobody declares any: then the file may hold
-            whatever else an application needs, but nothing that looks like a misspelt name of ours.
+        path: the file that the user named (`--config`); it beats `ANTAREST_CONF`.
+        sections: the other sections that the file may have. With None, the file may have any other section or key, but
+            none that looks like a misspelt name of ours.
         environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.
-        cwd: the folder to look in, and that relative paths are relative to; by default the working directory.
+        cwd: the folder to look in, and the base of relative paths; by default the working directory.
 
     Raises:
-        ConfigError: the file is missing or cannot be used; the subclass says why.
+        ConfigError: the file is missing or cannot be used. Its subclass is the reason.
     """
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd
-    if DATA_VARIABLE in environ:  # Relative to where we are; what is in a URL is relative to its file.
+    if DATA_VARIABLE in environ:  # Relative to the working directory; a path in a URL is relative to the file instead.
         environ = {**environ, DATA_VARIABLE: os.path.abspath(cwd / environ[DATA_VARIABLE])}  # noqa: PTH100
     file, data = _find(path, environ, cwd)
     known = known_sections(sections or {})
@@ -103,12 +109,12 @@ def load_config(
 
 
 def known_sections(sections: Sections) -> Sections:
-    """All sections of a configuration: ours, which begin with the top of the file (""), and those of an application."""
+    """Return all sections by name: ours, where "" is the top of the file, and those of the application."""
     return {"": Config, "db": DbConfig, **sections}
 
 
 def keys_of(known: Sections) -> list[str]:
-    """The keys in these sections, such as `db.url`."""
+    """Return the keys in these sections, such as `db.url`."""
     return [f"{name}.{key}".lstrip(".") for name, section in known.items() for key in _names_of(section)]
 
 
@@ -118,7 +124,7 @@ def _find(path: str | Path | None, environ: Mapping[str, str], cwd: Path) -> tup
     if VARIABLE in environ:
         return _read_file(environ[VARIABLE], cwd, VARIABLE)
     default = ROOT / "resources" / FILE_NAME
-    # lexists: a link that leads nowhere is somebody's configuration too.
+    # lexists: a broken link is somebody's configuration too, and is reported.
     found = next((each for each in (cwd / FILE_NAME, ROOT / FILE_NAME) if os.path.lexists(each)), default)
     return _read_file(str(found), cwd, "nobody, so it is the default")
 
@@ -126,7 +132,7 @@ def _find(path: str | Path | None, environ: Mapping[str, str], cwd: Path) -> tup
 def _read_file(name: str, cwd: Path, named_by: str) -> tuple[Path, bytes]:
     if not name:  # Path("") would be the working directory
         raise ConfigNotFound("", reason="the name is empty", named_by=named_by)
-    # Not resolve(): relative paths in the file are relative to the folder that was named, not to the target of a link.
+    # Not resolve(): paths in the file are relative to the folder of the named path, not to the target of a link.
     file = Path(os.path.abspath(cwd / Path(name).expanduser()))  # noqa: PTH100
     try:
         return file, file.read_bytes()
@@ -144,7 +150,7 @@ def _similar(file: Path) -> list[Path]:
 
 
 def _split(document: object, known: Sections, file: Path, *, others_allowed: bool) -> dict[str, dict[str, Any]]:
-    """The settings of each section, as the file has them; those at the top of the file have the name ""."""
+    """Return the settings of each section of the file. The section "" is the top of the file."""
     if _is_empty(document):
         raise ConfigEmpty(file)
     top = _mapping(document, file, "")
@@ -188,7 +194,7 @@ def _refuse_unknown_keys(found: Mapping[str, Mapping[str, Any]], known: Sections
 
 
 def _nearest(prefix: str, name: str, keys: Sequence[str], sections: Sequence[str]) -> str:
-    """The known key that was probably meant: one of the same section, else one of that name in another section."""
+    """Return the most similar known key: in the same section, else with a similar name in another section."""
     siblings = [key.removeprefix(prefix) for key in keys if key.startswith(prefix)]
     siblings += [] if prefix else sections
     if close := difflib.get_close_matches(name, siblings, n=1):
@@ -207,7 +213,7 @@ def _read_section(
             continue
         try:
             if not isinstance(raw, str):
-                raise InvalidValue("one value")  # noqa: TRY301 - it gets its place below like every other error
+                raise InvalidValue("one value")  # noqa: TRY301 - the key is added below, as for other errors
             values[each.name] = each.metadata["reader"](_expand(raw, environ).strip(), file.parent)
         except InvalidValue as error:
             raise error.at(f"{name}.{each.name}".lstrip("."), file, found=_shown(raw)) from None
@@ -226,7 +232,7 @@ def _expand(raw: str, environ: Mapping[str, str]) -> str:
 
 
 def _shown(raw: object) -> str:
-    """What the file says, variables not replaced: short, on one line, and without a password."""
+    """Return a value as the file has it, without its variables: short, on one line, and without a password."""
     if not isinstance(raw, str):
         return "a list" if isinstance(raw, list) else "keys with values"
     text = redact_url(raw) if "://" in raw else raw
@@ -234,7 +240,7 @@ def _shown(raw: object) -> str:
 
 
 def _refuse_two_databases(db: DbConfig, file: Path) -> None:
-    """Migrations must move the database that the application uses; servers and names may differ behind a pooler."""
+    """Refuse an admin URL of another engine or file. Servers and names may differ, behind a pooler."""
     url, admin_url = db.url, db.migration_url
     engines = {url.get_backend_name(), admin_url.get_backend_name()}
     if len(engines) > 1 or ("sqlite" in engines and url != admin_url):

@@ -19,27 +19,28 @@ class DbConfig:
     """How to connect to the database.
 
     Args:
-        url: what the application connects with: PostgreSQL (psycopg2) or SQLite, whose path is relative to the file.
-        admin_url: what migrations connect with, where that is another role; without it, `url`.
-        application_role: the role that gets rights on what migrations create; without it, the user of `url`.
-        pool_size: how many connections an engine keeps.
-        max_overflow: how many more it opens under load.
+        url: the database of the application: PostgreSQL (psycopg2), or SQLite. An SQLite path is relative to the
+            configuration file.
+        admin_url: the URL for migrations, where they use another role; by default `url`.
+        application_role: the role that gets rights on the tables that migrations create; by default the user of `url`.
+        pool_size: the number of connections that an engine keeps open.
+        max_overflow: the number of further connections that it opens under load.
         pool_recycle: the seconds after which a connection is replaced.
-        pool_pre_ping: whether a connection is tried before it is used.
+        pool_pre_ping: whether a connection is tested before each use.
         connect_timeout: the seconds to wait for a PostgreSQL server.
         busy_timeout: the seconds to wait for another process that writes to an SQLite file.
-        backup: whether PostgreSQL too is backed up before an upgrade, a rollback or a reset; SQLite always is.
-        backup_folder: where backups lie; without it, beside the SQLite file, or in the user's data folder.
-        backups_kept: how many backups of the database are kept.
-        postgres_programs: the folder with the server's own pg_dump and pg_restore, where they are not found.
+        backup: whether to back up PostgreSQL before an upgrade, a rollback or a reset; SQLite is always backed up.
+        backup_folder: the folder for backups; by default beside the SQLite file, or in the user's data folder.
+        backups_kept: the number of backups to keep.
+        postgres_programs: the folder with pg_dump and pg_restore of the server's version, where they are not found.
         migration_lock_timeout: the seconds that a migration waits for another one; `--lock-timeout` beats it.
-        lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file, before
-            it rolls back and lets those pass who queue behind it.
-        lock_retries: how often it then tries again.
-        statement_timeout: the seconds that a statement of a migration may take on PostgreSQL; 0 for any.
+        lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file. Then
+            it rolls back, so that the sessions that wait behind it can continue, and tries again.
+        lock_retries: the number of further tries.
+        statement_timeout: the seconds that a statement of a migration may take on PostgreSQL; 0 for no limit.
     """
 
-    # Not in the repr: that of a URL masks the password, but not the other secrets that a parameter can hold.
+    # Not in the repr: the repr of a URL masks the password, but not the secrets among its parameters.
     url: URL = field(
         repr=False, metadata={"reader": readers.url, "example": "postgresql://antarest:${DB_PASSWORD}@db1/antarest"}
     )
@@ -70,12 +71,12 @@ class DbConfig:
 
     @property
     def migration_url(self) -> URL:
-        """What migrations connect with."""
+        """The URL that migrations connect with."""
         return self.admin_url or self.url
 
     @property
     def role_to_grant(self) -> str | None:
-        """The role that needs rights granted, because another one owns what migrations create (PostgreSQL only)."""
+        """The role that needs rights, because another role owns the new tables; None where there is none."""
         if self.url.get_backend_name() != "postgresql":
             return None
         other = self.url.username if self.url.username != self.migration_url.username else None
@@ -83,20 +84,20 @@ class DbConfig:
 
 
 def with_lock_timeout(db: DbConfig, seconds: str | None, flag: str) -> DbConfig:
-    """The same database, with another time to wait for a migration of somebody else.
+    """Return the configuration with another `migration_lock_timeout`.
 
     Args:
         db: the configuration.
-        seconds: the time, as somebody wrote it; None for the one that is configured.
-        flag: where it was written, for messages.
+        seconds: the time, as the user wrote it; None for the one that is configured.
+        flag: the name of the flag, for messages.
 
     Raises:
-        UsageError: it is no whole number of seconds.
+        UsageError: it is not a whole number of seconds.
     """
     if seconds is None:
         return db
     try:
         return replace(db, migration_lock_timeout=readers.SECONDS(seconds, Path()))
     except InvalidValue as error:
-        hint = Hint("Write it so", "inv db.upgrade --lock-timeout=60")
+        hint = Hint("Write it like this", "inv db.upgrade --lock-timeout=60")
         raise UsageError(f"{flag} {error.message}, not {seconds!r}", hints=[hint]) from None

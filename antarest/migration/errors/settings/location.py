@@ -1,4 +1,4 @@
-"""Where things are: this package, in a checkout or installed from a wheel, and the data of the user."""
+"""The folders of this package, in a checkout or installed from a wheel, and of the user's data."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-# The name of this package: `antarest.migration`, or what a copy of its folder is called elsewhere.
+# The name of this package: `antarest.migration`, or the name of a copy of its folder.
 PACKAGE: Final = __name__.removesuffix(".errors.settings.location")
-# The folder of the package around it, as seen from where packages are: `antarest`.
+# The path of the package around it, relative to the folder of packages: `antarest`.
 ABOVE: Final = "/".join(PACKAGE.split(".")[:-1])
 
 _PACKAGE: Final = Path(__file__).resolve().parents[3]
-_MIRROR: Final = _PACKAGE / "_alembic"  # what a wheel carries of the checkout; made by hatch_build.py
+_MIRROR: Final = _PACKAGE / "_alembic"  # the files of the checkout in a wheel; made by hatch_build.py
 
-# Whether the package comes from a wheel: there is nothing to work on then, and nothing is written.
+# Whether the package was installed from a wheel. Then it writes no revision files.
 INSTALLED: Final = _MIRROR.is_dir()
-# What a text calls it, where it says what this code is or has.
+# The word for this code in messages.
 KIND: Final = "release" if INSTALLED else "checkout"
 # The folder that holds alembic.ini, alembic/, scripts/ and resources/.
 ROOT: Final = _MIRROR if INSTALLED else _PACKAGE.parent
 
 
 def create_data_folder() -> Path:
-    """The user's data folder, such as `~/.local/share/antarest`. It is created where it can be, for this user only."""
-    import platformdirs  # most configurations do without it
+    """Create the user's data folder, such as `~/.local/share/antarest`, for this user only, and return its path."""
+    import platformdirs  # here, since most configurations do not need it
 
     folder = platformdirs.user_data_path("antarest", appauthor=False)
-    with suppress(OSError):  # The database that would lie in it cannot be opened then, and says so.
+    with suppress(OSError):  # Opening the database in it will report the failure.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

@@ -1,4 +1,4 @@
-"""Readers of configuration values: each turns a text into the value of a field, or says what it must be."""
+"""Readers of configuration values. Each returns the value for a text, or raises an error with the expected form."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ ENVIRONMENTS: Final = ("development", "test", "staging", "production")
 _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _UNLIMITED = 2**31 - 1
 
-# A reader turns the text of a value into the value of a field; the path is the folder that the file lies in. It raises
-# a ConfigError about the value alone: `_read_section` adds the key and the file.
+# A reader gets the text of a value and the folder of the file, and returns the value of the field. It raises a
+# ConfigError about the value alone: `_read_section` adds the key and the file.
 Reader = Callable[[str, Path], Any]
 
 
 def text(value: str, _folder: Path) -> str:
-    """A text that is not empty."""
+    """Read a text that is not empty."""
     if not value:
         raise InvalidValue("a text that is not empty")
     return value
 
 
 def url(value: str, folder: Path) -> URL:
-    """A database that this project works with."""
+    """Read the URL of a database."""
     if not value:
         raise DatabaseUrlMissing
     return normalise_url(value, folder=folder)
 
 
 def environment(value: str, _folder: Path) -> str:
-    """What the database is for."""
+    """Read the kind of environment."""
     # A closed list: a misspelt "production" would be a production database without its protection.
     if value.lower() not in ENVIRONMENTS:
         raise InvalidValue(f"one of {', '.join(ENVIRONMENTS)}")
@@ -47,19 +47,19 @@ def environment(value: str, _folder: Path) -> str:
 
 
 def path(value: str, folder: Path) -> Path:
-    """A path, relative to the file that names it."""
+    """Read a path, relative to the configuration file."""
     return Path(os.path.abspath(folder / Path(text(value, folder)).expanduser()))  # noqa: PTH100 - links stay links
 
 
 def flag(value: str, _folder: Path) -> bool:
-    """True or false, as YAML spells them."""
+    """Read true or false, as YAML spells them."""
     if value.lower() not in _FLAGS:
         raise InvalidValue("true or false")
     return _FLAGS[value.lower()]
 
 
 def number(minimum: int, maximum: int = _UNLIMITED) -> Reader:
-    """A reader of whole numbers between two limits."""
+    """Return a reader of whole numbers between two limits."""
     limits = f"of at least {minimum}" if maximum == _UNLIMITED else f"from {minimum} to {maximum}"
 
     def read(value: str, _folder: Path) -> int:

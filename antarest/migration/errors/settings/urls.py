@@ -1,7 +1,7 @@
-"""Database URLs: one spelling for each database, and a form of it that is safe to show.
+"""Database URLs: one spelling for each database, and a form that is safe to show.
 
-Hides what SQLAlchemy and libpq leave open: several names for one driver, passwords in two places, SQLite paths that
-depend on the working directory, and texts that can be read in two ways.
+SQLAlchemy and libpq accept several names for one driver, passwords in two places, SQLite paths that depend on the
+working directory, and texts that can be read in two ways. The other modules see only the one spelling.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ..base import Hint
 from ..facts.configuration import UnreadableUrl, UnsupportedUrl
 
 ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-"""The engines that are taken: what SQLAlchemy calls each, and what people do."""
+"""The supported engines: the name in SQLAlchemy, and the name in messages."""
 
 MEMORY = ":memory:"
 _MASK = "***"
 
-# What libpq takes as a secret among the parameters of a URL.
+# The parameters of a URL that libpq treats as secrets.
 SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
 
 _QUOTE = Hint("In a name or password write @ as %40, : as %3A, / as %2F, ? as %3F, % as %25")
@@ -33,18 +33,18 @@ _SLASHES = Hint("Relative paths have three slashes, absolute ones four", "url: s
 
 
 def normalise_url(url: URL | str, *, folder: Path | None = None) -> URL:
-    """The one spelling of a database URL that the rest of the project works with.
+    """Return the one spelling of a database URL that the rest of the project uses.
 
-    PostgreSQL always goes through psycopg2, a user or password among the parameters moves to its place in the URL
-    (where everything masks it), and the path of an SQLite file is absolute.
+    The driver for PostgreSQL is always psycopg2. A user or password among the parameters is moved before the host,
+    where SQLAlchemy masks it. The path of an SQLite file is absolute.
 
     Args:
-        url: the URL as somebody wrote it.
-        folder: what a relative SQLite path is relative to; without it such a path stays relative.
+        url: the URL as the user wrote it.
+        folder: the base of a relative SQLite path; without it such a path stays relative.
 
     Raises:
-        UnsupportedUrl: another engine or driver than ours.
-        UnreadableUrl: it cannot be parsed, or means two things.
+        UnsupportedUrl: the engine or the driver is not supported.
+        UnreadableUrl: the URL cannot be parsed, or can be read in two ways.
     """
     parsed = url if isinstance(url, URL) else _parse(url)
     backend, _, driver = parsed.drivername.lower().partition("+")
@@ -56,7 +56,7 @@ def normalise_url(url: URL | str, *, folder: Path | None = None) -> URL:
 
 
 def is_memory(url: URL) -> bool:
-    """Whether the URL names an SQLite database that is gone when its connection closes."""
+    """Return whether the URL names an SQLite database in memory, which is lost when its connection closes."""
     name = url.database or MEMORY
     return url.get_backend_name() == "sqlite" and (
         name == MEMORY or name.startswith(f"file:{MEMORY}") or url.query.get("mode") == "memory"
@@ -64,9 +64,9 @@ def is_memory(url: URL) -> bool:
 
 
 def redact_url(url: URL | str) -> str:
-    """The URL with its password masked, wherever it stands.
+    """Return the URL with its secrets masked, also those among the parameters.
 
-    Of a text that cannot be parsed nothing is shown that could be a part of a password.
+    Of a text that cannot be parsed, every part that could belong to a password is masked.
     """
     if isinstance(url, str):
         parsed = _try_parse(url)
@@ -81,7 +81,7 @@ def redact_url(url: URL | str) -> str:
 
 
 def redact(text: str, *urls: URL | str) -> str:
-    """The text without the passwords of these URLs, in each form in which a message may hold them."""
+    """Return the text with the passwords of these URLs masked, also where they are quoted or escaped."""
     for url in urls:
         parsed = _try_parse(url) if isinstance(url, str) else url
         if parsed is None:
@@ -94,7 +94,7 @@ def redact(text: str, *urls: URL | str) -> str:
 
 
 def server_name(url: URL) -> str:
-    """Where the server of a PostgreSQL URL listens, for messages."""
+    """Return host and port, or the socket, of a PostgreSQL URL, for messages."""
     host, port = url.host or first(url.query.get("host")), url.port or first(url.query.get("port"))
     if not host:
         return "the default host"
@@ -105,14 +105,14 @@ def server_name(url: URL) -> str:
 
 
 def database_name(url: URL) -> str:
-    """The name of a database, for messages: the file of an SQLite database, or name and server."""
+    """Return the name of a database for messages: the file of an SQLite database, or name and server."""
     if url.get_backend_name() == "sqlite":
         return MEMORY if is_memory(url) else str(url.database)
     return f"{url.database or url.query.get('service')} on {server_name(url)}"
 
 
 def _normalise_postgresql(url: URL) -> URL:
-    # psycopg2 lets these parameters win over the same part of the URL.
+    # In psycopg2 these parameters win over the same part of the URL.
     user, password, name = (_last(url.query.get(key)) for key in ("user", "password", "dbname"))
     url = url.set(drivername="postgresql+psycopg2", username=user, password=password, database=name)
     url = url.difference_update_query(["user", "password", "dbname"])
@@ -137,7 +137,7 @@ def _normalise_sqlite(url: URL, folder: Path | None) -> URL:
 
 
 def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - resolve() would also follow links: the file stays as the user named it
+    return os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links: the file keeps the user's name
 
 
 def _parse(text: str) -> URL:
@@ -156,7 +156,7 @@ def _try_parse(text: str) -> URL | None:
 
 
 def _is_ambiguous(text: str, parsed: URL) -> bool:
-    """Whether a password that was not quoted may have ended up in the host, the database or a parameter."""
+    """Return whether the host, the database or a parameter may hold a part of a password that was not quoted."""
     before, at, after = text.partition("@")
     return bool(at) and not parsed.drivername.lower().startswith("sqlite") and ("?" in before or "@" in after)
 
@@ -165,7 +165,7 @@ def _why_unreadable(text: str) -> str:
     if "://" not in text:
         return "it is not of the form postgresql://... or sqlite:///..."
     if "@" in text:
-        return "an @ or ? that is not quoted, or a port that is no number"
+        return "an @ or ? is not quoted, or the port is not a number"
     return "a part of it, such as the port, cannot be read"
 
 
@@ -189,7 +189,7 @@ def _written_forms(secret: str) -> set[str]:
 
 
 def first(value: str | tuple[str, ...] | None) -> str | None:
-    """The first value of a URL's parameter, which may occur more than once."""
+    """Return the first value of a URL's parameter, which may occur more than once."""
     return value[0] if isinstance(value, tuple) else value
 
 

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also when a process is killed while it writes one."""
+"""Write files completely or not at all, also when the process is killed while it writes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import tempfile
 from pathlib import Path
 
 UNFINISHED = ".writing-"
-"""What the name of a file begins with until it is whole; one that a killed process has left keeps it."""
+"""The prefix of a file that is not complete yet. The files of a killed process keep it."""
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file under another name beside it, and put it in its place.
+    """Write a file beside its place under another name, then rename it.
 
     Args:
-        path: the file; its folder is made where it is missing.
-        content: what it has then.
-        mode: its rights.
+        path: the file. Its folder is created where it is missing.
+        content: its new content.
+        mode: its permissions.
 
     Raises:
-        OSError: it cannot be written; what was there is there still.
+        OSError: it cannot be written. The old file has not changed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)

@@ -1,7 +1,7 @@
-"""The text of a configuration file: YAML whose scalars all stay text, and variables in them.
+"""Parse a configuration file: YAML whose values all stay text, with variables in them.
 
-Values stay text because YAML's guesses (`no` is false, `1e3` a number, `2026-13-01` an exception) help nobody here:
-each setting knows its own type.
+Values stay text because each setting knows its own type. YAML would guess: `no` is false, `1e3` a number, and
+`2026-13-01` an exception.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _VARIABLE = re.compile(r"\$(?P<escape>\$?)\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)\
 
 
 def parse_yaml(data: bytes, file: Path) -> object:
-    """The document in the data: mappings, lists and texts, or None when there is none.
+    """Return the document in the data: mappings, lists and texts, or None where it is empty.
 
     Raises:
-        ConfigNotYaml: it is not YAML. The error quotes nothing of the text, which may hold a password.
+        ConfigNotYaml: it is not YAML. The error does not quote the text, which may hold a password.
     """
     try:
         loader = yaml.BaseLoader(data)
@@ -39,12 +39,12 @@ def parse_yaml(data: bytes, file: Path) -> object:
         problem, line = "it holds bytes that are not text", None
     except RecursionError:
         problem, line = "it is nested too deeply", None
-    # Outside of the except blocks: PyYAML's error quotes the text, and a traceback would show it.
+    # Raised outside of the except blocks: PyYAML's error quotes the text, and a traceback would show it.
     raise ConfigNotYaml(file, problem=problem, line=line)
 
 
 def _refuse_repeated_keys(node: yaml.Node | None) -> None:
-    """PyYAML quietly takes the last of two equal keys, and so the database of the last `url`."""
+    """Refuse a key that occurs twice: PyYAML would use the last one, such as the last of two `url`, silently."""
     if not isinstance(node, yaml.MappingNode):
         return
     seen = set()
@@ -56,11 +56,11 @@ def _refuse_repeated_keys(node: yaml.Node | None) -> None:
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
-    """The text with its variables replaced, each by its value or by what is in the file that `NAME_FILE` names.
+    """Return the text with each variable replaced, by its value or by the content of the file that `NAME_FILE` names.
 
     Raises:
-        VariableUnset: the environment has neither for one of them, or the file cannot be read.
-        InvalidValue: `${` is followed by something else than a name and `}`.
+        VariableUnset: the environment has neither NAME nor NAME_FILE, or the file cannot be read.
+        InvalidValue: `${` is not followed by a name and `}`.
     """
     return _VARIABLE.sub(lambda match: _replacement(match, environ), text)
 
@@ -77,7 +77,7 @@ def _replacement(match: re.Match[str], environ: Mapping[str, str]) -> str:
 
 
 def _value(name: str, environ: Mapping[str, str]) -> str:
-    """The variable, or what is in the file that `NAME_FILE` names: a secret of Docker, Kubernetes or systemd."""
+    """Return the variable, or the content of the file that `NAME_FILE` names, such as a secret of Docker."""
     if name in environ:
         return environ[name]
     file = environ.get(f"{name}_FILE")
@@ -91,12 +91,12 @@ def _value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _safe_characters(text: str, position: int) -> str | None:
-    """What a variable at this position of a text keeps unquoted; None where it is taken as it is."""
+    """Return the characters that stay unquoted in a variable at this position; None where nothing is quoted."""
     start = text.find("://") + len("://")
     if "://" not in text or position < start:
         return None
     path = next((index for index in range(start, len(text)) if text[index] in "/?"), len(text))
     if position < path:
-        # Name and password stand before the last @; host and port after it, where a variable may hold both.
+        # The name and the password are before the last @. A variable after it may hold both host and port.
         return "" if "@" in text[position:path] else None
     return "/"

@@ -1,11 +1,11 @@
-"""What the database itself does at head: it refuses, fills in, or deletes more. Tried on real rows, and undone."""
+"""Tries changes to rows at head, to see how the database itself reacts. Every change is rolled back."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from types import NoneType
 
@@ -24,36 +24,36 @@ _OF_THE_MOMENT = re.compile(r"nextval|now|current|random|uuid|datetime|strftime|
 
 
 def behaviour(url: URL, schema: Inventory, rows: RowSnapshot) -> dict[str, str]:
-    """What happens when somebody repeats, misspells, leaves out or deletes something.
+    """Repeat unique values, write unknown labels, leave out values, and delete rows.
 
     Args:
-        url: a database with rows; it is left as it is.
+        url: a database with rows; it stays as it is.
         schema: its schema.
         rows: its rows.
 
     Returns:
-        By what is done, such as "repeat tag(label)", what comes of it.
+        The reaction of the database by change, such as "refuses it" by "repeat tag(label)".
     """
     engine = create_db_engine(url, poolclass=NullPool)  # As the application: SQLite has to enforce foreign keys.
     with engine.connect() as connection:
         found = dict(_defaults(connection, schema))
         for name, table in sorted(schema.tables.items()):
             if rows.tables[name].rows:
-                found |= dict(_misspelt(connection, table, schema))
-                found |= dict(_repeated(connection, table, rows.tables[name]))
-                found |= dict(_deleted(connection, table, schema, rows))
+                found |= dict(_unknown_labels(connection, table, schema))
+                found |= dict(_repeated_values(connection, table, rows.tables[name]))
+                found |= dict(_deleted_rows(connection, table, schema, rows))
         connection.rollback()
     return found
 
 
 def momentary(schema: Inventory) -> set[str]:
-    """The "table.column" whose default is of the moment: a row that is written again has another value."""
+    """Find each "table.column" whose default depends on the time: a row that is written again has another value."""
     columns = ((name, column) for name, table in schema.tables.items() for column in table.columns)
     return {f"{name}.{column.name}" for name, column in columns if _OF_THE_MOMENT.search(column.default or "")}
 
 
 def differing_behaviour(sqlite: Mapping[str, str], postgresql: Mapping[str, str]) -> list[str]:
-    """Where the two engines do not do the same, as far as both could be tried."""
+    """Describe the changes to which the two engines react differently, of those that both could try."""
     return [
         f"{what}: SQLite {sqlite[what]}, PostgreSQL {postgresql[what]}"
         for what in sorted(sqlite.keys() & postgresql.keys())
@@ -61,20 +61,17 @@ def differing_behaviour(sqlite: Mapping[str, str], postgresql: Mapping[str, str]
     ]
 
 
-def _misspelt(connection: Connection, table: Table, schema: Inventory) -> Iterator[tuple[str, str]]:
-    """A value is written that is no label of its enum."""
+def _unknown_labels(connection: Connection, table: Table, schema: Inventory) -> Iterator[tuple[str, str]]:
+    """Write a value that is not a label of its enum."""
     checked = " ".join(check.expression.lower() for check in table.checks)
     for column in table.columns:
         if column.type in schema.enums or re.search(rf"\b{re.escape(column.name.lower())}\b\"? in \(", checked):
             change = sa.update(_clause(table)).values({column.name: _NO_LABEL})
-            with _undone(connection) as undone:
-                refused = _is_refused(connection, change)
-                undone.rollback()
-            yield f"write {_NO_LABEL!r} to {table.name}.{column.name}", "refuses it" if refused else "takes it"
+            yield f"write {_NO_LABEL!r} to {table.name}.{column.name}", _answer(connection, change)
 
 
-def _repeated(connection: Connection, table: Table, rows: TableRows) -> Iterator[tuple[str, str]]:
-    """A row gets the unique values of another one."""
+def _repeated_values(connection: Connection, table: Table, rows: TableRows) -> Iterator[tuple[str, str]]:
+    """Write the unique values of one row to another row."""
     if not rows.key:
         return
     for unique in table.uniques:
@@ -86,14 +83,13 @@ def _repeated(connection: Connection, table: Table, rows: TableRows) -> Iterator
                 .where(sa.and_(*(sa.column(name) == value for name, value in zip(rows.key, other, strict=True))))
                 .values(dict(zip(unique.columns, first, strict=True)))
             )
-            with _undone(connection) as undone:
-                refused = _is_refused(connection, change)
-                undone.rollback()
-            yield f"repeat {table.name}({', '.join(unique.columns)})", "refuses it" if refused else "takes it"
+            yield f"repeat {table.name}({', '.join(unique.columns)})", _answer(connection, change)
 
 
-def _deleted(connection: Connection, table: Table, schema: Inventory, rows: RowSnapshot) -> Iterator[tuple[str, str]]:
-    """A row is deleted that others refer to; one for each set of foreign keys by which they do."""
+def _deleted_rows(
+    connection: Connection, table: Table, schema: Inventory, rows: RowSnapshot
+) -> Iterator[tuple[str, str]]:
+    """Delete a row to which others refer, one for each set of foreign keys."""
     own = rows.tables[table.name]
     tried: set[str] = set()
     for position, identity in enumerate(own.pick(own.key) if own.key else []):
@@ -108,30 +104,29 @@ def _deleted(connection: Connection, table: Table, schema: Inventory, rows: RowS
                     referring += found
                     children |= {f"{name}({', '.join(key.columns)})": name for _ in found}
         what = ", ".join(sorted(children))
-        # Where one row refers to it twice, PostgreSQL decides by the order in which the keys were made.
+        # If one row refers to it twice, the reaction of PostgreSQL depends on the order in which the keys were made.
         if what and what not in tried and len({*referring}) == len(referring):
             tried.add(what)
             where = sa.and_(*(sa.column(name) == value for name, value in zip(own.key, identity, strict=True)))
             delete = sa.delete(_clause(table)).where(where)
             yield (
-                f"delete from {table.name} what {what} refers to",
-                _consequence(connection, delete, {*children.values()}),
+                f"delete a row of {table.name} to which {what} refers",
+                _reaction(connection, delete, {*children.values()}),
             )
 
 
-def _consequence(connection: Connection, delete: sa.Delete, children: Collection[str]) -> str:
-    """What a delete does to the rows that refer to the one that it deletes."""
-    with _undone(connection) as undone:
+def _reaction(connection: Connection, delete: sa.Delete, children: Collection[str]) -> str:
+    """Delete a row, and count the rows that referred to it."""
+    with _rolled_back(connection):
         before, broken = _counts(connection, children), violations(connection)
-        if connection.dialect.name == "postgresql":  # Else a deferred constraint would wait for a commit.
+        if connection.dialect.name == "postgresql":  # Otherwise a deferred constraint waits for a commit.
             connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
         refused = _is_refused(connection, delete) or violations(connection) - broken
         after = before if refused else _counts(connection, children)
-        undone.rollback()
     if refused:
         return "refuses it"
     gone = [name for name in sorted(children) if before[name] - after[name] > (name == delete.table.description)]
-    return f"deletes those of {', '.join(gone)} too" if gone else "keeps the others"
+    return f"also deletes the rows of {', '.join(gone)}" if gone else "keeps the other rows"
 
 
 def _counts(connection: Connection, tables: Iterable[str]) -> dict[str, int]:
@@ -139,20 +134,16 @@ def _counts(connection: Connection, tables: Iterable[str]) -> dict[str, int]:
 
 
 def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, str]]:
-    """A default is filled in."""
+    """Evaluate the default of each column."""
     for name, table in sorted(schema.tables.items()):
         for column in table.columns:
             if column.default and not _OF_THE_MOMENT.search(column.default):
-                default = column.default.replace(":", "\\:")  # As it is: no parameter, and no % of the driver.
-                with _undone(connection) as undone:
-                    try:
-                        value = connection.execute(sa.text(f"SELECT {default}")).scalar()
-                    except DBAPIError:
-                        continue  # It is a default all the same, such as a word without quotes for SQLite.
-                    finally:
-                        undone.rollback()
-                if isinstance(value, (*_COMPARED, NoneType)):  # Times and the like are texts for SQLite.
-                    yield f"leave {name}.{column.name} to its default", f"fills in {_plain(value)}"
+                default = column.default.replace(":", "\\:")  # Not a parameter of SQLAlchemy.
+                # An engine may accept it only as a default, such as a word without quotes on SQLite.
+                with suppress(DBAPIError), _rolled_back(connection):
+                    value = connection.execute(sa.text(f"SELECT {default}")).scalar()
+                    if isinstance(value, (*_COMPARED, NoneType)):  # SQLite returns times and similar values as text.
+                        yield f"leave {name}.{column.name} to its default", f"fills in {_plain(value)}"
 
 
 def _clause(table: Table) -> sa.TableClause:
@@ -160,7 +151,7 @@ def _clause(table: Table) -> sa.TableClause:
 
 
 def _plain(value: object) -> str:
-    """One spelling for a value, however the driver of an engine hands it over."""
+    """Spell a value in the same way for both engines, whose drivers return different types."""
     with suppress(ValueError):
         if isinstance(value, (int, float, Decimal, str)):
             return format(float(value), ".15g")
@@ -171,6 +162,11 @@ def _plain(value: object) -> str:
     return "nothing" if value is None else str(value)
 
 
+def _answer(connection: Connection, change: sa.Executable) -> str:
+    with _rolled_back(connection):
+        return "refuses it" if _is_refused(connection, change) else "accepts it"
+
+
 def _is_refused(connection: Connection, change: sa.Executable) -> bool:
     try:
         connection.execute(change)
@@ -179,5 +175,10 @@ def _is_refused(connection: Connection, change: sa.Executable) -> bool:
     return False
 
 
-def _undone(connection: Connection) -> sa.NestedTransaction:
-    return connection.begin_nested()
+@contextmanager
+def _rolled_back(connection: Connection) -> Iterator[None]:
+    nested = connection.begin_nested()
+    try:
+        yield
+    finally:
+        nested.rollback()

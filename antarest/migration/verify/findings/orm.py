@@ -1,7 +1,7 @@
-"""The mapped classes in use: at head each of them is inserted, loaded, changed and deleted through the ORM.
+"""Tries the mapped classes at head: inserts, loads, changes and deletes an object of each through the ORM.
 
-What the drift check compares are tables; this tries what the application does with them, on PostgreSQL as a role that
-owns nothing and has the rights that `db.grant` gives. Every object is made for it and gone at the end.
+The drift check compares tables only. This check does with them what the application does. On PostgreSQL it uses a role
+that owns nothing and has the rights that `db.grant` gives. Every change is rolled back.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _VALUES: dict[type, Callable[[int], Any]] = {
 
 
 class _NotMadeError(Exception):
-    """No object of a class could be made up: that says nothing of the database."""
+    """No object of a class could be made. This is no problem of the database."""
 
 
 @dataclass
 class OrmUse:
-    """What came of using the classes.
+    """The result of trying the classes.
 
     Attributes:
-        faults: what does not work, one line for each class.
-        not_tried: what nobody could make an object for, and why.
+        faults: a line for each class that does not work.
+        not_tried: a line for each class of which no object could be made, with the reason.
     """
 
     faults: list[str] = field(default_factory=list)
@@ -57,10 +57,10 @@ class OrmUse:
 
 
 def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
-    """Use every class that is mapped to these tables.
+    """Try every class that is mapped to these tables.
 
     Args:
-        connection: to a database at head; everything is rolled back.
+        connection: to a database at head; every change is rolled back.
         metadata: the models.
     """
     result = OrmUse()
@@ -72,7 +72,7 @@ def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
     for mapper in sorted(_mappers(metadata), key=lambda each: each.class_.__name__):
         transaction = connection.begin()
         try:
-            _become_somebody(connection, metadata)
+            _use_plain_role(connection, metadata)
             _use(connection, mapper)
         except _NotMadeError as error:
             result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {error}")
@@ -86,7 +86,7 @@ def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
 
 
 def _mappers(metadata: MetaData) -> Iterator[Mapper[Any]]:
-    """The classes that have tables of this metadata only, and that are no mere base of others."""
+    """The classes whose tables all belong to this metadata, without abstract bases of other classes."""
     for registry in mapperlib._all_registries():  # noqa: SLF001 - SQLAlchemy has no public list of them
         for mapper in registry.mappers:
             is_base = mapper.polymorphic_on is not None and mapper.polymorphic_identity is None
@@ -94,8 +94,8 @@ def _mappers(metadata: MetaData) -> Iterator[Mapper[Any]]:
                 yield mapper
 
 
-def _become_somebody(connection: Connection, metadata: MetaData) -> None:
-    """On PostgreSQL go on as a role that owns nothing; it is gone with the transaction."""
+def _use_plain_role(connection: Connection, metadata: MetaData) -> None:
+    """On PostgreSQL, switch to a role that owns nothing. The rollback removes it."""
     if connection.dialect.name != "postgresql":
         return
     role = f"antarest_user_{secrets.token_hex(8)}"
@@ -120,19 +120,19 @@ def _use(connection: Connection, mapper: Mapper[Any]) -> None:
         session.flush()
         session.expunge_all()
         if session.get(mapper.class_, identity) is not None:
-            raise StatementError("it is still there after it was deleted", None, None, ValueError())
+            raise StatementError("it still exists after the delete", None, None, ValueError())
 
 
 def _get(session: Session, mapper: Mapper[Any], identity: tuple[Any, ...]) -> Any:
     loaded = session.get(mapper.class_, identity)
     if type(loaded) is not mapper.class_:
-        found = "not found" if loaded is None else f"found as {type(loaded).__name__}"
-        raise StatementError(f"what was inserted is {found}", None, None, ValueError())
+        found = "not found" if loaded is None else f"found as a {type(loaded).__name__}"
+        raise StatementError(f"the inserted object is {found}", None, None, ValueError())
     return loaded
 
 
 class _Maker:
-    """Makes objects, and whatever they refer to."""
+    """Makes objects, and the objects that they refer to."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -140,9 +140,9 @@ class _Maker:
         self._number = 0
 
     def make(self, mapper: Mapper[Any]) -> Any:
-        """Make one object and insert it; its constructor is not called, which may want anything."""
+        """Make an object and insert it. Its constructor is not called: it may need any arguments."""
         if mapper in self._making:
-            raise _NotMadeError(f"{mapper.class_.__name__} refers to itself, and must")
+            raise _NotMadeError(f"{mapper.class_.__name__} must refer to another object of its class")
         self._making.append(mapper)
         self._number += 1
         made = mapper.class_manager.new_instance()
@@ -171,7 +171,7 @@ class _Maker:
 
 def _fills_itself(column: Column[Any], mapper: Mapper[Any]) -> bool:
     table = column.table
-    # Its public name is there since SQLAlchemy 2.0.4.
+    # SQLAlchemy has the public name since 2.0.4.
     is_generated = column is getattr(table, "autoincrement_column", getattr(table, "_autoincrement_column", None))
     has_default = column.default is not None or column.server_default is not None or column.computed is not None
     may_be_null = bool(column.nullable and not column.primary_key)
@@ -179,7 +179,7 @@ def _fills_itself(column: Column[Any], mapper: Mapper[Any]) -> bool:
 
 
 def _changeable(mapper: Mapper[Any]) -> Iterator[str]:
-    """Attributes that may get another value: no keys, and nothing that has to be unique."""
+    """The attributes that may get another value: neither keys nor unique columns."""
     for prop in mapper.column_attrs:
         column = prop.columns[0]
         if not isinstance(column, Column) or column is mapper.polymorphic_on:
@@ -196,6 +196,6 @@ def _value(column: Column[Any], number: int) -> Any:
     try:
         made = _VALUES[kind.python_type](number)
     except (KeyError, NotImplementedError):
-        raise _NotMadeError(f"nobody knows a value for {column}, {kind!r}") from None
+        raise _NotMadeError(f"no value is known for {column}, {kind!r}") from None
     length = getattr(kind, "length", None)
     return made[-length:] if length and isinstance(made, str | bytes) else made

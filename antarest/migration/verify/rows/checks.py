@@ -1,4 +1,4 @@
-"""What the check constraints of a table leave of a pool: the database itself is asked about each value."""
+"""Limits the values for a column to those that its check constraints allow. The database tries each value."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .pools import ValuePool
 
 
 def within_checks(connection: Connection, table: TableClause, facts: Table, column: str, pool: ValuePool) -> ValuePool:
-    """The pool with the literals of the checks that name the column, without what a check of it alone forbids."""
+    """Add the literals of the checks that name the column, and remove values that a check of it alone forbids."""
     names = {each.name for each in facts.columns}
     for check in facts.checks:
-        # Without casts: a type may be called as a column is ("text", "date").
+        # Without casts: a type may have the name of a column ("text", "date").
         tokens = tokenise(canonical(check.expression))
         used = {name_of(token) for token in tokens} & names
         if column in used:
@@ -35,7 +35,7 @@ def _literals(tokens: list[str]) -> list[object]:
 
 
 def _holds(connection: Connection, table: TableClause, column: str, expression: str, value: object) -> bool:
-    """Whether a check of one column holds for a value; in doubt it does, and the insertion decides."""
+    """Whether a check of one column accepts a value. If the database cannot tell, the insertion decides."""
     bound: sa.ColumnElement[object] = sa.literal(value, table.c[column].type)
     if connection.dialect.name == "postgresql":
         bound = sa.cast(bound, table.c[column].type)

@@ -1,4 +1,4 @@
-"""The rows that one table could have: each column from its pool, each foreign key from the rows that it refers to."""
+"""Draws rows for one table: each column from its pool, each foreign key from the rows of the referred table."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _SHOWN_REFERENCES = 12
 _LENIENT_ATTEMPTS = 20
 
 Draw = dict[str, object]
-Values = tuple[object, ...]
+KeyValues = tuple[object, ...]
 
 
 class NoValidRow(MigrationError):
-    """No row could be made that the constraints of a table accept.
+    """The constraints of a table refuse every row that was tried.
 
-    Why: the checks of a table fit no value that was tried, or contradict each other.
+    Why: no value that was tried satisfies the checks of the table, or the checks contradict each other.
 
-    To do: give values for the column, as the message shows, where the rows are asked for.
+    To do: give values for the column with the call or flag that asks for rows. The message shows how.
     """
 
     code = "db.E850"
@@ -42,23 +42,23 @@ class NoValidRow(MigrationError):
             f"no valid row could be generated for the table {table}",
             details={"reason": reason},
             state="The rows generated so far are in a transaction that was not committed.",
-            hints=[Hint(f'Give values that suit it, as values={{"{table}.COLUMN": [...]}}')],
+            hints=[Hint(f'Give values that fit, as values={{"{table}.COLUMN": [...]}}')],
         )
 
 
 class TableDraw:
-    """Draws rows for one table and remembers those that the database has accepted.
+    """Draws rows for one table, and remembers those that the database has accepted.
 
     Args:
-        connection: to read what the foreign keys can refer to.
+        connection: reads the rows to which the foreign keys can refer.
         table: the table, which is empty.
         tables: every table with the types of its columns.
         values: by "table.column", the values that replace the generated ones.
         later: the foreign keys that are set afterwards.
-        seed: what the order of the values depends on.
+        seed: determines the order of the values.
 
     Raises:
-        NoValidRow: a column needs a value, and none is known for it.
+        NoValidRow: no value is known for a column that needs one.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class TableDraw:
         keys = (key for index in table.indexes if index.unique for key in index.keys)
         self._distinct = self._names_in(*keys).union(*self._seen)
         checked = [self._names_in(canonical(check.expression)) for check in table.checks]
-        # A check of one column is settled: its pool has only what the check allows.
+        # A check of one column needs no attention: the pool has only values that it allows.
         self._constrained = self._distinct.union(*(names for names in checked if len(names) > 1))
         self._pools = dict(self._own_pools(referring - given))
         self._referred = {key: self._rows_referred_to(key) for key in self._keys}
@@ -99,11 +99,11 @@ class TableDraw:
         self.longest = max((*(len(pool.values) for pool in self._pools.values()), *referred), default=0)
 
     def row(self, number: int, attempt: int) -> Draw | None:
-        """A row, or None where this draw cannot be one.
+        """Draw a row. Returns None if the values break a constraint.
 
         Args:
-            number: of the row; the first attempt at each goes through the pools in order, so that no value is missed.
-            attempt: any further one is left to chance, at first only for the columns that a constraint could be about.
+            number: the number of the row. Its first attempt takes the values in order, so that none is left out.
+            attempt: the number of the attempt. Later attempts draw by chance, at first only for constrained columns.
         """
         row = {
             name: self._value(pool, number, by_chance=attempt > (0 if name in self._constrained else _LENIENT_ATTEMPTS))
@@ -112,14 +112,14 @@ class TableDraw:
         for key in self._keys:
             options = [each for each in self._options(key, row) if _agree(row, key, each)]
             if not options:
-                self.obstacle = f"{', '.join(key.columns)} must refer to a row of {key.referred_table}, and none suits"
+                self.obstacle = f"{', '.join(key.columns)} must refer to a row of {key.referred_table}, and none fits"
                 return None
             chosen = options[number % len(options)] if attempt == 0 else self._random.choice(options)
             row.update(zip(key.columns, chosen, strict=True))
         return None if any(text in self._seen[columns] for columns, text in self._unique_texts(row)) else row
 
     def accept(self, row: Draw) -> None:
-        """Remember a row that the database has taken."""
+        """Remember a row that the database has accepted."""
         for columns, text in self._unique_texts(row):
             self._seen[columns].add(text)
         for key in self._keys:
@@ -144,7 +144,7 @@ class TableDraw:
                     yield column.name, self._shuffled(pool)
 
     def _generated_pool(self, column: Column) -> ValuePool:
-        """What a column can hold; empty where it is best left to its default."""
+        """Make the pool of a column. It is empty if the column should get its default."""
         nullable = column.name in self._nullable
         if column.name in self._later and nullable:
             return ValuePool((None,))
@@ -181,12 +181,12 @@ class TableDraw:
         return key is not None and key.columns == (column.name,)
 
     def _names_in(self, *texts: str) -> set[str]:
-        """The columns of the table that expressions are about."""
+        """The columns of the table that these expressions name."""
         words = {name_of(token) for text in texts for token in tokenise(text)}
         return {column.name for column in self._table.columns if column.name in words}
 
     def _made_by_database(self, column: Column) -> bool:
-        """Whether the database numbers the rows; where a row must refer to itself, its number is needed beforehand."""
+        """Whether the database generates the value. A row that must refer to itself needs its number beforehand."""
         for key in self._keys:
             if key.referred_table == self._table.name and column.name in key.referred_columns:
                 return column.identity == "ALWAYS" or (
@@ -201,9 +201,9 @@ class TableDraw:
 
     # ---- foreign keys
 
-    def _rows_referred_to(self, key: ForeignKey) -> list[Values]:
+    def _rows_referred_to(self, key: ForeignKey) -> list[KeyValues]:
         clause = self._tables.get(key.referred_table)
-        if clause is None or not key.referred_columns:  # It refers to a primary key that there is not.
+        if clause is None or not key.referred_columns:  # It refers to a primary key that does not exist.
             return []
         columns = [clause.c[column] for column in key.referred_columns]
         question = sa.select(*columns).distinct().where(*(column.is_not(None) for column in columns))
@@ -212,8 +212,8 @@ class TableDraw:
         )
         return self._random.sample(found, len(found))
 
-    def _options(self, key: ForeignKey, row: Draw) -> Iterator[Values]:
-        """What a key can be: nothing, the row itself, the rows there are, and a part of one of these."""
+    def _options(self, key: ForeignKey, row: Draw) -> Iterator[KeyValues]:
+        """The values that a key can have: NULL, the row itself, other rows, and other rows in part."""
         found = list(self._referred[key])
         if self._nullable.issuperset(key.columns):
             yield (None,) * len(key.columns)
@@ -227,7 +227,7 @@ class TableDraw:
     # ---- unique keys
 
     def _uniques(self) -> Iterator[tuple[str, ...]]:
-        """The columns of each unique key that is known to be one; the database watches over the others."""
+        """The columns of each unique key. The database checks unique indexes on expressions or parts of the rows."""
         if self._table.primary_key:
             yield self._table.primary_key.columns
         yield from (unique.columns for unique in self._table.uniques)
@@ -237,13 +237,13 @@ class TableDraw:
                 yield index.keys
 
     def _unique_texts(self, row: Draw) -> Iterator[tuple[tuple[str, ...], str]]:
-        """The values of each unique key as text; a key with a NULL is like no other."""
+        """The values of each unique key as text, without keys that have a NULL: they differ from all others."""
         for columns in self._seen:
             values = [row.get(column) for column in columns]
             if None not in values:
                 yield columns, repr(values)
 
 
-def _agree(row: Draw, key: ForeignKey, values: Values) -> bool:
-    """Whether a column that two foreign keys share would get the same value from both."""
+def _agree(row: Draw, key: ForeignKey, values: KeyValues) -> bool:
+    """Whether a column that belongs to two foreign keys gets the same value from both."""
     return all(column not in row or row[column] == value for column, value in zip(key.columns, values, strict=True))

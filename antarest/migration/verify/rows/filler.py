@@ -1,8 +1,8 @@
-"""Rows for every table of a schema, from nothing but the schema.
+"""Generates rows for every table of a schema, from the schema alone.
 
-Each column draws from a pool of awkward values, so that each of them appears at least once where the constraints
-allow it. What can be known is respected beforehand (foreign keys, unique keys, checks of one column); for the rest the
-database decides, and a row that it refuses is drawn again.
+Each column has a pool of awkward values. Each value appears at least once if the constraints allow it. Foreign keys,
+unique keys and checks of one column are respected beforehand. The database decides about all other constraints; if it
+refuses a row, another one is tried.
 """
 
 from __future__ import annotations
@@ -33,22 +33,21 @@ def fill(
     values: Mapping[str, Sequence[object]] | None = None,
     exclude: Collection[str] = OWN_TABLES,
 ) -> dict[str, int]:
-    """Add rows to every empty table, within the transaction of the caller.
+    """Add rows to every empty table, in the transaction of the caller.
 
     Args:
         connection: to SQLite or PostgreSQL.
         seed: the same seed, schema and values give the same rows.
-        rows: at least so many for each table, unless its constraints allow fewer; more where a column has more values
-            to show.
-        values: by "table.column", the values to draw from instead of the generated ones, None among them for NULL.
-            What the schema does not have is ignored, so that one mapping serves a whole history.
-        exclude: tables to leave alone.
+        rows: the least number of rows of a table. Constraints may allow fewer; a column with many values needs more.
+        values: by "table.column", values that replace the generated ones; None is NULL. Columns that the schema does
+            not have are ignored, so that one mapping is enough for a whole history.
+        exclude: the tables to leave as they are.
 
     Returns:
         The number of rows added, by table; 0 for a table that had rows.
 
     Raises:
-        NoValidRow: a table stays empty, since no row could be made that its constraints accept.
+        NoValidRow: a table stays empty, because its constraints refuse every row that was tried.
     """
     return _Filler(connection, seed, rows, values or {}, exclude).fill()
 
@@ -80,7 +79,7 @@ class _Filler:
                     added[name] = self._fill_table(self._inventory.tables[name])
             for cut in self._cuts:
                 if added[cut.table]:
-                    self._close(cut)
+                    self._set_deferred(cut)
         if self._is_postgresql and self._numbered:
             self._advance_sequences()
         return added
@@ -103,9 +102,9 @@ class _Filler:
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed)
 
     def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> int:
-        """Add all rows in one statement; 0 where the database refuses one of them, or they depend on each other.
+        """Add all rows in one statement. Returns 0 if the database refuses one, or if they depend on each other.
 
-        One by one they would be the same rows, with three questions to the server for each; SQLite has no server.
+        It saves three round trips to the server for each row. SQLite has no server, and adds the rows one by one.
         """
         rows: list[Draw] = []
         for number in numbers if self._is_postgresql and not draw.refers_to_itself else ():
@@ -113,13 +112,13 @@ class _Filler:
             if (row := next((row for row in drawn if row is not None), None)) is not None:
                 draw.accept(row)
                 rows.append(row)
-        if not any(rows) or self._execute(sa.insert(self._tables[table]), rows):  # A row may have no values of its own.
+        if not any(rows) or self._execute(sa.insert(self._tables[table]), rows):  # A row may be empty.
             return 0
         return len(rows)
 
     def _add(self, table: str, draw: TableDraw, number: int) -> str:
-        """Add one row, drawing until one is accepted; the reason where none is."""
-        reason = "every row that was drawn breaks a unique key"
+        """Add one row, and try again until the database accepts one. Returns the reason if it accepts none."""
+        reason = "every row that was tried breaks a unique key"
         for attempt in range(_ATTEMPTS):
             row = draw.row(number, attempt)
             if row is None:
@@ -132,22 +131,22 @@ class _Filler:
         return reason
 
     def _execute(self, statement: sa.Executable, rows: list[Draw] | None = None) -> str:
-        """Execute a statement; the reason where the database, or a type, refuses its values."""
+        """Execute a statement. Returns the reason if the database, or a type, refuses its values."""
         try:
             with self._savepoint():
                 self._connection.execute(statement, rows)
         except StatementError as error:
-            # What a type refuses is a StatementError itself; what the server refuses is one of its subclasses.
+            # A type raises a StatementError itself; the server raises one of its subclasses.
             if isinstance(error, _REFUSALS) or type(error) is StatementError:
                 return reason(error)
             raise
         return ""
 
     def _savepoint(self) -> AbstractContextManager[object]:
-        """A failed statement spoils the transaction of PostgreSQL alone; on SQLite it undoes itself."""
+        """Begin a savepoint on PostgreSQL, where a failed statement aborts the transaction."""
         return self._connection.begin_nested() if self._is_postgresql else nullcontext()
 
-    def _close(self, cut: DeferredKey) -> None:
+    def _set_deferred(self, cut: DeferredKey) -> None:
         """Let the rows of a table refer to a table that was filled after it."""
         if not cut.key.referred_columns:
             return
@@ -157,7 +156,7 @@ class _Filler:
         targets = sorted(map(tuple, found), key=repr)
         identity = [table.c[column] for column in (facts.primary_key.columns if facts.primary_key else cut.key.columns)]
         rows = sorted(map(tuple, self._connection.execute(sa.select(*identity))), key=repr)
-        # One row goes without, so that NULL is among the values too.
+        # One row keeps NULL, so that this value is tried too.
         for number, row in enumerate(rows[1:] if is_nullable(facts, cut.key) else rows):
             which = (column.is_not_distinct_from(value) for column, value in zip(identity, row, strict=True))
             target: Draw = dict(zip(cut.key.columns, targets[number % len(targets)], strict=True))
@@ -167,7 +166,7 @@ class _Filler:
 
     @contextmanager
     def _foreign_keys_deferred(self) -> Iterator[None]:
-        """Where a cycle has no foreign key that may be NULL, the check of all has to wait."""
+        """Check foreign keys at the end of the block, if a cycle has no foreign key that may be NULL."""
         if all(is_nullable(self._inventory.tables[cut.table], cut.key) for cut in self._cuts):
             yield
             return
@@ -178,13 +177,13 @@ class _Filler:
             return
         driver = self._connection.connection.driver_connection
         if driver is not None and not driver.in_transaction:
-            # The pragma ends with the transaction, and sqlite3 would begin one only with the first row.
+            # The pragma ends with the transaction, and sqlite3 begins one only with the first row.
             self._connection.exec_driver_sql("BEGIN")
         self._connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         yield
 
     def _advance_sequences(self) -> None:
-        """Move every sequence past the ids that were numbered here, as if they had been drawn from it."""
+        """Move every sequence past the ids that were generated here."""
         for name in self._inventory.sequences:
             sequence = sa.table(name, sa.column("last_value", sa.BigInteger))
             quoted = self._connection.dialect.identifier_preparer.quote(name)

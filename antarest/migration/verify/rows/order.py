@@ -1,4 +1,4 @@
-"""The order in which tables can be filled, and the foreign keys that have to wait."""
+"""The order in which tables can be filled, and the foreign keys that are set afterwards."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ...schema.inventory import ForeignKey, Table
 
 
 class DeferredKey(NamedTuple):
-    """A foreign key that closes a cycle of tables: it is set when all of them have rows."""
+    """A foreign key that closes a cycle of tables. It is set when all of them have rows."""
 
     table: str
     key: ForeignKey
 
 
 def insertion_order(tables: Mapping[str, Table]) -> tuple[list[str], list[DeferredKey]]:
-    """Every table after those that it refers to, as far as cycles allow.
+    """Sort the tables so that each comes after those that it refers to, as far as cycles allow.
 
     Returns:
-        The names of the tables in order, and the foreign keys that were cut to break cycles. A table that refers to
-        itself is no cycle.
+        The names of the tables in order, and the foreign keys that have to wait because of cycles. A table that refers
+        to itself is not a cycle.
     """
     cuts: list[DeferredKey] = []
     while True:
@@ -41,7 +41,7 @@ def insertion_order(tables: Mapping[str, Table]) -> tuple[list[str], list[Deferr
 
 
 def is_nullable(table: Table, key: ForeignKey) -> bool:
-    """Whether a row may refer to nothing: one column that is NULL is enough."""
+    """Whether a row need not refer to another one. For this, one of the columns has to be NULL."""
     return any(column.nullable for column in table.columns if column.name in key.columns)
 
 

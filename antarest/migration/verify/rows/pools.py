@@ -1,4 +1,4 @@
-"""Awkward values by type: the ends of each range, what is empty, and text that is neither short nor ASCII."""
+"""Awkward values by type: the limits of each range, empty values, and text that is neither short nor ASCII."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _JSON: tuple[object, ...] = ({}, [], {"clé": ["é🙂", 1, None, True, {"deep":
 
 @dataclass(frozen=True)
 class ValuePool:
-    """The values that a column may draw, and a source of others where each must be used once."""
+    """The values for a column, and a function that makes further ones for a column with unique values."""
 
     values: tuple[object, ...] = ()
     fresh: Callable[[int], object] | None = None
 
     def including(self, literals: Iterable[object]) -> ValuePool:
-        """This pool with the literals that suit it: they come from checks, and so name values that matter."""
+        """Add the literals that fit the type. They come from checks, and so are values that matter."""
         sample = next(iter(self.values), None)
         suited: list[object] = []
         if isinstance(sample, str):
@@ -59,7 +59,7 @@ class ValuePool:
 
 
 def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
-    """The awkward values of a type; empty for a type that is not known."""
+    """Make the pool of awkward values of a type. It is empty for an unknown type."""
     if isinstance(kind, DOMAIN):
         return pool_of(kind.data_type)
     if isinstance(kind, FloatAsDecimal):
@@ -71,7 +71,7 @@ def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
 
 
 def _as_text(literal: object) -> Iterator[str]:
-    """A text as it is; a number may be the length that a text must have."""
+    """Use a string as it is. A number may be the length that a string must have."""
     if isinstance(literal, str):
         yield literal
     elif isinstance(literal, int) and 0 < literal <= _LONG_TEXT:
@@ -79,7 +79,7 @@ def _as_text(literal: object) -> Iterator[str]:
 
 
 def _distinct(values: Iterable[object]) -> tuple[object, ...]:
-    """Without repetitions, in order; by text, since True equals 1 and a list has no hash."""
+    """Remove duplicates, and keep the order. Values are compared by `repr`: True equals 1, and a list has no hash."""
     return tuple({repr(value): value for value in values}.values())
 
 
@@ -91,7 +91,7 @@ def _text(kind: Any) -> ValuePool:
 
 
 def _padded_text(kind: Any) -> ValuePool:
-    """CHAR(n) is filled up with blanks by PostgreSQL alone, so each value has the whole length."""
+    """Make values of the whole length: only PostgreSQL pads CHAR(n) with blanks."""
     length = kind.length or 1
     return ValuePool(
         _distinct(("0" * length, ("a1b2" * length)[:length], "f" * length)), lambda n: f"{n:0{length}x}"[-length:]
@@ -104,7 +104,7 @@ def _integer(bits: int) -> Callable[[Any], ValuePool]:
 
 
 def _numeric(kind: Any) -> ValuePool:
-    # SQLite keeps a NUMERIC as a float, which is exact up to 15 digits.
+    # SQLite stores a NUMERIC as a float, which is exact up to 15 digits.
     scale = kind.scale or 0
     largest = Decimal(10 ** min(kind.precision or 10, 15) - 1).scaleb(-scale)
     return ValuePool((Decimal(0), largest, -largest, Decimal(1).scaleb(-scale)), Decimal)
@@ -123,7 +123,7 @@ def _moment(kind: Any) -> ValuePool:
     return ValuePool(values, lambda n: values[-1].replace(year=2000) + dt.timedelta(seconds=n))
 
 
-# The first that fits is taken, so the narrower type stands before the wider.
+# The first type that fits is used, so a subclass comes before its base.
 _MAKERS: tuple[tuple[Any, Callable[[Any], ValuePool]], ...] = (
     (sa.Enum, _enum),
     (sa.CHAR, _padded_text),

@@ -1,4 +1,4 @@
-"""The reflected tables, as SQLAlchemy needs them to write and read rows that are equal on both engines."""
+"""Reflected tables with types that make rows equal on both engines."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing_extensions import override
 
 
 class FloatAsDecimal(sa.TypeDecorator[Decimal]):
-    """A NUMERIC of SQLite, which keeps it as a float, read as the decimal that PostgreSQL would give."""
+    """A NUMERIC of SQLite, which stores a float. Its values are the decimals that PostgreSQL would return."""
 
     impl = sa.Float
     cache_ok = True
 
     def __init__(self, numeric: sa.Numeric[Any]) -> None:
         super().__init__()
-        self.numeric = numeric  # A float does not know how many digits there may be.
+        self.numeric = numeric  # A float has no number of digits.
 
     @override
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> float | None:
@@ -31,7 +31,7 @@ class FloatAsDecimal(sa.TypeDecorator[Decimal]):
 
 
 def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str, TableClause]:
-    """The tables of the schema with the types of their columns, sorted by name; nothing else is reflected."""
+    """Reflect the tables of the schema with the types of their columns, sorted by name."""
     found = sa.inspect(connection).get_multi_columns()
     return {
         name: sa.table(name, *(sa.column(each["name"], _storage(each["type"], connection)) for each in columns))

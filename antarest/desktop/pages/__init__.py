@@ -1,0 +1,1 @@
+"""The pages of the desktop application, and the data that they show."""

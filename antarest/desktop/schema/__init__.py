@@ -1,0 +1,1 @@
+"""The diagram of the schema: its tables, and the layout of tables and lines."""

@@ -1,0 +1,87 @@
+"""The interface of the trackers of both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple, Protocol
+
+from ...database.catalog import Tables
+
+ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
+
+Takes = dict[str, set[str]]
+"""The tables that a statement may write to, each with the columns that it may take values from.
+
+No columns: rows only come and go, and each with its values.
+"""
+
+
+class RowChanges(NamedTuple):
+    """How many rows of a table were inserted, deleted and updated up to now."""
+
+    inserted: int = 0
+    deleted: int = 0
+    updated: int = 0
+
+    def plus(self, other: RowChanges) -> RowChanges:
+        """Both together."""
+        return RowChanges(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+    def minus(self, other: RowChanges) -> RowChanges:
+        """The difference to the other one."""
+        return RowChanges(*(mine - its for mine, its in zip(self, other, strict=True)))
+
+
+class NotAllowed(Exception):
+    """A revision did something that cannot be watched."""
+
+
+class ChangeTracker(Protocol):
+    """Knows how the tables of a transaction change.
+
+    Attributes:
+        tables: the tables as they were last looked at, with identities that outlive a rename.
+        emptied: the identities of the tables that lost all their rows, as far as is known.
+    """
+
+    tables: Tables
+    emptied: set[Hashable]
+
+    def begin(self) -> None:
+        """A revision begins: look, and forget what was emptied."""
+
+    def look(self) -> None:
+        """Look at the tables again."""
+
+    def before(self, statement: str) -> Takes:
+        """The tables that the statement may take something from.
+
+        Raises:
+            NotAllowed: it would end the transaction.
+        """
+
+    def after(self, statement: str) -> bool:
+        """Whether the statement, which has run, may have changed tables; then this has looked at them again.
+
+        Raises:
+            NotAllowed: the statement could not be watched.
+        """
+
+    def run_deferred(self) -> None:
+        """Run the triggers that wait for the commit: they can take something."""
+
+    def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
+        """The rows inserted, deleted and updated so far, by the identity of the table; or of this table alone."""
+
+    def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
+        """The columns that may have lost values which `before()` did not foresee.
+
+        Args:
+            updated: how many rows of each table the revision updated.
+
+        Returns:
+            The names that these columns have now, by the identity of their table.
+        """
+
+    def was_read(self, column: Hashable) -> bool:
+        """Whether the revision can have copied the values of this column."""

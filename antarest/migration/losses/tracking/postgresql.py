@@ -1,0 +1,222 @@
+"""The tracker of a PostgreSQL database.
+
+The server counts the rows that a transaction deletes and updates, whichever way it does. What a statement drops,
+truncates or updates is found by the names in it, and in the functions, views, triggers and rules that it calls. Where
+that fails (SQL that is put together at run time) the loss is still noticed, and its count is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from ...database.catalog import Tables, read_tables
+from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Takes
+from .savepoints import Savepoints
+from .statement import Statement
+
+_NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
+
+# Tables that lose rows or values together: partitions and heirs ("i"), and tables with a foreign key, by the action on
+# a delete of the row that they refer to, or (in upper case) on an update of its key.
+_LINKS = """
+    SELECT inhparent, inhrelid, 'i' FROM pg_catalog.pg_inherits
+    UNION SELECT confrelid, conrelid, confdeltype::text FROM pg_catalog.pg_constraint WHERE contype = 'f'
+    UNION SELECT confrelid, conrelid, upper(confupdtype::text) FROM pg_catalog.pg_constraint WHERE contype = 'f'
+"""
+# Definitions that a statement calls by their name, or by that of their table; without those of extensions.
+_DEFINITIONS = """
+    SELECT p.proname, pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.prokind IN ('f', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend d
+        WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+    UNION ALL SELECT c.relname, p.proname FROM pg_catalog.pg_trigger t
+    JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    WHERE NOT t.tgisinternal
+    UNION ALL SELECT c.relname, pg_catalog.pg_get_ruledef(r.oid) FROM pg_catalog.pg_rewrite r
+    JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+_ROW_CHANGES = """
+    SELECT relid, n_tup_ins, n_tup_del, n_tup_upd, current_setting('track_counts')
+    FROM pg_catalog.pg_stat_xact_user_tables
+    WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
+"""
+_WAITING = """
+    SELECT pg_catalog.format('%I.%I', n.nspname, c.conname) FROM pg_catalog.pg_constraint c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.contype = 't' AND c.condeferred
+"""
+_NULLABLE = """
+    SELECT attrelid, attname FROM pg_catalog.pg_attribute
+    WHERE attrelid = ANY (:tables) AND attnum > 0 AND NOT attisdropped AND NOT attnotnull AND attgenerated = ''
+"""
+
+
+class _State(NamedTuple):
+    """The state of the tracker at a savepoint."""
+
+    tables: Tables
+    emptied: set[Hashable]
+    changes: dict[Hashable, RowChanges]
+
+
+class PostgresTracker:
+    """The tracker of a PostgreSQL database."""
+
+    def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
+        self.tables: Tables = {}
+        self.emptied: set[Hashable] = set()
+        self._connection = connection
+        self._exclude = tuple(exclude)
+        self._savepoints = Savepoints(self._save, self._restore)
+        self._undone: dict[Hashable, RowChanges] = {}  # The server also counts rows that a savepoint rolls back.
+        # Read when they are needed.
+        self._definitions: dict[str, str] | None = None
+        self._links: list[tuple[Any, ...]] | None = None
+        # Of the statement that runs: its text, and the tables that it names, with their partitions.
+        self._statement = Statement("")
+        self._named: set[Hashable] = set()
+        # Of the revision: the tables that a statement was seen to update, and the columns that one can have read.
+        self._foreseen: set[Hashable] = set()
+        self._columns_read: set[Hashable] = set()
+
+    def begin(self) -> None:
+        """A revision begins."""
+        self.look()
+        self.emptied.clear()
+        self._foreseen.clear()
+        self._columns_read.clear()
+        self._savepoints.forget()
+        self._undone.clear()
+        self._definitions = self._links = None
+
+    def look(self) -> None:
+        """Look at the tables again. Those whose rows lie in another file now, and nobody said why, were truncated."""
+        self._look(set())
+
+    def _look(self, rewritten: set[Hashable]) -> None:
+        files = {table.identity: table.file for table in self.tables.values()}
+        self.tables = read_tables(self._connection, exclude=self._exclude)
+        moved = {
+            table.identity for table in self.tables.values() if files.get(table.identity, table.file) != table.file
+        }
+        self.emptied |= moved - rewritten
+
+    def before(self, statement: str) -> Takes:
+        """Find the tables that are named in a statement which drops, truncates or writes."""
+        self._statement = seen = self._read(statement)
+        self._named = set()
+        if seen.ends_transaction:
+            raise NotAllowed(ENDS_TRANSACTION)
+        if seen.names("track_counts"):
+            raise NotAllowed(_NOT_COUNTED)
+        if not self.tables or not (seen.changes_tables or seen.writes or seen.reads):
+            return {}
+        if seen.changes_tables:
+            self.look()
+        named = [table for table in self.tables.values() if seen.names(table.bare_name)]
+        self._named = self._reached({table.identity for table in named}, "i")
+        if seen.reads:
+            read = (table.columns.items() for table in named)
+            self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
+        return self._takes(seen) if seen.changes_tables or seen.writes else {}
+
+    def _takes(self, seen: Statement) -> Takes:
+        changed: set[Hashable] = set()
+        if seen.drops or seen.truncates or seen.updates:
+            changed = self._reached(self._named, "iacrnd" if seen.truncates else "i")
+        deleted, nulled = self._named, set[Hashable]()
+        if seen.deletes:  # The rows that it deletes are known afterwards; not so the values that a key sets to NULL.
+            deleted = self._reached(self._named, "ic")
+            nulled |= self._nulled(deleted, "nd")
+        if seen.updates:
+            updated = self._reached(self._named, "iC")
+            nulled |= self._nulled(updated, "ND")
+            self._foreseen |= updated
+        self._foreseen |= nulled
+        takes: Takes = {}
+        for table in self.tables.values():
+            if table.identity in nulled or (table.identity in changed and not seen.is_plain):
+                takes[table.name] = set(table.columns)
+            elif table.identity in changed:
+                takes[table.name] = {name for name in table.columns if seen.names(name)}
+            elif table.identity in deleted:
+                takes[table.name] = set()
+        return takes
+
+    def after(self, statement: str) -> bool:
+        """Look again when the statement may have changed tables."""
+        if self._savepoints.follow(statement):
+            return True
+        if self._statement.changes_links:
+            self._links = None
+        if self._statement.defines:
+            self._definitions = None
+        if self._statement.changes_tables:
+            self._look(set() if self._statement.truncates else self._named)
+        return self._statement.changes_tables
+
+    def run_deferred(self) -> None:
+        """Run the triggers that wait for the commit; those of later revisions wait again."""
+        if waiting := ", ".join(self._connection.execute(text(_WAITING)).scalars()):
+            for when in ("IMMEDIATE", "DEFERRED"):
+                self._connection.exec_driver_sql(f"SET CONSTRAINTS {waiting} {when}")
+
+    def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
+        """Ask the server."""
+        rows = self._connection.execute(text(_ROW_CHANGES)).all()
+        if any(row[4] != "on" for row in rows):
+            raise NotAllowed(_NOT_COUNTED)
+        return {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], RowChanges())) for row in rows}
+
+    def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
+        """The columns of tables that were updated, and that no statement was seen to update."""
+        tables = [table for table, rows in updated.items() if rows and table not in self._foreseen]
+        found: dict[Hashable, set[str]] = {}
+        if tables:
+            for table, column in self._connection.execute(text(_NULLABLE), {"tables": tables}):
+                found.setdefault(table, set()).add(column)
+        return found
+
+    def was_read(self, column: Hashable) -> bool:
+        """Whether a statement of the revision can have read the column."""
+        return column in self._columns_read
+
+    # ---- what the server knows
+
+    def _read(self, statement: str) -> Statement:
+        if self._definitions is None and self.tables:
+            self._definitions = {}
+            for name, definition in self._connection.execute(text(_DEFINITIONS)):
+                self._definitions[name] = f"{self._definitions.get(name, '')}\n{definition or ''}"
+        return Statement.of(statement, self._definitions or {})
+
+    def _reached(self, start: Collection[Hashable], kinds: str) -> set[Hashable]:
+        """These tables, and those that lose something with them."""
+        if self._links is None:
+            self._links = [tuple(row) for row in self._connection.execute(text(_LINKS))]
+        found, waiting = set(start), list(start)
+        while waiting:
+            parent = waiting.pop()
+            new = {child for above, child, kind in self._links if above == parent and kind in kinds} - found
+            found |= new
+            waiting.extend(new)
+        return found
+
+    def _nulled(self, parents: Collection[Hashable], kinds: str) -> set[Hashable]:
+        """The tables that refer to these by a key which is set to NULL, or to its default."""
+        return {child for above, child, kind in self._links or () if above in parents and kind in kinds}
+
+    # ---- savepoints
+
+    def _save(self) -> _State:
+        return _State(self.tables, set(self.emptied), self.row_changes())
+
+    def _restore(self, state: _State) -> None:
+        for table, changes in self.row_changes().items():
+            undone = changes.minus(state.changes.get(table, RowChanges()))
+            self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)
+        self.tables, self.emptied = state.tables, set(state.emptied)

@@ -1,0 +1,132 @@
+"""Finds out what a statement for PostgreSQL can do, by its words and by those of the definitions that it calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+_HARMLESS = "CONSTRAINT|INDEX|DEFAULT|NOT|SEQUENCE|TRIGGER|VIEW|IDENTITY|EXPRESSION|FUNCTION"
+_DROPS = re.compile(rf"\bDROP\s+(?!(?:{_HARMLESS})\b)", re.IGNORECASE)
+_TRUNCATES = re.compile(r"\bTRUNCATE\b", re.IGNORECASE)
+_INSERTS = re.compile(r"\b(?:INSERT|MERGE|COPY)\b", re.IGNORECASE)
+_READS = re.compile(r"\b(?:SELECT|COPY|RETURNING)\b|(?<!CREATE\s)(?<!ALTER\s)(?<!DROP\s)\bTABLE\b", re.IGNORECASE)
+_READS_BY_NAME = re.compile(r"\b(?:SELECT|RETURNING)\b", re.IGNORECASE)
+_DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b", re.IGNORECASE)
+_UPDATES = re.compile(r"(?<!\bON\s)(?<!\bFOR\s)\bUPDATE\b|\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
+_CHANGES = re.compile(r"\b(?:ALTER|DROP|TRUNCATE|CLUSTER)\b", re.IGNORECASE)
+_LINKS = re.compile(r"\b(?:REFERENCES|PARTITION|INHERITS?)\b", re.IGNORECASE)
+_DEFINES = re.compile(r"\b(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW|RENAME)\b", re.IGNORECASE)
+_PLAIN = re.compile(r"\s*(?:ALTER|UPDATE|INSERT)\b[^;]*;?\s*", re.IGNORECASE)
+_LITERALS = re.compile(
+    r"\$(\w*)\$.*?\$\1\$|\bE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.IGNORECASE | re.DOTALL
+)
+_ATOMIC = re.compile(r"\bBEGIN\s+ATOMIC\b.*?;\s*END\b", re.IGNORECASE | re.DOTALL)
+_ENDS = re.compile(
+    r"(?:^|;)\s*(?:COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:(?:WORK|TRANSACTION)\s+)?TO))\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement. A word that is found by mistake makes it slower to watch, never wrong.
+
+    Attributes:
+        written: as it is sent.
+        called: the definitions of the functions, views, triggers and rules that it calls.
+    """
+
+    written: str
+    called: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, written: str, definitions: Mapping[str, str]) -> Statement:
+        """A statement with the definitions of all that it names, and of those that these name in turn."""
+        words, left, called = _words(written), dict(definitions), []
+        while found := [name for name in left if words >= _words(name)]:
+            called += [left.pop(name) for name in found]
+            words.update(*map(_words, called))
+        return cls(written, tuple(called))
+
+    @cached_property
+    def text(self) -> str:
+        """All of its words."""
+        return "\n".join([self.written, *self.called])
+
+    @cached_property
+    def _all_words(self) -> set[str]:
+        return _words(self.text)
+
+    def names(self, name: str) -> bool:
+        """Whether it can mean this table or column."""
+        return self._all_words >= _words(name)
+
+    def can_read(self, column: str) -> bool:
+        """Whether it can read this column of a table that it names."""
+        return self.names(column) or "*" in self.text or not _READS_BY_NAME.search(self.text)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads rows."""
+        return bool(_READS.search(self.text))
+
+    @property
+    def ends_transaction(self) -> bool:
+        """Whether it commits or rolls back."""
+        return bool(_ENDS.search(_ATOMIC.sub(" ", _LITERALS.sub(" ", self.written))))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it names every column that it takes values from."""
+        return bool(_PLAIN.fullmatch(self.written)) and not self.called
+
+    @property
+    def drops(self) -> bool:
+        """Whether it drops tables or columns."""
+        return bool(_DROPS.search(self.text))
+
+    @property
+    def truncates(self) -> bool:
+        """Whether it empties tables without counting their rows."""
+        return bool(_TRUNCATES.search(self.text))
+
+    @property
+    def inserts(self) -> bool:
+        """Whether it inserts rows."""
+        return bool(_INSERTS.search(self.text))
+
+    @property
+    def deletes(self) -> bool:
+        """Whether it deletes rows."""
+        return bool(_DELETES.search(self.text))
+
+    @property
+    def updates(self) -> bool:
+        """Whether it overwrites values."""
+        return bool(_UPDATES.search(self.text))
+
+    @property
+    def writes(self) -> bool:
+        """Whether it writes rows."""
+        return self.inserts or self.deletes or self.updates
+
+    @property
+    def changes_tables(self) -> bool:
+        """Whether tables may have other columns, names or files after it."""
+        return bool(_CHANGES.search(self.text))
+
+    @property
+    def changes_links(self) -> bool:
+        """Whether there may be more foreign keys, partitions or heirs after it."""
+        return bool(_LINKS.search(self.text))
+
+    @property
+    def defines(self) -> bool:
+        """Whether there may be other functions, triggers, rules and views after it."""
+        return bool(_DEFINES.search(self.text))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))

@@ -1,0 +1,186 @@
+"""Parity: compare the schemas of SQLite and PostgreSQL, as far as the two engines can have the same.
+
+Both inventories are translated into one spelling and then compared strictly. The comparison leaves out what only
+PostgreSQL has: enum types, sequences, functions, domains, comments, NOT VALID, and the options of tables and indexes.
+Views and triggers are written for one engine, so only their names are compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from .compare import Difference, differences
+from .expression import canonical
+from .inventory import Check, Column, Definition, Index, Inventory, Table
+from .sql import name_of
+
+_FAMILIES = {
+    "INT": "INTEGER",
+    "TIMESTAMP": "DATETIME",
+    "TIMESTAMP WITHOUT TIME ZONE": "DATETIME",
+    "TIME WITHOUT TIME ZONE": "TIME",
+    "REAL": "FLOAT",
+    "DOUBLE": "FLOAT",
+    "DOUBLE PRECISION": "FLOAT",
+    "DECIMAL": "NUMERIC",
+    "CHARACTER VARYING": "VARCHAR",
+    "CHARACTER": "CHAR",
+    "CLOB": "TEXT",
+    "BYTEA": "BLOB",
+    "JSONB": "JSON",
+    "UUID": "CHAR(32)",
+}
+_INTEGERS = {"SMALLINT", "INTEGER", "BIGINT"}
+_TEXTS = ("VARCHAR", "CHAR", "TEXT")
+_TYPE = re.compile(r"([A-Z ]+?) ?(\([^)]*\))?([A-Z ]*)")
+_STRING = r"'(?:[^']|'')*'"
+_NAME = r'\w+|"(?:[^"]|"")*"'
+_LABELS = re.compile(rf"\(({_NAME}) (?:in \(({_STRING}(?:, {_STRING})*)\)|= ({_STRING}))\)")
+_BOOLEAN_CHECK = re.compile(rf"\(({_NAME}) in \([01], [01]\)\)")
+_GENERATED = "generated"
+
+
+def parity(sqlite: Inventory, postgresql: Inventory) -> list[Difference]:
+    """Return the differences between two schemas that the engines do not require.
+
+    Args:
+        sqlite: the inventory of the SQLite database, the first side of each difference.
+        postgresql: the inventory of the PostgreSQL database.
+
+    Returns:
+        The differences, sorted; empty when there is parity.
+    """
+    left = {name: _translate(table, sqlite, postgresql.tables.get(name)) for name, table in sqlite.tables.items()}
+    right = {name: _translate(table, postgresql, sqlite.tables.get(name)) for name, table in postgresql.tables.items()}
+    found = differences(_bare(sqlite, left), _bare(postgresql, right))
+    # SQLite can leave a constraint without a name, PostgreSQL cannot.
+    return [each for each in found if not (each.aspect == "name" and each.before is None)]
+
+
+def _bare(inventory: Inventory, tables: Mapping[str, Table]) -> Inventory:
+    return Inventory(
+        engine="any",
+        tables=tables,
+        views={name: Definition(name, "") for name in inventory.views},
+        triggers={path: Definition(path, "") for path in inventory.triggers},
+    )
+
+
+def _translate(table: Table, inventory: Inventory, counterpart: Table | None) -> Table:
+    every = [replace(check, expression=canonical(check.expression), options="") for check in table.checks]
+    checks = dict.fromkeys(every)  # Alembic before 1.20 adds the check of an enum twice in a batch.
+    enums = {name: f"ENUM({', '.join(sorted(each.labels))})" for name, each in inventory.enums.items()}
+    types = {column.name: enums.get(column.type) or _family(column.type) for column in table.columns}
+    kept: list[Check] = []
+    for check in checks:
+        column, labels = _labels(check.expression)
+        if column in types and labels and types[column].startswith(_TEXTS):
+            types[column] = f"ENUM({', '.join(labels)})"
+        elif not ((match := _BOOLEAN_CHECK.fullmatch(check.expression)) and types.get(name_of(match[1])) == "BOOLEAN"):
+            kept.append(check)
+    key = table.primary_key
+    return Table(
+        name=table.name,
+        columns=tuple(_column(each, types[each.name], table, inventory, counterpart) for each in table.columns),
+        primary_key=replace(key, options="") if key else None,
+        foreign_keys=tuple(
+            replace(key, options=key.options.replace("NOT VALID", "").strip()) for key in table.foreign_keys
+        ),
+        uniques=table.uniques,
+        checks=tuple(_named(kept, counterpart)),
+        indexes=tuple(_index(index) for index in table.indexes),
+    )
+
+
+def _family(spelling: str) -> str:
+    match = _TYPE.fullmatch(spelling)
+    if not match:
+        return spelling
+    base = (match[1] + match[3]).strip()
+    if base in {"NUMERIC", "DECIMAL", *_TEXTS, "CHARACTER VARYING", "CHARACTER"}:
+        return _FAMILIES.get(base, base) + (match[2] or "").replace(" ", "")
+    return _FAMILIES.get(base, base)
+
+
+def _labels(expression: str) -> tuple[str, list[str]]:
+    """Return the column and the sorted labels of a check that lists the values of a column."""
+    match = _LABELS.fullmatch(expression)
+    if not match:
+        return "", []
+    return name_of(match[1]), sorted(
+        text[1:-1].replace("''", "'") for text in re.findall(_STRING, match[2] or match[3])
+    )
+
+
+def _column(column: Column, family: str, table: Table, inventory: Inventory, counterpart: Table | None) -> Column:
+    alias = inventory.engine == "sqlite" and _is_rowid(table, column)
+    other = counterpart.column(column.name) if counterpart else None
+    default = _GENERATED if _is_generated(column) else _default(column.default, family)
+    if alias and other and _is_generated(other):
+        default = _GENERATED
+    if (alias or _refers(table, column)) and inventory.engine == "sqlite" and family == "INTEGER" and other:
+        # An INTEGER of SQLite has 64 bits. It stands for a BIGINT id, and for columns that refer to one.
+        family = other.type if other.type in _INTEGERS else family
+    return Column(
+        name=column.name,
+        type=family,
+        nullable=column.nullable and not alias,
+        default=default,
+        computed=_computed(column.computed) if column.computed else None,
+        collation=column.collation,
+    )
+
+
+def _computed(text: str) -> str:
+    """Return the canonical expression of a generated column, followed by "stored" or "virtual"."""
+    expression, _, kind = text.rpartition(" ")
+    return f"{canonical(expression)} {kind}"
+
+
+def _is_rowid(table: Table, column: Column) -> bool:
+    """Return whether the column is SQLite's row number, which is never NULL and always generated."""
+    key = table.primary_key
+    return column.type == "INTEGER" and key is not None and key.columns == (column.name,)
+
+
+def _refers(table: Table, column: Column) -> bool:
+    return any(column.name in key.columns for key in table.foreign_keys)
+
+
+def _is_generated(column: Column) -> bool:
+    return column.identity is not None or (column.default or "").startswith("nextval(")
+
+
+def _default(default: str | None, family: str) -> str | None:
+    """Return the value of a default, without its quotes and casts."""
+    if default is None:
+        return None
+    text = canonical(default)
+    if re.fullmatch(_STRING, text):
+        text = text[1:-1].replace("''", "'")
+    if family == "BOOLEAN":
+        return {"0": "false", "1": "true"}.get(text.lower(), text.lower())
+    return {"null": None, "now()": "current_timestamp"}.get(text, text)
+
+
+def _named(checks: Iterable[Check], counterpart: Table | None) -> Iterable[Check]:
+    """Return the checks, without a name where the other engine has no check of that name."""
+    names = {check.name for check in counterpart.checks} if counterpart else set()
+    return [check if check.name in names else replace(check, name=None) for check in checks]
+
+
+def _index(index: Index) -> Index:
+    return replace(
+        index,
+        keys=tuple(_index_key(key) for key in index.keys),
+        where=canonical(index.where) if index.where else None,
+        options="",
+    )
+
+
+def _index_key(key: str) -> str:
+    key = re.sub(r" \w+_ops\b", "", key)
+    key, order, _ = re.sub(r" nulls (first|last)$", "", key).partition(" desc")
+    return canonical(key) + order

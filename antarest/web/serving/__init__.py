@@ -1,0 +1,1 @@
+"""The socket and the uvicorn server that serve an application."""
