@@ -9,7 +9,6 @@ from __future__ import annotations
 import configparser
 import re
 import sys
-import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -128,6 +127,8 @@ def _tables(path: Path) -> Mapping[str, Any]:
     text = path.read_bytes() if path.is_file() else b""
     if not _TABLE.search(text):
         return {}
+    import tomllib  # Imported here: most projects do not need it.
+
     tables: Mapping[str, Any] = tomllib.loads(text.decode("utf-8")).get("tool", {})
     return tables
 

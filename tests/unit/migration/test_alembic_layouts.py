@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import py_compile
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from antarest.migration.errors.base import AntarestError
 from antarest.migration.errors.facts.project import InvalidProject, InvalidRevisionFile
 from antarest.migration.project.history import History
 from antarest.migration.project.project import Project
-from tests.support import ROOT
+from tests.support import ROOT, run
 
 INI = "[alembic]\nscript_location = %(here)s/db\n"
 A, B = "db/versions/a.py", "db/versions/b.py"
@@ -202,6 +203,20 @@ def test_a_layout_is_read_as_alembic_reads_it(tmp_path: Path, settings: str, fil
     assert {*project.history.heads} == {*expected.get_heads()}
     # And this is how Alembic is called by us.
     assert facts_of_alembic(ScriptDirectory.from_config(project.alembic_config())) == facts_of_alembic(expected)
+
+
+@pytest.mark.parametrize(("settings", "expected"), [(INI, False), (f"{INI}version_locations = db/versions\n", True)])
+def test_the_plain_shape_is_read_without_alembic(tmp_path: Path, settings: str, expected: bool) -> None:
+    """So that most commands start quickly."""
+    write(tmp_path, settings, {A: "a", B: "b < a"})
+    code = (
+        "import sys; from antarest.migration.project.project import Project; "
+        "print(Project.load().history.head, 'alembic' in sys.modules)"
+    )
+
+    done = run(sys.executable, "-c", code, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
+
+    assert done.out.split() == ["b", str(expected)], done.err
 
 
 def test_our_own_history_is_read_as_alembic_reads_it() -> None:
