@@ -190,8 +190,8 @@ class RightsMissing(AppError):
 class NotInstalled(AppError):
     """This Python is too old or lacks a package, or the system is neither Linux nor macOS.
 
-    Why: it was started with the Python of the system, and not with that of the virtual environment; or on Windows. The
-    program says so before any class can be loaded.
+    Why: the program was started with the Python of the system, and not with that of the virtual environment; or on
+    Windows.
 
     To do: `make install` in a checkout, then start it with `.venv/bin/python`. On Windows, start it in the Windows
     Subsystem for Linux.
