@@ -1,1 +1,1 @@
-"""How fast the workflow is, beside plain Alembic in the same run: `make bench`. Ratios count, not seconds."""
+"""Measure the workflow beside plain Alembic in the same run: `make bench`. The ratios count, not the seconds."""

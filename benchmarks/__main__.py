@@ -1,4 +1,4 @@
-"""Measure everything: `python -m benchmarks [--only=NAME]`. Exit code 1: a target is missed, and nobody knows why."""
+"""Measure everything: `python -m benchmarks [--only=NAME]`. Exit code 1: a target is missed for an unknown reason."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VERDICTS = {"": "", "met": "met", "known": "missed", "missed": "**missed, and no
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as Markdown."""
+    """Return the rows as Markdown."""
     lines = ["| what | ours | plain | ratio | target | |", "|---|---|---|---|---|---|"]
     for row in rows:
         note = "; ".join(filter(None, (VERDICTS[row.verdict], row.note)))
@@ -45,7 +45,7 @@ def table(rows: list[Row]) -> str:
 
 
 def machine(server: PostgresServer) -> str:
-    """What it was measured on."""
+    """Return the machine and the versions of the measurement."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("alembic", "sqlalchemy", "psycopg2-binary"))
     return (
         f"{platform.system()} on {platform.machine()}, Python {platform.python_version()}, {packages}, "
@@ -54,7 +54,7 @@ def machine(server: PostgresServer) -> str:
 
 
 def main() -> int:
-    """Measure, and print."""
+    """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated")
     chosen = parser.parse_args().only or list(PARTS)

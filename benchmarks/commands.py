@@ -1,4 +1,4 @@
-"""The commands, beside those of plain Alembic on the same revisions."""
+"""Measure the commands beside those of plain Alembic on the same revisions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _COMPARES = "ours brings a scratch database to head, and compares more"
 
 
 def at_head(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Nothing to do: what every start and every script pays."""
+    """Measure commands with nothing to do, as at every start of an application."""
     for engine in ENGINES:
         seconds = {}
         for size in SIZES:
@@ -75,7 +75,7 @@ def at_head(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
 
 def looking(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Where is it, and what would a rollback do?"""
+    """Measure the status, and the plan of a rollback."""
     seconds: dict[tuple[str, int], float] = {}
     for size in SIZES:
         with ExitStack() as stack:
@@ -92,7 +92,7 @@ def looking(folder: Path, server: PostgresServer) -> Iterator[Row]:
             run(replace(status, command=["inv", "db.rollback-script"]))
             for what, command in _LOOKS.items():
                 side = replace(status, command=command)
-                run(side)  # The plan of a rollback keeps what it finds out about revisions.
+                run(side)  # The plan of a rollback stores what it learns about revisions.
                 seconds[what, size] = alternate(partial(run, side), lambda: None, repeats)[0]
     for what in ("`inv db.status`", *_LOOKS):
         yield row(f"{what}, 5,000 to 1,000 revisions", seconds[what, 5000], seconds[what, 1000], 5)
@@ -105,7 +105,7 @@ _LOOKS: dict[str, list[str | Path]] = {
 
 
 def launching(folder: Path, _server: PostgresServer) -> Iterator[Row]:
-    """What the check of the revision adds to the launch of the application, in milliseconds."""
+    """Measure the milliseconds that the check of the revision adds to the launch of the application."""
     program = """
 import sys, time
 from pathlib import Path
@@ -130,7 +130,7 @@ print((time.perf_counter() - began) * 1000)
 
 
 def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """An empty database to head."""
+    """Measure the upgrade of an empty database to head."""
     wanted: list[tuple[EngineName, int, float | None, Known | None]] = [
         ("sqlite", 100, None, None),
         ("sqlite", 1000, 0.3, Known(0.55, _REBUILDS)),
@@ -164,7 +164,7 @@ def _schema(side: Side) -> set[tuple[str, ...]]:
 
 
 def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Models of 300 tables against 100 revisions, in a git repository as people work in one."""
+    """Measure the comparison of models with 300 tables and 100 revisions, in a git repository."""
     known = Known(1.25, _COMPARES)
     columns = [_COLUMNS.format(before=max(number - 1, 0), number=number) for number in range(300)]
     tables = "".join(f'sa.Table("m{number}", metadata, {each})\n' for number, each in enumerate(columns))
@@ -216,7 +216,7 @@ def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
 
 def hook(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """What the git hook adds to a change of branch where no revision file changed."""
+    """Measure the time that the git hook adds to a change of branch without changed revision files."""
     with scratch_database("sqlite") as url:
         clone = Clone.create(folder / "clone", url, server)
         clone.git("branch", "same")
@@ -242,7 +242,7 @@ def _sides(
     at_head: bool,
     models: str = "",
 ) -> tuple[Bench, Side, Side]:
-    """A project, and both sides of an upgrade with a database each: at head, or empty before each time."""
+    """Create a project, and both sides of an upgrade with one database each, at head or empty."""
     bench = histories.write(folder, size, models)
     commands: dict[str, list[str | Path]] = {
         "ours": ["inv", "db.upgrade"],
@@ -274,7 +274,7 @@ def _empty(url: URL) -> None:
 
 
 def _stamp(url: URL, head: str) -> None:
-    """At head, neither side looks at anything but the revision."""
+    """Measure an upgrade at head, where both sides read only the revision."""
     with create_engine(url, poolclass=NullPool).begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": head})

@@ -1,4 +1,4 @@
-"""Moves of data on a million rows: one statement by hand, our operation, `executemany`, and a loop over rows."""
+"""Measure moves of data on a million rows: one statement, our operation, `executemany`, and a loop over rows."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ with engine.begin() as connection:
 
 
 def moving(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """`op.move_column` to a single statement; the slow ways once each."""
+    """Measure `op.move_column` against a single statement, and the slow ways once each."""
     for engine in ENGINES:
         with scratch_database(engine, server) as url:
             _fill(url, ROWS)

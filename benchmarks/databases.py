@@ -1,4 +1,4 @@
-"""A migrated database for a test, beside the bare minimum of each engine."""
+"""Measure a migrated database for a test, beside the minimum of each engine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ A_SHORT_TEST = 0.05  # seconds
 
 
 def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Cloned from a template that was migrated once."""
+    """Measure a database that is cloned from a migrated template."""
     project = Project.own()
     names = count()
     with scratch_database("sqlite") as template:
@@ -69,7 +69,7 @@ def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
 
 def _waits(server: PostgresServer, template: str) -> tuple[float, float]:
-    """The median of what tests wait that take a while themselves, and of the statement alone."""
+    """Return the medians of the waits of slow tests, and of the statement alone."""
     start = Template(target_at(ROOT / "alembic.ini"), HEAD)
     waited, bare = [], []
     engine = create_engine(server.url, isolation_level="AUTOCOMMIT")

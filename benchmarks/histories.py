@@ -58,7 +58,7 @@ lossy: dict[str, dict[str, str]] = {lossy!r}
 
 
 def upgrade() -> None:
-    """Go from the revision before to this one."""
+    """Upgrade."""
     {up}
 
 
@@ -70,7 +70,7 @@ def downgrade() -> None:
 
 @dataclass(frozen=True)
 class Bench:
-    """A project that both sides can work on: `plain.ini` is Alembic's template, `alembic.ini` is ours.
+    """A project for both sides: `plain.ini` is Alembic's template, `alembic.ini` is ours.
 
     Attributes:
         folder: where it is.
@@ -82,7 +82,7 @@ class Bench:
 
 
 def write(folder: Path, number: int, models: str = "", tables: int = TABLES) -> Bench:
-    """Write a project with so many revisions.
+    """Write a project with a number of revisions.
 
     Args:
         folder: where.
@@ -114,7 +114,7 @@ def write(folder: Path, number: int, models: str = "", tables: int = TABLES) -> 
 
 
 def _operation(position: int, tables: int) -> tuple[str, str, str, dict[str, dict[str, str]]]:
-    """What a revision does: the first ones make the tables, and then each table gets something in turn."""
+    """Return the body of a revision: the first ones create the tables, the others change one table each."""
     table = f"t{position % tables}"
     if position < tables:
         return _create(table, position)

@@ -1,4 +1,4 @@
-"""Measuring two sides against each other: alternating, in one run, the median of several."""
+"""Measure two sides in turn in one run, and compare the medians."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REPEATS = 5
 
 @dataclass(frozen=True)
 class Side:
-    """A command, and what makes its place ready before each time."""
+    """A command, and the preparation before each time."""
 
     command: Sequence[str | Path]
     folder: Path
@@ -30,7 +30,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Known:
-    """A target that is missed for a reason.
+    """A target that is missed for a known reason.
 
     Attributes:
         most: the most that the ratio, or the amount, is for that reason; more has another one, and nobody knows it.
@@ -63,7 +63,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """Ours to theirs."""
+        """The ratio of our time to theirs."""
         return self.ours / self.theirs if self.theirs else 0.0
 
 
@@ -86,7 +86,7 @@ def compare(
 
 
 def alternate(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """The medians of two functions that are called in turn."""
+    """Return the medians of two functions that are called in turn."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         for call, taken in ((ours, times[0]), (theirs, times[1])):
@@ -99,7 +99,7 @@ def alternate(ours: Callable[[], object], theirs: Callable[[], object], repeats:
 def row(
     what: str, ours: float, theirs: float, most: float | None, known: Known | None = None, *, note: str = ""
 ) -> Row:
-    """A row whose target is a ratio."""
+    """Return a row whose target is a ratio."""
     if most is None:
         return Row(what, ours, theirs, "", "", note)
     if ours > most * theirs and known and ours <= known.most * theirs:
@@ -110,7 +110,7 @@ def row(
 def within(
     what: str, ours: float, most: float, unit: str, theirs: float = 0, *, target: str = "", known: Known | None = None
 ) -> Row:
-    """A row whose target is an amount; `known` has one, too."""
+    """Return a row whose target is an amount. The amount of `known` is compared too."""
     target = target or f"{most:g} {unit}"
     if ours > most and known and ours <= known.most:
         return Row(what, ours, theirs, target, "known", known.why)
@@ -140,7 +140,7 @@ def run(side: Side) -> float:
 
 
 def peak_memory(side: Side) -> float:
-    """The most memory that a command used, in MiB, measured by a process of its own."""
+    """Return the most memory that a command used, in MiB, measured by a separate process."""
     program = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
@@ -158,7 +158,7 @@ def peak_memory(side: Side) -> float:
 
 
 def _environment(side: Side) -> dict[str, str]:
-    """That of a person: Python keeps what it has compiled."""
+    """Return the environment of a user, in which Python keeps compiled files."""
     own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, [str(ROOT), side.env.get("ADDED_PATH")]))
     return {**own, "PATH": f"{BIN}:{own['PATH']}", "PYTHONPATH": path, **side.env}

@@ -1,4 +1,4 @@
-"""The proof of a history, beside the tests of pytest-alembic on the same one."""
+"""Measure the proof of a history beside the tests of pytest-alembic on the same history."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ with engine.connect() as connection:
 
 
 def proving(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Every revision up, down and up again with rows, to one way up and one way up and down without any."""
+    """Measure the proof with rows against pytest-alembic: one upgrade, and one upgrade and downgrade, without rows."""
     bench = histories.write(folder / "project", REVISIONS, tables=TABLES)
     (bench.folder / "conftest.py").write_text(_CONFTEST)
     (bench.folder / "test_history.py").write_text(_TESTS)

@@ -1,4 +1,4 @@
-"""Draw random docstrings of the package and random sentences of the pages, for somebody to read.
+"""Draw random docstrings of the package and random sentences of the pages, to read them again.
 
 usage: python scripts/sample_sentences.py [--docstrings N] [--sentences N] [--seed N]
 
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_FEWEST_WORDS = 3  # outside of code; fewer are a label or a list of names
+_FEWEST_WORDS = 3  # outside of code; texts with fewer words are labels or lists of names
 _CODE = re.compile(r"`[^`]*`")
 _BLOCK = re.compile(r"^ *```.*?^ *```$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 _PARAGRAPH_END = re.compile(r"\n\s*\n|\n(?= *(?:[-*] |\d+\. ))|\||^#.*$", re.MULTILINE)
@@ -24,7 +24,7 @@ _SENTENCE_END = re.compile(r"(?:(?<=[.?!])|(?<=[.?!]\*\*)) (?=[A-Z`*\[\"])")
 
 
 def docstrings(root: Path) -> list[tuple[str, str]]:
-    """Every docstring of the package, after the file and the line where it begins."""
+    """Return every docstring of the package, with its file and line."""
     return [found for path in sorted((root / "antarest").rglob("*.py")) for found in _docstrings_in(path, root)]
 
 
@@ -37,26 +37,26 @@ def _docstrings_in(path: Path, root: Path) -> Iterator[tuple[str, str]]:
 
 
 def sentences(root: Path) -> list[tuple[str, str]]:
-    """Every sentence of the pages, after the page that has it; blocks of code are left out."""
+    """Return every sentence of the pages with its page. Blocks of code are left out."""
     pages = [*sorted(root.glob("*.md")), *sorted((root / "docs").glob("*.md"))]
     return [(str(page.relative_to(root)), text) for page in pages for text in sentences_in(page.read_text("utf-8"))]
 
 
 def sentences_in(page: str) -> list[str]:
-    """The sentences of a page, each in one line; also those in lists and in tables."""
+    """Return the sentences of a page on one line each, also those in lists and tables."""
     paragraphs = [" ".join(part.split()) for part in _PARAGRAPH_END.split(_BLOCK.sub("\n\n", page))]
     found = [sentence for paragraph in paragraphs for sentence in _SENTENCE_END.split(paragraph)]
     return [sentence for sentence in found if len(_CODE.sub("", sentence).split()) >= _FEWEST_WORDS]
 
 
 def sample(found: Sequence[tuple[str, str]], size: int, seed: int) -> list[tuple[str, str]]:
-    """Some of them, by chance: all of them in another order where there are fewer."""
-    return random.Random(seed).sample(found, min(size, len(found)))  # noqa: S311 - a seed has to repeat it
+    """Return a random sample; where there are fewer, all of them in a random order."""
+    return random.Random(seed).sample(found, min(size, len(found)))  # noqa: S311 - the seed must give the same sample
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the sample, numbered."""
-    parser = argparse.ArgumentParser(description="Draw random docstrings and sentences, for somebody to read.")
+    parser = argparse.ArgumentParser(description="Draw random docstrings and sentences, to read them again.")
     for name, default in (("docstrings", 100), ("sentences", 100), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help="(default: %(default)s)")
     given = parser.parse_args(arguments)

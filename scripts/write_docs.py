@@ -1,4 +1,4 @@
-"""Write what documents the code from the code: the keys of the configuration, the errors, and what a proof can find.
+"""Write the pages that come from the code: the keys of the configuration, the errors, and the findings of a proof.
 
 usage: python scripts/write_docs.py [--check]
 
@@ -73,7 +73,7 @@ class Setting:
 
 
 def settings() -> list[Setting]:
-    """Every key, as the classes of the configuration have it: the text is in their docstrings."""
+    """Return every key. The texts are in the docstrings of the classes of the configuration."""
     return [setting for section, cls in known_sections(SECTIONS).items() for setting in _settings_of(section, cls)]
 
 
@@ -96,7 +96,7 @@ def _settings_of(section: str, cls: type) -> Iterator[Setting]:
 
 
 def _expected(reader: Callable[[str, Path], object]) -> str:
-    """What a value has to be: what its reader says when it refuses one."""
+    """Return the expected form of a value, from the error of its reader."""
     try:
         reader("", ROOT)
     except InvalidValue as refused:
@@ -107,14 +107,14 @@ def _expected(reader: Callable[[str, Path], object]) -> str:
 
 
 def _arguments(cls: type) -> dict[str, str]:
-    """The texts below `Args:` in a docstring."""
+    """Return the texts below `Args:` in a docstring."""
     section = inspect.cleandoc(cls.__doc__ or "").partition("Args:\n")[2]
     parts = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in parts}
 
 
 def configuration() -> str:
-    """The tables of `docs/configuration.md`, one for each section."""
+    """Return the tables of `docs/configuration.md`, one for each section."""
     lines = []
     for section in dict.fromkeys(setting.section for setting in settings()):
         lines += [f"### {f'`{section}`' if section else 'At the top'}", ""]
@@ -129,7 +129,7 @@ def configuration() -> str:
 
 
 _HEAD = """\
-# The development default: used when nobody names another configuration, see docs/configuration.md. It shows every key.
+# The default configuration, which is used where no other one is named (see docs/configuration.md). It shows every key.
 # ${VARIABLE} in a value is taken from the environment; $${...} is the text itself.
 # Written from the code by: make docs
 """
@@ -142,7 +142,7 @@ _DEVELOPMENT = {
 
 
 def application_yaml() -> str:
-    """The development default, which shows every key."""
+    """Return the default configuration, which shows every key."""
     lines, section = [_HEAD], ""
     for each in settings():
         if each.section != section:
@@ -163,7 +163,7 @@ def application_yaml() -> str:
 
 
 def error_classes() -> list[type[AntarestError]]:
-    """The errors that are raised, by code: those whose code is their own, not a family's."""
+    """Return the errors that are raised, sorted by code, without the base classes."""
     for module in pkgutil.walk_packages(antarest.__path__, "antarest."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -177,12 +177,12 @@ def _raised(cls: type[AntarestError]) -> set[type[AntarestError]]:
 
 
 def family(cls: type[AntarestError]) -> str:
-    """The beginning of its code that it shares with its like."""
+    """Return the beginning of the code that an error shares with its family."""
     return cls.code[: cls.code.index(".E") + 3]
 
 
 def explanation(cls: type[AntarestError]) -> dict[str, str]:
-    """What its docstring says: `what` in the first line, and the paragraphs that begin with `Why:` and `To do:`."""
+    """Return the parts of an error's docstring: `what`, the first line, and the paragraphs `Why:` and `To do:`."""
     paragraphs = inspect.cleandoc(cls.__doc__ or "").split("\n\n")
     found = {"what": paragraphs[0]}
     for paragraph in paragraphs[1:]:
@@ -193,7 +193,7 @@ def explanation(cls: type[AntarestError]) -> dict[str, str]:
 
 
 def errors() -> str:
-    """The content of `docs/errors.md`: each code with what, why, and what to do."""
+    """Return the content of `docs/errors.md`: each code with its fact, its reason, and the next steps."""
     lines, last = [], ""
     for cls in error_classes():
         if family(cls) != last:
@@ -222,7 +222,7 @@ _PROVED = {  # by the first digit of the ids
 
 
 def findings() -> str:
-    """The content of `docs/verify.md`: each kind of finding with what, why, and what to do."""
+    """Return the content of `docs/verify.md`: each kind of finding with its fact, its reason, and the next steps."""
     lines, last = [], ""
     for kind in KINDS.values():
         if kind.id[1] != last:
@@ -247,7 +247,7 @@ def findings() -> str:
 
 
 def pages() -> dict[Path, str]:
-    """What each file should be."""
+    """Return the content that each file should have."""
     found = {ROOT / "resources" / "application.yaml": application_yaml()}
     for name, content in (("configuration", configuration()), ("errors", errors()), ("verify", findings())):
         path = ROOT / "docs" / f"{name}.md"
@@ -256,7 +256,7 @@ def pages() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write what is not as it should be, or say it."""
+    """Write the files that differ, or list them with --check."""
     stale = {path: text for path, text in pages().items() if path.read_text(encoding="utf-8") != text}
     for path, text in stale.items():
         name = path.relative_to(ROOT)

@@ -1,4 +1,4 @@
-"""Databases for tests: each test its own, on SQLite and on PostgreSQL, copied and not migrated again."""
+"""Databases for tests: each test has its own, on SQLite and on PostgreSQL, copied from a template."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _OURS = "ANTAREST_TEST_"
 
 
 def pytest_configure() -> None:
-    """Let a run in the background be interrupted like any other."""
+    """Make Ctrl-C work in a run in the background."""
     # A shell starts what runs in the background with Ctrl-C ignored, and so would be whatever a test interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses PostgreSQL, so that `-m postgresql` runs it again on another one."""
+    """Mark the tests that use PostgreSQL, so that `-m postgresql` can run them on another server."""
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()) and "sqlite" not in item.name:
             item.add_marker("postgresql")
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test depends on who runs it."""
+    """Remove the user's variables, so that no test depends on them."""
     for name in os.environ:
         if name in _OF_THE_MAKEFILE or (name.startswith(_FOREIGN) and not name.startswith(_OURS)):
             monkeypatch.delenv(name)
@@ -51,19 +51,19 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sqlite_database(new_database: NewDatabase) -> URL:
-    """An empty SQLite database (a file that does not exist yet)."""
+    """Return an empty SQLite database (a file that does not exist yet)."""
     return new_database("sqlite")
 
 
 @pytest.fixture
 def sqlite_migrated(new_database: NewDatabase) -> URL:
-    """A SQLite database at head, for what has nothing to do with the engine."""
+    """Return an SQLite database at head, for tests that do not depend on the engine."""
     return new_database("sqlite", HEAD)
 
 
 @pytest.fixture
 def postgres_database(postgres: PostgresServer, new_database: NewDatabase) -> URL:  # noqa: ARG001 - starts it
-    """An empty PostgreSQL database."""
+    """Return an empty PostgreSQL database."""
     return new_database("postgresql")
 
 
@@ -88,5 +88,5 @@ def run() -> Run:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A copy of this repository that the test may change."""
+    """Return a copy of this repository that the test may change."""
     return Checkout.create(tmp_path / "checkout")

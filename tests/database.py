@@ -1,4 +1,4 @@
-"""A database under test: it moves in runs of its own, takes rows, and shows its schema and its rows."""
+"""A database under test: migrate it, insert rows, and read its schema and its rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HISTORY = PROJECT.history
 
 @dataclass(frozen=True)
 class Database:
-    """A database of the project's own history; each move is an Alembic run of its own."""
+    """A database with the project's own history."""
 
     url: URL
 
@@ -40,7 +40,7 @@ class Database:
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
-        """Connect as the application does, with foreign keys enforced. What is done is committed."""
+        """Connect as the application does, with foreign keys, and commit at the end of the block."""
         with create_db_engine(self.url, poolclass=NullPool).begin() as connection:
             yield connection
 
@@ -51,7 +51,7 @@ class Database:
                 connection.execute(text(statement), parameters)
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """The rows of an SQL query."""
+        """Return the rows of an SQL query."""
         with self.connected() as connection:
             return [tuple(row) for row in connection.execute(text(statement))]
 
@@ -61,7 +61,7 @@ class Database:
             self.workflow.upgrade(to)
 
     def downgrade(self, to: str) -> None:
-        """Downgrade it, whatever is lost; without a plan, which takes longer than the run."""
+        """Downgrade it and agree to all losses. This makes no plan, which would take longer than the run."""
         plan = RollbackPlan(self.workflow.current(), to, ())
         self.workflow.rollback(plan, Agreement(everything=True))
 
@@ -74,17 +74,17 @@ class Database:
         return self.rows()
 
     def rows(self) -> RowSnapshot:
-        """All its rows."""
+        """Return all rows."""
         with self.connected() as connection:
             return snapshot(connection)
 
     def schema(self) -> Inventory:
-        """Its schema."""
+        """Return the schema."""
         with self.connected() as connection:
             return reflect(connection)
 
     def sequences(self) -> dict[str, int]:
-        """How far each of its sequences is; SQLite has none."""
+        """Return the last value of each sequence; SQLite has none."""
         if self.url.get_backend_name() == "sqlite":
             return {}
         return dict(self.query("SELECT sequencename, last_value FROM pg_sequences"))

@@ -1,4 +1,4 @@
-"""The desktop application as somebody starts it: a process with a runtime folder of its own, and perhaps a browser."""
+"""The desktop application as a user starts it: a process with its own runtime folder, and perhaps a browser."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Desk:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session that writes into the database."""
+        """Open a session that writes into the database."""
         engine = create_db_engine(self.url)
         with Session(engine) as session:
             yield session

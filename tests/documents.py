@@ -1,4 +1,4 @@
-"""The Markdown pages as somebody follows them: commands in their order, in one shell, and the links.
+"""Follow the Markdown pages as a reader does: run their commands in order in one shell, and check the links.
 
 A `console` block holds commands after `$ `, each with what it prints. A comment that no reader sees, on the line above
 a block, says what the block is:
@@ -55,7 +55,7 @@ class Command:
 
     @property
     def fails(self) -> bool:
-        """Whether the page shows it failing."""
+        """Whether the page shows that the command fails."""
         return re.search(r"^error [a-z]+\.E\d+: ", self.shown, re.MULTILINE) is not None
 
 
@@ -68,7 +68,7 @@ class Edit:
     before: str = ""
 
     def apply(self, folder: Path) -> None:
-        """Do it, in this folder."""
+        """Apply the edit in this folder."""
         path = folder / self.path
         if not self.before:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,12 +94,12 @@ class Page:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The path of the page."""
         return self.root / self.name
 
     @cached_property
     def text(self) -> str:
-        """What it says."""
+        """The text of the page."""
         return self.path.read_text(encoding="utf-8")
 
     @property
@@ -108,34 +108,34 @@ class Page:
         return _BLOCK.sub("", self.text)
 
     def blocks(self, language: str) -> list[str]:
-        """Its blocks in a language."""
+        """Return its blocks in a language."""
         return [block["body"] for block in _BLOCK.finditer(self.text) if block["language"] == language]
 
     @property
     def languages(self) -> set[str]:
-        """What its blocks are written in."""
+        """The languages of its blocks."""
         return {block["language"] for block in _BLOCK.finditer(self.text)}
 
     @cached_property
     def steps(self) -> list[Command | Edit]:
-        """What a reader does, in order."""
+        """The steps of a reader, in order."""
         return [step for block in _BLOCK.finditer(self.text) for step in _steps(block)]
 
     @property
     def links(self) -> set[str]:
-        """Whatever the page links to or shows."""
+        """The targets of the page's links and images."""
         prose = re.sub(r"`[^`\n]*`", "", self.prose)
         return {*re.findall(r"\]\(([^)\s]+)\)", prose), *re.findall(r'(?:src|srcset|href)="([^"]+)"', prose)}
 
     @property
     def anchors(self) -> set[str]:
-        """The places in it that a link can lead to, as GitHub names them."""
+        """The anchors of its headings, as GitHub names them."""
         headings = re.findall(r"^#+ (.+)$", self.prose, re.MULTILINE)
         slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
         return slugs | set(re.findall(r'<a (?:id|name)="([^"]+)"', self.prose))
 
     def broken_links(self) -> list[str]:
-        """The links that lead nowhere in this repository."""
+        """Return the links without a target in this repository."""
         return sorted(link for link in self.links if not self._resolves(link))
 
     def _resolves(self, link: str) -> bool:
@@ -149,7 +149,7 @@ class Page:
 
 
 def pages() -> list[Page]:
-    """Every page of the repository."""
+    """Return every page of the repository."""
     found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     return [Page(path.relative_to(ROOT).as_posix()) for path in sorted(found)]
 
@@ -197,7 +197,7 @@ class Shell:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Stop the servers, which end well, and the shell."""
+        """Stop the servers, which must succeed, and the shell."""
         ended = [(command.text, *self.run(f"kill -TERM {pid}; wait {pid}")) for command, pid in self._servers]
         assert self._bash.stdin
         self._bash.stdin.close()
@@ -237,7 +237,7 @@ class Shell:
 
 
 def follow(page: Page, folder: Path, environment: Mapping[str, str], examples: Mapping[str, str]) -> None:
-    """Do what a page says, and see that it is as the page shows.
+    """Run the commands of a page, and check that their output is as the page shows.
 
     Args:
         page: the page.
@@ -266,14 +266,14 @@ def follow(page: Page, folder: Path, environment: Mapping[str, str], examples: M
 
 
 def is_as_shown(printed: str, shown: str) -> bool:
-    """Whether a command printed what a page shows, but for what is different each time."""
+    """Return whether the output of a command is as the page shows, without the parts that always differ."""
     pattern = re.escape(_normalise(shown))
     pattern = re.sub(r"^\\\.\\\.\\\.\\\n", "(?:.*\n)*", pattern, flags=re.MULTILINE).replace(r"\.\.\.", ".*")
     return re.fullmatch(pattern, _normalise(printed)) is not None
 
 
 def _normalise(text: str) -> str:
-    """Leave out what is different each time: durations, new ids, the engine and its backups, the installation."""
+    """Replace the parts that always differ: durations, new ids, the engine and its backups, the installation."""
     text = re.sub(r"^(Installing|engine|backup) .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r" +\d+\.\d+ s\b", " N s", text)
     text = re.sub(r" +\d+\.\d\d(?= |$)", " N", text, flags=re.MULTILINE)  # in the table of a proof

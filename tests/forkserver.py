@@ -1,10 +1,10 @@
-"""A Python that has imported the packages of others, and becomes by a fork whatever Python program it is asked for.
+"""A Python process with the third-party packages imported. For each request it forks, and the fork runs a program.
 
-`tests.processes` starts it, with one end of a socket, and asks. It is a program and no module: what is imported here is
-there in each program as well, so this file imports nothing of the repository. It ends when nobody can ask any more.
+`tests.processes` starts it with one end of a socket, and sends the requests. This file imports nothing of the
+repository, because its imports are visible in each program. It ends when the other end of the socket is closed.
 
-What differs from a new Python: a traceback begins with a line of this file, `ps` shows the command line of the server,
-hashes have the seed of the server, and what it had imported is not taken apart when a program ends.
+A fork differs from a new Python in four ways: a traceback begins with a line of this file, `ps` shows the command line
+of the server, hashes have the seed of the server, and the imported modules are not cleaned up at the end.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _LONGEST = 1_000_000  # bytes of a request; the socket allows less
 
 
 def main() -> CodeType | str:
-    """Serve; returns in each process that is forked, with the code or the name of the module that it is to run."""
+    """Serve requests. Return in each fork, with the code or the module that it has to run."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     del sys.path[0]  # the folder of this file
     atexit.register(_keep_imported)  # the first one to be registered is the last one to be called
     for name in PACKAGES:
         importlib.import_module(name)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches whoever asks, which then ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the client, which then ends
     _IMPORTED.update({name: sys.modules[name] for name in sys.modules if name != "__main__"})
     gc.collect()
     gc.freeze()  # memory that no collection touches stays shared
@@ -62,7 +62,7 @@ def main() -> CodeType | str:
 
 
 def _keep_imported() -> None:
-    """Leave as it is, when a program ends, what was there: taking that apart takes longer than many programs.
+    """Do not clean up imported modules at the end, which would take longer than many programs.
 
     What is printed after this is written when the stream is taken apart; so that has to be one that nobody else has.
     """
@@ -79,7 +79,7 @@ def _keep_imported() -> None:
 
 
 def _next_program(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Fork a process for each request, and answer with its number; returns in that process, with its streams."""
+    """Fork a process for each request, and send its id. Return in the fork, with its streams."""
     while True:
         message, streams, _, _ = socket.recv_fds(connection, _LONGEST, 3)
         if not message:
@@ -109,7 +109,7 @@ def _leave() -> NoReturn:
 
 
 def _enter(request: dict[str, Any]) -> None:
-    """Make of this process what the system makes of a new one; whoever is told its number finds it so."""
+    """Set up the fork like a new process, before its id is sent."""
     if request["new_session"]:
         os.setsid()
     if request["group"] >= 0:
@@ -121,7 +121,7 @@ def _enter(request: dict[str, Any]) -> None:
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> CodeType | str:
-    """Make of the Python in this process what a new one is; the value is what runs then."""
+    """Set up the Python of this fork like a new one, and return the code to run."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.closerange(len(streams), os.sysconf("SC_OPEN_MAX"))
@@ -138,7 +138,7 @@ def _become(request: dict[str, Any], streams: list[int]) -> CodeType | str:
 
 
 def _renew(number: int, mode: str, stream: Any) -> None:
-    """Make a standard stream anew; it stays the same object, since what was imported may have it, as Alembic does."""
+    """Initialise a standard stream again, as the same object, since imported modules such as Alembic may hold it."""
     new = _stream(number, mode, stream)
     how = (new.encoding, new.errors, "\n", new.line_buffering, new.write_through)
     stream.detach()
@@ -147,7 +147,7 @@ def _renew(number: int, mode: str, stream: Any) -> None:
 
 
 def _stream(number: int, mode: str, like: Any) -> Any:
-    """A standard stream as Python makes it: see create_stdio in Python/pylifecycle.c."""
+    """Return a standard stream as Python creates it: see create_stdio in Python/pylifecycle.c."""
     at_once = like.write_through  # PYTHONUNBUFFERED
     file = open(number, f"{mode}b", 0 if at_once and mode == "w" else -1, closefd=False)  # noqa: SIM115 - it stays open
     binary: Any = file
@@ -159,7 +159,7 @@ def _stream(number: int, mode: str, like: Any) -> Any:
 
 
 def _program(request: dict[str, Any]) -> CodeType | str:
-    """What runs, in a new module `__main__`: of `-m` a module, of `-c` the code itself, else that in a file."""
+    """Return the code to run in a new module `__main__`: that of `-m`, of `-c`, or of a file."""
     option, program = request["option"], str(request["program"])
     sys.modules["__main__"] = ModuleType("__main__")
     names = vars(sys.modules["__main__"])

@@ -1,4 +1,4 @@
-"""A server that is on another host, or in a container, as one on this host."""
+"""Make a PostgreSQL server on another host, or in a container, available on this host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import URL
 
 @contextmanager
 def forwarded(url: URL) -> Iterator[URL]:
-    """The same PostgreSQL server on a loopback address, wherever it is."""
+    """Return the URL of the same PostgreSQL server on a loopback address."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
 

@@ -1,4 +1,4 @@
-"""The wheel as an operator has it: in an environment of its own, where nothing of a checkout can be imported."""
+"""The installed wheel: in its own environment, where nothing of a checkout can be imported."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Installation:
 
     @contextmanager
     def serving(self, *command: str | Path, env: Mapping[str, str] | None = None) -> Iterator[str]:
-        """Start a program that serves; the value is its address. It is stopped with SIGTERM, and must end well."""
+        """Start a server for the block, and return its address. It is stopped with SIGTERM, and must exit with 0."""
         with subprocess.Popen(
             [str(part) for part in command],
             cwd=self.home,
@@ -125,7 +125,7 @@ class Installation:
             assert (code, rest) == (0, "stopped\n"), "".join([*said, rest])
 
     def files(self) -> dict[str, str]:
-        """What is in site-packages, with what it holds; the linked packages are not looked into."""
+        """Return the files in site-packages with their contents, without those of the linked packages."""
         found = {path.relative_to(self.packages): path for path in self.packages.rglob("*") if path.is_file()}
         # What Python compiled of a linked package that is one module is none of ours.
         ours = {str(name): path for name, path in found.items() if name.parts[0] != "__pycache__"}
@@ -133,13 +133,13 @@ class Installation:
 
 
 def link_needed(folder: Path) -> None:
-    """Put what the wheel needs at run time into a folder: the packages of the running environment, linked."""
+    """Link the packages that the wheel needs at run time into a folder, from the running environment."""
     for name in _needed("antarest"):
         _link(name, folder)
 
 
 def _needed(name: str) -> set[str]:
-    """The names of the distributions that one needs at run time, however far away."""
+    """Return the names of all distributions that one needs at run time, directly or indirectly."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
@@ -153,7 +153,7 @@ def _needed(name: str) -> set[str]:
 
 
 def _is_installed(name: str) -> bool:
-    """Whether it is here: what is not is needed on other platforms only."""
+    """Return whether the distribution is installed. The others are needed on other platforms only."""
     try:
         distribution(name)
     except ModuleNotFoundError:

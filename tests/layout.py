@@ -1,4 +1,4 @@
-"""The rules of the layout: each is a function from a file to a list of what is wrong with it."""
+"""The rules of the layout. Each rule is a function that returns the problems of a file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|(CREATE|ALTER|DROP) 
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module: at the top, inside a function, or for annotations.
+    """An imported module: at the top, inside a function, or for annotations.
 
     Attributes:
         module: its dotted name; what is imported from a package may be a module of it.
@@ -77,12 +77,12 @@ class File:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """What it says."""
+        """Its syntax tree."""
         return ast.parse(self.text)
 
     @cached_property
     def imports(self) -> list[Import]:
-        """All that it imports, wherever in the file."""
+        """All its imports, wherever they are in the file."""
         return [each for node in ast.walk(self.tree) for each in self._imported_by(node)]
 
     def _imported_by(self, node: ast.AST) -> Iterator[Import]:
@@ -101,12 +101,12 @@ class File:
 
 
 def within(module: str, package: str) -> bool:
-    """Whether a module is that package, or lies in it."""
+    """Return whether a module is a package, or is in it."""
     return f"{module}.".startswith(f"{package}.")
 
 
 def _part(module: str) -> str:
-    """The part of the layout that a module belongs to, for example "antarest.core"; empty for a program on top."""
+    """Return the part of the layout that a module belongs to, such as "antarest.core"; empty for a program on top."""
     return next((part for part in sorted(LOWER, key=len, reverse=True) if within(module, part)), "")
 
 
@@ -114,7 +114,7 @@ def _part(module: str) -> str:
 
 
 def upward_imports(file: File) -> list[str]:
-    """Packages import only those below them."""
+    """Return imports of packages that are not below the file's package."""
     own = _part(file.module)
     lower = [*LOWER.get(own, ()), own]
     return [
@@ -125,7 +125,7 @@ def upward_imports(file: File) -> list[str]:
 
 
 def imports_across_rooms(file: File) -> list[str]:
-    """A room of the workflow imports only from the rooms before it."""
+    """Return imports from rooms of the workflow after the file's room."""
     own = _room(file.module)
     if file.module in DOORS or own is None:
         return []
@@ -137,19 +137,19 @@ def imports_across_rooms(file: File) -> list[str]:
 
 
 def rooms_without_a_place(file: File) -> list[str]:
-    """Each file of the workflow is a door or lies in a room."""
+    """Return the file where it is in the workflow, but is neither a door nor in a room."""
     is_known = not within(file.module, WORKFLOW) or file.module in {WORKFLOW, *DOORS} or _room(file.module)
     return [] if is_known else [f"{file.path} lies in no room"]
 
 
 def _room(module: str) -> str | None:
-    """The room of the workflow that a module lies in."""
+    """Return the room of the workflow that a module is in."""
     name = module.removeprefix(f"{WORKFLOW}.").partition(".")[0] if within(module, WORKFLOW) else ""
     return name if name in ROOMS else None
 
 
 def imports_by_the_wrong_name(file: File) -> list[str]:
-    """The workflow names its own modules from where it is, so that a copy of it works; everybody else by their name."""
+    """Return absolute imports inside the workflow, which would break a copy of it, and relative ones elsewhere."""
     inside = within(file.module, WORKFLOW)
     return [
         f"{file.path} imports {each.module}"
@@ -159,14 +159,14 @@ def imports_by_the_wrong_name(file: File) -> list[str]:
 
 
 def foreign_packages_in_core(file: File) -> list[str]:
-    """The core stands on the workflow and SQLAlchemy only."""
+    """Return imports of the core other than the workflow and SQLAlchemy."""
     known = {*sys.stdlib_module_names, "antarest", "sqlalchemy"}
     foreign = [each.module for each in file.imports if each.module.partition(".")[0] not in known]
     return [f"{file.path} imports {module}" for module in foreign if _part(file.module) == "antarest.core"]
 
 
 def packages_in_bootstrap(file: File) -> list[str]:
-    """What says that packages are missing needs none."""
+    """Return imports of packages in the module that reports missing packages."""
     foreign = [each.module for each in file.imports if each.module.partition(".")[0] not in sys.stdlib_module_names]
     return [
         f"{file.path} imports {module}"
@@ -176,7 +176,7 @@ def packages_in_bootstrap(file: File) -> list[str]:
 
 
 def imports_of_revisions(file: File) -> list[str]:
-    """A revision sees `op` and `sa`, and nothing that can change after it."""
+    """Return imports of a revision other than `op` and `sa`, which may change later."""
     if not file.path.startswith("alembic/versions/"):
         return []
     others = [each.module for each in file.imports if each.module not in {"alembic.op", "sqlalchemy"}]
@@ -184,7 +184,7 @@ def imports_of_revisions(file: File) -> list[str]:
 
 
 def logic_in_tasks(file: File) -> list[str]:
-    """A task parses, calls and prints: no SQL, no Alembic, few statements."""
+    """Return tasks that do more than parse, call and print: with SQL, Alembic or many statements."""
     if file.path != "tasks.py":
         return []
     libraries = [each.module for each in file.imports if each.module.partition(".")[0] in {"alembic", "sqlalchemy"}]
@@ -204,7 +204,7 @@ def _statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def long_files_and_functions(file: File) -> list[str]:
-    """What is read at once stays short; a revision is as long as its history needs."""
+    """Return long files and functions. A revision may be long."""
     if file.path.startswith("alembic/versions/"):
         return []
     lines = file.text.count("\n")
@@ -217,7 +217,7 @@ def long_files_and_functions(file: File) -> list[str]:
 
 @cache  # Each rule looks at all of them.
 def files() -> list[File]:
-    """Every Python file but those of the odd histories."""
+    """Return every Python file but those of the test histories."""
     found = [
         ROOT / "tasks.py",
         *(path for top in ("antarest", "alembic", "scripts", "tests") for path in (ROOT / top).rglob("*.py")),

@@ -1,9 +1,9 @@
-"""Processes that tests start: `Popen` of the standard library, with a start of Python that is cheap.
+"""Start processes in tests: like `Popen` of the standard library, but with a faster start of Python.
 
-Most of what a command of ours takes is the import of SQLAlchemy, Alembic and the rest. A server that has them imported
-forks instead (`tests.forkserver`): a process with a number, a folder, an environment, streams, signals and an exit code
-of its own, a child of the one that started it, with the code of ours that its path names. Where a fork could not be the
-same as a new Python, and with ANTAREST_TEST_FRESH=1, a new Python is started.
+A command of ours spends most of its time on imports of SQLAlchemy, Alembic and others. A server that has imported them
+forks instead (`tests.forkserver`). The fork is a child of the test, and has its own id, folder, environment, streams,
+signals and exit code. Where a fork cannot behave like a new Python, or with ANTAREST_TEST_FRESH=1, a new Python is
+started.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _STARTED = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[at
 
 
 class Popen(subprocess.Popen[AnyStr]):
-    """As `subprocess.Popen`; a Python program is forked from the server, where that makes no difference."""
+    """Like `subprocess.Popen`, but a Python program is forked from the server where that makes no difference."""
 
     def _execute_child(self, *arguments: Any) -> None:
         asked = _STARTED.bind(self, *arguments).arguments
@@ -74,7 +74,7 @@ class _Server:
         self.imported = frozenset(json.loads(self._answer()))
 
     def fork(self, request: bytes, streams: Sequence[int]) -> int:
-        """Have it fork a program, with these streams, and return the number of the process."""
+        """Let the server fork a program with these streams, and return the process id."""
         with self._asking, _adopting():
             socket.send_fds(self._connection, [request], streams)
             process = int(self._answer())
@@ -97,7 +97,7 @@ _server = functools.cache(_Server)
 
 @contextmanager
 def _adopting() -> Iterator[None]:
-    """What loses its parent among the descendants of this process becomes its child: see prctl(2)."""
+    """Make this process the parent of orphans among its descendants: see prctl(2)."""
     prctl = ctypes.CDLL(None).prctl
     prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
@@ -128,7 +128,7 @@ class _Python:
 
     @classmethod
     def of(cls, words: list[str], search: str, folder: Path) -> _Python | None:
-        """Read a command line; None if it is none of a Python program of this environment, or has flags for Python."""
+        """Parse a command line; None where it is not a Python program of this environment, or has flags for Python."""
         program = Path(shutil.which(words[0], path=search) or "")
         interpreter = program
         if not program.name.startswith("python") and program.parent == _PROGRAMS:
@@ -146,14 +146,14 @@ class _Python:
         return None
 
     def first_path(self, folder: Path) -> str:
-        """What Python has first on its path, in this folder."""
+        """Return the first entry of Python's path, in this folder."""
         if self.option:
             return str(folder) if self.option == "-m" else ""
         return str((folder / self.program).resolve().parent)
 
 
 def _request(asked: Mapping[str, Any]) -> bytes | None:
-    """What to ask the server for; None if a fork would not be the same, and Python is to be started."""
+    """Return the request to the server; None where a fork would behave differently."""
     given = os.environ if asked["env"] is None else asked["env"]
     environment = {os.fsdecode(name): os.fsdecode(value) for name, value in given.items()}
     folder = Path(os.fsdecode(asked["cwd"] or ".")).resolve()
@@ -179,7 +179,7 @@ def _request(asked: Mapping[str, Any]) -> bytes | None:
 
 
 def _is_plain(asked: Mapping[str, Any]) -> bool:
-    """Whether it asks for nothing that the system does on the way to the new program."""
+    """Return whether no argument asks for work of the system before the new program starts."""
     is_free = asked["close_fds"] and asked["restore_signals"]
     also = ("executable", "pass_fds", "preexec_fn", "shell")
     accounts = ("gid", "gids", "uid")
@@ -187,7 +187,7 @@ def _is_plain(asked: Mapping[str, Any]) -> bool:
 
 
 def _is_read_alike(environment: Mapping[str, str]) -> bool:
-    """Whether what is read once, when a Python starts, is what it was when the server started."""
+    """Return whether the settings that Python reads at its start are those of the server."""
 
     def read(variables: Mapping[str, str]) -> dict[str, str]:
         return {name: value for name, value in variables.items() if _READ_AT_THE_START.match(name)}
@@ -196,7 +196,7 @@ def _is_read_alike(environment: Mapping[str, str]) -> bool:
 
 
 def _hides_imported(folder: Path) -> bool:
-    """Whether a folder has a module that a new Python would import, and not the one that the server has imported."""
+    """Return whether a folder has a module that would hide an imported one."""
     if not folder.is_dir():
         return folder.exists()  # an archive may have it
     names = _server().imported | _RUN_AT_THE_START
@@ -205,6 +205,6 @@ def _hides_imported(folder: Path) -> bool:
 
 
 def _umask() -> int:
-    """What `os.umask` tells only who changes it."""
+    """Return the umask, which `os.umask` only returns when it is changed."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.findall(r"^Umask:\s*(\d+)$", status, re.MULTILINE)[0], 8)

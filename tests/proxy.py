@@ -1,4 +1,4 @@
-"""A network between a program and its PostgreSQL server that can stop to carry anything, without closing anything."""
+"""A network between a program and its PostgreSQL server that can hang without closing a connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 
 class Network:
-    """Carries what either side sends, until it is frozen."""
+    """Forwards data in both directions, until it is frozen."""
 
     def __init__(self, server: URL) -> None:
         self._server = (str(server.host), server.port or 5432)
@@ -23,11 +23,11 @@ class Network:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def freeze(self) -> None:
-        """Carry nothing any more; new connections are taken, and nobody answers."""
+        """Stop forwarding. New connections are accepted, but nothing answers."""
         self._flows.clear()
 
     def thaw(self) -> None:
-        """Carry on."""
+        """Forward again."""
         self._flows.set()
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Network:
 
 @contextmanager
 def network(server: URL) -> Iterator[Network]:
-    """A network in front of a server: connect to its `url`."""
+    """Start a network before a server. Connect to its `url`."""
     made = Network(server)
     try:
         yield made

@@ -1,4 +1,4 @@
-"""What every refusal has in common, whoever prints it: its shape, its length, no password, and ways on that exist."""
+"""The checks of every printed error: its shape, its length, no password, and next steps that exist."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Refusal:
 
     @property
     def commands(self) -> list[str]:
-        """The commands that it names."""
+        """The commands in its hints."""
         return [command for _, command in self.hints if command]
 
 
 def refusal(result: Result, code: str, exit_code: int) -> Refusal:
-    """The error that a command ended with, after everything that must hold for any of them."""
+    """Return the error of a command, after the checks of every error."""
     shown = result.out + result.err
     assert MARK not in shown
     assert "Traceback" not in shown
@@ -66,7 +66,7 @@ def refusal(result: Result, code: str, exit_code: int) -> Refusal:
 
 
 def parse(text: str) -> Refusal:
-    """Read a printed error; whatever is not of the one shape fails."""
+    """Parse a printed error. This fails where the error does not have the usual shape."""
     lines = text.splitlines()
     assert 3 <= len(lines) <= _MOST_LINES, text
     first = re.fullmatch(r"error ([a-z]+\.E\d{3}): (\S.*\S)", lines[0])
@@ -90,7 +90,7 @@ def _hint(line: str) -> tuple[str, str]:
 
 
 def exists(command: str) -> bool:
-    """Whether a command that a hint names is one: with that verb, and each flag; or a line for a file, or a request."""
+    """Return whether a hint's command exists with its verb and flags, or is a line for a file, or a request."""
     if request := _REQUEST.fullmatch(command):
         return request[1] in _addresses()
     if _FILE_LINE.fullmatch(command):
@@ -128,7 +128,7 @@ def _is_task(arguments: list[str]) -> bool:
 
 @cache
 def _addresses() -> set[str]:
-    """The addresses that the application answers at."""
+    """Return the addresses of the application."""
     from antarest.migration.project.project import Project  # most refusals name no address
     from antarest.web.application import create_app
 
@@ -139,7 +139,7 @@ def _addresses() -> set[str]:
 
 @cache
 def invoke_tasks() -> dict[str, ParserContext]:
-    """Each Invoke task with its flags. Asked only once: Invoke forgets the words for a flag when it hands them out."""
+    """Return each Invoke task with its flags. It is cached, because Invoke returns the words for a flag only once."""
     return {context.name or "": context for context in tasks.namespace.to_contexts()}
 
 

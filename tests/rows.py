@@ -1,4 +1,4 @@
-"""Values for generated rows that the schema does not tell: JSON texts, flags, and the kinds of joined tables.
+"""Values for generated rows that cannot be read from the schema: JSON texts, flags, and kinds of joined tables.
 
 `ROWS` maps a revision to values by "table.column". An entry holds from its revision on, until a later revision has one
 for the same column or drops the column; an empty list ends it. `values_at` puts them together for a database.
@@ -43,7 +43,7 @@ ROWS: dict[str, dict[str, list[object]]] = {
 
 
 def values_at(revisions: Iterable[str]) -> dict[str, list[object]]:
-    """The values to draw from, by "table.column", in a database that has these revisions.
+    """Return the values to draw from, by "table.column", for a database with these revisions.
 
     Args:
         revisions: the applied ones, from base to current.

@@ -1,4 +1,4 @@
-"""The server as somebody runs it: a process with a configuration, an address, and signals."""
+"""The server as an operator runs it: a process with a configuration, an address, and signals."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _ADDRESS = re.compile(r"^listening +(http://\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Server:
-    """A server process; what it says goes to files, so that it never waits for a reader."""
+    """A server process. Its output goes to files, so that it never waits for a reader."""
 
     process: subprocess.Popen[bytes]
     folder: Path
 
     @property
     def out(self) -> str:
-        """What it has printed."""
+        """Its standard output."""
         return (self.folder / "out").read_text(encoding="utf-8")
 
     @property
     def err(self) -> str:
-        """What it has complained about."""
+        """Its standard error."""
         return (self.folder / "err").read_text(encoding="utf-8")
 
     @property
@@ -54,7 +54,7 @@ class Server:
         return found[0]
 
     def get(self, path: str, **parameters: object) -> httpx.Response:
-        """Ask for something, on a new connection."""
+        """Send a GET request on a new connection."""
         return httpx.get(self.url + path, params=parameters or None, timeout=HANGS)  # type: ignore[arg-type]  # any value
 
     def says(self, text: str) -> None:
@@ -68,11 +68,11 @@ class Server:
             self.process.send_signal(each)
 
     def ended(self) -> Result:
-        """Wait until it has ended, and return how."""
+        """Wait until it has ended, and return its exit code."""
         return Result(self.process.wait(HANGS), self.out, self.err)
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> Result:
-        """Stop it, and return how it ended."""
+        """Stop it, and return its exit code."""
         self.send(by)
         return self.ended()
 
@@ -110,7 +110,7 @@ def server(
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    """Look again and again until something is so."""
+    """Wait until a condition is true."""
     deadline = time.monotonic() + HANGS
     while not is_so():
         assert time.monotonic() < deadline, "it does not come to be"

@@ -1,4 +1,4 @@
-"""What the fixtures hand out: commands run as a user runs them, and checkouts to run them in."""
+"""The classes of the fixtures: commands that are run as a user runs them, and checkouts to run them in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended, and what it said."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -76,7 +76,7 @@ class Checkout:
 
     @classmethod
     def create(cls, path: Path) -> Checkout:
-        """Copy what is tracked and what is new, with what Python has compiled of it; what is ignored stays behind."""
+        """Copy the tracked and the new files with their compiled files, but no ignored files."""
         listed = _git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
         for name in filter(None, listed.split("\0")):
             if (ROOT / name).is_file():  # a file that is deleted but not committed is still listed
@@ -96,7 +96,7 @@ class Checkout:
         return checkout
 
     def install(self) -> None:
-        """Let `make` find an environment in it: the one that runs the tests."""
+        """Make `make` use the environment that runs the tests."""
         venv = self.path / ".venv"
         venv.mkdir()
         for part in Path(sys.prefix).iterdir():
@@ -117,22 +117,22 @@ class Checkout:
         timeout: float = 600,
         traceback: bool = False,
     ) -> Result:
-        """As `run`, in this checkout and with its code."""
+        """Run a command in this checkout and with its code."""
         variables = {"PYTHONPATH": str(self.path), **(env or {})}
         return run(*command, cwd=self.path, env=variables, stdin=stdin, timeout=timeout, traceback=traceback)
 
     def git(self, *arguments: str) -> str:
-        """Run git in it, and return what it prints."""
+        """Run git in this checkout, and return its output."""
         return _git(self.path, *arguments)
 
     def commit(self, message: str) -> None:
-        """Commit whatever changed."""
+        """Commit all changes."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", f"--message={message}")
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    # The settings of whoever runs the tests (signing, hooks, templates) are none of ours.
+    # Without the user's own settings of git, such as signing, hooks and templates.
     settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_TEMPLATE_DIR": ""}
     person = {f"GIT_{role}_{what}": "tests" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     done = run("git", *arguments, cwd=folder, env={**settings, **person}, traceback=True)

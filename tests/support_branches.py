@@ -1,4 +1,4 @@
-"""A git repository with an Alembic project, somebody who changes branches in it, and a database that is to follow."""
+"""A git repository with an Alembic project and several branches, and a database that follows the checkout."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ SETTINGS = {
 
 
 _EXPECTED: dict[tuple[object, ...], reflection.Inventory] = {}
-"""What the revisions of a checkout make, by engine and files: branches are come back to again and again."""
+"""The schemas of the revisions of a checkout, by engine and files. Tests return to the same branches often."""
 
 
 def table(name: str) -> Script:
-    """A revision that makes a table, and says that undoing it loses that."""
+    """Return a revision that creates a table, and declares that its downgrade loses it."""
     key, label = 'sa.Column("id", sa.Integer, primary_key=True)', 'sa.Column("label", sa.String(9))'
     return Script(
         f"{name}_{'0' * 8}",
@@ -46,7 +46,7 @@ def table(name: str) -> Script:
 
 
 def column(of: str, name: str) -> Script:
-    """A revision that adds a column to a table."""
+    """Return a revision that adds a column to a table."""
     return Script(
         f"{name}_{'1' * 8}",
         upgrade=f'op.add_column("{of}", sa.Column("{name}", sa.Integer))',
@@ -56,7 +56,7 @@ def column(of: str, name: str) -> Script:
 
 
 def applied_on_a_branch(clone: Clone, *scripts: Script) -> None:
-    """Go to main after these revisions were applied on a branch."""
+    """Apply these revisions on a branch, then switch to main."""
     clone.branch("feature")
     clone.add(*(scripts or [table("reserve")]))
     clone.database.workflow.upgrade()
@@ -64,13 +64,13 @@ def applied_on_a_branch(clone: Clone, *scripts: Script) -> None:
 
 
 def forget_the_store(clone: Clone) -> None:
-    """As in a clone from which nothing was applied."""
+    """Delete the store, as in a clone from which nothing was applied."""
     shutil.rmtree(clone.folder / ".git" / "antarest")
 
 
 @dataclass(frozen=True)
 class Clone:
-    """A working tree, and the database of whoever works in it.
+    """A working tree with its database.
 
     Attributes:
         folder: the working tree.
@@ -84,7 +84,7 @@ class Clone:
 
     @classmethod
     def create(cls, folder: Path, url: URL, server: PostgresServer) -> Clone:
-        """A repository with one revision on main, which is applied."""
+        """Create a repository with one revision on main, which is applied."""
         write_project(folder, table("base"))
         (folder / ".gitignore").write_text("__pycache__/\n")
         made = cls(folder, url, server)
@@ -100,7 +100,7 @@ class Clone:
 
     @property
     def project(self) -> Project:
-        """The project, read anew; without its models, which this process could import only once."""
+        """The project, read again. It has no models, because this process could import them only once."""
         return replace(Project.load(self.folder / "alembic.ini"), metadata_name="")
 
     @property
@@ -110,23 +110,23 @@ class Clone:
 
     @property
     def current(self) -> tuple[str, ...]:
-        """Where the database is."""
+        """The current revisions of the database."""
         return self.database.workflow.current()
 
     # ---- git
 
     def git(self, *arguments: str, fails: bool = False) -> str:
-        """Run git, and return what it prints."""
+        """Run git, and return its output."""
         done = run("git", *arguments, cwd=self.folder, env=SETTINGS, traceback=True)
         assert (done.code != 0) == fails, done.err
         return done.out.strip()
 
     def try_git(self, *arguments: str) -> bool:
-        """Run git, and return whether it stopped, at a conflict or for another reason."""
+        """Run git, and return whether it failed, for example at a conflict."""
         return run("git", *arguments, cwd=self.folder, env=SETTINGS, traceback=True).code != 0
 
     def commit(self, message: str) -> str:
-        """Commit whatever changed, and return the commit."""
+        """Commit all changes, and return the commit."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", f"--message={message}")
         return self.git("rev-parse", "HEAD")
@@ -136,7 +136,7 @@ class Clone:
         self.git("switch", "--quiet", "--create", name)
 
     def switch(self, ref: str) -> None:
-        """Change to a branch, without a look at the database."""
+        """Switch to a branch, without moving the database."""
         self.git("switch", "--quiet", *(["--detach"] if ref not in self._branches else []), ref)
         shutil.rmtree(self.versions / "__pycache__", ignore_errors=True)
 
@@ -157,18 +157,18 @@ class Clone:
     # ---- the database
 
     def sync(self, *, allow_changed: bool = False, loss: bool = True) -> Sequence[str]:
-        """Make the database match, and return what was run."""
+        """Make the database match the checkout, and return the revisions that were run."""
         with self.follower.syncing(allow_changed=allow_changed) as plan:
             return self._run(plan, loss=loss)
 
     def switch_both(self, branch: str, *, loss: bool = True) -> Sequence[str]:
-        """Switch to a branch and take the database along, and return what was run."""
+        """Switch to a branch with the database, and return the revisions that were run."""
         with self.follower.switching(branch) as plan:
             return self._run(plan, loss=loss)
 
     @property
     def follower(self) -> Follower:
-        """What makes the database follow."""
+        """The object that makes the database follow the checkout."""
         return Follower(self.database.workflow)
 
     def _run(self, plan: SyncPlan, *, loss: bool) -> Sequence[str]:
@@ -187,7 +187,7 @@ class Clone:
         )
 
     def assert_matches(self) -> None:
-        """The database is at head, and has the schema that the revisions of this checkout give."""
+        """Assert that the database is at head, with the schema of the revisions of this checkout."""
         project = self.project
         assert self.current == project.history.heads
         files = [project.history[id_].path.read_bytes() for id_ in project.history.order]
@@ -200,7 +200,7 @@ class Clone:
             assert reflection.differences(reflection.reflect(connection), _EXPECTED[what]) == []
 
     def at(self, folder: Path) -> Clone:
-        """Another working tree, with the same database."""
+        """Return another working tree with the same database."""
         return replace(self, folder=folder)
 
 
@@ -224,7 +224,7 @@ MAKO = ROOT / "alembic" / "script.py.mako"
 
 
 def with_models(clone: Clone) -> Clone:
-    """The clone with models, a `rollback.sh`, and a branch that is checked out."""
+    """Return a clone with models and a `rollback.sh`, on a branch."""
     ini = clone.folder / "alembic.ini"
     ini.write_text(
         ini.read_text().replace("path_separator = os", "path_separator = os\nrevision_environment = true") + INI
@@ -243,6 +243,6 @@ def change_models(clone: Clone, text: str) -> None:
 
 
 def well(done: Result) -> str:
-    """What a command printed that went well."""
+    """Return the output of a command that must succeed."""
     assert (done.code, done.err) == (EXIT_DONE, "")
     return done.out

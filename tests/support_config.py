@@ -17,7 +17,7 @@ def load(file: Path, **environ: str) -> AppConfig:
 
 
 def names(folder: Path, database: str, file: str = "application.yaml") -> Path:
-    """Write a file that names an SQLite database, by which a test knows the file again."""
+    """Write a configuration that names an SQLite database, by which a test recognises the file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / file
     path.write_text(f"db:\n  url: sqlite:////{database}.db\n")

@@ -1,4 +1,4 @@
-"""A connection that must be refused, and what holds for every refusal."""
+"""Connections that must be refused, and the checks of every refusal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRET = "geh/ei%m@1"
 
 
 def refused(url: URL, statement: str = "SELECT 1") -> DatabaseError:
-    """Connect and run a statement, and return the error that this must raise, after what holds for all of them."""
+    """Connect and run a statement. This must raise an error, which is checked and returned."""
     engine = create_db_engine(DbConfig(url, connect_timeout=2, busy_timeout=0))
     try:
         with pytest.raises(DatabaseError) as caught, translate_errors(url), engine.begin() as connection:
@@ -38,5 +38,5 @@ def refused(url: URL, statement: str = "SELECT 1") -> DatabaseError:
 
 
 def sqlite_url(file: Path) -> URL:
-    """The URL of an SQLite file."""
+    """Return the URL of an SQLite file."""
     return URL.create("sqlite", database=str(file))

@@ -1,4 +1,4 @@
-"""Studies as a planner has them, for the pages: names, tags, owners, and variants of variants."""
+"""Realistic studies for the pages: names, tags, owners, and variants of variants."""
 
 from __future__ import annotations
 

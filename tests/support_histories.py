@@ -141,12 +141,12 @@ class Database:
         return self.workflow_with(None)
 
     def workflow_with(self, listener: Listener | None) -> MigrationWorkflow:
-        """The workflow on it, and who hears how a run goes on."""
+        """Return the workflow with a listener."""
         return MigrationWorkflow(self.project, DbConfig(url=self.url), listener=listener)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A connection as the application has it: foreign keys are enforced, and the block commits."""
+        """Connect as the application does: with foreign keys, and a commit at the end of the block."""
         engine = create_engine(self.url, poolclass=NullPool)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON"))
@@ -154,18 +154,18 @@ class Database:
             yield connection
 
     def execute(self, *statements: str) -> None:
-        """Run statements as they are, and commit."""
+        """Run statements unchanged, and commit."""
         with self.connect() as connection:
             for statement in statements:
                 connection.connection.cursor().execute(statement)
 
     def value(self, query: str) -> object:
-        """The first value of a query."""
+        """Return the first value of a query."""
         with self.connect() as connection:
             return connection.exec_driver_sql(query).scalar()
 
     def state(self) -> tuple[object, object]:
-        """All that it holds: its schema, and its rows, the revision among them."""
+        """Return the schema and all rows, with the recorded revision."""
         with self.connect() as connection:
             return reflection.reflect(connection, exclude=()), snapshot(connection, exclude=())
 

@@ -41,7 +41,7 @@ POSTGRESQL: tuple[EngineName, ...] = ("postgresql",)
 
 @dataclass(frozen=True)
 class Case:
-    """A revision: what it does after what was there before, and what that loses."""
+    """A revision, the statements before it, and the expected losses."""
 
     claim: str
     steps: tuple[Step, ...]
@@ -67,7 +67,7 @@ def cases(*groups: list[Any]) -> pytest.MarkDecorator:
 
 
 def losses(url: URL, case: Case, *, direction: Direction = "upgrade") -> dict[str, int | None]:
-    """Run the case in a transaction that is rolled back, and return what the guard saw."""
+    """Run the case in a transaction that is rolled back, and return the losses that the guard found."""
     revision = Revision("r1", (), case.claim, Path(), moves=case.moves)
     with moving(url) as connection, connection.begin() as transaction:
         for statement in case.before:
@@ -100,7 +100,7 @@ def raw(*statements: Any) -> Callable[[Operations], None]:
 
 
 def driver(op: Operations) -> Any:
-    """The connection of the driver itself."""
+    """Return the driver's connection."""
     return op.get_bind().connection.dbapi_connection
 
 

@@ -1,4 +1,4 @@
-"""Programs that are run both ways, forked and as a new Python."""
+"""Run programs in both ways: forked, and as a new Python."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ print(json.dumps({
 def started(
     *command: str | Path, fresh: bool = False, env: dict[str, str] | None = None, stdin: str = "", **options: Any
 ) -> tuple[int, str, str]:
-    """Run a program, and return how it ended and what it said, without the lines of the server in a traceback."""
+    """Run a program, and return its exit code and its output without the server's lines of a traceback."""
     added = {"PATH": f"{PROGRAMS}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **(env or {})}
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     environment = {**os.environ, **added, FRESH_VARIABLE: "1" if fresh else ""}
@@ -59,12 +59,12 @@ def started(
 
 
 def both(*command: str | Path, **options: Any) -> tuple[int, str, str]:
-    """Run a program both ways, see that it does the same, and return what."""
+    """Run a program in both ways, check that the results are equal, and return the result."""
     fresh, forked = (started(*command, fresh=fresh, **options) for fresh in (True, False))
     assert forked == fresh
     return forked
 
 
 def code(text: str) -> tuple[str, str, str]:
-    """The command that runs this code."""
+    """Return the command that runs this code."""
     return sys.executable, "-c", text

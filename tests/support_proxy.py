@@ -12,7 +12,7 @@ from sqlalchemy import URL
 
 
 class Proxy:
-    """Stands between a run and the server, and cuts the connection when the first commit passes.
+    """A proxy between a run and the server. It cuts the connection at the first commit.
 
     Attributes:
         url: how the run reaches it.
@@ -20,7 +20,7 @@ class Proxy:
     """
 
     def __init__(self, url: URL, *, cuts: bool = True, lets_it_pass: bool = True, lets_in: int | None = None) -> None:
-        """Stand before a server.
+        """Start the proxy.
 
         Args:
             url: the database.
@@ -38,7 +38,7 @@ class Proxy:
         self._start(self._accept)
 
     def close(self) -> None:
-        """Cut all connections, and take no more."""
+        """Cut all connections, and accept no more."""
         for each in self._sockets:
             _shut(each)
         for thread in self._threads:

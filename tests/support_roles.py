@@ -1,4 +1,4 @@
-"""Two roles on a real PostgreSQL: one owns what migrations create, the other one is the application."""
+"""Two roles on a real PostgreSQL: one runs the migrations, the other one is the application's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Roles:
     application: URL
 
     def execute(self, url: URL, *statements: str) -> None:
-        """Run statements as one of them."""
+        """Run statements as one of the roles."""
         with connected(url) as connection:
             for statement in statements:
                 connection.execute(text(statement))
@@ -42,12 +42,12 @@ def two_roles(database: URL) -> Iterator[Roles]:
     roles.execute(superuser, *(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'" for name in names))
     roles.execute(superuser, f"GRANT CREATE, USAGE ON SCHEMA public TO {names[0]} WITH GRANT OPTION")
     yield roles
-    for name in names:  # the owner first: the rights that it gave depend on its own
+    for name in names:  # the owner first, since the other role's rights depend on it
         roles.execute(superuser, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
 
 
 def execute(url: URL, *statements: str) -> None:
-    """Run statements, each in a transaction of its own or in none."""
+    """Run statements, each in its own transaction or in none."""
     engine = create_engine(normalise_url(url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
         for statement in statements:
@@ -56,7 +56,7 @@ def execute(url: URL, *statements: str) -> None:
 
 @contextmanager
 def owner_of(database: URL, password: str) -> Iterator[URL]:
-    """Give a database to a role of its own, which logs in with this password; what is left of it is dropped."""
+    """Make a new role with this password the owner of a database. At the end, drop the role and its databases."""
     name = f"role_{database.database}"
     execute(
         database,
@@ -71,7 +71,7 @@ def owner_of(database: URL, password: str) -> Iterator[URL]:
 
 
 def _databases_of(database: URL, role: str) -> set[str]:
-    """The databases of a role; a restore keeps the one that it replaces."""
+    """Return the databases of a role, also those that a restore has replaced."""
     query = text("SELECT datname FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba WHERE rolname = :role")
     with connected(database) as connection:
         return set(connection.execute(query, {"role": role}).scalars())

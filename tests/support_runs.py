@@ -1,4 +1,4 @@
-"""Runs in processes of their own: started together, stopped in the middle, killed."""
+"""Runs in separate processes: started together, stopped in the middle, or killed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ print("upgraded" if move.steps else "nothing to do")
 
 @dataclass
 class Run:
-    """A command that runs.
+    """A running command.
 
     Attributes:
         process: its process.
@@ -73,7 +73,7 @@ class Run:
         return self.process.pid
 
     def says(self, text: str, *, logs: bool = False) -> str:
-        """Wait until it prints, or logs, a line with this text, and return the line."""
+        """Wait until the command prints or logs a line with this text, and return the line."""
         stream = self.process.stderr if logs else self.process.stdout
         assert stream
         for line in stream:
@@ -92,7 +92,7 @@ class Run:
 
 @dataclass
 class Runner:
-    """Starts commands on one database and project; what still runs at the end is killed.
+    """Starts commands on one database and project, and kills the running ones at the end.
 
     Attributes:
         database: the database and its project.
@@ -136,19 +136,19 @@ class Runner:
         return self.start("python", "-m", "antarest.migration", verb, *flags)
 
     def started(self, verb: str = "upgrade", *flags: str) -> Run:
-        """Start a command of ours, and wait until it is at the gate, with the lock in its hands."""
+        """Start a command of ours, and wait until it has the lock and waits at the gate."""
         run = self.module(verb, *flags)
         self.wait_for(lambda: self.at_gate.exists() or run.process.poll() is not None)
         assert self.at_gate.exists(), run.end()
         return run
 
     def open(self) -> None:
-        """Let those at the gate through."""
+        """Let the commands at the gate continue."""
         self.gate.touch()
 
     @staticmethod
     def wait_for(is_so: Callable[[], object]) -> None:
-        """Wait until it is so."""
+        """Wait until the condition is true."""
         end = time.monotonic() + HANGS
         while not is_so():
             assert time.monotonic() < end, "it hangs"
@@ -156,7 +156,7 @@ class Runner:
 
     @contextmanager
     def ending(self) -> Iterator[Runner]:
-        """Kill what still runs afterwards."""
+        """Kill the commands that still run after the block."""
         try:
             yield self
         finally:
@@ -177,7 +177,7 @@ Start = Callable[..., Runner]  # what the fixture "runner" is
 
 @contextmanager
 def session(url: URL, *statements: str) -> Iterator[Any]:
-    """A session of somebody else, in a transaction in which these statements were run."""
+    """Open another session, with a transaction in which these statements were run."""
     if url.get_backend_name() == "sqlite":
         with closing(sqlite3.connect(str(url.database), isolation_level=None)) as connection:
             for statement in statements:
@@ -193,7 +193,7 @@ def session(url: URL, *statements: str) -> Iterator[Any]:
 
 
 def refused(run: Run, code: str, exit_code: int = EXIT_LOCKED) -> Refusal:
-    """The error that a run ends with; what Alembic logs before it is left out."""
+    """Return the error of a run, without the log of Alembic before it."""
     ended = run.end()
     run.out = ended.out
     return refusal(Result(ended.code, ended.out, ended.err[max(ended.err.find("error "), 0) :]), code, exit_code)

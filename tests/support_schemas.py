@@ -1,4 +1,4 @@
-"""Schemas, and the few statements that the tests of inventories and rows are made of."""
+"""Schemas and helpers for the tests of inventories and rows."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ sa.Table(
 
 @contextmanager
 def opened(url: URL) -> Iterator[Connection]:
-    """A connection that enforces foreign keys; the engine is disposed of afterwards."""
+    """Open a connection with foreign keys for the block."""
     engine = sa.create_engine(url)
     try:
         with engine.connect() as connection:
@@ -99,7 +99,7 @@ def opened(url: URL) -> Iterator[Connection]:
 
 
 def run(connection: Connection, statements: str) -> None:
-    """Run statements separated by semicolons, and keep what they did."""
+    """Run statements separated by semicolons, and commit."""
     for statement in filter(None, _NEXT_STATEMENT.split(statements)):
         connection.exec_driver_sql(statement)
     connection.commit()
@@ -110,7 +110,7 @@ def read(connection: Connection, sql: str) -> list[tuple[object, ...]]:
 
 
 def column(connection: Connection, table: str, name: str) -> list[object]:
-    """The values of one column, in the order of the table's key."""
+    """Return the values of a column, in the order of the table's key."""
     rows = snapshot(connection).tables[table]
     return [row[0] for row in rows.pick([name])]
 
@@ -121,7 +121,7 @@ def create_things(connection: Connection) -> None:
 
 
 def inventory_of(connection: Connection, ddl: str) -> Inventory:
-    """The inventory of a schema that is created for it, and gone again afterwards."""
+    """Create a schema, return its inventory, and drop it again."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("DROP SCHEMA public CASCADE")
         connection.exec_driver_sql("CREATE SCHEMA public")

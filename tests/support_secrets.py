@@ -1,4 +1,4 @@
-"""Commands run where everything that they say, write and start can be searched for a password."""
+"""Run commands, and search their output, files and processes for a password."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ ALL_IS_WELL = [
 
 @dataclass
 class Watched:
-    """A folder in which commands are run, with a home and a place for temporary files of its own.
+    """A folder in which commands are run, with its own home and temporary folder.
 
     The files that hold the password already are left out of the search: somebody wrote it there.
 
@@ -158,14 +158,14 @@ class Watched:
         self._started = self._own / "started"
 
     def run_all(self, commands: Sequence[Sequence[str]]) -> list[int]:
-        """Run commands of ours and of Alembic in one process; returns their exit codes."""
+        """Run commands of ours and of Alembic in one process, and return their exit codes."""
         done = self.run(sys.executable, "-c", _DRIVER, str(self._started), json.dumps(commands))
         codes = [line.removeprefix("exit code ") for line in done.splitlines() if line.startswith("exit code ")]
         assert len(codes) == len(commands), done
         return [int(code) for code in codes]
 
     def run(self, *command: str | Path, answer: str = "") -> str:
-        """Run a command, watch the command lines of all processes that it starts, and return what it says."""
+        """Run a command, record the command lines of all processes that it starts, and return its output."""
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         own = {
             "HOME": str(self._own / "home"),
@@ -189,13 +189,13 @@ class Watched:
         return said
 
     def assert_no_secret(self) -> None:
-        """It was neither said, nor written to a file or into its name, nor on a command line."""
+        """Assert that the secret is in no output, no file, no file name and no command line."""
         assert MARK not in self.said, [line for line in self.said.splitlines() if MARK in line]
         assert set(self._files()) - self._known == set()
         assert [path for path in self.folder.rglob("*") if MARK in path.name] == []
 
     def _files(self) -> Iterator[Path]:
-        """The files that hold it."""
+        """Return the files that have the secret."""
         for path in self.folder.rglob("*"):
             if path.is_file() and MARK.encode() in path.read_bytes():
                 yield path
@@ -203,7 +203,7 @@ class Watched:
 
 @contextmanager
 def _command_lines(session: int) -> Iterator[set[str]]:
-    """The command lines of the processes of a session, as anybody on this machine can see them."""
+    """Return the command lines of the processes of a session, as every user of this machine can see them."""
     seen: set[str] = set()
     ended = threading.Event()
 
@@ -214,7 +214,7 @@ def _command_lines(session: int) -> Iterator[set[str]]:
                     # After the name, which may hold anything: state, parent, group, session.
                     if int((process / "stat").read_text().rpartition(")")[2].split()[3]) == session:
                         seen.add((process / "cmdline").read_text().replace("\0", " ") + "\n")
-                except (OSError, IndexError):  # It has ended.
+                except (OSError, IndexError):  # The process has ended.
                     continue
 
     thread = threading.Thread(target=look, daemon=True)

@@ -1,4 +1,4 @@
-"""A project whose tests have databases; they run in a pytest of their own."""
+"""A project whose tests use databases, and run in a separate pytest."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Suite:
 
     @property
     def files(self) -> Path:
-        """Where its templates of SQLite are."""
+        """The folder of its SQLite templates."""
         return self.folder / ".pytest_cache" / "d" / "antarest-templates"
 
     @property
@@ -62,7 +62,7 @@ class Suite:
         return f"antarest_template_{self.start().key('', str(self.server.url.username))}"
 
     def start(self, revision: str = HEAD, *, with_rows: bool = False) -> Template:
-        """What a database begins with, as its files are now."""
+        """Return the state in which a database begins, with the current files."""
         target_at.cache_clear()
         return Template(target_at(self.folder / "alembic.ini"), revision, with_rows)
 
@@ -84,17 +84,17 @@ class Suite:
         return execute(self.server.url, statement)
 
     def databases(self, beginning: str) -> list[object]:
-        """The databases on the server whose names begin so."""
+        """Return the databases on the server whose names have this prefix."""
         return databases(self.server.url, beginning)
 
     def made(self) -> list[object]:
-        """What tells whether a template was made anew: each file, and the database."""
+        """Return the identities of the template's files and database, which change when it is created again."""
         files = [path.stat().st_ino for path in self.files.glob("*.db")]
         return [*files, *self.sql(f"SELECT oid FROM pg_database WHERE datname = '{self.template}'")]
 
 
 def databases(server: URL, beginning: str) -> list[object]:
-    """The databases on a server whose names begin so."""
+    """Return the databases on a server whose names have this prefix."""
     return execute(server, f"SELECT datname FROM pg_database WHERE starts_with(datname, '{beginning}') ORDER BY 1")
 
 
@@ -107,7 +107,7 @@ def execute(url: URL, statement: str) -> list[object]:
 
 
 def kept(done: Result) -> dict[str, URL]:
-    """The databases that a run says are kept, by test."""
+    """Return the databases that a run reports as kept, by test."""
     _, _, said = done.out.partition(" databases of the tests that failed ")
     found = re.findall(r"^test_databases\.py::(\S+)\n  (sqlite:///\S+|postgresql://\S+)$", said, re.MULTILINE)
     return {test: normalise_url(url) for test, url in found}

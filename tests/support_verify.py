@@ -1,4 +1,4 @@
-"""The histories under `tests/histories/verify`: what is to be found in each, and how it is proved."""
+"""The histories under `tests/histories/verify`: their expected findings, and functions that prove them."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ CLEAN = sorted(path.name for path in HISTORIES.glob("clean_*"))
 
 
 def ini_of(history: str) -> Path:
-    """The `alembic.ini` of a history."""
+    """Return the `alembic.ini` of a history."""
     return HISTORIES / history / "alembic.ini"
 
 
@@ -113,7 +113,7 @@ def prove(history: str, server: PostgresServer) -> Verification:
 
 
 def prove_here(plan: ProofPlan, names: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:
-    """As `processes.prove`, without the processes: starting two of them takes longer than a small history."""
+    """Prove a history like `processes.prove`, but in this process, since starting processes takes longer."""
     for name in names:
         with processes.location_for(name, server) as location, closing(Clones(location)) as clones:
             yield from Prover(plan.for_another_process(), clones).prove()

@@ -1,4 +1,4 @@
-"""Somebody who works on a database with commands, through a pipe or at a terminal."""
+"""A user who runs commands on a database, through a pipe or on a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HANGS = 300
 
 @dataclass(frozen=True)
 class User:
-    """Runs commands on one database, in this checkout or in another one; none may show its password.
+    """Runs commands on one database, in this checkout or in another one. No command may show its password.
 
     Attributes:
         url: the database.
@@ -34,11 +34,11 @@ class User:
 
     @property
     def database(self) -> Database:
-        """The database, looked at past the commands."""
+        """The database, for direct queries."""
         return Database(self.url)
 
     def current(self) -> tuple[str, ...]:
-        """Where the database is."""
+        """The current revisions of the database."""
         return self.database.workflow.current()
 
     def inv(self, verb: str, *flags: str) -> Result:
@@ -86,7 +86,7 @@ class User:
 
 
 def _read(terminal: int) -> str:
-    """Whatever is shown on a terminal until nobody has it open any more."""
+    """Return the output on a terminal until all processes have closed it."""
     shown = b""
     try:
         while part := os.read(terminal, 65_536):
@@ -99,7 +99,7 @@ def _read(terminal: int) -> str:
 
 
 def assert_shows(shown: str, *parts: str) -> None:
-    """All of it is there, in this order."""
+    """Assert that the output has all these texts, in this order."""
     position = 0
     for part in parts:
         found = shown.find(part, position)

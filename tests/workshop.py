@@ -1,4 +1,4 @@
-"""A folder in which somebody works on a database with one of the histories in `tests/histories`."""
+"""A folder with one of the histories in `tests/histories` and its database, where a test runs commands."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class Workshop:
         return MigrationWorkflow(Project.load(self.folder / "alembic.ini"), DbConfig(self.url))
 
     def configure(self, content: str) -> None:
-        """Write the configuration that is found there."""
+        """Write the configuration file of the folder."""
         (self.folder / "application.yaml").write_text(content, encoding="utf-8")
 
     def watching(self, url: URL | None) -> Workshop:
-        """The same folder, with another database to watch than the configured one."""
+        """Return the same folder with another database to watch."""
         return Workshop(self.folder, url)
 
     def execute(self, *statements: str) -> None:
@@ -84,7 +84,7 @@ class Workshop:
         return self
 
     def ours(self, verb: str, flags: str = "") -> str:
-        """A command of ours: through Invoke for SQLite, and without it for PostgreSQL."""
+        """Return a command of ours: with Invoke for SQLite, and without it for PostgreSQL."""
         assert self.url
         start = "inv db." if self.url.get_backend_name() == "sqlite" else "python -m antarest.migration "
         return f"{start}{verb} {flags}"
@@ -94,7 +94,7 @@ class Workshop:
         return run(*shlex.split(command), cwd=self.folder, env={**ENVIRONMENT, **env})
 
     def refused(self, command: str, code: str, exit_code: int = EXIT_FAILED, **env: str) -> Refusal:
-        """Run a command that must be refused with this error, and change nothing."""
+        """Run a command that must be refused with this error, without changing anything."""
         before = self.state()
         refused = refusal(self.run(command, **env), code, exit_code)
         assert refused.state.startswith(NOTHING_CHANGED)
@@ -104,7 +104,7 @@ class Workshop:
     def refused_here(
         self, capsys: pytest.CaptureFixture[str], verb: str, exit_code: int = EXIT_FAILED, **options: Any
     ) -> Refusal:
-        """As `refused`, in this process: without the half second that another one takes to start."""
+        """Like `refused`, but in this process, which saves the half second for the start of another one."""
         before = self.state()
         config, project = self.folder / "application.yaml", self.folder / "alembic.ini"
         capsys.readouterr()
@@ -116,7 +116,7 @@ class Workshop:
         return refused
 
     def state(self) -> object:
-        """Every file in the folder but backups and what Python compiles, and all that the database holds."""
+        """Return every file in the folder but backups and compiled files, with the contents of the database."""
         if self.url is None:
             return _files(self.folder)
         if self.url.get_backend_name() == "sqlite":

@@ -14,7 +14,7 @@ from antarest.migration.errors.base import EXIT_DONE, AntarestError
 from antarest.migration.errors.facts.refusal import InMemoryDatabase
 from antarest.migration.errors.facts.run import RunInterrupted, RunTerminated
 from antarest.migration.errors.settings.urls import is_memory
-from antarest.web.arguments import Settings
+from antarest.web.arguments import LaunchOptions
 from antarest.web.errors.launching import PortForbidden, PortTaken
 from antarest.web.launch import require_head, run, serve_app
 from antarest.web.serving.serve import bind
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"  # Never another one: the application is only for the user of this computer.
 
 
-def launch(settings: Settings, *, browser: bool = True) -> int:
+def launch(settings: LaunchOptions, *, browser: bool = True) -> int:
     """Start the desktop application, or open the page of the one that is already running.
 
     Args:
@@ -42,7 +42,7 @@ def launch(settings: Settings, *, browser: bool = True) -> int:
     return run(settings, lambda context: _launch(context, settings, browser=browser))
 
 
-def _launch(context: CommandContext, settings: Settings, *, browser: bool) -> int:
+def _launch(context: CommandContext, settings: LaunchOptions, *, browser: bool) -> int:
     context.introduce()
     if is_memory(context.config.db.url):
         raise InMemoryDatabase(context.config.source)
@@ -61,7 +61,7 @@ def _waiting_for(running: RunningInstance) -> str:
     return f"another start (process {running.pid}) is upgrading this database"
 
 
-def _serve(context: CommandContext, settings: Settings, lock: InstanceLock, *, browser: bool) -> int:
+def _serve(context: CommandContext, settings: LaunchOptions, lock: InstanceLock, *, browser: bool) -> int:
     """Upgrade, then serve the application, or the page about the failure."""
     from antarest.desktop.failures.failure import (
         RetryingApp,  # imports FastAPI, which a second start does not need
@@ -99,7 +99,7 @@ def _serve(context: CommandContext, settings: Settings, lock: InstanceLock, *, b
     return retrying.error.exit_code if retrying.error else code
 
 
-def _bind(context: CommandContext, settings: Settings) -> socket.socket:
+def _bind(context: CommandContext, settings: LaunchOptions) -> socket.socket:
     """Bind the port of the command line, or else the configured one, or else a free one."""
     if settings.port is not None:
         return bind(HOST, settings.port, command=settings.program)
@@ -110,7 +110,7 @@ def _bind(context: CommandContext, settings: Settings) -> socket.socket:
         return bind(HOST, 0, command=settings.program)
 
 
-def _attempt(context: CommandContext, settings: Settings, instance: str) -> FastAPI | AntarestError:
+def _attempt(context: CommandContext, settings: LaunchOptions, instance: str) -> FastAPI | AntarestError:
     """Upgrade the database and return the application. Print and return an error."""
     from antarest.desktop.application import create_desktop_app
 

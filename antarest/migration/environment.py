@@ -139,10 +139,8 @@ def _stamp(context: Any, request: RunRequest) -> None:
 
 def _record_stamp(context: Any, request: RunRequest, connection: Connection) -> None:
     """Record the revisions that the database was stamped with; `alembic ensure_version` stamps none."""
-    recorder, history = (
-        Recorder(connection, request.project, keeping(request.project.repository), request.listener.note),
-        request.project.history,
-    )
+    history, keep = request.project.history, keeping(request.project.repository)
+    recorder = Recorder(connection, request.project, keep, request.listener.note)
     for revision in context.get_context().get_current_heads():
         if revision in history:
             recorder.add(history[revision], "stamp")
@@ -194,19 +192,17 @@ def _command_line(context: Any) -> Iterator[None]:
     Called by a program rather than by the console script (`command.upgrade(config, "head")`), errors are raised, and
     the program keeps its own logging.
     """
-    is_program = context.config.cmd_opts is None
-    if not is_program and context.config.config_file_name and context.config.file_config.has_section("loggers"):
+    if context.config.cmd_opts is None:
+        yield
+        return
+    if context.config.config_file_name and context.config.file_config.has_section("loggers"):
         logging.config.fileConfig(context.config.config_file_name, disable_existing_loggers=False)
     try:
         yield
     except AntarestError as error:
-        if is_program:
-            raise
         sys.stderr.write(render_error(error))
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        if is_program:
-            raise
         sys.stderr.write(f"\n{interrupted()}")
         raise SystemExit(EXIT_INTERRUPTED) from None
 

@@ -18,7 +18,7 @@ _LAST_PORT = 65_535
 
 
 @dataclass(frozen=True)
-class Settings:
+class LaunchOptions:
     """The options of the command line.
 
     Args:
@@ -59,11 +59,11 @@ def parser(description: str) -> ArgumentParser:
     return made
 
 
-def read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Settings:
+def read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> LaunchOptions:
     """Read a command line. Flags of one launcher only are not in the result."""
     found = vars(parser.parse_args(arguments))
-    known = {name: value for name, value in found.items() if name in Settings.__dataclass_fields__}
-    return Settings(program=program(), arguments=tuple(arguments), **known)
+    known = {name: value for name, value in found.items() if name in LaunchOptions.__dataclass_fields__}
+    return LaunchOptions(program=program(), arguments=tuple(arguments), **known)
 
 
 def program() -> str:

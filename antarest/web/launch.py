@@ -20,7 +20,7 @@ from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.text import position, reason
 from antarest.migration.project.project import Project
 from antarest.migration.workflow.workflow import MigrationWorkflow
-from antarest.web.arguments import Settings
+from antarest.web.arguments import LaunchOptions
 from antarest.web.errors.launching import RightsMissing, refuse_other_than_head
 from antarest.web.reading.error_kinds import ErrorKind, kind_of
 from antarest.web.serving.serve import address_of, bind, serve
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp
 
-__all__ = ["Settings", "bind", "launch", "make_app", "require_head", "run", "serve_app", "upgrade_to_head"]
+__all__ = ["LaunchOptions", "bind", "launch", "make_app", "require_head", "run", "serve_app"]
 
 
-def launch(settings: Settings) -> int:
+def launch(settings: LaunchOptions) -> int:
     """Launch the server, and serve until it is stopped.
 
     Returns:
@@ -41,7 +41,7 @@ def launch(settings: Settings) -> int:
     return run(settings, lambda context: _launch(context, settings))
 
 
-def run(settings: Settings, body: Callable[[CommandContext], int]) -> int:
+def run(settings: LaunchOptions, body: Callable[[CommandContext], int]) -> int:
     """Run a program on the configured database, and print the error that ends it.
 
     Ctrl-C and SIGTERM undo what is not finished.
@@ -57,7 +57,7 @@ def run(settings: Settings, body: Callable[[CommandContext], int]) -> int:
     return guard(context, lambda: body(context), always=True, debug=settings.debug)
 
 
-def _launch(context: CommandContext, settings: Settings) -> int:
+def _launch(context: CommandContext, settings: LaunchOptions) -> int:
     context.introduce()
     server = AppConfig.of(context.config).server
     host, port = settings.host or server.host, server.port if settings.port is None else settings.port
@@ -87,7 +87,10 @@ def require_head(context: CommandContext, *, upgrade: bool, command: str) -> Non
     application = MigrationWorkflow(project, db, source=context.config.source)
     current = _current(application)
     if upgrade and not project.history.unknown(current) and project.history.pending(current):
-        upgrade_to_head(context)
+        plan = context.workflow.plan_upgrade()
+        if plan.pending:
+            context.print(results.upgrade(plan))
+        context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
         current = _current(application)
     refuse_other_than_head(project, current, application.database, command)
     context.say(("schema", f"{position(current)} (head)"))
@@ -100,18 +103,6 @@ def _current(application: MigrationWorkflow) -> tuple[str, ...]:
         if kind_of(error) is not ErrorKind.NO_RIGHT:
             raise
         raise RightsMissing(application.database, reason(error)) from error
-
-
-def upgrade_to_head(context: CommandContext) -> None:
-    """Upgrade the database, with a line for each revision.
-
-    Raises:
-        AntarestError: the upgrade failed and was rolled back.
-    """
-    plan = context.workflow.plan_upgrade()
-    if plan.pending:
-        context.print(results.upgrade(plan))
-    context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
 
 
 def make_app(context: CommandContext) -> FastAPI:

@@ -71,7 +71,7 @@ def test_a_database_that_is_busy_and_gone_while_the_application_runs(tmp_path: P
         away = file.rename(file.with_suffix(".away"))
         page.reload()
         expect(page.get_by_role("heading", level=1)).not_to_have_text("Studies")
-        expect(page.get_by_text("AntaREST goes on running")).to_be_visible()
+        expect(page.get_by_text("AntaREST is still running")).to_be_visible()
         away.rename(file)
         with sqlite3.connect(file, isolation_level=None) as writer:
             writer.execute("BEGIN IMMEDIATE")

@@ -189,7 +189,7 @@ def test_a_database_that_goes_away_comes_back(sqlite_desk: Desk) -> None:
         gone = httpx.get(f"{app.url}/", headers={"accept": "text/html"})
 
         assert gone.status_code == 503
-        assert "AntaREST goes on running" in gone.text
+        assert "AntaREST is still running" in gone.text
         assert not file.exists()
         away.rename(file)
         assert app.get("/").status_code == 200

@@ -79,7 +79,7 @@ def test_it_works_with_the_code_beside_it_from_any_folder(
     migrated_database: URL, config_file: ConfigFile, checkout: Checkout, tmp_path: Path
 ) -> None:
     """Another checkout may be installed, and another Alembic project may lie where somebody happens to be."""
-    version = checkout.path / "antarest" / "__init__.py"
+    version = checkout.path / "antarest" / "migration" / "__init__.py"
     version.write_text(re.sub(r'__version__ = ".*"', '__version__ = "0.0.beside"', version.read_text()))
     shutil.copytree(ROOT / "tests" / "histories" / "merge", tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "antarest").symlink_to(checkout.path / "antarest")
@@ -151,7 +151,7 @@ def test_at_head_it_asks_one_question_and_loads_no_alembic(migrated_database: UR
 import sys
 from sqlalchemy import Engine, event
 from antarest.web import launch
-from antarest.web.arguments import Settings
+from antarest.web.arguments import LaunchOptions
 asked = []
 event.listen(Engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
 def serve(session, settings):
@@ -161,7 +161,7 @@ def serve(session, settings):
     launch.make_app(session)
     print([name for name in ("alembic",) if name in sys.modules], "fastapi" in sys.modules)
     return 0
-settings = Settings("antarest", config=sys.argv[1])
+settings = LaunchOptions("antarest", config=sys.argv[1])
 sys.exit(launch.run(settings, lambda session: serve(session, settings)))
 """
     done = run("python", "-c", program, config_file(migrated_database), env=FRESH)  # in which nothing is imported yet

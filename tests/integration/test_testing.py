@@ -65,9 +65,9 @@ def test_where_nobody_can_tell_what_a_revision_does_each_run_makes_its_own(
     other = Suite(write_project(tmp_path / "other", STUDY_TABLES, counting(tmp_path)).root, suite.server)
     notes = f"""
     def test_whose(pytestconfig, migrated_database):
-        from antarest.migration.testing import run, templates
+        from antarest.migration.testing import pytest_run, templates
 
-        open({str(tmp_path / "whose")!r}, "a").write(templates.whose(run.run_id(pytestconfig)) + " ")
+        open({str(tmp_path / "whose")!r}, "a").write(templates.prefix_of(pytest_run.run_id(pytestconfig)) + " ")
     """
 
     for _ in range(2):

@@ -15,7 +15,6 @@ from tests.layout import (
     MODELS,
     MOST_FILES_OF_A_FOLDER,
     RULES,
-    WORKFLOW,
     File,
     files,
     foreign_packages_in_core,
@@ -54,8 +53,8 @@ def _imported(file: File, modules: set[str]) -> set[str]:
     return {name if name in modules else name.rpartition(".")[0] for name in names} & modules
 
 
-def test_no_folder_of_the_workflow_has_many_files() -> None:
-    folders = Counter(file.path.rpartition("/")[0] for file in files() if within(file.module, WORKFLOW))
+def test_no_folder_has_many_files() -> None:
+    folders = Counter(file.path.rpartition("/")[0] for file in files() if within(file.module, "antarest"))
 
     assert [folder for folder, number in folders.items() if number > MOST_FILES_OF_A_FOLDER] == []
 

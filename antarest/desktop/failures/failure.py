@@ -11,8 +11,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 
 from antarest.desktop.application import protect
 from antarest.desktop.failures.explanations import explain
+from antarest.desktop.pages.address import DatabaseAddress
 from antarest.desktop.pages.formatting import environment
-from antarest.desktop.pages.location import DatabaseLocation
 from antarest.migration.errors.base import AntarestError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def create_failure_app(config: AppConfig, instance: str, retrying: RetryingApp) 
             facts = {"code": error.code, "message": explain(error).title}
             return JSONResponse({"error": facts}, _UNAVAILABLE)
         text = template.render(
-            error=error, explanation=explain(error), place=DatabaseLocation.of(config.db.url), source=config.source
+            error=error, explanation=explain(error), place=DatabaseAddress.of(config.db.url), source=config.source
         )
         return HTMLResponse(text, _UNAVAILABLE)
 

@@ -18,8 +18,8 @@ from antarest.core.persistence import Base
 from antarest.dbmodel import metadata
 from antarest.desktop.failures.explanations import explain
 from antarest.desktop.pages import row_counts, study_trees
+from antarest.desktop.pages.address import DatabaseAddress
 from antarest.desktop.pages.formatting import environment, sentence
-from antarest.desktop.pages.location import DatabaseLocation
 from antarest.desktop.schema.diagram import draw, read_words
 from antarest.migration.errors.base import AntarestError
 from antarest.migration.errors.revision import Revision
@@ -166,11 +166,11 @@ class Pages:
     async def _header(self) -> tuple[DatabaseStatus, Header]:
         status = await self._database.status()
         size = await self._database.read(row_counts.database_size)
-        location = DatabaseLocation.of(self._database.db.url)
+        address = DatabaseAddress.of(self._database.db.url)
         return status, Header(
-            name=location.name,
-            folder=location.folder,
-            size=location.size if size is None else size,
+            name=address.name,
+            folder=address.folder,
+            size=address.size if size is None else size,
             engine=f"{status.engine} {status.engine_version}",
             revision=position(status.current),
             pending=len(status.pending),

@@ -82,13 +82,13 @@ class Backups:
 
 
 def before_change(request: RunRequest, _outcome: RunOutcome) -> Path | None:
-    """Back up what a run is about to change: SQLite always, PostgreSQL where it is configured or asked for.
+    """Back up the database before a run changes it: SQLite always, PostgreSQL where it is configured or requested.
 
     Returns:
         The backup; None where none was made.
     """
     url = request.db.migration_url
-    # A file that may not be written will not be changed; the error of the run says more about it.
+    # A file that may not be written will not change, and the run reports that better.
     is_wanted = os.access(str(url.database), os.W_OK) if url.get_backend_name() == "sqlite" else request.db.backup
     made = Backups(request.project, request.db, request.listener).make() if is_wanted else None
     if made is None:

@@ -23,7 +23,7 @@ from .driver_errors import translate_errors
 APPLICATION_NAME = "antarest-migration"
 """The name of our sessions in PostgreSQL."""
 
-# A signal that comes while a connection is closed ends the command, and is no error of the pool, which would log it.
+# A signal while a connection is closed ends the command. It is not an error of the pool, so the pool must not log it.
 # This is the logger of our own pools: `pool_logging_name` names them.
 logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}.{APPLICATION_NAME}").addFilter(
     lambda record: not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
@@ -156,7 +156,7 @@ def _begin(statement: str) -> Callable[[Connection], None]:
 
 def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size: int = 8) -> Engine:
     url = db.migration_url
-    # Few statements of a migration come again, and each compiled one keeps its tables in memory.
+    # A migration repeats few statements, and each cached one keeps its tables in memory.
     shared: dict[str, Any] = {
         "poolclass": NullPool,
         "pool_logging_name": APPLICATION_NAME,

@@ -1,1 +1,1 @@
-"""What can go wrong, one class a fact, and the values that every room speaks of."""
+"""The errors, and the values and settings that all rooms use."""

@@ -53,7 +53,7 @@ class Unique:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckConstraint:
     """A check constraint."""
 
     expression: str
@@ -82,7 +82,7 @@ class Table:
     primary_key: PrimaryKey | None = None
     foreign_keys: tuple[ForeignKey, ...] = ()
     uniques: tuple[Unique, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckConstraint, ...] = ()
     indexes: tuple[Index, ...] = ()
     options: str = ""
     comment: str | None = None

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from .compare import Difference, differences
 from .expression import canonical
-from .inventory import Check, Column, Definition, Index, Inventory, Table
+from .inventory import CheckConstraint, Column, Definition, Index, Inventory, Table
 from .sql import name_of
 
 _FAMILIES = {
@@ -73,7 +73,7 @@ def _translate(table: Table, inventory: Inventory, counterpart: Table | None) ->
     checks = dict.fromkeys(every)  # Alembic before 1.20 adds the check of an enum twice in a batch.
     enums = {name: f"ENUM({', '.join(sorted(each.labels))})" for name, each in inventory.enums.items()}
     types = {column.name: enums.get(column.type) or _family(column.type) for column in table.columns}
-    kept: list[Check] = []
+    kept: list[CheckConstraint] = []
     for check in checks:
         column, labels = _labels(check.expression)
         if column in types and labels and types[column].startswith(_TEXTS):
@@ -165,7 +165,7 @@ def _default(default: str | None, family: str) -> str | None:
     return {"null": None, "now()": "current_timestamp"}.get(text, text)
 
 
-def _named(checks: Iterable[Check], counterpart: Table | None) -> Iterable[Check]:
+def _named(checks: Iterable[CheckConstraint], counterpart: Table | None) -> Iterable[CheckConstraint]:
     """Return the checks, without a name where the other engine has no check of that name."""
     names = {check.name for check in counterpart.checks} if counterpart else set()
     return [check if check.name in names else replace(check, name=None) for check in checks]

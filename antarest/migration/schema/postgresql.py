@@ -24,7 +24,7 @@ from sqlalchemy.engine.interfaces import (
 )
 
 from .inventory import (
-    Check,
+    CheckConstraint,
     Column,
     Definition,
     Enum,
@@ -137,14 +137,14 @@ def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
 
 def _tables(connection: Connection, inspector: Inspector, exclude: Collection[str]) -> dict[str, Table]:
     options: _Options = {}
-    checks: dict[str, list[Check]] = defaultdict(list)
-    exclusions: dict[str, list[Check]] = defaultdict(list)
+    checks: dict[str, list[CheckConstraint]] = defaultdict(list)
+    exclusions: dict[str, list[CheckConstraint]] = defaultdict(list)
     for table, name, kind, definition, text in _rows(connection, _CONSTRAINTS):
         options[table, name] = text
         if kind == "c":
-            checks[table].append(Check(normalise(definition), name, text))
+            checks[table].append(CheckConstraint(normalise(definition), name, text))
         elif kind == "x":
-            exclusions[table].append(Check(normalise(definition), name))
+            exclusions[table].append(CheckConstraint(normalise(definition), name))
     indexes: dict[str, list[Index]] = defaultdict(list)
     for table, name, definition, valid in _rows(connection, _INDEXES):
         keys, unique, where, rest = parse_index(definition)

@@ -20,7 +20,7 @@ from ..errors.workflow_tables import workflow_tables
 from . import postgresql, sqlite
 from .compare import Difference, differences
 from .inventory import (
-    Check,
+    CheckConstraint,
     Column,
     Definition,
     Enum,
@@ -37,7 +37,7 @@ from .parity import parity
 __all__ = [
     "OWN_TABLES",
     "VERSION_TABLE",
-    "Check",
+    "CheckConstraint",
     "Column",
     "Definition",
     "Difference",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from .inventory import Check
+from .inventory import CheckConstraint
 from .sql import as_written, closing, join, split, tokenise
 
 _CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}  # A column never begins with these.
@@ -42,7 +42,7 @@ class TableText(NamedTuple):
     primary_key: str | None = None  # its name
     foreign_keys: tuple[KeyText, ...] = ()  # in their order
     uniques: Mapping[tuple[str, ...], UniqueText] = {}
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckConstraint, ...] = ()
     options: str = ""
 
 
@@ -116,7 +116,11 @@ def read_table(sql: str) -> TableText:
         uniques={names: unique for each in definitions for names, unique in _uniques(each)},
         checks=tuple(
             sorted(
-                (Check(each.within(at + 1), each.name_before(at)) for each in definitions for at in each.at("check")),
+                (
+                    CheckConstraint(each.within(at + 1), each.name_before(at))
+                    for each in definitions
+                    for at in each.at("check")
+                ),
                 key=repr,
             )
         ),

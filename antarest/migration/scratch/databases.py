@@ -26,10 +26,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
-from sqlalchemy.exc import OperationalError
 
 from ..errors.base import EXIT_UNREACHABLE, AntarestError, Hint
 from ..errors.settings.urls import normalise_url
+from ..errors.text import reason
 from .embedded_postgres import Unavailable, embedded_server
 from .leftovers import owned_folder
 
@@ -186,18 +186,11 @@ def _first_server(stack: ExitStack) -> PostgresServer:
                 version = str(_execute(url, "SHOW server_version")).split()[0]
                 stack.enter_context(attempt.pop_all())
         except Exception as error:  # noqa: BLE001 - the next kind may work after any error
-            reasons[kind] = _reason(error)
+            reasons[kind] = reason(error)
             logger.info("no PostgreSQL from %s: %s", kind, reasons[kind])
         else:
             return PostgresServer(url, kind, version, leave)
     raise NoPostgres(reasons)
-
-
-def _reason(error: Exception) -> str:
-    """The first line of an error."""
-    cause = error.orig if isinstance(error, OperationalError) else error
-    lines = str(cause).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _close_sockets(error: BaseException | None) -> None:
@@ -239,9 +232,9 @@ def _container() -> Iterator[_Running]:
     try:
         client = DockerClient(timeout=_DOCKER_TIMEOUT).client
     except DockerException as error:
-        reason = _reason(error)
+        why = reason(error)
         _close_sockets(error)
-        raise Unavailable(f"no Docker engine answers: {reason}") from None
+        raise Unavailable(f"no Docker engine answers: {why}") from None
     with closing(client):
         if not client.images.list(image):
             client.images.pull(image)

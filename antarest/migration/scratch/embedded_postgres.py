@@ -61,12 +61,9 @@ class _Account(TypedDict, total=False):
 
 
 def free_port() -> int:
-    """A port of this host that nobody has.
+    """Find a free TCP port of this host.
 
-    It is below those that the system hands out by itself, so that nobody is given it before a server listens on it.
-
-    Returns:
-        The port.
+    It lies below the ports that the system assigns, so that no other program gets it before the server listens.
     """
     while True:
         port = secrets.choice(_PORTS)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..project.history import History
 
-# Whatever a revision may do and still depend only on its own text. Text that merely looks like more counts as more.
+# Code that depends only on its own text. Text that merely looks like other code counts as other code.
 _IMPORT = re.compile(rb"^.*\bimport\b.*$", re.MULTILINE)
 _STANDING = (
     rb"(?:sqlalchemy|typing|__future__|collections|datetime|decimal|enum|functools|itertools|json|re|textwrap|uuid)"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -82,17 +83,18 @@ def downgrade_effects(project: Project, current: Collection[str], undone: Sequen
     with scratch_at(project, current) as connection:
         tracker = open_tracker(connection, exclude=project.workflow_tables)
         tracker.look()
-        before = tracker.tables
         connection.rollback()
+        runner = ScratchRunner.of(project)
 
-        def compare(revision: str) -> None:
-            nonlocal before
-            tracker.look()
-            result.append(_effect(revision, before, tracker.tables))
-            before = tracker.tables
+        def steps(_context: object) -> Iterator[Any]:
+            for id_ in undone:
+                before = tracker.tables
+                yield runner.step(id_, "downgrade")
+                tracker.look()
+                result.append(_effect(id_, before, tracker.tables))
 
         set_watcher(connection, _TrackerWatcher(tracker))  # A rename differs from a drop only in its statement.
-        ScratchRunner.of(project).downgrade(connection, undone, compare)
+        runner.run(connection, steps)
         set_watcher(connection, None)
     return result
 

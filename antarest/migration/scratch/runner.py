@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 from alembic import context as alembic_context
@@ -22,14 +23,13 @@ from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
+from ..errors.text import described, reason
 from ..losses.tracking.base import NotAllowed
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
 from ..run.revision_operations import revision_operations
 from ..run.segments import first_segment, let_blocks_pass
-
-AfterStep = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,10 @@ class ScratchRunner:
         return cls(config, script, project.history, project.alembic_options())
 
     def upgrade(
-        self, connection: Connection, targets: Collection[str] = ("heads",), after_step: AfterStep | None = None
+        self,
+        connection: Connection,
+        targets: Collection[str] = ("heads",),
+        after_step: Callable[[str], object] = lambda _revision: None,
     ) -> None:
         """Upgrade to these revisions, and commit where the revisions ask for it.
 
@@ -78,12 +81,8 @@ class ScratchRunner:
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
                 size = 1 if self.commits_each else len(first_segment(left, self._revision_of, connection.dialect.name))
-                segment, left = left[:size], left[size:]
-                self._run_all(connection, segment, after_step)
-
-    def downgrade(self, connection: Connection, revisions: Sequence[str], after_step: AfterStep | None = None) -> None:
-        """Downgrade these revisions in this order, in one transaction, and commit; otherwise as `upgrade`."""
-        self._run_all(connection, [self.step(id_, "downgrade") for id_ in revisions], after_step)
+                self.run(connection, partial(_each, left[:size], after_step))
+                left = left[size:]
 
     def step(self, revision: str, direction: Direction) -> Any:
         """Make Alembic's step that runs one revision."""
@@ -121,22 +120,14 @@ class ScratchRunner:
                 raise
             direction = "upgrade" if running[0].is_upgrade else "downgrade"
             engine = ENGINES[connection.dialect.name]
-            raise ScratchRunFailed(running[0].revision.revision, direction, _reason(error), engine) from error
+            why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+            raise ScratchRunFailed(running[0].revision.revision, direction, why, engine) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
 
     def _revision_of(self, step: Any) -> Revision:
         return self.history[step.revision.revision]
-
-    def _run_all(self, connection: Connection, steps: Sequence[Any], after_step: AfterStep | None) -> None:
-        def each(_context: MigrationContext) -> Iterator[Any]:
-            for step in steps:
-                yield step
-                if after_step:
-                    after_step(step.revision.revision)
-
-        self.run(connection, each)
 
     @contextmanager
     def _environment(self, context: MigrationContext) -> Iterator[None]:
@@ -152,6 +143,12 @@ class ScratchRunner:
                 outer._install_proxy()  # noqa: SLF001 - as its own `__enter__` does
 
 
+def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: MigrationContext) -> Iterator[Any]:
+    for step in steps:
+        yield step
+        after_step(step.revision.revision)
+
+
 @contextmanager
 def _without_output() -> Iterator[None]:
     """Suppress what revisions print, and their warnings: they are not about the user's database."""
@@ -162,12 +159,3 @@ def _without_output() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of an error, with its type where the type says more than that a database refused something."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    name, first = type(cause).__name__, str(cause).strip().partition("\n")[0]
-    if not first:
-        return name
-    return first if isinstance(error, (DBAPIError, NotAllowed)) else f"{name}: {first}"

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.schema.compare import differences
-from antarest.migration.schema.inventory import Check, ForeignKey, PrimaryKey, Unique
+from antarest.migration.schema.inventory import CheckConstraint, ForeignKey, PrimaryKey, Unique
 from antarest.migration.schema.reflection import reflect
 from tests.support_schemas import inventory_of, opened
 
@@ -131,7 +131,7 @@ def test_names_of_constraints_are_as_they_are_written(sqlite_database: URL) -> N
 
     assert found.primary_key == PrimaryKey(("Ab",), "PK_T")
     assert found.uniques == (Unique(("É", "Ab"), "UQ t", "ON CONFLICT IGNORE"),)
-    assert found.checks == (Check("ab > 0", "CK_T"),)
+    assert found.checks == (CheckConstraint("ab > 0", "CK_T"),)
     assert [column.collation for column in found.columns] == [None, None, "NOCASE", None]
 
 
@@ -142,7 +142,7 @@ def test_a_name_in_backticks_may_have_one_in_it(sqlite_database: URL) -> None:
         ).tables["t"]
 
     assert [(column.name, column.collation) for column in found.columns] == [("a`b", "NOCASE"), ("c", None)]
-    assert found.checks == (Check('"a`b" > 0', None),)
+    assert found.checks == (CheckConstraint('"a`b" > 0', None),)
 
 
 def test_a_name_in_brackets_may_have_anything_in_it(sqlite_database: URL) -> None:

@@ -108,12 +108,12 @@ def is_busy(error: BaseException | None) -> bool:
 
 
 def holder(file: str) -> str:
-    """Return the process that holds the write lock of an SQLite file; empty where the system is not Linux."""
+    """Return the process that holds the write lock of an SQLite file; empty where none is found (Linux only)."""
     return _first(file, {_RESERVED, _PENDING}, {_WAL_WRITE}, "WRITE")
 
 
 def reader(file: str) -> str:
-    """Return a process that reads an SQLite file now and blocks a commit; empty where there is none, or no Linux."""
+    """Return a process that reads an SQLite file now and blocks a commit; empty where none is found (Linux only)."""
     return _first(file, set(_SHARED), set(_WAL_READ), "READ")
 
 

@@ -1,1 +1,1 @@
-"""The errors: one class a fact, each with its values and the way on."""
+"""The errors: one class for each fact, with its values and next steps."""

@@ -15,8 +15,20 @@ from sqlalchemy import Connection, text
 from ...database.catalog import Tables, read_tables
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Takes
 from .savepoints import Savepoints
-from .statement import Statement
+from .statement import (
+    CHANGES_TABLES,
+    DEFINES,
+    DELETES,
+    DROPS,
+    INSERTS,
+    LINKS_TABLES,
+    READS,
+    TRUNCATES,
+    UPDATES,
+    Statement,
+)
 
+_WRITES = (INSERTS, DELETES, UPDATES)
 _NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
 
 # Tables that lose rows or values together: partitions and heirs ("i"), and tables with a foreign key, by the action on
@@ -113,26 +125,28 @@ class PostgresTracker:
             raise NotAllowed(ENDS_TRANSACTION)
         if seen.names("track_counts"):
             raise NotAllowed(_NOT_COUNTED)
-        if not self.tables or not (seen.changes_tables or seen.writes or seen.reads):
+        if not self.tables or not seen.does(CHANGES_TABLES, *_WRITES, READS):
             return {}
-        if seen.changes_tables:
+        if seen.does(CHANGES_TABLES):
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
         self._named = self._reached({table.identity for table in named}, "i")
-        if seen.reads:
+        if seen.does(READS):
             read = (table.columns.items() for table in named)
             self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
-        return self._takes(seen) if seen.changes_tables or seen.writes else {}
+        return self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
 
     def _takes(self, seen: Statement) -> Takes:
         changed: set[Hashable] = set()
-        if seen.drops or seen.truncates or seen.updates:
-            changed = self._reached(self._named, "iacrnd" if seen.truncates else "i")
+        if seen.does(DROPS, TRUNCATES, UPDATES):
+            changed = self._reached(self._named, "iacrnd" if seen.does(TRUNCATES) else "i")
         deleted, nulled = self._named, set[Hashable]()
-        if seen.deletes:  # The rows that it deletes are known afterwards; not so the values that a key sets to NULL.
+        if seen.does(
+            DELETES
+        ):  # The rows that it deletes are known afterwards; not so the values that a key sets to NULL.
             deleted = self._reached(self._named, "ic")
             nulled |= self._nulled(deleted, "nd")
-        if seen.updates:
+        if seen.does(UPDATES):
             updated = self._reached(self._named, "iC")
             nulled |= self._nulled(updated, "ND")
             self._foreseen |= updated
@@ -151,13 +165,13 @@ class PostgresTracker:
         """Look again when the statement may have changed tables."""
         if self._savepoints.follow(statement):
             return True
-        if self._statement.changes_links:
+        if self._statement.does(LINKS_TABLES):
             self._links = None
-        if self._statement.defines:
+        if self._statement.does(DEFINES):
             self._definitions = None
-        if self._statement.changes_tables:
-            self._look(set() if self._statement.truncates else self._named)
-        return self._statement.changes_tables
+        if self._statement.does(CHANGES_TABLES):
+            self._look(set() if self._statement.does(TRUNCATES) else self._named)
+        return self._statement.does(CHANGES_TABLES)
 
     def run_deferred(self) -> None:
         """Run the triggers that wait for the commit; those of later revisions wait again."""

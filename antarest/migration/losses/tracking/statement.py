@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 _HARMLESS = "CONSTRAINT|INDEX|DEFAULT|NOT|SEQUENCE|TRIGGER|VIEW|IDENTITY|EXPRESSION|FUNCTION"
-_DROPS = re.compile(rf"\bDROP\s+(?!(?:{_HARMLESS})\b)", re.IGNORECASE)
-_TRUNCATES = re.compile(r"\bTRUNCATE\b", re.IGNORECASE)
-_INSERTS = re.compile(r"\b(?:INSERT|MERGE|COPY)\b", re.IGNORECASE)
-_READS = re.compile(r"\b(?:SELECT|COPY|RETURNING)\b|(?<!CREATE\s)(?<!ALTER\s)(?<!DROP\s)\bTABLE\b", re.IGNORECASE)
+
+# Actions on tables and columns
+DROPS = re.compile(rf"\bDROP\s+(?!(?:{_HARMLESS})\b)", re.IGNORECASE)
+TRUNCATES = re.compile(r"\bTRUNCATE\b", re.IGNORECASE)
+CHANGES_TABLES = re.compile(r"\b(?:ALTER|DROP|TRUNCATE|CLUSTER)\b", re.IGNORECASE)  # their columns, names or files
+LINKS_TABLES = re.compile(r"\b(?:REFERENCES|PARTITION|INHERITS?)\b", re.IGNORECASE)
+DEFINES = re.compile(r"\b(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW|RENAME)\b", re.IGNORECASE)
+# Actions on rows and values
+READS = re.compile(r"\b(?:SELECT|COPY|RETURNING)\b|(?<!CREATE\s)(?<!ALTER\s)(?<!DROP\s)\bTABLE\b", re.IGNORECASE)
+INSERTS = re.compile(r"\b(?:INSERT|MERGE|COPY)\b", re.IGNORECASE)
+DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b", re.IGNORECASE)
+UPDATES = re.compile(r"(?<!\bON\s)(?<!\bFOR\s)\bUPDATE\b|\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
+
 _READS_BY_NAME = re.compile(r"\b(?:SELECT|RETURNING)\b", re.IGNORECASE)
-_DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b", re.IGNORECASE)
-_UPDATES = re.compile(r"(?<!\bON\s)(?<!\bFOR\s)\bUPDATE\b|\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
-_CHANGES = re.compile(r"\b(?:ALTER|DROP|TRUNCATE|CLUSTER)\b", re.IGNORECASE)
-_LINKS = re.compile(r"\b(?:REFERENCES|PARTITION|INHERITS?)\b", re.IGNORECASE)
-_DEFINES = re.compile(r"\b(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW|RENAME)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"\s*(?:ALTER|UPDATE|INSERT)\b[^;]*;?\s*", re.IGNORECASE)
 _LITERALS = re.compile(
     r"\$(\w*)\$.*?\$\1\$|\bE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.IGNORECASE | re.DOTALL
@@ -67,10 +71,9 @@ class Statement:
         """Whether it can read this column of a table that it names."""
         return self.names(column) or "*" in self.text or not _READS_BY_NAME.search(self.text)
 
-    @property
-    def reads(self) -> bool:
-        """Whether it reads rows."""
-        return bool(_READS.search(self.text))
+    def does(self, *actions: re.Pattern[str]) -> bool:
+        """Whether it does one of these actions, such as `DROPS`."""
+        return any(action.search(self.text) for action in actions)
 
     @property
     def ends_transaction(self) -> bool:
@@ -81,51 +84,6 @@ class Statement:
     def is_plain(self) -> bool:
         """Whether it names every column that it takes values from."""
         return bool(_PLAIN.fullmatch(self.written)) and not self.called
-
-    @property
-    def drops(self) -> bool:
-        """Whether it drops tables or columns."""
-        return bool(_DROPS.search(self.text))
-
-    @property
-    def truncates(self) -> bool:
-        """Whether it empties tables without counting their rows."""
-        return bool(_TRUNCATES.search(self.text))
-
-    @property
-    def inserts(self) -> bool:
-        """Whether it inserts rows."""
-        return bool(_INSERTS.search(self.text))
-
-    @property
-    def deletes(self) -> bool:
-        """Whether it deletes rows."""
-        return bool(_DELETES.search(self.text))
-
-    @property
-    def updates(self) -> bool:
-        """Whether it overwrites values."""
-        return bool(_UPDATES.search(self.text))
-
-    @property
-    def writes(self) -> bool:
-        """Whether it writes rows."""
-        return self.inserts or self.deletes or self.updates
-
-    @property
-    def changes_tables(self) -> bool:
-        """Whether tables may have other columns, names or files after it."""
-        return bool(_CHANGES.search(self.text))
-
-    @property
-    def changes_links(self) -> bool:
-        """Whether there may be more foreign keys, partitions or heirs after it."""
-        return bool(_LINKS.search(self.text))
-
-    @property
-    def defines(self) -> bool:
-        """Whether there may be other functions, triggers, rules and views after it."""
-        return bool(_DEFINES.search(self.text))
 
 
 def _words(text: str) -> set[str]:

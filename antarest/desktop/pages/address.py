@@ -1,4 +1,4 @@
-"""The location of a database, in words for a person who looks for the file."""
+"""The address of a database, in words for a person who looks for the file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DatabaseLocation:
-    """The location of a database.
+class DatabaseAddress:
+    """The address of a database.
 
     Attributes:
         name: the name of the file, or of the database and its server.
@@ -32,15 +32,15 @@ class DatabaseLocation:
     changed: datetime | None = None
 
     @classmethod
-    def of(cls, url: URL) -> DatabaseLocation:
-        """Return the location of a database, without opening its file."""
+    def of(cls, url: URL) -> DatabaseAddress:
+        """Return the address of a database, without opening its file."""
         if url.get_backend_name() != "sqlite" or is_memory(url):
             return cls(database_name(url), "", redact_url(url))
         file = Path(str(url.database))
-        location = cls(file.name, str(file.parent), str(file))
+        address = cls(file.name, str(file.parent), str(file))
         try:
             found = file.stat()  # Not open(): closing the file would drop the locks that sqlite3 holds on it.
         except OSError:
-            return location
+            return address
         changed = datetime.fromtimestamp(found.st_mtime, UTC).replace(tzinfo=None)
-        return replace(location, size=found.st_size, changed=changed)
+        return replace(address, size=found.st_size, changed=changed)
