@@ -1,7 +1,8 @@
 """Break each protection, and see that its tests fail: `make test-mutations`.
 
-Each worker has a copy of the project, and all of them use one PostgreSQL server. The named tests are run once without a patch, since a test that fails in any case
-shows nothing. Exit code 1: a patch survived, or does not fit the code any more.
+Each worker has a copy of the project. All of them use one PostgreSQL server. The named tests are run once without a
+patch, since a test that fails in any case shows nothing. Exit code 1: a patch survived, or does not fit the code any
+more.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ from tests.mutations.patch import Patch
 
 _DATABASE, _LOSSES, _RUN = (f"antarest/migration/{room}" for room in ("database", "losses", "run"))
 _TESTS = "integration"
+_ENDS = f"{_TESTS}/test_all_or_nothing.py::test_a_revision_that_ends_the_transaction_is_refused"
+_LOST = f"{_TESTS}/test_lost_connections.py"
 
 ALL_OR_NOTHING = (
     Patch(
@@ -45,20 +47,14 @@ ALL_OR_NOTHING = (
         f"{_LOSSES}/guard.py",
         "def on_commit(self)",
         "def _on_commit(self)",
-        [
-            f"{_TESTS}/test_all_or_nothing.py::"
-            "test_a_revision_that_ends_the_transaction_is_refused[sqlite-op.get_bind().connection.commit()]"
-        ],
+        [f"{_ENDS}[sqlite-op.get_bind().connection.commit()]"],
     ),
     Patch(
         "All or nothing: a revision rolls back",
         f"{_LOSSES}/guard.py",
         "if self._is_rolled_back or not is_in_transaction(self._connection):",
         "if False:",
-        [
-            f"{_TESTS}/test_all_or_nothing.py::"
-            "test_a_revision_that_ends_the_transaction_is_refused[sqlite-op.get_bind().connection.rollback()]"
-        ],
+        [f"{_ENDS}[sqlite-op.get_bind().connection.rollback()]"],
     ),
     Patch(
         "All or nothing: a revision leaves the transaction without asking",
@@ -110,31 +106,28 @@ ALL_OR_NOTHING = (
         f"{_RUN}/runner.py",
         "return found == segment.goal and not segment.is_unsure",
         "return False",
-        [f"{_TESTS}/test_lost_connections.py::test_a_commit_whose_answer_is_lost_is_seen_by_a_second_connection"],
+        [f"{_LOST}::test_a_commit_whose_answer_is_lost_is_seen_by_a_second_connection"],
     ),
     Patch(
         "All or nothing: a commit without an answer counts as one",
         f"{_RUN}/runner.py",
         "return found == segment.goal and not segment.is_unsure",
         "return True",
-        [f"{_TESTS}/test_lost_connections.py::test_a_commit_that_did_not_arrive_is_none"],
+        [f"{_LOST}::test_a_commit_that_did_not_arrive_is_none"],
     ),
     Patch(
         "All or nothing: an unknown result is called a rollback",
         f"{_RUN}/runner.py",
         "segment.is_unsure = True",
         "segment.is_unsure = False",
-        [
-            f"{_TESTS}/test_lost_connections.py::"
-            "test_a_commit_of_which_nobody_can_be_asked_is_not_called_anything_else"
-        ],
+        [f"{_LOST}::test_a_commit_of_which_nobody_can_be_asked_is_not_called_anything_else"],
     ),
     Patch(
         "All or nothing: a commit that was confirmed is not called one",
         f"{_RUN}/runner.py",
         'error.state = f"{self.outcome.state()}',
         'error.args = f"{self.outcome.state()}',
-        [f"{_TESTS}/test_lost_connections.py::test_a_commit_that_nobody_can_read_again_is_said_to_be_one"],
+        [f"{_LOST}::test_a_commit_that_nobody_can_read_again_is_said_to_be_one"],
     ),
     Patch(
         "All or nothing: nobody waits for the end of a commit",

@@ -9,6 +9,7 @@ _WORKFLOW = "antarest/migration"
 _BACKUP, _DATABASE, _LOCK = f"{_WORKFLOW}/backup", f"{_WORKFLOW}/database", f"{_WORKFLOW}/database/lock"
 _LOSSES, _RUN = f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
 _TESTS = "integration"
+_PRIVATE = f"{_TESTS}/test_private_files.py"
 
 WITHOUT_PATCH = {
     "pgbouncer/test_lock.py::test_the_lock_is_not_granted_twice": "it needs the Debian package pgbouncer",
@@ -280,17 +281,14 @@ _SECRETS_AND_STRANGERS = (
         f"{_BACKUP}/files.py",
         "os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)",
         "os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)",
-        [f"{_TESTS}/test_private_files.py::test_backups_are_their_owners_alone[sqlite]"],
+        [f"{_PRIVATE}::test_backups_are_their_owners_alone[sqlite]"],
     ),
     Patch(
         "Secrets and strangers: everybody can read the SQLite file",
         f"{_DATABASE}/connection.py",
         "os.O_RDWR, 0o600)",
         "os.O_RDWR, 0o644)",
-        [
-            f"{_TESTS}/test_private_files.py::"
-            "test_the_sqlite_file_that_we_create_is_its_owners_alone[alembic stamp head]"
-        ],
+        [f"{_PRIVATE}::test_the_sqlite_file_that_we_create_is_its_owners_alone[alembic stamp head]"],
     ),
 )
 

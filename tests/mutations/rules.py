@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.patch import Patch
 
 _WORKFLOW = "antarest/migration"
+_LAYOUTS = "unit/migration/test_alembic_layouts.py"
 
 RULES = (
     Patch(
@@ -61,7 +62,7 @@ RULES = (
         'config.get_alembic_boolean_option("recursive_version_locations")',
         "False",
         [
-            "unit/migration/test_alembic_layouts.py::test_a_layout_is_read_as_alembic_reads_it[recursive]",
+            f"{_LAYOUTS}::test_a_layout_is_read_as_alembic_reads_it[recursive]",
             "integration/test_layouts.py::test_a_project_goes_up_and_down_in_every_layout[recursive]",
         ],
     ),
@@ -70,24 +71,21 @@ RULES = (
         f"{_WORKFLOW}/project/settings.py",
         "for each in named)",
         "for each in named[:1])",
-        ["unit/migration/test_alembic_layouts.py::test_a_layout_is_read_as_alembic_reads_it[path_separator = space]"],
+        [f"{_LAYOUTS}::test_a_layout_is_read_as_alembic_reads_it[path_separator = space]"],
     ),
     Patch(
         "layouts: a file in two folders counts twice",
         f"{_WORKFLOW}/project/revision_files.py",
         "if path in seen:",
         "if False:",
-        ["unit/migration/test_alembic_layouts.py::test_a_layout_is_read_as_alembic_reads_it[overlapping folders]"],
+        [f"{_LAYOUTS}::test_a_layout_is_read_as_alembic_reads_it[overlapping folders]"],
     ),
     Patch(
         "layouts: compiled revisions are not refused",
         f"{_WORKFLOW}/project/settings.py",
         'if config.get_alembic_boolean_option("sourceless"):',
         "if False:",
-        [
-            "unit/migration/test_alembic_layouts.py::"
-            "test_settings_that_are_read_otherwise_are_refused[compiled files]"
-        ],
+        [f"{_LAYOUTS}::test_settings_that_are_read_otherwise_are_refused[compiled files]"],
     ),
     Patch(
         "db.check: a check that was not made is called a success",
