@@ -5,8 +5,6 @@ The workflow hands over a `RunRequest`; for plain `alembic` one is made from the
 options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x lock-timeout=SECONDS`).
 """
 
-from __future__ import annotations
-
 import logging
 import logging.config
 import sys
@@ -27,7 +25,7 @@ from .database.lock import in_this_process, one_writer
 from .database.record import Recorder
 from .errors.base import EXIT_INTERRUPTED, AntarestError
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
-from .errors.listener import Silence
+from .errors.listener import Listener
 from .errors.loss import Agreement
 from .errors.rendering import interrupted, render_error
 from .errors.settings.config import load_config
@@ -207,7 +205,7 @@ def _command_line(context: Any) -> Iterator[None]:
         raise SystemExit(EXIT_INTERRUPTED) from None
 
 
-class _LogListener(Silence):
+class _LogListener(Listener):
     """Alembic logs the revisions itself; only our own notes are missing from it."""
 
     def note(self, text: str) -> None:

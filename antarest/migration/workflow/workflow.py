@@ -201,10 +201,10 @@ class MigrationWorkflow:
     def request(self) -> RunRequest:
         """A run on this database that makes a backup before it changes something."""
         from ..backup import before_change
-        from ..errors.listener import Silence
+        from ..errors.listener import Listener
         from ..run.request import RunRequest
 
-        return RunRequest(self.project, self.db, self.listener or Silence(), before_change=before_change)
+        return RunRequest(self.project, self.db, self.listener or Listener(), before_change=before_change)
 
     def on(self, project: Project) -> MigrationWorkflow:
         """The workflow on the same database with another project."""
