@@ -5,6 +5,8 @@ The workflow hands over a `RunRequest`; for plain `alembic` one is made from the
 options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x lock-timeout=SECONDS`).
 """
 
+from __future__ import annotations
+
 import logging
 import logging.config
 import sys

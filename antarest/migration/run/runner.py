@@ -5,6 +5,8 @@ revisions; after it, a second connection reads where the database is. A segment 
 and tried again when those who queued behind it have passed.
 """
 
+from __future__ import annotations
+
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence

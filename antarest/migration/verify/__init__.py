@@ -3,6 +3,8 @@
 The proof uses scratch databases only. It works on any Alembic project, and does not run `env.py`.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,5 +1,7 @@
 """Runs one revision in one direction for the proof, and measures what it does."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator
 from typing import Any

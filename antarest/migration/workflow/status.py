@@ -1,5 +1,7 @@
 """The status of a database, as data."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 

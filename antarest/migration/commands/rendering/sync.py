@@ -1,5 +1,7 @@
 """The plan of `db.sync`, `db.switch`, `db.redo` and `db.rebase` as text."""
 
+from __future__ import annotations
+
 from ...branches.sync import SyncPlan
 from ...errors.text import count, position
 from . import results
