@@ -1,5 +1,7 @@
 """Helpers for the columns of models: identifiers, times and enums."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from enum import Enum
 from uuid import uuid4

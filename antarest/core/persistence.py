@@ -1,5 +1,7 @@
 """The declarative base of the models, and the upgrade at the start of an application."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from sqlalchemy import MetaData

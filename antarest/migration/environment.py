@@ -5,6 +5,8 @@ The workflow hands over a `RunRequest`; for plain `alembic` one is made from the
 options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x lock-timeout=SECONDS`).
 """
 
+from __future__ import annotations
+
 import logging
 import logging.config
 import sys
@@ -34,7 +36,7 @@ from .errors.settings.urls import is_memory
 from .project import rollback_script
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
-from .project.store import Store, keeping
+from .project.revision_store import RevisionStore, keeping
 from .run.request import OUTCOME, REQUEST, RunRequest
 from .run.runner import run as run_revisions
 from .scratch.migrated import scratch_at
@@ -63,7 +65,7 @@ def run(context: Any) -> None:
 
 
 def _project_of(config: Config) -> Project:
-    """The project of the files that Alembic was started with, of which it lets both be missing."""
+    """The project of the files that Alembic was started with. Alembic lets both be missing."""
     names = (config.config_file_name, config.toml_file_name)
     return Project.load(next((name for name in names if name and Path(name).is_file()), None))
 
@@ -175,7 +177,7 @@ def _finish_revision_file(project: Project, path: str) -> None:
     format_file(path)
     if project.repository:
         content = Path(path).read_bytes()
-        Store(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
+        RevisionStore(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
     rollback_script.sync(Project.load(project.ini))  # Load it again: the history has one more revision now.
 
 

@@ -1,5 +1,7 @@
 """Backups that know their revision, on both engines, and restores that first show what they would lose."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

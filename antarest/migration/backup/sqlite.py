@@ -3,6 +3,8 @@
 Only sqlite3 may open the file of the database: any other code that opens and closes it drops the locks of this process.
 """
 
+from __future__ import annotations
+
 import os
 import sqlite3
 from collections.abc import Callable, Iterator

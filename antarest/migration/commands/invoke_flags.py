@@ -3,6 +3,8 @@
 Otherwise a command would work on another database than the one that the user named.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 

@@ -1,5 +1,7 @@
 """The progress of a run: a live line on a terminal, plain lines in a pipe."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil

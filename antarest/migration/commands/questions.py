@@ -1,5 +1,7 @@
 """Questions to the user, and answers that flags give in advance: how far back, and which losses are permitted."""
 
+from __future__ import annotations
+
 import sys
 
 from ..errors.base import NOTHING_CHANGED, Hint

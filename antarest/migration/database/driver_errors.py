@@ -4,6 +4,8 @@ An error of psycopg2 has an SQLSTATE only after the connection is made, so error
 text. A server may send the text in another language: an unknown text becomes `DatabaseUnreachable`, which quotes it.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shlex

@@ -1,5 +1,7 @@
 """The engine that an application connects with."""
 
+from __future__ import annotations
+
 from sqlite3 import Connection
 from typing import Any
 

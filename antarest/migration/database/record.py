@@ -5,6 +5,8 @@ first needed. A database that only plain Alembic has migrated has none, which co
 no model, and the comparisons, counts and rebuilds of the workflow leave it out.
 """
 
+from __future__ import annotations
+
 import getpass
 import socket
 from collections.abc import Callable, Iterator, Sequence

@@ -1,5 +1,7 @@
 """The base of every error, and the exit codes."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 

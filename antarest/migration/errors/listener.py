@@ -1,5 +1,7 @@
 """Listeners, which are told about the progress of a run."""
 
+from __future__ import annotations
+
 from .revision import Direction, Revision
 
 

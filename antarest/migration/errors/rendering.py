@@ -1,5 +1,7 @@
 """Errors as text: for a person, and as JSON."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Sequence

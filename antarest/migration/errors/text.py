@@ -1,5 +1,7 @@
 """Helpers for messages: numbers with nouns, sizes, shortened lists, first lines and colours."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Sequence
 from typing import TextIO

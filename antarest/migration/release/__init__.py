@@ -1,5 +1,7 @@
 """The revisions of a release, as SQL that a scratch server has run. The release notes are in `notes`."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

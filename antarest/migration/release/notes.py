@@ -1,5 +1,7 @@
 """Release notes of the database: the changes, losses and costs of each revision."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 
 from ..database.connection import moving

@@ -1,5 +1,7 @@
 """Checks that end a segment before its commit: losses that nobody declared or agreed to, and errors of revisions."""
 
+from __future__ import annotations
+
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence

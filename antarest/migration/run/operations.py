@@ -5,6 +5,8 @@ a run can print its progress. All of it is part of the revision's transaction, n
 as one statement. Importing this module registers them, as Alembic's documentation has it for operations of one's own.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -9,6 +9,8 @@
 `parity.parity` SQLite with PostgreSQL.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 

@@ -1,5 +1,7 @@
 """The project that is proved: its revisions, and everything that they need to run without its `env.py`."""
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import sys

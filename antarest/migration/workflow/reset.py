@@ -1,5 +1,7 @@
 """A reset: the objects of the history are dropped, and nothing else that lives in the database."""
 
+from __future__ import annotations
+
 import ipaddress
 import os
 import socket

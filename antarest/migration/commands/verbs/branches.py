@@ -1,5 +1,7 @@
 """The verbs about branches: the database follows the checkout."""
 
+from __future__ import annotations
+
 from ...branches.follower import Follower
 from ...branches.sync import SyncPlan
 from ...errors.base import EXIT_DONE, EXIT_FAILED, Hint

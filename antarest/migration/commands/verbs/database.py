@@ -1,5 +1,7 @@
 """The verbs that look at the database, or move it."""
 
+from __future__ import annotations
+
 import sys
 
 from ...errors.base import EXIT_DONE, EXIT_FAILED

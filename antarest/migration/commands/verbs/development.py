@@ -1,5 +1,7 @@
 """The verbs that only development needs."""
 
+from __future__ import annotations
+
 import re
 import time
 from collections import Counter

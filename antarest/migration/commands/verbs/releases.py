@@ -1,5 +1,7 @@
 """The verbs about releases: what production runs, and what a release changes."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from ...errors.base import EXIT_DONE, Hint

@@ -1,5 +1,7 @@
 """The verbs about revision files: they write, check and prove them."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from ...errors.base import EXIT_DONE, EXIT_FAILED, AntarestError, Hint

@@ -1,5 +1,7 @@
 """The command `db.verify`."""
 
+from __future__ import annotations
+
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping

@@ -1,5 +1,7 @@
 """The interface of the locks of both engines, and the time that a run waits for them."""
 
+from __future__ import annotations
+
 import random
 import time
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Codes `db.E9xx`, and `db.E406`: backups that could not be made, and restores that were refused or failed."""
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Codes `db.E22x`: the database and this checkout have different revisions."""
 
+from __future__ import annotations
+
 import difflib
 import shlex
 from collections.abc import Mapping, Sequence

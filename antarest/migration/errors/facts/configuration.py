@@ -1,5 +1,7 @@
 """Codes `config.E1xx` and `usage.E1xx`: mistakes in the configuration or on the command line."""
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Sequence
 from pathlib import Path

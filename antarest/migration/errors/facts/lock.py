@@ -1,5 +1,7 @@
 """Codes `db.E4xx`: somebody else held a lock for longer than the run waited. Exit code 4: trying again can help."""
 
+from __future__ import annotations
+
 from ..base import NOTHING_CHANGED, SEE_STATUS, Hint
 from .database import DatabaseLocked
 

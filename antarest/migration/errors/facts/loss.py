@@ -1,5 +1,7 @@
 """Codes `db.E5xx`: a run would lose data, or break references to it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from ..base import SEE_STATUS, Hint, MigrationError

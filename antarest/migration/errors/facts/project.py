@@ -1,5 +1,7 @@
 """Codes `db.E2xx`: the project, the revision graph and its files."""
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Codes `db.E7xx` and `db.E8xx`: operations that are refused before they begin, and the checks."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from ..base import EXIT_USAGE, Hint, MigrationError

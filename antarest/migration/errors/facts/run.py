@@ -1,5 +1,7 @@
 """Codes `db.E6xx`: runs that failed, and did not commit."""
 
+from __future__ import annotations
+
 from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, SEE_STATUS, Hint, MigrationError
 
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")

@@ -1,5 +1,7 @@
 """The section `db` of the configuration: how to connect to the database, and how to move it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 

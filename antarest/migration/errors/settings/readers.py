@@ -1,5 +1,7 @@
 """Readers of configuration values. Each returns the value for a text, or raises an error with the expected form."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Callable

@@ -4,6 +4,8 @@ Values stay text because each setting knows its own type. YAML would guess: `no`
 `2026-13-01` an exception.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from pathlib import Path

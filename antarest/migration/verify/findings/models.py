@@ -1,5 +1,7 @@
 """Compares the models with the migrations on one engine, and tries the mapped classes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from sqlalchemy import URL, MetaData

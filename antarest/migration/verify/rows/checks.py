@@ -1,5 +1,7 @@
 """Limits the values for a column to those that its check constraints allow. The database tries each value."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import sqlalchemy as sa

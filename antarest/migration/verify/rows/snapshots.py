@@ -1,5 +1,7 @@
 """The rows of a database as data, and its tables with types that make rows equal on both engines."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
