@@ -22,8 +22,8 @@ class InstanceLockUnusable(AppError):
         self.path, self.reason = path, reason
         super().__init__(
             f"the lock file of the application cannot be written: {reason}",
+            Hint("Name another folder for lock files", "export XDG_RUNTIME_DIR=..."),
             details={"file": str(path)},
-            hints=[Hint("Name another folder for lock files", "export XDG_RUNTIME_DIR=...")],
         )
 
 
@@ -42,6 +42,6 @@ class InstanceSilent(AppError):
         self.pid, self.seconds = pid, seconds
         super().__init__(
             f"the application is already running, but did not answer within {seconds:.0f} s",
+            *([Hint("If it hangs, stop it, then start again", f"kill {pid}")] if pid else []),
             details={"process": str(pid)} if pid else {},
-            hints=[Hint("If it hangs, stop it, then start again", f"kill {pid}")] if pid else [],
         )

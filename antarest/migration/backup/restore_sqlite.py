@@ -111,7 +111,7 @@ class SqliteRestore(Restore):
 
     def _in_use(self) -> DatabaseInUse:
         hint = Hint("Stop the program that has the file open, such as the application, and try again", "inv db.restore")
-        return DatabaseInUse([user] if (user := self._user()) else [], database=self.job.database, hints=[hint])
+        return DatabaseInUse([user] if (user := self._user()) else [], hint, database=self.job.database)
 
     def _write_over(self) -> str:
         """Write the backup over the file, and return the path of its old content."""

@@ -138,7 +138,7 @@ def require_rights(connection: Connection, db: DbConfig) -> None:
         hints = [
             Hint("As a superuser", server_command("psql", db.migration_url, f"--command={each}")) for each in statements
         ]
-        raise RestoreNotAllowed(missing, role, database=redact_url(db.migration_url), hints=hints)
+        raise RestoreNotAllowed(missing, role, *hints, database=redact_url(db.migration_url))
 
 
 @contextmanager
@@ -290,7 +290,7 @@ def in_use(maintenance: Connection, db: DbConfig, name: str) -> DatabaseInUse:
     """Return the error that names the connected sessions."""
     found = [each.described for each in sessions(maintenance, name)]
     hint = Hint("Stop the application, or end the sessions", "inv db.restore --end-sessions")
-    return DatabaseInUse(found, database=redact_url(db.migration_url), hints=[hint])
+    return DatabaseInUse(found, hint, database=redact_url(db.migration_url))
 
 
 def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
@@ -308,8 +308,8 @@ def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
             raise RestoreNotAllowed(
                 [f"it may not end the session {session.described}"],
                 role,
+                Hint("As a superuser", grant),
                 database=redact_url(db.migration_url),
-                hints=[Hint("As a superuser", grant)],
             ) from error
 
 

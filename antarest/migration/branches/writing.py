@@ -84,7 +84,7 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
     """
     if not re.search(r"[^\W_]", message):
         hint = Hint("Name its purpose", 'inv db.revision --message="add study horizon"')
-        raise UsageError("the message of a revision needs at least one letter or digit", hints=[hint])
+        raise UsageError("the message of a revision needs at least one letter or digit", hint)
     project.refuse_installed()
     _ = project.history.head  # It raises MultipleHeads.
     if empty:

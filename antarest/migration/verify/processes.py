@@ -38,7 +38,7 @@ class EngineFailed(MigrationError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         hint = Hint("Prove the other engine alone", "inv db.verify --engine=sqlite")
-        super().__init__(f"the proof ended with an unexpected error: {reason}", hints=[hint])
+        super().__init__(f"the proof ended with an unexpected error: {reason}", hint)
 
 
 def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:

@@ -5,7 +5,7 @@ The texts are for clients, so they have nothing that is only for the operator, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from antarest.migration.errors.base import Hint
 from antarest.migration.errors.text import count, shorten
@@ -22,8 +22,8 @@ class RequestError(AppError):
     code = "app.E400"
     status: int = 400
 
-    def __init__(self, message: str, *, details: Mapping[str, str] | None = None, hints: Sequence[Hint] = ()) -> None:
-        super().__init__(message, details=details, hints=hints or [_DOCS])
+    def __init__(self, message: str, *hints: Hint, details: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, *(hints or [_DOCS]), details=details)
 
 
 class NoSuchRoute(RequestError):
@@ -54,7 +54,7 @@ class StudyNotFound(RequestError):
 
     def __init__(self, study_id: str) -> None:
         self.study_id = study_id
-        super().__init__(f"there is no study {shown(study_id)}", hints=[Hint("List the studies", "GET /api/studies")])
+        super().__init__(f"there is no study {shown(study_id)}", Hint("List the studies", "GET /api/studies"))
 
 
 class PageNotFound(RequestError):
@@ -195,7 +195,7 @@ class DatabaseSilent(RequestError):
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        super().__init__(f"the database did not answer within {seconds:g} seconds", hints=[_STATUS])
+        super().__init__(f"the database did not answer within {seconds:g} seconds", _STATUS)
 
 
 def shown(text: str, longest: int = 60) -> str:

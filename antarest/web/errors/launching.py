@@ -37,10 +37,8 @@ class PortTaken(AppError):
         self.host, self.port, self.holder = host, port, holder
         super().__init__(
             f"port {port} of {host} is taken" + (f" by {holder}" if holder else ""),
-            hints=[
-                Hint("Take any free port", f"{command} --port=0"),
-                Hint("Or name another one", f"{command} --port={port + 1 if port < _LAST_PORT else port - 1}"),
-            ],
+            Hint("Take any free port", f"{command} --port=0"),
+            Hint("Or name another one", f"{command} --port={port + 1 if port < _LAST_PORT else port - 1}"),
         )
 
 
@@ -60,10 +58,8 @@ class HostNotOurs(AppError):
         self.host, self.reason = host, reason
         super().__init__(
             f"this machine cannot listen on {host}: {reason}",
-            hints=[
-                Hint("For this machine alone", f"{command} --host=127.0.0.1"),
-                Hint("For the whole network", f"{command} --host=0.0.0.0"),
-            ],
+            Hint("For this machine alone", f"{command} --host=127.0.0.1"),
+            Hint("For the whole network", f"{command} --host=0.0.0.0"),
         )
 
 
@@ -82,7 +78,7 @@ class PortForbidden(AppError):
         self.port = port
         super().__init__(
             f"this user may not listen on port {port}: {reason}",
-            hints=[Hint("Take a port above 1023", f"{command} --port=8080")],
+            Hint("Take a port above 1023", f"{command} --port=8080"),
         )
 
 
@@ -104,13 +100,14 @@ class SchemaBehind(AppError):
         super().__init__(
             f"the database is {'older than this application' if current else 'empty'}: "
             f"{count(number, 'revision')} {'is' if number == 1 else 'are'} pending",
+            Hint("Upgrade it", "inv db.upgrade"),
+            Hint("Or upgrade it at the start", command),
             details={
                 "database": database,
                 "current": position(current),
                 "pending": shorten(pending),
                 "head": head,
             },
-            hints=[Hint("Upgrade it", "inv db.upgrade"), Hint("Or upgrade it at the start", command)],
         )
 
 
@@ -182,8 +179,9 @@ class RightsMissing(AppError):
         self.reason = reason
         super().__init__(
             "the application's role may not read the database",
+            Hint("Grant the rights", "inv db.grant"),
+            _STATUS,
             details={"database": database, "reason": reason},
-            hints=[Hint("Grant the rights", "inv db.grant"), _STATUS],
         )
 
 
@@ -203,8 +201,6 @@ class NotInstalled(AppError):
     def __init__(self, fact: str, script: str) -> None:
         super().__init__(
             fact,
-            hints=[
-                Hint("Install what is needed", "make install"),
-                Hint("Then start it with that", f".venv/bin/python {script}"),
-            ],
+            Hint("Install what is needed", "make install"),
+            Hint("Then start it with that", f".venv/bin/python {script}"),
         )

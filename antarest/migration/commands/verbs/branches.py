@@ -100,7 +100,7 @@ def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
     """
     if message or empty:
         hint = Hint("Keep its id and message", "inv db.revision --amend")
-        raise UsageError(f"--amend and {'--message' if message else '--empty'} cannot be given together", hints=[hint])
+        raise UsageError(f"--amend and {'--message' if message else '--empty'} cannot be given together", hint)
 
 
 def _carry_out(

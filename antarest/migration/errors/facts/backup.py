@@ -27,8 +27,8 @@ class BackupFailed(MigrationError):
     def __init__(self, reason: str, *, database: str, folder: Path) -> None:
         super().__init__(
             f"the backup failed: {reason}",
+            Hint("Fix the cause, then try to make a backup", "inv db.backup"),
             details={"database": database, "folder": str(folder)},
-            hints=[Hint("Fix the cause, then try to make a backup", "inv db.backup")],
         )
 
 
@@ -47,11 +47,9 @@ class NoSpace(MigrationError):
         numbers = f"it needs about {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
         super().__init__(
             f"there is too little space for the backup: {numbers}",
+            Hint("See what takes the space", shlex.join(["ls", "-l", str(folder)])),
+            Hint("Or name another folder in the configuration", "db.backup_folder: /srv/backups"),
             details={"database": database, "folder": str(folder)},
-            hints=[
-                Hint("See what takes the space", shlex.join(["ls", "-l", str(folder)])),
-                Hint("Or name another folder in the configuration", "db.backup_folder: /srv/backups"),
-            ],
         )
 
 
@@ -70,10 +68,8 @@ class ProgramsMissing(MigrationError):
     def __init__(self, major: int, found: Sequence[str], *, database: str) -> None:
         super().__init__(
             f"there is no pg_dump and pg_restore of PostgreSQL {major}, which is the server's version",
+            Hint("Install the client programs, or name their folder", f"db.postgres_programs: /.../{major}/bin"),
             details={"database": database, "found": shorten(found) or "none"},
-            hints=[
-                Hint("Install the client programs, or name their folder", f"db.postgres_programs: /.../{major}/bin"),
-            ],
         )
 
 
@@ -90,8 +86,9 @@ class BackupNotFound(MigrationError):
     def __init__(self, asked: str, *, database: str, folder: Path) -> None:
         super().__init__(
             f"there is no backup {asked}" if asked else "there is no backup of the database",
+            _LIST,
+            *([] if asked else [Hint("Make one", "inv db.backup")]),
             details={"database": database, "folder": str(folder)},
-            hints=[_LIST, *([] if asked else [Hint("Make one", "inv db.backup")])],
         )
 
 
@@ -107,7 +104,7 @@ class BackupUnusable(MigrationError):
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
-        super().__init__(f"the backup cannot be used: {reason}", details={"backup": str(path)}, hints=[_LIST])
+        super().__init__(f"the backup cannot be used: {reason}", _LIST, details={"backup": str(path)})
 
 
 class RestoreNotConfirmed(MigrationError):
@@ -124,10 +121,8 @@ class RestoreNotConfirmed(MigrationError):
     def __init__(self, backup: Path, losses: Sequence[str], database: str) -> None:
         super().__init__(
             "the restore would lose data that is newer than the backup, and nobody agreed to it",
+            Hint("Agree to the loss", shlex.join(["inv", "db.restore", f"--from={backup}", "--allow-data-loss"])),
             details={"database": database, "backup": str(backup), **numbered("loses", losses, 2)},
-            hints=[
-                Hint("Agree to the loss", shlex.join(["inv", "db.restore", f"--from={backup}", "--allow-data-loss"]))
-            ],
         )
 
 
@@ -141,9 +136,9 @@ class RestoreNotAllowed(MigrationError):
 
     code = "db.E907"
 
-    def __init__(self, missing: Sequence[str], role: str, *, database: str, hints: Sequence[Hint]) -> None:
+    def __init__(self, missing: Sequence[str], role: str, *hints: Hint, database: str) -> None:
         super().__init__(
-            f"the role {role} may not restore: {'; '.join(missing)}", details={"database": database}, hints=hints
+            f"the role {role} may not restore: {'; '.join(missing)}", *hints, details={"database": database}
         )
 
 
@@ -157,9 +152,9 @@ class DatabaseInUse(DatabaseLocked):
 
     code = "db.E406"
 
-    def __init__(self, sessions: Sequence[str], *, database: str, hints: Sequence[Hint]) -> None:
+    def __init__(self, sessions: Sequence[str], *hints: Hint, database: str) -> None:
         who = f"{len(sessions)} sessions" if len(sessions) > 1 else "another session"
-        super().__init__(f"the database is in use by {who}", database=database, hints=hints)
+        super().__init__(f"the database is in use by {who}", *hints, database=database)
         self.details |= numbered("by", sessions, 3, "and")
 
 
@@ -177,9 +172,9 @@ class RestoreFailed(MigrationError):
     def __init__(self, reason: str, *, database: str, backup: Path, state: str = NOTHING_CHANGED) -> None:
         super().__init__(
             f"the restore failed: {reason}",
+            SEE_STATUS,
             details={"database": database, "backup": str(backup)},
             state=state,
-            hints=[SEE_STATUS],
         )
 
 
@@ -196,6 +191,6 @@ class DatabaseChanged(MigrationError):
     def __init__(self, what: str, *, database: str) -> None:
         super().__init__(
             f"the database was changed while the restore was prepared: {what}",
+            Hint("Look at the plan again", "inv db.restore"),
             details={"database": database},
-            hints=[Hint("Look at the plan again", "inv db.restore")],
         )

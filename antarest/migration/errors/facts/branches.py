@@ -31,14 +31,12 @@ class RevisionLost(MigrationError):
     def __init__(self, revision: str, database: str, searched: str, *, is_shallow: bool = False) -> None:
         super().__init__(
             f"the database has revision {revision}, and its file was not found",
+            Hint("Get the rest of the history", "git fetch --unshallow")
+            if is_shallow
+            else Hint("Fetch what others have, then try again", "git fetch --all --tags"),
+            Hint("Or restore a backup from before it", "inv db.backups"),
+            Hint("Or reset the database (development only)", "inv db.reset"),
             details={"database": database, "searched": searched},
-            hints=[
-                Hint("Get the rest of the history", "git fetch --unshallow")
-                if is_shallow
-                else Hint("Fetch what others have, then try again", "git fetch --all --tags"),
-                Hint("Or restore a backup from before it", "inv db.backups"),
-                Hint("Or reset the database (development only)", "inv db.reset"),
-            ],
         )
 
 
@@ -57,8 +55,8 @@ class ScriptChanged(MigrationError):
     def __init__(self, revision: str, applied: str, found: str, origin: str, command: str = _AGAIN) -> None:
         super().__init__(
             f"the code of revision {revision} that was found is not the code that was applied",
+            Hint("Read it, and if its downgrade fits, run it", f"{command} --allow-changed"),
             details={"applied": applied, "found": found, "where": origin},
-            hints=[Hint("Read it, and if its downgrade fits, run it", f"{command} --allow-changed")],
         )
 
 
@@ -75,8 +73,8 @@ class PlanOvertaken(MigrationError):
     def __init__(self, current: Sequence[str], planned: Sequence[str], command: str = _AGAIN) -> None:
         super().__init__(
             "somebody else has moved the database since the plan was made",
+            Hint("Plan again", command),
             details={"planned for": ", ".join(planned) or "base", "current": ", ".join(current) or "base"},
-            hints=[Hint("Plan again", command)],
         )
 
 
@@ -95,8 +93,8 @@ class NoRepository(MigrationError):
     def __init__(self, folder: Path) -> None:
         super().__init__(
             "this needs git, and there is no git repository here",
+            Hint("Without git, the database can still follow the files", _AGAIN),
             details={"folder": str(folder)},
-            hints=[Hint("Without git, the database can still follow the files", _AGAIN)],
         )
 
 
@@ -115,12 +113,10 @@ class BranchNotFound(MigrationError):
         near = difflib.get_close_matches(branch, branches)
         super().__init__(
             f"there is no branch {branch!r} to switch to",
+            Hint("List the branches", "git branch --all"),
+            Hint("For a tag or a commit, switch first", "git switch --detach REF"),
+            Hint("And then make the database match", _AGAIN),
             details={"nearest": shorten(near)} if near else {},
-            hints=[
-                Hint("List the branches", "git branch --all"),
-                Hint("For a tag or a commit, switch first", "git switch --detach REF"),
-                Hint("And then make the database match", _AGAIN),
-            ],
         )
 
 
@@ -138,12 +134,10 @@ class SwitchRefused(MigrationError):
         who = "db.switch" if is_ours else "git"
         super().__init__(
             f"{who} does not switch to {branch}",
+            Hint("Switch without the database", f"git switch {shlex.quote(branch)}")
+            if is_ours
+            else Hint("See what is not committed", "git status"),
             details={f"{who} says": reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}..."},
-            hints=[
-                Hint("Switch without the database", f"git switch {shlex.quote(branch)}")
-                if is_ours
-                else Hint("See what is not committed", "git status")
-            ],
         )
 
 
@@ -160,7 +154,7 @@ class AmendRefused(MigrationError):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"db.revision --amend is refused: {reason}",
-            hints=[Hint("Write another revision", 'inv db.revision --message="..."')],
+            Hint("Write another revision", 'inv db.revision --message="..."'),
         )
 
 
@@ -179,14 +173,12 @@ class EditedRevision(MigrationError):
     def __init__(self, revision: str, path: Path) -> None:
         super().__init__(
             f"revision {revision} was edited since it was generated, and amending it would lose that",
+            Hint("See what is in it", f"git diff --no-index /dev/null {shlex.quote(str(path))}"),
+            Hint(
+                "Write it again without the edits; the old file stays in the store",
+                "inv db.revision --amend --discard-edits",
+            ),
             details={"file": str(path)},
-            hints=[
-                Hint("See what is in it", f"git diff --no-index /dev/null {shlex.quote(str(path))}"),
-                Hint(
-                    "Write it again without the edits; the old file stays in the store",
-                    "inv db.revision --amend --discard-edits",
-                ),
-            ],
         )
 
 
@@ -204,12 +196,10 @@ class RebaseRefused(MigrationError):
     def __init__(self, reason: str, *, merge: str = "") -> None:
         super().__init__(
             f"db.rebase is refused: {reason}",
-            hints=[
-                Hint("Merge it first", f"git merge {shlex.quote(merge)}")
-                if merge
-                else Hint("Join the heads instead", "inv db.merge"),
-                Hint("Or go on top of another branch", "inv db.rebase --onto=REF"),
-            ],
+            Hint("Merge it first", f"git merge {shlex.quote(merge)}")
+            if merge
+            else Hint("Join the heads instead", "inv db.merge"),
+            Hint("Or go on top of another branch", "inv db.rebase --onto=REF"),
         )
 
 
@@ -226,8 +216,8 @@ class AmbiguousReference(MigrationError):
     def __init__(self, reference: str, found: Mapping[str, str]) -> None:
         super().__init__(
             f"{reference!r} stands for more than one revision",
+            Hint("Give the revision itself", "inv db.history"),
             details={f"as {kind}": revision for kind, revision in list(found.items())[:_MOST]},
-            hints=[Hint("Give the revision itself", "inv db.history")],
         )
 
 
@@ -244,10 +234,8 @@ class ReferenceUnusable(MigrationError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
             f"the database cannot go to {name}: {reason}",
-            hints=[
-                Hint("Give a revision of this checkout", "inv db.history"),
-                Hint("Or check that state out, and let the database follow", _AGAIN),
-            ],
+            Hint("Give a revision of this checkout", "inv db.history"),
+            Hint("Or check that state out, and let the database follow", _AGAIN),
         )
 
 
@@ -265,10 +253,8 @@ class DeployedUnknown(MigrationError):
     def __init__(self, deployed: str, head: str) -> None:
         super().__init__(
             f"the deployed revision {deployed} is not below the head {head}",
-            hints=[
-                Hint("Name the revision that production runs", "inv db.deployed REF"),
-                Hint("Or say that nothing is deployed", "inv db.deployed-clear"),
-            ],
+            Hint("Name the revision that production runs", "inv db.deployed REF"),
+            Hint("Or say that nothing is deployed", "inv db.deployed-clear"),
         )
 
 
@@ -285,8 +271,8 @@ class SqlDiffers(MigrationError):
     def __init__(self, name: str, difference: str) -> None:
         super().__init__(
             f"{name} does not do what the revisions do",
+            Hint("See what the revisions do", "inv db.verify"),
             details={"difference": difference},
-            hints=[Hint("See what the revisions do", "inv db.verify")],
         )
 
 
@@ -303,8 +289,8 @@ class RecordUnreadable(MigrationError):
     def __init__(self, table: str, database: str) -> None:
         super().__init__(
             f"this role may not read the history table of the database, {table}",
+            Hint("As its owner, grant the right", f"GRANT SELECT ON {table} TO ROLE;"),
             details={"database": database},
-            hints=[Hint("As its owner, grant the right", f"GRANT SELECT ON {table} TO ROLE;")],
         )
 
 
@@ -321,8 +307,8 @@ class HookInTheWay(MigrationError):
     def __init__(self, hook: Path, chained: Path) -> None:
         super().__init__(
             f"the hook {hook.name} cannot be chained: {chained.name} is there already",
+            Hint("Keep the one that you need, then install again", "inv db.install-hooks"),
             details={"folder": str(hook.parent)},
-            hints=[Hint("Keep the one that you need, then install again", "inv db.install-hooks")],
         )
 
 
@@ -339,6 +325,6 @@ class NotAsSql(MigrationError):
     def __init__(self, revision: str, reason: str) -> None:
         super().__init__(
             f"revision {revision} cannot be written as SQL: it reads from the database",
+            Hint("Run the revisions instead", "inv db.upgrade"),
             details={"reason": reason},
-            hints=[Hint("Run the revisions instead", "inv db.upgrade")],
         )

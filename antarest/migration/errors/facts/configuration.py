@@ -43,8 +43,9 @@ class ConfigNotFound(ConfigError):
         hints = [Hint(f"A file with a similar name exists: {path}") for path in similar]
         super().__init__(
             f"the configuration file cannot be read ({reason})" + (f": {file}" if file else ""),
+            *hints,
+            Hint("Name the file", "inv db.status --config=PATH"),
             details={"named by": named_by},
-            hints=[*hints, Hint("Name the file", "inv db.status --config=PATH")],
         )
 
 
@@ -59,7 +60,7 @@ class ConfigEmpty(ConfigError):
     code = "config.E102"
 
     def __init__(self, file: Path) -> None:
-        super().__init__(f"the configuration file is empty: {file}", hints=[_URL_EXAMPLE])
+        super().__init__(f"the configuration file is empty: {file}", _URL_EXAMPLE)
 
 
 class ConfigNotYaml(ConfigError):
@@ -77,8 +78,8 @@ class ConfigNotYaml(ConfigError):
         place = f"{file}, line {line}" if line else str(file)
         super().__init__(
             "the configuration file is not valid YAML",
+            Hint("A value with : # % & * or @ in it needs quotes", 'url: "postgresql://..."'),
             details={"file": place, "problem": problem},
-            hints=[Hint("A value with : # % & * or @ in it needs quotes", 'url: "postgresql://..."')],
         )
 
 
@@ -96,9 +97,7 @@ class ConfigNotMapping(ConfigError):
         self.file, self.section, self.found = file, section, found
         name = f"the section {section}" if section else "the configuration file"
         super().__init__(
-            f"{name} must hold keys with values, and holds {found}",
-            details={"file": str(file)},
-            hints=[_URL_EXAMPLE],
+            f"{name} must hold keys with values, and holds {found}", _URL_EXAMPLE, details={"file": str(file)}
         )
 
 
@@ -113,7 +112,7 @@ class DatabaseUrlMissing(ConfigError):
     code = "config.E105"
 
     def __init__(self) -> None:
-        super().__init__("no database is named", hints=[_URL_EXAMPLE])
+        super().__init__("no database is named", _URL_EXAMPLE)
 
 
 class UnknownKey(ConfigError):
@@ -130,7 +129,7 @@ class UnknownKey(ConfigError):
     def __init__(self, file: Path, *, key: str, nearest: str, known: Sequence[str]) -> None:
         self.file, self.key, self.nearest, self.known = file, key, nearest, tuple(known)
         hint = Hint(f"The nearest key is {nearest}") if nearest else Hint(f"The keys are: {', '.join(known)}")
-        super().__init__(f"unknown key {key}", details={"file": str(file)}, hints=[hint])
+        super().__init__(f"unknown key {key}", hint, details={"file": str(file)})
 
 
 class VariableUnset(ConfigError):
@@ -153,7 +152,7 @@ class VariableUnset(ConfigError):
         if reason:
             fact = f"the file that {name}_FILE names cannot be read ({reason}): {file}"
             hints = [Hint("Who may read it?", shlex.join(["ls", "-l", file]))]
-        super().__init__(fact, hints=hints)
+        super().__init__(fact, *hints)
 
 
 class InvalidValue(ConfigError):
@@ -185,8 +184,9 @@ class UnsupportedUrl(ConfigError):
         self.scheme = scheme
         super().__init__(
             f"{scheme} is not supported",
+            Hint("PostgreSQL: postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+            _URL_EXAMPLE,
             details={"supported": "PostgreSQL through psycopg2, SQLite"},
-            hints=[Hint("PostgreSQL: postgresql://USER:PASSWORD@HOST:5432/DATABASE"), _URL_EXAMPLE],
         )
 
 
@@ -201,8 +201,8 @@ class UnreadableUrl(ConfigError):
 
     code = "config.E110"
 
-    def __init__(self, url: str, *, reason: str, hints: Sequence[Hint] = ()) -> None:
-        super().__init__(f"the database URL cannot be used: {reason}", details={"url": url}, hints=hints)
+    def __init__(self, url: str, *hints: Hint, reason: str) -> None:
+        super().__init__(f"the database URL cannot be used: {reason}", *hints, details={"url": url})
 
 
 class UsageError(ConfigError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..base import EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE, NOTHING_CHANGED, AntarestError, Hint
 
 
@@ -12,26 +10,20 @@ class DatabaseError(AntarestError):
 
     Args:
         message: the fact.
+        hints: what to do next.
         database: the URL of the database, redacted.
         reason: what the driver said, redacted.
         state: the state that the database is in now.
-        hints: what to do next.
     """
 
     code = "db.E300"
 
     def __init__(
-        self,
-        message: str,
-        *,
-        database: str,
-        reason: str = "",
-        state: str = NOTHING_CHANGED,
-        hints: Sequence[Hint] = (),
+        self, message: str, *hints: Hint, database: str, reason: str = "", state: str = NOTHING_CHANGED
     ) -> None:
         self.database, self.reason = database, reason
         details = {"database": database} | ({"reason": reason} if reason else {})
-        super().__init__(message, details=details, state=state, hints=hints)
+        super().__init__(message, *hints, details=details, state=state)
 
 
 class DatabaseUnreachable(DatabaseError):

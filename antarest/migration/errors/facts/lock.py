@@ -20,7 +20,7 @@ class MigrationLocked(DatabaseLocked):
     code = "db.E402"
 
     def __init__(self, holder: str, session: str, since: str, database: str, waited: float) -> None:
-        super().__init__(f"the database is held by {holder}", database=database, hints=[LONGER, SEE_STATUS])
+        super().__init__(f"the database is held by {holder}", LONGER, SEE_STATUS, database=database)
         self.details |= {"held by": session} | ({"since": since} if since else {}) | {"waited": f"{waited:g} s"}
 
 
@@ -35,7 +35,7 @@ class ThreadLocked(DatabaseLocked):
     code = "db.E403"
 
     def __init__(self, database: str, waited: float) -> None:
-        super().__init__("another thread of this process is running migrations", database=database, hints=[LONGER])
+        super().__init__("another thread of this process is running migrations", LONGER, database=database)
         self.details |= {"waited": f"{waited:g} s"}
 
 
@@ -53,9 +53,10 @@ class ObjectLocked(DatabaseLocked):
     def __init__(self, what: str, blockers: str, database: str, *, tries: int, timeout: int, state: str) -> None:
         super().__init__(
             f"{what} cannot get a lock that it needs, in {tries} tries of {timeout} s",
+            Hint("When that session has ended, run the same command again"),
+            SEE_STATUS,
             database=database,
             state=state,
-            hints=[Hint("When that session has ended, run the same command again"), SEE_STATUS],
         )
         self.details |= {"blocked by": blockers or "a session that has ended since"}
 
@@ -74,7 +75,7 @@ class LockLost(DatabaseLocked):
     def __init__(self, database: str) -> None:
         super().__init__(
             "the run has lost its lock on the database, so it did not commit",
+            SEE_STATUS,
             database=database,
             state=NOTHING_CHANGED,
-            hints=[SEE_STATUS],
         )

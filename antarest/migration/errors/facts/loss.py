@@ -28,11 +28,9 @@ class LossNotDeclared(MigrationError):
         first = losses[0]
         super().__init__(
             f"the {first.direction} of revision {first.revision} would lose data that it does not declare",
+            Hint("Fix the revision so that it keeps the data, or declare the loss in its file", first.declaration),
             details={"database": database, **numbered("loses", losses, _SHOWN)},
             state=state,
-            hints=[
-                Hint("Fix the revision so that it keeps the data, or declare the loss in its file", first.declaration),
-            ],
         )
 
 
@@ -51,12 +49,10 @@ class LossNotConfirmed(MigrationError):
         self.losses = tuple(losses)
         super().__init__(
             "the rollback would lose data, and nobody agreed to it",
+            Hint("See the plan", f"{command} --dry-run"),
+            Hint("Agree to the loss", f"{command} --allow-data-loss"),
             details={"database": database, **numbered("loses", losses, _SHOWN)},
             state=state,
-            hints=[
-                Hint("See the plan", f"{command} --dry-run"),
-                Hint("Agree to the loss", f"{command} --allow-data-loss"),
-            ],
         )
 
 
@@ -73,10 +69,7 @@ class Irreversible(MigrationError):
     def __init__(self, revision: str, reason: str, *, is_current: bool) -> None:
         self.revision, self.reason = revision, reason
         reachable = Hint("A rollback can go as far as to it", f"inv db.rollback --to={revision}")
-        super().__init__(
-            f"revision {revision} is irreversible: {reason}",
-            hints=[SEE_STATUS if is_current else reachable],
-        )
+        super().__init__(f"revision {revision} is irreversible: {reason}", SEE_STATUS if is_current else reachable)
 
 
 class ForeignKeysViolated(MigrationError):
@@ -94,9 +87,9 @@ class ForeignKeysViolated(MigrationError):
         self.violations = tuple(violations)
         super().__init__(
             f"after the run, rows of {count(len(violations), 'foreign key')} would point nowhere",
+            Hint("Fix the revision, then look at what is pending", "inv db.status"),
             details={"database": database, "where": shorten(violations)},
             state=state,
-            hints=[Hint("Fix the revision, then look at what is pending", "inv db.status")],
         )
 
 
@@ -116,12 +109,10 @@ class RebuildLoses(MigrationError):
         first = missing[0]
         super().__init__(
             f"the {direction} of revision {revision} rebuilds a table without what belongs to it",
+            Hint("Keep it, in the revision", first.again),
+            Hint("Or declare its loss there", f'lossy = {{"{direction}": {{"{first.item}": "why"}}}}'),
             details={"database": database, "loses": shorten([each.what for each in missing])},
             state=state,
-            hints=[
-                Hint("Keep it, in the revision", first.again),
-                Hint("Or declare its loss there", f'lossy = {{"{direction}": {{"{first.item}": "why"}}}}'),
-            ],
         )
 
 
@@ -139,10 +130,8 @@ class InTheWay(MigrationError):
         kind, name = object_.item.split(":", 1)
         super().__init__(
             f"the {direction} of revision {revision} rebuilds a table that {object_.what} refers to",
+            Hint("Before the rebuild, write in the revision", f"op.execute({f'DROP {kind.upper()} {name}'!r})"),
+            Hint("And after it", object_.again),
             details={"database": database, "reason": reason},
             state=state,
-            hints=[
-                Hint("Before the rebuild, write in the revision", f"op.execute({f'DROP {kind.upper()} {name}'!r})"),
-                Hint("And after it", object_.again),
-            ],
         )

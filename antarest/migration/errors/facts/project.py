@@ -30,12 +30,10 @@ class ProjectNotFound(MigrationError):
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"there is no Alembic project at {path}",
-            hints=[
-                Hint(
-                    "Go to the folder of the repository, or name the file",
-                    f"python -m {PACKAGE} status --project=PATH/alembic.ini",
-                ),
-            ],
+            Hint(
+                "Go to the folder of the repository, or name the file",
+                f"python -m {PACKAGE} status --project=PATH/alembic.ini",
+            ),
         )
 
 
@@ -51,9 +49,9 @@ class InvalidProject(MigrationError):
     code = "db.E210"
     exit_code = EXIT_USAGE
 
-    def __init__(self, path: Path, reason: str, hints: Sequence[Hint] = ()) -> None:
+    def __init__(self, path: Path, reason: str, *hints: Hint) -> None:
         self.path = path
-        super().__init__(f"{path.name} cannot be used: {reason}", details={"file": str(path)}, hints=hints)
+        super().__init__(f"{path.name} cannot be used: {reason}", *hints, details={"file": str(path)})
 
 
 class UnknownRevision(MigrationError):
@@ -73,16 +71,18 @@ class UnknownRevision(MigrationError):
     ) -> None:
         super().__init__(
             f"the database is at revision {revision}, which this {KIND} does not contain",
+            *(
+                _LEAVE_THE_RELEASE
+                if INSTALLED
+                else [
+                    *([Hint(elsewhere)] if elsewhere else []),
+                    Hint("Make the database match this checkout", "inv db.sync"),
+                ]
+            ),
             details={
                 "database": database,
                 "this code": f"head is {shorten(heads) or 'none'}, {count} revisions in {folder}",
             },
-            hints=_LEAVE_THE_RELEASE
-            if INSTALLED
-            else [
-                *([Hint(elsewhere)] if elsewhere else []),
-                Hint("Make the database match this checkout", "inv db.sync"),
-            ],
         )
 
 
@@ -100,10 +100,8 @@ class MultipleHeads(MigrationError):
     def __init__(self, heads: Sequence[str]) -> None:
         super().__init__(
             f"the history has {len(heads)} heads: {shorten(heads)}",
-            hints=[
-                Hint("Put the revisions of this branch on top of the others", "inv db.rebase"),
-                Hint("Or, where both are deployed, join them", "inv db.merge"),
-            ],
+            Hint("Put the revisions of this branch on top of the others", "inv db.rebase"),
+            Hint("Or, where both are deployed, join them", "inv db.merge"),
         )
 
 
@@ -123,8 +121,8 @@ class InvalidRevisionFile(MigrationError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"the revision file {path.name} cannot be read: {reason}",
+            Hint("Fix the file, then look again", "inv db.history"),
             details={"file": str(path)},
-            hints=[Hint("Fix the file, then look again", "inv db.history")],
         )
 
 
@@ -142,11 +140,9 @@ class MissingPredecessor(MigrationError):
         self.revision, self.missing = revision, missing
         super().__init__(
             f"revision {revision} follows {missing}, and no revision file has that id",
+            Hint("Find the missing file, and bring it back", _find(missing)),
+            Hint("Or fix down_revision in the file, then look again", "inv db.history"),
             details={"file": str(path)},
-            hints=[
-                Hint("Find the missing file, and bring it back", _find(missing)),
-                Hint("Or fix down_revision in the file, then look again", "inv db.history"),
-            ],
         )
 
 
@@ -164,8 +160,8 @@ class DuplicateRevision(MigrationError):
     def __init__(self, revision: str, paths: Sequence[Path]) -> None:
         super().__init__(
             f"revision {revision} is in more than one file",
+            Hint("Give one of them another id, or delete the copy, then look again", "inv db.history"),
             details={"files": shorten([path.name for path in paths]), "folder": str(paths[0].parent)},
-            hints=[Hint("Give one of them another id, or delete the copy, then look again", "inv db.history")],
         )
 
 
@@ -183,7 +179,7 @@ class RevisionCycle(MigrationError):
         self.revisions = tuple(revisions)
         super().__init__(
             f"the revisions follow each other in a circle: {shorten(revisions)}",
-            hints=[Hint("Fix down_revision in one of them, then look again", "inv db.history")],
+            Hint("Fix down_revision in one of them, then look again", "inv db.history"),
         )
 
 
@@ -200,8 +196,8 @@ class RevisionNotFound(MigrationError):
     def __init__(self, asked: str, nearest: Sequence[str] = ()) -> None:
         super().__init__(
             f"there is no revision {asked!r}",
+            Hint("List the revisions", "inv db.history"),
             details={"nearest": shorten(nearest)} if nearest else {},
-            hints=[Hint("List the revisions", "inv db.history")],
         )
 
 
@@ -219,7 +215,7 @@ class AmbiguousRevision(MigrationError):
         self.asked, self.candidates = asked, tuple(candidates)
         super().__init__(
             f"revision {asked!r} is ambiguous: it could be {shorten(candidates)}",
-            hints=[Hint("Give more of the id", "inv db.history")],
+            Hint("Give more of the id", "inv db.history"),
         )
 
 
@@ -234,11 +230,12 @@ class OutOfReach(MigrationError):
 
     code = "db.E209"
 
-    def __init__(self, message: str, current: str, hints: Sequence[Hint] = ()) -> None:
+    def __init__(self, message: str, current: str, *hints: Hint) -> None:
         super().__init__(
             message,
+            Hint("List the revisions, with a mark at current", "inv db.history"),
+            *hints,
             details={"current": current},
-            hints=[Hint("List the revisions, with a mark at current", "inv db.history"), *hints],
         )
 
 

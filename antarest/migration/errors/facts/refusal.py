@@ -23,8 +23,8 @@ class InMemoryDatabase(MigrationError):
     def __init__(self, source: Path | None) -> None:
         super().__init__(
             "the configured database is an SQLite database in memory, which is gone when the command ends",
+            Hint("Name a file in the configuration", "db.url: sqlite:///antarest.db"),
             details={"configuration": str(source)} if source else {},
-            hints=[Hint("Name a file in the configuration", "db.url: sqlite:///antarest.db")],
         )
 
 
@@ -41,11 +41,9 @@ class ResetRefused(MigrationError):
     def __init__(self, reason: str, database: str, verb: str = "reset") -> None:
         super().__init__(
             f"db.{verb} is refused: {reason}",
+            Hint("See which database is configured", "inv db.status"),
+            Hint(f"If it is the one to {verb}, say so", f"inv db.{verb} --allow-production"),
             details={"database": database},
-            hints=[
-                Hint("See which database is configured", "inv db.status"),
-                Hint(f"If it is the one to {verb}, say so", f"inv db.{verb} --allow-production"),
-            ],
         )
 
 
@@ -63,8 +61,8 @@ class ResetNotConfirmed(MigrationError):
     def __init__(self, database: str, rows: int, tables: int) -> None:
         super().__init__(
             f"db.reset would lose {count(rows, 'row')} in {count(tables, 'table')}",
+            Hint("Agree to it", "inv db.reset --yes --allow-data-loss"),
             details={"database": database},
-            hints=[Hint("Agree to it", "inv db.reset --yes --allow-data-loss")],
         )
 
 
@@ -79,7 +77,7 @@ class NotConfirmed(MigrationError):
     code = "db.E704"
 
     def __init__(self, question: str, command: str) -> None:
-        super().__init__(f"not confirmed: {question}", hints=[Hint("Answer it in advance", command)])
+        super().__init__(f"not confirmed: {question}", Hint("Answer it in advance", command))
 
 
 class SqlNotSupported(MigrationError):
@@ -96,8 +94,8 @@ class SqlNotSupported(MigrationError):
     def __init__(self, database: str) -> None:
         super().__init__(
             "--sql writes scripts for PostgreSQL only; SQLite rebuilds tables, which needs the database itself",
+            Hint("Upgrade the SQLite file directly", "alembic upgrade head"),
             details={"database": database},
-            hints=[Hint("Upgrade the SQLite file directly", "alembic upgrade head")],
         )
 
 
@@ -114,8 +112,8 @@ class NotAtHead(MigrationError):
     def __init__(self, verb: str, current: str, head: str, database: str) -> None:
         super().__init__(
             f"db.{verb} needs a database at head: it is at {current}, and head is {head}",
+            Hint("Upgrade it", "inv db.upgrade"),
             details={"database": database},
-            hints=[Hint("Upgrade it", "inv db.upgrade")],
         )
 
 
@@ -132,11 +130,9 @@ class AlreadyFilled(MigrationError):
     def __init__(self, rows: int, tables: int, database: str) -> None:
         super().__init__(
             f"db.seed fills an empty database, and this one has {count(rows, 'row')} in {count(tables, 'table')}",
+            Hint("See which database is configured", "inv db.status"),
+            Hint("If you do not need its rows, empty it, then seed again", "inv db.reset"),
             details={"database": database},
-            hints=[
-                Hint("See which database is configured", "inv db.status"),
-                Hint("If you do not need its rows, empty it, then seed again", "inv db.reset"),
-            ],
         )
 
 
@@ -154,8 +150,8 @@ class PackageMissing(MigrationError):
     def __init__(self, package: str, needed_by: str) -> None:
         super().__init__(
             f"the package {package} is not installed, and is needed",
+            Hint("It is one for development: install it", f"pip install {package}"),
             details={"needed by": needed_by},
-            hints=[Hint("It is one for development: install it", f"pip install {package}")],
         )
 
 
@@ -173,11 +169,9 @@ class InstalledCopy(MigrationError):
     def __init__(self, folder: Path) -> None:
         super().__init__(
             "this is an installed copy of the migrations, which the next release replaces",
+            Hint("Change the migrations in a checkout, and install the wheel built there", "make wheel"),
+            Hint("Or name the project to work on", f"python -m {PACKAGE} check --project=PATH/alembic.ini"),
             details={"folder": str(folder)},
-            hints=[
-                Hint("Change the migrations in a checkout, and install the wheel built there", "make wheel"),
-                Hint("Or name the project to work on", f"python -m {PACKAGE} check --project=PATH/alembic.ini"),
-            ],
         )
 
 
@@ -199,11 +193,9 @@ class RollbackScriptStale(MigrationError):
         self.written_for, self.head = written_for, head
         super().__init__(
             f"{path.name} was written for head {written_for}, and the head is {head}",
+            Hint("Write it again", "inv db.rollback-script"),
+            Hint("Or roll back one step from where the database is", "inv db.rollback"),
             details={"file": str(path)},
-            hints=[
-                Hint("Write it again", "inv db.rollback-script"),
-                Hint("Or roll back one step from where the database is", "inv db.rollback"),
-            ],
         )
 
 
@@ -221,7 +213,7 @@ class VerifyFailed(MigrationError):
     def __init__(self, findings: int) -> None:
         super().__init__(
             f"db.verify has {count(findings, 'finding')}, see above",
-            hints=[Hint("Fix them, then prove it again", "inv db.verify")],
+            Hint("Fix them, then prove it again", "inv db.verify"),
         )
 
 
@@ -238,6 +230,5 @@ class CheckFailed(MigrationError):
 
     def __init__(self, findings: int) -> None:
         super().__init__(
-            f"db.check has {count(findings, 'finding')}, see above",
-            hints=[Hint("Fix them, then check again", "inv db.check")],
+            f"db.check has {count(findings, 'finding')}, see above", Hint("Fix them, then check again", "inv db.check")
         )

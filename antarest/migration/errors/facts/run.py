@@ -25,12 +25,10 @@ class RevisionFailed(MigrationError):
         self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
             f"the {direction} of revision {revision} failed: {reason}",
+            Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
+            _TRACEBACK,
             details={"database": database} | ({"statement": statement} if statement else {}),
             state=state,
-            hints=[
-                Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
-                _TRACEBACK,
-            ],
         )
 
 
@@ -49,8 +47,8 @@ class AutocommitNotAsked(MigrationError):
     def __init__(self, revision: str, file: str) -> None:
         super().__init__(
             f"revision {revision} uses autocommit_block(), and its file does not declare it",
+            Hint("Declare it in the file; the block must be safe to run again", 'transaction = "none"'),
             details={"file": file},
-            hints=[Hint("Declare it in the file; the block must be safe to run again", 'transaction = "none"')],
         )
 
 
@@ -66,7 +64,7 @@ class RunInterrupted(MigrationError):
     exit_code = EXIT_INTERRUPTED
 
     def __init__(self, database: str, state: str) -> None:
-        super().__init__("interrupted", details={"database": database}, state=state, hints=[SEE_STATUS])
+        super().__init__("interrupted", SEE_STATUS, details={"database": database}, state=state)
 
 
 class RunTerminated(MigrationError):
@@ -82,7 +80,7 @@ class RunTerminated(MigrationError):
     exit_code = EXIT_TERMINATED
 
     def __init__(self, database: str, state: str) -> None:
-        super().__init__("terminated", details={"database": database}, state=state, hints=[SEE_STATUS])
+        super().__init__("terminated", SEE_STATUS, details={"database": database}, state=state)
 
 
 class AlembicRefused(MigrationError):
@@ -96,7 +94,7 @@ class AlembicRefused(MigrationError):
     code = "db.E603"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"Alembic refuses: {reason}", hints=[SEE_STATUS])
+        super().__init__(f"Alembic refuses: {reason}", SEE_STATUS)
 
 
 class RunFailed(MigrationError):
@@ -111,10 +109,7 @@ class RunFailed(MigrationError):
 
     def __init__(self, reason: str, *, database: str, state: str) -> None:
         super().__init__(
-            f"the run failed: {reason}",
-            details={"database": database},
-            state=state,
-            hints=[SEE_STATUS, _TRACEBACK],
+            f"the run failed: {reason}", SEE_STATUS, _TRACEBACK, details={"database": database}, state=state
         )
 
 
@@ -131,9 +126,7 @@ class UnexpectedFailure(MigrationError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"an unexpected error: {reason}",
-            state="An open transaction was rolled back.",
-            hints=[SEE_STATUS, _TRACEBACK],
+            f"an unexpected error: {reason}", SEE_STATUS, _TRACEBACK, state="An open transaction was rolled back."
         )
 
 
@@ -154,12 +147,10 @@ class ScratchRunFailed(MigrationError):
         self.revision, self.direction, self.reason = revision, direction, reason
         super().__init__(
             f"the {direction} of revision {revision} fails on a scratch database: {reason}",
+            Hint("Fix it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
+            Hint("Or go back without a plan", "alembic downgrade -1"),
+            _TRACEBACK,
             details={"scratch": f"an empty {engine} database, at the same revision"},
-            hints=[
-                Hint("Fix it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
-                Hint("Or go back without a plan", "alembic downgrade -1"),
-                _TRACEBACK,
-            ],
         )
 
 
@@ -178,7 +169,7 @@ class NotRecorded(MigrationError):
         self.expected, self.found = expected, found
         super().__init__(
             f"the database should be at {expected} now, and is at {found}",
+            Hint("See where it is", "inv db.status"),
             details={"database": database},
             state="Another process may have moved it at the same time.",
-            hints=[Hint("See where it is", "inv db.status")],
         )

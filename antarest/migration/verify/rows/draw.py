@@ -40,9 +40,9 @@ class NoValidRow(MigrationError):
         self.reason = reason
         super().__init__(
             f"no valid row could be generated for the table {table}",
+            Hint(f'Give values that fit, as values={{"{table}.COLUMN": [...]}}'),
             details={"reason": reason},
             state="The rows generated so far are in a transaction that was not committed.",
-            hints=[Hint(f'Give values that fit, as values={{"{table}.COLUMN": [...]}}')],
         )
 
 
