@@ -8,15 +8,13 @@ from antarest.migration.errors.base import Hint
 from antarest.web.errors.launching import AppError
 
 
-class InstanceLockUnusable(AppError):
+class InstanceLockUnusable(AppError, code="app.E151"):
     """The lock file of the desktop application cannot be written.
 
     Why: the folder for lock files is not writable, or the disk is full.
 
     To do: set `XDG_RUNTIME_DIR` to a folder that this user can write.
     """
-
-    code = "app.E151"
 
     def __init__(self, path: Path | str, reason: str) -> None:
         self.path, self.reason = path, reason
@@ -27,7 +25,7 @@ class InstanceLockUnusable(AppError):
         )
 
 
-class InstanceSilent(AppError):
+class InstanceSilent(AppError, code="app.E152"):
     """The desktop application of this database is already running, but it does not answer.
 
     Why: it hangs, or it is about to stop.
@@ -35,8 +33,6 @@ class InstanceSilent(AppError):
     To do: wait a little and start again. If it hangs, stop the process that the message names. The database is safe,
     because that process only reads it.
     """
-
-    code = "app.E152"
 
     def __init__(self, pid: int, seconds: float) -> None:
         self.pid, self.seconds = pid, seconds

@@ -75,7 +75,7 @@ class _Right(NamedTuple):
     privilege: str
 
 
-class GrantRefused(MigrationError):
+class GrantRefused(MigrationError, code="db.E790"):
     """The migrating role may not grant rights on an object, because another role owns it.
 
     Why: the object was created by hand, by another role than the one that migrates.
@@ -83,8 +83,6 @@ class GrantRefused(MigrationError):
     To do: execute the statement of the message as the owner, or make the migrating role the owner (`ALTER TABLE ...
     OWNER TO ...`).
     """
-
-    code = "db.E790"
 
     def __init__(self, grants: Sequence[Grant], database: str, reason: str) -> None:
         self.grants, self.reason = tuple(grants), reason

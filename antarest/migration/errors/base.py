@@ -47,6 +47,13 @@ class AntarestError(Exception):
     """The configuration that the command line named. Our commands in the hints must name it too, else they would work
     on another database. The code that prints the error sets it."""
 
+    def __init_subclass__(cls, code: str = "", exit_code: int | None = None) -> None:
+        """Set the codes of a subclass. Without them, it has those of its base."""
+        if code:
+            cls.code = code
+        if exit_code is not None:
+            cls.exit_code = exit_code
+
     def __init__(
         self, message: str, *hints: Hint, details: Mapping[str, str] | None = None, state: str = NOTHING_CHANGED
     ) -> None:

@@ -17,21 +17,17 @@ _STATUS = Hint("See where it is", "inv db.status")
 _LAST_PORT = 65_535
 
 
-class AppError(AntarestError):
+class AppError(AntarestError, code="app.E100"):
     """The application cannot be launched, or cannot answer."""
 
-    code = "app.E100"
 
-
-class PortTaken(AppError):
+class PortTaken(AppError, code="app.E101"):
     """Another program listens on the port.
 
     Why: the server is already running, or another program uses the port. The message names it where the system allows.
 
     To do: choose another port with `--port`, or stop the other program. `--port=0` takes any free port.
     """
-
-    code = "app.E101"
 
     def __init__(self, host: str, port: int, *, holder: str, command: str) -> None:
         self.host, self.port, self.holder = host, port, holder
@@ -42,7 +38,7 @@ class PortTaken(AppError):
         )
 
 
-class HostNotOurs(AppError):
+class HostNotOurs(AppError, code="app.E102", exit_code=EXIT_USAGE):
     """The host to listen on is not an address of this machine, or its name is unknown.
 
     Why: `server.host` or `--host` is the address of another machine, such as that of a load balancer, or a misspelt
@@ -50,9 +46,6 @@ class HostNotOurs(AppError):
 
     To do: write an address of this machine: `127.0.0.1` for this machine alone, `0.0.0.0` for all its addresses.
     """
-
-    code = "app.E102"
-    exit_code = EXIT_USAGE
 
     def __init__(self, host: str, reason: str, *, command: str) -> None:
         self.host, self.reason = host, reason
@@ -63,16 +56,13 @@ class HostNotOurs(AppError):
         )
 
 
-class PortForbidden(AppError):
+class PortForbidden(AppError, code="app.E103", exit_code=EXIT_USAGE):
     """The system does not allow this user to listen on the port.
 
     Why: ports below 1024 are for the system, and this user may not use them.
 
     To do: choose a port above 1023, and put a proxy on the other port.
     """
-
-    code = "app.E103"
-    exit_code = EXIT_USAGE
 
     def __init__(self, port: int, reason: str, *, command: str) -> None:
         self.port = port
@@ -82,7 +72,7 @@ class PortForbidden(AppError):
         )
 
 
-class SchemaBehind(AppError):
+class SchemaBehind(AppError, code="app.E104"):
     """The database is older than the application, and this start may not upgrade it.
 
     Why: a new release was installed and the database was not migrated yet, or the configuration names a new database.
@@ -91,7 +81,6 @@ class SchemaBehind(AppError):
     use it on one of them only.
     """
 
-    code = "app.E104"
     status: int = 503
 
     def __init__(self, database: str, current: Sequence[str], pending: Sequence[str], head: str, command: str) -> None:
@@ -111,7 +100,7 @@ class SchemaBehind(AppError):
         )
 
 
-class SchemaAhead(UnknownRevision):
+class SchemaAhead(UnknownRevision, code="db.E211"):
     """The database was upgraded by a newer version of the application.
 
     Why: the database was upgraded for a newer release. This node still runs the old release, or was rolled back without
@@ -121,7 +110,6 @@ class SchemaAhead(UnknownRevision):
     only that has the downgrade. In a clone, `inv db.sync` does it with the code of that release.
     """
 
-    code = "db.E211"
     status: int = 503
 
     def __init__(
@@ -164,7 +152,7 @@ def refuse_other_than_head(
         raise SchemaBehind(database, current, pending, head, command)
 
 
-class RightsMissing(AppError):
+class RightsMissing(AppError, code="app.E105"):
     """The application's role lacks a right on the database.
 
     Why: a table was created by another role than the one that migrates, or the application's role is new.
@@ -172,7 +160,6 @@ class RightsMissing(AppError):
     To do: run `inv db.grant` as the role that migrates. `inv db.status` lists the missing rights.
     """
 
-    code = "app.E105"
     status: int = 503
 
     def __init__(self, database: str, reason: str) -> None:
@@ -185,7 +172,7 @@ class RightsMissing(AppError):
         )
 
 
-class NotInstalled(AppError):
+class NotInstalled(AppError, code="app.E106", exit_code=EXIT_USAGE):
     """This Python is too old or lacks a package, or the system is neither Linux nor macOS.
 
     Why: the program was started with the Python of the system, and not with that of the virtual environment; or on
@@ -194,9 +181,6 @@ class NotInstalled(AppError):
     To do: `make install` in a checkout, then start it with `.venv/bin/python`. On Windows, start it in the Windows
     Subsystem for Linux.
     """
-
-    code = "app.E106"
-    exit_code = EXIT_USAGE
 
     def __init__(self, fact: str, script: str) -> None:
         super().__init__(

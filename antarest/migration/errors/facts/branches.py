@@ -15,7 +15,7 @@ _MOST = 4  # ways to read a reference that an error shows
 _LONGEST = 300  # characters of what git says
 
 
-class RevisionLost(MigrationError):
+class RevisionLost(MigrationError, code="db.E220"):
     """The database has a revision whose file was not found, so nothing can undo it.
 
     Why: it was applied from another clone or machine, and was never pushed; or this clone has only the newest part of
@@ -25,8 +25,6 @@ class RevisionLost(MigrationError):
     their clone (`.git/antarest/revisions`): put it into the folder of the revisions. Else restore a backup from before
     it, or reset the database.
     """
-
-    code = "db.E220"
 
     def __init__(self, revision: str, database: str, searched: str, *, is_shallow: bool = False) -> None:
         super().__init__(
@@ -40,7 +38,7 @@ class RevisionLost(MigrationError):
         )
 
 
-class ScriptChanged(MigrationError):
+class ScriptChanged(MigrationError, code="db.E221"):
     """The file that was found of a revision is not the code that was applied.
 
     Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
@@ -50,8 +48,6 @@ class ScriptChanged(MigrationError):
     schema yourself, because the command cannot.
     """
 
-    code = "db.E221"
-
     def __init__(self, revision: str, applied: str, found: str, origin: str, command: str = _AGAIN) -> None:
         super().__init__(
             f"the code of revision {revision} that was found is not the code that was applied",
@@ -60,15 +56,13 @@ class ScriptChanged(MigrationError):
         )
 
 
-class PlanOvertaken(MigrationError):
+class PlanOvertaken(MigrationError, code="db.E222"):
     """Somebody else has moved the database since the plan was made.
 
     Why: another run came between the plan and its confirmation.
 
     To do: look at the new plan.
     """
-
-    code = "db.E222"
 
     def __init__(self, current: Sequence[str], planned: Sequence[str], command: str = _AGAIN) -> None:
         super().__init__(
@@ -78,7 +72,7 @@ class PlanOvertaken(MigrationError):
         )
 
 
-class NoRepository(MigrationError):
+class NoRepository(MigrationError, code="db.E223", exit_code=EXIT_USAGE):
     """The command needs git, and this is no git repository.
 
     Why: git is not installed, or the project is not in a working tree, such as a downloaded archive or an installed
@@ -86,9 +80,6 @@ class NoRepository(MigrationError):
 
     To do: work in a clone of the repository.
     """
-
-    code = "db.E223"
-    exit_code = EXIT_USAGE
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -98,16 +89,13 @@ class NoRepository(MigrationError):
         )
 
 
-class BranchNotFound(MigrationError):
+class BranchNotFound(MigrationError, code="db.E224", exit_code=EXIT_USAGE):
     """There is no branch of that name.
 
     Why: the name is misspelt, the branch was not fetched yet, or the name is that of a tag or a commit.
 
     To do: `git branch --all` lists the branches. For a tag or a commit: `git switch --detach`, then `inv db.sync`.
     """
-
-    code = "db.E224"
-    exit_code = EXIT_USAGE
 
     def __init__(self, branch: str, branches: Sequence[str]) -> None:
         near = difflib.get_close_matches(branch, branches)
@@ -120,15 +108,13 @@ class BranchNotFound(MigrationError):
         )
 
 
-class SwitchRefused(MigrationError):
+class SwitchRefused(MigrationError, code="db.E225"):
     """Git does not switch to the branch, so the database was not moved either.
 
     Why: uncommitted changes would be overwritten, a merge is under way, or another working tree has the branch.
 
     To do: do what git says, most often commit or stash. Then run the same command again.
     """
-
-    code = "db.E225"
 
     def __init__(self, branch: str, reason: str, *, is_ours: bool = False) -> None:
         who = "db.switch" if is_ours else "git"
@@ -141,15 +127,13 @@ class SwitchRefused(MigrationError):
         )
 
 
-class AmendRefused(MigrationError):
+class AmendRefused(MigrationError, code="db.E226"):
     """The newest revision may not be generated again.
 
     Why: others have it, on main or in a tag, and may have applied it; or it was written by hand, such as a merge.
 
     To do: leave it as it is, and write another revision.
     """
-
-    code = "db.E226"
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -158,7 +142,7 @@ class AmendRefused(MigrationError):
         )
 
 
-class EditedRevision(MigrationError):
+class EditedRevision(MigrationError, code="db.E227"):
     """The revision to amend was edited by hand.
 
     Why: generating the file again would lose the edits. A file that was generated in another clone counts as edited
@@ -167,8 +151,6 @@ class EditedRevision(MigrationError):
     To do: copy the edits somewhere else, generate the file again with `--discard-edits`, and put the edits back. The
     old file stays in the store (`.git/antarest/revisions`).
     """
-
-    code = "db.E227"
 
     def __init__(self, revision: str, path: Path) -> None:
         super().__init__(
@@ -182,7 +164,7 @@ class EditedRevision(MigrationError):
         )
 
 
-class RebaseRefused(MigrationError):
+class RebaseRefused(MigrationError, code="db.E228"):
     """The revisions of this branch cannot be put on top of the other head.
 
     Why: the other branch is not known, is not merged here or has several heads itself; or one of the revisions is
@@ -190,8 +172,6 @@ class RebaseRefused(MigrationError):
 
     To do: do what the message says. Where a revision cannot be moved, join the heads with `inv db.merge`.
     """
-
-    code = "db.E228"
 
     def __init__(self, reason: str, *, merge: str = "") -> None:
         super().__init__(
@@ -203,15 +183,13 @@ class RebaseRefused(MigrationError):
         )
 
 
-class AmbiguousReference(MigrationError):
+class AmbiguousReference(MigrationError, code="db.E229"):
     """A reference stands for two different revisions.
 
     Why: a tag, a branch, a commit or the beginning of a revision id have the same name, and different heads.
 
     To do: give the revision itself.
     """
-
-    code = "db.E229"
 
     def __init__(self, reference: str, found: Mapping[str, str]) -> None:
         super().__init__(
@@ -221,15 +199,13 @@ class AmbiguousReference(MigrationError):
         )
 
 
-class ReferenceUnusable(MigrationError):
+class ReferenceUnusable(MigrationError, code="db.E230"):
     """The database cannot go to this tag, branch, commit or date from this checkout.
 
     Why: its revisions cannot be read, have several heads, or have a head that this checkout does not have.
 
     To do: give a revision; or check that state out, and run `inv db.sync`.
     """
-
-    code = "db.E230"
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
@@ -239,7 +215,7 @@ class ReferenceUnusable(MigrationError):
         )
 
 
-class DeployedUnknown(MigrationError):
+class DeployedUnknown(MigrationError, code="db.E231"):
     """The deployed revision is not below the head.
 
     Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that lies on another
@@ -247,8 +223,6 @@ class DeployedUnknown(MigrationError):
 
     To do: name the revision that production really runs, or say that nothing is deployed.
     """
-
-    code = "db.E231"
 
     def __init__(self, deployed: str, head: str) -> None:
         super().__init__(
@@ -258,15 +232,13 @@ class DeployedUnknown(MigrationError):
         )
 
 
-class SqlDiffers(MigrationError):
+class SqlDiffers(MigrationError, code="db.E232"):
     """The written SQL and the revisions lead to different schemas.
 
     Why: a revision reads from the database while it runs (a reflection, a query), and `--sql` runs without a database.
 
     To do: write the revision so that it does not read from the database; or run the revisions instead of the SQL.
     """
-
-    code = "db.E232"
 
     def __init__(self, name: str, difference: str) -> None:
         super().__init__(
@@ -276,15 +248,13 @@ class SqlDiffers(MigrationError):
         )
 
 
-class RecordUnreadable(MigrationError):
+class RecordUnreadable(MigrationError, code="db.E233"):
     """This role may not read the history table of the database, so the applied code is not known.
 
     Why: the table belongs to the role that migrates, and this role has no SELECT on it.
 
     To do: run the command as the role that migrates (`db.admin_url`), or grant SELECT to this role.
     """
-
-    code = "db.E233"
 
     def __init__(self, table: str, database: str) -> None:
         super().__init__(
@@ -294,15 +264,13 @@ class RecordUnreadable(MigrationError):
         )
 
 
-class HookInTheWay(MigrationError):
+class HookInTheWay(MigrationError, code="db.E234"):
     """The git hook cannot be kept, because an older one is already kept under that name.
 
     Why: another tool has replaced our hook since it was installed. The hook that was kept beside it would be lost.
 
     To do: put the two hooks into one file, or delete the one that you do not need. Then run the same command again.
     """
-
-    code = "db.E234"
 
     def __init__(self, hook: Path, chained: Path) -> None:
         super().__init__(
@@ -312,15 +280,13 @@ class HookInTheWay(MigrationError):
         )
 
 
-class NotAsSql(MigrationError):
+class NotAsSql(MigrationError, code="db.E235"):
     """A revision cannot be written as SQL.
 
     Why: it reads from the database while it runs, and `--sql` runs without a database.
 
     To do: write the revision so that it does not read from the database; or run the revisions instead of the SQL.
     """
-
-    code = "db.E235"
 
     def __init__(self, revision: str, reason: str) -> None:
         super().__init__(

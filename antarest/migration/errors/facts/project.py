@@ -16,16 +16,13 @@ _LEAVE_THE_RELEASE = (
 )
 
 
-class ProjectNotFound(MigrationError):
+class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
     """There is no `alembic.ini`, neither in the working directory nor beside the package.
 
     Why: the command was started in another folder, or `--project` names a file that is not there.
 
     To do: go to the folder of the repository, or give `--project=PATH/alembic.ini`.
     """
-
-    code = "db.E200"
-    exit_code = EXIT_USAGE
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -37,7 +34,7 @@ class ProjectNotFound(MigrationError):
         )
 
 
-class InvalidProject(MigrationError):
+class InvalidProject(MigrationError, code="db.E210", exit_code=EXIT_USAGE):
     """`alembic.ini` cannot be used as it is.
 
     Why: a line of `alembic.ini` is wrong, names a folder or a module that does not exist, or a line that the command
@@ -46,15 +43,12 @@ class InvalidProject(MigrationError):
     To do: fix what the message names; `docs/adopting.md` shows the whole section `[antarest]`.
     """
 
-    code = "db.E210"
-    exit_code = EXIT_USAGE
-
     def __init__(self, path: Path, reason: str, *hints: Hint) -> None:
         self.path = path
         super().__init__(f"{path.name} cannot be used: {reason}", *hints, details={"file": str(path)})
 
 
-class UnknownRevision(MigrationError):
+class UnknownRevision(MigrationError, code="db.E201"):
     """The database is at a revision that the files do not have: another branch, or a newer release.
 
     Why: somebody upgraded it with another branch or a newer release, and then changed to this code.
@@ -63,8 +57,6 @@ class UnknownRevision(MigrationError):
     revision back and applies those of this checkout; it shows its plan first. Where a newer release has upgraded the
     database, start that release, or roll back with its `rollback.sh`.
     """
-
-    code = "db.E201"
 
     def __init__(
         self, revision: str, database: str, heads: Sequence[str], count: int, folder: str, elsewhere: str = ""
@@ -86,7 +78,7 @@ class UnknownRevision(MigrationError):
         )
 
 
-class MultipleHeads(MigrationError):
+class MultipleHeads(MigrationError, code="db.E202"):
     """The history has more than one head, so "head" names no single revision.
 
     Why: two branches each added a revision after the same one, and both were merged.
@@ -94,8 +86,6 @@ class MultipleHeads(MigrationError):
     To do: `inv db.rebase` puts the revisions of this branch on top of the other head, and moves the database too. Where
     both are deployed, join them: `inv db.merge`.
     """
-
-    code = "db.E202"
 
     def __init__(self, heads: Sequence[str]) -> None:
         super().__init__(
@@ -105,7 +95,7 @@ class MultipleHeads(MigrationError):
         )
 
 
-class InvalidRevisionFile(MigrationError):
+class InvalidRevisionFile(MigrationError, code="db.E203"):
     """A revision file cannot be read.
 
     Why: a merge left conflict marks in it, it has another syntax error or no `revision = ...`, it imports something
@@ -116,8 +106,6 @@ class InvalidRevisionFile(MigrationError):
     the application changes.
     """
 
-    code = "db.E203"
-
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"the revision file {path.name} cannot be read: {reason}",
@@ -126,15 +114,13 @@ class InvalidRevisionFile(MigrationError):
         )
 
 
-class MissingPredecessor(MigrationError):
+class MissingPredecessor(MigrationError, code="db.E204"):
     """A revision follows a revision that no file has.
 
     Why: a file was deleted or not committed, or a branch was cherry-picked without the revision below it.
 
     To do: bring the file back from the branch that the `git log` command shows, or correct `down_revision`.
     """
-
-    code = "db.E204"
 
     def __init__(self, path: Path, revision: str, missing: str) -> None:
         self.revision, self.missing = revision, missing
@@ -146,7 +132,7 @@ class MissingPredecessor(MigrationError):
         )
 
 
-class DuplicateRevision(MigrationError):
+class DuplicateRevision(MigrationError, code="db.E205"):
     """Two revision files have the same id.
 
     Why: a file was copied as a template, or renamed and the old one kept.
@@ -154,8 +140,6 @@ class DuplicateRevision(MigrationError):
     To do: delete the copy. Where you want both, give the newer one its own id, and correct the `down_revision` that
     refers to it.
     """
-
-    code = "db.E205"
 
     def __init__(self, revision: str, paths: Sequence[Path]) -> None:
         super().__init__(
@@ -165,15 +149,13 @@ class DuplicateRevision(MigrationError):
         )
 
 
-class RevisionCycle(MigrationError):
+class RevisionCycle(MigrationError, code="db.E206"):
     """The revisions follow each other in a circle.
 
     Why: a `down_revision` was edited by hand and leads back to its own file.
 
     To do: set it to the revision that really comes before; `git log -p` on the file shows what it was.
     """
-
-    code = "db.E206"
 
     def __init__(self, revisions: Sequence[str]) -> None:
         self.revisions = tuple(revisions)
@@ -183,15 +165,13 @@ class RevisionCycle(MigrationError):
         )
 
 
-class RevisionNotFound(MigrationError):
+class RevisionNotFound(MigrationError, code="db.E207"):
     """The revision that was asked for does not exist.
 
     Why: the id is misspelt, or belongs to another branch.
 
     To do: `inv db.history` lists every revision; the message names the nearest ones.
     """
-
-    code = "db.E207"
 
     def __init__(self, asked: str, nearest: Sequence[str] = ()) -> None:
         super().__init__(
@@ -201,15 +181,13 @@ class RevisionNotFound(MigrationError):
         )
 
 
-class AmbiguousRevision(MigrationError):
+class AmbiguousRevision(MigrationError, code="db.E208"):
     """The beginning of a revision id fits more than one revision.
 
     Why: more than one id begins with the characters that were given.
 
     To do: give more characters.
     """
-
-    code = "db.E208"
 
     def __init__(self, asked: str, candidates: Sequence[str]) -> None:
         self.asked, self.candidates = asked, tuple(candidates)
@@ -219,7 +197,7 @@ class AmbiguousRevision(MigrationError):
         )
 
 
-class OutOfReach(MigrationError):
+class OutOfReach(MigrationError, code="db.E209"):
     """The target exists, but the command cannot go there from the current revision.
 
     Why: the target of an upgrade is below or beside the current revision, or the target of a rollback is above it.
@@ -227,8 +205,6 @@ class OutOfReach(MigrationError):
     To do: `inv db.history` marks the current revision; `inv db.rollback --to=REV` goes down, `inv db.upgrade --to=REV`
     goes up.
     """
-
-    code = "db.E209"
 
     def __init__(self, message: str, current: str, *hints: Hint) -> None:
         super().__init__(

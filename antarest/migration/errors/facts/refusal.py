@@ -9,16 +9,13 @@ from ..settings.location import PACKAGE
 from ..text import count
 
 
-class InMemoryDatabase(MigrationError):
+class InMemoryDatabase(MigrationError, code="db.E701", exit_code=EXIT_USAGE):
     """The configuration names a database that would be gone when the command ends.
 
     Why: `sqlite://` or `:memory:` is a database inside one process. The result of the command would be lost with it.
 
     To do: name a file in `db.url`.
     """
-
-    code = "db.E701"
-    exit_code = EXIT_USAGE
 
     def __init__(self, source: Path | None) -> None:
         super().__init__(
@@ -28,15 +25,13 @@ class InMemoryDatabase(MigrationError):
         )
 
 
-class ResetRefused(MigrationError):
+class ResetRefused(MigrationError, code="db.E702"):
     """A reset or a seed was refused, because others seem to use the database.
 
     Why: the configuration says `environment: production`, or the server is on another host.
 
     To do: check the database in the message. If it is the right one, repeat the command with `--allow-production`.
     """
-
-    code = "db.E702"
 
     def __init__(self, reason: str, database: str, verb: str = "reset") -> None:
         super().__init__(
@@ -47,7 +42,7 @@ class ResetRefused(MigrationError):
         )
 
 
-class ResetNotConfirmed(MigrationError):
+class ResetNotConfirmed(MigrationError, code="db.E703"):
     """A reset would lose rows, and nobody has agreed to it.
 
     Why: a reset drops every table of the history, and this database has rows in them.
@@ -55,8 +50,6 @@ class ResetNotConfirmed(MigrationError):
     To do: on a terminal, `inv db.reset` shows what would be lost and asks. In a script, `--yes --allow-data-loss`
     agrees to the loss.
     """
-
-    code = "db.E703"
 
     def __init__(self, database: str, rows: int, tables: int) -> None:
         super().__init__(
@@ -66,7 +59,7 @@ class ResetNotConfirmed(MigrationError):
         )
 
 
-class NotConfirmed(MigrationError):
+class NotConfirmed(MigrationError, code="db.E704"):
     """The question was answered with no, or nobody could answer it.
 
     Why: the answer was no, or the command ran in a pipe, where nobody can answer.
@@ -74,13 +67,11 @@ class NotConfirmed(MigrationError):
     To do: there is nothing to fix. In a script, answer in advance with the flag that the message shows.
     """
 
-    code = "db.E704"
-
     def __init__(self, question: str, command: str) -> None:
         super().__init__(f"not confirmed: {question}", Hint("Answer it in advance", command))
 
 
-class SqlNotSupported(MigrationError):
+class SqlNotSupported(MigrationError, code="db.E705"):
     """`--sql` does not work for SQLite.
 
     Why: `alembic upgrade --sql` writes a script without a database. To rebuild a table in SQLite, Alembic has to read
@@ -88,8 +79,6 @@ class SqlNotSupported(MigrationError):
 
     To do: upgrade the file itself; for a dry run, upgrade a copy of it.
     """
-
-    code = "db.E705"
 
     def __init__(self, database: str) -> None:
         super().__init__(
@@ -99,15 +88,13 @@ class SqlNotSupported(MigrationError):
         )
 
 
-class NotAtHead(MigrationError):
+class NotAtHead(MigrationError, code="db.E720"):
     """The command needs a database at head, and this one is not.
 
     Why: the command works with the tables of the models, and this database has those of an older revision, or none.
 
     To do: run `inv db.upgrade`, then the command again.
     """
-
-    code = "db.E720"
 
     def __init__(self, verb: str, current: str, head: str, database: str) -> None:
         super().__init__(
@@ -117,15 +104,13 @@ class NotAtHead(MigrationError):
         )
 
 
-class AlreadyFilled(MigrationError):
+class AlreadyFilled(MigrationError, code="db.E721"):
     """A seed was refused, because the database has rows: invented rows would be mixed with real ones.
 
     Why: it was seeded before, or somebody works with it.
 
     To do: use another database. If you do not need its rows, empty it with `inv db.reset`, and seed it then.
     """
-
-    code = "db.E721"
 
     def __init__(self, rows: int, tables: int, database: str) -> None:
         super().__init__(
@@ -136,16 +121,13 @@ class AlreadyFilled(MigrationError):
         )
 
 
-class PackageMissing(MigrationError):
+class PackageMissing(MigrationError, code="db.E722", exit_code=EXIT_USAGE):
     """A command for development needs a package that is not installed here.
 
     Why: only the packages for production are installed here, without those for development.
 
     To do: `make install` in a checkout, or install the one package that the message names.
     """
-
-    code = "db.E722"
-    exit_code = EXIT_USAGE
 
     def __init__(self, package: str, needed_by: str) -> None:
         super().__init__(
@@ -155,16 +137,13 @@ class PackageMissing(MigrationError):
         )
 
 
-class InstalledCopy(MigrationError):
+class InstalledCopy(MigrationError, code="db.E723", exit_code=EXIT_USAGE):
     """This copy was installed from a wheel; revisions are written and compared in a checkout.
 
     Why: the next release replaces the files in site-packages, and a revision written there would be lost.
 
     To do: write the revision in a checkout, build a wheel with `make wheel`, and install it.
     """
-
-    code = "db.E723"
-    exit_code = EXIT_USAGE
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -178,7 +157,7 @@ class InstalledCopy(MigrationError):
 # ---- the checks
 
 
-class RollbackScriptStale(MigrationError):
+class RollbackScriptStale(MigrationError, code="db.E801"):
     """`rollback.sh` was made for another head than the one that the files have.
 
     Why: revision files were added, renamed or deleted without updating the script, or a merge kept an old one. The
@@ -186,8 +165,6 @@ class RollbackScriptStale(MigrationError):
 
     To do: `inv db.rollback-script` writes it again; `inv db.rollback` needs no script at all.
     """
-
-    code = "db.E801"
 
     def __init__(self, path: Path, written_for: str, head: str) -> None:
         self.written_for, self.head = written_for, head
@@ -199,7 +176,7 @@ class RollbackScriptStale(MigrationError):
         )
 
 
-class VerifyFailed(MigrationError):
+class VerifyFailed(MigrationError, code="db.E803"):
     """`db.verify` has findings.
 
     Why: a revision does not run up, down and up again on both engines with every row preserved. docs/verify.md explains
@@ -208,8 +185,6 @@ class VerifyFailed(MigrationError):
     To do: the lines below each kind of finding say how to fix it. `--revisions=ID` proves one revision again.
     """
 
-    code = "db.E803"
-
     def __init__(self, findings: int) -> None:
         super().__init__(
             f"db.verify has {count(findings, 'finding')}, see above",
@@ -217,7 +192,7 @@ class VerifyFailed(MigrationError):
         )
 
 
-class CheckFailed(MigrationError):
+class CheckFailed(MigrationError, code="db.E802"):
     """`db.check` has findings.
 
     Why: the lines above the error are the findings: two heads, a stale script or diagram, a model that is not
@@ -225,8 +200,6 @@ class CheckFailed(MigrationError):
 
     To do: the line below each finding has the command that fixes it, or that shows more.
     """
-
-    code = "db.E802"
 
     def __init__(self, findings: int) -> None:
         super().__init__(

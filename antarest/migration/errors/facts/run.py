@@ -7,7 +7,7 @@ from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, SEE_STATUS, Hint, Migratio
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 
 
-class RevisionFailed(MigrationError):
+class RevisionFailed(MigrationError, code="db.E601"):
     """A revision raised an error while it ran. What was not yet committed was rolled back.
 
     Why: the SQL of the revision does not fit the data (a NOT NULL column over NULLs, a unique index over duplicates),
@@ -16,8 +16,6 @@ class RevisionFailed(MigrationError):
     To do: the message quotes the database; `--debug` adds the traceback. Fix the data or the revision, and upgrade
     again. The message also says which revision the database is at.
     """
-
-    code = "db.E601"
 
     def __init__(
         self, revision: str, direction: str, reason: str, *, database: str, state: str, statement: str = ""
@@ -32,7 +30,7 @@ class RevisionFailed(MigrationError):
         )
 
 
-class AutocommitNotAsked(MigrationError):
+class AutocommitNotAsked(MigrationError, code="db.E605"):
     """A revision leaves its transaction without declaring it, so one half of it could be committed.
 
     Why: the revision uses `autocommit_block()`, which commits the statements before it. A failure after that would
@@ -42,8 +40,6 @@ class AutocommitNotAsked(MigrationError):
     such as `CREATE INDEX CONCURRENTLY IF NOT EXISTS`.
     """
 
-    code = "db.E605"
-
     def __init__(self, revision: str, file: str) -> None:
         super().__init__(
             f"revision {revision} uses autocommit_block(), and its file does not declare it",
@@ -52,7 +48,7 @@ class AutocommitNotAsked(MigrationError):
         )
 
 
-class RunInterrupted(MigrationError):
+class RunInterrupted(MigrationError, code="db.E606", exit_code=EXIT_INTERRUPTED):
     """The run was interrupted. What was not yet committed was rolled back.
 
     Why: Ctrl-C was pressed, or the process got SIGINT.
@@ -60,14 +56,11 @@ class RunInterrupted(MigrationError):
     To do: `inv db.status` shows where the database is. You can run the command again at any time.
     """
 
-    code = "db.E606"
-    exit_code = EXIT_INTERRUPTED
-
     def __init__(self, database: str, state: str) -> None:
         super().__init__("interrupted", SEE_STATUS, details={"database": database}, state=state)
 
 
-class RunTerminated(MigrationError):
+class RunTerminated(MigrationError, code="db.E607", exit_code=EXIT_TERMINATED):
     """The run was terminated. What was not yet committed was rolled back.
 
     Why: a supervisor, a deployment or the system ended the process with SIGTERM.
@@ -76,14 +69,11 @@ class RunTerminated(MigrationError):
     was too short.
     """
 
-    code = "db.E607"
-    exit_code = EXIT_TERMINATED
-
     def __init__(self, database: str, state: str) -> None:
         super().__init__("terminated", SEE_STATUS, details={"database": database}, state=state)
 
 
-class AlembicRefused(MigrationError):
+class AlembicRefused(MigrationError, code="db.E603"):
     """Alembic itself refused the command, or failed before the first revision.
 
     Why: Alembic does not accept the arguments (a relative revision that is too far), or `env.py` failed.
@@ -91,13 +81,11 @@ class AlembicRefused(MigrationError):
     To do: read the reason in the message, and try the same with `inv db.upgrade` or `inv db.rollback`.
     """
 
-    code = "db.E603"
-
     def __init__(self, reason: str) -> None:
         super().__init__(f"Alembic refuses: {reason}", SEE_STATUS)
 
 
-class RunFailed(MigrationError):
+class RunFailed(MigrationError, code="db.E604"):
     """A run failed before its first revision, or after its last one. What was not yet committed was rolled back.
 
     Why: the connection broke, the disk is full, or a deferred constraint failed at the commit.
@@ -105,15 +93,13 @@ class RunFailed(MigrationError):
     To do: `inv db.status` shows where the database is. Remove the cause, and run the command again.
     """
 
-    code = "db.E604"
-
     def __init__(self, reason: str, *, database: str, state: str) -> None:
         super().__init__(
             f"the run failed: {reason}", SEE_STATUS, _TRACEBACK, details={"database": database}, state=state
         )
 
 
-class UnexpectedFailure(MigrationError):
+class UnexpectedFailure(MigrationError, code="db.E699"):
     """An error that the program does not expect.
 
     Why: a mistake in this program, or a failure outside of it that no check covers.
@@ -122,15 +108,13 @@ class UnexpectedFailure(MigrationError):
     passwords are masked in it.
     """
 
-    code = "db.E699"
-
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"an unexpected error: {reason}", SEE_STATUS, _TRACEBACK, state="An open transaction was rolled back."
         )
 
 
-class ScratchRunFailed(MigrationError):
+class ScratchRunFailed(MigrationError, code="db.E610"):
     """A revision raised an error on the empty scratch database on which a plan or a check tries it.
 
     Why: the revision runs on PostgreSQL only, needs rows that an empty database does not have, or its downgrade was
@@ -140,8 +124,6 @@ class ScratchRunFailed(MigrationError):
     Until then, `alembic downgrade -1` goes back without a plan, in one transaction and with the same protection against
     loss.
     """
-
-    code = "db.E610"
 
     def __init__(self, revision: str, direction: str, reason: str, engine: str = "SQLite") -> None:
         self.revision, self.direction, self.reason = revision, direction, reason
@@ -154,7 +136,7 @@ class ScratchRunFailed(MigrationError):
         )
 
 
-class NotRecorded(MigrationError):
+class NotRecorded(MigrationError, code="db.E602"):
     """The run ended without an error, but a second connection does not see its result.
 
     Why: another process moved the database at the same moment, or a pooler or proxy reported a commit that did not
@@ -162,8 +144,6 @@ class NotRecorded(MigrationError):
 
     To do: `inv db.status` shows where the database is. Make sure that nobody else migrates, and run the command again.
     """
-
-    code = "db.E602"
 
     def __init__(self, expected: str, found: str, database: str) -> None:
         self.expected, self.found = expected, found

@@ -25,15 +25,13 @@ Draw = dict[str, object]
 KeyValues = tuple[object, ...]
 
 
-class NoValidRow(MigrationError):
+class NoValidRow(MigrationError, code="db.E850"):
     """The constraints of a table refuse every row that was tried.
 
     Why: no value that was tried satisfies the checks of the table, or the checks contradict each other.
 
     To do: give values for the column with the call or flag that asks for rows. The message shows how.
     """
-
-    code = "db.E850"
 
     def __init__(self, table: str, reason: str) -> None:
         self.table = table
