@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ..database.catalog import count_rows, read_catalog
 from ..database.connection import engine_version, read_current
-from ..errors.workflow_tables import workflow_tables
+from ..errors.revision import workflow_tables
 
 Progress = Callable[[int, int], None]
 """Called with the progress of a copy: the part that is done, and the total (0 where it is not known)."""

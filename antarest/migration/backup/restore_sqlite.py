@@ -38,13 +38,13 @@ def prepared(job: Job) -> Iterator[SqliteRestore]:
         BackupUnusable: it is not a backup of SQLite, or it is damaged.
         DatabaseError: the database cannot be read.
     """
-    held = sqlite.read(job.backup.path, job.version_table)
+    held = sqlite.read(job.backup.path, job.project.version_table)
     require_intact(job.backup)
     live: Contents | None = None
     damage = ""
     try:
         with looking(job.db) as connection:
-            live = read_contents(connection, job.version_table)
+            live = read_contents(connection, job.project.version_table)
     except NotADatabase as error:
         damage = error.reason or error.message
     yield SqliteRestore(job, make_plan(job, held, live, damage))
@@ -126,13 +126,13 @@ class SqliteRestore(Restore):
     def _keep(self, connection: Connection, driver: sqlite3.Connection) -> str:
         if self.plan.live is None:
             return self._keep_damaged(driver)
-        now = read_contents(connection, self.job.version_table)
+        now = read_contents(connection, self.job.project.version_table)
         self._require_unchanged(now)
         if self.plan.is_onto_nothing:
             return ""
         folder, spare = Folder.of(self.job.db), self.job.backup.path
         try:
-            made = sqlite.make_from(driver, folder, self.job.version_table, self.job.progress, spare=spare)
+            made = sqlite.make_from(driver, folder, self.job.project.version_table, self.job.progress, spare=spare)
         except BackupFailed as error:
             if not isinstance(error.__cause__, BackupUnusable):
                 raise

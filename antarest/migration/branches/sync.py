@@ -61,16 +61,12 @@ class SyncPlan:
         return self.undo.current
 
     @property
-    def goal(self) -> str:
-        """The head that it is brought to."""
-        return self.project.history.head
-
-    @property
     def end(self) -> tuple[str, ...]:
         """Where the database is when it has run."""
         if not self.apply:
             return self.between
-        return () if self.goal == BASE else (self.goal,)
+        head = self.project.history.head
+        return () if head == BASE else (head,)
 
     @property
     def is_empty(self) -> bool:

@@ -19,8 +19,7 @@ from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Float, MetaDat
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
-from ..errors.revision import Revision
-from ..errors.workflow_tables import history_table
+from ..errors.revision import Revision, history_table
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import HASH, digest_of

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, ProjectNotFound, UnknownRevision
 from ..errors.facts.refusal import InstalledCopy, PackageMissing
-from ..errors.revision import BASE, HEAD
+from ..errors.revision import BASE, HEAD, workflow_tables
 from ..errors.settings.location import INSTALLED, ROOT
-from ..errors.workflow_tables import workflow_tables
 from .history import History
 from .revision_files import listed, read_history
 from .settings import SECTION, TOML, config_of, names_project, read_settings, search_paths

@@ -54,11 +54,6 @@ class Target:
     is_own: bool = True
     unknown: tuple[str, ...] = ()
 
-    @property
-    def version_table(self) -> str:
-        """The table that records the revision."""
-        return self.project.version_table
-
     @cached_property
     def script(self) -> ScriptDirectory:
         """Alembic's view of the revisions, all of them imported.
@@ -138,7 +133,7 @@ class Target:
             "target_metadata": metadata,
             "render_as_batch": self.render_as_batch,
             "transactional_ddl": True,
-            "version_table": self.version_table,
+            "version_table": self.project.version_table,
         }
 
     @cached_property
