@@ -17,8 +17,7 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..project.history import History
 from ..project.project import Project
-from .contents import Contents
-from .files import Backup, digest
+from .files import Backup, Contents, digest
 
 _Losses = Mapping[str, tuple[int, int]]
 

@@ -18,7 +18,7 @@ from ..database.connection import looking
 from ..database.driver_errors import server_command
 from ..database.lock.postgresql import PostgresWriter
 from . import postgresql, server
-from .contents import Contents, read_contents
+from .files import Contents, read_contents
 from .programs import ProgramFailed, Programs
 from .restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
 

@@ -23,8 +23,7 @@ from ..errors.base import Hint
 from ..errors.facts.backup import BackupFailed, BackupUnusable, DatabaseInUse
 from ..errors.facts.database import NotADatabase
 from . import sqlite
-from .contents import Contents, read_contents
-from .files import Folder, create, sync
+from .files import Contents, Folder, create, read_contents, sync
 from .restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
 
 _COMPANIONS = ("-journal", "-wal", "-shm")

@@ -116,13 +116,7 @@ def _first_line(text: str) -> str:
 def _on_server(
     kind: type[DatabaseError], fact: str, *hints: Hint | Callable[[URL], Hint]
 ) -> Callable[[URL, str], DatabaseError]:
-    """Return a function that makes an error from a URL and a reason.
-
-    Args:
-        kind: the class of the error.
-        fact: its message, with `{server}`, `{role}` and `{database}`.
-        hints: its hints, or functions that make them from the URL.
-    """
+    """Return a function that makes an error from a URL and a reason. It fills `{server}`, `{role}`, `{database}` in."""
 
     def build(url: URL, reason: str) -> DatabaseError:
         role = f"the role {url.username}" if url.username else "this user"

@@ -76,12 +76,10 @@ class History:
                 if predecessor not in self._by_id:
                     raise MissingPredecessor(revision.path, revision.id, predecessor)
         try:
-            return tuple(TopologicalSorter({r.id: r.predecessors for r in self._sorted_files()}).static_order())
+            graph = {id_: self._by_id[id_].predecessors for id_ in sorted(self._by_id)}
+            return tuple(TopologicalSorter(graph).static_order())
         except CycleError as error:
             raise RevisionCycle(error.args[1]) from None
-
-    def _sorted_files(self) -> list[Revision]:
-        return sorted(self._by_id.values(), key=lambda revision: revision.id)
 
     def __len__(self) -> int:
         return len(self._by_id)

@@ -17,8 +17,7 @@ from sqlalchemy import URL
 
 import tasks
 from antarest.migration.commands.boundary import CommandContext, guard
-from antarest.migration.commands.flags import HIDDEN
-from antarest.migration.commands.invoke_flags import find_swallowed
+from antarest.migration.commands.flags import HIDDEN, find_swallowed
 from antarest.migration.commands.program import main
 from antarest.migration.commands.questions import HOW_FAR
 from antarest.migration.commands.table import VERBS, Verb
