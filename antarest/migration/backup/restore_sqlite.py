@@ -26,8 +26,6 @@ from . import sqlite
 from .files import Contents, Folder, create, read_contents, sync
 from .restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
 
-_COMPANIONS = ("-journal", "-wal", "-shm")
-
 
 @contextmanager
 def prepared(job: Job) -> Iterator[SqliteRestore]:
@@ -164,7 +162,7 @@ class SqliteRestore(Restore):
             os.link(self._file, self._damaged)  # A link, so that the name always exists.
         except OSError:  # The file system has no links.
             self._file.rename(self._damaged)
-        for companion in _COMPANIONS:  # SQLite would use them for the new file.
+        for companion in ("-journal", "-wal", "-shm"):  # SQLite would use them for the new file.
             with suppress(FileNotFoundError):
                 os.rename(f"{self._file}{companion}", f"{self._damaged}{companion}")  # noqa: PTH104 - two names
         new.replace(self._file)

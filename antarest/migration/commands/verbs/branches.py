@@ -9,6 +9,7 @@ from ...errors.facts.configuration import UsageError
 from ...errors.rendering import next_command
 from ...errors.text import position
 from ...project import rollback_script
+from ...project.revision_store import keeping
 from ..boundary import CommandContext
 from ..questions import agree
 from ..rendering import results
@@ -70,13 +71,12 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
     from ...branches.writing import write_again
     from .development import follow
 
-    follower = Follower(context.workflow)
-    with follower.amending(discard_edits=discard_edits) as (plan, revision):
+    with Follower(context.workflow).amending(discard_edits=discard_edits) as (plan, revision):
         if not plan.is_empty or flags.get("dry_run"):
             _carry_out(context, plan, **flags)
         if flags.get("dry_run"):
             return EXIT_DONE
-        follower.keep(revision)
+        keeping(context.project.repository)(revision.id, revision.path.read_bytes())
         written = write_again(context.project, revision)
     diagram = follow(context.project) if written.path else None
     context.print(results.written(written, context.project.rollback_script, diagram))

@@ -126,7 +126,7 @@ class MissingPredecessor(MigrationError, code="db.E204"):
         self.revision, self.missing = revision, missing
         super().__init__(
             f"revision {revision} follows {missing}, and no revision file has that id",
-            Hint("Find the missing file, and bring it back", _find(missing)),
+            Hint("Find the missing file, and bring it back", f"git log --all -- {shlex.quote(f'*{missing}*')}"),
             Hint("Or fix down_revision in the file, then look again", "inv db.history"),
             details={"file": str(path)},
         )
@@ -213,8 +213,3 @@ class OutOfReach(MigrationError, code="db.E209"):
             *hints,
             details={"current": current},
         )
-
-
-def _find(revision: str) -> str:
-    """Return the command that finds the file of a revision in any branch."""
-    return f"git log --all -- {shlex.quote(f'*{revision}*')}"
