@@ -21,7 +21,7 @@ def run_step(
     target: Target,
     revision: str,
     direction: Direction,
-    before_commit: Callable[[Connection], None] | None = None,
+    before_commit: Callable[[Connection], object] = lambda _: None,
 ) -> tuple[float, list[Missing]]:
     """Run a revision, and commit.
 
@@ -51,8 +51,7 @@ def run_step(
             set_watcher(connection, None)
         if guard:
             missing.extend(guard.end(target.history[revision], direction))
-        if before_commit:
-            before_commit(connection)
+        before_commit(connection)
 
     began = time.perf_counter()
     target.runner.run(connection, steps)
