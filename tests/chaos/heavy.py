@@ -94,7 +94,7 @@ def _grades(n: int, grade: str) -> Iterator[Script]:
 
 
 def _scores(n: int, grade: str, table: str) -> Iterator[Script]:
-    """The same values in a table of their own, widened and thinned."""
+    """The same values in a table of their own."""
     yield Script(
         f"move_{n}",
         upgrade=f"""
@@ -121,6 +121,11 @@ def _scores(n: int, grade: str, table: str) -> Iterator[Script]:
         moves={f"reading.{grade}": f"{table}.{grade}"},
         lossy={"downgrade": {table: "its rows go back into a column"}},
     )
+    yield from _changed(n, grade, table)
+
+
+def _changed(n: int, grade: str, table: str) -> Iterator[Script]:
+    """That table widened and thinned."""
     yield Script(
         f"widen_{n}",
         upgrade=f"""

@@ -12,57 +12,37 @@ from sqlalchemy import URL, text
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
-from tests.refusals import SECRET
+from tests.refusals import MARK, SECRET
 from tests.support_backups import Place, programs_of
-from tests.support_roles import connected
-from tests.workshop import ENVIRONMENT, Workshop
+from tests.support_roles import connected, owner_of
+from tests.workshop import ENVIRONMENT
 
 
 def test_no_other_user_sees_the_password(tmp_path: Path, dumpable: tuple[PostgresServer, Path]) -> None:
     """While pg_dump waits for a table that is locked, all that the system shows of any process is read."""
     server, programs = dumpable
-    with scratch_database("postgresql", server) as url:
-        Place.create(tmp_path / "made", url, programs)
-        role = f"role_{url.database}"
+    with scratch_database("postgresql", server) as url, owner_of(url, SECRET) as login:
+        place = Place.create(tmp_path, login, programs)
         with connected(url) as connection:
-            connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD '{SECRET.replace(':', chr(92) + ':')}'"))
-            connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"))
-            connection.commit()
-        here = Workshop.create(
-            tmp_path,
-            "merge",
-            url.set(username=role, password=SECRET),
-            backup_folder="b",
-            postgres_programs=str(programs),
-        )
-        try:
-            with connected(url) as connection:
-                connection.execute(text("LOCK TABLE country"))
-                command = [sys.executable, "-m", "antarest.migration", "backup"]
-                environment = {**os.environ, **ENVIRONMENT}
-                with subprocess.Popen(
-                    command,
-                    cwd=here.folder,
-                    env=environment,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                ) as process:
-                    shown = _seen_of(process, "application_name=antarest-backup")
-                    connection.rollback()
-                    assert process.stdout
-                    said = process.stdout.read()
-            assert "s3cr3t" not in shown
-            assert f"user={role}" in shown
-            assert (process.returncode, "s3cr3t" in said) == (EXIT_DONE, False), said
-            assert [p for p in here.folder.rglob("*") if "s3cr3t" in p.name] == []
-            kept = [p for p in (here.folder / "b").iterdir() if b"s3cr3t" in p.read_bytes()]
-            assert kept == []
-        finally:
-            with connected(url) as connection:
-                connection.execute(text(f"DROP OWNED BY {role} CASCADE"))
-                connection.execute(text(f"DROP ROLE {role}"))
-                connection.commit()
+            connection.execute(text("LOCK TABLE country"))
+            with subprocess.Popen(
+                [sys.executable, "-m", "antarest.migration", "backup"],
+                cwd=place.here.folder,
+                env={**os.environ, **ENVIRONMENT},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as process:
+                shown = _seen_of(process, "application_name=antarest-backup")
+                connection.rollback()
+                assert process.stdout
+                said = process.stdout.read()
+        assert MARK not in shown
+        assert f"user={login.username}" in shown
+        assert (process.returncode, MARK in said) == (EXIT_DONE, False), said
+        assert [path for path in place.here.folder.rglob("*") if MARK in path.name] == []
+        assert place.files
+        assert [path for path in place.folder.iterdir() if MARK.encode() in path.read_bytes()] == []
 
 
 def _seen_of(process: subprocess.Popen[str], part: str) -> str:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 
-import psycopg2
 import pytest
-from sqlalchemy import URL
 
 import antarest
-from antarest.desktop.errors import InstanceLockUnusable, InstanceSilent
-from antarest.migration.database.driver_errors import connection_error
-from antarest.migration.database.grants import Grant, GrantRefused
+from antarest.migration.database.grants import GrantRefused
 from antarest.migration.errors.base import (
     EXIT_FAILED,
     EXIT_LOCKED,
@@ -23,265 +17,23 @@ from antarest.migration.errors.base import (
     EXIT_USAGE,
     NOTHING_CHANGED,
     AntarestError,
-    Hint,
     MigrationError,
 )
-from antarest.migration.errors.facts.backup import (
-    BackupFailed,
-    BackupNotFound,
-    BackupUnusable,
-    DatabaseChanged,
-    DatabaseInUse,
-    NoSpace,
-    ProgramsMissing,
-    RestoreFailed,
-    RestoreNotAllowed,
-    RestoreNotConfirmed,
-)
-from antarest.migration.errors.facts.branches import (
-    AmbiguousReference,
-    AmendRefused,
-    BranchNotFound,
-    DeployedUnknown,
-    EditedRevision,
-    HookInTheWay,
-    NoRepository,
-    NotAsSql,
-    PlanOvertaken,
-    RebaseRefused,
-    RecordUnreadable,
-    ReferenceUnusable,
-    RevisionLost,
-    ScriptChanged,
-    SqlDiffers,
-    SwitchRefused,
-)
-from antarest.migration.errors.facts.configuration import (
-    ConfigEmpty,
-    ConfigError,
-    ConfigNotFound,
-    ConfigNotMapping,
-    ConfigNotYaml,
-    DatabaseUrlMissing,
-    InvalidValue,
-    UnknownKey,
-    UnreadableUrl,
-    UnsupportedUrl,
-    UsageError,
-    VariableUnset,
-)
+from antarest.migration.errors.facts.configuration import ConfigError
 from antarest.migration.errors.facts.database import DatabaseError
-from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
-from antarest.migration.errors.facts.loss import (
-    ForeignKeysViolated,
-    InTheWay,
-    Irreversible,
-    LossNotConfirmed,
-    LossNotDeclared,
-    RebuildLoses,
-)
-from antarest.migration.errors.facts.project import (
-    AmbiguousRevision,
-    DuplicateRevision,
-    InvalidProject,
-    InvalidRevisionFile,
-    MissingPredecessor,
-    MultipleHeads,
-    OutOfReach,
-    ProjectNotFound,
-    RevisionCycle,
-    RevisionNotFound,
-    UnknownRevision,
-)
-from antarest.migration.errors.facts.refusal import (
-    AlreadyFilled,
-    CheckFailed,
-    InMemoryDatabase,
-    InstalledCopy,
-    NotAtHead,
-    NotConfirmed,
-    PackageMissing,
-    ResetNotConfirmed,
-    ResetRefused,
-    RollbackScriptStale,
-    SqlNotSupported,
-    VerifyFailed,
-)
+from antarest.migration.errors.facts.loss import Irreversible, LossNotConfirmed
+from antarest.migration.errors.facts.refusal import CheckFailed
 from antarest.migration.errors.facts.run import (
-    AlembicRefused,
-    AutocommitNotAsked,
-    NotRecorded,
-    RevisionFailed,
-    RunFailed,
     RunInterrupted,
     RunTerminated,
-    ScratchRunFailed,
     UnexpectedFailure,
 )
-from antarest.migration.errors.loss import Loss, Missing
 from antarest.migration.errors.rendering import render_error, render_error_json
-from antarest.migration.scratch.databases import NoPostgres
-from antarest.migration.verify.processes import EngineFailed
-from antarest.migration.verify.rows.draw import NoValidRow
-from antarest.web.errors import answering, launching
-from tests.refusals import MARK, SECRET, exists, parse
+from antarest.web.errors import launching
+from tests.refusals import MARK, exists, parse
+from tests.support_errors import DATABASE, EXAMPLES, FROM_LIBPQ, LOSSES
 
 FAMILIES = {AntarestError, ConfigError, DatabaseError, MigrationError, launching.AppError}  # never raised themselves
-PROGRAM = "python3 antarest/main.py"
-FILE = Path("/srv/antarest/application.yaml")
-FOLDER = Path("/srv/antarest/alembic/versions")
-DATABASE = "postgresql://antarest:***@db1:5432/antarest"
-POSTGRES = URL.create("postgresql+psycopg2", "antarest", SECRET, "db1", 5432, "antarest")
-SQLITE = URL.create("sqlite", database="/srv/antarest/antarest.db")
-IDS = [f"{number:012x}" for number in range(30)]
-LOSSES = [Loss(IDS[1], "downgrade", f"study.column_{number}", 1204, "it is new") for number in range(30)]
-
-MISSING = Missing("view:v", "view v", "op.execute('CREATE VIEW v AS SELECT 1')")
-
-
-def said(text: str) -> AntarestError:
-    """The error for what libpq says."""
-    return connection_error(psycopg2.OperationalError(f'connection to server at "db1" failed: {text}'), POSTGRES)
-
-
-def from_sqlite(code: int, text: str) -> AntarestError:
-    """The error for what SQLite says."""
-    error = sqlite3.OperationalError(text)
-    error.sqlite_errorcode = code
-    return connection_error(error, SQLITE)
-
-
-# They know the URL with its password.
-FROM_LIBPQ = [
-    said("Connection refused"),
-    said("FATAL:  sorry, too many clients already"),
-    connection_error(psycopg2.OperationalError("server closed the connection unexpectedly"), POSTGRES),
-    said('FATAL:  password authentication failed for user "antarest"'),
-    said('FATAL:  role "antarest" does not exist'),
-    said('FATAL:  database "antarest" does not exist'),
-    said('invalid connection option "sslmodus"'),
-]
-
-# Long lists on purpose: an error has at most nine lines whatever it is about.
-EXAMPLES = [
-    ConfigNotFound(str(FILE), reason="no such file or directory", named_by="--config", similar=[FILE, FILE]),
-    ConfigEmpty(FILE),
-    ConfigNotYaml(FILE, problem="expected ...", line=3),
-    ConfigNotMapping(FILE, section="db", found="a list"),
-    DatabaseUrlMissing().at("db.url", FILE),
-    UnknownKey(FILE, key="db.ulr", nearest="db.url", known=["db.url", "db.admin_url"]),
-    VariableUnset("PASSWORD").at("db.url", FILE),
-    InvalidValue("a whole number of at least 1").at("db.pool_size", FILE, found="many"),
-    UnsupportedUrl("mysql").at("db.url", FILE),
-    UnreadableUrl("postgresql://***", reason="an @ that is not quoted", hints=[Hint("Write it as %40")]),
-    UsageError("--steps must be a whole number from 1, not '0'", hints=[Hint("One", "inv db.rollback --steps=1")]),
-    *FROM_LIBPQ,
-    from_sqlite(sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
-    from_sqlite(sqlite3.SQLITE_NOTADB, "file is not a database"),
-    from_sqlite(sqlite3.SQLITE_BUSY, "database is locked"),
-    MigrationLocked(
-        "another run", "pid 4711, antarest-migration 812@db1 20261123T054159Z", "2026-11-23 05:41 UTC", DATABASE, 60
-    ),
-    ThreadLocked(DATABASE, 60),
-    ObjectLocked("the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."),
-    LockLost(DATABASE),
-    BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
-    NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
-    ProgramsMissing(15, IDS, database=DATABASE),
-    BackupNotFound("antarest.dump", database=DATABASE, folder=FOLDER),
-    BackupUnusable(FILE, "it is damaged"),
-    RestoreNotConfirmed(FILE, IDS, DATABASE),
-    RestoreNotAllowed(
-        ["it may not create databases", "the database belongs to root"],
-        "antarest",
-        database=DATABASE,
-        hints=[Hint("As a superuser", "psql '--command=ALTER ROLE antarest CREATEDB'")] * 2,
-    ),
-    DatabaseInUse(IDS, database=DATABASE, hints=[Hint("End them", "inv db.restore --end-sessions")]),
-    RestoreFailed("pg_restore: error: no", database=DATABASE, backup=FILE),
-    DatabaseChanged("it is at another revision", database=DATABASE),
-    ProjectNotFound(FOLDER / "alembic.ini"),
-    InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", [Hint("Mend it", "inv db.history")]),
-    InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
-    HookInTheWay(Path("/srv/.git/hooks/post-merge"), Path("/srv/.git/hooks/post-merge.chained")),
-    NotAsSql("c0ffee123456", "AttributeError: 'MockConnection' object has no attribute 'scalar'"),
-    RecordUnreadable("alembic_history", DATABASE),
-    AmbiguousReference("v1", {"tag": "c0ffee123456", "branch": "0146b79f723c"}),
-    ReferenceUnusable("tag v1", "its head is c0ffee123456, which this checkout does not have"),
-    DeployedUnknown("c0ffee123456", "0146b79f723c"),
-    SqlDiffers("upgrade.sql", "table a is not in upgrade.sql"),
-    AmendRefused("main has revision c0ffee123456, so others may have applied it"),
-    EditedRevision("c0ffee123456", Path("/srv/antarest/alembic/versions/c0ffee123456_add.py")),
-    RebaseRefused("main has revision c0ffee123456, and this checkout does not", merge="main"),
-    BranchNotFound("featur", ["feature", "main"]),
-    NoRepository(Path("/srv/antarest")),
-    SwitchRefused("main", "Your local changes would be overwritten by checkout: a.py"),
-    PlanOvertaken(IDS[:1], IDS[1:]),
-    RevisionLost("c0ffee123456", DATABASE, "the store of applied revisions (3 files), 2 branches"),
-    ScriptChanged("c0ffee123456", "sha256:ab", "sha256:cd", "branch feature/reserves"),
-    UnknownRevision("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
-    MultipleHeads(IDS),
-    InvalidRevisionFile(FOLDER / "a.py", "line 3: invalid syntax"),
-    MissingPredecessor(FOLDER / "a.py", IDS[1], IDS[0]),
-    DuplicateRevision(IDS[0], [FOLDER / f"{id_}.py" for id_ in IDS]),
-    RevisionCycle(IDS),
-    RevisionNotFound("zebra", IDS),
-    AmbiguousRevision("0", IDS),
-    OutOfReach("revision x is below the current revision", IDS[0], [Hint("A rollback can", "inv db.rollback")]),
-    LossNotDeclared(LOSSES, DATABASE, "Nothing was changed."),
-    LossNotConfirmed(LOSSES, DATABASE, "Nothing was changed."),
-    Irreversible(IDS[1], "the archive was deleted", is_current=False),
-    ForeignKeysViolated([f"table_{number} -> study" for number in range(30)], DATABASE, "Nothing was changed."),
-    RevisionFailed(
-        IDS[2], "upgrade", "no such table: x", database=DATABASE, state="Nothing was changed.", statement="SELECT x"
-    ),
-    RebuildLoses(IDS[1], "upgrade", [MISSING] * 30, DATABASE, "Nothing was changed."),
-    InTheWay(IDS[1], "upgrade", MISSING, "error in view v: no such table: t", DATABASE, "Nothing was changed."),
-    AutocommitNotAsked(IDS[1], str(FOLDER / "a.py")),
-    RunInterrupted(DATABASE, "Nothing was changed."),
-    RunTerminated(DATABASE, "Nothing was changed."),
-    AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
-    RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
-    ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
-    UnexpectedFailure("ZeroDivisionError: division by zero"),
-    NotRecorded(IDS[1], IDS[0], DATABASE),
-    InMemoryDatabase(FILE),
-    ResetRefused("its server db1 is not on this host", DATABASE),
-    ResetNotConfirmed(DATABASE, 1204, 7),
-    NotConfirmed("Roll back to base?", "inv db.rollback --yes"),
-    SqlNotSupported("sqlite:////srv/antarest/antarest.db"),
-    NotAtHead("seed", "base", IDS[1], DATABASE),
-    AlreadyFilled(1204, 7, DATABASE),
-    PackageMissing("faker", "[antarest] seed = antarest.seed:seed"),
-    RollbackScriptStale(Path("/srv/antarest/scripts/rollback.sh"), IDS[0], IDS[1]),
-    CheckFailed(2),
-    VerifyFailed(3),
-    EngineFailed("sqlite: KeyError: 'revision'"),
-    GrantRefused([Grant(("SELECT", "INSERT"), "TABLE", "public", "study", "app")] * 30, DATABASE, "permission denied"),
-    NoPostgres({"url": "it is not set", "testcontainers": "no Docker engine answers", "embedded": "not installed"}),
-    launching.PortTaken("127.0.0.1", 8080, holder="python3 antarest/main.py (process 4711)", command=PROGRAM),
-    launching.HostNotOurs("10.1.2.3", "cannot assign requested address", command=PROGRAM),
-    launching.PortForbidden(80, "permission denied", command=PROGRAM),
-    launching.SchemaBehind(DATABASE, IDS[:2], IDS[2:], IDS[-1], f"{PROGRAM} --auto-upgrade-db"),
-    launching.SchemaAhead("c0ffee123456", DATABASE, IDS, 30, "alembic/versions"),
-    launching.RightsMissing(DATABASE, "permission denied for table study"),
-    launching.NotInstalled("this Python has no package fastapi: /usr/bin/python3", "antarest/main.py"),
-    answering.RequestError("Bad Request"),
-    answering.NoSuchRoute(),
-    answering.StudyNotFound("x" * 300),
-    answering.PageNotFound(7, 3),
-    answering.MethodNotAllowed(),
-    answering.InvalidRequest({f"parameter{number}": "should be a whole number" for number in range(30)}),
-    answering.RequestTooLong(16_384),
-    answering.HeadersTooLarge(16_384),
-    answering.MalformedRequest(),
-    answering.Failure(),
-    answering.Stopping(),
-    answering.DatabaseSilent(20.0),
-    InstanceLockUnusable("/run/user/1000/antarest/desktop-0123456789abcdef.json", "Permission denied"),
-    InstanceSilent(4711, 600.0),
-    NoValidRow("study", "the column type has a CHECK that nothing satisfies"),
-]
 
 
 def kinds(family: type[AntarestError] = AntarestError) -> Iterator[type[AntarestError]]:
