@@ -206,12 +206,6 @@ class MigrationWorkflow:
 
         return RunRequest(self.project, self.db, self.listener or Listener(), before_change=before_change)
 
-    def on(self, project: Project) -> MigrationWorkflow:
-        """The workflow on the same database with another project."""
-        return MigrationWorkflow(
-            project, self.db, environment=self.environment, source=self.source, listener=self.listener
-        )
-
     def plan_rollback(self, *, steps: int = 1, to: str | None = None) -> RollbackPlan:
         """Plan a rollback: `steps` single states back, or to the revision `to`.
 
@@ -296,8 +290,8 @@ class MigrationWorkflow:
         from ..run.outcome import OUTCOME
         from ..run.request import REQUEST
 
-        config = self.project.alembic_config(**{REQUEST: request})
-        with in_this_process(self.db, request.patience()), importing(self.project.versions):
+        config = request.project.alembic_config(**{REQUEST: request})
+        with in_this_process(request.db, request.patience()), importing(request.project.versions):
             call(command, config)
         outcome: RunOutcome = config.attributes[OUTCOME]
         return outcome
