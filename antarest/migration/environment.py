@@ -5,8 +5,6 @@ The workflow hands over a `RunRequest`; for plain `alembic` one is made from the
 options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x lock-timeout=SECONDS`).
 """
 
-from __future__ import annotations
-
 import logging
 import logging.config
 import sys
@@ -27,7 +25,7 @@ from .database.lock import in_this_process, one_writer
 from .database.record import Recorder
 from .errors.base import EXIT_INTERRUPTED, AntarestError
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
-from .errors.listener import Silence
+from .errors.listener import Listener
 from .errors.loss import Agreement
 from .errors.rendering import interrupted, render_error
 from .errors.settings.config import load_config
@@ -36,7 +34,7 @@ from .errors.settings.urls import is_memory
 from .project import rollback_script
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
-from .project.store import Store, keeping
+from .project.revision_store import RevisionStore, keeping
 from .run.outcome import OUTCOME
 from .run.request import REQUEST, RunRequest
 from .run.runner import run as run_revisions
@@ -66,7 +64,7 @@ def run(context: Any) -> None:
 
 
 def _project_of(config: Config) -> Project:
-    """The project of the files that Alembic was started with, of which it lets both be missing."""
+    """The project of the files that Alembic was started with. Alembic lets both be missing."""
     names = (config.config_file_name, config.toml_file_name)
     return Project.load(next((name for name in names if name and Path(name).is_file()), None))
 
@@ -178,7 +176,7 @@ def _finish_revision_file(project: Project, path: str) -> None:
     format_file(path)
     if project.repository:
         content = Path(path).read_bytes()
-        Store(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
+        RevisionStore(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
     rollback_script.sync(Project.load(project.ini))  # Load it again: the history has one more revision now.
 
 
@@ -207,7 +205,7 @@ def _command_line(context: Any) -> Iterator[None]:
         raise SystemExit(EXIT_INTERRUPTED) from None
 
 
-class _LogListener(Silence):
+class _LogListener(Listener):
     """Alembic logs the revisions itself; only our own notes are missing from it."""
 
     def note(self, text: str) -> None:

@@ -150,7 +150,10 @@ def test_at_head_nothing_is_locked(runner: Start, empty_database: URL) -> None:
     held = ["BEGIN IMMEDIATE"] if empty_database.get_backend_name() == "sqlite" else map(lock_of, (_RUN, _TRANSACTION))
 
     with session(empty_database, *held):
-        for command in (("inv", "db.upgrade", "--lock-timeout=0"), ("alembic", "upgrade", "head")):
+        for command in (
+            ("inv", "db.upgrade", "--lock-timeout=0"),
+            ("alembic", "-x", "lock-timeout=0", "upgrade", "head"),
+        ):
             done = here.start(*command).end()
             assert done.code == EXIT_DONE, done.err
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.facts.run import RevisionFailed
-from antarest.migration.errors.listener import Silence
+from antarest.migration.errors.listener import Listener
 from antarest.migration.release.sql_scripts import upgrade_sql
 from antarest.migration.scratch.migrated import scratch_at
 from tests.support_histories import Database, Script, write_project
+from tests.support_runs import Start
 
 TABLES = Script(
     "tables",
@@ -55,7 +57,7 @@ SQUARES = [
 Moved = Callable[..., Database]
 
 
-class Heard(Silence):
+class Heard(Listener):
     """Notes how far a move of data is."""
 
     def __init__(self) -> None:
@@ -206,3 +208,14 @@ def test_as_sql_it_is_one_statement(tmp_path: Path) -> None:
 def test_a_name_without_a_table_is_refused(moved: Moved, name: str) -> None:
     with pytest.raises(RevisionFailed, match=r'must have the form "table\.column"'):
         moved(f'op.move_column("{name}", "study.name", on={{"study_id": "id"}})')
+
+
+def test_a_plan_knows_them(runner: Start, sqlite_database: URL) -> None:
+    """Before there is a run, and so in a process that has not imported what runs revisions."""
+    moving = Script("moving", downgrade='op.backfill("study", {"name": None})')
+    here = runner(sqlite_database, TABLES, moving)
+    here.database.workflow.upgrade()
+
+    planned = here.module("rollback", "--dry-run").end()
+
+    assert planned.code == EXIT_DONE, planned.err

@@ -1,12 +1,14 @@
 """Break each protection, and see that its tests fail: `make test-mutations`.
 
-Each worker has a copy of the project. The named tests are run once without a patch, since a test that fails in any case
-shows nothing. Exit code 1: a patch survived, or does not fit the code any more.
+Each worker has a copy of the project. All of them use one PostgreSQL server. The named tests are run once without a
+patch, since a test that fails in any case shows nothing. Exit code 1: a patch survived, or does not fit the code any
+more.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -17,12 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 
+from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, postgres_server
 from tests.mutations.findings import FINDINGS
 from tests.mutations.patch import Patch, failing
 from tests.mutations.promises import PROMISES
+from tests.mutations.rules import RULES
 from tests.support import ROOT
 
-PATCHES = (*PROMISES, *FINDINGS)
+PATCHES = (*PROMISES, *RULES, *FINDINGS)
 
 
 def main() -> int:
@@ -32,7 +36,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="how many copies are worked on at once (default: 2)")
     asked = parser.parse_args()
     chosen = [patch for patch in PATCHES if asked.word in patch.name or asked.word in patch.path]
-    with _copies(asked.workers) as copies:
+    with postgres_server() as server, _copies(asked.workers) as copies:
+        url = server.url.render_as_string(hide_password=False)
+        os.environ.update({KIND_VARIABLE: "url", URL_VARIABLE: url})  # for the processes of pytest
         wrong = _without_patches(copies, chosen, asked.workers) + _with_patches(copies, chosen, asked.workers)
     print(f"{len(chosen)} patches, {wrong} not as it should be")
     return int(wrong > 0)

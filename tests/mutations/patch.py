@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.*)$", re.MULTILINE)  # The id, which can have spaces, and the reason.
 _USED_WRONGLY = 4  # pytest's exit code: for example, there is no such test
 
 
@@ -49,7 +49,12 @@ class Patch:
             failed = failing(root, self.tests)
         finally:
             file.write_text(before)
-        return [test for test in self.tests if not any(each.startswith(f"tests/{test}") for each in failed)]
+        return [test for test in self.tests if not any(_is_of(each, f"tests/{test}") for each in failed)]
+
+
+def _is_of(line: str, test: str) -> bool:
+    """Whether a line about a failure is about this test, in any of its cases."""
+    return line.startswith(test) and line[len(test) :][:1] in ("", "[", " ")
 
 
 def failing(root: Path, tests: Sequence[str]) -> list[str]:

@@ -2,6 +2,301 @@
 
 from __future__ import annotations
 
+from tests.mutations.all_or_nothing import ALL_OR_NOTHING
 from tests.mutations.patch import Patch
 
-PROMISES: tuple[Patch, ...] = ()
+_WORKFLOW = "antarest/migration"
+_BACKUP, _DATABASE, _LOCK = f"{_WORKFLOW}/backup", f"{_WORKFLOW}/database", f"{_WORKFLOW}/database/lock"
+_LOSSES, _RUN = f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
+_TESTS = "integration"
+_PRIVATE = f"{_TESTS}/test_private_files.py"
+
+WITHOUT_PATCH = {
+    "pgbouncer/test_lock.py::test_the_lock_is_not_granted_twice": "it needs the Debian package pgbouncer",
+}
+"""By a test that a promise names: why no patch breaks this promise."""
+
+_NOTHING_IS_LOST = (
+    Patch(
+        "Nothing is lost: a loss needs no declaration",
+        f"{_RUN}/before_commit.py",
+        "[loss for loss in losses if not loss.declared]",
+        "[]",
+        [
+            f"{_TESTS}/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[{engine}-a table]"
+            for engine in ("sqlite", "postgresql")
+        ],
+    ),
+    Patch(
+        "Nothing is lost: a revision deletes through the driver",
+        f"{_DATABASE}/driver_connections.py",
+        "factory or _SqliteCursor",
+        "factory or sqlite3.Cursor",
+        [f"{_TESTS}/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[sqlite-a table, by a cursor]"],
+    ),
+    Patch(
+        "Nothing is lost: a revision takes the declarations of another one",
+        f"{_LOSSES}/guard.py",
+        "        self._counter = None\n",
+        "",
+        [f"{_TESTS}/test_loss.py::test_each_revision_answers_for_its_own_losses[sqlite]"],
+    ),
+    Patch(
+        "Nothing is lost: a rollback needs no agreement",
+        f"{_RUN}/before_commit.py",
+        'loss.direction == "downgrade" and not',
+        'loss.direction == "sideways" and not',
+        [
+            f"{_TESTS}/test_loss.py::{test}[sqlite]"
+            for test in ("test_a_downgrade_needs_an_agreement", "test_plain_alembic_refuses_as_a_process")
+        ],
+    ),
+    Patch(
+        "Nothing is lost: foreign keys act during a run",
+        f"{_DATABASE}/connection.py",
+        '"PRAGMA foreign_keys = OFF"',
+        '"PRAGMA foreign_keys = ON"',
+        [f"{_TESTS}/test_all_or_nothing.py::test_rows_that_would_refer_to_nothing_are_refused"],
+    ),
+    Patch(
+        "Nothing is lost: rows refer to nothing",
+        f"{_RUN}/before_commit.py",
+        "sorted(counts - known)",
+        "()",
+        [f"{_TESTS}/test_all_or_nothing.py::test_rows_that_would_refer_to_nothing_are_refused"],
+    ),
+    Patch(
+        "Nothing is lost: a rebuild loses a trigger, an index, a check, ...",
+        f"{_RUN}/runner.py",
+        "if guard.missing:",
+        "if False:",
+        [f"{_TESTS}/test_rebuilds.py::test_what_would_be_lost_is_named"],
+    ),
+    Patch(
+        "Nothing is lost: the error about a rebuild does not say what to write",
+        f"{_LOSSES}/rebuilds.py",
+        "if (found := _IN_THE_WAY.search(message)) is None:",
+        "if (found := _IN_THE_WAY.search(message)):",
+        [f"{_TESTS}/test_rebuilds.py::test_a_view_on_the_table_ends_a_rebuild_and_the_message_says_what_to_do"],
+    ),
+)
+
+_ONE_AT_A_TIME = (
+    Patch(
+        "One at a time: SQLite takes the lock at the first change",
+        f"{_LOCK}/sqlite.py",
+        'execute("BEGIN IMMEDIATE")',
+        'execute("BEGIN")',
+        [f"{_TESTS}/test_lock.py::test_of_many_that_start_at_once_one_migrates[sqlite]"],
+    ),
+    Patch(
+        "One at a time: several get the lock of PostgreSQL",
+        f"{_LOCK}/postgresql.py",
+        "pg_try_advisory_xact_lock(:lock",
+        "pg_try_advisory_xact_lock_shared(:lock",
+        [f"{_TESTS}/test_lock.py::test_of_many_that_start_on_an_empty_database_one_migrates[postgresql]"],
+    ),
+    Patch(
+        "One at a time: threads meet in Alembic",
+        f"{_LOCK}/__init__.py",
+        "threading.RLock()",
+        "threading.BoundedSemaphore(9)",
+        [f"{_TESTS}/test_lock.py::test_threads_of_one_process_do_not_meet[sqlite]"],
+    ),
+    Patch(
+        "One at a time: the lock is taken at head",
+        f"{_RUN}/runner.py",
+        "if plan(current) or request.prepare:",
+        "if plan(current) is not None:",
+        [f"{_TESTS}/test_lock.py::test_at_head_nothing_is_locked[sqlite]"],
+    ),
+    Patch(
+        "One at a time: the error does not say who holds the database",
+        f"{_LOCK}/sqlite.py",
+        "if found := holder(self._file):",
+        "if found := None:",
+        [f"{_TESTS}/test_lock.py::test_who_waits_too_long_is_told_who_holds_it[sqlite]"],
+    ),
+    Patch(
+        "One at a time: nobody waits for the last statement of a killed run",
+        f"{_LOCK}/postgresql.py",
+        "self._wait(_TRANSACTION)",
+        "break",
+        [f"{_TESTS}/test_lock.py::test_the_last_statement_of_a_killed_run_keeps_others_out"],
+    ),
+    Patch(
+        "One at a time: a run that has lost its lock commits",
+        f"{_RUN}/runner.py",
+        "self.writer.check(connection)",
+        "pass",
+        [f"{_TESTS}/test_lock.py::test_a_run_that_lost_its_lock_does_not_commit"],
+    ),
+)
+
+_NOBODY_IS_KEPT_WAITING = (
+    Patch(
+        "Nobody is kept waiting: a run does not try again",
+        f"{_RUN}/runner.py",
+        "tries = self.request.db.lock_retries + 1",
+        "tries = 1",
+        [
+            f"{_TESTS}/test_waiting.py::test_a_lock_that_is_not_to_be_had_is_not_waited_for_without_end[sqlite]",
+            f"{_TESTS}/test_waiting.py::test_it_is_tried_again_until_it_is_had[postgresql]",
+        ],
+    ),
+    Patch(
+        "Nobody is kept waiting: the lock holds back CREATE INDEX CONCURRENTLY",
+        f"{_DATABASE}/connection.py",
+        'isolation_level="READ COMMITTED"',
+        'isolation_level="REPEATABLE READ"',
+        [f"{_TESTS}/test_lock.py::test_others_can_build_an_index_concurrently_meanwhile"],
+    ),
+)
+
+_BACKUPS = (
+    Patch(
+        "Backups: a run makes none",
+        f"{_RUN}/runner.py",
+        "(self.left or request.prepare)",
+        "request.prepare",
+        [f"{_TESTS}/test_backup.py::test_an_upgrade_and_a_rollback_back_up_first[sqlite]"],
+    ),
+    Patch(
+        "Backups: PostgreSQL is backed up unasked",
+        f"{_BACKUP}/__init__.py",
+        "else request.db.backup",
+        "else True",
+        [f"{_TESTS}/test_backup.py::test_postgresql_is_backed_up_when_it_is_asked_for"],
+    ),
+    Patch(
+        "Backups: a dump and its counts are of several moments",
+        f"{_BACKUP}/postgresql.py",
+        '"REPEATABLE READ"',
+        '"READ COMMITTED"',
+        [f"{_TESTS}/test_backup.py::test_a_dump_its_revision_and_its_rows_are_of_one_moment"],
+    ),
+    Patch(
+        "Backups: writers wait for the verification",
+        f"{_BACKUP}/sqlite.py",
+        "            on_copied()\n",
+        "",
+        [f"{_TESTS}/test_backup.py::test_writers_wait_for_the_copy_and_not_until_it_is_verified"],
+    ),
+    Patch(
+        "Backups: only the first attempt makes one",
+        f"{_RUN}/runner.py",
+        "if request.before_change and ",
+        "if request.before_change and not outcome.backup and ",
+        [f"{_TESTS}/test_commits.py::test_what_others_write_between_two_tries_is_in_a_backup"],
+    ),
+    Patch(
+        "Backups: a damaged copy is one",
+        f"{_BACKUP}/sqlite.py",
+        'if found != "ok":',
+        "if False:",
+        [f"{_TESTS}/test_backup_faults.py::test_a_copy_that_is_not_sound_stops_the_upgrade"],
+    ),
+    Patch(
+        "Backups: a dump without its end is one",
+        f"{_BACKUP}/postgresql.py",
+        "verify(programs, file)",
+        "pass",
+        [f"{_TESTS}/test_backup_faults.py::test_a_dump_that_is_not_whole_stops_the_upgrade"],
+    ),
+    Patch(
+        "Backups: what a killed backup has left stays",
+        f"{_BACKUP}/files.py",
+        "self._tidy()",
+        "pass",
+        [f"{_TESTS}/test_backup_faults.py::test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one[sqlite]"],
+    ),
+    Patch(
+        "Backups: their number has no limit",
+        f"{_BACKUP}/files.py",
+        "in others[max(",
+        "in others[9 + max(",
+        [f"{_TESTS}/test_backup.py::test_the_oldest_ones_are_deleted_and_nothing_else[sqlite]"],
+    ),
+    Patch(
+        "Backups: the newest one is deleted",
+        f"{_BACKUP}/files.py",
+        "in (path, spare) if",
+        "in (spare,) if",
+        [f"{_TESTS}/test_backup.py::test_the_newest_one_is_kept_when_the_clock_goes_backwards[sqlite]"],
+    ),
+    Patch(
+        "Backups: a restore does not show what it would lose",
+        f"{_BACKUP}/restore.py",
+        "if now > then}",
+        "if now < then}",
+        [f"{_TESTS}/test_restore.py::test_the_plan_shows_what_would_be_lost[sqlite]"],
+    ),
+    Patch(
+        "Backups: a restore does not keep what it replaces",
+        f"{_BACKUP}/restore_sqlite.py",
+        "kept = self._keep(connection, driver)",
+        'kept = ""',
+        [f"{_TESTS}/test_restore.py::test_a_restore_goes_back_and_keeps_what_it_replaces[sqlite]"],
+    ),
+    Patch(
+        "Backups: a backup that has changed is restored",
+        f"{_BACKUP}/restore.py",
+        "if backup.digest and digest(backup.path) != backup.digest:",
+        "if False:",
+        [f"{_TESTS}/test_restore.py::test_a_damaged_backup_is_refused[sqlite-changed]"],
+    ),
+)
+
+_SECRETS_AND_STRANGERS = (
+    Patch(
+        "Secrets and strangers: an error shows the password",
+        f"{_WORKFLOW}/errors/settings/urls.py",
+        "text = text.replace(form, _MASK)",
+        "pass",
+        [f"{_TESTS}/test_secrets.py::test_where_something_is_wrong[a revision that tells]"],
+    ),
+    Patch(
+        "Secrets and strangers: a URL shows the password",
+        f"{_WORKFLOW}/errors/settings/urls.py",
+        "hide_password=True",
+        "hide_password=False",
+        [f"{_TESTS}/test_secrets.py::test_where_something_is_wrong[the database]"],
+    ),
+    Patch(
+        "Secrets and strangers: a URL that cannot be read shows the password",
+        f"{_WORKFLOW}/errors/settings/urls.py",
+        "UnreadableUrl(_redact_unreadable(text)",
+        "UnreadableUrl(text",
+        [f"{_TESTS}/test_secrets.py::test_where_the_configuration_is_wrong[an unquoted password]"],
+    ),
+    Patch(
+        "Secrets and strangers: the list of processes shows the password",
+        f"{_BACKUP}/programs.py",
+        'hidden = {*SECRETS, "hostaddr"}',
+        'hidden = {"hostaddr"}',
+        [f"{_TESTS}/test_backup_programs.py::test_no_other_user_sees_the_password"],
+    ),
+    Patch(
+        "Secrets and strangers: everybody can read the backups",
+        f"{_BACKUP}/files.py",
+        "os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)",
+        "os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)",
+        [f"{_PRIVATE}::test_backups_are_their_owners_alone[sqlite]"],
+    ),
+    Patch(
+        "Secrets and strangers: everybody can read the SQLite file",
+        f"{_DATABASE}/connection.py",
+        "os.O_RDWR, 0o600)",
+        "os.O_RDWR, 0o644)",
+        [f"{_PRIVATE}::test_the_sqlite_file_that_we_create_is_its_owners_alone[alembic stamp head]"],
+    ),
+)
+
+PROMISES = (
+    *ALL_OR_NOTHING,
+    *_NOTHING_IS_LOST,
+    *_ONE_AT_A_TIME,
+    *_NOBODY_IS_KEPT_WAITING,
+    *_BACKUPS,
+    *_SECRETS_AND_STRANGERS,
+)

@@ -1,7 +1,5 @@
 """Backups that know their revision, on both engines, and restores that first show what they would lose."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +7,7 @@ from pathlib import Path
 
 from ..database.catalog import read_catalog
 from ..database.connection import looking
-from ..errors.listener import Listener, Silence
+from ..errors.listener import Listener
 from ..errors.settings.db_config import DbConfig
 from ..errors.text import fields, size
 from ..project.project import Project
@@ -28,7 +26,7 @@ class Backups:
 
     def __init__(self, project: Project, db: DbConfig, listener: Listener | None = None) -> None:
         """Create the backups of a database. The listener is told about their progress."""
-        self._project, self._db, self._listener = project, db, listener or Silence()
+        self._project, self._db, self._listener = project, db, listener or Listener()
         self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
 
     def list(self) -> list[Backup]:

@@ -1,7 +1,5 @@
 """The contents of a database: its revisions and the number of rows of each table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Back up PostgreSQL with pg_dump. The dump, the revision and the counted rows are of the same snapshot."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The plan of a restore on either engine, and the checks that the database has not changed since."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Create, rename and drop the databases of a restore on a PostgreSQL server, and end the sessions of others."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator, Mapping

@@ -3,8 +3,6 @@
 Only sqlite3 may open the file of the database: any other code that opens and closes it drops the locks of this process.
 """
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import time

@@ -1,7 +1,5 @@
 """The parser of every command line of ours; it imports little, so that a program starts quickly."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from typing import NoReturn

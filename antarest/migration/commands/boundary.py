@@ -3,8 +3,6 @@
 `python -m antarest.migration`, Invoke's tasks and the launchers share it, so that their errors look the same.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """The flags of all verbs and the words for them, shared by Invoke and `python -m antarest.migration`."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Otherwise a command would work on another database than the one that the user named.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

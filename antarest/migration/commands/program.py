@@ -1,7 +1,5 @@
 """The command line of `antarest-db` and `python -m antarest.migration`, made from the table of verbs."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

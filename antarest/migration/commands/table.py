@@ -3,8 +3,6 @@
 `tasks.py` and `python -m antarest.migration` (which `rollback.sh` calls) are made from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

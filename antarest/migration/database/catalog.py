@@ -3,8 +3,6 @@
 This is what the loss check needs. `schema/reflection.py` reads a schema in every detail.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass

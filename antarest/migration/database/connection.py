@@ -1,7 +1,5 @@
 """The connections of the workflow: to migrate a database, and to read from it. The application has its own engine."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sqlite3

@@ -3,8 +3,6 @@
 SQLAlchemy's events do not see a revision that uses the driver's own connection or cursor. These classes do.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

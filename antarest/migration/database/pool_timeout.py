@@ -5,8 +5,6 @@ its connections to the server is free, by default for two minutes. The driver ha
 request has no effect, because nothing runs on the server yet.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import threading

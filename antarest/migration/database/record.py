@@ -5,8 +5,6 @@ first needed. A database that only plain Alembic has migrated has none, which co
 no model, and the comparisons, counts and rebuilds of the workflow leave it out.
 """
 
-from __future__ import annotations
-
 import getpass
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -14,21 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sqlalchemy import column, insert, table, text
+from sqlalchemy import Connection, column, insert, table, text
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
+from ..errors.revision import Revision
 from ..errors.workflow_tables import history_table
+from ..project.history import History
+from ..project.project import Project
 from ..project.revision_files import HASH, digest_of
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from ..errors.revision import Revision
-    from ..project.history import History
-    from ..project.project import Project
 
 _COLUMNS = ("revision", "direction", "at", "seconds", "version", "git_commit", "digest", "user_name", "host")
 _TABLE = """

@@ -6,8 +6,6 @@ and cancels the statement. Then the main thread raises `Stopped`. Only a run in 
 because Python handles signals only there. Other threads and their connections are not affected.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """A loss of data, and the agreement of a person to losses. `losses/guard.py` measures the losses."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

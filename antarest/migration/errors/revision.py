@@ -1,7 +1,5 @@
 """A revision, as its file declares it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

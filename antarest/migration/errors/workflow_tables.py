@@ -1,7 +1,5 @@
 """The tables that Alembic and the workflow keep in a database. They belong to no application's schema."""
 
-from __future__ import annotations
-
 
 def history_table(version_table: str) -> str:
     """Return the name of the history table beside a version table: `alembic_history` for `alembic_version`."""

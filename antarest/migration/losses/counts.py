@@ -1,7 +1,5 @@
 """Counts of one revision: rows and values before its statements, compared with what is there when it has run."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple

@@ -16,8 +16,6 @@ itself inserted and deleted beside others, count as lost. It does not see
 - values, exactly, while other sessions change the same column (PostgreSQL): nobody is locked out to be counted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 

@@ -5,8 +5,6 @@ one. The rest is lost, and nothing reports it. So the schema is compared before 
 that SQLite keeps. An object that is missing, and that the revision did not drop by its name, ends the run.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Revisions as SQL for PostgreSQL, which Alembic writes without a database. A DBA can read and run it."""
 
-from __future__ import annotations
-
 from alembic import command
 from sqlalchemy import make_url
 

@@ -1,7 +1,5 @@
 """The end of a run: the rights of the application's role, and `rollback.sh`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sqlalchemy import Connection

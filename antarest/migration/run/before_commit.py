@@ -1,7 +1,5 @@
 """Checks that end a segment before its commit: losses that nobody declared or agreed to, and errors of revisions."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +15,7 @@ from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
 from ..errors.facts.run import RevisionFailed, RunFailed
 from ..errors.loss import Loss
 from ..errors.settings.urls import redact
+from ..errors.text import reason
 from .outcome import RunOutcome
 from .request import RunRequest
 
@@ -63,19 +62,15 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
                 error.details["during"] = f"the {segment.running[1]} of revision {segment.running[0].id}"
         raise
     except Exception as error:
-        reason = redact(_first_line(error.orig if isinstance(error, DBAPIError) else error), url)
+        why = redact(reason(error), url)
         state = outcome.state(failed=True)
         if segment.running is None:
-            raise RunFailed(reason, database=request.database, state=state) from error
+            raise RunFailed(why, database=request.database, state=state) from error
         revision, direction = segment.running
         statement = redact(_statement(error), url)
         raise RevisionFailed(
-            revision.id, direction, reason, database=request.database, state=state, statement=statement
+            revision.id, direction, why, database=request.database, state=state, statement=statement
         ) from error
-
-
-def _first_line(error: BaseException | None) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _statement(error: Exception) -> str:

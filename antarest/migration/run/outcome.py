@@ -1,7 +1,5 @@
 """The outcome of a run of revisions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection
 
 from ..database.lock.patience import Patience
-from ..errors.listener import Listener, Silence
+from ..errors.listener import Listener
 from ..errors.loss import Agreement
 from ..errors.revision import Revision
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..project.history import History
 from ..project.project import Project
-
-if TYPE_CHECKING:
-    from .outcome import RunOutcome
+from .outcome import RunOutcome
 
 REQUEST = "antarest"
 """The attribute of Alembic's configuration in which the workflow hands a request to `env.py`."""
@@ -57,7 +55,7 @@ class RunRequest:
 
     project: Project
     db: DbConfig
-    listener: Listener = field(default_factory=Silence)
+    listener: Listener = field(default_factory=Listener)
     agreement: Agreement = field(default_factory=Agreement)
     before_change: Callable[[RunRequest, RunOutcome], Path | None] | None = None
     prepare: Callable[[Connection], None] | None = None

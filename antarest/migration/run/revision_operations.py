@@ -7,8 +7,6 @@ there is no statement to hear. Alembic has no hook for either, so both are set o
 classes stay as they are.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ revisions; after it, a second connection reads where the database is. A segment 
 and tried again when those who queued behind it have passed.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -34,7 +32,7 @@ from ..errors.revision import BASE, Direction
 from ..errors.settings.urls import is_memory
 from ..losses.guard import LossGuard
 from ..losses.rebuilds import RebuildGuard
-from ..project.store import keeping
+from ..project.revision_store import keeping
 from .after_commit import finish, grant, note_grants
 from .before_commit import failures, is_lock_failure, new_violations, refuse_losses
 from .operations import REPORT

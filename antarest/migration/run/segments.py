@@ -4,8 +4,6 @@ A run is one segment, unless a revision says `transaction = "own"` (it is commit
 also leaves its transaction, with `autocommit_block()`, for what PostgreSQL refuses to do inside one).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress

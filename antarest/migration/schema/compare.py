@@ -1,7 +1,5 @@
 """Compare two inventories, object by object and attribute by attribute."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields

@@ -5,8 +5,6 @@ the text that was typed (`kind IN (...)`). Both are parsed here by precedence an
 expression that the small grammar does not know is compared as normalised text.
 """
 
-from __future__ import annotations
-
 import re
 
 from .sql import join, tokenise

@@ -1,7 +1,5 @@
 """The inventory of a schema: its tables, columns, constraints and other objects as frozen data."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

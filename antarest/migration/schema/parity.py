@@ -5,8 +5,6 @@ PostgreSQL has: enum types, sequences, functions, domains, comments, NOT VALID, 
 Views and triggers are written for one engine, so only their names are compared.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

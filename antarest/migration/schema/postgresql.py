@@ -4,8 +4,6 @@ The number of queries does not depend on the number of tables. Only objects on t
 belong to an extension.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Sequence as Rows

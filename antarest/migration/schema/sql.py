@@ -1,7 +1,5 @@
 """Split SQL into tokens, to read the definitions that engines keep as text, and to compare expressions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 This does not use SQLAlchemy's inspector, which needs several queries a table and reads less of the text.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Parse the `CREATE TABLE` text that SQLite keeps, for the facts that no PRAGMA returns."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache

@@ -5,8 +5,6 @@ any of that changes, the name changes too. Files that nobody uses are deleted af
 needed: without it, the revisions run.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

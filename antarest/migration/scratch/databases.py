@@ -11,8 +11,6 @@ ANTAREST_TEST_POSTGRES forces one of the three. A server that was started ends w
 embedded server also ends when this process is killed. Durability is off: a crash destroys these databases.
 """
 
-from __future__ import annotations
-
 import atexit
 import logging
 import os

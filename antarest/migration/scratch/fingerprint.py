@@ -1,7 +1,5 @@
 """Names for databases that have run some revisions: the name changes with everything that the database depends on."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import sqlite3

@@ -4,8 +4,6 @@ The owner of a temporary folder or database holds a lock on it. The lock ends wi
 without a lock is a leftover.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import re

@@ -1,7 +1,5 @@
 """Scratch databases at a revision of a project, and facts about its revisions that are learned on them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Runs revisions on scratch databases, without `env.py`: for plans, `db.revision`, release notes and the proof."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import warnings

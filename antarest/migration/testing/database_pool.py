@@ -1,7 +1,5 @@
 """Makes PostgreSQL databases in advance for the tests of one process, and drops them in the background."""
 
-from __future__ import annotations
-
 import itertools
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The fixtures that give each test its own databases, copied from templates, on SQLite and PostgreSQL."""
 
-from __future__ import annotations
-
 import io
 import shutil
 from collections.abc import Callable, Iterator

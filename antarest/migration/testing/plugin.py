@@ -5,8 +5,6 @@ the commands that tests run. With pytest-xdist it starts before the workers. Oth
 needs it. `--keep-db` lets it go on if a test fails.
 """
 
-from __future__ import annotations
-
 import io
 import os
 from contextlib import ExitStack

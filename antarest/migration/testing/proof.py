@@ -1,7 +1,5 @@
 """The proof of a history as pytest tests, one for each revision, engine and property."""
 
-from __future__ import annotations
-
 import fcntl
 import pickle
 import zlib

@@ -1,7 +1,5 @@
 """`python -m antarest.migration.verify` does the same as `antarest-verify`."""
 
-from __future__ import annotations
-
 import sys
 
 from ..__main__ import verify

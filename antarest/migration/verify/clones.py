@@ -1,7 +1,5 @@
 """The databases of a proof. They are copies of each other, so that a revision need not run again to reach a state."""
 
-from __future__ import annotations
-
 import itertools
 import shutil
 from collections.abc import Iterator

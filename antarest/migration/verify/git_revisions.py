@@ -1,7 +1,5 @@
 """Revisions in git: those that a branch adds, and the earlier versions that other databases have run."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace

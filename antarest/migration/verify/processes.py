@@ -1,7 +1,5 @@
 """Proves the revisions on all engines at the same time. Each engine has a process and databases of its own."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import secrets

@@ -1,7 +1,5 @@
 """Runs one revision in one direction for the proof, and measures what it does."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,8 +26,8 @@ def run_step(
     Args:
         connection: to a scratch database, without a transaction.
         target: the project.
-        revision: the id of the revision.
-        direction: the direction in which it runs.
+        revision: its id.
+        direction: up or down.
         before_commit: called before the commit.
 
     Returns:

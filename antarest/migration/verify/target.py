@@ -1,7 +1,5 @@
 """The project that is proved: its revisions, and everything that they need to run without its `env.py`."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import sys
@@ -10,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.script.base import Script
 from sqlalchemy import Connection, MetaData
 
 from ..errors.base import Hint
@@ -25,9 +24,6 @@ from ..project.project import Project
 from ..project.revision_files import importing
 from ..project.settings import config_of, search_paths
 from ..scratch.runner import ScratchRunner
-
-if TYPE_CHECKING:
-    from alembic.script.base import Script
 
 Values = Mapping[str, Sequence[object]]
 

@@ -1,7 +1,5 @@
 """A reset: the objects of the history are dropped, and nothing else that lives in the database."""
 
-from __future__ import annotations
-
 import ipaddress
 import os
 import socket

@@ -122,7 +122,7 @@ class MigrationWorkflow:
             applied=len(history.applied(current)),
             edited=tuple(edited(record, history, current)),
             unknown=(unknown := history.unknown(current)),
-            elsewhere=self.project.whereabouts(next(iter(unknown), "")),
+            elsewhere=self.project.describe_location(next(iter(unknown), "")),
             deployed=self.project.deployed,
             rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
             missing_grants=tuple(grant.sql for grant in missing),
@@ -201,10 +201,10 @@ class MigrationWorkflow:
     def request(self) -> RunRequest:
         """A run on this database that makes a backup before it changes something."""
         from ..backup import before_change
-        from ..errors.listener import Silence
+        from ..errors.listener import Listener
         from ..run.request import RunRequest
 
-        return RunRequest(self.project, self.db, self.listener or Silence(), before_change=before_change)
+        return RunRequest(self.project, self.db, self.listener or Listener(), before_change=before_change)
 
     def on(self, project: Project) -> MigrationWorkflow:
         """The workflow on the same database with another project."""

@@ -1,7 +1,5 @@
 """Backups and restores as text: for people, and as JSON."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Renders the result of a proof as text, JSON or Markdown. The table of the revisions is in `proof_table`."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Renders the table of a proof: a line for each revision, with the result for each engine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 

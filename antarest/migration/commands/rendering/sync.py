@@ -1,14 +1,8 @@
 """The plan of `db.sync`, `db.switch`, `db.redo` and `db.rebase` as text."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from ...branches.sync import SyncPlan
 from ...errors.text import count, position
 from . import results
-
-if TYPE_CHECKING:
-    from ...branches.sync import SyncPlan
 
 
 def sync_plan(plan: SyncPlan) -> str:

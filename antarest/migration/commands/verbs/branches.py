@@ -1,21 +1,15 @@
 """The verbs about branches: the database follows the checkout."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from ...branches.follower import Follower
+from ...branches.sync import SyncPlan
 from ...errors.base import EXIT_DONE, EXIT_FAILED, Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.rendering import next_command
 from ...errors.text import position
 from ...project import rollback_script
+from ..boundary import CommandContext
 from ..questions import agree
 from ..rendering import results
-
-if TYPE_CHECKING:
-    from ...branches.sync import SyncPlan
-    from ..boundary import CommandContext
 
 
 def sync(context: CommandContext, *, allow_changed: bool = False, **flags: bool) -> int:

@@ -3,8 +3,6 @@
 The lock belongs to a connection, so it is free when its process ends. Commands that only read take no lock.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager

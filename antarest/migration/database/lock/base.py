@@ -1,7 +1,5 @@
 """The interface of the locks of both engines."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from sqlalchemy import Connection

@@ -1,7 +1,5 @@
 """The time that a run waits for others, and the message that it prints meanwhile."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable

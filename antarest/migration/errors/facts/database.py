@@ -1,13 +1,8 @@
 """Codes `db.E3xx` and `db.E4xx`: the database cannot be reached or used, or others hold it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from ..base import EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE, NOTHING_CHANGED, AntarestError, Hint
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class DatabaseError(AntarestError):

@@ -1,7 +1,5 @@
 """Codes `db.E2xx`: the project, the revision graph and its files."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +26,6 @@ class ProjectNotFound(MigrationError):
     exit_code = EXIT_USAGE
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         super().__init__(
             f"there is no Alembic project at {path}",
             hints=[
@@ -72,7 +69,6 @@ class UnknownRevision(MigrationError):
     def __init__(
         self, revision: str, database: str, heads: Sequence[str], count: int, folder: str, elsewhere: str = ""
     ) -> None:
-        self.revision = revision
         super().__init__(
             f"the database is at revision {revision}, which this {KIND} does not contain",
             details={
@@ -100,7 +96,6 @@ class MultipleHeads(MigrationError):
     code = "db.E202"
 
     def __init__(self, heads: Sequence[str]) -> None:
-        self.heads = tuple(heads)
         super().__init__(
             f"the history has {len(heads)} heads: {shorten(heads)}",
             hints=[
@@ -124,7 +119,6 @@ class InvalidRevisionFile(MigrationError):
     code = "db.E203"
 
     def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
         super().__init__(
             f"the revision file {path.name} cannot be read: {reason}",
             details={"file": str(path)},
@@ -166,7 +160,6 @@ class DuplicateRevision(MigrationError):
     code = "db.E205"
 
     def __init__(self, revision: str, paths: Sequence[Path]) -> None:
-        self.revision = revision
         super().__init__(
             f"revision {revision} is in more than one file",
             details={"files": shorten([path.name for path in paths]), "folder": str(paths[0].parent)},
@@ -203,7 +196,6 @@ class RevisionNotFound(MigrationError):
     code = "db.E207"
 
     def __init__(self, asked: str, nearest: Sequence[str] = ()) -> None:
-        self.asked = asked
         super().__init__(
             f"there is no revision {asked!r}",
             details={"nearest": shorten(nearest)} if nearest else {},

@@ -1,7 +1,5 @@
 """Our commands as a user can type them here. All other code writes them as in a checkout: `inv db.status`."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -20,8 +20,6 @@ The workflow reads `db` and `environment`. An application declares its other sec
 is a dataclass whose fields have a reader. Then a name that nobody declares is refused.
 """
 
-from __future__ import annotations
-
 import difflib
 import json
 import os

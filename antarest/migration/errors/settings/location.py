@@ -1,7 +1,5 @@
 """The folders of this package, in a checkout or installed from a wheel, and of the user's data."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 from typing import Final

@@ -1,18 +1,15 @@
 """Readers of configuration values. Each returns the value for a text, or raises an error with the expected form."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from sqlalchemy.engine import URL
 
 from ..facts.configuration import DatabaseUrlMissing, InvalidValue
 from .urls import normalise_url
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 ENVIRONMENTS: Final = ("development", "test", "staging", "production")
 

@@ -4,8 +4,6 @@ SQLAlchemy and libpq accept several names for one driver, passwords in two place
 working directory, and texts that can be read in two ways. The other modules see only the one spelling.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

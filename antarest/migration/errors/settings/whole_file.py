@@ -1,7 +1,5 @@
 """Write files completely or not at all, also when the process is killed while it writes."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

@@ -3,8 +3,6 @@
 Each engine has a tracker of its own: SQLite knows before a statement what PostgreSQL knows after it, and the reverse.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection

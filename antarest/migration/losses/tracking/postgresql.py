@@ -5,8 +5,6 @@ truncates or updates is found by the names in it, and in the functions, views, t
 that fails (SQL that is put together at run time) the loss is still noticed, and its count is unknown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 

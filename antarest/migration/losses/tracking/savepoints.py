@@ -1,7 +1,5 @@
 """The state of a tracker at each savepoint, restored when the transaction goes back to it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Generic, TypeVar

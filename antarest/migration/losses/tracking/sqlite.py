@@ -3,8 +3,6 @@
 SQLite reports, before it runs a statement, which tables and columns it will write to, triggers included.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Tries changes to rows at head, to see how the database itself reacts. Every change is rolled back."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Measures the effects of a revision on a database in use: locks, rewritten tables, and written rows."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text

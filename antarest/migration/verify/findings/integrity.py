@@ -1,7 +1,5 @@
 """Checks of a database beyond its schema: foreign keys, sequences, and names."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from sqlalchemy import Connection, text

@@ -4,8 +4,6 @@ The drift check compares tables only. This check does with them what the applica
 that owns nothing and has the rights that `db.grant` gives. Every change is rolled back.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import decimal
 import secrets

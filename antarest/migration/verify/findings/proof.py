@@ -1,7 +1,5 @@
 """The proof of one revision on one engine."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from ...schema.inventory import Inventory

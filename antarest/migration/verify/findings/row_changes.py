@@ -1,7 +1,5 @@
 """Compares rows before, between and after a run in both directions, and finds those that are lost or changed."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Findings that need no database: in the graph and in the revision files."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Collection, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Limits the values for a column to those that its check constraints allow. The database tries each value."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import sqlalchemy as sa

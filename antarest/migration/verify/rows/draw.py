@@ -1,7 +1,5 @@
 """Draws rows for one table: each column from its pool, each foreign key from the rows of the referred table."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count

@@ -5,8 +5,6 @@ unique keys and checks of one column are respected beforehand. The database deci
 refuses a row, another one is tried.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 

@@ -1,7 +1,5 @@
 """The order in which tables can be filled, and the foreign keys that are set afterwards."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise

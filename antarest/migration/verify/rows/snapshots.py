@@ -1,7 +1,5 @@
 """The rows of a database as data."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Reflected tables with types that make rows equal on both engines."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
