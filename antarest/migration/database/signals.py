@@ -6,6 +6,8 @@ and cancels the statement. Then the main thread raises `Stopped`. Only a run in 
 because Python handles signals only there. Other threads and their connections are not affected.
 """
 
+from __future__ import annotations  # sys.UnraisableHookArgs exists for type checkers only
+
 import os
 import signal
 import socket
