@@ -28,5 +28,5 @@ case $root in
 esac
 [ -x "$python" ] || python=python3
 export PYTHONPATH="$packages${PYTHONPATH:+:$PYTHONPATH}"
-# -P: what lies in the working directory is none of ours.
+# -P: Python must not import files from the working directory.
 exec "$python" -P -m antarest.migration rollback "$@" --project="$root/alembic.ini" --to="$REVISION" --head="$HEAD"

@@ -108,6 +108,6 @@ def execute(url: URL, statement: str) -> list[object]:
 
 def kept(done: Result) -> dict[str, URL]:
     """Return the databases that a run reports as kept, by test."""
-    _, _, said = done.out.partition(" databases of the tests that failed ")
+    _, _, said = done.out.partition(" databases of the failed tests ")
     found = re.findall(r"^test_databases\.py::(\S+)\n  (sqlite:///\S+|postgresql://\S+)$", said, re.MULTILINE)
     return {test: normalise_url(url) for test, url in found}

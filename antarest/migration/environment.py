@@ -36,7 +36,7 @@ from .errors.settings.urls import is_memory
 from .project import rollback_script
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
-from .project.store import Store, keeping
+from .project.revision_store import RevisionStore, keeping
 from .run.outcome import OUTCOME
 from .run.request import REQUEST, RunRequest
 from .run.runner import run as run_revisions
@@ -66,7 +66,7 @@ def run(context: Any) -> None:
 
 
 def _project_of(config: Config) -> Project:
-    """The project of the files that Alembic was started with, of which it lets both be missing."""
+    """The project of the files that Alembic was started with. Alembic lets both be missing."""
     names = (config.config_file_name, config.toml_file_name)
     return Project.load(next((name for name in names if name and Path(name).is_file()), None))
 
@@ -178,7 +178,7 @@ def _finish_revision_file(project: Project, path: str) -> None:
     format_file(path)
     if project.repository:
         content = Path(path).read_bytes()
-        Store(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
+        RevisionStore(project.repository).note_generated(parse_revision(content, Path(path)).id, content)
     rollback_script.sync(Project.load(project.ini))  # Load it again: the history has one more revision now.
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from antarest.migration.branches.deployed import changed_since, record
-from antarest.migration.branches.own import plan_rebase
+from antarest.migration.branches.own_revisions import plan_rebase
 from antarest.migration.errors.revision import BASE
 from antarest.migration.project import rollback_script
 from antarest.migration.project.project import Project

@@ -15,7 +15,7 @@ from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
 from antarest.migration.errors.facts.branches import HookInTheWay, SwitchRefused
 from antarest.migration.errors.listener import Silence
 from antarest.migration.errors.loss import Agreement
-from antarest.migration.project.store import Store
+from antarest.migration.project.revision_store import RevisionStore
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.refusals import refusal
 from tests.support import ROOT
@@ -141,7 +141,7 @@ def test_copies_can_be_read_by_others_and_one_that_cannot_is_passed_over(small: 
     applied_on_a_branch(small)
     repository = small.project.repository
     assert repository
-    store = Store(repository)
+    store = RevisionStore(repository)
     (kept,) = store.folder.glob("reserve*")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o644
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antarest.migration.branches.own import follow
+from antarest.migration.branches.own_revisions import follow
 from antarest.migration.errors.base import EXIT_FAILED
 from antarest.migration.project.project import Project
 from antarest.migration.project.revision_files import read_revision

@@ -13,7 +13,7 @@ from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, Po
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import Checkout, Result, Run
-from tests.support_histories import Script, write_project
+from tests.support_histories import Script, write_project, write_script
 from tests.support_verify import HISTORIES, ini_of
 
 COMMANDS = {
@@ -62,7 +62,11 @@ def test_a_history_without_a_fault_is_one_line_a_revision(run: Run, command: tup
         "a00000000000    ok     ok     ok     ok N  ok     ok     ok     ok N  ok",
         "b00000000000    ok     none   ok     ok N  ok     none   ok     ok N  ok",
         "in one run      ok            ok                     ok            ok                     ok",
-        "no findings: 2 revisions on SQLite in N s",
+        "",
+        "not checked",
+        "  the models: no metadata is named",
+        "",
+        "no findings: 2 revisions on SQLite and PostgreSQL in N s",
     ]
 
 
@@ -83,9 +87,33 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
         "  c00000000000 on SQLite: it follows b10000000000, which does not run",
         "  the history on SQLite: the whole history in one run: a revision does not run",
     ]
-    assert re.search(r"^1 finding, 0 notes, 2 not proved: 4 revisions in \d+\.\d s$", done.out, re.MULTILINE)
+    assert re.search(
+        r"^1 finding, 0 notes, 2 not proved: 4 revisions on SQLite and PostgreSQL in ", done.out, re.MULTILINE
+    )
     _assert_in_json(json.loads(as_json.read_text()))
     _assert_in_markdown(as_markdown.read_text())
+
+
+def test_a_proof_of_one_engine_or_of_some_revisions_says_so(run: Run) -> None:
+    done = run(*MODULE, f"--project={ini_of('clean_irreversible')}", "--engine=sqlite", "--revisions=a00000000000")
+
+    assert done.out.split("not checked\n")[1].splitlines()[:3] == [
+        "  the models: no metadata is named",
+        "  the history as a whole: the head is not among the revisions",
+        "  one engine against the other: only one was asked for",
+    ]
+
+
+def test_a_folder_without_revisions_is_not_proved_and_folders_below_it_are(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "versions" / "2024").mkdir(parents=True)
+    flags = (f"--versions={tmp_path / 'versions'}", "--engine=sqlite")
+
+    refused = refusal(run(*MODULE, *flags), "db.E210", EXIT_USAGE)
+    write_script(tmp_path / "versions" / "2024", Script("a10000000000"), None)
+    proved = run(*MODULE, *flags)
+
+    assert "there is no revision in versions" in refused.fact
+    assert (proved.code, revisions(proved)) == (EXIT_DONE, ["a10000000000"])
 
 
 def test_each_property_of_a_revision_says_what_is_wrong_with_it(run: Run) -> None:
@@ -116,12 +144,14 @@ def _assert_in_json(data: dict[str, object]) -> None:
     ]
     impacts = {(each["revision"], each["engine"]): each["impact"] for each in data["proofs"]}
     assert len(impacts) == 6
+    assert data["not_checked"] == {"the models": "no metadata is named"}
     assert impacts["b10000000000", "postgresql"]["written"]["river"] >= 3
 
 
 def _assert_in_markdown(page: str) -> None:
     lines = page.splitlines()
-    assert lines[0].startswith("**1 finding, 0 notes, 2 not proved: 4 revisions in ")
+    assert lines[0].startswith("**1 finding, 0 notes, 2 not proved: 4 revisions on SQLite and PostgreSQL in ")
+    assert "Not checked: the models: no metadata is named." in lines
     assert '| V301 | b10000000000 | SQLite | unrecognized token: ":" |' in page
     assert re.search(r"^\| b10000000000 \| PostgreSQL \| \d\.\d\d \| .*\| river: \d+ \|$", page, re.MULTILINE)
     assert len({line.count("|") for line in lines if line.startswith(("| V", "| id"))}) == 1

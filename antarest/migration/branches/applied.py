@@ -1,4 +1,4 @@
-"""The revisions of a database as they were applied to it, wherever their files are now."""
+"""The revisions of a database, with the code that was applied."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ..errors.revision import Revision
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import digest_of, does_the_same
-from ..project.search import Found, Search
+from ..project.revision_search import FoundRevision, RevisionSearch
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What a database has.
+    """The revisions of a database.
 
     Attributes:
-        revisions: its revisions, as they were applied.
+        revisions: the applied revisions, by id.
         contents: their files.
-        found: those that are not the files of this checkout, and where they were found.
-        changed: those of them whose file is not the one that was applied, with the hash that the record has.
-        edited: the files of this checkout that are not what was applied, where that is not to be found any more.
+        found: the files that are not from this checkout, with their places.
+        changed: the recorded hashes of those that differ from the applied file.
+        edited: the files of this checkout that were edited after they were applied, if the old file is lost.
     """
 
     revisions: dict[str, Revision] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
-    found: dict[str, Found] = field(default_factory=dict)
+    found: dict[str, FoundRevision] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)
     edited: list[str] = field(default_factory=list)
 
@@ -45,14 +45,14 @@ def read_applied(
     """Find every revision that a database has, with the code that was applied.
 
     Args:
-        home: the project as it is checked out.
-        history: the revisions that the database is to match: where they are what was applied, nothing is searched.
+        home: the project in this checkout.
+        history: the revisions that the database should match. They are searched for only if they differ.
         current: the revisions that the database is at.
         record: its record.
         database: its URL, redacted.
 
     Raises:
-        RevisionLost: the file of one is not to be found anywhere.
+        RevisionLost: a file cannot be found.
     """
     result, reader = Applied(), _Reader(home, history, last_applied(record))
     waiting = list(current)
@@ -73,14 +73,14 @@ class _Reader:
         self._last = last
 
     @cached_property
-    def _search(self) -> Search | None:
+    def _search(self) -> RevisionSearch | None:
         repository = self._home.repository
         home = self._home
-        return Search(repository, home.versions, recursive=home.is_recursive) if repository else None
+        return RevisionSearch(repository, home.versions, recursive=home.is_recursive) if repository else None
 
     @property
     def searched(self) -> str:
-        """What was searched."""
+        """The searched places in one line."""
         return self._search.searched if self._search else f"{self._home.folder}; this is no git repository"
 
     @property
@@ -89,7 +89,7 @@ class _Reader:
         return self._home.repository is not None and self._home.repository.is_shallow
 
     def read(self, id_: str, into: Applied) -> Revision | None:
-        """Find one; None where it is nowhere."""
+        """Find a revision. None if its file cannot be found."""
         history = self._history
         digest = self._last[id_].digest if id_ in self._last else ""
         here = history[id_].path.read_bytes() if id_ in history else None

@@ -39,9 +39,9 @@ class Check:
     """One check of a project.
 
     Attributes:
-        claim: what holds where it finds nothing, such as "one head".
-        failures: what it found.
-        skipped: why it was not made; empty where it was.
+        claim: the fact that a check without failures confirms, such as "one head".
+        failures: the failures that it found.
+        skipped: the reason why it was not made; empty if it was made.
     """
 
     claim: str
@@ -54,17 +54,17 @@ def check(project: Project, status: Status | None = None) -> list[Check]:
 
     Args:
         project: the project.
-        status: where the configured database is; None where none can be asked, as on a build server.
+        status: the status of the configured database; None if it cannot be reached, as on a build server.
 
     Returns:
         The checks, also those that were not made.
 
     Raises:
         MigrationError: the revision files do not even make a history.
-        NoPostgres: no PostgreSQL server can be used.
+        NoPostgres: there is no PostgreSQL server.
     """
     for id_ in project.history.order:
-        _ = project.history[id_].message  # Every file is read as a whole, also where nothing else needs it.
+        _ = project.history[id_].message  # This reads the whole file.
     no_models = "" if project.metadata_name else "[antarest] metadata is not set"
     return [
         Check("one head", [*_heads(project)]),
@@ -99,9 +99,9 @@ def _rollback_script(project: Project) -> Check:
 
 
 def _unchanged_since_deployed(project: Project) -> Check:
-    """Others have applied what is deployed."""
+    """Others have applied the deployed revisions, so nobody may change them."""
     claim, since = "nothing changed below the deployed revision", project.deployed_from
-    # What shows the changes since then; where nobody knows since when, what corrects the record of it.
+    # Without a tag or commit, the record itself has to be corrected.
     command = f"git diff {since} -- {project.folder}" if since else "inv db.deployed REF"
     failures = [CheckFailure("deployed", fact, command) for fact in changed_since(project)]
     if not failures and not (since and project.repository):
@@ -124,7 +124,7 @@ def _registry(project: Project) -> Iterator[CheckFailure]:
 
 
 def unregistered(project: Project) -> Iterator[str]:
-    """Import every module of the models' package that is named `model`, and see whether tables appear."""
+    """Import every module `model` or `models` of the package, and name tables that appear only then."""
     metadata = project.metadata()
     registered = set(metadata.tables)
     package = importlib.import_module(project.metadata_name.partition(":")[0].partition(".")[0])
@@ -151,7 +151,7 @@ def _diagram(project: Project) -> Check:
 
 
 def were_not_imported(found: Sequence[reflection.Difference], migrated: reflection.Inventory) -> int:
-    """How many tables have no model, where that is most of them: then the models were not imported; else 0."""
+    """The number of tables without a model, if most have none: then the models were not imported. Else 0."""
     dropped = sum(each.kind == "table" and each.after is None for each in found)
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 

@@ -1,4 +1,4 @@
-"""What production runs: recorded in `alembic.ini`, and what was changed below it since.
+"""The deployed revision, recorded in `alembic.ini`, and the changes below it since then.
 
 While it is recorded, `rollback.sh` goes there, and the revisions at or below it are history: others have applied them.
 """
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def record(project: Project, reference: str) -> tuple[str, str]:
-    """Record what production runs.
+    """Record the revision of production.
 
     Args:
         project: the project.
         reference: a revision, or a tag, a branch, a commit or a date.
 
     Returns:
-        The revision, and the tag or commit that it comes from; empty where a revision was given.
+        The revision, and its tag or commit; the latter is empty if a revision was given.
 
     Raises:
         DeployedUnknown: it is not below the head.
@@ -50,13 +50,13 @@ def record(project: Project, reference: str) -> tuple[str, str]:
 
 
 def clear(project: Project) -> None:
-    """Record that production runs nothing."""
+    """Delete the record."""
     project.refuse_installed()
     _write(project.ini, {"deployed": "", "deployed_from": ""})
 
 
 def changed_since(project: Project) -> list[str]:
-    """What was changed at or below the deployed revision since it was deployed, one fact each."""
+    """The changes at or below the deployed revision since then, one fact each."""
     history, deployed, origin = project.history, project.deployed, project.deployed_from
     if not deployed:
         return []
@@ -80,7 +80,7 @@ def changed_since(project: Project) -> list[str]:
 
 
 def _changed(id_: str, name: str, content: bytes, history: History) -> str:
-    """How the file of a revision differs from what it was; empty where it does the same under the same name."""
+    """The change of a revision file in a sentence. It is empty if name and code are the same."""
     if id_ not in history:
         return f"revision {id_} was removed"
     path = history[id_].path
@@ -90,10 +90,10 @@ def _changed(id_: str, name: str, content: bytes, history: History) -> str:
 
 
 def _write(ini: Path, values: dict[str, str]) -> None:
-    """Set keys of our section or table, and remove those without a value; every other line stays as it is.
+    """Set keys of our section or table. A key without a value is removed, and other lines stay as they are.
 
     Raises:
-        InvalidProject: the table is written in another way, such as in one line.
+        InvalidProject: the table has another form, such as one line.
     """
     name, literal = (
         (f"tool.{SECTION}", json.dumps) if is_toml(ini) else (SECTION, lambda value: value.replace("%", "%%"))

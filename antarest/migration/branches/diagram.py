@@ -1,4 +1,4 @@
-"""The schema of the models as a page: a Mermaid diagram, which GitHub draws, and what each table holds."""
+"""The page with the schema of the models: a Mermaid diagram, which GitHub draws, and a line about each table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def render(project: Project) -> str:
 
 
 def is_in_sync(project: Project) -> bool:
-    """Whether the page has just what would be rendered now. True where the project keeps none."""
+    """Whether the page is up to date. True if the project has none."""
     path = project.diagram
     if path is None:
         return True
@@ -48,7 +48,7 @@ def is_in_sync(project: Project) -> bool:
 
 
 def write(project: Project) -> Path:
-    """Write the page, or its generated part where there is one already.
+    """Write the page, or the generated part of an existing page.
 
     Raises:
         InvalidProject: `alembic.ini` names no page, or the page has no place for it.
@@ -75,7 +75,7 @@ def _draw(metadata: MetaData) -> str:
         raise PackageMissing("paracelsus", "inv db.diagram") from None
 
     class Diagram(Mermaid):
-        """What the library draws, with the ends of each line as the keys say."""
+        """The diagram of the library, with ends of lines that respect the keys."""
 
         def _relationships(self, column: Column[object]) -> str:
             lines = str(super()._relationships(column))
@@ -89,7 +89,7 @@ def _draw(metadata: MetaData) -> str:
 
 
 def _holds(project: Project, metadata: MetaData) -> dict[str, str]:
-    """What the classes of the models say about their tables, in their first paragraph.
+    """The first paragraph of the docstring of each model, by table.
 
     The classes are found through the declarative base, which the module of the metadata exports as well.
     """

@@ -17,12 +17,12 @@ from ..errors.settings.commands import spelled
 from ..project.git import Repository
 from ..project.project import Project
 from ..project.revision_files import importing, is_revision_file, write_files
-from ..project.store import keeping
+from ..project.revision_store import keeping
 from ..run.outcome import RunOutcome
 from ..run.request import FileChange
 from ..scratch.leftovers import owned_folder
-from . import hooks, own
-from .own import Rebase
+from . import hooks, own_revisions
+from .own_revisions import Rebase
 from .sync import SyncOptions, SyncPlan, plan_sync, run_sync
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ class Follower:
             MigrationError: as for `syncing`.
         """
         home = self._workflow.project
-        revision = own.amendable(home, discard_edits=discard_edits)
+        revision = own_revisions.amendable(home, discard_edits=discard_edits)
         command = _flagged("inv db.revision --amend", discard_edits=discard_edits)
-        goal = partial(own.rewritten, home, {}, without=revision.id)
+        goal = partial(own_revisions.rewritten, home, {}, without=revision.id)
         with self._planning(goal, SyncOptions(command, undo_only=True)) as plan:
             yield plan, revision
 
@@ -132,7 +132,7 @@ class Follower:
             MigrationError: as for `syncing`.
         """
         home = self._workflow.project
-        rebase = own.plan_rebase(home, self._repository(), onto)
+        rebase = own_revisions.plan_rebase(home, self._repository(), onto)
         if not rebase.moved and len(home.history.heads) > 1:
             raise RebaseRefused(f"it would leave {len(home.history.heads)} heads")
         before = {path: path.read_bytes() for path in rebase.contents}
@@ -142,7 +142,7 @@ class Follower:
                 path.write_bytes(content)
 
         command = f"inv db.rebase --onto={shlex.quote(onto)}" if onto else "inv db.rebase"
-        with self._planning(partial(own.rewritten, home, rebase.contents), SyncOptions(command)) as plan:
+        with self._planning(partial(own_revisions.rewritten, home, rebase.contents), SyncOptions(command)) as plan:
             yield replace(plan, file_change=FileChange(rebase.write, restore)), rebase
 
     def run(self, plan: SyncPlan, agreement: Agreement) -> RunOutcome:

@@ -1,4 +1,4 @@
-"""The generated parts of a page: what stands between two comments is written by a program, the rest by people."""
+"""The generated parts of a page. A program writes them between two comments; people write the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def block(text: str, name: str) -> str | None:
-    """What a text has between `<!-- generated: NAME ... -->` and `<!-- end -->`; None where it has no such place."""
+    """The text between `<!-- generated: NAME ... -->` and `<!-- end -->`. None if there is no such place."""
     found = _place(name).search(text)
     return found["content"] if found else None
 

@@ -46,8 +46,8 @@ def install(project: Project, repository: Repository) -> list[Path]:
     """Write the hooks, and keep those that are there: they are chained.
 
     Args:
-        project: the project whose database is looked at.
-        repository: where it is worked on.
+        project: the project of the database.
+        repository: its repository.
 
     Returns:
         The hooks.
@@ -83,7 +83,7 @@ def install(project: Project, repository: Repository) -> list[Path]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Say it, if there is something to say; whatever goes wrong is not said here."""
+    """Print the difference, if there is one. Errors are not printed here."""
     from ..errors.settings.config import load_config
     from ..project.project import Project
     from ..workflow.workflow import MigrationWorkflow
@@ -97,8 +97,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def difference(status: Status) -> str:
-    """How the database and the checkout differ, in a line; empty where they do not."""
-    if not status.current:  # Nobody has used it yet.
+    """The difference between the database and the checkout in a line. It is empty if there is none."""
+    if not status.current:  # It is a new database.
         return ""
     if status.unknown:
         return f"The database is at {', '.join(status.unknown)}, which this checkout does not have:"

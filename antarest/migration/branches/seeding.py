@@ -15,7 +15,7 @@ from ..errors.text import position
 from ..workflow.workflow import MigrationWorkflow
 
 Seed = Callable[[Session, int], Iterator[tuple[str, int]]]
-"""What `[antarest] seed` names: it adds rows in the session, for so many studies, and says which table got how many."""
+"""The function in `[antarest] seed`: it adds rows for so many studies, and yields each table with its row count."""
 
 
 def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = False) -> Iterator[tuple[str, int]]:
@@ -23,7 +23,7 @@ def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = 
 
     Args:
         workflow: the project, and the database to fill.
-        studies: how many studies; everything else follows from their number.
+        studies: the number of studies. All other numbers follow from it.
         allow_production: also where the server is not on this host, or the configuration says production.
 
     Yields:

@@ -22,7 +22,7 @@ from ..errors.revision import BASE, Revision
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import write_files
-from ..project.search import Found
+from ..project.revision_search import FoundRevision
 from ..run.request import FileChange
 from ..workflow.plan import RollbackPlan, plan_undo
 from .applied import Applied, read_applied
@@ -50,7 +50,7 @@ class SyncPlan:
     undo: RollbackPlan
     between: tuple[str, ...]
     apply: tuple[Revision, ...]
-    found: Mapping[str, Found]
+    found: Mapping[str, FoundRevision]
     edited: tuple[str, ...]
     command: str
     file_change: FileChange | None = None

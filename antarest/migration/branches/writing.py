@@ -89,8 +89,8 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
     _ = project.history.head  # It raises MultipleHeads.
     if empty:
         return Written(_write(Writing(project), message, id_))
-    models = models_inventory(project, "sqlite")
-    before = reflection.differences(_migrated(project), models)
+    migrated, models = _migrated(project), models_inventory(project, "sqlite")
+    before = reflection.differences(migrated, models)
     # Alembic compares less than we do, so tables without a difference of ours have none for Alembic.
     tables = frozenset(difference.table for difference in before)
     path = _write(Writing(project, only_changes=True, tables=tables), message, id_) if before else None

@@ -1,1 +1,1 @@
-"""The Alembic project on disk: its files, its graph, `rollback.sh`, and what git has."""
+"""The Alembic project on disk: its files, its graph, `rollback.sh`, and its git repository."""

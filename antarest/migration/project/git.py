@@ -1,4 +1,4 @@
-"""Git, asked for what it has. Nothing here reaches for a network, and `switch` alone changes anything."""
+"""Questions to git. Nothing here uses a network, and only `switch` changes anything."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from .revision_files import is_revision_file
 
 _FIELDS = 3
-# What git sets for its hooks and aliases: another repository may be meant, or another folder.
+# Git sets these for its hooks and aliases. They can name another repository or folder.
 _PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"}
 
 MAINS = ("origin/main", "main", "origin/master", "master")
-"""What the main branch may be called, the shared one first."""
+"""The usual names of the main branch, the shared one first."""
 
 SWITCHING = "ANTAREST_SWITCHING"
-"""The environment variable that tells our own hooks that the database is being taken along."""
+"""Our own hooks are silent while this environment variable is set: the database follows already."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Repository:
 
     Attributes:
         root: the top of the working tree.
-        folder: where git keeps what all working trees share (`.git` of the first one).
+        folder: the part of git's data that all working trees share (`.git` of the first one).
     """
 
     root: Path
@@ -35,14 +35,14 @@ class Repository:
 
     @classmethod
     def of(cls, place: Path) -> Repository | None:
-        """The repository of a folder; None where it is in none, or there is no git."""
+        """The repository of a folder. None if it is in no repository, or git is not installed."""
         said = _run(place, "rev-parse", "--show-toplevel", "--git-common-dir")
         if said is None or len(paths := said.decode(errors="surrogateescape").splitlines()) < 2:  # noqa: PLR2004 - bare
             return None
         return cls(Path(paths[0]), (place / paths[1]).resolve())
 
     def ask(self, *arguments: str) -> str:
-        """What git prints, without the end of the line; empty where it fails."""
+        """The output of git without the last line break. It is empty if git fails."""
         said = _run(self.root, *arguments)
         return "" if said is None else said.decode(errors="surrogateescape").rstrip("\n")
 
@@ -51,22 +51,22 @@ class Repository:
         return self.ask(*arguments).splitlines()
 
     def commit(self, ref: str) -> str:
-        """The commit that a branch, a tag or the beginning of an id stands for; empty where git has none."""
+        """The commit of a branch, a tag or the beginning of an id. It is empty if git has none."""
         return "" if ref.startswith("-") else self.ask("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
 
     @property
     def main(self) -> str:
-        """The commit from which the branch that is checked out parted from main; empty where nobody knows."""
+        """The last common commit of this branch and main. It is empty if there is none."""
         return next((base for name in MAINS if (base := self.ask("merge-base", "HEAD", name))), "")
 
     @property
     def branch(self) -> str:
-        """The branch that is checked out; empty for a detached HEAD."""
+        """The branch that is checked out. It is empty if HEAD is detached."""
         return self.ask("symbolic-ref", "--quiet", "--short", "HEAD")
 
     @property
     def rebased_onto(self) -> str:
-        """The commit that a `git rebase` under way puts commits on top of; empty where there is none."""
+        """The commit onto which an unfinished `git rebase` moves commits. It is empty if there is none."""
         for kind in ("rebase-merge", "rebase-apply"):
             path = self.root / self.ask("rev-parse", "--git-path", f"{kind}/onto")
             if path.is_file():
@@ -84,26 +84,26 @@ class Repository:
         return self.ask("rev-parse", "--is-shallow-repository") == "true"
 
     def branch_of(self, name: str) -> str:
-        """The commit that `git switch NAME` leads to: that of a branch, or of the one remote branch of that name."""
+        """The commit of a branch, or of the only remote branch of that name: `git switch NAME` goes there."""
         if commit := self.commit(f"refs/heads/{name}"):
             return commit
         remotes = self.lines("for-each-ref", "--format=%(objectname)", f"refs/remotes/*/{name}")
         return remotes[0] if len(remotes) == 1 else ""
 
     def refuses(self, commit: str) -> str:
-        """Why git would not change to a commit, with the changes of the working tree; empty where it would."""
+        """The reason why git refuses to go to a commit with the changes in the working tree; empty if it does not."""
         return self._change("read-tree", "--dry-run", "-m", "-u", "--exclude-per-directory=.gitignore", "HEAD", commit)
 
     def switch(self, *arguments: str) -> str:
         """Run `git switch`.
 
         Returns:
-            Why git refused; empty where it did not.
+            The reason why git refused. It is empty if it did not.
         """
         return self._change("switch", "--quiet", *arguments)
 
     def changes(self, folder: Path) -> dict[str, bool]:
-        """The files of a folder that are not as the commit has them, by path; whether they are there at all."""
+        """The files of a folder that differ from the commit, by path, and whether they exist."""
         listed = self.ask("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", str(folder))
         return {entry[3:]: (self.root / entry[3:]).is_file() for entry in filter(None, listed.split("\0"))}
 
@@ -117,7 +117,7 @@ class Repository:
             text=True,
             errors="replace",
             check=False,
-            start_new_session=True,  # Ctrl-C is ours: a change of the working tree ends, whatever becomes of the rest.
+            start_new_session=True,  # Ctrl-C must not stop git in the middle of a change.
         )
         lines = " ".join(done.stderr.split()).removeprefix("error: ").removeprefix("fatal: ")
         return (lines or f"git {arguments[0]} failed") if done.returncode else ""
@@ -143,7 +143,7 @@ class Repository:
         return blobs
 
     def blobs(self, objects: Sequence[str]) -> list[bytes]:
-        """The contents of these objects, such as `HEAD:alembic.ini`; empty for what git does not have."""
+        """The contents of these objects, such as `HEAD:alembic.ini`. Missing ones are empty."""
         if not objects:
             return []
         said = _run(self.root, "cat-file", "--batch", given="\n".join(objects).encode() + b"\n") or b""
@@ -158,18 +158,18 @@ class Repository:
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
-    """Where we are is said by the working directory; nothing is fetched, and nobody is asked for a password."""
+    """Variables for git: it uses the working directory, fetches nothing, and asks for no password."""
     kept = {name: value for name, value in os.environ.items() if name not in _PLACES}
     return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C", **more}
 
 
 def _run(place: Path, *arguments: str, given: bytes | None = None) -> bytes | None:
-    """What git prints; None where it fails, or is not installed."""
+    """The output of git. None if it fails or is not installed."""
     try:
         done = subprocess.run(
             ["git", *arguments],
             cwd=place,
-            env=_environment({"GIT_OPTIONAL_LOCKS": "0"}),  # No lock is taken for a mere look.
+            env=_environment({"GIT_OPTIONAL_LOCKS": "0"}),  # A question takes no lock.
             input=given,
             stdin=subprocess.DEVNULL if given is None else None,
             capture_output=True,

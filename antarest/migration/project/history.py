@@ -1,6 +1,6 @@
-"""The revision graph, pure: heads, paths, what is pending, and where a rollback goes.
+"""The revision graph: its heads, its paths, pending revisions, and the targets of a rollback.
 
-It hides how a graph with branches, merges and dependencies is walked, and knows it without importing Alembic.
+It needs neither Alembic nor a database.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class History:
             self._branches[label] = revision.id
 
     def _line(self) -> tuple[str, ...]:
-        """The order where each revision follows the one before it, as most histories do; else empty."""
+        """The order, if each revision follows the one before it, as in most histories; else empty."""
         next_ = {revision.predecessors: revision.id for revision in self._by_id.values()}
         order: list[str] = []
         last: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class History:
 
     @property
     def head(self) -> str:
-        """The one head; `base` where there are no revisions.
+        """The only head, or `base` if there are no revisions.
 
         Raises:
             MultipleHeads: there is more than one.
@@ -145,11 +145,11 @@ class History:
         return heads[0]
 
     def unknown(self, current: Collection[str]) -> tuple[str, ...]:
-        """Those of the current revisions that no file has."""
+        """The current revisions without a file."""
         return tuple(sorted(id_ for id_ in current if id_ not in self._by_id))
 
     def applied(self, current: Iterable[str]) -> frozenset[str]:
-        """Everything that has been applied to a database that is at these revisions."""
+        """All revisions that are applied in a database at these revisions."""
         seen: set[str] = set()
         waiting = [id_ for id_ in current if id_ in self._by_id]
         while waiting:
@@ -160,7 +160,7 @@ class History:
         return frozenset(seen)
 
     def pending(self, current: Iterable[str], to: str | None = None) -> tuple[str, ...]:
-        """What an upgrade of a database at `current` has to run, in order, to reach `to` (default: all heads)."""
+        """The revisions that an upgrade from `current` to `to` (default: all heads) runs, in order."""
         wanted = frozenset(self.order) if to is None else self.applied([to])
         return self.in_order(wanted - self.applied(current))
 

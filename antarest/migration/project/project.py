@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from ..errors.settings.config import Sections
     from .git import Repository
-    from .refs import References
+    from .references import References
 
-_LOOK = Hint("Mend it, then look again", "inv db.history")
+_LOOK = Hint("Fix it, then look again", "inv db.history")
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,22 @@ class Project:
     """An Alembic project on disk.
 
     Attributes:
-        ini: its `alembic.ini`; its `pyproject.toml` where it has no other settings.
+        ini: its `alembic.ini`; its `pyproject.toml` if it has no other settings.
         versions: the folders with its revision files.
         is_recursive: whether the folders below those count too.
-        scripts: the folder of its `env.py`; None where nobody says.
-        metadata_name: where its `MetaData` is, as `package.module:attribute`; empty where nobody says.
-        rollback_script: the `rollback.sh` to keep in sync; None where the project has none.
-        diagram: the page with the schema as a diagram, to keep in sync too; None where the project has none.
-        seed_name: where the function is that fills a development database, as `package.module:function`.
-        settings_name: where the sections of the configuration are declared that belong to the application, as
-            `package.module:attribute`; empty where nobody declares any.
+        scripts: the folder of its `env.py`; None if no settings name it.
+        metadata_name: its `MetaData`, as `package.module:attribute`; empty if it is not set.
+        rollback_script: the `rollback.sh` to keep in sync; None if the project has none.
+        diagram: the page with the schema as a diagram, to keep in sync too; None if the project has none.
+        seed_name: the function that fills a development database, as `package.module:function`.
+        settings_name: the declared sections of the application's configuration, as `package.module:attribute`;
+            empty if it declares none.
         version_table: the table in which the database records its current revision.
-        is_moved: whether its revision files lie somewhere else than `alembic.ini` says.
-        at_commit: the commit that they are from, where that is not the one that is checked out.
-        deployed: the revision that production is at; empty where nobody says.
-        deployed_from: the tag that this comes from; empty where it comes from none.
-        max_seconds: what an upgrade may take on the rows of `db.verify`; None where nobody sets a limit.
+        is_moved: whether its revision files are copies in another folder.
+        at_commit: the commit of these files, if it is not the one that is checked out.
+        deployed: the revision of production; empty if none is recorded.
+        deployed_from: the tag or commit of that revision; empty if it was recorded without one.
+        max_seconds: the time limit of an upgrade on the rows of `db.verify`; None if there is no limit.
     """
 
     ini: Path
@@ -74,7 +74,7 @@ class Project:
 
     @classmethod
     def load(cls, ini: str | Path | None = None) -> Project:
-        """Read a project's settings: those that are named, else those of this folder, else our own.
+        """Read a project's settings: the named file, else the one in this folder, else our own.
 
         Args:
             ini: its `alembic.ini`, or a `pyproject.toml` with `[tool.alembic]`.
@@ -107,7 +107,7 @@ class Project:
 
     @classmethod
     def own(cls) -> Project:
-        """The project of this code: what an application works with, wherever it is started.
+        """The project of this code. An application works with it, in whatever folder it is started.
 
         Raises:
             ProjectNotFound, InvalidProject: as for `load`.
@@ -121,24 +121,24 @@ class Project:
 
     @property
     def is_checkout(self) -> bool:
-        """Whether people work on it here: an installed copy is not under version control, and writes nothing."""
+        """Whether people work on it here. An installed copy is not under version control."""
         return (self.root / ".git").exists() and not self.is_moved
 
     @cached_property
     def repository(self) -> Repository | None:
-        """The git repository that it is worked on in; None where there is none, and for an installed copy."""
-        # Imported here: most commands have no question to git.
+        """The git repository of the project. None if there is none, or if the project is installed."""
+        # Imported here: most commands do not ask git.
         from .git import Repository
 
         return None if self._is_installed else Repository.of(self.root)
 
     @property
     def commit(self) -> str:
-        """The commit that its revisions are from; empty where nobody knows."""
+        """The commit of its revisions. It is empty if it is not known."""
         return self.at_commit or (self.repository.commit("HEAD") if self.repository else "")
 
     def is_on_main(self, name: str) -> bool:
-        """Whether main has a revision file of that name where this branch parted from it; False where nobody knows."""
+        """Whether the last common commit with main has a revision file of that name. False if there is none."""
         repository = self.repository
         if repository is None or not (base := repository.main):
             return False
@@ -146,7 +146,7 @@ class Project:
         return any(Path(path).name == name for path in there)
 
     def refuse_unknown(self, current: Sequence[str], database: str) -> None:
-        """Refuse a database that is at a revision without a file, and say who has it.
+        """Refuse a database at a revision without a file, and name the branch that has the file.
 
         Args:
             current: the revisions that it is at.
@@ -157,23 +157,23 @@ class Project:
         """
         history = self.history
         if unknown := history.unknown(current):
-            elsewhere = self.whereabouts(unknown[0])
+            elsewhere = self.describe_location(unknown[0])
             raise UnknownRevision(unknown[0], database, history.heads, len(history), self.folder, elsewhere)
 
-    def whereabouts(self, revision: str) -> str:
-        """Say in a sentence which branch has a revision that this code does not have; empty where nobody knows."""
-        # Imported here: only who has that question waits for it.
-        from .search import whereabouts
+    def describe_location(self, revision: str) -> str:
+        """Say in a sentence which branch has the file of a revision. It is empty if none is found."""
+        # Imported here: few commands need it.
+        from .revision_search import describe_location
 
         if self.repository is None or not revision:
             return ""
-        return whereabouts(self.repository, self.versions, revision, recursive=self.is_recursive)
+        return describe_location(self.repository, self.versions, revision, recursive=self.is_recursive)
 
     def resolve(self, reference: str) -> str:
-        """The revision that a reference stands for: a revision, or the head of a tag, a branch, a commit or a date.
+        """Resolve a reference: a revision, or the head of a tag, a branch, a commit or a date.
 
         Args:
-            reference: `head`, `base`, a revision or the beginning of its id; in a git repository also a ref or a date.
+            reference: `head`, `base`, a revision, the beginning of its id, or a branch label; also a git ref or a date.
 
         Raises:
             RevisionNotFound: it stands for nothing.
@@ -185,15 +185,15 @@ class Project:
         return self.references(self.repository).resolve(reference)
 
     def references(self, repository: Repository) -> References:
-        """What references stand for in this checkout, which is worked on in the repository."""
-        # Imported here: what names a revision does not wait for git.
-        from .refs import References
+        """The references of this checkout in its repository."""
+        # Imported here: a revision can be named without git.
+        from .references import References
 
         return References(repository, self.history, self.versions, self.is_recursive)
 
     @property
     def workflow_tables(self) -> tuple[str, str]:
-        """The tables that Alembic and this workflow keep in a database: they are part of nobody's schema."""
+        """The tables that Alembic and this workflow keep in a database. They do not belong to the schema."""
         return workflow_tables(self.version_table)
 
     @property
@@ -201,10 +201,10 @@ class Project:
         return INSTALLED and self.root.resolve() == ROOT
 
     def refuse_installed(self) -> None:
-        """Refuse to write into what was installed from a wheel: the next release replaces it.
+        """Refuse to write into an installed copy: the next release replaces it.
 
         Raises:
-            InstalledCopy: it is that.
+            InstalledCopy: the project is installed.
         """
         if self._is_installed:
             raise InstalledCopy(self.root)
@@ -226,10 +226,10 @@ class Project:
         return history
 
     def refuse_files_below(self) -> None:
-        """Refuse a project without revisions that has some in folders that nobody reads.
+        """Refuse a project without revisions if folders below have some that are not read.
 
         Raises:
-            InvalidProject: it has.
+            InvalidProject: there are such files.
         """
         for folder, name in listed(self.versions, recursive=True):
             where = (
@@ -253,7 +253,7 @@ class Project:
         return metadata
 
     def settings(self) -> Sections | None:
-        """The sections of the configuration that belong to the application; None where nobody declares any.
+        """The sections of the configuration that the application declares. None if it declares none.
 
         Raises:
             InvalidProject: `alembic.ini` names them, and they cannot be imported.
@@ -262,7 +262,7 @@ class Project:
         return sections
 
     def named(self, key: str, name: str) -> Any:
-        """Import what `alembic.ini` names.
+        """Import an object that `alembic.ini` names.
 
         Args:
             key: the key in the section `[antarest]`.
@@ -286,10 +286,10 @@ class Project:
             if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
                 raise PackageMissing(missing, f"[{SECTION}] {key} = {name}") from error
             reason = f"[{SECTION}] {key} = {name}: {error}"
-            raise InvalidProject(self.ini, reason, [Hint("Mend it, then look again", "inv db.check")]) from error
+            raise InvalidProject(self.ini, reason, [Hint("Fix it, then look again", "inv db.check")]) from error
 
     def alembic_options(self) -> dict[str, Any]:
-        """What Alembic's migration context is told wherever revisions run, so that they run alike everywhere."""
+        """The options of Alembic's migration context. They are the same wherever revisions run."""
         return {
             "target_metadata": self.metadata() if self.metadata_name else None,  # For its naming convention.
             "render_as_batch": True,
@@ -298,7 +298,7 @@ class Project:
         }
 
     def alembic_config(self, **attributes: object) -> Config:
-        """The configuration that Alembic's commands take, silent, with `attributes` for `env.py`."""
+        """A configuration for Alembic's commands. They print nothing, and `env.py` gets the `attributes`."""
         silent = argparse.Namespace(quiet=True, x=None)
         return self.tell_folders(config_of(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes))
 
@@ -319,7 +319,7 @@ class Project:
         return config
 
     def refuse_others(self, folders: Iterable[str | Path]) -> None:
-        """Refuse where Alembic, as it was started, reads the revisions of other folders than this workflow.
+        """Refuse if Alembic, as it was started, reads the revisions of other folders than this workflow.
 
         Args:
             folders: the folders that Alembic reads.
@@ -335,7 +335,7 @@ class Project:
 
 
 def _here() -> Path:
-    """The settings of this folder, else our own."""
+    """The settings in this folder, else our own."""
     if Path("alembic.ini").is_file():
         return Path("alembic.ini")
     return Path(TOML) if names_project(Path(TOML)) else ROOT / "alembic.ini"

@@ -1,7 +1,6 @@
-"""Reading revision files without running them, and naming one that Alembic cannot import.
+"""Revision files, read without running them.
 
-What the graph needs of them are literals (`revision = "..."`), so a history is known without importing Alembic, and
-whatever else a file does.
+The graph needs only literals (`revision = "..."`), so it is known without importing Alembic.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ def is_revision_file(name: str) -> bool:
 
 
 def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> Path:
-    """Write revision files into an empty folder; of those with the same name, the later ones under another one.
+    """Write revision files into an empty folder. A name that is taken gets a number.
 
     Returns:
         The folder.
@@ -108,9 +107,9 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> Path:
 
 
 class _Outline(Revision):
-    """A revision whose place in the graph is known; the rest of its file is read when somebody asks for it.
+    """A revision with a known place in the graph. The rest of its file is read on demand.
 
-    Of thousands of files most are asked for nothing else.
+    Of thousands of files, most are read no further.
     """
 
     def __init__(self, id_: str, down: tuple[str, ...], place: tuple[str, str]) -> None:
@@ -135,9 +134,9 @@ class _Outline(Revision):
 
 
 def _outline(folder: str, file: str) -> Revision | None:
-    """Read the place of a revision from the lines that say it; None where they are not as simple as mostly.
+    """Read the place of a revision from its lines. None if these lines do not have their usual form.
 
-    It is written for thousands of files: a `Path` and its `read_bytes` take longer than the rest.
+    It is fast, for thousands of files: a `Path` and its `read_bytes` would take longer than the rest.
     """
     try:
         descriptor = os.open(f"{folder}/{file}", os.O_RDONLY)
@@ -161,14 +160,14 @@ def _outline(folder: str, file: str) -> Revision | None:
 
 
 def _value_of(content: bytes, name: bytes) -> bytes | None:
-    """What the first line that begins with a name sets it to; None where it is nothing as simple."""
+    """The value in the first line that begins with a name. None if it is not an id, ids or None."""
     start = content.find(name)
     found = None if start < 0 else _LINE.match(content, start + len(name))
     return found[1] if found else None
 
 
 def _has_no(content: bytes, name: bytes) -> bool:
-    """Whether a file says that it has none of these, or does not name them."""
+    """Whether a file sets this name to None, or does not have it."""
     start = content.find(name)
     if start < 0:
         return True
@@ -189,11 +188,11 @@ def read_revision(path: Path) -> Revision:
 
 
 def parse_revision(content: bytes, path: Path) -> Revision:
-    """Read what a revision file declares.
+    """Read the declarations of a revision file.
 
     Args:
         content: the file.
-        path: where it is, or where it would be.
+        path: its path, for messages.
 
     Raises:
         InvalidRevisionFile: it is not Python, or does not say which revision it is.
@@ -231,7 +230,7 @@ def importing(folders: Iterable[Path]) -> Iterator[None]:
     """Name the revision file that cannot be imported: Alembic imports them all before it runs the first.
 
     Raises:
-        InvalidRevisionFile: what was raised inside the block comes from the top of such a file.
+        InvalidRevisionFile: the block raised an error from the top of such a file.
     """
     try:
         yield
@@ -256,10 +255,10 @@ def _is_below(path: Path, folders: Iterable[Path]) -> bool:
 
 
 def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
-    """What the top of a file sets our names to.
+    """The values of our names at the top of a file.
 
     Raises:
-        InvalidRevisionFile: one is set to something else than a literal, or in another way than by an assignment.
+        InvalidRevisionFile: one is not a literal, or is not set by an assignment of its own.
     """
     values: dict[str, Any] = {}
     read: set[ast.AST] = set()
@@ -304,12 +303,12 @@ def _bound(node: ast.AST) -> Iterable[str]:
 def _as_ids(path: Path, value: object) -> tuple[str, ...]:
     ids = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (tuple, list)) else ()
     if (value is not None and not isinstance(value, (str, tuple, list))) or not all(isinstance(i, str) for i in ids):
-        raise InvalidRevisionFile(path, f"{value!r} is no revision")
+        raise InvalidRevisionFile(path, f"{value!r} is not a revision id")
     return ids
 
 
 def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the file says of its losses. A misspelt one would permit nothing, or too much: refuse it here."""
+    """The declared losses of a file. Other forms are refused: they would permit nothing, or too much."""
     lossy, moves, irreversible = values.get("lossy", {}), values.get("moves", {}), values.get("irreversible", "")
     well_formed = isinstance(lossy, dict) and all(_is_text_mapping(part) for part in lossy.values())
     if not well_formed or not set(lossy) <= {"upgrade", "downgrade"}:
@@ -335,7 +334,7 @@ def does_the_same(one: bytes, other: bytes) -> bool:
 
 
 def _bare(content: bytes) -> ast.Module:
-    """What a file does, without its docstrings."""
+    """The code of a file, without its docstrings."""
     tree = ast.parse(content)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:

@@ -1,4 +1,4 @@
-"""`scripts/rollback.sh`: rendered from the revision graph, compared with the file, written anew.
+"""`scripts/rollback.sh`: rendered from the revision graph, compared with the file, and written.
 
 The script says where it goes (`REVISION=`) and, on the next line, for which head it was made (`HEAD=`): two branches
 that each add a revision conflict there, and a script that a head has overtaken refuses to run.
@@ -50,24 +50,24 @@ case $root in
 esac
 [ -x "$python" ] || python=python3
 export PYTHONPATH="$packages${{PYTHONPATH:+:$PYTHONPATH}}"
-# -P: what lies in the working directory is none of ours.
+# -P: Python must not import files from the working directory.
 exec "$python" -P -m {package} rollback "$@" --project="$root/{ini}" --to="$REVISION" --head="$HEAD"
 """
 
 
 _ONE_STEP = "Roll the database back by one revision: from the head of this checkout to the revision before it."
 _RELEASE = """\
-Roll the database back from the head of this checkout to the deployed revision{tag}, whatever came since.
+Roll the database back from the head of this checkout to the deployed revision{tag}.
 #
 # It is for releases. While you write a revision, use: inv db.rollback, inv db.redo, inv db.revision --amend"""
 
 
 def target(history: History, deployed: str = "") -> tuple[str, str]:
-    """Where the script goes, and for which head it is made.
+    """The target of the script, and the head for which it is made.
 
     Args:
         history: the revisions.
-        deployed: the revision that production is at; empty while it is at none.
+        deployed: the revision of production; empty if none is recorded.
 
     Returns:
         The deployed revision, else the state before the head; and the head.
@@ -107,14 +107,14 @@ def render(project: Project) -> str:
 
 
 def parse(path: Path) -> tuple[str, str]:
-    """Read `REVISION` and `HEAD` from a script; empty where it does not have them."""
+    """Read `REVISION` and `HEAD` from a script. They are empty if it does not have them."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     found = dict(re.findall(r"^(REVISION|HEAD)=(\S*)$", text, re.MULTILINE))
     return found.get("REVISION", ""), found.get("HEAD", "")
 
 
 def is_in_sync(project: Project) -> bool:
-    """Whether the script is just what would be rendered now, and can be executed. True where there is none to keep."""
+    """Whether the script is up to date and can be executed. True if the project has none."""
     path = project.rollback_script
     if path is None:
         return True
@@ -128,11 +128,11 @@ def is_in_sync(project: Project) -> bool:
 
 
 def sync(project: Project) -> bool:
-    """Write the script anew if it is not in sync.
+    """Write the script if it is not in sync.
 
     Returns:
-        Whether it was written. With several heads, or with a deployed revision that is not below the head, there is
-        nothing right to write: the old script stays, and refuses.
+        Whether it was written. With several heads, or a deployed revision that is not below the head, it cannot be
+        written: the old script stays, and refuses to run.
     """
     if project.rollback_script is None or is_in_sync(project):
         return False
@@ -147,7 +147,7 @@ def write(project: Project) -> Path:
     """Write the script, whole or not at all.
 
     Raises:
-        InstalledCopy: the project is not one to work on.
+        InstalledCopy: the project is installed, and not a checkout.
         MultipleHeads: the history has no one head.
     """
     project.refuse_installed()
@@ -157,7 +157,7 @@ def write(project: Project) -> Path:
 
 
 def require_head(project: Project, written_for: str) -> None:
-    """Refuse when a script that was made for another head is run.
+    """Refuse a script that was made for another head.
 
     Raises:
         RollbackScriptStale: the head of the files is not the one that the script names.

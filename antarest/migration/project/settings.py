@@ -1,7 +1,7 @@
-"""What the settings of a project say: `alembic.ini`, and `pyproject.toml` beside it.
+"""The settings of a project: `alembic.ini`, and `pyproject.toml` beside it.
 
 The plain shape, a folder `versions` below `script_location` of `alembic.ini`, is read here, so that most commands
-start without Alembic. For all else Alembic's own `Config` is asked.
+start without Alembic. Alembic's own `Config` reads all other shapes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import configparser
 import re
 import sys
-import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,7 +32,7 @@ _LOOK = Hint("Fix it, then look again", "inv db.history")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the settings of a project say.
+    """The settings of a project.
 
     Attributes:
         scripts: the folder of its `env.py`.
@@ -55,7 +54,7 @@ def read_settings(path: Path) -> Settings:
         path: its `alembic.ini` or `pyproject.toml`.
 
     Raises:
-        InvalidProject: they do not say where the revisions are, or in a way that is not supported.
+        InvalidProject: they do not name the folder of the revisions, or are not supported.
     """
     try:
         return _read(path)
@@ -84,7 +83,7 @@ def _read(path: Path) -> Settings:
 
 
 def is_toml(path: Path) -> bool:
-    """Whether a project's settings are in a `pyproject.toml` alone."""
+    """Whether a project has its settings in a `pyproject.toml` only."""
     return path.name == TOML
 
 
@@ -97,37 +96,39 @@ def names_project(path: Path) -> bool:
 
 
 def config_of(path: Path, **options: Any) -> Config:
-    """Alembic's configuration of a project, from the same files as its command line takes it from.
+    """Alembic's configuration of a project, from the same files as on its command line.
 
     Args:
         path: its `alembic.ini` or `pyproject.toml`.
         options: further arguments of `Config`.
     """
-    # Imported here: most of what reads the files should not wait for Alembic.
+    # Imported here: most commands start without Alembic.
     from alembic.config import Config
 
     return Config(None if is_toml(path) else path, toml_file=path.with_name(TOML), **options)
 
 
 def search_paths(config: Config) -> list[str]:
-    """What Alembic puts at the beginning of `sys.path` for a project: its `prepend_sys_path`."""
+    """The folders that Alembic puts at the beginning of `sys.path`."""
     with _no_warning():
         return config.get_prepend_sys_paths_list() or []
 
 
 @contextmanager
 def _no_warning() -> Iterator[None]:
-    """Alembic warns of settings that it calls old; it does so itself when it runs."""
+    """Silence warnings about old settings: Alembic repeats them when it runs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
 
 
 def _tables(path: Path) -> Mapping[str, Any]:
-    """The tables of tools; empty where none is for us or for Alembic."""
+    """The tables below `[tool]`; empty if none is for us or for Alembic."""
     text = path.read_bytes() if path.is_file() else b""
     if not _TABLE.search(text):
         return {}
+    import tomllib  # Imported here: most projects do not need it.
+
     tables: Mapping[str, Any] = tomllib.loads(text.decode("utf-8")).get("tool", {})
     return tables
 

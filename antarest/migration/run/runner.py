@@ -34,7 +34,7 @@ from ..errors.revision import BASE, Direction
 from ..errors.settings.urls import is_memory
 from ..losses.guard import LossGuard
 from ..losses.rebuilds import RebuildGuard
-from ..project.store import keeping
+from ..project.revision_store import keeping
 from .after_commit import finish, grant, note_grants
 from .before_commit import failures, is_lock_failure, new_violations, refuse_losses
 from .operations import REPORT

@@ -113,8 +113,7 @@ def prove_history(
         wanted = frozenset(select(target) if select else target.history.order)
         found.revisions = target.history.in_order(wanted)
         found.is_whole = wanted.issuperset(target.history.heads) or bool(since)
-        found.not_checked |= _not_checked(target, found)
-        found.add(*static.findings(target, wanted))
+        _look_at_files(target, found, wanted)
         plan = ProofPlan(target, wanted, rows, found.is_whole, tuple(since), keep)
         for proof in processes.prove(plan, found.engines if wanted or since else (), server):
             found.add_proof(proof, is_own=target.is_own)
@@ -124,8 +123,9 @@ def prove_history(
     return found
 
 
-def _not_checked(target: Target, found: Verification) -> dict[str, str]:
-    """List everything that cannot be looked at, with the reason."""
+def _look_at_files(target: Target, found: Verification, wanted: Collection[str]) -> None:
+    """Add the findings that need no database, and everything that cannot be checked."""
+    found.add(*static.findings(target, wanted))
     reasons = {
         "the models": "" if target.metadata_name else "no metadata is named",
         "the history as a whole": "" if found.is_whole else "the head is not among the revisions",
@@ -134,7 +134,7 @@ def _not_checked(target: Target, found: Verification) -> dict[str, str]:
         if target.is_own and not target.project.rollback_script
         else "",
     }
-    return {what: why for what, why in reasons.items() if why}
+    found.not_checked = {what: why for what, why in reasons.items() if why}
 
 
 def _is_readable(target: Target, found: Verification) -> bool:

@@ -28,8 +28,8 @@ def run_step(
     Args:
         connection: to a scratch database, without a transaction.
         target: the project.
-        revision: the id of the revision.
-        direction: the direction in which it runs.
+        revision: its id.
+        direction: up or down.
         before_commit: called before the commit.
 
     Returns:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..project.project import Project
 
 EDITED = "edited files"
-"""What a status names where it cannot say which files were edited."""
+"""The key in `not_checked` if edited files cannot be found."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,16 @@ class Status:
         database: its URL, redacted.
         current: the revisions that it records.
         heads: the heads of the revision files.
-        pending: what an upgrade would run, in order.
+        pending: the revisions that an upgrade would run, in order.
         applied: how many revisions of the files are applied.
         unknown: the current revisions that no file has.
-        rollback_script_in_sync: whether `rollback.sh` goes where it should; None where the project has none.
+        rollback_script_in_sync: whether `rollback.sh` is up to date; None if the project has none.
         missing_grants: the rights that the application's role lacks.
-        elsewhere: who has the unknown ones, in a sentence; empty where nobody knows.
-        deployed: the revision that production is at; empty where nobody says.
-        edited: the applied revisions whose file is not what it was when it was applied.
-        rollback_script: the path of `rollback.sh`; empty where the project has none.
-        not_checked: what was not looked at, and why.
+        elsewhere: a sentence about the place of unknown revisions; empty if it is not known.
+        deployed: the revision of production; empty if none is recorded.
+        edited: the revisions whose file was edited after they were applied.
+        rollback_script: the path of `rollback.sh`; empty if the project has none.
+        not_checked: everything that was not looked at, with the reason.
     """
 
     engine: str
@@ -58,7 +58,7 @@ class Status:
 
 
 def not_checked(project: Project, current: Sequence[str], record: Sequence[RecordLine]) -> dict[str, str]:
-    """What a status cannot look at, and why.
+    """Everything that a status cannot look at, with the reason.
 
     Args:
         project: the project.
@@ -73,15 +73,15 @@ def not_checked(project: Project, current: Sequence[str], record: Sequence[Recor
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """A revision, and how the database stands to it.
+    """A revision, and its state in the database.
 
     Attributes:
         revision: the revision.
         is_head: whether no other one follows it.
         is_current: whether the database records it.
         is_applied: whether the database has it.
-        is_edited: whether its file is not what it was when it was applied.
-        record: when and by whom it was applied; None where that was not recorded.
+        is_edited: whether its file was edited after it was applied.
+        record: the time and user of its last run; None if it was not recorded.
     """
 
     revision: Revision

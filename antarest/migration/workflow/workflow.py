@@ -122,7 +122,7 @@ class MigrationWorkflow:
             applied=len(history.applied(current)),
             edited=tuple(edited(record, history, current)),
             unknown=(unknown := history.unknown(current)),
-            elsewhere=self.project.whereabouts(next(iter(unknown), "")),
+            elsewhere=self.project.describe_location(next(iter(unknown), "")),
             deployed=self.project.deployed,
             rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
             missing_grants=tuple(grant.sql for grant in missing),

@@ -161,7 +161,7 @@ def refuse_other_than_head(
     history = project.history
     head = history.head  # Raises where there are several.
     if unknown := history.unknown(current):
-        elsewhere = project.whereabouts(unknown[0])
+        elsewhere = project.describe_location(unknown[0])
         raise SchemaAhead(unknown[0], database, history.heads, len(history), project.folder, elsewhere)
     if pending := history.pending(current):
         raise SchemaBehind(database, current, pending, head, command)

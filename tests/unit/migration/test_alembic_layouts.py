@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import py_compile
+import subprocess
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -202,6 +205,23 @@ def test_a_layout_is_read_as_alembic_reads_it(tmp_path: Path, settings: str, fil
     assert {*project.history.heads} == {*expected.get_heads()}
     # And this is how Alembic is called by us.
     assert facts_of_alembic(ScriptDirectory.from_config(project.alembic_config())) == facts_of_alembic(expected)
+
+
+@pytest.mark.parametrize(("settings", "expected"), [(INI, False), (f"{INI}version_locations = db/versions\n", True)])
+def test_the_plain_shape_is_read_without_alembic(tmp_path: Path, settings: str, expected: bool) -> None:
+    """So that most commands start quickly."""
+    write(tmp_path, settings, {A: "a", B: "b < a"})
+    code = (
+        "import sys; from antarest.migration.project.project import Project; "
+        "print(Project.load().history.head, 'alembic' in sys.modules)"
+    )
+
+    # A new Python: the processes that `run` makes have imported Alembic already.
+    said = subprocess.check_output(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True
+    )
+
+    assert said.split() == ["b", str(expected)]
 
 
 def test_our_own_history_is_read_as_alembic_reads_it() -> None:

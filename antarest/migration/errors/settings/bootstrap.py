@@ -44,10 +44,10 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
 
 
 def refuse_system() -> int:
-    """Refuse a system that is neither Linux nor macOS: others lack what keeps two runs apart.
+    """Refuse a system that is neither Linux nor macOS: others lack the locks that the workflow uses.
 
     Returns:
-        The exit code: 0 where the system is supported.
+        The exit code: 0 if the system is supported.
     """
     if sys.platform in _SYSTEMS:
         return 0
@@ -78,7 +78,7 @@ def _is_installed(name: str) -> bool:
 
 
 def _refuse(fact: str, script: str) -> int:
-    """Print an error in the shape of all others. Their classes cannot be used, as they may need the missing package."""
+    """Refuse to run, and name the commands that install the missing package."""
     ways_on = [
         "  Install what is needed:    make install",
         f"  Then start it with that:   .venv/bin/python {script}",
@@ -89,6 +89,6 @@ def _refuse(fact: str, script: str) -> int:
 
 
 def _print(fact: str, ways_on: list[str]) -> int:
-    """Print an error in the shape of all others, whose classes may need what is missing."""
+    """Print an error in the shape of all others. Their classes cannot be used, as they may need the missing package."""
     sys.stderr.write("\n".join([f"error app.E106: {fact}", "Nothing was changed.", *ways_on]) + "\n")
     return _USAGE

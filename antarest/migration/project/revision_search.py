@@ -1,4 +1,4 @@
-"""Where the file of a revision is that this checkout does not have: in the store of what was applied, or in git."""
+"""The search for a revision file that this checkout does not have, in the store of applied revisions and in git."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors.revision import Revision
 from ..errors.text import count
 from .git import Repository
 from .revision_files import digest_of, parse_revision
-from .store import Store
+from .revision_store import RevisionStore
 
 _NAMED = re.compile(r"[\w.-]+")
 _REFS = {"refs/heads/": "branch ", "refs/tags/": "tag ", "refs/remotes/": "remote branch ", "refs/stash": "the stash"}
@@ -23,17 +23,17 @@ _SHORT = 10
 
 
 @dataclass(frozen=True)
-class Found:
-    """The file of a revision, as it was found.
+class FoundRevision:
+    """A revision file that was found.
 
     Attributes:
-        revision: what it declares.
+        revision: its declarations.
         content: the file.
-        place: where it was, such as `branch feature/reserves`.
-        commit: the commit that has it; empty where it was not committed.
-        author: who wrote that.
-        date: when, as an ISO 8601 date.
-        ref: the branch or tag that leads to the commit; empty where none does.
+        place: its place, such as `branch feature/reserves`.
+        commit: the commit that has it; empty if it was not committed.
+        author: the author of the commit.
+        date: the date of the commit, in the form of ISO 8601.
+        ref: a branch or tag with this commit; empty if there is none.
     """
 
     revision: Revision
@@ -46,7 +46,7 @@ class Found:
 
     @property
     def digest(self) -> str:
-        """The hash of the file, as the record of a database has it."""
+        """The hash of the file, in the form of the record in a database."""
         return digest_of(self.content)
 
     @property
@@ -56,15 +56,15 @@ class Found:
 
     @property
     def origin(self) -> str:
-        """Where it was found, in one line."""
+        """Its place, commit, author and date in one line."""
         return ", ".join(filter(None, [self.place, self.commit[:_SHORT], self.author, self.date[:10]]))
 
 
-class Search:
+class RevisionSearch:
     """A search for revision files in one repository."""
 
     def __init__(self, repository: Repository, folders: Sequence[Path], *, recursive: bool = False) -> None:
-        """Search nothing yet.
+        """Prepare a search.
 
         Args:
             repository: where to search.
@@ -75,25 +75,25 @@ class Search:
         self._is_recursive = recursive
         self._below = "**/" if recursive else ""
         self._folders = [repository.path(folder) for folder in folders]
-        self.store = Store(repository)
-        self._beside: dict[str, list[Found]] = {}
+        self.store = RevisionStore(repository)
+        self._beside: dict[str, list[FoundRevision]] = {}
 
-    def find(self, revision: str, digest: str = "") -> Found | None:
+    def find(self, revision: str, digest: str = "") -> FoundRevision | None:
         """Find the file of a revision.
 
         Args:
             revision: its id.
-            digest: the hash of the file that was applied; without it the first that is found is taken.
+            digest: the hash of the applied file; without it, the first file is taken.
 
         Returns:
-            The file with that hash; where there is none, the first one that declares the revision; else None. What
-            the store has is looked for in git too, so that it can be said which branch it is from.
+            The file with that hash, else the first file that declares the revision, else None. Git is searched too if
+            the store has the file: only git knows its branch.
         """
         stored = [
             found for content in self.store.find(revision) for found in self._declaring(revision, content, _STORE)
         ]
         wanted = digest or (stored[0].digest if stored else "")
-        others: list[Found] = []
+        others: list[FoundRevision] = []
         for found in self.in_git(revision):
             if wanted in ("", found.digest):
                 return found
@@ -104,7 +104,7 @@ class Search:
 
     @property
     def searched(self) -> str:
-        """What was searched, in one line."""
+        """The searched places in one line."""
         names = self._repository.lines("for-each-ref", "--format=%(refname)")
         parts = [f"{_STORE} ({len(self.store)} files)"]
         for prefix, word in {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote branch"}.items():
@@ -112,19 +112,19 @@ class Search:
             parts.append(count(number, word, f"{word}es" if word.endswith("ch") else ""))
         return ", ".join([*parts, "stashes, the reflog, the working trees"])
 
-    def in_git(self, revision: str) -> Iterator[Found]:
+    def in_git(self, revision: str) -> Iterator[FoundRevision]:
         """Find the file of a revision in git: branches, tags, remotes, stashes, the reflog, working trees."""
         yield from self._beside.get(revision, [])
         yield from self._in_commits(revision)
         yield from self._in_working_trees(revision)
 
-    # ---- in what git has
+    # ---- in git
 
-    def _in_commits(self, revision: str) -> Iterator[Found]:
-        """In every commit that a branch, a tag, a stash or the reflog still leads to; branches first."""
+    def _in_commits(self, revision: str) -> Iterator[FoundRevision]:
+        """Search every commit of a branch, a tag, a stash or the reflog; branches first."""
         matches = [f":(top,glob){folder}/{self._below}*{revision}*.py" for folder in self._folders]
         found = self._declared(revision, "--", *matches) if _NAMED.fullmatch(revision) else {}
-        # The name of a file need not have the id in it.
+        # The name of a file does not have to contain the id.
         found = found or self._declared(revision, f"-S{revision}", "--", *[f":(top){name}" for name in self._folders])
         placed = [self._placed(each) for each in found.values()]
         order = [*_REFS.values(), "stash", "the reflog"]
@@ -132,11 +132,11 @@ class Search:
             self._remember_beside(each)
             yield each
 
-    def _declared(self, revision: str, *arguments: str) -> dict[str, Found]:
-        """The files that declare a revision, in the commits that this finds, by their hash; the newest of each."""
+    def _declared(self, revision: str, *arguments: str) -> dict[str, FoundRevision]:
+        """The files that declare a revision, by hash, in the commits that `git log` finds with these arguments."""
         seen = self._log(*arguments)
         objects = [f"{commit}:{path}" for commit, _, _, path in seen]
-        found: dict[str, Found] = {}
+        found: dict[str, FoundRevision] = {}
         for (commit, author, date, path), content in zip(seen, self._repository.blobs(objects), strict=True):
             for each in self._declaring(revision, content, "", commit, author, date, name=path):
                 found.setdefault(each.digest, each)
@@ -156,8 +156,8 @@ class Search:
                 result.append((commit[0], commit[1], commit[2], line))
         return result
 
-    def _placed(self, found: Found) -> Found:
-        """Say where a commit is, in the words of its user."""
+    def _placed(self, found: FoundRevision) -> FoundRevision:
+        """Add the place of a commit in the words of a user."""
         names = self._repository.lines("for-each-ref", f"--contains={found.commit}", "--format=%(refname)")
         for prefix, word in _REFS.items():
             for name in names:
@@ -169,14 +169,14 @@ class Search:
                 return replace(found, place=f"stash {name}")
         return replace(found, place="the reflog")
 
-    def _remember_beside(self, found: Found) -> None:
-        """What the revision follows is most likely in the same commit."""
+    def _remember_beside(self, found: FoundRevision) -> None:
+        """Remember the other files of the commit: it probably has the predecessors too."""
         places = [Path(self._repository.root, folder) for folder in self._folders]
         for path, content in self._repository.files(found.commit, places, recursive=self._is_recursive).items():
             for each in self._declaring("", content, found.place, found.commit, found.author, found.date, name=path):
                 self._beside.setdefault(each.revision.id, []).append(each)
 
-    def _in_working_trees(self, revision: str) -> Iterator[Found]:
+    def _in_working_trees(self, revision: str) -> Iterator[FoundRevision]:
         for line in self._repository.lines("worktree", "list", "--porcelain"):
             tree = Path(line.removeprefix("worktree "))
             if not line.startswith("worktree "):
@@ -201,14 +201,14 @@ class Search:
         date: str = "",
         *,
         name: str = "",
-    ) -> Iterator[Found]:
-        """The file, if it can be read and declares that revision (any, where none is named)."""
+    ) -> Iterator[FoundRevision]:
+        """The file, if it can be read and declares that revision. An empty id stands for any revision."""
         try:
             declared = parse_revision(content, Path(name) if name else self._unnamed)
         except AntarestError:
             return
         if revision in ("", declared.id):
-            yield Found(declared, content, place, commit, author, date)
+            yield FoundRevision(declared, content, place, commit, author, date)
 
 
 def _read(path: Path) -> bytes:
@@ -218,8 +218,10 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def whereabouts(repository: Repository, folders: Sequence[Path], revision: str, *, recursive: bool = False) -> str:
-    """Say in a sentence who has the file of a revision that this checkout does not have.
+def describe_location(
+    repository: Repository, folders: Sequence[Path], revision: str, *, recursive: bool = False
+) -> str:
+    """Say in a sentence where the file of a revision is.
 
     Args:
         repository: where to search.
@@ -228,9 +230,9 @@ def whereabouts(repository: Repository, folders: Sequence[Path], revision: str, 
         recursive: whether the folders below them count too.
 
     Returns:
-        An empty text where nobody has it.
+        The sentence; empty if the file is not found.
     """
-    search = Search(repository, folders, recursive=recursive)
+    search = RevisionSearch(repository, folders, recursive=recursive)
     for found in search.in_git(revision):
         ahead = repository.ask("rev-list", "--count", f"HEAD..{found.ref or found.commit}")
         distance = f" ({count(int(ahead), 'commit')} ahead of this checkout)" if ahead else ""

@@ -1,7 +1,7 @@
 """The store: a copy of each revision file that was applied from this repository, also of those never committed.
 
-It lies in git's own folder, so that it is shared by all working trees and never committed. The name of a copy has its
-hash: one that does not fit was tampered with, and is not there.
+It lies in git's own folder: all working trees share it, and it is never committed. The name of a copy contains its
+hash. A copy with another hash was changed, and is ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .git import Repository
 from .revision_files import digest_of
 
 
-class Store:
+class RevisionStore:
     """The copies."""
 
     def __init__(self, repository: Repository) -> None:
@@ -24,14 +24,14 @@ class Store:
         self.folder = repository.folder / "antarest" / "revisions"
 
     def note_generated(self, revision: str, content: bytes) -> None:
-        """Note what a revision file was when it was generated, before anybody wrote in it."""
+        """Note the hash of a revision file that was just generated."""
         with suppress(OSError):
             path = self._generated(revision)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(digest_of(content), encoding="ascii")
 
     def is_generated(self, revision: str, content: bytes) -> bool:
-        """Whether a revision file is just what was generated; False where nobody knows."""
+        """Whether a revision file is as it was generated. False if this is not known."""
         try:
             return self._generated(revision).read_text(encoding="ascii") == digest_of(content)
         except OSError:
@@ -44,11 +44,11 @@ class Store:
         return sum(1 for _ in self.folder.glob("*.py"))
 
     def keep(self, revision: str, content: bytes) -> None:
-        """Keep a copy of a revision file. Where nothing can be written, git may still have it: that is no error."""
+        """Keep a copy of a revision file. A failure is no error: git may have the file."""
         path = self.folder / f"{quote(revision, safe='')}.{_hash(content)}.py"
         if not path.exists():
             with suppress(OSError):
-                write_whole(path, content)  # For all to read: another user of this clone may have to undo it.
+                write_whole(path, content)  # Readable for all: another user of this clone may need it for a rollback.
 
     def find(self, revision: str) -> Iterator[bytes]:
         """The copies of a revision file, newest first."""
@@ -64,8 +64,8 @@ class Store:
 
 
 def keeping(repository: Repository | None) -> Callable[[str, bytes], None]:
-    """A function that keeps a revision file that is applied; it does nothing where there is no repository."""
-    return Store(repository).keep if repository else lambda _revision, _content: None
+    """Return a function that keeps applied revision files. Without a repository it does nothing."""
+    return RevisionStore(repository).keep if repository else lambda _revision, _content: None
 
 
 def _hash(content: bytes) -> str:

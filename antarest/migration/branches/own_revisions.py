@@ -1,4 +1,4 @@
-"""The revisions that this branch alone has, and may still change: written anew, or put on top of what others added."""
+"""The revisions that only this branch has. They may be written again, or put on top of the revisions of others."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..errors.revision import BASE, Revision
 from ..project.git import MAINS, Repository
 from ..project.project import Project
 from ..project.revision_files import write_files
-from ..project.store import Store
+from ..project.revision_store import RevisionStore
 
 
 @dataclass(frozen=True)
 class Rebase:
-    """What puts the revisions of this branch on top of another head.
+    """The changes that put the revisions of this branch on top of another head.
 
     Attributes:
-        onto: the head that they go on top of.
-        moved: those that follow something else, with what they followed and what they follow now.
-        contents: the files that change, and what they become.
+        onto: the other head.
+        moved: the moved revisions, each with its old and its new predecessors.
+        contents: the new contents of files.
     """
 
     onto: str
@@ -37,16 +37,16 @@ class Rebase:
 
 
 def amendable(project: Project, *, discard_edits: bool) -> Revision:
-    """The newest revision, if it may be written anew.
+    """The newest revision, if it may be written again.
 
     Args:
         project: where it is.
-        discard_edits: also where somebody has written in its file.
+        discard_edits: accept a file that was edited.
 
     Raises:
         MultipleHeads: there is not one newest revision.
-        AmendRefused: there is none, it is a merge, or others have it: on main, in a tag.
-        EditedRevision: its file is not what was generated.
+        AmendRefused: there is none, it is a merge, or others have it from main or a tag.
+        EditedRevision: its file was edited.
     """
     history, repository = project.history, project.repository
     if history.head == BASE:
@@ -61,21 +61,21 @@ def amendable(project: Project, *, discard_edits: bool) -> Revision:
     if revision.id in history.applied([project.deployed]):
         raise AmendRefused(f"revision {revision.id} is deployed")
     content = revision.path.read_bytes()
-    if not discard_edits and not (repository and Store(repository).is_generated(revision.id, content)):
+    if not discard_edits and not (repository and RevisionStore(repository).is_generated(revision.id, content)):
         raise EditedRevision(revision.id, revision.path)
     return revision
 
 
 def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Rebase:
-    """Find what puts the revisions of this branch on top of the head of another one.
+    """Plan to put the revisions of this branch on top of the head of another one.
 
     Args:
         project: the project, with the revisions of both.
-        repository: where it is worked on.
-        onto: the other branch; without it what is being merged or rebased onto, else main.
+        repository: its repository.
+        onto: the other branch. The default is the branch of an unfinished merge or rebase, else main.
 
     Raises:
-        RebaseRefused: that branch is not known, or is not merged here; or one of the revisions cannot be moved.
+        RebaseRefused: that branch is not known or not merged here, or a revision cannot be moved.
     """
     name, commit = _base(repository, onto)
     theirs, history = project.references(repository).history_at(commit, name), project.history
@@ -97,7 +97,7 @@ def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Reb
 
 
 def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
-    """Revisions by what they begin with: each follows something of its chain, but for the first.
+    """Group revisions into chains. Each but the first follows the one before it.
 
     Raises:
         RebaseRefused: one chain ends in several revisions, or joins another one.
@@ -115,7 +115,7 @@ def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
 
 
 def _immovable(revision: Revision, deployed: Collection[str], published: Collection[str]) -> str:
-    """Why a revision must stay where it is; empty where it need not."""
+    """The reason why a revision cannot be moved. It is empty if it can."""
     if revision.id in deployed:
         return "is deployed"
     if revision.id in published:
@@ -124,7 +124,7 @@ def _immovable(revision: Revision, deployed: Collection[str], published: Collect
 
 
 def _published(project: Project, repository: Repository) -> set[str]:
-    """The revisions that others have from main: what was pushed, and of another branch what main has here."""
+    """The revisions that others have: those of the pushed main, and on another branch also those of main here."""
     names = [name for name in MAINS if name.startswith("origin/") or repository.branch not in MAINS]
     commits = [(name, commit) for name in names if (commit := repository.commit(name))]
     return {id_ for name, commit in commits for id_ in project.references(repository).history_at(commit, name).order}
@@ -143,7 +143,7 @@ def follow(revision: Revision, down: str) -> bytes:
 
 
 def _value_of(tree: ast.Module, name: str) -> ast.expr:
-    """What a name is set to at the top of a file."""
+    """The value of a name at the top of a file."""
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
@@ -164,7 +164,7 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
     """The branch to go on top of, and its commit."""
     if onto:
         candidates = [(onto, repository.commit(onto))]
-    elif under_way := repository.rebased_onto:  # In a `git rebase`: what is being rebased onto.
+    elif under_way := repository.rebased_onto:  # In a `git rebase`.
         candidates = [("the branch that is rebased onto", under_way)]
     elif repository.branch in MAINS:
         candidates = _bases_of_main(repository)
@@ -179,7 +179,7 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
 
 
 def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
-    """On main: what was pulled comes first; a branch that is merged goes on top of what main had."""
+    """On main: a pulled commit comes first. A merged branch goes on top of the old main."""
     upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
     is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)
     if is_pulled:
@@ -188,13 +188,13 @@ def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
 
 
 def _merged_main(repository: Repository) -> tuple[str, str]:
-    """On a branch: main, as far as it was merged; where none of its newer commits was, main itself."""
+    """On a branch: the part of main that was merged, or main itself if no newer commit was merged."""
     names = [name for name in MAINS if repository.commit(name)]
     if not names:
         return "main", ""
     bases = [(name, repository.ask("merge-base", "HEAD", name)) for name in names]
     name, base = max(bases, key=lambda each: int(repository.ask("rev-list", "--count", each[1]) or 0))
     newest = repository.commit(name)
-    # After a merge, HEAD has what it merged as a parent; before one, main has to be merged first.
+    # Before a merge, main has to be merged first.
     is_merged = base == newest or repository.ask("rev-list", "--merges", "-1", f"{base}..HEAD")
     return name, base if is_merged else newest

@@ -1,4 +1,4 @@
-"""What a reference means for a database: the head that its revisions have, at a tag, a branch, a commit or a date."""
+"""References to a revision: a tag, a branch, a commit or a date stands for the head of its revisions."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _COMMIT = re.compile(r"[0-9a-f]{4,64}|HEAD.*|.*[~^@].*")
 
 @dataclass(frozen=True)
 class References:
-    """What references stand for in a checkout.
+    """The references of a checkout.
 
     Attributes:
-        repository: where the project is worked on.
+        repository: the repository of the project.
         history: the revisions of the checkout.
         versions: the folders with the revision files.
         is_recursive: whether the folders below those count too.
@@ -40,7 +40,7 @@ class References:
     is_recursive: bool = False
 
     def resolve(self, reference: str) -> str:
-        """The revision that a reference stands for: a revision first, then a tag, a branch, a commit, a date.
+        """Resolve a reference: it can be a revision, a tag, a branch, a commit or a date.
 
         Raises:
             RevisionNotFound: it stands for nothing.
@@ -68,13 +68,13 @@ class References:
 
         Args:
             commit: the commit.
-            name: what to call it.
+            name: its name in messages.
 
         Raises:
             ReferenceUnusable: there are none, they have no one head, or one that this checkout does not have.
         """
         head = _head(self.history_at(commit, name), name)
-        if head == BASE and len(self.history):  # Somebody who means base can name it; these lie elsewhere there.
+        if head == BASE and len(self.history):  # `base` has a name of its own; this commit has its revisions elsewhere.
             folders = ", ".join(self.repository.path(folder) for folder in self.versions)
             raise ReferenceUnusable(name, f"it has no revisions in {folders}")
         if head != BASE and head not in self.history:
@@ -102,7 +102,7 @@ def _head(history: History, name: str) -> str:
 
 
 def _commits(repository: Repository, reference: str) -> Iterator[tuple[str, str]]:
-    """The commits that a reference may mean, and as what."""
+    """The commits that a reference can mean, each with its kind."""
     for kind, ref in (
         ("tag", f"refs/tags/{reference}"),
         ("branch", f"refs/heads/{reference}"),
