@@ -37,8 +37,7 @@ from .project import rollback_script
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
 from .project.revision_store import RevisionStore, keeping
-from .run.outcome import OUTCOME
-from .run.request import REQUEST, RunRequest
+from .run.request import OUTCOME, REQUEST, RunRequest
 from .run.runner import run as run_revisions
 from .scratch.migrated import scratch_at
 

@@ -152,7 +152,7 @@ def test_the_rule_finds_what_it_forbids(rule: Callable[[File], list[str]], path:
     [
         ("antarest/study/variantstudy/model.py", "from antarest.study.model import Study"),
         ("antarest/core/persistence.py", "from antarest.migration.workflow import MigrationWorkflow"),
-        (PLAN, "from ..run.outcome import RunOutcome"),
+        (PLAN, "from ..run.request import RunOutcome"),
         ("antarest/migration/environment.py", "from .commands import table"),
         ("antarest/dbmodel.py", "import antarest.core.tasks.model"),
         ("antarest/main.py", "from antarest.web.launch import launch"),

@@ -18,8 +18,7 @@ from ..project.git import Repository
 from ..project.project import Project
 from ..project.revision_files import importing, is_revision_file, write_files
 from ..project.revision_store import keeping
-from ..run.outcome import RunOutcome
-from ..run.request import FileChange
+from ..run.request import FileChange, RunOutcome
 from ..scratch.leftovers import owned_folder
 from . import hooks, own_revisions
 from .own_revisions import Rebase

@@ -18,8 +18,7 @@ from ..errors.facts.run import RevisionFailed, RunFailed
 from ..errors.loss import Loss
 from ..errors.settings.urls import redact
 from ..errors.text import reason
-from .outcome import RunOutcome
-from .request import RunRequest
+from .request import RunOutcome, RunRequest
 
 _LOCK_FAILURES = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 _LONGEST_STATEMENT = 100

@@ -247,16 +247,10 @@ def _in_ranges(
         statement: an update of the table, or a query for rows.
         into: the table that gets the rows of the query.
     """
-
-    def build(*conditions: sa.ColumnElement[bool]) -> Any:
-        chosen = statement.where(*conditions)
-        names = [] if into is None else list(into.c.keys())
-        return chosen if into is None else into.insert().from_select(names, chosen, include_defaults=False)
-
     context = operations.migration_context
     report: Report | None = context.opts.get(REPORT)
     if context.as_sql or not chunk:
-        operations.execute(build())
+        operations.execute(_build(statement, into))
         return
     bind, began, key = operations.get_bind(), time.monotonic(), table.c[by]
     total = bind.scalar(sa.select(sa.func.count()).select_from(table)) or 0
@@ -265,13 +259,18 @@ def _in_ranges(
         rest = sa.select(key).order_by(key).offset(chunk).limit(1)
         high = bind.scalar(rest if low is None else rest.where(key >= low)) if done + chunk < total else None
         conditions = ([] if low is None else [key >= low]) + ([] if high is None else [key < high])
-        bind.execute(build(*conditions))
+        bind.execute(_build(statement, into, *conditions))
         done = total if high is None else done + chunk
         if report and total > chunk:
             report(table.name, done, total, time.monotonic() - began)
         if high is None:
             return
         low = high
+
+
+def _build(statement: Any, into: sa.TableClause | None, *conditions: sa.ColumnElement[bool]) -> Any:
+    chosen = statement.where(*conditions)
+    return chosen if into is None else into.insert().from_select(list(into.c.keys()), chosen, include_defaults=False)
 
 
 def _refuse_several(

@@ -15,7 +15,7 @@ from typing import Any
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.script.base import Script
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import MetaData
 
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, InvalidRevisionFile
@@ -166,11 +166,6 @@ class Target:
             return {column: drawn for column, drawn in values.items() if drawn}
 
         return values_at
-
-    @staticmethod
-    def is_sqlite(connection: Connection) -> bool:
-        """Whether the connection is to SQLite."""
-        return connection.dialect.name == "sqlite"
 
     def import_paths(self) -> None:
         """Extend the search path as Alembic does: by `prepend_sys_path`, or the folder of its `alembic.ini`."""

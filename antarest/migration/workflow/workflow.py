@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
     from ..backup import Backups
     from ..errors.listener import Listener
-    from ..run.outcome import RunOutcome
-    from ..run.request import RunRequest
+    from ..run.request import RunOutcome, RunRequest
     from .reset import ResetPlan
 
 
@@ -187,7 +186,7 @@ class MigrationWorkflow:
             DatabaseError: the database cannot be reached.
         """
         from ..run.after_commit import finish
-        from ..run.outcome import RunOutcome
+        from ..run.request import RunOutcome
 
         plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to)
         if plan.pending:
@@ -287,8 +286,7 @@ class MigrationWorkflow:
         from alembic import command
 
         from ..database.lock import in_this_process
-        from ..run.outcome import OUTCOME
-        from ..run.request import REQUEST
+        from ..run.request import OUTCOME, REQUEST
 
         config = request.project.alembic_config(**{REQUEST: request})
         with in_this_process(request.db, request.patience()), importing(request.project.versions):

@@ -117,11 +117,9 @@ def _carry_out(
     Returns:
         Whether it was run.
     """
-    from ..rendering.sync import sync_plan
-
     workflow = context.workflow
     context.introduce()
-    context.print(sync_plan(plan))
+    context.print(results.sync_plan(plan))
     if dry_run or (plan.is_empty and not plan.file_change):
         return False
     answered = yes or not plan.undo.steps
