@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record
+from ..errors.facts.project import EnvNotAdopted
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
 from ..errors.revision import HEAD
@@ -282,6 +283,9 @@ class MigrationWorkflow:
 
         Returns:
             The outcome, which `env.py` leaves there.
+
+        Raises:
+            EnvNotAdopted: `env.py` left none.
         """
         from alembic import command
 
@@ -291,7 +295,9 @@ class MigrationWorkflow:
         config = request.project.alembic_config(**{REQUEST: request})
         with in_this_process(request.db, request.patience()), importing(request.project.versions):
             call(command, config)
-        outcome: RunOutcome = config.attributes[OUTCOME]
+        outcome: RunOutcome | None = config.attributes.get(OUTCOME)
+        if outcome is None:
+            raise EnvNotAdopted(request.project.ini, request.database)
         return outcome
 
     @contextmanager
