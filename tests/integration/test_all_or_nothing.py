@@ -127,6 +127,20 @@ def test_rows_that_referred_to_nothing_before_are_not_blamed(dangling: Build) ->
     assert database.value("SELECT count(*) FROM study_tag") == 5
 
 
+def test_a_rebuild_keeps_the_rows_that_refer_to_its_table(tmp_path: Path, sqlite_database: URL) -> None:
+    """Where foreign keys act, SQLite deletes the rows of a table that it drops, and then those that refer to them."""
+    parent, child = "CREATE TABLE p (id INTEGER PRIMARY KEY)", "CREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE)"
+    rows = ("INSERT INTO p VALUES (1)", "INSERT INTO c VALUES (1)")
+    make = Script("make", upgrade=f"sql{(parent, child, *rows)}")
+    rebuild = Script("rebuild", upgrade='with op.batch_alter_table("p", recreate="always") as batch: pass')
+    database = Database(sqlite_database, write_project(tmp_path / "project", make, rebuild))
+    database.workflow.upgrade(to="make")
+
+    database.workflow.upgrade()
+
+    assert database.value("SELECT count(*) FROM c") == 1
+
+
 # ---- what it costs
 
 DROPPED = Script("dropped", upgrade='op.drop_table("study_tag")')

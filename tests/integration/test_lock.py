@@ -101,7 +101,7 @@ def test_who_rolls_back_waits_too(runner: Start, empty_database: URL) -> None:
 
 
 def test_who_waits_too_long_is_told_who_holds_it(runner: Start, empty_database: URL) -> None:
-    here = runner(empty_database, *COUNTED)
+    here = runner(empty_database, *COUNTED, lock_timeout=1, lock_retries=0)
     holder = here.started()
     server = empty_database.get_backend_name() == "postgresql"
     code = "db.E402" if server else "db.E401"

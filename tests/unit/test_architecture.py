@@ -66,6 +66,7 @@ def test_no_package_hides_the_library_alembic() -> None:
 WEB = ("antarest.web", "antarest.desktop", "fastapi", "jinja2", "pydantic", "starlette", "uvicorn")
 SLOW = {  # what must not be loaded when a program starts, by what it imports first
     "antarest.migration.commands.table": (
+        "alembic",
         "antarest.dbmodel",
         "antarest.seed",
         *MODELS,

@@ -157,16 +157,16 @@ class Follower:
             if plan.file_change:
                 plan.file_change.make()  # From here on, an import may find other code.
             return outcome
-        target = flow.on(plan.project)
         request = replace(
-            target.request,
+            flow.request,
+            project=plan.project,
             agreement=agreement,
             undo=plan.applied.history,
             command=plan.command,
             file_change=plan.file_change,
         )
         with importing([*plan.project.versions, *plan.applied.versions]):
-            return target.run(lambda _, config: run_sync(plan, config), request)
+            return flow.run(lambda _, config: run_sync(plan, config), request)
 
     def install_hooks(self) -> list[Path]:
         """Write git hooks that say when the database and the checkout differ; they call the hooks that were there.

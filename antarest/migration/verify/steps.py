@@ -21,7 +21,7 @@ def run_step(
     target: Target,
     revision: str,
     direction: Direction,
-    before_commit: Callable[[Connection], object] = lambda _connection: None,
+    before_commit: Callable[[Connection], object] = lambda _: None,
 ) -> tuple[float, list[Missing]]:
     """Run a revision, and commit.
 

@@ -130,7 +130,7 @@ class SwitchRefused(MigrationError, code="db.E225"):
 class AmendRefused(MigrationError, code="db.E226"):
     """The newest revision may not be generated again.
 
-    Why: others have it, on main or in a tag, and may have applied it; or it was written by hand, such as a merge.
+    Why: others have it, on main or in a tag, and may have applied it; or it is deployed, or it joins two heads.
 
     To do: leave it as it is, and write another revision.
     """

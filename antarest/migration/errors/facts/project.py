@@ -48,6 +48,25 @@ class InvalidProject(MigrationError, code="db.E210", exit_code=EXIT_USAGE):
         super().__init__(f"{path.name} cannot be used: {reason}", *hints, details={"file": str(path)})
 
 
+class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
+    """The project's `env.py` does not call `environment.run(context)`.
+
+    Why: `env.py` is the one that `alembic init` wrote, or one of your own. The workflow cannot know what it did, or to
+    which database.
+
+    To do: replace it by the two lines of `docs/adopting.md`. Before that, look where its database is now.
+    """
+
+    def __init__(self, ini: Path, database: str) -> None:
+        super().__init__(
+            "env.py does not call environment.run(context), so the workflow did not run anything",
+            Hint("Look where the database is", "inv db.status"),
+            Hint("docs/adopting.md has the two lines of env.py."),
+            details={"project": str(ini), "database": database},
+            state="What env.py itself did, and to which database, is not known.",
+        )
+
+
 class UnknownRevision(MigrationError, code="db.E201"):
     """The database is at a revision that the files do not have: another branch, or a newer release.
 
