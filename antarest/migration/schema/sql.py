@@ -55,7 +55,7 @@ def join(tokens: Iterable[str]) -> str:
     text = previous = ""
     for token in tokens:
         tight = not text or text[-1] in "([." or token in _NEVER_SPACED or text.endswith("::")
-        call = token == "(" and _WORD.fullmatch(previous) and not _BEFORE_SPACE.fullmatch(previous)
+        call = token.startswith("(") and _WORD.fullmatch(previous) and not _BEFORE_SPACE.fullmatch(previous)
         text += token if tight or call else f" {token}"
         previous = token
     return text
