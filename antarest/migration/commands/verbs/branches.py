@@ -9,7 +9,6 @@ from ...errors.facts.configuration import UsageError
 from ...errors.rendering import next_command
 from ...errors.text import position
 from ...project import rollback_script
-from ...project.revision_store import keeping
 from ..boundary import CommandContext
 from ..questions import agree
 from ..rendering import results
@@ -75,6 +74,7 @@ def merge(context: CommandContext, *, message: str | None = None) -> int:
 def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool) -> int:
     """Write the newest revision again from the models, with its id and message; undo it first if it is applied."""
     from ...branches.writing import write_again
+    from ...project.revision_store import keeping
     from .development import follow
 
     with _follower(context.workflow).amending(discard_edits=discard_edits) as (plan, revision):
