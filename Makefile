@@ -88,12 +88,12 @@ lint: $(INSTALLED) ## check style, format and types; changes nothing
 	$(BIN)/mypy
 
 .PHONY: format
-format: $(INSTALLED) ## mend what ruff can mend, and format
+format: $(INSTALLED) ## fix what ruff can fix, and format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 .PHONY: lock
-lock: $(INSTALLED) ## write the lock files anew, with the newest versions that pyproject.toml allows
+lock: $(INSTALLED) ## write the lock files again, with the newest versions that pyproject.toml allows
 	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraints requirements.lock --output-file requirements-run.lock pyproject.toml
 	$(COMPILE) --constraints requirements.lock --output-file requirements-build.lock --group build
@@ -103,7 +103,7 @@ wheel: $(INSTALLED) ## build the wheel and the source distribution into dist
 	@$(BIN)/python -m hatchling build -d dist
 
 .PHONY: docs
-docs: $(INSTALLED) ## write the pages anew that come from the code: keys, errors, the schema
+docs: $(INSTALLED) ## write the pages that come from the code: keys, errors, the schema
 	@$(BIN)/python scripts/write_docs.py
 	@$(BIN)/inv db.diagram
 

@@ -16,7 +16,9 @@ from antarest.migration.database.connection import moving
 from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.project.project import Project
-from antarest.migration.schema import reflection
+from antarest.migration.schema.compare import differences
+from antarest.migration.schema.inventory import Inventory
+from antarest.migration.schema.reflection import reflect
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from antarest.migration.scratch.runner import ScratchRunner
 from tests.support import ROOT, Result, run
@@ -30,7 +32,7 @@ SETTINGS = {
 }
 
 
-_EXPECTED: dict[tuple[object, ...], reflection.Inventory] = {}
+_EXPECTED: dict[tuple[object, ...], Inventory] = {}
 """The schemas of the revisions of a checkout, by engine and files. Tests return to the same branches often."""
 
 
@@ -195,9 +197,9 @@ class Clone:
         if what not in _EXPECTED:
             with scratch_database(self.url.get_backend_name(), self.server) as url, moving(url) as fresh:  # type: ignore[arg-type]
                 ScratchRunner.of(project).upgrade(fresh)
-                _EXPECTED[what] = reflection.reflect(fresh)
+                _EXPECTED[what] = reflect(fresh)
         with self.database.connect() as connection:
-            assert reflection.differences(reflection.reflect(connection), _EXPECTED[what]) == []
+            assert differences(reflect(connection), _EXPECTED[what]) == []
 
     def at(self, folder: Path) -> Clone:
         """Return another working tree with the same database."""

@@ -67,6 +67,7 @@ from antarest.migration.errors.facts.loss import (
 from antarest.migration.errors.facts.project import (
     AmbiguousRevision,
     DuplicateRevision,
+    EnvNotAdopted,
     InvalidProject,
     InvalidRevisionFile,
     MissingPredecessor,
@@ -183,6 +184,7 @@ EXAMPLES = [
     RestoreFailed("pg_restore: error: no", database=DATABASE, backup=FILE),
     DatabaseChanged("it is at another revision", database=DATABASE),
     ProjectNotFound(FOLDER / "alembic.ini"),
+    EnvNotAdopted(FOLDER / "alembic.ini", DATABASE),
     InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", [Hint("Mend it", "inv db.history")]),
     InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
     HookInTheWay(Path("/srv/.git/hooks/post-merge"), Path("/srv/.git/hooks/post-merge.chained")),

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, event
 from antarest.migration.errors.listener import Listener
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
-from antarest.migration.schema import reflection
+from antarest.migration.schema.reflection import reflect
 from antarest.migration.verify.rows.snapshots import snapshot
 from antarest.migration.workflow.workflow import MigrationWorkflow
 
@@ -167,7 +167,7 @@ class Database:
     def state(self) -> tuple[object, object]:
         """Return the schema and all rows, with the recorded revision."""
         with self.connect() as connection:
-            return reflection.reflect(connection, exclude=()), snapshot(connection, exclude=())
+            return reflect(connection, exclude=()), snapshot(connection, exclude=())
 
 
 STUDY_TABLES = Script(

@@ -37,10 +37,10 @@ API = """
 import sys
 from antarest.core.config import load_config
 from antarest.migration.errors.base import AntarestError
-from antarest.migration.errors.listener import Silence
+from antarest.migration.errors import listener
 from antarest.migration.project.project import Project
 from antarest.migration.workflow import MigrationWorkflow
-class Listener(Silence):
+class Listener(listener.Listener):
     def note(self, text):
         print(text, flush=True)
 try:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from enum import Enum
 from uuid import uuid4
 
 import sqlalchemy as sa
-
-if TYPE_CHECKING:
-    from enum import Enum
 
 
 def new_id() -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from antarest.core.config import load_config
 from antarest.migration.database.engines import create_db_engine
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["NAMING_CONVENTION", "Base", "create_db_engine", "upgrade_db"]
 

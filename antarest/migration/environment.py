@@ -27,7 +27,7 @@ from .database.lock import in_this_process, one_writer
 from .database.record import Recorder
 from .errors.base import EXIT_INTERRUPTED, AntarestError
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
-from .errors.listener import Silence
+from .errors.listener import Listener
 from .errors.loss import Agreement
 from .errors.rendering import interrupted, render_error
 from .errors.settings.config import load_config
@@ -37,8 +37,7 @@ from .project import rollback_script
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
 from .project.revision_store import RevisionStore, keeping
-from .run.outcome import OUTCOME
-from .run.request import REQUEST, RunRequest
+from .run.request import OUTCOME, REQUEST, RunRequest
 from .run.runner import run as run_revisions
 from .scratch.migrated import scratch_at
 
@@ -207,7 +206,7 @@ def _command_line(context: Any) -> Iterator[None]:
         raise SystemExit(EXIT_INTERRUPTED) from None
 
 
-class _LogListener(Silence):
+class _LogListener(Listener):
     """Alembic logs the revisions itself; only our own notes are missing from it."""
 
     def note(self, text: str) -> None:

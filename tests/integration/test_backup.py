@@ -179,8 +179,8 @@ def test_a_dump_its_revision_and_its_rows_are_of_one_moment(postgres_place: Plac
     """Somebody adds a row between the snapshot and the count."""
     program = """
 from antarest.migration.backup import Backups
-from antarest.migration.errors.listener import Silence
-class Adder(Silence):
+from antarest.migration.errors.listener import Listener
+class Adder(Listener):
     is_done = False
     def working(self, what, done, total):
         if not self.is_done:

@@ -272,7 +272,7 @@ def test_a_backup_under_the_lock_keeps_the_lock(sqlite_place: Place) -> None:
     """Whoever opened and closed the file in this process would drop it."""
     program = """
 from antarest.migration.database.lock import one_writer
-from antarest.migration.database.lock.patience import Patience
+from antarest.migration.database.lock.base import Patience
 from antarest.migration.database.connection import moving
 import subprocess
 other = '''

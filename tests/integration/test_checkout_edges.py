@@ -13,7 +13,7 @@ import pytest
 from antarest.migration.branches.follower import Follower
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
 from antarest.migration.errors.facts.branches import HookInTheWay, SwitchRefused
-from antarest.migration.errors.listener import Silence
+from antarest.migration.errors.listener import Listener
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.project.revision_store import RevisionStore
 from antarest.migration.workflow.workflow import MigrationWorkflow
@@ -23,7 +23,7 @@ from tests.support_branches import Clone, applied_on_a_branch, forget_the_store,
 from tests.support_histories import Script
 
 
-class Deaf(Silence):
+class Deaf(Listener):
     """A listener that nobody listens to any more, as of a pipe whose reader has gone."""
 
     def note(self, text: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from antarest.migration.errors.base import EXIT_USAGE
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
@@ -76,3 +77,16 @@ def test_alembic_that_reads_other_folders_is_refused(tmp_path: Path) -> None:
     assert result.code == 2
     assert "Alembic reads the revisions of" in result.err
     assert not (tmp_path / "shop.db").exists()
+
+
+def test_an_env_py_that_is_not_ours_is_an_error(tmp_path: Path) -> None:
+    """Such a file may do nothing, or move another database: nothing may be called done then."""
+    write(tmp_path, INI, ("db/versions", "db/versions"))
+    (tmp_path / "db" / "env.py").write_text("from alembic import context\n")
+    (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
+
+    upgraded = run(sys.executable, "-m", "antarest.migration", "upgrade", cwd=tmp_path)
+
+    assert upgraded.code == EXIT_USAGE
+    assert "error db.E611: env.py does not call environment.run(context)" in upgraded.err
+    assert "upgraded" not in upgraded.out

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 
 from antarest.migration.errors.facts.loss import LossNotConfirmed, LossNotDeclared
-from antarest.migration.errors.listener import Silence
+from antarest.migration.errors.listener import Listener
 from antarest.migration.errors.loss import Agreement, Loss
 from tests.support import ROOT, ConfigFile, Run
 from tests.support_histories import Database, Script
@@ -31,7 +31,7 @@ def refused(database: Database) -> list[tuple[str, str, int | None]]:
     return counts(error.value.losses)
 
 
-class Notes(Silence):
+class Notes(Listener):
     """Keeps what a user would be told."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.facts.run import RevisionFailed
-from antarest.migration.errors.listener import Silence
+from antarest.migration.errors.listener import Listener
 from antarest.migration.release.sql_scripts import upgrade_sql
 from antarest.migration.scratch.migrated import scratch_at
 from tests.support_histories import Database, Script, write_project
@@ -57,7 +57,7 @@ SQUARES = [
 Moved = Callable[..., Database]
 
 
-class Heard(Silence):
+class Heard(Listener):
     """Notes how far a move of data is."""
 
     def __init__(self) -> None:

@@ -13,8 +13,7 @@ from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, MigrationErro
 from antarest.migration.errors.facts.loss import LossNotDeclared
 from antarest.migration.errors.facts.run import NotRecorded, RevisionFailed
 from antarest.migration.errors.loss import Agreement
-from antarest.migration.run.outcome import RunOutcome
-from antarest.migration.run.request import RunRequest
+from antarest.migration.run.request import RunOutcome, RunRequest
 from antarest.migration.workflow.plan import RollbackPlan
 from tests.support_histories import Database, Script, write_project
 from tests.support_runs import Start, refused

@@ -38,7 +38,7 @@ ALL_OR_NOTHING = (
     ),
     Patch(
         "All or nothing: the error names what was committed",
-        f"{_RUN}/outcome.py",
+        f"{_RUN}/request.py",
         "if not self.steps:",
         "if failed or not self.steps:",
         [f"{_TESTS}/test_segments.py::test_an_error_says_what_was_committed[sqlite]"],

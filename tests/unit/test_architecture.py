@@ -66,6 +66,7 @@ def test_no_package_hides_the_library_alembic() -> None:
 WEB = ("antarest.web", "antarest.desktop", "fastapi", "jinja2", "pydantic", "starlette", "uvicorn")
 SLOW = {  # what must not be loaded when a program starts, by what it imports first
     "antarest.migration.commands.table": (
+        "alembic",
         "antarest.dbmodel",
         "antarest.seed",
         *MODELS,
@@ -151,7 +152,7 @@ def test_the_rule_finds_what_it_forbids(rule: Callable[[File], list[str]], path:
     [
         ("antarest/study/variantstudy/model.py", "from antarest.study.model import Study"),
         ("antarest/core/persistence.py", "from antarest.migration.workflow import MigrationWorkflow"),
-        (PLAN, "from ..run.outcome import RunOutcome"),
+        (PLAN, "from ..run.request import RunOutcome"),
         ("antarest/migration/environment.py", "from .commands import table"),
         ("antarest/dbmodel.py", "import antarest.core.tasks.model"),
         ("antarest/main.py", "from antarest.web.launch import launch"),

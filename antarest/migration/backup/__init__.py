@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..database.catalog import read_catalog
 from ..database.connection import looking
-from ..errors.listener import Listener, Silence
+from ..errors.listener import Listener
 from ..errors.settings.db_config import DbConfig
 from ..errors.text import fields, size
 from ..project.project import Project
-from ..run.outcome import RunOutcome
-from ..run.request import RunRequest
+from ..run.request import RunOutcome, RunRequest
 from . import restore_sqlite, sqlite
 from .contents import Contents
 from .files import Backup, Folder
@@ -28,7 +27,7 @@ class Backups:
 
     def __init__(self, project: Project, db: DbConfig, listener: Listener | None = None) -> None:
         """Create the backups of a database. The listener is told about their progress."""
-        self._project, self._db, self._listener = project, db, listener or Silence()
+        self._project, self._db, self._listener = project, db, listener or Listener()
         self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
 
     def list(self) -> list[Backup]:
@@ -49,10 +48,10 @@ class Backups:
             if not read_catalog(connection, exclude=self._project.workflow_tables):
                 return None
         if self._is_sqlite:
-            return sqlite.make(self._db, self._project.version_table, self._hears("backup"))
+            return sqlite.make(self._db, self._project.version_table, self._report)
         from . import postgresql  # imported here, since only PostgreSQL needs its driver
 
-        return postgresql.make(self._db, self._project.version_table, self._hears("backup"))
+        return postgresql.make(self._db, self._project.version_table, self._report)
 
     @contextmanager
     def restoring(self, asked: str | None = None, *, end_sessions: bool | None = None) -> Iterator[Restore]:
@@ -77,8 +76,8 @@ class Backups:
         with restore_postgresql.prepared(job, end_sessions=end_sessions) as prepared:
             yield prepared
 
-    def _hears(self, what: str) -> Callable[[int, int], None]:
-        return lambda done, total: self._listener.working(what, done, total)
+    def _report(self, done: int, total: int) -> None:
+        self._listener.working("backup", done, total)
 
 
 def before_change(request: RunRequest, _outcome: RunOutcome) -> Path | None:

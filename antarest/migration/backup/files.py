@@ -111,7 +111,7 @@ class Folder:
         path = next((each for each in candidates if each.is_file()), None)
         if path is None:
             raise BackupNotFound(asked, database=redact_url(self.url), folder=self.path)
-        if described := _describe(_description(path), path):
+        if described := _describe(path.with_suffix(".json"), path):
             return described[1]
         known = path.stat()
         return Backup(path, datetime.fromtimestamp(known.st_mtime, UTC), known.st_size)
@@ -277,10 +277,6 @@ def _identity(url: URL) -> str:
 def _plain(name: str) -> str:
     """Return the name without characters that are special in a file, in a shell or in the name of a backup."""
     return re.sub(r"[^\w.+]", "_", name).lstrip(".")
-
-
-def _description(path: Path) -> Path:
-    return path.with_suffix(".json")
 
 
 def _json_files(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ..database.connection import looking, read_current
 from ..database.lock import in_this_process
-from ..database.lock.patience import Patience
+from ..database.lock.base import Patience
 from ..errors.base import NOTHING_CHANGED
 from ..errors.facts.backup import BackupUnusable, DatabaseChanged, RestoreFailed
 from ..errors.listener import Listener

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -100,22 +99,15 @@ def write(source: sqlite3.Connection, file: Path, progress: Progress) -> None:
         copy(source, target, progress)
 
 
-def copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress, patience: float = 0) -> None:
+def copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress) -> None:
     """Copy a database over another one, in one transaction.
 
-    Args:
-        source: the database to copy.
-        target: the database to overwrite.
-        progress: called with the progress.
-        patience: the seconds to wait for others; the driver itself has no limit.
-
     Raises:
-        Busy: another process has the file for longer.
+        Busy: another process has the file. The driver itself would wait without a limit.
     """
-    begin = time.monotonic()
 
     def look(status: int, remaining: int, total: int) -> None:
-        if status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} and time.monotonic() - begin > patience:
+        if status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise Busy
         progress(total - remaining, total)
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from ..database.connection import moving
 from ..project import rollback_script
 from ..project.project import Project
-from ..schema import reflection
+from ..schema.compare import Difference, differences
+from ..schema.inventory import Inventory
+from ..schema.reflection import reflect
 from ..scratch.databases import PostgresServer, postgres_server, scratch_database
 from ..scratch.migrated import scratch_at
 from ..scratch.runner import ScratchRunner
@@ -150,7 +152,7 @@ def _diagram(project: Project) -> Check:
     )
 
 
-def were_not_imported(found: Sequence[reflection.Difference], migrated: reflection.Inventory) -> int:
+def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
     """The number of tables without a model, if most have none: then the models were not imported. Else 0."""
     dropped = sum(each.kind == "table" and each.after is None for each in found)
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
@@ -166,20 +168,20 @@ def _drift_on(project: Project, engine: str, server: PostgresServer | None = Non
     heads = project.history.heads
     if engine == "sqlite":
         with scratch_at(project, heads) as connection:
-            migrated = reflection.reflect(connection, exclude=project.workflow_tables)
+            migrated = reflect(connection, exclude=project.workflow_tables)
     else:
         with scratch_database("postgresql", server) as url, moving(url) as connection:
             ScratchRunner.of(project).upgrade(connection, heads)
-            migrated = reflection.reflect(connection, exclude=project.workflow_tables)
+            migrated = reflect(connection, exclude=project.workflow_tables)
     models = writing.models_inventory(project, engine, server)
-    differences = reflection.differences(migrated, models)
-    if unmodelled := were_not_imported(differences, migrated):
+    found = differences(migrated, models)
+    if unmodelled := were_not_imported(found, migrated):
         yield CheckFailure(
             "models",
             f"{engine}: {unmodelled} of {len(migrated.tables)} tables have no model: the models were not imported",
             f"import them in {project.metadata_name.partition(':')[0]}",
         )
         return
-    for difference in differences:
+    for difference in found:
         fact = f"{engine}: {difference.render('the migrations', 'the models')}"
         yield CheckFailure("models", fact, 'inv db.revision --message="..."')

@@ -18,8 +18,7 @@ from ..project.git import Repository
 from ..project.project import Project
 from ..project.revision_files import importing, is_revision_file, write_files
 from ..project.revision_store import keeping
-from ..run.outcome import RunOutcome
-from ..run.request import FileChange
+from ..run.request import FileChange, RunOutcome
 from ..scratch.leftovers import owned_folder
 from . import hooks, own_revisions
 from .own_revisions import Rebase
@@ -163,16 +162,16 @@ class Follower:
             if plan.file_change:
                 plan.file_change.make()  # From here on, an import may find other code.
             return outcome
-        target = flow.on(plan.project)
         request = replace(
-            target.request,
+            flow.request,
+            project=plan.project,
             agreement=agreement,
             undo=plan.applied.history,
             command=plan.command,
             file_change=plan.file_change,
         )
         with importing([*plan.project.versions, *plan.applied.versions]):
-            return target.run(lambda _, config: run_sync(plan, config), request)
+            return flow.run(lambda _, config: run_sync(plan, config), request)
 
     def install_hooks(self) -> list[Path]:
         """Write git hooks that say when the database and the checkout differ; they call the hooks that were there.

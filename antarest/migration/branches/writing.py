@@ -23,9 +23,9 @@ from ..errors.base import Hint
 from ..errors.facts.configuration import UsageError
 from ..errors.revision import Revision
 from ..project.project import Project
-from ..schema import reflection
-from ..schema.compare import Difference
+from ..schema.compare import Difference, differences
 from ..schema.inventory import Inventory
+from ..schema.reflection import reflect
 from ..scratch.databases import scratch_database
 from ..scratch.migrated import scratch_at
 
@@ -89,13 +89,13 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
     _ = project.history.head  # It raises MultipleHeads.
     if empty:
         return Written(_write(Writing(project), message, id_))
-    migrated, models = _migrated(project), models_inventory(project, "sqlite")
-    before = reflection.differences(migrated, models)
+    models = models_inventory(project, "sqlite")
+    before = differences(_migrated(project), models)
     # Alembic compares less than we do, so tables without a difference of ours have none for Alembic.
     tables = frozenset(difference.table for difference in before)
     path = _write(Writing(project, only_changes=True, tables=tables), message, id_) if before else None
     now = Project.load(project.ini) if path else project
-    left = reflection.differences(_migrated(now), models) if path else before
+    left = differences(_migrated(now), models) if path else before
     detected = [each for each in before if each not in left]
     drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
     return Written(path, tuple(_render(detected)), tuple(_render(drops)), (*_render(left), *_unseen(now)))
@@ -149,7 +149,7 @@ def merge_heads(project: Project, message: str) -> Path:
 def _migrated(project: Project) -> Inventory:
     """Reflect the schema that the migrations make on SQLite."""
     with scratch_at(project, project.history.heads) as connection:
-        return reflection.reflect(connection, exclude=project.workflow_tables)
+        return reflect(connection, exclude=project.workflow_tables)
 
 
 def models_inventory(project: Project, engine: str, server: object = None) -> Inventory:
@@ -157,7 +157,7 @@ def models_inventory(project: Project, engine: str, server: object = None) -> In
     with scratch_database(engine, server) as url, moving(url) as connection:  # type: ignore[arg-type]
         with connection.begin():
             project.metadata().create_all(connection, checkfirst=engine != "sqlite")  # It is empty.
-        return reflection.reflect(connection, exclude=project.workflow_tables)
+        return reflect(connection, exclude=project.workflow_tables)
 
 
 def autogenerate_options(writing: Writing) -> dict[str, Any]:

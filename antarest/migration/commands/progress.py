@@ -8,19 +8,18 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
+from ..errors.listener import Listener
+from ..errors.revision import Direction, Revision
 from ..errors.text import size, style
 from .rendering.results import revision_line
-
-if TYPE_CHECKING:
-    from ..errors.revision import Direction, Revision
 
 _MINUTE = 60.0  # seconds
 _ARROWS: dict[Direction, str] = {"upgrade": "up  ", "downgrade": "down"}
 
 
-class Progress:
+class Progress(Listener):
     """Prints a line for each revision. A terminal shows the revision that runs, with its time."""
 
     _EVERY = 1.0  # seconds

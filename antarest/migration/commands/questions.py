@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from ..errors.base import NOTHING_CHANGED, Hint
 from ..errors.facts.configuration import UsageError
@@ -11,10 +10,8 @@ from ..errors.facts.loss import LossNotConfirmed
 from ..errors.facts.refusal import NotConfirmed
 from ..errors.loss import Agreement
 from ..errors.text import position
+from ..workflow.plan import RollbackPlan
 from ..workflow.workflow import MigrationWorkflow
-
-if TYPE_CHECKING:
-    from ..workflow.plan import RollbackPlan
 
 HOW_FAR = (
     Hint("So many steps back", "inv db.rollback --steps=1 --dry-run"),

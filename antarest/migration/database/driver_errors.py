@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from ..errors.base import Hint
@@ -33,11 +33,7 @@ from ..errors.facts.database import (
 )
 from ..errors.settings.urls import first, redact, redact_url, server_name
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
-
 _LOOK = Hint("Look again", "inv db.status")
-_UPGRADE = "inv db.upgrade"
 _CORRECT = Hint("Correct the configuration, and look again", "inv db.status --config=PATH")
 
 # SQLite's primary result codes that are about the file, and not about the SQL.
@@ -116,86 +112,56 @@ def _first_line(text: str) -> str:
 # ---- PostgreSQL
 
 
-def _unreachable(url: URL, reason: str) -> DatabaseError:
-    ready = Hint("Is the server up?", server_command("pg_isready", url))
-    return DatabaseUnreachable(
-        f"cannot connect to PostgreSQL on {server_name(url)}",
-        database=redact_url(url),
-        reason=reason,
-        hints=[ready, _LOOK],
-    )
+def _on_server(
+    kind: type[DatabaseError], fact: str, *hints: Hint | Callable[[URL], Hint]
+) -> Callable[[URL, str], DatabaseError]:
+    """Return a function that makes an error from a URL and a reason.
+
+    Args:
+        kind: the class of the error.
+        fact: its message, with `{server}`, `{role}` and `{database}`.
+        hints: its hints, or functions that make them from the URL.
+    """
+
+    def build(url: URL, reason: str) -> DatabaseError:
+        role = f"the role {url.username}" if url.username else "this user"
+        message = fact.format(server=server_name(url), role=role, database=url.database)
+        known = [hint if isinstance(hint, Hint) else hint(url) for hint in hints]
+        return kind(message, database=redact_url(url), reason=reason, hints=known)
+
+    return build
 
 
-def _lost(url: URL, reason: str) -> DatabaseError:
-    ready = Hint("Is the server up?", server_command("pg_isready", url))
-    return ConnectionLost(
-        f"the connection to PostgreSQL on {server_name(url)} was lost",
-        database=redact_url(url),
-        reason=reason,
-        hints=[ready, _LOOK],
-    )
+def _is_up(url: URL) -> Hint:
+    return Hint("Is the server up?", server_command("pg_isready", url))
 
 
-def _too_many(url: URL, reason: str) -> DatabaseError:
-    return TooManyConnections(
-        f"PostgreSQL on {server_name(url)} has no connection left",
-        database=redact_url(url),
-        reason=reason,
-        hints=[Hint("Try again later, or lower db.pool_size where the application runs", "inv db.status")],
-    )
+def _by_hand(url: URL) -> Hint:
+    role = f"--username={url.username}" if url.username else ""
+    return Hint("Try role and password by hand", server_command("psql", url, role, f"--dbname={url.database}"))
 
 
-def _pool_is_used_up(url: URL, reason: str) -> DatabaseError:
-    return TooManyConnections(
-        f"no connection was free on {server_name(url)}: is its pool used up?",
-        database=redact_url(url),
-        reason=reason,
-        hints=[Hint("A migration takes two or three of a pooler's connections: raise its pool size, then", _UPGRADE)],
-    )
+def _create_database(url: URL) -> Hint:
+    owner = f"--owner={url.username}" if url.username else ""
+    return Hint("Create the database", server_command("createdb", url, owner, url.database or ""))
 
 
-def _refused(url: URL, reason: str) -> DatabaseError:
-    by_hand = server_command(
-        "psql", url, f"--username={url.username}" if url.username else "", f"--dbname={url.database}"
-    )
-    return AccessRefused(
-        f"PostgreSQL on {server_name(url)} does not let {_role(url)} in",
-        database=redact_url(url),
-        reason=reason,
-        hints=[Hint("Try role and password by hand", by_hand), _CORRECT],
-    )
-
-
-def _database_missing(url: URL, reason: str) -> DatabaseError:
-    create = server_command("createdb", url, f"--owner={url.username}" if url.username else "", url.database or "")
-    return DatabaseMissing(
-        f"the database {url.database} does not exist on {server_name(url)}",
-        database=redact_url(url),
-        reason=reason,
-        hints=[Hint("Create the database", create), _CORRECT],
-    )
-
-
-def _invalid_parameter(url: URL, reason: str) -> DatabaseError:
-    return InvalidParameter(
-        "PostgreSQL cannot be reached with these connection parameters",
-        database=redact_url(url),
-        reason=reason,
-        hints=[_CORRECT],
-    )
-
-
-def _read_only(url: URL, reason: str) -> DatabaseError:
-    return DatabaseReadOnly(
-        f"the database {url.database} on {server_name(url)} is read-only; is it a standby?",
-        database=redact_url(url),
-        reason=reason,
-        hints=[_CORRECT],
-    )
-
-
-def _role(url: URL) -> str:
-    return f"the role {url.username}" if url.username else "this user"
+_LOWER = Hint("Try again later, or lower db.pool_size where the application runs", "inv db.status")
+_RAISE = Hint("A migration takes two or three of a pooler's connections: raise its pool size, then", "inv db.upgrade")
+_unreachable = _on_server(DatabaseUnreachable, "cannot connect to PostgreSQL on {server}", _is_up, _LOOK)
+_lost = _on_server(ConnectionLost, "the connection to PostgreSQL on {server} was lost", _is_up, _LOOK)
+_too_many = _on_server(TooManyConnections, "PostgreSQL on {server} has no connection left", _LOWER)
+_pool_is_used_up = _on_server(TooManyConnections, "no connection was free on {server}: is its pool used up?", _RAISE)
+_refused = _on_server(AccessRefused, "PostgreSQL on {server} does not let {role} in", _by_hand, _CORRECT)
+_database_missing = _on_server(
+    DatabaseMissing, "the database {database} does not exist on {server}", _create_database, _CORRECT
+)
+_invalid_parameter = _on_server(
+    InvalidParameter, "PostgreSQL cannot be reached with these connection parameters", _CORRECT
+)
+_read_only = _on_server(
+    DatabaseReadOnly, "the database {database} on {server} is read-only; is it a standby?", _CORRECT
+)
 
 
 def server_command(program: str, url: URL, *arguments: str) -> str:

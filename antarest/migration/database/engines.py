@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from sqlite3 import Connection
+from typing import Any
 
 from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Engine
 
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory
-
-if TYPE_CHECKING:
-    from sqlite3 import Connection
-
-    from sqlalchemy.engine import URL, Engine
 
 # With these, a host that is down or cut off is noticed within half a minute. Without them it takes hours.
 _KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}

@@ -9,21 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
 from ..errors.base import Hint, MigrationError
+from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..errors.text import shorten
+from ..project.project import Project
 from .driver_errors import role_missing
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, MetaData
-
-    from ..errors.settings.db_config import DbConfig
-    from ..project.project import Project
 
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 

@@ -14,37 +14,34 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sqlalchemy import column, insert, table, text
+from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Float, MetaData, String, Table, func, select, text
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
+from ..errors.revision import Revision
 from ..errors.workflow_tables import history_table
+from ..project.history import History
+from ..project.project import Project
 from ..project.revision_files import HASH, digest_of
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
-    from ..errors.revision import Revision
-    from ..project.history import History
-    from ..project.project import Project
-
-_COLUMNS = ("revision", "direction", "at", "seconds", "version", "git_commit", "digest", "user_name", "host")
-_TABLE = """
-    CREATE TABLE {table} (
-        id BIGINT NOT NULL PRIMARY KEY,
-        revision VARCHAR(255) NOT NULL,
-        direction VARCHAR(9) NOT NULL,
-        at TIMESTAMP NOT NULL,
-        seconds FLOAT NOT NULL,
-        version VARCHAR(64) NOT NULL,
-        git_commit VARCHAR(64),
-        digest VARCHAR(80) NOT NULL,
-        user_name VARCHAR(255) NOT NULL,
-        host VARCHAR(255) NOT NULL
+def _table(version_table: str) -> Table:
+    """The history table beside a version table, with the types that both engines read in the same way."""
+    return Table(
+        history_table(version_table),
+        MetaData(),
+        Column("id", BigInteger, primary_key=True, autoincrement=False),
+        Column("revision", String(255), nullable=False),
+        Column("direction", String(9), nullable=False),
+        Column("at", TIMESTAMP, nullable=False),
+        Column("seconds", Float, nullable=False),
+        Column("version", String(64), nullable=False),
+        Column("git_commit", String(64)),
+        Column("digest", String(80), nullable=False),
+        Column("user_name", String(255), nullable=False),
+        Column("host", String(255), nullable=False),
     )
-"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class RecordLine:
         at: the time when it ended, in UTC.
         seconds: how long it ran.
         version: the version of this package.
-        git_commit: the commit that was checked out; empty where it is not known.
+        git_commit: the commit that was checked out; None where it is not known.
         digest: the hash of the revision file, with its algorithm, such as `sha256:ab12...`.
         user: the user who ran it.
         host: the host on which it ran.
@@ -68,7 +65,7 @@ class RecordLine:
     at: datetime
     seconds: float
     version: str
-    git_commit: str
+    git_commit: str | None
     digest: str
     user: str
     host: str
@@ -99,7 +96,7 @@ class Recorder:
         """
         self._keep, self._tell = keep, tell
         self._connection = connection
-        self._name = history_table(project.version_table)
+        self._table = _table(project.version_table)
         self._project = project
         self._lines: list[dict[str, object]] = []
 
@@ -112,8 +109,7 @@ class Recorder:
             {
                 "revision": revision.id,
                 "direction": direction,
-                # SQLite has no type for times. As text, both engines read it the same way.
-                "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+                "at": datetime.now(UTC).replace(tzinfo=None),
                 "seconds": round(seconds, 3),
                 "digest": digest_of(content),
             }
@@ -123,7 +119,7 @@ class Recorder:
         """Write all lines at once, and create the table where it is missing."""
         if not self._lines or not self._is_there():
             return
-        last = self._connection.scalar(text(f"SELECT coalesce(max(id), 0) FROM {self._quoted}"))
+        last = self._connection.scalar(select(func.max(self._table.c.id))) or 0
         same = {
             "version": __version__,
             "git_commit": self._project.commit or None,
@@ -131,21 +127,16 @@ class Recorder:
             "host": socket.gethostname()[:255],
         }
         lines = [{**same, **line, "id": id_} for id_, line in enumerate(self._lines, last + 1)]
-        # A construct and not a text, so that the driver sends many lines at once.
-        self._connection.execute(insert(table(self._name, *map(column, ("id", *_COLUMNS)))), lines)
-
-    @property
-    def _quoted(self) -> str:
-        return self._connection.dialect.identifier_preparer.quote(self._name)
+        self._connection.execute(self._table.insert(), lines)
 
     def _is_there(self) -> bool:
         """Create the table where it is missing. Return False where this role may not create it."""
-        if self._connection.dialect.has_table(self._connection, self._name):
+        if self._connection.dialect.has_table(self._connection, self._table.name):
             return True
         if _may_create(self._connection):
-            self._connection.exec_driver_sql(_TABLE.format(table=self._quoted))
+            self._table.create(self._connection)
             return True
-        self._tell(f"no record is kept: this role may not create the table {self._name}")
+        self._tell(f"no record is kept: this role may not create the table {self._table.name}")
         return False
 
 
@@ -160,16 +151,15 @@ def read_record(connection: Connection, version_table: str, database: str = "") 
     Raises:
         RecordUnreadable: this role may not read it.
     """
-    name = history_table(version_table)
-    if not connection.dialect.has_table(connection, name):
+    table = _table(version_table)
+    if not connection.dialect.has_table(connection, table.name):
         return []
-    if not _may_read(connection, name):
+    if not _may_read(connection, table.name):
         if database:
-            raise RecordUnreadable(name, database)
+            raise RecordUnreadable(table.name, database)
         return []
-    quoted = connection.dialect.identifier_preparer.quote(name)
-    found = connection.execute(text(f"SELECT {', '.join(_COLUMNS)} FROM {quoted} ORDER BY id"))
-    return [_line(dict(row)) for row in found.mappings()]
+    found = connection.execute(select(*table.c[1:]).order_by(table.c.id))
+    return [RecordLine(*row) for row in found]
 
 
 def last_applied(record: Sequence[RecordLine]) -> dict[str, RecordLine]:
@@ -191,21 +181,6 @@ def edited(record: Sequence[RecordLine], history: History, current: Sequence[str
         line = last.get(id_)
         if line and line.digest.startswith(f"{HASH}:") and line.digest != digest_of(_content(history[id_].path)):
             yield id_
-
-
-def _line(row: dict[str, object]) -> RecordLine:
-    at = row["at"]
-    return RecordLine(
-        revision=str(row["revision"]),
-        direction=str(row["direction"]),
-        at=at if isinstance(at, datetime) else datetime.fromisoformat(str(at)),
-        seconds=float(str(row["seconds"])),
-        version=str(row["version"]),
-        git_commit=str(row["git_commit"] or ""),
-        digest=str(row["digest"]),
-        user=str(row["user_name"]),
-        host=str(row["host"]),
-    )
 
 
 def _may_create(connection: Connection) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from .settings.commands import spell
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -28,6 +26,9 @@ class Hint(NamedTuple):
 
     text: str
     command: str = ""
+
+
+SEE_STATUS = Hint("See where the database is", "inv db.status")
 
 
 class AntarestError(Exception):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from .revision import Direction, Revision
 
 
-class Listener(Protocol):
-    """An object that is told about the progress of a run."""
+class Listener:
+    """An object that is told about the progress of a run. It ignores what a subclass does not override."""
 
     def started(self, revision: Revision, direction: Direction) -> None:
         """Called when a revision begins."""
@@ -24,22 +22,3 @@ class Listener(Protocol):
 
     def note(self, text: str) -> None:
         """Called with anything else that the user should know."""
-
-
-class Silence:
-    """A listener that ignores everything."""
-
-    def started(self, revision: Revision, direction: Direction) -> None:
-        """Do nothing."""
-
-    def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
-        """Do nothing."""
-
-    def working(self, what: str, done: int, total: int) -> None:
-        """Do nothing."""
-
-    def moved(self, table: str, done: int, total: int, seconds: float) -> None:
-        """Do nothing."""
-
-    def note(self, text: str) -> None:
-        """Do nothing."""

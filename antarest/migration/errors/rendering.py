@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from .base import AntarestError, Hint
+from .base import SEE_STATUS, AntarestError, Hint
 from .settings.commands import spell
 from .text import style
 
@@ -18,7 +18,7 @@ def interrupted(config: str = "") -> str:
     Args:
         config: the configuration that the command line named.
     """
-    hint = Hint("See where the database is", spell("inv db.status", config=config))
+    hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command, config=config))
     return "\n".join(["interrupted: a run that was not committed was rolled back", *_hints([hint])]) + "\n"
 
 

@@ -21,6 +21,20 @@ def shorten(items: Sequence[object], shown: int = _SHOWN) -> str:
     return ", ".join(str(item) for item in items[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def numbered(label: str, items: Sequence[object], shown: int, others: str = "") -> dict[str, str]:
+    """Return the first items as details of an error, and the number of the others.
+
+    Args:
+        label: the label of the first item.
+        items: the items.
+        shown: how many of them to show.
+        others: the label of the other items, before their number; by default `label`.
+    """
+    labels = [label, *(f"{others or label} {number}" for number in range(2, shown + 1))]
+    details = {name: str(item) for name, item in zip(labels, items, strict=False)}
+    return details | ({"and": f"{len(items) - shown} more"} if len(items) > shown else {})
+
+
 def style(text: str, name: str, stream: TextIO) -> str:
     """Return the text in a colour where the stream is a terminal and NO_COLOR (https://no-color.org) is not set."""
     if not text or not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":

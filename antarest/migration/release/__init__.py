@@ -14,8 +14,9 @@ from ..errors.facts.project import OutOfReach
 from ..errors.revision import BASE, Revision
 from ..errors.text import reason
 from ..project.project import Project
-from ..schema import reflection
+from ..schema.compare import differences
 from ..schema.inventory import Inventory
+from ..schema.reflection import reflect
 from ..scratch.databases import postgres_server, scratch_database
 from ..scratch.runner import ScratchRunner
 from .sql_scripts import downgrade_sql, upgrade_sql
@@ -90,8 +91,8 @@ def prove_sql(project: Project, between: RevisionRange, scripts: Mapping[str, Se
         with scratch_database("postgresql", server) as other:
             expected = _reflect(project, other, between.end)
         for name, found, wanted in ((UPGRADE, upgraded, expected), (ROLLBACK, rolled_back, before)):
-            if differences := reflection.differences(wanted, found):
-                raise SqlDiffers(name, differences[0].render("the revisions", name))
+            if different := differences(wanted, found):
+                raise SqlDiffers(name, different[0].render("the revisions", name))
         return f"PostgreSQL {server.version}"
 
 
@@ -100,7 +101,7 @@ def _reflect(project: Project, url: URL, revision: str = BASE) -> Inventory:
     with moving(url) as connection:
         if revision != BASE:
             ScratchRunner.of(project).upgrade(connection, [revision])
-        return reflection.reflect(connection, exclude=project.workflow_tables)
+        return reflect(connection, exclude=project.workflow_tables)
 
 
 def _execute(url: URL, statements: Sequence[str], name: str) -> None:

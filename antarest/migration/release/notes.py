@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from ..database.connection import moving
+from ..errors.listener import Listener
 from ..errors.revision import BASE, Revision
 from ..errors.text import count
-from ..schema import reflection
+from ..project.project import Project
+from ..schema.compare import Difference, differences
+from ..schema.reflection import reflect
 from ..scratch.databases import postgres_server, scratch_database
 from ..scratch.runner import ScratchRunner
 from ..verify import Verification, prove_history
 from ..verify.env_reader import target_of
 from ..verify.findings.proof import Proof
-
-if TYPE_CHECKING:
-    from ..errors.listener import Listener
-    from ..project.project import Project
-    from . import RevisionRange
+from . import RevisionRange
 
 
 def write_notes(project: Project, between: RevisionRange, listener: Listener) -> str:
@@ -75,29 +73,27 @@ def _changes(project: Project, between: RevisionRange) -> dict[str, list[str]]:
         runner = ScratchRunner.of(project)
         if between.start != BASE:
             runner.upgrade(connection, [between.start])
-        before = reflection.reflect(connection, exclude=project.workflow_tables)
+        before = reflect(connection, exclude=project.workflow_tables)
         for revision in between.revisions:
             runner.upgrade(connection, [revision.id])
-            after = reflection.reflect(connection, exclude=project.workflow_tables)
-            result[revision.id] = [
-                _change(each) for each in _without_key_sequences(reflection.differences(before, after))
-            ]
+            after = reflect(connection, exclude=project.workflow_tables)
+            result[revision.id] = [_change(each) for each in _without_key_sequences(differences(before, after))]
             before = after
     return result
 
 
-def _without_key_sequences(differences: Sequence[reflection.Difference]) -> list[reflection.Difference]:
+def _without_key_sequences(found: Sequence[Difference]) -> list[Difference]:
     """Leave out the sequences that PostgreSQL makes or drops with the keys of their tables."""
-    tables = [each.path for each in differences if each.kind == "table" and not each.aspect]
+    tables = [each.path for each in found if each.kind == "table" and not each.aspect]
     keys = tuple(f"{table}_" for table in tables)
     return [
         each
-        for each in differences
+        for each in found
         if each.kind != "sequence" or not (each.path.startswith(keys) and each.path.endswith("_seq"))
     ]
 
 
-def _change(difference: reflection.Difference) -> str:
+def _change(difference: Difference) -> str:
     if difference.aspect:
         return difference.render("before", "now")
     return f"{'drops' if difference.after is None else 'adds'} {difference.kind} `{difference.path}`"

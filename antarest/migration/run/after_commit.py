@@ -10,8 +10,7 @@ from ..database import grants
 from ..database.connection import looking, moving, read_current
 from ..database.lock import one_writer
 from ..project import rollback_script
-from .outcome import RunOutcome
-from .request import RunRequest
+from .request import RunOutcome, RunRequest
 
 
 def finish(request: RunRequest, outcome: RunOutcome) -> None:

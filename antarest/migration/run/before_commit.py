@@ -17,8 +17,8 @@ from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
 from ..errors.facts.run import RevisionFailed, RunFailed
 from ..errors.loss import Loss
 from ..errors.settings.urls import redact
-from .outcome import RunOutcome
-from .request import RunRequest
+from ..errors.text import reason
+from .request import RunOutcome, RunRequest
 
 _LOCK_FAILURES = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 _LONGEST_STATEMENT = 100
@@ -63,19 +63,15 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
                 error.details["during"] = f"the {segment.running[1]} of revision {segment.running[0].id}"
         raise
     except Exception as error:
-        reason = redact(_first_line(error.orig if isinstance(error, DBAPIError) else error), url)
+        why = redact(reason(error), url)
         state = outcome.state(failed=True)
         if segment.running is None:
-            raise RunFailed(reason, database=request.database, state=state) from error
+            raise RunFailed(why, database=request.database, state=state) from error
         revision, direction = segment.running
         statement = redact(_statement(error), url)
         raise RevisionFailed(
-            revision.id, direction, reason, database=request.database, state=state, statement=statement
+            revision.id, direction, why, database=request.database, state=state, statement=statement
         ) from error
-
-
-def _first_line(error: BaseException | None) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _statement(error: Exception) -> str:

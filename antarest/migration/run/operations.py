@@ -20,7 +20,6 @@ CHUNK = 100_000
 REPORT = "antarest_report"
 """The option of Alembic's context with the function that hears how far a move of data is."""
 
-Condition = sa.ColumnElement[bool]
 Report = Callable[[str, int, int, float], None]
 """Hears a table, how many rows of it are done, how many there are, and the seconds that it took so far."""
 
@@ -72,14 +71,13 @@ class DataOperations(_Operation):
             ValueError: the source has several rows for one of the target, so that one value would win.
         """
         (from_table, from_column), (to_table, to_column) = _split(source), _split(target)
-        there = sa.table(from_table, sa.column(from_column), *(sa.column(name) for name in on))
-        here = sa.table(to_table, *(sa.column(name) for name in dict.fromkeys((to_column, key, *on.values()))))
+        there, here = _table(from_table, from_column, *on), _table(to_table, to_column, key, *on.values())
         joined = [there.c[theirs] == here.c[ours] for theirs, ours in on.items()]
+        statement = here.update().values({to_column: there.c[from_column]}).where(*joined)
 
         def run(operations: Operations) -> None:
             _refuse_several(operations, there, list(on), source, target)
-            statement = here.update().values({to_column: there.c[from_column]}).where(*joined)
-            _in_ranges(operations, here, here.c[key], chunk, lambda condition: _where(statement, condition))
+            _in_ranges(operations, here, key, chunk, statement)
 
         operations.invoke(cls(run))
 
@@ -104,16 +102,13 @@ class DataOperations(_Operation):
             key: a unique column, by whose ranges a large table is worked through.
             chunk: the rows of a range; 0 for one statement.
         """
-        here = sa.table(table, *(sa.column(name) for name in dict.fromkeys((key, *values))))
+        here = _table(table, key, *values)
         # A column without a type would give none to a plain value, which `--sql` has to write down.
         given = {
             name: each if isinstance(each, sa.ClauseElement) else sa.literal(each) for name, each in values.items()
         }
-        statement = here.update().values(given)
-        chosen = statement.where(sa.text(where)) if where else statement
-        operations.invoke(
-            cls(lambda ops: _in_ranges(ops, here, here.c[key], chunk, lambda condition: _where(chosen, condition)))
-        )
+        statement = here.update().values(given).where(*_condition(where))
+        operations.invoke(cls(lambda operations: _in_ranges(operations, here, key, chunk, statement)))
 
     @classmethod
     def copy_rows(
@@ -140,16 +135,10 @@ class DataOperations(_Operation):
         """
         chosen = columns if isinstance(columns, Mapping) else {name: name for name in columns}
         names = [value for value in chosen.values() if isinstance(value, str)]
-        there = sa.table(source, *(sa.column(name) for name in dict.fromkeys((key, *names))))
-        here = sa.table(target, *(sa.column(name) for name in chosen))
-        rows = sa.select(*(there.c[value] if isinstance(value, str) else value for value in chosen.values()))
-        rows = rows.select_from(there)
-        rows = rows.where(sa.text(where)) if where else rows
-
-        def insert(condition: Condition | None) -> Any:
-            return here.insert().from_select(list(chosen), _where(rows, condition), include_defaults=False)
-
-        operations.invoke(cls(lambda ops: _in_ranges(ops, there, there.c[key], chunk, insert)))
+        there, here = _table(source, key, *names), _table(target, *chosen)
+        values = (there.c[value] if isinstance(value, str) else value for value in chosen.values())
+        rows = sa.select(*values).select_from(there).where(*_condition(where))
+        operations.invoke(cls(lambda operations: _in_ranges(operations, there, key, chunk, rows, here)))
 
     @classmethod
     def split_json(
@@ -177,19 +166,13 @@ class DataOperations(_Operation):
             chunk: the rows of a range; 0 for one statement. Without `keys` it is one statement always.
         """
         table, column = _split(source)
-        there = sa.table(table, *(sa.column(name) for name in dict.fromkeys((key, column, *keys))))
-        here = sa.table(target, *(sa.column(name) for name in (*keys.values(), value)))
+        there, here = _table(table, key, column, *keys), _table(target, *keys.values(), value)
 
         def run(operations: Operations) -> None:
             element = _elements(operations, there.c[column])
             rows = sa.select(*(there.c[name] for name in keys), element.c.value).select_from(there)
-            rows = rows.where(element.c.value.is_not(None))
-            into = [*keys.values(), value]
-
-            def insert(condition: Condition | None) -> Any:
-                return here.insert().from_select(into, _where(rows, condition).distinct(), include_defaults=False)
-
-            _in_ranges(operations, there, there.c[key], chunk if keys else 0, insert)
+            rows = rows.where(element.c.value.is_not(None)).distinct()
+            _in_ranges(operations, there, key, chunk if keys else 0, rows, here)
 
         operations.invoke(cls(run))
 
@@ -219,21 +202,24 @@ class DataOperations(_Operation):
             chunk: the rows of a range; 0 for one statement.
         """
         table, column = _split(target)
-        here = sa.table(table, *(sa.column(name) for name in dict.fromkeys((key, column, *keys.values()))))
-        there = sa.table(source, *(sa.column(name) for name in (value, *keys)))
+        here, there = _table(table, key, column, *keys.values()), _table(source, value, *keys)
         matches = [there.c[theirs] == here.c[ours] for theirs, ours in keys.items()]
 
         def run(operations: Operations) -> None:
             lists = _as_list(operations, there.c[value]).where(*matches).correlate(here)
             some = sa.exists(sa.select(sa.literal(1)).select_from(there).where(*matches).correlate(here))
             statement = here.update().values({column: lists.scalar_subquery()}).where(some)
-            _in_ranges(operations, here, here.c[key], chunk, lambda condition: _where(statement, condition))
+            _in_ranges(operations, here, key, chunk, statement)
 
         operations.invoke(cls(run))
 
 
-def _where(statement: Any, condition: Condition | None) -> Any:
-    return statement if condition is None else statement.where(condition)
+def _table(name: str, *columns: str) -> sa.TableClause:
+    return sa.table(name, *(sa.column(column) for column in dict.fromkeys(columns)))
+
+
+def _condition(sql: str) -> list[sa.TextClause]:
+    return [sa.text(sql)] if sql else []
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -246,30 +232,45 @@ def _split(name: str) -> tuple[str, str]:
 def _in_ranges(
     operations: Operations,
     table: sa.TableClause,
-    key: sa.ColumnElement[Any],
+    by: str,
     chunk: int,
-    build: Callable[[Condition | None], Any],
+    statement: Any,
+    into: sa.TableClause | None = None,
 ) -> None:
-    """Execute a statement for each range of keys, in their order, and report how far it is."""
+    """Execute a statement for each range of keys, in their order, and report how far it is.
+
+    Args:
+        operations: Alembic's.
+        table: the table that is worked through.
+        by: its key.
+        chunk: the rows of a range; 0 for one statement.
+        statement: an update of the table, or a query for rows.
+        into: the table that gets the rows of the query.
+    """
     context = operations.migration_context
     report: Report | None = context.opts.get(REPORT)
     if context.as_sql or not chunk:
-        operations.execute(build(None))
+        operations.execute(_build(statement, into))
         return
-    bind, began = operations.get_bind(), time.monotonic()
+    bind, began, key = operations.get_bind(), time.monotonic(), table.c[by]
     total = bind.scalar(sa.select(sa.func.count()).select_from(table)) or 0
     done, low = 0, None
     while True:
         rest = sa.select(key).order_by(key).offset(chunk).limit(1)
         high = bind.scalar(rest if low is None else rest.where(key >= low)) if done + chunk < total else None
         conditions = ([] if low is None else [key >= low]) + ([] if high is None else [key < high])
-        bind.execute(build(sa.and_(*conditions) if conditions else None))
+        bind.execute(_build(statement, into, *conditions))
         done = total if high is None else done + chunk
         if report and total > chunk:
             report(table.name, done, total, time.monotonic() - began)
         if high is None:
             return
         low = high
+
+
+def _build(statement: Any, into: sa.TableClause | None, *conditions: sa.ColumnElement[bool]) -> Any:
+    chosen = statement.where(*conditions)
+    return chosen if into is None else into.insert().from_select(list(into.c.keys()), chosen, include_defaults=False)
 
 
 def _refuse_several(

@@ -1,25 +1,107 @@
-"""The request for a run of revisions."""
+"""The request for a run of revisions, and its outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection
 
-from ..database.lock.patience import Patience
-from ..errors.listener import Listener, Silence
-from ..errors.loss import Agreement
-from ..errors.revision import Revision
+from ..database.lock.base import Patience
+from ..errors.base import NOTHING_CHANGED
+from ..errors.listener import Listener
+from ..errors.loss import Agreement, Loss
+from ..errors.revision import BASE, Direction, Revision
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..project.history import History
 from ..project.project import Project
 
-if TYPE_CHECKING:
-    from .outcome import RunOutcome
+OUTCOME = "antarest_outcome"
+"""The attribute of Alembic's configuration in which `env.py` hands the outcome back to the workflow."""
+
+Step = tuple[Revision, Direction, float]
+"""A revision that was run, its direction, and its time in seconds."""
+
+
+@dataclass
+class Segment:
+    """The transaction under way: revisions that are committed together.
+
+    Attributes:
+        running: the revision that runs right now.
+        steps: the revisions that have run.
+        losses: what they lose.
+        goal: the revisions that the database is at after the commit.
+        outside: the revision that has left its transaction and has not ended, if one did.
+        has_changed_files: whether the files were changed, perhaps by half.
+        is_committing: whether the commit has begun.
+        is_unsure: the connection was lost during the commit, and nobody knows whether it took place.
+    """
+
+    running: tuple[Revision, Direction] | None = None
+    steps: list[Step] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    goal: tuple[str, ...] = ()
+    outside: str = ""
+    has_changed_files: bool = False
+    is_committing: bool = False
+    is_unsure: bool = False
+
+
+@dataclass
+class RunOutcome:
+    """The outcome of a run.
+
+    Attributes:
+        before: the revisions that the database was at.
+        after: the revisions that it is at now, as far as the run was committed.
+        total: how many revisions there were to run.
+        steps: the revisions that were committed.
+        losses: what was lost, declared (and agreed to).
+        is_prepared: whether `RunRequest.prepare` has run, and was committed.
+        backup: the backup that was made before the run changed anything.
+        segment: the segment under way.
+    """
+
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    total: int = 0
+    steps: list[Step] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    is_prepared: bool = False
+    backup: Path | None = None
+    segment: Segment = field(default_factory=Segment)
+
+    def record_commit(self) -> None:
+        """The segment under way was committed."""
+        self.steps += self.segment.steps
+        self.losses += self.segment.losses
+        self.after = self.segment.goal
+        self.segment = Segment()
+
+    def state(self, *, failed: bool = False) -> str:
+        """The state of the database, as an error names it.
+
+        Args:
+            failed: whether to count the revisions that were rolled back with the segment.
+        """
+        position, segment, count = ", ".join(self.after) or BASE, self.segment, len(self.steps)
+        if segment.is_unsure:
+            return f"The connection was lost during a commit: the database is at {position}, or where that led to."
+        if segment.outside:
+            stays = f"what {segment.outside} did outside of its transaction stays, and must be safe to run again"
+            return f"Stopped at {position}: {count} of {self.total} revisions were committed; {stays}."
+        if not self.steps:
+            undone = len(segment.steps) if failed else 0
+            were = f" {undone} revision{' was' if undone == 1 else 's were'} undone with it." if undone else ""
+            return f"{NOTHING_CHANGED} The run was rolled back; the database is still at {position}.{were}"
+        directions = {step[1] for step in self.steps}
+        done = "run" if len(directions) > 1 else "applied" if directions == {"upgrade"} else "rolled back"
+        return f"Stopped at {position}: {count} of {self.total} revisions {'was' if count == 1 else 'were'} {done}."
+
 
 REQUEST = "antarest"
 """The attribute of Alembic's configuration in which the workflow hands a request to `env.py`."""
@@ -57,7 +139,7 @@ class RunRequest:
 
     project: Project
     db: DbConfig
-    listener: Listener = field(default_factory=Silence)
+    listener: Listener = field(default_factory=Listener)
     agreement: Agreement = field(default_factory=Agreement)
     before_change: Callable[[RunRequest, RunOutcome], Path | None] | None = None
     prepare: Callable[[Connection], None] | None = None

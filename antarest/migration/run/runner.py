@@ -21,8 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from ..database.catalog import foreign_key_violations
 from ..database.connection import looking, moving, read_current
 from ..database.lock import in_this_process, one_writer
-from ..database.lock.base import Writer
-from ..database.lock.patience import Patience
+from ..database.lock.base import Patience, Writer
 from ..database.record import Recorder
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
@@ -38,8 +37,7 @@ from ..project.revision_store import keeping
 from .after_commit import finish, grant, note_grants
 from .before_commit import failures, is_lock_failure, new_violations, refuse_losses
 from .operations import REPORT
-from .outcome import RunOutcome, Segment, Step
-from .request import RunRequest
+from .request import RunOutcome, RunRequest, Segment, Step
 from .revision_operations import revision_operations
 from .segments import Blocks, StepsOf, first_segment, let_blocks_pass, plan_steps
 

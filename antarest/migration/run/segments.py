@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database.driver_connections import Watcher, set_watcher
-from ..database.lock.patience import Patience
+from ..database.lock.base import Patience
 from ..errors.facts.loss import Irreversible
 from ..errors.facts.run import AlembicRefused, AutocommitNotAsked
 from ..errors.revision import Direction, Revision

@@ -1,12 +1,12 @@
-"""Read the schema of a database as data, and compare it with another one.
+"""Read the schema of a database as data.
 
     before = reflect(connection)
     ...
     for difference in differences(before, reflect(connection)):
         print(difference.render("before", "after"))
 
-`differences` compares two databases of the same engine (models with migrations, before with after). `parity` compares
-SQLite with PostgreSQL.
+`compare.differences` compares two databases of the same engine (models with migrations, before with after), and
+`parity.parity` SQLite with PostgreSQL.
 """
 
 from __future__ import annotations
@@ -18,42 +18,7 @@ from sqlalchemy import Connection
 
 from ..errors.workflow_tables import workflow_tables
 from . import postgresql, sqlite
-from .compare import Difference, differences
-from .inventory import (
-    CheckConstraint,
-    Column,
-    Definition,
-    Enum,
-    ForeignKey,
-    Index,
-    Inventory,
-    PrimaryKey,
-    Sequence,
-    Table,
-    Unique,
-)
-from .parity import parity
-
-__all__ = [
-    "OWN_TABLES",
-    "VERSION_TABLE",
-    "CheckConstraint",
-    "Column",
-    "Definition",
-    "Difference",
-    "Enum",
-    "ForeignKey",
-    "Index",
-    "Inventory",
-    "PrimaryKey",
-    "Sequence",
-    "Table",
-    "Unique",
-    "differences",
-    "only_reading",
-    "parity",
-    "reflect",
-]
+from .inventory import Inventory
 
 VERSION_TABLE = "alembic_version"
 OWN_TABLES = workflow_tables(VERSION_TABLE)

@@ -88,20 +88,14 @@ class PostgresServer:
         url: its maintenance database, with a role that may create databases.
         kind: its origin.
         version: its version, for example "15.8".
+        leave: lets it go on when its block and this process end, and returns the command that stops and deletes it;
+            empty for a server that ran before.
     """
 
     url: URL
     kind: ServerKind
     version: str
-    _leave: Callable[[], str] = field(default=lambda: "", repr=False, compare=False)
-
-    def leave(self) -> str:
-        """Let it go on when its block and this process end.
-
-        Returns:
-            The command that stops and deletes it; empty for a server that ran before.
-        """
-        return self._leave()
+    leave: Callable[[], str] = field(default=lambda: "", repr=False, compare=False)
 
 
 @contextmanager

@@ -14,8 +14,6 @@ Each test has its own databases, which are copies of a template. `MIGRATION_PROJ
 PostgreSQL for all workers of pytest-xdist, and adds `--keep-db`.
 """
 
-from __future__ import annotations
-
 from . import fixtures, proof
 from .fixtures import *  # noqa: F403 - this package offers all of it
 from .proof import *  # noqa: F403

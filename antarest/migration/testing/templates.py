@@ -195,7 +195,7 @@ def postgres_template(template: Template, server: URL, maintenance: Connection, 
     key = template.key(run, str(server.username))
     name = f"{_TEMPLATE}{key}"
     with _one_worker(maintenance, int(key[-15:], 16)):
-        if not _is_there(maintenance, name):
+        if not maintenance.scalar(text("SELECT count(*) FROM pg_database WHERE datname = :name"), {"name": name}):
             maintenance.execute(text(f"CREATE DATABASE {unfinished} TEMPLATE template0"))
             try:
                 template.build(server.set(database=unfinished))
@@ -207,10 +207,6 @@ def postgres_template(template: Template, server: URL, maintenance: Connection, 
                 maintenance.execute(text(f"DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)"))
         note_use(maintenance, name)
     return name
-
-
-def _is_there(maintenance: Connection, name: str) -> bool:
-    return bool(maintenance.scalar(text("SELECT count(*) FROM pg_database WHERE datname = :name"), {"name": name}))
 
 
 @contextmanager

@@ -105,8 +105,7 @@ def prove_history(
         on_proof: called with each proof.
 
     Raises:
-        NoPostgres: no PostgreSQL is available.
-        AntarestError: the project cannot be proved.
+        NoPostgres, AntarestError: no PostgreSQL is available, or the project cannot be proved.
     """
     began = time.monotonic()
     if _is_readable(target, found):

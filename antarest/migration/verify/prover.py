@@ -97,11 +97,8 @@ class Prover:
             proof.not_proved.append("the whole history in one run: a revision does not run")
             return proof
         url = self._clones.new()
-        try:
-            with self._clones.connected(url) as connection:
-                self._target.runner.upgrade(connection)
-        except ScratchRunFailed as failed:
-            proof.add("V304", failed.reason)
+        if why := self._upgrade(url, self._target):
+            proof.add("V304", why)
         else:
             found = differences(self._schema, self._reflect(url))
             proof.add("V303", *(each.render("separate runs", "one run") for each in found))
@@ -121,20 +118,22 @@ class Prover:
             proof.add("V901", *(f"{id_} is not there any more" for id_ in gone))
             return
         url = self._clones.new()
+        if why := self._upgrade(url, since):
+            proof.not_proved.append(f"a database from before: the earlier revisions do not run: {why}")
+        elif why := self._upgrade(url, self._target):
+            proof.add("V901", f"a database from before cannot be upgraded: {why}")
+        else:
+            found = differences(self._schema, self._reflect(url))
+            proof.add("V901", *(each.render("a new database", "a database from before") for each in found))
+
+    def _upgrade(self, url: URL, target: Target) -> str:
+        """Run all revisions of a project. Return the reason if one fails."""
         try:
             with self._clones.connected(url) as connection:
-                since.runner.upgrade(connection)
+                target.runner.upgrade(connection)
         except ScratchRunFailed as failed:
-            proof.not_proved.append(f"a database from before: the earlier revisions do not run: {failed.reason}")
-            return
-        try:
-            with self._clones.connected(url) as connection:
-                self._target.runner.upgrade(connection)
-        except ScratchRunFailed as failed:
-            proof.add("V901", f"a database from before cannot be upgraded: {failed.reason}")
-            return
-        found = differences(self._schema, self._reflect(url))
-        proof.add("V901", *(each.render("a new database", "a database from before") for each in found))
+            return failed.reason
+        return ""
 
     # ---- one revision
 

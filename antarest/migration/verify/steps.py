@@ -21,7 +21,7 @@ def run_step(
     target: Target,
     revision: str,
     direction: Direction,
-    before_commit: Callable[[Connection], None] | None = None,
+    before_commit: Callable[[Connection], object] = lambda _: None,
 ) -> tuple[float, list[Missing]]:
     """Run a revision, and commit.
 
@@ -41,7 +41,7 @@ def run_step(
     missing: list[Missing] = []
 
     def steps(context: MigrationContext) -> Iterator[Any]:
-        guard = RebuildGuard(context, exclude=[target.version_table]) if target.is_sqlite(connection) else None
+        guard = RebuildGuard(context, [target.version_table]) if context.dialect.name == "sqlite" else None
         if guard:
             guard.begin()
             set_watcher(connection, _RebuildWatcher(guard))
@@ -51,8 +51,7 @@ def run_step(
             set_watcher(connection, None)
         if guard:
             missing.extend(guard.end(target.history[revision], direction))
-        if before_commit:
-            before_commit(connection)
+        before_commit(connection)
 
     began = time.perf_counter()
     target.runner.run(connection, steps)

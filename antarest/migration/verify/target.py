@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from alembic.script.base import Script
+from sqlalchemy import MetaData
 
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, InvalidRevisionFile
@@ -25,9 +26,6 @@ from ..project.project import Project
 from ..project.revision_files import importing
 from ..project.settings import config_of, search_paths
 from ..scratch.runner import ScratchRunner
-
-if TYPE_CHECKING:
-    from alembic.script.base import Script
 
 Values = Mapping[str, Sequence[object]]
 
@@ -168,11 +166,6 @@ class Target:
             return {column: drawn for column, drawn in values.items() if drawn}
 
         return values_at
-
-    @staticmethod
-    def is_sqlite(connection: Connection) -> bool:
-        """Whether the connection is to SQLite."""
-        return connection.dialect.name == "sqlite"
 
     def import_paths(self) -> None:
         """Extend the search path as Alembic does: by `prepend_sys_path`, or the folder of its `alembic.ini`."""

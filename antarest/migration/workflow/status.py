@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ..database.record import RecordLine
-    from ..errors.revision import Revision
-    from ..project.project import Project
+from ..database.record import RecordLine
+from ..errors.revision import Revision
+from ..project.project import Project
 
 EDITED = "edited files"
 """The key in `not_checked` if edited files cannot be found."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record
+from ..errors.facts.project import EnvNotAdopted
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
 from ..errors.revision import HEAD
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 
     from ..backup import Backups
     from ..errors.listener import Listener
-    from ..run.outcome import RunOutcome
-    from ..run.request import RunRequest
+    from ..run.request import RunOutcome, RunRequest
     from .reset import ResetPlan
 
 
@@ -187,7 +187,7 @@ class MigrationWorkflow:
             DatabaseError: the database cannot be reached.
         """
         from ..run.after_commit import finish
-        from ..run.outcome import RunOutcome
+        from ..run.request import RunOutcome
 
         plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to)
         if plan.pending:
@@ -201,16 +201,10 @@ class MigrationWorkflow:
     def request(self) -> RunRequest:
         """A run on this database that makes a backup before it changes something."""
         from ..backup import before_change
-        from ..errors.listener import Silence
+        from ..errors.listener import Listener
         from ..run.request import RunRequest
 
-        return RunRequest(self.project, self.db, self.listener or Silence(), before_change=before_change)
-
-    def on(self, project: Project) -> MigrationWorkflow:
-        """The workflow on the same database with another project."""
-        return MigrationWorkflow(
-            project, self.db, environment=self.environment, source=self.source, listener=self.listener
-        )
+        return RunRequest(self.project, self.db, self.listener or Listener(), before_change=before_change)
 
     def plan_rollback(self, *, steps: int = 1, to: str | None = None) -> RollbackPlan:
         """Plan a rollback: `steps` single states back, or to the revision `to`.
@@ -289,17 +283,21 @@ class MigrationWorkflow:
 
         Returns:
             The outcome, which `env.py` leaves there.
+
+        Raises:
+            EnvNotAdopted: `env.py` left none.
         """
         from alembic import command
 
         from ..database.lock import in_this_process
-        from ..run.outcome import OUTCOME
-        from ..run.request import REQUEST
+        from ..run.request import OUTCOME, REQUEST
 
-        config = self.project.alembic_config(**{REQUEST: request})
-        with in_this_process(self.db, request.patience()), importing(self.project.versions):
+        config = request.project.alembic_config(**{REQUEST: request})
+        with in_this_process(request.db, request.patience()), importing(request.project.versions):
             call(command, config)
-        outcome: RunOutcome = config.attributes[OUTCOME]
+        outcome: RunOutcome | None = config.attributes.get(OUTCOME)
+        if outcome is None:
+            raise EnvNotAdopted(request.project.ini, request.database)
         return outcome
 
     @contextmanager

@@ -20,7 +20,7 @@ from antarest.migration.errors.loss import Loss
 from antarest.migration.errors.rendering import render_error, render_error_json
 from antarest.migration.errors.revision import Revision
 from antarest.migration.errors.text import count, fields, reason
-from antarest.migration.run.outcome import RunOutcome
+from antarest.migration.run.request import RunOutcome
 from antarest.migration.workflow.plan import Drop, PlannedStep, RollbackPlan
 from antarest.migration.workflow.reset import ResetPlan
 from antarest.migration.workflow.status import EDITED, HistoryEntry, Status

@@ -15,9 +15,10 @@ from ...errors.text import count, fields, position, shorten
 
 if TYPE_CHECKING:
     from ...branches.checks import Check
+    from ...branches.sync import SyncPlan
     from ...branches.writing import Written
     from ...database.record import RecordLine
-    from ...run.outcome import RunOutcome
+    from ...run.request import RunOutcome
     from ...workflow.plan import Drop, RollbackPlan, UpgradePlan
     from ...workflow.reset import ResetPlan
     from ...workflow.status import HistoryEntry, Status
@@ -89,7 +90,7 @@ def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
 
 def _applied(entry: RecordLine) -> str:
     """When and by what a revision was applied."""
-    code = f"{entry.version} {entry.git_commit[:8]}".rstrip()
+    code = f"{entry.version} {(entry.git_commit or '')[:8]}".rstrip()
     how = "stamped " if entry.direction == "stamp" else ""
     return f"{how}{entry.at:%Y-%m-%d %H:%M} UTC  {entry.user}@{entry.host}  {code}"
 
@@ -126,6 +127,25 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
         lines.append(f"This loses data: {'; '.join(f'{loss.amount} of {loss.item}' for loss in plan.losses)}.")
     else:
         lines.append("This loses no data.")
+    return "\n".join(lines)
+
+
+def sync_plan(sync: SyncPlan) -> str:
+    """The revisions to undo, with the place of their code, and the revisions to apply after them."""
+    lines = [
+        f"edited         {id_}: its file is not what was applied; it stays as it is in the database"
+        for id_ in sync.edited
+    ]
+    if sync.is_empty:
+        return "\n".join([*lines, nothing_to_do(sync.current)])
+    end = position(sync.end)
+    lines.append(f"{'plan':<14} {position(sync.current)} -> {end}")
+    if sync.undo.steps:
+        elsewhere = {id_: found for id_, found in sync.found.items() if not found.is_here}
+        lines.append(plan(sync.undo, {id_: f"found in {found.origin}" for id_, found in elsewhere.items()}))
+    if sync.apply:
+        lines.append(f"upgrade        {sync.undo.target} -> {end} ({count(len(sync.apply), 'revision')})")
+        lines.append(pending(sync.apply))
     return "\n".join(lines)
 
 

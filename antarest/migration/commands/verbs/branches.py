@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...branches.follower import Follower
 from ...errors.base import EXIT_DONE, EXIT_FAILED, Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.rendering import next_command
 from ...errors.text import position
 from ...project import rollback_script
+from ..boundary import CommandContext
 from ..questions import agree
 from ..rendering import results
 
 if TYPE_CHECKING:
+    # What moves a database needs Alembic, and other verbs should not wait for its import.
+    from ...branches.follower import Follower
     from ...branches.sync import SyncPlan
-    from ..boundary import CommandContext
+    from ...workflow import MigrationWorkflow
 
 
 def sync(context: CommandContext, *, allow_changed: bool = False, **flags: bool) -> int:
     """Make the database match this checkout: undo what it does not have, then apply what is pending."""
-    with Follower(context.workflow).syncing(allow_changed=allow_changed) as plan:
+    with _follower(context.workflow).syncing(allow_changed=allow_changed) as plan:
         _carry_out(context, plan, **flags)
     return EXIT_DONE
 
 
 def switch(context: CommandContext, *, branch: str, allow_changed: bool = False, **flags: bool) -> int:
     """Switch to a branch and take the database along: both, or neither."""
-    with Follower(context.workflow).switching(branch, allow_changed=allow_changed) as plan:
+    with _follower(context.workflow).switching(branch, allow_changed=allow_changed) as plan:
         if _carry_out(context, plan, **flags):
             context.say(("branch", branch))
     return EXIT_DONE
@@ -35,14 +37,14 @@ def switch(context: CommandContext, *, branch: str, allow_changed: bool = False,
 
 def redo(context: CommandContext, **flags: bool) -> int:
     """Undo the newest revision and apply it again, as its file is now."""
-    with Follower(context.workflow).redoing() as plan:
+    with _follower(context.workflow).redoing() as plan:
         _carry_out(context, plan, **flags)
     return EXIT_DONE
 
 
 def rebase(context: CommandContext, *, onto: str | None = None, **flags: bool) -> int:
     """Put the revisions of this branch on top of another head, and take the database along."""
-    with Follower(context.workflow).rebasing(onto or "") as (plan, rebase):
+    with _follower(context.workflow).rebasing(onto or "") as (plan, rebase):
         if not rebase.moved:
             context.introduce()
             context.print(f"nothing to do: no revision of this branch is to be put on top of {rebase.onto}")
@@ -74,7 +76,7 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
     from ...branches.writing import write_again
     from .development import follow
 
-    follower = Follower(context.workflow)
+    follower = _follower(context.workflow)
     with follower.amending(discard_edits=discard_edits) as (plan, revision):
         if not plan.is_empty or flags.get("dry_run"):
             _carry_out(context, plan, **flags)
@@ -91,7 +93,7 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
 
 def install_hooks(context: CommandContext) -> int:
     """Write git hooks that say in one line when the database and the checkout differ."""
-    for path in Follower(context.workflow).install_hooks():
+    for path in _follower(context.workflow).install_hooks():
         context.print(str(path))
     return EXIT_DONE
 
@@ -115,17 +117,15 @@ def _carry_out(
     Returns:
         Whether it was run.
     """
-    from ..rendering.sync import sync_plan
-
     workflow = context.workflow
     context.introduce()
-    context.print(sync_plan(plan))
+    context.print(results.sync_plan(plan))
     if dry_run or (plan.is_empty and not plan.file_change):
         return False
     answered = yes or not plan.undo.steps
     goal = position(plan.end)
     agreement = agree(workflow, plan.undo, plan.command, yes=answered, everything=allow_data_loss, goal=goal)
-    outcome = Follower(workflow).run(plan, agreement)
+    outcome = _follower(workflow).run(plan, agreement)
     if outcome.steps:
         context.print(results.outcome(outcome, "done"))
     return True
@@ -141,3 +141,9 @@ def _follow_up(context: CommandContext) -> None:
         context.say(("rollback", str(project.rollback_script)))
     if diagram := follow(project):
         context.say(("diagram", str(diagram)))
+
+
+def _follower(workflow: MigrationWorkflow) -> Follower:
+    from ...branches.follower import Follower
+
+    return Follower(workflow)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from ...errors.base import EXIT_DONE, EXIT_FAILED
 from ...errors.facts.configuration import UsageError
@@ -11,12 +10,10 @@ from ...errors.facts.refusal import ResetNotConfirmed
 from ...errors.revision import HEAD
 from ...errors.text import count
 from ...project import rollback_script
+from ..boundary import CommandContext
 from ..questions import HOW_FAR, agree, ask, positive
 from ..rendering import results
 from . import releases
-
-if TYPE_CHECKING:
-    from ..boundary import CommandContext
 
 
 def upgrade(context: CommandContext, *, to: str | None = None, dry_run: bool = False) -> int:

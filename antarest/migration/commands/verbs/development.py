@@ -6,17 +6,14 @@ import re
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...errors.base import EXIT_DONE, Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import PackageMissing
 from ...errors.text import count
+from ...project.project import Project
+from ..boundary import CommandContext
 from ..rendering import results
-
-if TYPE_CHECKING:
-    from ...project.project import Project
-    from ..boundary import CommandContext
 
 _STUDIES = "200"
 

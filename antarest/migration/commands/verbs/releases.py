@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...errors.base import EXIT_DONE, Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.text import count, position
 from ...project import rollback_script
 from ...project.project import Project
-
-if TYPE_CHECKING:
-    from ..boundary import CommandContext
+from ..boundary import CommandContext
 
 
 def deployed(context: CommandContext, *, ref: str) -> int:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors.base import EXIT_DONE, EXIT_FAILED, AntarestError, Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import CheckFailed
 from ...project import rollback_script
+from ..boundary import CommandContext
 from ..rendering import results
 from . import branches, development
-
-if TYPE_CHECKING:
-    from ..boundary import CommandContext
 
 
 def revision(

@@ -6,23 +6,20 @@ import re
 import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...database.signals import stoppable
 from ...errors.base import EXIT_DONE, Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import VerifyFailed
 from ...errors.revision import BASE
+from ...scratch.databases import EngineName
 from ...verify import Verification, prove_history
 from ...verify.env_reader import target_of
 from ...verify.findings.proof import Proof
 from ...verify.git_revisions import earlier_targets, new_revisions
 from ...verify.target import Target
+from ..boundary import CommandContext
 from ..rendering import proof, proof_table
-
-if TYPE_CHECKING:
-    from ...scratch.databases import EngineName
-    from ..boundary import CommandContext
 
 _ENGINES: dict[str, tuple[EngineName, ...]] = {
     "both": ("sqlite", "postgresql"),

@@ -12,8 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from ...errors.facts.lock import ThreadLocked
 from ...errors.settings.db_config import DbConfig
 from ...errors.settings.urls import redact_url
-from .base import Writer
-from .patience import Patience
+from .base import Patience, Writer
 from .sqlite import SqliteWriter
 
 __all__ = ["Patience", "Writer", "in_this_process", "one_writer"]

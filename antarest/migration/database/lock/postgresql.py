@@ -16,6 +16,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -27,8 +28,7 @@ from ...errors.facts.lock import LockLost, MigrationLocked
 from ...errors.settings.db_config import DbConfig
 from ...errors.settings.urls import redact_url
 from ..connection import looking, moving
-from ..sessions import ServerSession
-from .patience import Patience
+from .base import Patience
 
 _RUN: Final = 0x414E5441  # the first half of the key; the second half is for the version table
 _TRANSACTION: Final = _RUN + 1
@@ -63,6 +63,31 @@ _UNDISTURBED: Final[Mapping[str, str]] = {
 _SINCE_14: Final[Mapping[str, str]] = {"client_connection_check_interval": "1s"}  # not on every system
 _SINCE_17: Final[Mapping[str, str]] = {"transaction_timeout": "0"}
 _LONGEST_NAME: Final = 63
+
+
+@dataclass(frozen=True)
+class ServerSession:
+    """A session of a PostgreSQL server, with the values that this role may see. `begin` is that of its transaction."""
+
+    pid: int | None = None
+    application: str | None = None
+    role: str | None = None
+    address: str | None = None
+    state: str | None = None
+    begin: datetime | None = None
+
+    @property
+    def described(self) -> str:
+        """The session in one line: pid, application, role, state and host."""
+        if self.pid is None:
+            return "a session that has ended since"
+        parts = [f"pid {self.pid}", self.application, f"role {self.role}" if self.role else "", self.state]
+        return ", ".join(part for part in parts if part) + (f", from {self.address}" if self.address else "")
+
+    @property
+    def since(self) -> str:
+        """The time when its transaction began; empty where this role may not see it."""
+        return f"{self.begin:%Y-%m-%d %H:%M:%S} UTC" if self.begin else ""
 
 
 class PostgresWriter:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from ...errors.facts.lock import LONGER
 from ...errors.settings.db_config import DbConfig
 from ..driver_errors import connection_error
-from .patience import Patience
+from .base import Patience
 
 _ASK = "PRAGMA busy_timeout = 50"  # milliseconds
 _ATTEMPTS_OF_A_COMMIT = 0.05  # seconds between them
@@ -38,6 +38,7 @@ class SqliteWriter:
         self._file = str(db.migration_url.database)
         self._patience = patience
         self._blockers = ""
+        self._first_try = 0.0  # of the commit that ends the transaction
 
     @classmethod
     @contextmanager
@@ -49,7 +50,7 @@ class SqliteWriter:
         """Begin a transaction that keeps all other writers out."""
         driver: Any = connection.connection.dbapi_connection
         driver.cursor().execute(_ASK)
-        driver.retry_commit = _CommitTimer(self._db.lock_timeout, self._note_readers, self._patience)
+        driver.retry_commit, self._first_try = self._retry_commit, 0.0
         while True:
             try:
                 driver.cursor().execute("BEGIN IMMEDIATE")
@@ -79,22 +80,12 @@ class SqliteWriter:
             locked.details["held by"] = found
         return locked
 
-    def _note_readers(self) -> None:
-        self._blockers = reader(self._file)
-
-
-class _CommitTimer:
-    """Decides whether a commit that readers block tries again, until the time is over."""
-
-    def __init__(self, seconds: float, note: Any, patience: Patience) -> None:
-        self._seconds, self._note, self._patience = seconds, note, patience
-        self._begin: float | None = None
-
-    def __call__(self) -> bool:
-        self._begin = self._begin or time.monotonic()
-        if time.monotonic() - self._begin >= self._seconds or self._patience.is_over():
+    def _retry_commit(self) -> bool:
+        """Wait a moment for the readers that block a commit. Return whether to try again."""
+        self._first_try = self._first_try or time.monotonic()
+        if time.monotonic() - self._first_try >= self._db.lock_timeout or self._patience.is_over():
             return False
-        self._note()
+        self._blockers = reader(self._file)
         time.sleep(_ATTEMPTS_OF_A_COMMIT)
         return True
 

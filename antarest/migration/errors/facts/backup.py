@@ -6,12 +6,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..base import EXIT_USAGE, NOTHING_CHANGED, Hint, MigrationError
-from ..text import shorten
+from ..base import EXIT_USAGE, NOTHING_CHANGED, SEE_STATUS, Hint, MigrationError
+from ..text import numbered, shorten
 from .database import DatabaseLocked
 
 _LIST = Hint("List the backups", "inv db.backups")
-_LOOK = Hint("See where the database is", "inv db.status")
 
 
 class BackupFailed(MigrationError):
@@ -26,7 +25,6 @@ class BackupFailed(MigrationError):
     code = "db.E901"
 
     def __init__(self, reason: str, *, database: str, folder: Path) -> None:
-        self.reason = reason
         super().__init__(
             f"the backup failed: {reason}",
             details={"database": database, "folder": str(folder)},
@@ -70,7 +68,6 @@ class ProgramsMissing(MigrationError):
     exit_code = EXIT_USAGE
 
     def __init__(self, major: int, found: Sequence[str], *, database: str) -> None:
-        self.major, self.found = major, tuple(found)
         super().__init__(
             f"there is no pg_dump and pg_restore of PostgreSQL {major}, which is the server's version",
             details={"database": database, "found": shorten(found) or "none"},
@@ -125,11 +122,9 @@ class RestoreNotConfirmed(MigrationError):
     code = "db.E906"
 
     def __init__(self, backup: Path, losses: Sequence[str], database: str) -> None:
-        shown = {"loses" if index == 0 else f"loses {index + 1}": loss for index, loss in enumerate(losses[:2])}
-        rest = {"and": f"{len(losses) - 2} more"} if len(losses) > 2 else {}  # noqa: PLR2004 - two are shown
         super().__init__(
             "the restore would lose data that is newer than the backup, and nobody agreed to it",
-            details={"database": database, "backup": str(backup), **shown, **rest},
+            details={"database": database, "backup": str(backup), **numbered("loses", losses, 2)},
             hints=[
                 Hint("Agree to the loss", shlex.join(["inv", "db.restore", f"--from={backup}", "--allow-data-loss"]))
             ],
@@ -147,7 +142,6 @@ class RestoreNotAllowed(MigrationError):
     code = "db.E907"
 
     def __init__(self, missing: Sequence[str], role: str, *, database: str, hints: Sequence[Hint]) -> None:
-        self.missing = tuple(missing)
         super().__init__(
             f"the role {role} may not restore: {'; '.join(missing)}", details={"database": database}, hints=hints
         )
@@ -164,13 +158,9 @@ class DatabaseInUse(DatabaseLocked):
     code = "db.E406"
 
     def __init__(self, sessions: Sequence[str], *, database: str, hints: Sequence[Hint]) -> None:
-        self.sessions = tuple(sessions)
-        number = len(sessions)
-        who = f"{number} sessions" if number > 1 else "another session"
+        who = f"{len(sessions)} sessions" if len(sessions) > 1 else "another session"
         super().__init__(f"the database is in use by {who}", database=database, hints=hints)
-        self.details |= {"by" if index == 0 else f"and {index + 1}": each for index, each in enumerate(sessions[:3])}
-        if number > 3:  # noqa: PLR2004 - three are shown
-            self.details["and"] = f"{number - 3} more"
+        self.details |= numbered("by", sessions, 3, "and")
 
 
 class RestoreFailed(MigrationError):
@@ -185,12 +175,11 @@ class RestoreFailed(MigrationError):
     code = "db.E909"
 
     def __init__(self, reason: str, *, database: str, backup: Path, state: str = NOTHING_CHANGED) -> None:
-        self.reason = reason
         super().__init__(
             f"the restore failed: {reason}",
             details={"database": database, "backup": str(backup)},
             state=state,
-            hints=[_LOOK],
+            hints=[SEE_STATUS],
         )
 
 

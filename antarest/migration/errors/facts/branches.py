@@ -29,7 +29,6 @@ class RevisionLost(MigrationError):
     code = "db.E220"
 
     def __init__(self, revision: str, database: str, searched: str, *, is_shallow: bool = False) -> None:
-        self.revision = revision
         super().__init__(
             f"the database has revision {revision}, and its file was not found",
             details={"database": database, "searched": searched},
@@ -56,7 +55,6 @@ class ScriptChanged(MigrationError):
     code = "db.E221"
 
     def __init__(self, revision: str, applied: str, found: str, origin: str, command: str = _AGAIN) -> None:
-        self.revision = revision
         super().__init__(
             f"the code of revision {revision} that was found is not the code that was applied",
             details={"applied": applied, "found": found, "where": origin},
@@ -152,7 +150,7 @@ class SwitchRefused(MigrationError):
 class AmendRefused(MigrationError):
     """The newest revision may not be generated again.
 
-    Why: others have it, on main or in a tag, and may have applied it; or it was written by hand, such as a merge.
+    Why: others have it, on main or in a tag, and may have applied it; or it is deployed, or it joins two heads.
 
     To do: leave it as it is, and write another revision.
     """
@@ -226,7 +224,6 @@ class AmbiguousReference(MigrationError):
     code = "db.E229"
 
     def __init__(self, reference: str, found: Mapping[str, str]) -> None:
-        self.found = dict(found)
         super().__init__(
             f"{reference!r} stands for more than one revision",
             details={f"as {kind}": revision for kind, revision in list(found.items())[:_MOST]},

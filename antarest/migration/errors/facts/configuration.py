@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
 from ..base import EXIT_USAGE, AntarestError, Hint
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 _URL_EXAMPLE = Hint("Name a database in the section db, for example", "url: sqlite:////srv/antarest/antarest.db")
 
@@ -61,7 +59,6 @@ class ConfigEmpty(ConfigError):
     code = "config.E102"
 
     def __init__(self, file: Path) -> None:
-        self.file = file
         super().__init__(f"the configuration file is empty: {file}", hints=[_URL_EXAMPLE])
 
 
@@ -205,7 +202,6 @@ class UnreadableUrl(ConfigError):
     code = "config.E110"
 
     def __init__(self, url: str, *, reason: str, hints: Sequence[Hint] = ()) -> None:
-        self.url, self.reason = url, reason
         super().__init__(f"the database URL cannot be used: {reason}", details={"url": url}, hints=hints)
 
 

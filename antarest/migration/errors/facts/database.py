@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from ..base import EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE, NOTHING_CHANGED, AntarestError, Hint
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class DatabaseError(AntarestError):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ..base import NOTHING_CHANGED, Hint
+from ..base import NOTHING_CHANGED, SEE_STATUS, Hint
 from .database import DatabaseLocked
 
 LONGER = Hint("Wait longer for it", "inv db.upgrade --lock-timeout=600")
-_LOOK = Hint("See where the database is", "inv db.status")
 
 
 class MigrationLocked(DatabaseLocked):
@@ -21,8 +20,7 @@ class MigrationLocked(DatabaseLocked):
     code = "db.E402"
 
     def __init__(self, holder: str, session: str, since: str, database: str, waited: float) -> None:
-        self.session, self.since = session, since
-        super().__init__(f"the database is held by {holder}", database=database, hints=[LONGER, _LOOK])
+        super().__init__(f"the database is held by {holder}", database=database, hints=[LONGER, SEE_STATUS])
         self.details |= {"held by": session} | ({"since": since} if since else {}) | {"waited": f"{waited:g} s"}
 
 
@@ -53,12 +51,11 @@ class ObjectLocked(DatabaseLocked):
     code = "db.E404"
 
     def __init__(self, what: str, blockers: str, database: str, *, tries: int, timeout: int, state: str) -> None:
-        self.blockers = blockers
         super().__init__(
             f"{what} cannot get a lock that it needs, in {tries} tries of {timeout} s",
             database=database,
             state=state,
-            hints=[Hint("When that session has ended, run the same command again"), _LOOK],
+            hints=[Hint("When that session has ended, run the same command again"), SEE_STATUS],
         )
         self.details |= {"blocked by": blockers or "a session that has ended since"}
 
@@ -79,5 +76,5 @@ class LockLost(DatabaseLocked):
             "the run has lost its lock on the database, so it did not commit",
             database=database,
             state=NOTHING_CHANGED,
-            hints=[_LOOK],
+            hints=[SEE_STATUS],
         )

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from ..base import Hint, MigrationError
-from ..text import count, shorten
-
-if TYPE_CHECKING:
-    from ..loss import Loss, Missing
+from ..base import SEE_STATUS, Hint, MigrationError
+from ..loss import Loss, Missing
+from ..text import count, numbered, shorten
 
 _SHOWN = 2  # An error has at most nine lines, and one of them may name the backup.
 
@@ -31,7 +28,7 @@ class LossNotDeclared(MigrationError):
         first = losses[0]
         super().__init__(
             f"the {first.direction} of revision {first.revision} would lose data that it does not declare",
-            details={"database": database, **_loss_details(losses)},
+            details={"database": database, **numbered("loses", losses, _SHOWN)},
             state=state,
             hints=[
                 Hint("Fix the revision so that it keeps the data, or declare the loss in its file", first.declaration),
@@ -54,7 +51,7 @@ class LossNotConfirmed(MigrationError):
         self.losses = tuple(losses)
         super().__init__(
             "the rollback would lose data, and nobody agreed to it",
-            details={"database": database, **_loss_details(losses)},
+            details={"database": database, **numbered("loses", losses, _SHOWN)},
             state=state,
             hints=[
                 Hint("See the plan", f"{command} --dry-run"),
@@ -78,7 +75,7 @@ class Irreversible(MigrationError):
         reachable = Hint("A rollback can go as far as to it", f"inv db.rollback --to={revision}")
         super().__init__(
             f"revision {revision} is irreversible: {reason}",
-            hints=[Hint("See where the database is", "inv db.status") if is_current else reachable],
+            hints=[SEE_STATUS if is_current else reachable],
         )
 
 
@@ -139,7 +136,6 @@ class InTheWay(MigrationError):
     code = "db.E506"
 
     def __init__(self, revision: str, direction: str, object_: Missing, reason: str, database: str, state: str) -> None:
-        self.revision = revision
         kind, name = object_.item.split(":", 1)
         super().__init__(
             f"the {direction} of revision {revision} rebuilds a table that {object_.what} refers to",
@@ -150,10 +146,3 @@ class InTheWay(MigrationError):
                 Hint("And after it", object_.again),
             ],
         )
-
-
-def _loss_details(losses: Sequence[Loss]) -> dict[str, str]:
-    details = {"loses" if index == 0 else f"loses {index + 1}": str(loss) for index, loss in enumerate(losses[:_SHOWN])}
-    if len(losses) > _SHOWN:
-        details["and"] = f"{len(losses) - _SHOWN} more"
-    return details

@@ -28,7 +28,6 @@ class ProjectNotFound(MigrationError):
     exit_code = EXIT_USAGE
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         super().__init__(
             f"there is no Alembic project at {path}",
             hints=[
@@ -57,6 +56,30 @@ class InvalidProject(MigrationError):
         super().__init__(f"{path.name} cannot be used: {reason}", details={"file": str(path)}, hints=hints)
 
 
+class EnvNotAdopted(MigrationError):
+    """The project's `env.py` does not call `environment.run(context)`.
+
+    Why: `env.py` is the one that `alembic init` wrote, or one of your own. The workflow cannot know what it did, or to
+    which database.
+
+    To do: replace it by the two lines of `docs/adopting.md`. Before that, look where its database is now.
+    """
+
+    code = "db.E611"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, ini: Path, database: str) -> None:
+        super().__init__(
+            "env.py does not call environment.run(context), so the workflow did not run anything",
+            details={"project": str(ini), "database": database},
+            state="What env.py itself did, and to which database, is not known.",
+            hints=[
+                Hint("Look where the database is", "inv db.status"),
+                Hint("docs/adopting.md has the two lines of env.py."),
+            ],
+        )
+
+
 class UnknownRevision(MigrationError):
     """The database is at a revision that the files do not have: another branch, or a newer release.
 
@@ -72,7 +95,6 @@ class UnknownRevision(MigrationError):
     def __init__(
         self, revision: str, database: str, heads: Sequence[str], count: int, folder: str, elsewhere: str = ""
     ) -> None:
-        self.revision = revision
         super().__init__(
             f"the database is at revision {revision}, which this {KIND} does not contain",
             details={
@@ -100,7 +122,6 @@ class MultipleHeads(MigrationError):
     code = "db.E202"
 
     def __init__(self, heads: Sequence[str]) -> None:
-        self.heads = tuple(heads)
         super().__init__(
             f"the history has {len(heads)} heads: {shorten(heads)}",
             hints=[
@@ -124,7 +145,6 @@ class InvalidRevisionFile(MigrationError):
     code = "db.E203"
 
     def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
         super().__init__(
             f"the revision file {path.name} cannot be read: {reason}",
             details={"file": str(path)},
@@ -166,7 +186,6 @@ class DuplicateRevision(MigrationError):
     code = "db.E205"
 
     def __init__(self, revision: str, paths: Sequence[Path]) -> None:
-        self.revision = revision
         super().__init__(
             f"revision {revision} is in more than one file",
             details={"files": shorten([path.name for path in paths]), "folder": str(paths[0].parent)},
@@ -203,7 +222,6 @@ class RevisionNotFound(MigrationError):
     code = "db.E207"
 
     def __init__(self, asked: str, nearest: Sequence[str] = ()) -> None:
-        self.asked = asked
         super().__init__(
             f"there is no revision {asked!r}",
             details={"nearest": shorten(nearest)} if nearest else {},

@@ -61,7 +61,6 @@ class ResetNotConfirmed(MigrationError):
     code = "db.E703"
 
     def __init__(self, database: str, rows: int, tables: int) -> None:
-        self.rows = rows
         super().__init__(
             f"db.reset would lose {count(rows, 'row')} in {count(tables, 'table')}",
             details={"database": database},
@@ -131,7 +130,6 @@ class AlreadyFilled(MigrationError):
     code = "db.E721"
 
     def __init__(self, rows: int, tables: int, database: str) -> None:
-        self.rows = rows
         super().__init__(
             f"db.seed fills an empty database, and this one has {count(rows, 'row')} in {count(tables, 'table')}",
             details={"database": database},
@@ -154,7 +152,6 @@ class PackageMissing(MigrationError):
     exit_code = EXIT_USAGE
 
     def __init__(self, package: str, needed_by: str) -> None:
-        self.package = package
         super().__init__(
             f"the package {package} is not installed, and is needed",
             details={"needed by": needed_by},
@@ -174,7 +171,6 @@ class InstalledCopy(MigrationError):
     exit_code = EXIT_USAGE
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         super().__init__(
             "this is an installed copy of the migrations, which the next release replaces",
             details={"folder": str(folder)},
@@ -223,7 +219,6 @@ class VerifyFailed(MigrationError):
     code = "db.E803"
 
     def __init__(self, findings: int) -> None:
-        self.findings = findings
         super().__init__(
             f"db.verify has {count(findings, 'finding')}, see above",
             hints=[Hint("Fix them, then prove it again", "inv db.verify")],
@@ -242,7 +237,6 @@ class CheckFailed(MigrationError):
     code = "db.E802"
 
     def __init__(self, findings: int) -> None:
-        self.findings = findings
         super().__init__(
             f"db.check has {count(findings, 'finding')}, see above",
             hints=[Hint("Fix them, then check again", "inv db.check")],

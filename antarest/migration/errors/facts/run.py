@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, Hint, MigrationError
+from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, SEE_STATUS, Hint, MigrationError
 
-_STATUS = Hint("See where the database is", "inv db.status")
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 
 
@@ -48,7 +47,6 @@ class AutocommitNotAsked(MigrationError):
     code = "db.E605"
 
     def __init__(self, revision: str, file: str) -> None:
-        self.revision = revision
         super().__init__(
             f"revision {revision} uses autocommit_block(), and its file does not declare it",
             details={"file": file},
@@ -68,7 +66,7 @@ class RunInterrupted(MigrationError):
     exit_code = EXIT_INTERRUPTED
 
     def __init__(self, database: str, state: str) -> None:
-        super().__init__("interrupted", details={"database": database}, state=state, hints=[_STATUS])
+        super().__init__("interrupted", details={"database": database}, state=state, hints=[SEE_STATUS])
 
 
 class RunTerminated(MigrationError):
@@ -84,7 +82,7 @@ class RunTerminated(MigrationError):
     exit_code = EXIT_TERMINATED
 
     def __init__(self, database: str, state: str) -> None:
-        super().__init__("terminated", details={"database": database}, state=state, hints=[_STATUS])
+        super().__init__("terminated", details={"database": database}, state=state, hints=[SEE_STATUS])
 
 
 class AlembicRefused(MigrationError):
@@ -98,8 +96,7 @@ class AlembicRefused(MigrationError):
     code = "db.E603"
 
     def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"Alembic refuses: {reason}", hints=[Hint("See where the database is", "inv db.status")])
+        super().__init__(f"Alembic refuses: {reason}", hints=[SEE_STATUS])
 
 
 class RunFailed(MigrationError):
@@ -113,15 +110,11 @@ class RunFailed(MigrationError):
     code = "db.E604"
 
     def __init__(self, reason: str, *, database: str, state: str) -> None:
-        self.reason = reason
         super().__init__(
             f"the run failed: {reason}",
             details={"database": database},
             state=state,
-            hints=[
-                Hint("See where the database is", "inv db.status"),
-                _TRACEBACK,
-            ],
+            hints=[SEE_STATUS, _TRACEBACK],
         )
 
 
@@ -137,14 +130,10 @@ class UnexpectedFailure(MigrationError):
     code = "db.E699"
 
     def __init__(self, reason: str) -> None:
-        self.reason = reason
         super().__init__(
             f"an unexpected error: {reason}",
             state="An open transaction was rolled back.",
-            hints=[
-                Hint("See where the database is", "inv db.status"),
-                _TRACEBACK,
-            ],
+            hints=[SEE_STATUS, _TRACEBACK],
         )
 
 

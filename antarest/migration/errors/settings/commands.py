@@ -60,5 +60,5 @@ def _prefix() -> str:
 
 
 def spelled(flag: str) -> str:
-    """Return a parameter as the flag that is typed: `from_`, which is no keyword of Python, becomes `--from`."""
+    """Return the flag of a parameter: `from_`, whose underscore avoids a keyword of Python, is `--from`."""
     return f"--{flag.strip('_').replace('_', '-')}"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import URL
 
 from ..base import Hint
 from ..facts.configuration import InvalidValue, UsageError
 from . import readers
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from sqlalchemy.engine import URL
 
 from ..facts.configuration import DatabaseUrlMissing, InvalidValue
 from .urls import normalise_url
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 ENVIRONMENTS: Final = ("development", "test", "staging", "production")
 

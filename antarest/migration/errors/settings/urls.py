@@ -133,11 +133,8 @@ def _normalise_sqlite(url: URL, folder: Path | None) -> URL:
     if is_memory(url):
         return URL.create("sqlite", database=MEMORY)
     path = Path(str(url.database)).expanduser()
-    return URL.create("sqlite", database=_absolute(folder / path) if folder else str(path))
-
-
-def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links: the file keeps the user's name
+    # Not resolve(), which would follow links: the file keeps the user's name.
+    return URL.create("sqlite", database=os.path.abspath(folder / path) if folder else str(path))  # noqa: PTH100
 
 
 def _parse(text: str) -> URL:

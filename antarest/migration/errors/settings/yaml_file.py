@@ -7,16 +7,13 @@ Values stay text because each setting knows its own type. YAML would guess: `no`
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import yaml
 
 from ..facts.configuration import ConfigNotYaml, InvalidValue, VariableUnset
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _VARIABLE = re.compile(r"\$(?P<escape>\$?)\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})?")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, MetaData
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,9 +13,7 @@ from ...schema.compare import differences
 from ...schema.inventory import Inventory
 from ..clones import Clones
 from . import orm
-
-if TYPE_CHECKING:
-    from .proof import Proof
+from .proof import Proof
 
 
 def compare(

@@ -19,7 +19,7 @@ from ...schema.inventory import Table
 from ...schema.reflection import OWN_TABLES, reflect
 from .draw import Draw, NoValidRow, TableDraw
 from .order import DeferredKey, insertion_order, is_nullable
-from .tables import reflect_tables
+from .snapshots import reflect_tables
 
 _ATTEMPTS = 50
 _REFUSALS = (IntegrityError, DataError, InternalError, ProgrammingError)

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOMAIN
 
-from .tables import FloatAsDecimal
+from .snapshots import FloatAsDecimal
 
 _LONG_TEXT = 2000
 _SHORT = 8
