@@ -113,7 +113,7 @@ def _foreign_keys(
     Args:
         connection: a connection to the database.
         texts: the parsed text of each table.
-        keys: the primary key of each table by its folded name. A foreign key without columns refers to it.
+        keys: the primary key of each table by its name in lower case. A foreign key without columns refers to it.
     """
     pairs: dict[tuple[Any, ...], list[tuple[str, str | None]]] = defaultdict(list)
     for table, number, referred, column, to, on_update, on_delete in connection.exec_driver_sql(_FOREIGN_KEYS):

@@ -16,12 +16,12 @@ _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 class Savepoints(Generic[State]):
     """Follows the savepoints of a transaction by its statements.
 
-    Where it cannot follow (several statements in one string, a released savepoint) it forgets: then a loss that was
-    rolled back may be reported, and never the reverse.
+    Where it cannot follow (several statements in one string, a released savepoint) it forgets them: then a loss that
+    was rolled back may be reported, but no loss is missed.
     """
 
     def __init__(self, save: Callable[[], State], restore: Callable[[State], None]) -> None:
-        """Begin without any.
+        """Begin without savepoints.
 
         Args:
             save: returns the state now.
@@ -36,7 +36,7 @@ class Savepoints(Generic[State]):
         self._states.clear()
 
     def follow(self, statement: str) -> bool:
-        """A statement has run; returns whether the transaction went back, so that tables may be as they were."""
+        """Follow a statement that has run. Return whether a rollback may have brought back earlier tables."""
         if "SAVEPOINT" not in (upper := statement.upper()) and "ROLLBACK" not in upper and "RELEASE" not in upper:
             return False
         bare = _COMMENTS.sub(" ", statement)
@@ -53,5 +53,5 @@ class Savepoints(Generic[State]):
 
 
 def _name(written: str) -> str:
-    """One name for all spellings: two savepoints that share it are the later one, which forgives less."""
+    """Return one name for all spellings. If two savepoints share it, the later one counts, so no loss is missed."""
     return written.strip("\"'`[]").lower()

@@ -1,6 +1,6 @@
 """Tries the mapped classes at head: inserts, loads, changes and deletes an object of each through the ORM.
 
-The drift check compares tables only. This check does with them what the application does. On PostgreSQL it uses a role
+The drift check compares tables only. This check uses the classes as the application does. On PostgreSQL it uses a role
 that owns nothing and has the rights that `db.grant` gives. Every change is rolled back.
 """
 
@@ -132,7 +132,7 @@ def _get(session: Session, mapper: Mapper[Any], identity: tuple[Any, ...]) -> An
 
 
 class _Maker:
-    """Makes objects, and the objects that they refer to."""
+    """Makes objects, together with the objects that they refer to."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
