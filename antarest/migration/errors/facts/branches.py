@@ -43,7 +43,7 @@ class RevisionLost(MigrationError):
 
 
 class ScriptChanged(MigrationError):
-    """The file that was found of a revision is not the code that was applied.
+    """The file that was found for a revision differs from the code that was applied.
 
     Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
     downgrade in it may not fit the upgrade that ran.

@@ -62,7 +62,7 @@ class EnvNotAdopted(MigrationError):
     Why: `env.py` is the one that `alembic init` wrote, or one of your own. The workflow cannot know what it did, or to
     which database.
 
-    To do: replace it by the two lines of `docs/adopting.md`. Before that, look where its database is now.
+    To do: replace it by the two lines of `docs/adopting.md`. Before that, check which revision its database is at.
     """
 
     code = "db.E611"
