@@ -1,4 +1,4 @@
-"""Makes a database match a checkout: undoes the revisions that it lacks, then applies the pending ones.
+"""Makes a database match a checkout: undoes the revisions that the checkout lacks, and applies pending ones.
 
 A revision is undone with the code that was applied. All of it is one run: one plan, one confirmation, one backup, and
 one transaction where no revision asks for more.

@@ -221,7 +221,7 @@ class LossCounter:
 
     @staticmethod
     def _not_arrived(item: str, lost: int, places: Iterable[str], arrived: dict[str, int]) -> int:
-        """The number that is still lost; a row or value that arrived somewhere counts for one source only."""
+        """The number of rows or values that are still lost. One that arrived in a place counts for one source only."""
         for place in places:
             there = arrived[place]
             if there and lost > 0 and "." in place and "." not in item:

@@ -57,7 +57,7 @@ class _NamedDrops:
 
 
 class RebuildGuard:
-    """Watches the revisions of one transaction on SQLite; `begin()` before and `end()` after each of them."""
+    """Watches the revisions of one transaction on SQLite. Call `begin()` before and `end()` after each revision."""
 
     def __init__(self, context: MigrationContext, exclude: Iterable[str] = ()) -> None:
         """Prepare to watch this context of Alembic, except for the tables in `exclude`."""
