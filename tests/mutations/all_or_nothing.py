@@ -30,7 +30,7 @@ ALL_OR_NOTHING = (
         [f"{_TESTS}/test_chaos.py::test_nothing_is_lost_and_nothing_is_left_half_way[sqlite]"],
     ),
     Patch(
-        "All or nothing: a boundary is not asked for in vain",
+        "All or nothing: a boundary that a revision asks for is kept",
         f"{_RUN}/segments.py",
         'return revision.transaction == "own" or ',
         "return ",

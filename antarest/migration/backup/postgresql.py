@@ -1,4 +1,4 @@
-"""Back up PostgreSQL with pg_dump. The dump, the revision and the counted rows are of the same snapshot."""
+"""Back up PostgreSQL with pg_dump. The dump, the revision and the counted rows come from the same snapshot."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _draw(metadata: MetaData) -> str:
         raise PackageMissing("paracelsus", "inv db.diagram") from None
 
     class Diagram(Mermaid):
-        """The diagram of the library, with ends of lines that respect the keys."""
+        """The library's diagram, in which the ends of a line show whether a key is unique and may be NULL."""
 
         def _relationships(self, column: Column[object]) -> str:
             lines = str(super()._relationships(column))

@@ -23,8 +23,8 @@ class Flag:
     """A flag, or a word that a verb takes.
 
     Attributes:
-        help: what it does; HIDDEN where only a program gives it.
-        value: what the value is that it takes; empty for a flag that takes none.
+        help: what it does; HIDDEN for a flag that only programs use.
+        value: the name of its value; empty for a flag without one.
     """
 
     help: str

@@ -78,7 +78,7 @@ def is_in_transaction(connection: Connection) -> bool:
 
 
 def set_watcher(connection: Connection, watcher: Watcher | None) -> None:
-    """Report the statements of a connection of the workflow to a watcher; to none where it is None."""
+    """Report the statements of a connection to a watcher. None ends the reports."""
     driver: Any = connection.connection.dbapi_connection
     driver.watcher = watcher
 
@@ -93,7 +93,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
     retry_commit: Callable[[], bool] = staticmethod(lambda: False)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Report the commit that setting one of these attributes makes."""
+        """Set an attribute. Report a commit for `isolation_level` and `autocommit`: the driver commits then."""
         if name in {"isolation_level", "autocommit"} and self.watcher:
             self.watcher.on_commit()
         super().__setattr__(name, value)

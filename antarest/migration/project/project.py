@@ -324,7 +324,7 @@ class Project:
             folders: the folders that Alembic reads.
 
         Raises:
-            InvalidProject: they are others: of another section of the file, or seen from another working directory.
+            InvalidProject: they are others, because of another section of the file, or another working directory.
         """
         theirs = [Path(each).resolve() for each in folders]
         if theirs != [each.resolve() for each in self.versions]:

@@ -94,7 +94,7 @@ def _below(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def is_revision_file(name: str) -> bool:
-    """Whether a file of that name, in a folder of revisions, is one."""
+    """Whether a file of that name, in a folder of revisions, is a revision file."""
     return name.endswith(".py") and not name.startswith(("__init__", ".#"))
 
 

@@ -83,8 +83,8 @@ class PostgresServer:
         url: its maintenance database, with a role that may create databases.
         kind: its origin.
         version: its version, for example "15.8".
-        leave: lets it go on when its block and this process end, and returns the command that stops and deletes it;
-            empty for a server that ran before.
+        leave: lets the server run on after its block and this process, and returns the command that stops and deletes
+            it. For a server that ran before, the command is empty.
     """
 
     url: URL

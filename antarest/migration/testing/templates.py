@@ -109,7 +109,7 @@ class Template:
 
 
 def prefix_of(run: str) -> str:
-    """The beginning of the names of templates that are only for one run."""
+    """The prefix of the names of the templates that only one run uses."""
     return _hash(run)[:12]
 
 

@@ -153,7 +153,7 @@ class _Module:
         return self._named(node.id, depth) if isinstance(node, ast.Name) and depth else None
 
     def imported(self, name: str = "") -> Iterator[_Module]:
-        """Read the modules of the project that it imports, or only those from which it imports a name."""
+        """Read the modules of the project that this one imports. With a name, read only those that it comes from."""
         for node in ast.walk(self.tree):
             for file in self._files(node, name):
                 with suppress(SyntaxError, OSError):

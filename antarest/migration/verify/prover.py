@@ -36,7 +36,7 @@ class ProofPlan:
         wanted: the ids of the revisions to prove.
         rows: the least number of rows that a table gets.
         is_whole: whether the history as a whole is proved too.
-        since: the project with its revisions as other databases ran them, where they differ.
+        since: the project with the revisions that other databases ran, if those differ.
         keep: whether the databases before and after a revision with a finding are kept.
     """
 
@@ -90,7 +90,7 @@ class Prover:
     # ---- the history as a whole
 
     def _prove_whole(self) -> Proof:
-        """Prove that all revisions run at once, that the models fit, and that databases from before can be upgraded."""
+        """Prove that all revisions run at once, that the models fit, and that older databases can be upgraded."""
         proof = Proof("", self._clones.engine)
         if self._blocked:
             proof.not_proved.append("the whole history in one run: a revision does not run")
@@ -258,7 +258,7 @@ class Prover:
     # ---- databases
 
     def _go_on(self, revision: Revision, bare: URL, schema: Inventory) -> None:
-        """Let the next revision start from here."""
+        """Let the next revision start from this database."""
         for url in (self._bare, self._filled):
             if url:
                 self._clones.drop(url)

@@ -141,7 +141,7 @@ def refuse_other_than_head(
     Raises:
         SchemaBehind: revisions are pending.
         SchemaAhead: the database is at a revision that this code does not have.
-        MultipleHeads: this code has no one head.
+        MultipleHeads: this code has several heads.
     """
     history = project.history
     head = history.head  # Raises where there are several.

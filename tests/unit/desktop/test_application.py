@@ -1,4 +1,4 @@
-"""What keeps the desktop application to this computer, and its page about a failed upgrade."""
+"""The desktop application serves only this computer, and has a page about a failed upgrade."""
 
 from __future__ import annotations
 

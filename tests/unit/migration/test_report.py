@@ -1,4 +1,4 @@
-"""What is printed, to the letter: one example of each rendering."""
+"""The exact output: one example of each rendering."""
 
 from __future__ import annotations
 

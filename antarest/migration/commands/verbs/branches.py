@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def sync(context: CommandContext, *, allow_changed: bool = False, **flags: bool) -> int:
-    """Make the database match this checkout: undo what it does not have, then apply what is pending."""
+    """Make the database match this checkout: undo what the checkout does not have, then apply what is pending."""
     with _follower(context.workflow).syncing(allow_changed=allow_changed) as plan:
         _carry_out(context, plan, **flags)
     return EXIT_DONE

@@ -48,7 +48,8 @@ def follow(project: Project) -> Path | None:
     """Bring the diagram in line with models that have changed.
 
     Returns:
-        The page, if it was written. Without the package that draws it, it is not, and `db.check` elsewhere finds it.
+        The page. None if it is up to date, or if the package that draws it is missing: then `db.check` on another
+        machine reports the page.
     """
     if not project.diagram:
         return None

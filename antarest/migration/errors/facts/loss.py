@@ -109,7 +109,7 @@ class RebuildLoses(MigrationError, code="db.E505"):
 class InTheWay(MigrationError, code="db.E506"):
     """A rebuild on SQLite fails, because a view or trigger refers to the table.
 
-    Why: SQLite checks every view and trigger when a table is renamed, and at that moment the old table is dropped.
+    Why: SQLite checks every view and trigger when a table is renamed, and at that moment the old table does not exist.
 
     To do: drop the view or trigger before the rebuild, and create it again after it. The message has both statements.
     """

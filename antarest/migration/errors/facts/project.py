@@ -54,7 +54,7 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
     Why: `env.py` is the one that `alembic init` wrote, or one of your own. The workflow cannot know what it did, or to
     which database.
 
-    To do: replace it by the two lines of `docs/adopting.md`. Before that, look where its database is now.
+    To do: replace it by the two lines of `docs/adopting.md`. Before that, check which revision its database is at.
     """
 
     def __init__(self, ini: Path, database: str) -> None:

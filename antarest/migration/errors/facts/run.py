@@ -8,7 +8,7 @@ _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 
 
 class RevisionFailed(MigrationError, code="db.E601"):
-    """A revision raised an error while it ran. What was not yet committed was rolled back.
+    """A revision raised an error while it ran. Everything that was not committed was rolled back.
 
     Why: the SQL of the revision does not fit the data (a NOT NULL column over NULLs, a unique index over duplicates),
     or the revision has a mistake.
@@ -49,7 +49,7 @@ class AutocommitNotAsked(MigrationError, code="db.E605"):
 
 
 class RunInterrupted(MigrationError, code="db.E606", exit_code=EXIT_INTERRUPTED):
-    """The run was interrupted. What was not yet committed was rolled back.
+    """The run was interrupted. Everything that was not committed was rolled back.
 
     Why: Ctrl-C was pressed, or the process got SIGINT.
 
@@ -61,7 +61,7 @@ class RunInterrupted(MigrationError, code="db.E606", exit_code=EXIT_INTERRUPTED)
 
 
 class RunTerminated(MigrationError, code="db.E607", exit_code=EXIT_TERMINATED):
-    """The run was terminated. What was not yet committed was rolled back.
+    """The run was terminated. Everything that was not committed was rolled back.
 
     Why: a supervisor, a deployment or the system ended the process with SIGTERM.
 
@@ -86,7 +86,7 @@ class AlembicRefused(MigrationError, code="db.E603"):
 
 
 class RunFailed(MigrationError, code="db.E604"):
-    """A run failed before its first revision, or after its last one. What was not yet committed was rolled back.
+    """A run failed before its first revision, or after its last one. Everything that was not committed was rolled back.
 
     Why: the connection broke, the disk is full, or a deferred constraint failed at the commit.
 

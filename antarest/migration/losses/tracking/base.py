@@ -25,11 +25,11 @@ class RowChanges(NamedTuple):
     updated: int = 0
 
     def plus(self, other: RowChanges) -> RowChanges:
-        """Both together."""
+        """The sum of both."""
         return RowChanges(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def minus(self, other: RowChanges) -> RowChanges:
-        """The difference to the other one."""
+        """These changes without the other ones."""
         return RowChanges(*(mine - its for mine, its in zip(self, other, strict=True)))
 
 
@@ -49,7 +49,7 @@ class ChangeTracker(Protocol):
     emptied: set[Hashable]
 
     def begin(self) -> None:
-        """A revision begins: look, and forget what was emptied."""
+        """Begin a revision: look at the tables, and forget which ones were emptied."""
 
     def look(self) -> None:
         """Look at the tables again."""
@@ -62,20 +62,20 @@ class ChangeTracker(Protocol):
         """
 
     def after(self, statement: str) -> bool:
-        """Whether the statement, which has run, may have changed tables; then this has looked at them again.
+        """Look at the tables again if the statement, which has run, may have changed them. Return whether it may.
 
         Raises:
             NotAllowed: the statement could not be watched.
         """
 
     def run_deferred(self) -> None:
-        """Run the triggers that wait for the commit: they can take something."""
+        """Run the triggers that wait for the commit, since they can delete rows or values."""
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
-        """The rows inserted, deleted and updated so far, by the identity of the table; or of this table alone."""
+        """The rows inserted, deleted and updated so far, by the identity of the table. With a table, only its own."""
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns that may have lost values which `before()` did not foresee.
+        """The columns that may have lost values although `before()` did not name them.
 
         Args:
             updated: how many rows of each table the revision updated.
