@@ -185,7 +185,7 @@ EXAMPLES = [
     DatabaseChanged("it is at another revision", database=DATABASE),
     ProjectNotFound(FOLDER / "alembic.ini"),
     EnvNotAdopted(FOLDER / "alembic.ini", DATABASE),
-    InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", Hint("Mend it", "inv db.history")),
+    InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", Hint("Fix it", "inv db.history")),
     InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
     HookInTheWay(Path("/srv/.git/hooks/post-merge"), Path("/srv/.git/hooks/post-merge.chained")),
     NotAsSql("c0ffee123456", "AttributeError: 'MockConnection' object has no attribute 'scalar'"),

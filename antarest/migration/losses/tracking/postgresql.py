@@ -66,7 +66,7 @@ _NULLABLE = """
 """
 
 
-class _State(NamedTuple):
+class _PostgresState(NamedTuple):
     """The state of the tracker at a savepoint."""
 
     tables: Tables
@@ -225,10 +225,10 @@ class PostgresTracker:
 
     # ---- savepoints
 
-    def _save(self) -> _State:
-        return _State(self.tables, set(self.emptied), self.row_changes())
+    def _save(self) -> _PostgresState:
+        return _PostgresState(self.tables, set(self.emptied), self.row_changes())
 
-    def _restore(self, state: _State) -> None:
+    def _restore(self, state: _PostgresState) -> None:
         for table, changes in self.row_changes().items():
             undone = changes.minus(state.changes.get(table, RowChanges()))
             self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)

@@ -49,7 +49,7 @@ class _Rows:
         self.count = now
 
 
-class _State(NamedTuple):
+class _SqliteState(NamedTuple):
     """The state of the tracker at a savepoint."""
 
     tables: Tables
@@ -190,11 +190,11 @@ class SqliteTracker:
 
     # ---- savepoints
 
-    def _save(self) -> _State:
+    def _save(self) -> _SqliteState:
         rows = {identity: replace(rows) for identity, rows in self._rows.items()}
-        return _State(self.tables, self._texts, set(self.emptied), rows)
+        return _SqliteState(self.tables, self._texts, set(self.emptied), rows)
 
-    def _restore(self, state: _State) -> None:
+    def _restore(self, state: _SqliteState) -> None:
         self.tables, self._texts, self.emptied = state.tables, state.texts, set(state.emptied)
         self._rows = {identity: replace(rows) for identity, rows in state.rows.items()}
 
