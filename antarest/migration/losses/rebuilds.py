@@ -115,7 +115,7 @@ class RebuildGuard:
     # ---- the comparison
 
     def _look(self) -> list[_Row]:
-        # By the driver: the schema is read at each revision, and SQLAlchemy takes longer for its rows than SQLite does.
+        # Without SQLAlchemy, which takes longer for the rows than SQLite: the schema is read at each revision.
         driver = self._connection.connection.cursor()
         try:
             rows: list[_Row] = driver.execute(_MASTER, (self._exclude,)).fetchall()
