@@ -1,4 +1,4 @@
-"""Counts rows and values before the statements of a revision, and compares them with the counts after it."""
+"""Counts rows and values before the statements of a revision, and compares the counts with those after the revision."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class RebuildGuard:
         self._named.dropped |= {fold(str(name)) for name in dropped if name}
 
     def _name_by_convention(self, operation: ops.DropConstraintOp) -> str | None:
-        """The name that a naming convention makes of the short name of a check."""
+        """The name that a naming convention makes from the short name of a check."""
         if self._metadata is None or operation.constraint_type != "check":
             return None
         constraint = sa.CheckConstraint("", name=operation.constraint_name)
