@@ -177,7 +177,7 @@ class SqliteTracker:
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
     def _follow_rows(self, actions: _Actions) -> None:
-        """Count the rows of each table that the statement writes to in a new way: inserts instead of deletes, or the reverse."""
+        """Count the rows of each table that the statement writes to in another way than the last one did."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
         self._refilled = set()
         for code, name in writes:
