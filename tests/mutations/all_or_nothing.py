@@ -22,7 +22,8 @@ ALL_OR_NOTHING = (
         f"{_DATABASE}/driver_connections.py",
         "            return super().execute(sql, parameters)",
         """            super().execute(sql, parameters)
-            if sql.lstrip().startswith(("ALTER", "CREATE", "DELETE", "DROP", "INSERT", "UPDATE")):
+            words = ("ALTER", "CREATE", "DELETE", "DROP", "INSERT", "UPDATE")
+            if sql.lstrip().startswith(words) and "RETURNING" not in sql:
                 sqlite3.Cursor(self.connection).execute("COMMIT")
                 sqlite3.Cursor(self.connection).execute("BEGIN IMMEDIATE")
             return self""",

@@ -15,11 +15,8 @@ from ..errors.text import fields, size
 from ..project.project import Project
 from ..run.request import RunOutcome, RunRequest
 from . import restore_sqlite, sqlite
-from .contents import Contents
 from .files import Backup, Folder
-from .restore import Job, Restore, Restored, RestorePlan
-
-__all__ = ["Backup", "Backups", "Contents", "Restore", "RestorePlan", "Restored", "before_change"]
+from .restore import Job, Restore
 
 
 class Backups:

@@ -17,7 +17,6 @@ from ..errors.settings.commands import spelled
 from ..project.git import Repository
 from ..project.project import Project
 from ..project.revision_files import importing, is_revision_file, write_files
-from ..project.revision_store import keeping
 from ..run.request import FileChange, RunOutcome
 from ..scratch.leftovers import owned_folder
 from . import hooks, own_revisions
@@ -110,10 +109,6 @@ class Follower:
         goal = partial(own_revisions.rewritten, home, {}, without=revision.id)
         with self._planning(goal, SyncOptions(command, undo_only=True)) as plan:
             yield plan, revision
-
-    def keep(self, revision: Revision) -> None:
-        """Keep the file of a revision in the store, before it is changed."""
-        keeping(self._workflow.project.repository)(revision.id, revision.path.read_bytes())
 
     @contextmanager
     def rebasing(self, onto: str = "") -> Iterator[tuple[SyncPlan, Rebase]]:

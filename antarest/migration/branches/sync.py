@@ -62,16 +62,12 @@ class SyncPlan:
         return self.undo.current
 
     @property
-    def goal(self) -> str:
-        """The head of the project, to which the plan leads."""
-        return self.project.history.head
-
-    @property
     def end(self) -> tuple[str, ...]:
         """The revisions that the database is at after the plan has run."""
         if not self.apply:
             return self.between
-        return () if self.goal == BASE else (self.goal,)
+        head = self.project.history.head
+        return () if head == BASE else (head,)
 
     @property
     def is_empty(self) -> bool:

@@ -238,16 +238,7 @@ def _in_ranges(
     statement: Any,
     into: sa.TableClause | None = None,
 ) -> None:
-    """Execute a statement for each range of keys, in their order, and report how far it is.
-
-    Args:
-        operations: Alembic's.
-        table: the table that is processed.
-        by: its key.
-        chunk: the rows of a range; 0 for one statement.
-        statement: an update of the table, or a query for rows.
-        into: the table that gets the rows of the query.
-    """
+    """Execute an update, or copy the rows of a query into a table, for each range of keys, and report how far it is."""
     context = operations.migration_context
     report: Report | None = context.opts.get(REPORT)
     if context.as_sql or not chunk:

@@ -16,8 +16,7 @@ from ..schema.reflection import reflect
 from .clones import Clones
 from .findings import integrity, models, row_changes
 from .findings.behaviour import behaviour, momentary
-from .findings.impact import ImpactMeter
-from .findings.proof import Proof
+from .findings.proof import ImpactMeter, Proof
 from .rows.draw import NoValidRow
 from .rows.filler import fill
 from .rows.snapshots import RowSnapshot, snapshot
@@ -60,7 +59,7 @@ class Prover:
         self._plan = plan
         self._target = plan.target
         self._clones = clones
-        self._exclude = [plan.target.version_table]
+        self._exclude = [plan.target.project.version_table]
         self._bare = clones.new()  # the database at the revision before, without rows
         self._schema = self._reflect(self._bare)
         self._filled: URL | None = None  # the same with rows; None until it is needed
@@ -299,7 +298,7 @@ class Prover:
         return schema
 
     def _run_with_rows(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> RowSnapshot:
-        meter = ImpactMeter(self._target.version_table)
+        meter = ImpactMeter(self._target.project.version_table)
         with self._clones.connected(url) as connection:
             violations, unchecked = integrity.violations(connection), integrity.unchecked(connection)
             late = integrity.late_sequences(connection)

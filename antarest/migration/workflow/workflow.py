@@ -69,11 +69,7 @@ class MigrationWorkflow:
     ) -> MigrationWorkflow:
         """Bind a project (default: our own, wherever the program is started) to the database of a configuration."""
         return cls(
-            project or Project.own(),
-            config.db,
-            environment=config.environment,
-            source=config.source,
-            listener=listener,
+            project or Project.own(), config.db, environment=config.environment, source=config.source, listener=listener
         )
 
     @property

@@ -31,7 +31,7 @@ context = CommandContext(None, None)
 known = context.known
 
 def refuse():
-    raise UsageError("no such thing", hints=[Hint("Look", "inv db.status")])
+    raise UsageError("no such thing", Hint("Look", "inv db.status"))
 """
 AS_IT_IS_TOLD = """
 context.known = lambda error: (signal.raise_signal({sent}), known(error))[1]

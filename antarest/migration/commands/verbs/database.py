@@ -43,7 +43,7 @@ def rollback(
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
     count = positive(steps)
     if steps and to:
-        raise UsageError("--steps and --to cannot be given together", hints=HOW_FAR)
+        raise UsageError("--steps and --to cannot be given together", *HOW_FAR)
     if head:
         rollback_script.require_head(context.project, head)
     if sql:

@@ -117,7 +117,7 @@ def _write(path: str | None, text: str) -> None:
 
 
 def _usage(message: str, right: str) -> UsageError:
-    return UsageError(message, hints=[Hint("Write for example", f"{_VERB} {right}")])
+    return UsageError(message, Hint("Write for example", f"{_VERB} {right}"))
 
 
 def _between(revisions: str) -> Callable[[Target], Collection[str]]:

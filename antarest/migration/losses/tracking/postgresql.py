@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from ...database.catalog import Tables, read_tables
-from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Takes
-from .savepoints import Savepoints
+from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .statement import (
     CHANGES_TABLES,
     DEFINES,

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
-from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Takes
-from .savepoints import Savepoints
+from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
