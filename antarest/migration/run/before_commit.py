@@ -57,7 +57,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
         with translate_errors(url):
             yield
     except AntarestError as error:
-        if isinstance(error, DatabaseError):  # It comes from the connection, which does not know what it ended.
+        if isinstance(error, DatabaseError):  # The connection does not know the revision.
             error.state = outcome.state(failed=True) if outcome.total else error.state  # 0: nothing had begun.
             if segment.running:
                 error.details["during"] = f"the {segment.running[1]} of revision {segment.running[0].id}"
