@@ -1,4 +1,4 @@
-"""What the wheel carries beside the package: a small mirror of the checkout, with its migrations and `alembic.ini`.
+"""Adds a small copy of the checkout to the wheel, with its migrations and `alembic.ini`.
 
 It lies inside the package: a folder `alembic/` at the top of site-packages would land in the library of that name.
 """

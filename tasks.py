@@ -12,8 +12,7 @@ from invoke.context import Context
 from invoke.tasks import Task
 
 from antarest.migration.commands.boundary import print_error
-from antarest.migration.commands.flags import HIDDEN
-from antarest.migration.commands.invoke_flags import find_swallowed
+from antarest.migration.commands.flags import HIDDEN, find_swallowed
 from antarest.migration.commands.table import VERBS, run
 from antarest.migration.errors.settings import bootstrap
 

@@ -127,7 +127,7 @@ class Installation:
     def files(self) -> dict[str, str]:
         """Return the files in site-packages with their contents, without those of the linked packages."""
         found = {path.relative_to(self.packages): path for path in self.packages.rglob("*") if path.is_file()}
-        # What Python compiled of a linked package that is one module is none of ours.
+        # A file that Python compiled for a linked package of one module does not count.
         ours = {str(name): path for name, path in found.items() if name.parts[0] != "__pycache__"}
         return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in ours.items()}
 

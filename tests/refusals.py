@@ -58,7 +58,7 @@ def refusal(result: Result, code: str, exit_code: int) -> Refusal:
     shown = result.out + result.err
     assert MARK not in shown
     assert "Traceback" not in shown
-    # What Alembic logs on the way there is not part of the error.
+    # The lines that Alembic logs before it are not part of the error.
     lines = [line for line in result.err.splitlines(keepends=True) if not line.startswith("INFO ")]
     refused = parse("".join(lines))
     assert (refused.code, result.code) == (code, exit_code), result.err

@@ -10,7 +10,7 @@ from .errors.settings import bootstrap
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that these words name, else the command line, and return its exit code."""
+    """Run the command with these arguments, by default those of the command line, and return its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     code = bootstrap.prepare(shlex.join(["-m", __package__, *words]))
     if code:

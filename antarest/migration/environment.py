@@ -65,7 +65,7 @@ def run(context: Any) -> None:
 
 
 def _project_of(config: Config) -> Project:
-    """The project of the files that Alembic was started with. Alembic lets both be missing."""
+    """The project of the settings files with which Alembic was started. Both files may be missing."""
     names = (config.config_file_name, config.toml_file_name)
     return Project.load(next((name for name in names if name and Path(name).is_file()), None))
 
@@ -188,7 +188,7 @@ def _finish_revision_file(project: Project, path: str) -> None:
 def _command_line(context: Any) -> Iterator[None]:
     """Set up logging as `alembic.ini` says, and print an error of ours in our shape.
 
-    Called by a program rather than by the console script (`command.upgrade(config, "head")`), errors are raised, and
+    If a program calls Alembic (`command.upgrade(config, "head")`), and not the console script, errors are raised, and
     the program keeps its own logging.
     """
     if context.config.cmd_opts is None:

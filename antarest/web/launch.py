@@ -1,7 +1,7 @@
 """Launches the application step by step; the server and the desktop application take the same steps.
 
-Configuration, port, database, and only then the application itself. Errors come before anything changes, and slow
-imports when they are needed.
+The steps are the configuration, the port, the database, and only then the application itself. So an error comes before
+anything changes, and slow imports wait until they are needed.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def require_head(context: CommandContext, *, upgrade: bool, command: str) -> Non
     Raises:
         SchemaBehind: revisions are pending, and `upgrade` is False.
         SchemaAhead: the database is at a revision that this code does not have.
-        RightsMissing: the application's role may not even read where the database is.
+        RightsMissing: the application's role may not even read the current revision.
         AntarestError: the database cannot be reached, or the upgrade failed and was rolled back.
     """
     # As the application, which may have another role than migrations: it must be able to read this much.
@@ -122,13 +122,13 @@ def serve_app(
     command: str,
     on_ready: Callable[[str], None] | None = None,
 ) -> int:
-    """Serve until Ctrl-C or SIGTERM, and say where, and how it ended.
+    """Serve until Ctrl-C or SIGTERM. Print the address, and how the server ended.
 
     Args:
-        context: prints it.
+        context: prints the texts.
         app: the application.
         bound: what `bind` returned.
-        command: the program, for the ways on that an error names.
+        command: the program, for the hints of errors.
         on_ready: called with the address when connections are accepted.
 
     Returns:

@@ -33,7 +33,7 @@ FLAGS = (
     "--disable-sync",
 )
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 812}
-# What Chromium says of a page that came with an error status; the tests look at the status themselves.
+# Chromium prints this for a page with an error status; the tests look at the status themselves.
 _STATUS = "Failed to load resource: the server responded with a status of "
 
 Open = Callable[..., Page]

@@ -1,4 +1,4 @@
-"""What can be measured of how a page looks and of whom it serves."""
+"""Measurements of the look of a page and of its accessibility."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def faint_texts(page: Page) -> list[dict[str, Any]]:
 
 
 def faults(page: Page) -> list[str]:
-    """What somebody with a screen reader or a keyboard would miss."""
+    """The faults that hinder a user with a screen reader or a keyboard."""
     found: list[str] = _measure(page, "faults")
     return found
 

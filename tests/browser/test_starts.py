@@ -1,4 +1,4 @@
-"""What somebody sees whose start goes another way."""
+"""The pages that a user sees when the start does not go as usual."""
 
 from __future__ import annotations
 

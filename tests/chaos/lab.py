@@ -152,7 +152,7 @@ class Lab:
             yield subject
 
     def undisturbed(self, passage: Passage, number: int = 0) -> Undisturbed:
-        """What a whole run is when nothing disturbs it, for one of the ways to say it."""
+        """Return the measurements of an undisturbed run, for one of the spellings of its command."""
 
         def make() -> Undisturbed:
             with self.subject(passage) as subject:
@@ -165,7 +165,7 @@ class Lab:
         return self._once(make, "undisturbed", passage, number)
 
     def reference(self, passage: Passage, revision: str) -> State:
-        """What a database must look like at a revision of a passage: as an undisturbed run to it leaves it."""
+        """Return the state of a database at a revision of a passage, after an undisturbed run."""
 
         def make() -> State:
             with self.subject(passage) as subject:

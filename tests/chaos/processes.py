@@ -67,8 +67,8 @@ class Command:
     largest_file: int | None = None
 
 
-# Whoever starts a process reads the exit codes of those that have ended, also those of other threads. Of two that read
-# the same one, the second would be told 255.
+# The start of a process reads the exit codes of those that have ended, also those of other threads. If two threads read
+# the same one, the second gets 255.
 _READING = Lock()
 
 
@@ -130,7 +130,7 @@ def _console_script(name: str) -> EntryPoint | None:
 
 
 def _live(command: Command, script: EntryPoint | None, output: str) -> None:
-    """What happens in the process: its conditions, and then the console script, or the module of `python -m`."""
+    """The code of the process: it sets the conditions, then runs the console script, or the module of `python -m`."""
     os.setsid()
     file = os.open(output, os.O_WRONLY | os.O_APPEND)
     for number, name in ((1, "stdout"), (2, "stderr")):

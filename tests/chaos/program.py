@@ -78,7 +78,7 @@ def measure(
         lab: where they are run.
         trials: how many, as far as there are; None for what is the fault's own measure.
         seed: the same seed makes the same random decisions.
-        progress: is told how far it is.
+        progress: gets the progress.
 
     Raises:
         Broken: a run fails that nothing disturbs.
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def _labs(engines: Sequence[EngineName], tools: Sequence[Tool]) -> Iterator[tuple[list[Lab], str]]:
-    """What trials are run in, and what it all runs on."""
+    """The labs, and a line that names the machine and the versions."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antarest-chaos-")))
         folder.chmod(0o755)  # also for who has no rights

@@ -1,4 +1,4 @@
-"""What a database holds: the revisions that it records, its schema, and its rows; and how that differs from another."""
+"""The state of a database: its recorded revisions, its schema and its rows; and the differences between two states."""
 
 from __future__ import annotations
 
@@ -75,5 +75,5 @@ def _rows(connection: Connection, table: Table) -> str:
 
 
 def _counted(state: State) -> Counter[str]:
-    # Whatever their tables are called: of a table that was renamed, and nothing else, no row is lost.
+    # The names of the tables do not count: a table that was only renamed has lost no row.
     return Counter(row for rows in state.rows.values() if rows for row in rows.split(_BETWEEN_ROWS))

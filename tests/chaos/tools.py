@@ -20,10 +20,10 @@ from tests.support import ROOT
 
 
 class Tool(Protocol):
-    """Who runs revisions.
+    """A program that runs revisions.
 
     Attributes:
-        name: as the table calls it.
+        name: its name in the table.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is judged when something has happened to a migration, and how it is counted."""
+"""The judgement of a disturbed migration, and the counts of all judgements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RUNS = 2  # after the one that was disturbed: one must do, and one more tells a
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of some trials. All but the first number are to be zero.
+    """The counts of some trials. All but the first number should be zero.
 
     Attributes:
         trials: how many there were.
@@ -24,7 +24,7 @@ class Outcome:
         rows_lost: rows that were gone, or had other values, in the end.
         reruns: runs that nothing disturbed any more and that failed, so that somebody has to start them again.
         unclear: runs that failed without a clear error, did not end, or said something else than what had happened.
-        notes: what it was, for whoever looks into it.
+        notes: descriptions of the damage.
     """
 
     trials: int = 0
@@ -52,7 +52,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Look:
-    """What was seen: the recorded revision, other objects and rows than it should have, and how many rows it lacks."""
+    """Describe the damage: the recorded revision, the wrong objects and rows, and the number of missing rows."""
 
     revision: str
     objects: list[str] = field(default_factory=list)

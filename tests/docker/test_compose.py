@@ -91,7 +91,7 @@ class Composition:
         return done.returncode, done.stdout
 
     def state(self, service: str) -> dict[str, Any]:
-        """What the engine says of a container."""
+        """The engine's description of a container."""
         code, container = self("ps", "--all", "--quiet", service)
         assert code == 0, container
         found: dict[str, Any] = json.loads(self.docker("inspect", container.strip()))[0]

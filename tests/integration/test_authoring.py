@@ -1,4 +1,4 @@
-"""What goes into a revision that is written from the models of another project, and what is left to its author."""
+"""The content of a revision that is written from the models of another project, and the rest that its author writes."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ def test_the_oldest_ones_are_deleted_and_nothing_else(make_place: MakePlace) -> 
 
 
 def test_what_is_restored_is_not_deleted_however_its_path_is_written(make_place: MakePlace) -> None:
-    """What is replaced is kept as a backup too, and one is deleted for it."""
+    """The replaced database is kept as a backup too, and an old backup is deleted for it."""
     place = make_place(backups_kept=2)
     for number in range(2):
         place.add(f"country {number}")

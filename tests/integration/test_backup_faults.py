@@ -1,4 +1,4 @@
-"""What can happen to a backup or a restore half-way: a full disk, a kill, a folder that cannot be written to."""
+"""Faults in the middle of a backup or a restore: a full disk, a kill, a folder that cannot be written to."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ def test_an_interrupted_backup_leaves_nothing(postgres_place: Place, signum: sig
 
 
 def test_a_backup_under_the_lock_keeps_the_lock(sqlite_place: Place) -> None:
-    """Whoever opened and closed the file in this process would drop it."""
+    """Code that opened and closed the file in this process would drop the lock."""
     program = """
 from antarest.migration.database.lock import one_writer
 from antarest.migration.database.lock.base import Patience

@@ -35,9 +35,9 @@ FILES = {
 def test_files_that_are_no_history(
     tmp_path: Path, sqlite_database: URL, history: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever is asked for, the graph is read first: it is one and the same error.
+    """Every command reads the graph first, so all of them print the same error.
 
-    The rest of a file is read by who needs it: `rollback` and `status` do not need one that is not applied.
+    A command reads the rest of a file if it needs it: `rollback` and `status` do not need one that is not applied.
     """
     code, fact = FILES[history]
     here = Workshop.create(tmp_path, history, sqlite_database).at_country()
@@ -116,7 +116,7 @@ def test_two_heads(tmp_path: Path, sqlite_database: URL, capsys: pytest.CaptureF
 
 
 def test_a_revision_that_fails(tmp_path: Path, empty_database: URL) -> None:
-    """What ran before it in the same run is undone with it, rows included."""
+    """The revisions before it in the same run are undone with it, rows included."""
     here = Workshop.create(tmp_path, "broken_upgrade", empty_database)
     here.workflow.upgrade(COUNTRY)
     is_sqlite = empty_database.get_backend_name() == "sqlite"

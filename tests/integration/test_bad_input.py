@@ -1,4 +1,4 @@
-"""What a user types or configures wrong: one clear error, the right exit code, a way on, and nothing changed."""
+"""Each mistake of a user gives one clear error, the right exit code and a next step, and changes nothing."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_flags_that_invoke_would_swallow(tmp_path: Path, sqlite_database: URL, w
     here = Workshop.create(tmp_path, "merge", sqlite_database).at_country()
     (here.folder / "other.yaml").write_text("db: {url: 'sqlite:///other.db'}")
 
-    # What Invoke logs about itself with --debug comes before, and is not ours.
+    # With --debug, Invoke first logs lines about itself, which are not ours.
     before = here.state()
     result = here.run(f"inv {words}")
     refused = parse(result.err[result.err.index("error usage.E101") :])

@@ -53,7 +53,7 @@ DAMAGES = {
     ),
     "a revision is recorded that nobody has": ("UPDATE alembic_version SET version_num = 'c0ffee'", "unusable"),
 }
-"""What is done to a database, and what must be counted then."""
+"""Statements that damage a database, and the counts that they must give."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def sqlite_lab() -> Iterator[Lab]:
 
 
 def judged(lab: Lab, *statements: str) -> Outcome:
-    """What is counted when these statements are run on a database at the start of an upgrade."""
+    """Run these statements on a database at the start of an upgrade, and return the counts."""
     with lab.subject(UPGRADE) as subject:
         with create_engine(subject.url, poolclass=NullPool).begin() as connection:
             for statement in statements:

@@ -1,4 +1,4 @@
-"""What is rare when a database follows a checkout: a failure after the commit, odd folders, odd environments."""
+"""Rare cases when a database follows a checkout: a failure after the commit, odd folders, odd environments."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def with_rows(clone: Clone) -> Clone:
 
 
 def test_what_is_committed_stays_whatever_comes_after_it(clone: Clone) -> None:
-    """The loss is told after the commit, and the reader has gone: git must not go back without the database."""
+    """The loss is printed after the commit, and the reader has gone: git must not go back without the database."""
     with_rows(clone)
     database = clone.database
     flow = MigrationWorkflow(clone.project, database.workflow.db, listener=Deaf())

@@ -255,7 +255,7 @@ def test_each_verb_works_without_invoke(user: User) -> None:
 
 
 def test_tasks_and_module_have_the_same_verbs_flags_and_words() -> None:
-    namespace = runpy.run_path(str(ROOT / "tasks.py"))["namespace"]  # read anew: Invoke hands out the words once
+    namespace = runpy.run_path(str(ROOT / "tasks.py"))["namespace"]  # read again: Invoke gives the words only once
     assert namespace.collections.keys() == {"db"}
     by_name = namespace.collections["db"].tasks
     invoke = {name: _invoke_flags(task) for name, task in by_name.items()}

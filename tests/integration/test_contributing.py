@@ -1,4 +1,4 @@
-"""What contributors and machines are told to run exists: hooks, the workflow of CI, tab completion, the commands."""
+"""Everything that contributors and machines should run exists: hooks, the workflow of CI, tab completion, commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the desktop application shows when the database cannot be brought to its version."""
+"""The page of the desktop application when the database cannot be upgraded to its version."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ import antarest.migration.environment, antarest.web.serving.server
 from antarest import gui
 from antarest.desktop.pages.formatting import environment
 
-# What is imported late may lie where only root can read.
+# Modules that are imported late may be in folders that only root can read.
 sqlalchemy.create_engine("sqlite://").connect().close()
 environment().get_template("failure.html.jinja")
 if os.geteuid() == 0:

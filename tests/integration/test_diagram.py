@@ -19,7 +19,7 @@ from tests.user import assert_shows
 PAGE = "docs/schema.md"
 COLOR = "    color: Mapped[str | None]"
 
-# What the grammar of Mermaid's erDiagram allows in a line.
+# The lines that the grammar of Mermaid's erDiagram allows.
 ENTITY = re.compile(r"  (\w+) \{")
 ATTRIBUTE = re.compile(r'    ([A-Za-z_][\w()\[\]-]*) (\w+)(?: ((?:PK|FK|UK)(?:,(?:PK|FK|UK))*))?(?: "([^"\n]*)")?')
 RELATION = re.compile(r"  (\w+) (\|\||\|o|\}o)--(o\||o\{) (\w+) : (\w+)")
@@ -89,7 +89,7 @@ def test_the_page_says_what_each_table_holds() -> None:
 
 @pytest.mark.usefixtures("postgres")
 def test_a_stale_diagram_is_found_and_written_anew(checkout: Checkout) -> None:
-    """What people wrote around it stays."""
+    """The text that people wrote around it stays."""
     page = checkout.path / PAGE
     text = page.read_text()
     page.write_text(text.replace('VARCHAR(20) color "nullable"', "VARCHAR(10) color") + "\nMy own words.\n")

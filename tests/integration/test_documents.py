@@ -52,7 +52,7 @@ def test_the_page_shows_what_happens(
 
 
 def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
-    """What is real here for the paths in the pages, the longest first."""
+    """The real paths for the paths in the pages, the longest first."""
     return {
         "/home/me/antarest/resources/application.yaml": str(source),
         "sqlite:////home/me/antarest/antarest.db": redact_url(url),

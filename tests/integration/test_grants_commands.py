@@ -1,4 +1,4 @@
-"""The rights of the application's role, as a user sees and mends them."""
+"""The rights of the application's role, as a user sees and grants them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def configuration(roles: Roles, config_file: ConfigFile) -> Path:
 
 
 def lacking(run: Run, configuration: Path) -> list[str]:
-    """What `status` says is missing."""
+    """The rights that are missing according to `status`."""
     status = run("python", "-m", "antarest.migration", "status", "--json", f"--config={configuration}")
     return list(json.loads(status.out)["missing_grants"])
 

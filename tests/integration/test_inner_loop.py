@@ -1,4 +1,4 @@
-"""While a revision is being written: do it again, write it anew."""
+"""While a revision is being written, its author runs it again, or writes it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may read the files that we write: the SQLite file and the backups hold what the database holds."""
+"""Only their owner may read the files that we write, since the SQLite file and the backups hold the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rebuild on SQLite would lose beside rows ends the run, and the message says what to write."""
+"""If a rebuild on SQLite would lose more than rows, the run ends, and the message says what to write."""
 
 from __future__ import annotations
 

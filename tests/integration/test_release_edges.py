@@ -1,4 +1,4 @@
-"""What is rare in releases and in the record: SQL that cannot be written, roles with few rights, odd `alembic.ini`s."""
+"""Rare cases of releases and the record: SQL that cannot be written, roles with few rights, odd `alembic.ini`s."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_what_is_not_below_the_head_is_not_deployed(small: Clone, ref: str, code
 
 
 def findings(clone: Clone) -> list[str]:
-    """What `db.check` finds of what is deployed."""
+    """The findings of `db.check` about the deployed revision."""
     done = clone.inv("check")
     return [line for line in done.out.splitlines() if line.startswith("deployed: ")]
 

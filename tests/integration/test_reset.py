@@ -1,4 +1,4 @@
-"""Starting anew: the objects of the history are dropped, nothing else is, and never where others could work."""
+"""A reset drops only the objects of the history, and is refused where others could work."""
 
 from __future__ import annotations
 

@@ -143,6 +143,17 @@ def test_a_damaged_backup_is_refused(newer: Place, damage: str) -> None:
     assert refused(newer, "restore", "--allow-data-loss", "db.E905")["backup"] == str(file)
 
 
+def test_a_backup_in_which_only_a_value_was_changed_is_refused(sqlite_place: Place) -> None:
+    """SQLite itself finds nothing wrong with it."""
+    sqlite_place.done("backup")
+    (file,) = sqlite_place.files
+    file.write_bytes(file.read_bytes().replace(b"France", b"Prance"))
+
+    details = refused(sqlite_place, "restore", "--allow-data-loss", "db.E905")
+
+    assert details["backup"] == str(file)
+
+
 def test_a_backup_of_the_other_engine_is_refused(newer: Place, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(b"PGDMP and so on" if newer.is_sqlite else b"SQLite format 3\0 and so on")

@@ -1,4 +1,4 @@
-"""Restores into an SQLite file, in whatever state it is, and whoever has it open."""
+"""Restores into an SQLite file, in any state of the file, and while others have it open."""
 
 from __future__ import annotations
 

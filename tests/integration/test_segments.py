@@ -122,7 +122,7 @@ def test_a_reset_has_segments_too(filled: Build) -> None:
 
 
 def test_a_new_label_of_an_enum_is_used_by_the_next_revision(postgres_database: URL, tmp_path: Path) -> None:
-    """What a transaction adds to an enum it cannot use: so it is committed in between."""
+    """A transaction cannot use a value that it has added to an enum, so the run commits in between."""
     add = Script("add", upgrade="sql(\"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'soso'\")", transaction="own")
     use = Script("use", upgrade="sql(\"INSERT INTO person VALUES ('soso')\")")
     make = Script("make", upgrade="sql(\"CREATE TYPE mood AS ENUM ('ok')\", 'CREATE TABLE person (mood mood)')")

@@ -1,4 +1,4 @@
-"""What a client may do to the server over the wire: too much, too slowly, or nothing at all."""
+"""Clients that send too much, send too slowly, or send nothing at all."""
 
 from __future__ import annotations
 

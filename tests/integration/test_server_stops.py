@@ -1,4 +1,4 @@
-"""How the server stops: on Ctrl-C and SIGTERM, with a request under way, while it starts, and when it is told twice."""
+"""How the server stops: on Ctrl-C and SIGTERM, with a request under way, while it starts, and after a second signal."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ signals = pytest.mark.parametrize("sent", [SIGINT, SIGTERM], ids=lambda each: ea
 
 @contextmanager
 def held(url: URL) -> Iterator[None]:
-    """Hold the studies, so that whoever asks for them waits."""
+    """Hold the studies, so that a request for them waits."""
     if url.get_backend_name() == "sqlite":
         connection = sqlite3.connect(str(url.database), isolation_level=None)
         connection.execute("BEGIN EXCLUSIVE")
@@ -172,7 +172,7 @@ def test_a_signal_during_an_upgrade_undoes_it(
 def test_a_signal_at_any_moment_of_the_start_ends_it(
     sqlite_database: URL, config_file: ConfigFile, sent: Signals, moment: int
 ) -> None:
-    """Whatever it does just then: nothing is printed but what an interrupted program prints, and no file is left."""
+    """At each moment, the server prints only the text of an interrupted program, and leaves no file."""
     with server(config_file(sqlite_database)) as started:
         wait_until(lambda: _handles(started, SIGTERM))  # before, it is Python that starts
         time.sleep(0.15 * moment)

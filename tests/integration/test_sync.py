@@ -54,7 +54,7 @@ def test_a_tour_of_three_branches_from_each_to_each(clone: Clone) -> None:
 
 
 def test_it_is_one_transaction(clone: Clone) -> None:
-    """What is undone stays when what follows it fails."""
+    """If a later step fails, the undone revisions come back."""
     applied_on_a_branch(clone)
     clone.add(Script("broken_00000000", upgrade='sql("SELECT * FROM nowhere")'))
     before = clone.database.state()
@@ -196,7 +196,7 @@ def test_random_walks_over_random_branches(clone: Clone, seed: int) -> None:
         elif dice.random() < 0.7:
             known = [each for each in tables if (clone.versions / f"{each}_00000000.py").exists()]
             clone.add(column(dice.choice(known), f"c{number}"))
-        elif len(clone.project.history) > 1:  # The newest one written anew, unless main has it.
+        elif len(clone.project.history) > 1:  # The newest one is written again, unless main has it.
             newest = clone.project.history[clone.project.history.head].path
             newest.write_text(
                 newest.read_text().replace("sa.Integer)", "sa.BigInteger)").replace("String(9", "String(10")

@@ -228,7 +228,7 @@ def test_a_comment_is_no_change(small: Clone) -> None:
 
 
 def test_what_main_has_is_not_done_again_for_an_edit(small: Clone) -> None:
-    """Whoever corrects what everybody has applied does not have everybody lose what lies above it."""
+    """If somebody corrects a revision that everybody has applied, nobody loses the revisions above it."""
     path = small.versions / "base_00000000.py"
     path.write_text(path.read_text().replace("sa.String(9)", "sa.String(10)"))
 

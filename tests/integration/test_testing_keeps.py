@@ -1,4 +1,4 @@
-"""What becomes of the databases of a test that fails, and of a run for which there is no server."""
+"""The databases of tests that fail, and runs for which there is no server."""
 
 from __future__ import annotations
 

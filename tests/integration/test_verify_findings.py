@@ -1,4 +1,4 @@
-"""What `inv db.verify` finds: exactly the fault of each history that has one, and nothing in those that have none."""
+"""`inv db.verify` finds exactly the fault of each history that has one, and nothing in the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `inv db.verify` leaves behind: nothing, also when it is stopped; and what it is asked to keep."""
+"""`inv db.verify` leaves nothing behind, also when it is stopped, except the databases that it should keep."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class _Scratch:
         self._before = self._all()
 
     def new(self) -> set[str]:
-        """What was not there at first."""
+        """The databases that did not exist at first."""
         return self._all() - self._before
 
     def close(self) -> None:

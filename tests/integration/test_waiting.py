@@ -23,7 +23,7 @@ LOCKS = (
 
 
 def reads(url: URL) -> tuple[str, ...]:
-    """What a session does that goes on reading; on SQLite that keeps a commit waiting, and not an `ALTER`."""
+    """The statements of a session that goes on reading. On SQLite it makes a commit wait, but not an `ALTER`."""
     return ("BEGIN", "SELECT * FROM study") if url.get_backend_name() == "sqlite" else ("SELECT * FROM study",)
 
 

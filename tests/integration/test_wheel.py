@@ -36,7 +36,7 @@ BELOW = HISTORY.states_below([HEAD])[0]
 
 
 def get(address: str) -> str:
-    """What a page holds."""
+    """The content of a page."""
     with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - the address of our own server
         text: str = answer.read().decode()
     return text

@@ -1,4 +1,4 @@
-"""What documents the code comes from the code: every key, every error, and nothing that is no longer so."""
+"""The pages about the code come from the code: they have every key and every error, and nothing outdated."""
 
 from __future__ import annotations
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,7 +22,7 @@ from tests.mutations.findings import FINDINGS
 from tests.mutations.patch import Patch, failing
 from tests.mutations.promises import PROMISES
 from tests.mutations.rules import RULES
-from tests.support import ROOT
+from tests.support import Checkout
 
 PATCHES = (*PROMISES, *RULES, *FINDINGS)
 
@@ -83,22 +81,10 @@ def _with_patches(copies: SimpleQueue[Path], chosen: Sequence[Patch], workers: i
 
 @contextmanager
 def _copies(number: int) -> Iterator[SimpleQueue[Path]]:
-    """Copies of the project as it is here: all files that git would commit."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    names = [name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
     copies: SimpleQueue[Path] = SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="antarest-mutations-") as folder:
         for copy in range(number):
-            root = Path(folder, str(copy))
-            for name in names:
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, root / name)
-            copies.put(root)
+            copies.put(Checkout.create(Path(folder, str(copy))).path)
         yield copies
 
 

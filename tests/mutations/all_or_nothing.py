@@ -22,14 +22,15 @@ ALL_OR_NOTHING = (
         f"{_DATABASE}/driver_connections.py",
         "            return super().execute(sql, parameters)",
         """            super().execute(sql, parameters)
-            if sql.lstrip().startswith(("ALTER", "CREATE", "DELETE", "DROP", "INSERT", "UPDATE")):
+            words = ("ALTER", "CREATE", "DELETE", "DROP", "INSERT", "UPDATE")
+            if sql.lstrip().startswith(words) and "RETURNING" not in sql:
                 sqlite3.Cursor(self.connection).execute("COMMIT")
                 sqlite3.Cursor(self.connection).execute("BEGIN IMMEDIATE")
             return self""",
         [f"{_TESTS}/test_chaos.py::test_nothing_is_lost_and_nothing_is_left_half_way[sqlite]"],
     ),
     Patch(
-        "All or nothing: a boundary is not asked for in vain",
+        "All or nothing: a boundary that a revision asks for is kept",
         f"{_RUN}/segments.py",
         'return revision.transaction == "own" or ',
         "return ",

@@ -1,4 +1,4 @@
-"""What a run sets for itself does not stay on the server's connections, which others get from the pool."""
+"""The settings of a run do not stay on the server's connections, which others get from the pool."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEFT = {
 
 
 def state(connection: Connection) -> set[tuple[object, ...]]:
-    """What a session has of its own."""
+    """The settings and locks that belong to a session."""
     return {(what, *row) for what, query in LEFT.items() for row in connection.exec_driver_sql(query)}
 
 

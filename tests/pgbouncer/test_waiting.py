@@ -139,7 +139,7 @@ def test_a_revision_builds_one_while_others_wait(start: Start, through: Through)
 
 
 def test_a_revision_builds_one_where_the_role_has_timeouts(start: Start, through: Through) -> None:
-    """They are off in the block: it may take hours. They are back for whoever gets the connection next."""
+    """The timeouts are off in the block, which may take hours. The next user of the connection has them again."""
     behind = start()
     with connected(behind.direct) as connection:
         for name in ("lock_timeout", "statement_timeout"):

@@ -50,7 +50,7 @@ def _try(mutation: Mutation | None, asked: argparse.Namespace, server: PostgresS
     )
     @given(mutated(mutation) if mutation else histories())
     def prove_one(history: History) -> None:
-        # What comes before a fault is a history without one, which is tried for itself.
+        # The revisions before a fault are a history without one, which is proved on its own.
         found = prove(history, server, only=[id_of(len(history) - 1)] if mutation else ())
         is_right = is_caught(mutation, history, found) if mutation else not (found.findings or found.not_proved)
         results.append(is_right)

@@ -199,7 +199,7 @@ def alter_type(pick: Pick, schema: Schema, *, widens: bool | None = None) -> Alt
 
 
 def _cut(name: str, narrow: str) -> str:
-    """What cuts the values of a column to a narrow type."""
+    """The statement that cuts the values of a column to a narrow type."""
     column = quote(name)
     if narrow == "sa.Integer":
         return f"{column} = 0 WHERE {column} NOT BETWEEN {-_LARGEST - 1} AND {_LARGEST}"

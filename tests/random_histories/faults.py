@@ -1,4 +1,4 @@
-"""What makes a revision wrong; each takes a revision and its first operation, and returns the revision with a fault."""
+"""The faults. Each takes a revision and its first operation, and returns the revision with a fault."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def down_does_not_fit(_: Pick, step: Step, operation: Operation) -> Step:
 
 
 def one_engine_only(pick: Pick, step: Step, operation: Operation) -> Step:
-    """What the operation does, it does on one engine."""
+    """The operation runs on one engine only."""
     engine = pick.one(["postgresql", "sqlite"])
     up = _instead(step.up, operation.up(), (on_engine(engine, operation.up()),))
     return replace(step, up=up, down=_instead(step.down, operation.down(), (on_engine(engine, operation.down()),)))
@@ -261,19 +261,19 @@ def forgets_numbering(_: Pick, step: Step, operation: Operation) -> Step:
 
 
 def up_declares_nothing(_: Pick, step: Step, operation: Operation) -> Step:
-    """What the upgrade loses by the operation is not declared."""
+    """The loss of the operation in the upgrade is not declared."""
     kept = {item: why for item, why in step.declared.upgrade.items() if item not in operation.declared.upgrade}
     return replace(step, declared=replace(step.declared, upgrade=kept))
 
 
 def down_declares_nothing(_: Pick, step: Step, operation: Operation) -> Step:
-    """What the downgrade loses by the operation is not declared."""
+    """The loss of the operation in the downgrade is not declared."""
     kept = {item: why for item, why in step.declared.downgrade.items() if item not in operation.declared.downgrade}
     return replace(step, declared=replace(step.declared, downgrade=kept))
 
 
 def declares_nothing(pick: Pick, step: Step, operation: Operation) -> Step:
-    """What the operation loses is not declared."""
+    """The loss of the operation is not declared."""
     return down_declares_nothing(pick, up_declares_nothing(pick, step, operation), operation)
 
 

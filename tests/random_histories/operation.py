@@ -1,4 +1,4 @@
-"""What an operation of a random history is: statements up and down, what they declare, what becomes of the schema."""
+"""An operation of a random history: its statements up and down, its declarations, and its effect on the schema."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Operation:
 
     @property
     def declared(self) -> Declared:
-        """What a revision has to declare for it."""
+        """The declarations that a revision needs for it."""
         return Declared()
 
     def up(self) -> tuple[str, ...]:

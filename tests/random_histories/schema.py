@@ -98,7 +98,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Part:
-    """What belongs to a table beside its columns: an index or a constraint, known by its name."""
+    """An index or a constraint of a table, known by its name."""
 
     name: str
     columns: tuple[str, ...]
@@ -116,7 +116,7 @@ class Part:
         raise NotImplementedError
 
     def fit(self, table: str) -> str:  # noqa: ARG002 - some parts have something to change there
-        """What changes the rows that do not fit; "" where all do."""
+        """The statement that changes the rows that do not fit; "" where all do."""
         return ""
 
     @property
@@ -130,7 +130,7 @@ class _Constraint(Part):
     create_ = ""
 
     def arguments(self) -> str:
-        """What follows the name where it is made."""
+        """The arguments after the name in the call that makes it."""
         return self.listed
 
     @override
@@ -308,7 +308,7 @@ class Schema:
 
 @dataclass(frozen=True)
 class Declared:
-    """What a revision declares: losses by direction and item, and moves."""
+    """The declarations of a revision: losses by direction and item, and moves."""
 
     upgrade: dict[str, str] = field(default_factory=dict)
     downgrade: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the tests of the models share: the application's engine and a session, on a database with their tables."""
+"""Fixtures of the tests of the models: the application's engine and a session, on a database with their tables."""
 
 from __future__ import annotations
 

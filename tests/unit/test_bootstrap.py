@@ -70,7 +70,7 @@ def test_a_signal_after_the_last_word_changes_nothing(sent: Signals) -> None:
 def test_no_command_is_ended_by_a_signal_after_its_last_word(
     tmp_path: Path, config_file: ConfigFile, words: tuple[str | Path, ...], sent: Signals
 ) -> None:
-    # What is registered first, by the module that Python runs at its start, is called last.
+    # The module that Python runs at its start registers its function first, so it is called last.
     started = f"import atexit, os; atexit.register(os.kill, os.getpid(), {int(sent)})"
     (tmp_path / "sitecustomize.py").write_text(started, encoding="utf-8")
     config = config_file(URL.create("sqlite", database=str(tmp_path / "no.db")))

@@ -102,7 +102,7 @@ def test_what_may_not_differ(printed: str, shown: str) -> None:
 
 
 def test_one_shell_for_the_page(page: Write, tmp_path: Path) -> None:
-    """What a command leaves behind is there for the next one; variables and examples are what they are here."""
+    """A command finds the files of the previous one; variables and examples have their values of this checkout."""
     text = console(
         "$ mkdir inner && cd inner", "$ export WHO=me", '$ echo "$WHO $GIVEN"; pwd', "me given", "/home/inner"
     )

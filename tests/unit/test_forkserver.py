@@ -19,7 +19,7 @@ from tests.support_processes import HANGS, both, code, started
 
 @pytest.fixture(autouse=True)
 def _forks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where everything else is started anew."""
+    """Fork here, even if all other tests start new processes."""
     monkeypatch.delenv(FRESH_VARIABLE, raising=False)
 
 

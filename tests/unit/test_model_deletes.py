@@ -1,4 +1,4 @@
-"""What a deleted study or account takes with it, and what it leaves, on both engines."""
+"""The rows that are deleted with a study or an account, and those that stay, on both engines."""
 
 from __future__ import annotations
 

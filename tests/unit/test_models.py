@@ -77,7 +77,7 @@ def test_each_domain_loads_without_another(subtests: pytest.Subtests) -> None:
 
 
 def _loaded_by(module: str, expression: str) -> tuple[set[str], set[str]]:
-    """What the expression prints in a process that imported only `module`, and the model modules that this loaded."""
+    """Print an expression in a process that imports only `module`; return the output and the loaded model modules."""
     program = f"import sys, {module}; print({expression}); print(*sys.modules)"
     printed, modules = run("python", "-c", program).out.splitlines()
     models = {name for name in modules.split() if name.startswith("antarest.") and name.endswith(".model")}
@@ -95,7 +95,7 @@ def test_mappers_configure() -> None:
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_every_constraint_has_a_name(dialect: str) -> None:
-    """What has no name in the models has none in the database either, and no revision could drop it."""
+    """An object without a name in the models has none in the database either, and no revision could drop it."""
     engine = sa.create_mock_engine(f"{dialect}://", lambda *_: None)
     unnamed = [
         f"{table.name}: {constraint!r}"

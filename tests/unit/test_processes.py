@@ -30,7 +30,7 @@ LINE = "print(open('/proc/self/cmdline').read())"
 
 @pytest.fixture(autouse=True)
 def _forks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where everything else is started anew."""
+    """Fork here, even if all other tests start new processes."""
     monkeypatch.delenv(FRESH_VARIABLE, raising=False)
 
 

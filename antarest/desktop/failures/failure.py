@@ -89,7 +89,7 @@ def create_failure_app(config: AppConfig, instance: str, retrying: RetryingApp) 
     Args:
         config: the configuration.
         instance: the id of this instance.
-        retrying: has the error, and tries again.
+        retrying: the application that has the error and can try again.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     protect(app, instance)

@@ -15,18 +15,15 @@ from ..errors.text import fields, size
 from ..project.project import Project
 from ..run.request import RunOutcome, RunRequest
 from . import restore_sqlite, sqlite
-from .contents import Contents
 from .files import Backup, Folder
-from .restore import Job, Restore, Restored, RestorePlan
-
-__all__ = ["Backup", "Backups", "Contents", "Restore", "RestorePlan", "Restored", "before_change"]
+from .restore import Job, Restore
 
 
 class Backups:
     """The backups of one database."""
 
     def __init__(self, project: Project, db: DbConfig, listener: Listener | None = None) -> None:
-        """Create the backups of a database. The listener is told about their progress."""
+        """Create the backups of a database. The listener gets their progress."""
         self._project, self._db, self._listener = project, db, listener or Listener()
         self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
 

@@ -14,20 +14,51 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 
+from ..database.catalog import count_rows, read_catalog
+from ..database.connection import engine_version, read_current
 from ..errors.facts.backup import BackupFailed, BackupNotFound, NoSpace
-from ..errors.revision import BASE
+from ..errors.revision import BASE, workflow_tables
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
-from .contents import Contents
+
+Progress = Callable[[int, int], None]
+"""Called with the progress of a copy: the part that is done, and the total (0 where it is not known)."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The contents of a database.
+
+    Attributes:
+        revisions: its current revisions.
+        rows: the number of rows of each table.
+        engine: its engine and version, such as `PostgreSQL 15.18`.
+    """
+
+    revisions: tuple[str, ...]
+    rows: Mapping[str, int]
+    engine: str = ""
+
+    @property
+    def total(self) -> int:
+        """The number of all rows."""
+        return sum(self.rows.values())
+
+
+def read_contents(connection: Connection, version_table: str) -> Contents:
+    """Read the contents of a database. This counts every row."""
+    rows = count_rows(connection, read_catalog(connection, exclude=workflow_tables(version_table)))
+    return Contents(read_current(connection, version_table), rows, engine_version(connection))
+
 
 SUFFIXES = {"sqlite": ".sqlite", "postgresql": ".dump"}
 _UNFINISHED = ".unfinished-"

@@ -1,4 +1,4 @@
-"""Back up PostgreSQL with pg_dump. The dump, the revision and the counted rows are of the same snapshot."""
+"""Back up PostgreSQL with pg_dump. The dump, the revision and the counted rows come from the same snapshot."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from ..errors.facts.backup import BackupFailed, BackupUnusable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..errors.text import reason
-from .contents import Progress, read_contents
-from .files import Backup, Folder, create
+from .files import Backup, Folder, Progress, create, read_contents
 from .programs import ProgramFailed, Programs
 
 _MAGIC = b"PGDMP"

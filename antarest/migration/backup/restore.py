@@ -17,8 +17,7 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..project.history import History
 from ..project.project import Project
-from .contents import Contents
-from .files import Backup, digest
+from .files import Backup, Contents, digest
 
 _Losses = Mapping[str, tuple[int, int]]
 
@@ -81,11 +80,6 @@ class Job:
     listener: Listener
 
     @property
-    def version_table(self) -> str:
-        """The table that records the revision."""
-        return self.project.version_table
-
-    @property
     def database(self) -> str:
         """The redacted URL of the database."""
         return redact_url(self.db.migration_url)
@@ -130,7 +124,7 @@ class Restore(ABC):
         with in_this_process(self.job.db, self.job.patience()):
             done = self._swap(end_sessions=end_sessions)
         with looking(self.job.db) as connection:
-            revisions = read_current(connection, self.job.version_table)
+            revisions = read_current(connection, self.job.project.version_table)
         if revisions != self.plan.held.revisions:
             kept = f"The old content is kept as {done.kept}." if done.kept else "The database was empty before."
             raise self.job.failed("the database is not at the revision of the backup", state=kept)

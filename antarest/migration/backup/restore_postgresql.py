@@ -18,7 +18,7 @@ from ..database.connection import looking
 from ..database.driver_errors import server_command
 from ..database.lock.postgresql import PostgresWriter
 from . import postgresql, server
-from .contents import Contents, read_contents
+from .files import Contents, read_contents
 from .programs import ProgramFailed, Programs
 from .restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
 
@@ -51,14 +51,14 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
         postgresql.verify(programs, job.backup.path)
         require_intact(job.backup)
         lock = stack.enter_context(ExitStack())
-        writer = lock.enter_context(PostgresWriter.taken(job.db, job.version_table, job.patience()))
+        writer = lock.enter_context(PostgresWriter.taken(job.db, job.project.version_table, job.patience()))
         server.drop_unfinished(maintenance, properties.name)  # We have the lock, so they are of killed restores.
         name = server.derived_name(properties.name, server.RESTORE + _stamp())
         server.create(maintenance, name, properties)
         stack.callback(server.drop, maintenance, name)  # After a successful restore it has another name.
         held = _fill(job, programs, name)
         with looking(job.db) as connection:
-            live = read_contents(connection, job.version_table)
+            live = read_contents(connection, job.project.version_table)
         plan = make_plan(job, held, live)
         yield PostgresRestore(job, plan, server.Swap(maintenance, properties, name, writer.pid), lock)
 
@@ -80,7 +80,7 @@ class PostgresRestore(Restore):
     def _swap(self, *, end_sessions: bool) -> Restored:
         db, names = self.job.db, self._names
         with looking(db) as connection:
-            self._require_unchanged(read_contents(connection, self.job.version_table))
+            self._require_unchanged(read_contents(connection, self.job.project.version_table))
         # The lock's own connection would prevent the renaming. Another run that begins meanwhile prevents it too, since
         # it is connected.
         self._lock.close()
@@ -105,7 +105,7 @@ def _fill(job: Job, programs: Programs, name: str) -> Contents:
     except ProgramFailed as error:
         raise job.failed(str(error)) from error
     with _other(job, name) as connection:
-        held = read_contents(connection, job.version_table)
+        held = read_contents(connection, job.project.version_table)
     if backup.contents and (held.rows, held.revisions) != (backup.contents.rows, backup.contents.revisions):
         raise job.failed("the restored database has other rows than the backup")
     return held

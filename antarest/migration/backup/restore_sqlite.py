@@ -23,11 +23,8 @@ from ..errors.base import Hint
 from ..errors.facts.backup import BackupFailed, BackupUnusable, DatabaseInUse
 from ..errors.facts.database import NotADatabase
 from . import sqlite
-from .contents import Contents, read_contents
-from .files import Folder, create, sync
+from .files import Contents, Folder, create, read_contents, sync
 from .restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
-
-_COMPANIONS = ("-journal", "-wal", "-shm")
 
 
 @contextmanager
@@ -38,13 +35,13 @@ def prepared(job: Job) -> Iterator[SqliteRestore]:
         BackupUnusable: it is not a backup of SQLite, or it is damaged.
         DatabaseError: the database cannot be read.
     """
-    held = sqlite.read(job.backup.path, job.version_table)
+    held = sqlite.read(job.backup.path, job.project.version_table)
     require_intact(job.backup)
     live: Contents | None = None
     damage = ""
     try:
         with looking(job.db) as connection:
-            live = read_contents(connection, job.version_table)
+            live = read_contents(connection, job.project.version_table)
     except NotADatabase as error:
         damage = error.reason or error.message
     yield SqliteRestore(job, make_plan(job, held, live, damage))
@@ -111,7 +108,7 @@ class SqliteRestore(Restore):
 
     def _in_use(self) -> DatabaseInUse:
         hint = Hint("Stop the program that has the file open, such as the application, and try again", "inv db.restore")
-        return DatabaseInUse([user] if (user := self._user()) else [], database=self.job.database, hints=[hint])
+        return DatabaseInUse([user] if (user := self._user()) else [], hint, database=self.job.database)
 
     def _write_over(self) -> str:
         """Write the backup over the file, and return the path of its old content."""
@@ -126,13 +123,13 @@ class SqliteRestore(Restore):
     def _keep(self, connection: Connection, driver: sqlite3.Connection) -> str:
         if self.plan.live is None:
             return self._keep_damaged(driver)
-        now = read_contents(connection, self.job.version_table)
+        now = read_contents(connection, self.job.project.version_table)
         self._require_unchanged(now)
         if self.plan.is_onto_nothing:
             return ""
         folder, spare = Folder.of(self.job.db), self.job.backup.path
         try:
-            made = sqlite.make_from(driver, folder, self.job.version_table, self.job.progress, spare=spare)
+            made = sqlite.make_from(driver, folder, self.job.project.version_table, self.job.progress, spare=spare)
         except BackupFailed as error:
             if not isinstance(error.__cause__, BackupUnusable):
                 raise
@@ -165,7 +162,7 @@ class SqliteRestore(Restore):
             os.link(self._file, self._damaged)  # A link, so that the name always exists.
         except OSError:  # The file system has no links.
             self._file.rename(self._damaged)
-        for companion in _COMPANIONS:  # SQLite would use them for the new file.
+        for companion in ("-journal", "-wal", "-shm"):  # SQLite would use them for the new file.
             with suppress(FileNotFoundError):
                 os.rename(f"{self._file}{companion}", f"{self._damaged}{companion}")  # noqa: PTH104 - two names
         new.replace(self._file)

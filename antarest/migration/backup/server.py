@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -67,24 +67,27 @@ class Properties:
     """The properties of a database that a dump of its contents does not have.
 
     Attributes:
-        name: its name.
-        owner: the role that owns it.
         own: its row in `pg_database`, whose columns depend on the version.
+        owner: the role that owns it.
         encoding: its encoding.
-        tablespace: its tablespace.
         comment: its comment.
-        settings: the role (None for all), and the setting as `name=value`.
-        grants: the role (None for all), the right, and whether the role may grant it to others. None for the defaults.
+        tablespace: its tablespace.
+        settings: the role (None for all), and the setting as `name=value`; None without any.
+        grants: the role (None for all), the right, and whether the role may grant it to others; None without any.
     """
 
-    name: str
-    owner: str
     own: Mapping[str, Any]
+    owner: str
     encoding: str
-    tablespace: str
     comment: str | None
-    settings: tuple[tuple[str | None, str], ...]
-    grants: tuple[tuple[str | None, str, bool], ...] | None
+    tablespace: str
+    settings: Sequence[tuple[str | None, str]] | None
+    grants: Sequence[tuple[str | None, str, bool]] | None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.own["datname"])
 
 
 @dataclass(frozen=True)
@@ -106,18 +109,7 @@ class Swap:
 
 def read_properties(connection: Connection) -> Properties:
     """Read the properties of the connected database."""
-    row = connection.execute(_PROPERTIES).one()
-    grants = None if row.own["datacl"] is None else tuple(tuple(each) for each in row.grants or ())
-    return Properties(
-        name=row.own["datname"],
-        owner=row.owner,
-        own=row.own,
-        encoding=row.encoding,
-        tablespace=row.tablespace,
-        comment=row.comment,
-        settings=tuple(tuple(each) for each in row.settings or ()),
-        grants=grants,
-    )
+    return Properties(*connection.execute(_PROPERTIES).one())
 
 
 def require_rights(connection: Connection, db: DbConfig) -> None:
@@ -138,7 +130,7 @@ def require_rights(connection: Connection, db: DbConfig) -> None:
         hints = [
             Hint("As a superuser", server_command("psql", db.migration_url, f"--command={each}")) for each in statements
         ]
-        raise RestoreNotAllowed(missing, role, database=redact_url(db.migration_url), hints=hints)
+        raise RestoreNotAllowed(missing, role, *hints, database=redact_url(db.migration_url))
 
 
 @contextmanager
@@ -244,16 +236,16 @@ def _giving(properties: Properties) -> Iterator[sql.Composable]:
     name = sql.Identifier(properties.name)
     yield sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(properties.comment))
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, sql.Literal(properties.own["datconnlimit"]))
-    for role, setting in properties.settings:
+    for role, setting in properties.settings or ():
         key, _, value = setting.partition("=")
         shown = sql.SQL(value) if key in _LISTS else sql.Literal(value)
         whose = sql.SQL("ROLE {} IN DATABASE {}").format(sql.Identifier(role), name) if role else None
         whose = whose or sql.SQL("DATABASE {}").format(name)
         yield sql.SQL("ALTER {} SET {} TO {}").format(whose, sql.Identifier(*key.split(".")), shown)
-    if properties.grants is None:
+    if properties.own["datacl"] is None:  # It has the default rights.
         return
     yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name)
-    for grantee, privilege, is_grantable in properties.grants:
+    for grantee, privilege, is_grantable in properties.grants or ():
         to = sql.Identifier(grantee) if grantee else sql.SQL("PUBLIC")
         option = sql.SQL(" WITH GRANT OPTION" if is_grantable else "")
         yield sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(sql.SQL(privilege), name, to, option)
@@ -290,7 +282,7 @@ def in_use(maintenance: Connection, db: DbConfig, name: str) -> DatabaseInUse:
     """Return the error that names the connected sessions."""
     found = [each.described for each in sessions(maintenance, name)]
     hint = Hint("Stop the application, or end the sessions", "inv db.restore --end-sessions")
-    return DatabaseInUse(found, database=redact_url(db.migration_url), hints=[hint])
+    return DatabaseInUse(found, hint, database=redact_url(db.migration_url))
 
 
 def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
@@ -308,8 +300,8 @@ def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
             raise RestoreNotAllowed(
                 [f"it may not end the session {session.described}"],
                 role,
+                Hint("As a superuser", grant),
                 database=redact_url(db.migration_url),
-                hints=[Hint("As a superuser", grant)],
             ) from error
 
 

@@ -21,8 +21,7 @@ from ..database.connection import looking
 from ..errors.facts.backup import BackupFailed, BackupUnusable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
-from .contents import Contents, Progress, read_contents
-from .files import Backup, Folder, create
+from .files import Backup, Contents, Folder, Progress, create, read_contents
 
 _MAGIC = b"SQLite format 3\0"
 _STEP = 2000  # pages copied between two reports of the progress, when signals are handled too

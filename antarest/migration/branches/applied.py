@@ -23,7 +23,7 @@ class Applied:
         revisions: the applied revisions, by id.
         contents: their files.
         found: the files that are not from this checkout, with their places.
-        changed: the recorded hashes of those that differ from the applied file.
+        changed: the recorded hash of each revision whose found file is not the applied one.
         edited: the files of this checkout that were edited after they were applied, if the old file is lost.
     """
 
@@ -85,7 +85,7 @@ class _Reader:
 
     @property
     def is_shallow(self) -> bool:
-        """Whether git has only a part of its history here."""
+        """Whether the clone is shallow: git has only the newest part of the history."""
         return self._home.repository is not None and self._home.repository.is_shallow
 
     def read(self, id_: str, into: Applied) -> Revision | None:

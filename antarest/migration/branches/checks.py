@@ -7,15 +7,11 @@ import pkgutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..database.connection import moving
 from ..project import rollback_script
 from ..project.project import Project
 from ..schema.compare import Difference, differences
 from ..schema.inventory import Inventory
-from ..schema.reflection import reflect
-from ..scratch.databases import PostgresServer, postgres_server, scratch_database
-from ..scratch.migrated import scratch_at
-from ..scratch.runner import ScratchRunner
+from ..scratch.databases import EngineName, PostgresServer, postgres_server
 from ..workflow.status import EDITED, Status
 from . import diagram, writing
 from .deployed import changed_since
@@ -164,17 +160,9 @@ def _drift(project: Project) -> Iterator[CheckFailure]:
         yield from _drift_on(project, "postgresql", server)
 
 
-def _drift_on(project: Project, engine: str, server: PostgresServer | None = None) -> Iterator[CheckFailure]:
-    heads = project.history.heads
-    if engine == "sqlite":
-        with scratch_at(project, heads) as connection:
-            migrated = reflect(connection, exclude=project.workflow_tables)
-    else:
-        with scratch_database("postgresql", server) as url, moving(url) as connection:
-            ScratchRunner.of(project).upgrade(connection, heads)
-            migrated = reflect(connection, exclude=project.workflow_tables)
-    models = writing.models_inventory(project, engine, server)
-    found = differences(migrated, models)
+def _drift_on(project: Project, engine: EngineName, server: PostgresServer | None = None) -> Iterator[CheckFailure]:
+    migrated = writing.migrated_inventory(project, engine, server)
+    found = differences(migrated, writing.models_inventory(project, engine, server))
     if unmodelled := were_not_imported(found, migrated):
         yield CheckFailure(
             "models",

@@ -115,7 +115,7 @@ def _write(ini: Path, values: dict[str, str]) -> None:
     new = "".join([*lines[:start], *section, *lines[end:]])
     if is_toml(ini) and (said := _refused_as_toml(new)):
         hint = Hint("Write it by hand", " ".join(f"{key} = {literal(value)}" for key, value in values.items()))
-        raise InvalidProject(ini, f"[{name}] cannot be changed here: {said}", [hint])
+        raise InvalidProject(ini, f"[{name}] cannot be changed here: {said}", hint)
     whole = ini.with_name(f".{ini.name}.new")
     with whole.open("w", encoding="utf-8", newline="") as file:
         file.write(new)

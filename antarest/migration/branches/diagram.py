@@ -56,13 +56,13 @@ def write(project: Project) -> Path:
     path = project.diagram
     if path is None:
         hint = Hint("Name it in the file", "[antarest] diagram = docs/schema.md")
-        raise InvalidProject(project.ini, "[antarest] diagram is not named", [hint])
+        raise InvalidProject(project.ini, "[antarest] diagram is not named", hint)
     text = path.read_text(encoding="utf-8") if path.is_file() else _PAGE
     try:
         text = with_block(text, _NAME, render(project))
     except ValueError as error:
         hint = Hint("Add both lines where the diagram belongs, or delete the page, then write it", "inv db.diagram")
-        raise InvalidProject(path, str(error), [hint]) from None
+        raise InvalidProject(path, str(error), hint) from None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
@@ -75,7 +75,7 @@ def _draw(metadata: MetaData) -> str:
         raise PackageMissing("paracelsus", "inv db.diagram") from None
 
     class Diagram(Mermaid):
-        """The diagram of the library, with ends of lines that respect the keys."""
+        """The library's diagram, in which the ends of a line show whether a key is unique and may be NULL."""
 
         def _relationships(self, column: Column[object]) -> str:
             lines = str(super()._relationships(column))

@@ -17,7 +17,6 @@ from ..errors.settings.commands import spelled
 from ..project.git import Repository
 from ..project.project import Project
 from ..project.revision_files import importing, is_revision_file, write_files
-from ..project.revision_store import keeping
 from ..run.request import FileChange, RunOutcome
 from ..scratch.leftovers import owned_folder
 from . import hooks, own_revisions
@@ -32,7 +31,7 @@ class Follower:
     """Makes a database match a checkout."""
 
     def __init__(self, workflow: MigrationWorkflow) -> None:
-        """Bind it to the workflow of a database and a project."""
+        """Create a follower for the database and the project of a workflow."""
         self._workflow = workflow
 
     @contextmanager
@@ -40,11 +39,11 @@ class Follower:
         """Plan how the database comes to match the checkout; the plan is valid inside the block.
 
         Args:
-            allow_changed: also run a downgrade that is not the code that was applied.
+            allow_changed: also run a downgrade whose code is not the applied code.
 
         Raises:
             RevisionLost, ScriptChanged, Irreversible: a revision that the checkout does not have cannot be undone.
-            MultipleHeads: the checkout has no one head.
+            MultipleHeads: the checkout has several heads.
         """
         command = _flagged("inv db.sync", allow_changed=allow_changed)
         with self._planning(self._as_it_is, SyncOptions(command, allow_changed=allow_changed)) as plan:
@@ -95,10 +94,10 @@ class Follower:
         """Plan to undo the newest revision, so that it can be written again.
 
         Args:
-            discard_edits: also where somebody has written in its file.
+            discard_edits: also replace a file that somebody has edited.
 
         Yields:
-            The plan, which is empty where the database does not have it, and the revision.
+            The plan, which is empty if the revision is not applied, and the revision.
 
         Raises:
             AmendRefused, EditedRevision: it may not be written again.
@@ -111,19 +110,15 @@ class Follower:
         with self._planning(goal, SyncOptions(command, undo_only=True)) as plan:
             yield plan, revision
 
-    def keep(self, revision: Revision) -> None:
-        """Keep the file of a revision in the store, before it is changed."""
-        keeping(self._workflow.project.repository)(revision.id, revision.path.read_bytes())
-
     @contextmanager
     def rebasing(self, onto: str = "") -> Iterator[tuple[SyncPlan, Rebase]]:
         """Plan to put the revisions of this branch on top of another head, with the database.
 
         Args:
-            onto: the branch with the other head; without it main, or on main what is merged or pulled.
+            onto: the branch with the other head. The default is main. On main it is the merged or pulled commit.
 
         Yields:
-            The plan, and what changes in the files.
+            The plan, and the changes of the files.
 
         Raises:
             NoRepository: there is no git here.
@@ -149,10 +144,10 @@ class Follower:
 
         Args:
             plan: the plan.
-            agreement: what may be lost on the way down.
+            agreement: the losses that the downgrades may cause.
 
         Raises:
-            PlanOvertaken: the database is not where it was when the plan was made.
+            PlanOvertaken: the current revision has changed since the plan was made.
             SwitchRefused: git refused; nothing was changed.
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
         """
@@ -174,7 +169,7 @@ class Follower:
             return flow.run(lambda _, config: run_sync(plan, config), request)
 
     def install_hooks(self) -> list[Path]:
-        """Write git hooks that say when the database and the checkout differ; they call the hooks that were there.
+        """Write git hooks that say when the database and the checkout differ. They call the existing hooks.
 
         Returns:
             The hooks.
@@ -211,7 +206,7 @@ def _flagged(command: str, **flags: bool) -> str:
 
 
 def files_at(home: Project, commit: str, branch: str, folder: Path) -> Project:
-    """The project with the revision files of a commit, and with what is not committed, as git takes it along.
+    """The project with the revision files of a commit, and the uncommitted files that git takes along.
 
     Args:
         home: the project as it is checked out.
@@ -220,7 +215,7 @@ def files_at(home: Project, commit: str, branch: str, folder: Path) -> Project:
         folder: an empty folder to write them into.
 
     Raises:
-        SwitchRefused: the commit has no revisions where this checkout has some: they lie elsewhere there.
+        SwitchRefused: the commit has no revisions in the folders where this checkout has them.
     """
     repository = home.repository
     assert repository is not None  # noqa: S101 - who names a commit has one

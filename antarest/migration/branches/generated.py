@@ -12,10 +12,10 @@ def block(text: str, name: str) -> str | None:
 
 
 def with_block(text: str, name: str, content: str) -> str:
-    """The text with other content in that place.
+    """The text with other content between the comments of this name.
 
     Raises:
-        ValueError: it has no such place.
+        ValueError: it does not have these comments.
     """
     new, count = _place(name).subn(lambda found: f"{found['begin']}{content}{found['end']}", text, count=1)
     if not count:

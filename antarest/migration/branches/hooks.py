@@ -43,7 +43,7 @@ exit $status
 
 
 def install(project: Project, repository: Repository) -> list[Path]:
-    """Write the hooks, and keep those that are there: they are chained.
+    """Write the hooks. An existing hook is renamed, and ours calls it.
 
     Args:
         project: the project of the database.
@@ -53,7 +53,7 @@ def install(project: Project, repository: Repository) -> list[Path]:
         The hooks.
 
     Raises:
-        HookInTheWay: one cannot be chained without losing another one.
+        HookInTheWay: the new name of an existing hook is taken.
     """
     folder = repository.hooks
     folder.mkdir(parents=True, exist_ok=True)

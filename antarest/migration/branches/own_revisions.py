@@ -40,11 +40,11 @@ def amendable(project: Project, *, discard_edits: bool) -> Revision:
     """The newest revision, if it may be written again.
 
     Args:
-        project: where it is.
+        project: the project of the revision.
         discard_edits: accept a file that was edited.
 
     Raises:
-        MultipleHeads: there is not one newest revision.
+        MultipleHeads: there are several newest revisions.
         AmendRefused: there is none, it is a merge, or others have it from main or a tag.
         EditedRevision: its file was edited.
     """
@@ -97,7 +97,7 @@ def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Reb
 
 
 def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
-    """Group revisions into chains. Each but the first follows the one before it.
+    """Group revisions into chains. In a chain, each revision follows the one before it.
 
     Raises:
         RebaseRefused: one chain ends in several revisions, or joins another one.
@@ -124,7 +124,7 @@ def _immovable(revision: Revision, deployed: Collection[str], published: Collect
 
 
 def _published(project: Project, repository: Repository) -> set[str]:
-    """The revisions that others have: those of the pushed main, and on another branch also those of main here."""
+    """The revisions that others have: those of main on the remote and, on other branches, of the local main."""
     names = [name for name in MAINS if name.startswith("origin/") or repository.branch not in MAINS]
     commits = [(name, commit) for name in names if (commit := repository.commit(name))]
     return {id_ for name, commit in commits for id_ in project.references(repository).history_at(commit, name).order}
@@ -153,7 +153,7 @@ def _value_of(tree: ast.Module, name: str) -> ast.expr:
 
 
 def rewritten(project: Project, contents: Mapping[Path, bytes], folder: Path, *, without: str = "") -> Project:
-    """The project with other contents of some files, or without one revision, in a folder."""
+    """Copy the revisions of a project to a folder, with some files changed, or without one revision."""
     history = project.history
     paths = [history[id_].path for id_ in history.order if id_ != without]
     write_files(folder, [(path.name, contents.get(path) or path.read_bytes()) for path in paths])
@@ -161,7 +161,7 @@ def rewritten(project: Project, contents: Mapping[Path, bytes], folder: Path, *,
 
 
 def _base(repository: Repository, onto: str) -> tuple[str, str]:
-    """The branch to go on top of, and its commit."""
+    """The branch on top of which the revisions go, and its commit."""
     if onto:
         candidates = [(onto, repository.commit(onto))]
     elif under_way := repository.rebased_onto:  # In a `git rebase`.
@@ -179,7 +179,7 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
 
 
 def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
-    """On main: a pulled commit comes first. A merged branch goes on top of the old main."""
+    """On main, the revisions go on top of the pulled commit. Without one, they go on top of main before the merge."""
     upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
     is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)
     if is_pulled:
@@ -188,7 +188,7 @@ def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
 
 
 def _merged_main(repository: Repository) -> tuple[str, str]:
-    """On a branch: the part of main that was merged, or main itself if no newer commit was merged."""
+    """On a branch, the revisions go on top of the merged part of main. If none was merged, they go on top of main."""
     names = [name for name in MAINS if repository.commit(name)]
     if not names:
         return "main", ""

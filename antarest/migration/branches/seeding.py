@@ -1,4 +1,4 @@
-"""Filling a development database: by the project's own function, in one transaction, and only where nothing is yet."""
+"""Fill an empty development database with the project's own function, in one transaction."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Seed = Callable[[Session, int], Iterator[tuple[str, int]]]
 
 
 def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = False) -> Iterator[tuple[str, int]]:
-    """Fill the tables of the models, connected as the application is: all rows are committed, or none.
+    """Fill the tables of the models as the application's role. Either all rows are committed, or none.
 
     Args:
         workflow: the project, and the database to fill.
         studies: the number of studies. All other numbers follow from it.
-        allow_production: also where the server is not on this host, or the configuration says production.
+        allow_production: also fill it if the server is not on this host, or the configuration says production.
 
     Yields:
-        A table and how many rows it got, each time that it got some.
+        A table and the number of its new rows, each time that rows were inserted.
 
     Raises:
         ResetRefused: the configuration says production, or the server is not on this host.
-        NotAtHead, AlreadyFilled: it is not a database to fill.
+        NotAtHead, AlreadyFilled: the database is not at head, or it has rows.
         InvalidProject, PackageMissing: the project has no function for it, or it cannot be imported.
         DatabaseError: the database cannot be reached, or cannot be written.
     """

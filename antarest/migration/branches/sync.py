@@ -1,6 +1,7 @@
-"""Makes a database match a checkout: undoes what the checkout does not have, as it was applied, then applies the rest.
+"""Makes a database match a checkout: undoes the revisions that the checkout lacks, and applies pending ones.
 
-All of it is one run: one plan, one confirmation, one backup, and one transaction where no revision asks for more.
+A revision is undone with the code that was applied. All of it is one run: one plan, one confirmation, one backup, and
+one transaction where no revision asks for more.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ class SyncPlan:
         project: the project that the database is to match.
         applied: the project with the revisions as they were applied; the same where there is nothing to undo.
         undo: the downgrades, newest first, with what they lose.
-        between: where the downgrades end.
+        between: the revisions that the database is at after the downgrades.
         apply: the upgrades that follow, in order.
-        found: where the code of the downgrades was found, by revision, where it is not in the checkout.
-        edited: revisions that stay although their file is not what was applied: that file cannot be found any more, or
-            it was applied elsewhere too.
-        command: what a person would type to carry it out.
+        found: by revision, the place of the code of its downgrade, if that is not in the checkout.
+        edited: the revisions that stay although their file was edited: the applied file is lost, or others have applied
+            it too.
+        command: the command that carries it out.
         file_change: the change of files that happens together with the change of the database.
     """
 
@@ -61,16 +62,12 @@ class SyncPlan:
         return self.undo.current
 
     @property
-    def goal(self) -> str:
-        """The head that it is brought to."""
-        return self.project.history.head
-
-    @property
     def end(self) -> tuple[str, ...]:
-        """Where the database is when it has run."""
+        """The revisions that the database is at after the plan has run."""
         if not self.apply:
             return self.between
-        return () if self.goal == BASE else (self.goal,)
+        head = self.project.history.head
+        return () if head == BASE else (head,)
 
     @property
     def is_empty(self) -> bool:
@@ -83,10 +80,10 @@ class SyncOptions:
     """The options of a sync.
 
     Attributes:
-        command: what a person would type to carry the plan out.
+        command: the command that carries the plan out.
         again: revisions to undo although they match.
         undo_only: apply nothing afterwards.
-        allow_changed: also run a downgrade that is not the code that was applied.
+        allow_changed: also run a downgrade whose code is not the applied code.
     """
 
     command: str = "inv db.sync"
@@ -98,21 +95,21 @@ class SyncOptions:
 def plan_sync(
     home: Project, goal: Project, connection: Connection, database: str, folder: Path, options: SyncOptions
 ) -> SyncPlan:
-    """Plan how the database behind a connection comes to match a project.
+    """Plan the downgrades and upgrades that make a database match a project.
 
     Args:
         home: the project as it is checked out.
-        goal: the project that the database is to match: the same, or what is going to be checked out.
-        connection: to look at the database.
+        goal: the project that the database should match: `home`, or the one that will be checked out.
+        connection: a connection to read the database.
         database: its URL, redacted.
-        folder: an empty one, for the code of the downgrades; it has to be there until the plan has run.
-        options: how.
+        folder: an empty folder for the code of the downgrades. It must exist until the plan has run.
+        options: the options.
 
     Raises:
         RevisionLost: the file of a revision that is to be undone cannot be found.
         ScriptChanged: the file that was found is not what was applied.
         Irreversible: it cannot be undone.
-        MultipleHeads: the checkout has no one head.
+        MultipleHeads: the checkout has several heads.
     """
     history = goal.history
     _ = history.head  # Raises where there are several.
@@ -142,7 +139,7 @@ def _refuse_changed(applied: Applied, undone: Collection[str], command: str) -> 
 
 
 def run_sync(plan: SyncPlan, config: Any) -> None:
-    """Run a plan through `env.py`, as every other run.
+    """Run a plan through `env.py`, as all other runs do.
 
     Args:
         plan: the plan.
@@ -170,7 +167,7 @@ def run_sync(plan: SyncPlan, config: Any) -> None:
 def _kept(
     home: Project, history: History, applied: Applied, again: Collection[str]
 ) -> tuple[set[str], tuple[str, ...]]:
-    """The applied revisions that the checkout has too, at the same place; and those of them that were edited since."""
+    """The applied revisions that the checkout has in the same place, and those of them that were edited."""
     kept = set[str]()
     edited = list(applied.edited)
     for id_ in applied.history.order:
@@ -187,6 +184,6 @@ def _kept(
 
 
 def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
-    """Those that no other one of them follows, as a database at all of them records it."""
+    """The kept revisions that no other kept one follows. A database that has all of them records these."""
     followed = {down for id_ in kept for down in applied.history[id_].down}
     return tuple(sorted(id_ for id_ in kept if id_ not in followed))

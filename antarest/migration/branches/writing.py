@@ -26,8 +26,9 @@ from ..project.project import Project
 from ..schema.compare import Difference, differences
 from ..schema.inventory import Inventory
 from ..schema.reflection import reflect
-from ..scratch.databases import scratch_database
+from ..scratch.databases import EngineName, PostgresServer, scratch_database
 from ..scratch.migrated import scratch_at
+from ..scratch.runner import ScratchRunner
 
 _REASON = "the downgrade drops it"
 
@@ -84,18 +85,18 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
     """
     if not re.search(r"[^\W_]", message):
         hint = Hint("Name its purpose", 'inv db.revision --message="add study horizon"')
-        raise UsageError("the message of a revision needs at least one letter or digit", hints=[hint])
+        raise UsageError("the message of a revision needs at least one letter or digit", hint)
     project.refuse_installed()
     _ = project.history.head  # It raises MultipleHeads.
     if empty:
         return Written(_write(Writing(project), message, id_))
     models = models_inventory(project, "sqlite")
-    before = differences(_migrated(project), models)
+    before = differences(migrated_inventory(project, "sqlite"), models)
     # Alembic compares less than we do, so tables without a difference of ours have none for Alembic.
     tables = frozenset(difference.table for difference in before)
     path = _write(Writing(project, only_changes=True, tables=tables), message, id_) if before else None
     now = Project.load(project.ini) if path else project
-    left = differences(_migrated(now), models) if path else before
+    left = differences(migrated_inventory(now, "sqlite"), models) if path else before
     detected = [each for each in before if each not in left]
     drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
     return Written(path, tuple(_render(detected)), tuple(_render(drops)), (*_render(left), *_unseen(now)))
@@ -146,15 +147,20 @@ def merge_heads(project: Project, message: str) -> Path:
     return Path(script.path)
 
 
-def _migrated(project: Project) -> Inventory:
-    """Reflect the schema that the migrations make on SQLite."""
-    with scratch_at(project, project.history.heads) as connection:
-        return reflect(connection, exclude=project.workflow_tables)
+def migrated_inventory(project: Project, engine: EngineName, server: PostgresServer | None = None) -> Inventory:
+    """Reflect the schema that the migrations make on a scratch database of an engine."""
+    heads, exclude = project.history.heads, project.workflow_tables
+    if engine == "sqlite":
+        with scratch_at(project, heads) as connection:
+            return reflect(connection, exclude=exclude)
+    with scratch_database(engine, server) as url, moving(url) as connection:
+        ScratchRunner.of(project).upgrade(connection, heads)
+        return reflect(connection, exclude=exclude)
 
 
-def models_inventory(project: Project, engine: str, server: object = None) -> Inventory:
+def models_inventory(project: Project, engine: EngineName, server: PostgresServer | None = None) -> Inventory:
     """Reflect the schema that the models make on an empty scratch database of an engine."""
-    with scratch_database(engine, server) as url, moving(url) as connection:  # type: ignore[arg-type]
+    with scratch_database(engine, server) as url, moving(url) as connection:
         with connection.begin():
             project.metadata().create_all(connection, checkfirst=engine != "sqlite")  # It is empty.
         return reflect(connection, exclude=project.workflow_tables)

@@ -16,6 +16,6 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit."""
-        error = UsageError(message, hints=[Hint("See the flags", f"{self.prog} --help")])
+        error = UsageError(message, Hint("See the flags", f"{self.prog} --help"))
         sys.stderr.write(render_error(error))
         raise SystemExit(error.exit_code)

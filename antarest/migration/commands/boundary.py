@@ -1,4 +1,4 @@
-"""The boundary of each program: what a command works with, and how an error becomes a text and an exit code.
+"""The boundary of each program. It gives a command its workflow, and turns an error into a text and an exit code.
 
 `python -m antarest.migration`, Invoke's tasks and the launchers share it, so that their errors look the same.
 """
@@ -31,7 +31,7 @@ from .progress import Progress
 
 
 class _SignalHandler:
-    """The handler of SIGINT and SIGTERM, with a state: between two handlers there would be a moment for a traceback.
+    """The handler of SIGINT and SIGTERM. It is one with a state: a signal between two would print a traceback.
 
     Before the command begins, a signal ends the process. While the command runs, it raises `Stopped`. Once the exit
     code is decided, the first signal does nothing, so that the result is printed to its end. A second one ends the
@@ -144,7 +144,7 @@ def guard(
     Args:
         context: what the command works with.
         call: the command; returns the exit code.
-        always: serve signals also where the parent process ignores them. A shell does so with Ctrl-C in the background,
+        always: handle signals even if the parent process ignores them. A shell does so with Ctrl-C in the background,
             and the first process of a container has no default for either.
         debug: whether the traceback of an error is printed too.
         json: whether an error is printed as JSON, on the standard output.
@@ -206,7 +206,7 @@ def print_error(error: AntarestError) -> int:
 
 
 def _stop_progress(context: CommandContext) -> None:
-    """End the line of progress: the next text begins a line, and comes after all that was printed."""
+    """End the line of progress, and print the rest of the output, before another text follows."""
     with suppress(OSError):
         context.progress.stop()
     _flush(sys.stdout)
@@ -219,7 +219,7 @@ def _complain(text: str) -> None:
 
 
 def _flush(stream: TextIO) -> None:
-    """Write the rest. Discard it if nobody reads it: otherwise Python tries again as it ends, and prints an error."""
+    """Flush the output. If nobody reads it, discard it: Python would try again at its end, and print an error."""
     try:
         stream.flush()
     except OSError:

@@ -1,9 +1,19 @@
-"""The flags of all verbs and the words for them, shared by Invoke and `python -m antarest.migration`."""
+"""The flags of all verbs, shared by Invoke and `python -m antarest.migration`, and those that must be refused.
+
+Invoke takes some flags for itself without a message, and a flag may have no value. Then a command would work on another
+database than the one that the user named.
+"""
 
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from ..errors.base import Hint
+from ..errors.facts.configuration import UsageError
+from ..errors.settings.commands import spelled
 
 HIDDEN = argparse.SUPPRESS
 
@@ -13,8 +23,8 @@ class Flag:
     """A flag, or a word that a verb takes.
 
     Attributes:
-        help: what it does; HIDDEN where only a program gives it.
-        value: what the value is that it takes; empty for a flag that takes none.
+        help: what it does; HIDDEN for a flag that only programs use.
+        value: the name of its value; empty for a flag without one.
     """
 
     help: str
@@ -65,3 +75,45 @@ FLAGS = {
     "to_ref": Flag("the end: a revision, base, a tag, a branch, a commit or a date"),
     "head": Flag(HIDDEN, "REV"),
 }
+
+
+# Invoke takes the long ones before the task, and the short ones anywhere, also several in one word.
+_LONG = re.compile(r"--(?P<flag>config|debug)=?(?P<value>.*)")
+_SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[df])=?(?P<value>.*)")
+
+
+def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
+    """Find a flag that Invoke takes for itself.
+
+    Args:
+        words: the command line.
+        command: the task, as it is called, for example `inv db.status`.
+
+    Returns:
+        The error, with the right spelling; None where there is no such flag.
+    """
+    namespace = command.rpartition(" ")[2].partition(".")[0]
+    task = next((index for index, word in enumerate(words) if word.startswith(f"{namespace}.")), len(words))
+    for index, word in enumerate(words):
+        found = _SHORT.fullmatch(word) or (_LONG.fullmatch(word) if index < task else None)
+        if found is None:
+            continue
+        right = f"{command} --debug"
+        if found["flag"] in {"f", "config"}:
+            behind = words[index + 1] if index + 1 < len(words) and index + 1 != task else "PATH"
+            right = f"{command} --config={found['value'] or behind}"
+        flag = ("--" if word.startswith("--") else "-") + found["flag"]
+        return UsageError(f"{flag} is taken by Invoke here, not by the task", Hint("Write it so", right))
+    return None
+
+
+def refuse_empty(options: Mapping[str, object], verb: str) -> None:
+    """Refuse `--to=$UNSET`: the user did not mean to leave the flag out.
+
+    Raises:
+        UsageError: a flag has no value.
+    """
+    for name, value in options.items():
+        if value == "":
+            hint = Hint("Give it one, or leave it out", f"inv db.{verb} --help")
+            raise UsageError(f"{spelled(name)} has no value", hint)

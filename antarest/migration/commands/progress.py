@@ -127,7 +127,7 @@ class _Clock:
         self._thread.start()
 
     def stop(self) -> None:
-        """Call no more."""
+        """Stop the calls."""
         self._stopped.set()
         self._thread.join()
 

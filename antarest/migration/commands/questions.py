@@ -30,18 +30,12 @@ def positive(steps: str | None) -> int:
     except ValueError:
         count = 0
     if count < 1:
-        raise UsageError(f"--steps must be a whole number from 1, not {steps!r}", hints=HOW_FAR)
+        raise UsageError(f"--steps must be a whole number from 1, not {steps!r}", *HOW_FAR)
     return count
 
 
 def agree(
-    workflow: MigrationWorkflow,
-    plan: RollbackPlan,
-    command: str,
-    *,
-    yes: bool,
-    everything: bool,
-    goal: str = "",
+    workflow: MigrationWorkflow, plan: RollbackPlan, command: str, *, yes: bool, everything: bool, goal: str = ""
 ) -> Agreement:
     """Get the user's agreement to a rollback and its losses, from the flags or on the terminal.
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .boundary import CommandContext, guard
-from .flags import FLAGS, Flag
-from .invoke_flags import refuse_empty
+from .flags import FLAGS, Flag, refuse_empty
 from .verbs import backups, branches, database, development, releases, revisions
 
 _RUN = ("backup", "lock_timeout")

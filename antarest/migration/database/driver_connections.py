@@ -41,6 +41,18 @@ class WatchedConnection:
 
     watcher: Watcher | None = None
 
+    def commit(self) -> None:
+        """Report the commit, and commit. The watcher may raise an error to prevent it."""
+        if self.watcher:
+            self.watcher.on_commit()
+        super().commit()  # type: ignore[misc]  # of the driver
+
+    def rollback(self) -> None:
+        """Report the rollback, and roll back."""
+        if self.watcher:
+            self.watcher.on_rollback()
+        super().rollback()  # type: ignore[misc]
+
     @contextmanager
     def reporting(self, statement: str) -> Iterator[None]:
         """Report a statement that runs inside the block. Statements of the watcher itself are not reported."""
@@ -66,7 +78,7 @@ def is_in_transaction(connection: Connection) -> bool:
 
 
 def set_watcher(connection: Connection, watcher: Watcher | None) -> None:
-    """Report the statements of a connection of the workflow to a watcher; to none where it is None."""
+    """Report the statements of a connection to a watcher. None ends the reports."""
     driver: Any = connection.connection.dbapi_connection
     driver.watcher = watcher
 
@@ -81,7 +93,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
     retry_commit: Callable[[], bool] = staticmethod(lambda: False)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Report the commit that setting one of these attributes makes."""
+        """Set an attribute. Report a commit for `isolation_level` and `autocommit`: the driver commits then."""
         if name in {"isolation_level", "autocommit"} and self.watcher:
             self.watcher.on_commit()
         super().__setattr__(name, value)
@@ -103,21 +115,13 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
         return self.cursor().executescript(*arguments)
 
     def commit(self) -> None:
-        """Report the commit, and commit. The watcher may raise an error to prevent it."""
-        if self.watcher:
-            self.watcher.on_commit()
+        """Commit, and try again while a reader blocks it and `retry_commit` says so."""
         while True:
             try:
                 return super().commit()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not self.retry_commit():
                     raise
-
-    def rollback(self) -> None:
-        """Report the rollback, and roll back."""
-        if self.watcher:
-            self.watcher.on_rollback()
-        super().rollback()
 
     def __exit__(self, kind: object, error: object, traceback: object) -> Literal[False]:
         """Commit or roll back with the methods above. The driver's own method would not call them."""
@@ -182,16 +186,6 @@ def postgres_connection() -> type[Any]:
         def cursor(self, name: Any = None, cursor_factory: Any = None, *options: Any, **named: Any) -> Any:
             factory = type("Reporting", (Reporting, cursor_factory), {}) if cursor_factory else Reporting
             return super().cursor(name, factory, *options, **named)
-
-        def commit(self) -> None:
-            if self.watcher:
-                self.watcher.on_commit()
-            super().commit()
-
-        def rollback(self) -> None:
-            if self.watcher:
-                self.watcher.on_rollback()
-            super().rollback()
 
     return PostgresConnection
 

@@ -92,9 +92,10 @@ def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
     """Return the error for a role that the server of this URL does not have."""
     return RoleMissing(
         f"the role {role} does not exist on {server_name(url)}",
+        Hint("Create the role", server_command("createuser", url, "--pwprompt", role)),
+        _CORRECT,
         database=redact_url(url),
         reason=reason,
-        hints=[Hint("Create the role", server_command("createuser", url, "--pwprompt", role)), _CORRECT],
     )
 
 
@@ -115,19 +116,13 @@ def _first_line(text: str) -> str:
 def _on_server(
     kind: type[DatabaseError], fact: str, *hints: Hint | Callable[[URL], Hint]
 ) -> Callable[[URL, str], DatabaseError]:
-    """Return a function that makes an error from a URL and a reason.
-
-    Args:
-        kind: the class of the error.
-        fact: its message, with `{server}`, `{role}` and `{database}`.
-        hints: its hints, or functions that make them from the URL.
-    """
+    """Return a function that makes an error from a URL and a reason. It fills `{server}`, `{role}`, `{database}` in."""
 
     def build(url: URL, reason: str) -> DatabaseError:
         role = f"the role {url.username}" if url.username else "this user"
         message = fact.format(server=server_name(url), role=role, database=url.database)
         known = [hint if isinstance(hint, Hint) else hint(url) for hint in hints]
-        return kind(message, database=redact_url(url), reason=reason, hints=known)
+        return kind(message, *known, database=redact_url(url), reason=reason)
 
     return build
 
@@ -216,7 +211,7 @@ def _sqlite_error(code: int, url: URL, reason: str) -> DatabaseError:
         done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
         kind, message = DatabaseReadOnly, f"the SQLite file cannot be {done} by this user: {file}"
         hint = Hint("Who may write the file and its folder?", shlex.join(["ls", "-ld", str(_folder(file)), file]))
-    return kind(message, database=redact_url(url), reason=reason, hints=[hint])
+    return kind(message, hint, database=redact_url(url), reason=reason)
 
 
 def _folder(file: str) -> Path:

@@ -75,7 +75,7 @@ class _Right(NamedTuple):
     privilege: str
 
 
-class GrantRefused(MigrationError):
+class GrantRefused(MigrationError, code="db.E790"):
     """The migrating role may not grant rights on an object, because another role owns it.
 
     Why: the object was created by hand, by another role than the one that migrates.
@@ -84,18 +84,14 @@ class GrantRefused(MigrationError):
     OWNER TO ...`).
     """
 
-    code = "db.E790"
-
     def __init__(self, grants: Sequence[Grant], database: str, reason: str) -> None:
         self.grants, self.reason = tuple(grants), reason
         super().__init__(
             f"this role may not grant the application's role its rights on {shorten([each.object for each in grants])}",
+            Hint("Execute this as the owner of the object", f"{grants[0].sql};"),
+            Hint("Look again", "inv db.status"),
             details={"database": database, "reason": reason},
             state="The rights were not granted.",
-            hints=[
-                Hint("Execute this as the owner of the object", f"{grants[0].sql};"),
-                Hint("Look again", "inv db.status"),
-            ],
         )
 
 

@@ -10,17 +10,15 @@ from __future__ import annotations
 import getpass
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Float, MetaData, String, Table, func, select, text
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
-from ..errors.revision import Revision
-from ..errors.workflow_tables import history_table
+from ..errors.revision import Revision, history_table
+from ..errors.settings.whole_file import content_of
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import HASH, digest_of
@@ -80,11 +78,7 @@ class Recorder:
     """Writes lines of the record in the transaction of the revisions."""
 
     def __init__(
-        self,
-        connection: Connection,
-        project: Project,
-        keep: Callable[[str, bytes], None],
-        tell: Callable[[str], None],
+        self, connection: Connection, project: Project, keep: Callable[[str, bytes], None], tell: Callable[[str], None]
     ) -> None:
         """Create a recorder. It writes nothing yet.
 
@@ -102,7 +96,7 @@ class Recorder:
 
     def add(self, revision: Revision, direction: str, seconds: float = 0.0) -> None:
         """Add a line for a revision that has run."""
-        content = _content(revision.path)
+        content = content_of(revision.path)
         if direction != "downgrade":
             self._keep(revision.id, content)
         self._lines.append(
@@ -179,7 +173,7 @@ def edited(record: Sequence[RecordLine], history: History, current: Sequence[str
     last = last_applied(record)
     for id_ in sorted(history.applied(current)):
         line = last.get(id_)
-        if line and line.digest.startswith(f"{HASH}:") and line.digest != digest_of(_content(history[id_].path)):
+        if line and line.digest.startswith(f"{HASH}:") and line.digest != digest_of(content_of(history[id_].path)):
             yield id_
 
 
@@ -194,13 +188,6 @@ def _may_read(connection: Connection, name: str) -> bool:
         return True
     quoted = connection.dialect.identifier_preparer.quote(name)
     return bool(connection.scalar(text("SELECT has_table_privilege(:name, 'SELECT')"), {"name": quoted}))
-
-
-def _content(path: Path) -> bytes:
-    """Return the content of a file; empty where it was deleted meanwhile."""
-    with suppress(OSError):
-        return path.read_bytes()
-    return b""
 
 
 def _user() -> str:

@@ -1,1 +1,1 @@
-"""The errors, and the values and settings that all rooms use."""
+"""The errors, and the values and settings that all packages of the workflow use."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from .settings.commands import spell
@@ -36,9 +36,9 @@ class AntarestError(Exception):
 
     Args:
         message: the fact, in the user's words, on one line.
+        hints: what to do next, safest first.
         details: the values that belong to it, by label, in the order to show them. URLs must be redacted.
         state: the state that the database is in now.
-        hints: what to do next, safest first.
     """
 
     code: ClassVar[str] = "E000"
@@ -47,19 +47,21 @@ class AntarestError(Exception):
     """The configuration that the command line named. Our commands in the hints must name it too, else they would work
     on another database. The code that prints the error sets it."""
 
+    def __init_subclass__(cls, code: str = "", exit_code: int | None = None) -> None:
+        """Set the codes of a subclass. Without them, it has those of its base."""
+        if code:
+            cls.code = code
+        if exit_code is not None:
+            cls.exit_code = exit_code
+
     def __init__(
-        self,
-        message: str,
-        *,
-        details: Mapping[str, str] | None = None,
-        state: str = NOTHING_CHANGED,
-        hints: Sequence[Hint] = (),
+        self, message: str, *hints: Hint, details: Mapping[str, str] | None = None, state: str = NOTHING_CHANGED
     ) -> None:
         super().__init__(message)
         self.message = message
         self.details = dict(details or {})
         self.state = state
-        self.hints = tuple(hints)
+        self.hints = hints
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep all attributes when the error is pickled: an exception keeps only the arguments of its base class."""

@@ -1,4 +1,4 @@
-"""Listeners, which are told about the progress of a run."""
+"""Listeners, which receive the progress of a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .revision import Direction, Revision
 
 
 class Listener:
-    """An object that is told about the progress of a run. It ignores what a subclass does not override."""
+    """An object that receives the progress of a run. A method that a subclass does not override does nothing."""
 
     def started(self, revision: Revision, direction: Direction) -> None:
         """Called when a revision begins."""

@@ -1,4 +1,4 @@
-"""A revision, as its file declares it."""
+"""A revision, as its file declares it, and the tables of a database that record revisions."""
 
 from __future__ import annotations
 
@@ -70,3 +70,13 @@ class Revision:
 
 def _is_structure(item: str) -> bool:
     return item.partition(":")[0] in STRUCTURE and ":" in item
+
+
+def history_table(version_table: str) -> str:
+    """Return the name of the history table beside a version table: `alembic_history` for `alembic_version`."""
+    return "alembic_history" if version_table == "alembic_version" else f"{version_table}_history"
+
+
+def workflow_tables(version_table: str) -> tuple[str, str]:
+    """Return the names of the version table and of the history table."""
+    return version_table, history_table(version_table)

@@ -1,4 +1,4 @@
-"""Counts of one revision: rows and values before its statements, compared with what is there when it has run."""
+"""Counts rows and values before the statements of a revision, and compares them with the counts after it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Lost(NamedTuple):
 
 @dataclass
 class _Values:
-    """The values of a column that are not NULL, counted where statements that may overwrite them begin and end.
+    """Counts of the values in a column that are not NULL, before and after statements that may overwrite them.
 
     Attributes:
         first: how many there were at first.
@@ -37,23 +37,23 @@ class _Values:
     lost: int = 0
 
     def count_again(self, now: int, deleted: int) -> None:
-        """Count them after statements that may have overwritten them; those of deleted rows went with their rows."""
+        """Take a new count after statements that may overwrite values. Values of deleted rows were not overwritten."""
         self.lost += self.count - now - max(deleted - self.deleted, 0)
         self.begin(now, deleted)
 
     def begin(self, now: int, deleted: int) -> None:
-        """Count them after rows came and went."""
+        """Take a new count after rows were inserted or deleted."""
         self.count, self.deleted = now, deleted
 
 
 @dataclass
 class _Counted:
-    """A table that something is taken from.
+    """The counts of a table from which a revision may take something.
 
     Attributes:
         rows: how many rows it had when the revision began.
-        values: its columns that were counted, by the names that they had then.
-        open: whether statements may be overwriting values since they were counted last.
+        values: the counted columns, by the names that they had then.
+        open: whether statements may have overwritten values since the last count.
     """
 
     rows: int
@@ -71,7 +71,7 @@ class LossCounter:
     def __init__(
         self, connection: Connection, tracker: ChangeTracker, destinations: Mapping[str, Collection[str]]
     ) -> None:
-        """Begin, with the tables as they are.
+        """Begin with the current tables.
 
         Args:
             connection: the database.
@@ -94,7 +94,7 @@ class LossCounter:
 
         Args:
             table: the table.
-            columns: the columns that the statement may take values from; none where rows only come and go.
+            columns: the columns that the statement may take values from; none if it only inserts or deletes rows.
         """
         before = self._by_identity.get(table.identity)
         if before is None or not table.readable or table.identity in self._tracker.emptied:
@@ -119,7 +119,7 @@ class LossCounter:
         counted.open = True
 
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
-        """Count what the statements so far have overwritten: from here on, values come and go with their rows."""
+        """Count the values that statements have overwritten so far. The next statements only insert or delete rows."""
         names = {now: name for now, name in _names(before, table).items() if name in counted.values}
         found, deleted = measure(self._connection, table, names), self._changes_of(table).deleted
         for now, name in names.items():
@@ -127,13 +127,13 @@ class LossCounter:
         counted.open = False
 
     def note_missing_columns(self) -> None:
-        """Note which columns are missing now: one that comes back later is another one."""
+        """Note which columns are missing now. If one comes back later, it is a new column."""
         now = self._tracker.tables
         for name in self._before.keys() & now.keys():
             self._missing |= {(name, column) for column in self._before[name].columns.keys() - now[name].columns.keys()}
 
     def lost(self) -> Iterator[Lost]:
-        """The rows and values that are gone, and did not arrive where the revision says that it moves them."""
+        """The rows and values that are gone, and that did not arrive where the revision says that it moves them."""
         arrived = {place: max(self._full(place) - full, 0) for place, full in self._fullness.items()}
         for table, column, amount in sorted(self._all_lost(), key=lambda each: (each.table, each.column or "")):
             item = table if column is None else f"{table}.{column}"
@@ -165,7 +165,7 @@ class LossCounter:
             yield from (Lost(name, column, amount) for column, amount in values.items())
 
     def _rows_lost(self, table: CatalogTable, counted: _Counted | None, changes: RowChanges) -> int | None:
-        """The rows that are gone from a table that is still there."""
+        """The rows that are gone from a table that still exists."""
         if table.identity in self._tracker.emptied:
             return counted.rows if counted else None
         if not changes.deleted or not table.readable:
@@ -176,7 +176,7 @@ class LossCounter:
     def _values_lost(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, deleted: int
     ) -> dict[str, int | None]:
-        """The values that are gone from a table that is still there, beside those of rows that are gone."""
+        """The values that are gone from a table that still exists, without those of deleted rows."""
         names = {name: new for new, name in _names(table, now).items()}
         known = counted.values if counted else {}
         lost: dict[str, int | None] = {
@@ -192,7 +192,7 @@ class LossCounter:
     def _values_copied(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, rows: int
     ) -> dict[str, int | None]:
-        """The values that are gone from a table that was rebuilt, beside those of rows that are gone."""
+        """The values that are gone from a table that was rebuilt, without those of deleted rows."""
         known = counted.values if counted else {}
         copied = {
             name
@@ -221,7 +221,7 @@ class LossCounter:
 
     @staticmethod
     def _not_arrived(item: str, lost: int, places: Iterable[str], arrived: dict[str, int]) -> int:
-        """The number that is still lost; a row or value that arrived somewhere counts for one source only."""
+        """The number of rows or values that are still lost. One that arrived in a place counts for one source only."""
         for place in places:
             there = arrived[place]
             if there and lost > 0 and "." in place and "." not in item:
@@ -242,6 +242,6 @@ class LossCounter:
 
 
 def _names(before: CatalogTable, now: CatalogTable) -> dict[str, str]:
-    """The names that the columns of a table have now, each with the name that it had before."""
+    """The old name of each column of a table, by its new name."""
     names = {identity: name for name, identity in before.columns.items()}
     return {name: names[identity] for name, identity in now.columns.items() if identity in names}

@@ -10,10 +10,10 @@ itself inserted and deleted beside others, count as lost. It does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself;
-- values that SQL put together at run time sets to NULL, in a table that the revision also updates openly (PostgreSQL);
+- values that dynamic SQL sets to NULL, in a table that the revision also updates with plain SQL (PostgreSQL);
 - values that one statement sets to NULL while it inserts as many, as `ON CONFLICT DO UPDATE` can;
 - a row that one `INSERT OR REPLACE` deletes beside the one that it replaces, while it adds another one (SQLite);
-- values, exactly, while other sessions change the same column (PostgreSQL): nobody is locked out to be counted.
+- the exact number of values while other sessions change the same column (PostgreSQL): nobody is locked out for a count.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class LossGuard(Watcher):
         event.listen(self._connection.engine, "do_connect", _refuse_connection)
 
     def begin(self, revision: Revision, direction: Direction) -> None:
-        """A revision is about to run."""
+        """Watch a revision that is about to run."""
         if self._tracker.tables:
             with self.unwatched():
                 self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
@@ -92,7 +92,7 @@ class LossGuard(Watcher):
         return self._rebuilds.in_the_way(message) if self._rebuilds else None
 
     def finish(self) -> None:
-        """Stop watching: the commit may come."""
+        """Stop watching, so that the run can commit."""
         set_watcher(self._connection, None)
         event.remove(self._connection.engine, "do_connect", _refuse_connection)
         self._require_transaction()
@@ -126,11 +126,11 @@ class LossGuard(Watcher):
         raise NotAllowed(ENDS_TRANSACTION)
 
     def on_rollback(self) -> None:
-        """Let a rollback happen, and no statement after it."""
+        """Allow a rollback, but no statement after it."""
         self._is_rolled_back = True
 
     def _require_transaction(self) -> None:
-        """Refuse to go on when the transaction has ended, whichever call of the driver ended it."""
+        """Refuse a statement if the transaction has ended. Any call of the driver may have ended it."""
         if self._is_rolled_back or not is_in_transaction(self._connection):
             raise NotAllowed(ENDS_TRANSACTION)
 

@@ -1,7 +1,7 @@
 """Finds what a table rebuild on SQLite loses beside rows: triggers, indexes, views, checks, and parts of its columns.
 
-SQLite makes a new table for most changes of one, and `op.batch_alter_table` writes it from what it can see of the old
-one. The rest is lost, and nothing reports it. So the schema is compared before and after each revision, by the text
+For most changes of a table SQLite needs a new one, and `op.batch_alter_table` makes it from what it can reflect of the
+old one. The rest is lost, and nothing reports it. So the schema is compared before and after each revision, by the text
 that SQLite keeps. An object that is missing, and that the revision did not drop by its name, ends the run.
 """
 
@@ -40,7 +40,7 @@ _Row = tuple[str, str, str, str]
 
 
 class _Object(NamedTuple):
-    """A row of `sqlite_master`. Rows are compared as they come: a few of thousands have changed."""
+    """A row of `sqlite_master`. Rows are compared before they are parsed: only a few of thousands have changed."""
 
     kind: str
     name: str
@@ -50,14 +50,14 @@ class _Object(NamedTuple):
 
 @dataclass
 class _NamedDrops:
-    """What a statement or an operation of the revision drops by its name; names are folded."""
+    """The objects that a statement or an operation of the revision drops by name. Names are in lower case."""
 
     dropped: set[str] = field(default_factory=set)  # indexes, triggers, views and constraints
     renamed: set[tuple[str, str]] = field(default_factory=set)  # columns, by their old name
 
 
 class RebuildGuard:
-    """Watches the revisions of one transaction on SQLite; `begin()` before and `end()` after each of them."""
+    """Watches the revisions of one transaction on SQLite. Call `begin()` before and `end()` after each revision."""
 
     def __init__(self, context: MigrationContext, exclude: Iterable[str] = ()) -> None:
         """Prepare to watch this context of Alembic, except for the tables in `exclude`."""
@@ -71,16 +71,16 @@ class RebuildGuard:
         context.opts[_OPTION] = self  # There `report_operation` finds it.
 
     def begin(self) -> None:
-        """A revision is about to run."""
+        """Watch a revision that is about to run."""
         self._before, self._named = self._after or self._look(), _NamedDrops()
         self._after = None
 
     def note_statement(self, statement: str) -> None:
-        """A statement is about to run."""
+        """Note a statement that is about to run."""
         self._named.dropped |= {_plain(found[2]) for found in _DROPS.finditer(statement)}
 
     def end(self, revision: Revision, direction: Direction) -> list[Missing]:
-        """A revision has run: the objects that are missing, and that it neither dropped by name nor declared."""
+        """The objects that are missing after a revision, and that it neither dropped by name nor declared."""
         declared = revision.structure_losses(direction)
         self._after = after = self._look()
         found = [] if after == self._before else self._compare(after)
@@ -94,7 +94,7 @@ class RebuildGuard:
         return _missing(same) if same else None
 
     def note_operation(self, operation: MigrateOperation) -> None:
-        """An operation of Alembic is about to run: in a batch there is no statement."""
+        """Note an operation of Alembic that is about to run. In a batch there is no statement to note."""
         dropped: list[object] = []
         if isinstance(operation, ops.DropIndexOp):
             dropped = [operation.index_name]
@@ -146,7 +146,7 @@ class RebuildGuard:
         return old.kind == "trigger" or not self._is_about_dropped(old.table, old.sql, table)
 
     def _is_about_dropped(self, table: str, sql: str, now: TableText) -> bool:
-        """Whether the text names a column that was dropped, and not renamed: then it went with the column."""
+        """Whether the text names a column that was dropped, and not renamed: then the object was dropped with it."""
         before = _find(self._before, "table", table)
         columns = read_table(before.sql).columns if before else frozenset[str]()
         gone = {column for column in columns - now.columns if (fold(table), column) not in self._named.renamed}

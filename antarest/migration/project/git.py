@@ -91,7 +91,7 @@ class Repository:
         return remotes[0] if len(remotes) == 1 else ""
 
     def refuses(self, commit: str) -> str:
-        """The reason why git refuses to go to a commit with the changes in the working tree; empty if it does not."""
+        """The reason why git refuses to switch to a commit with these uncommitted changes; empty if it accepts."""
         return self._change("read-tree", "--dry-run", "-m", "-u", "--exclude-per-directory=.gitignore", "HEAD", commit)
 
     def switch(self, *arguments: str) -> str:

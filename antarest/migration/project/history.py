@@ -76,12 +76,10 @@ class History:
                 if predecessor not in self._by_id:
                     raise MissingPredecessor(revision.path, revision.id, predecessor)
         try:
-            return tuple(TopologicalSorter({r.id: r.predecessors for r in self._sorted_files()}).static_order())
+            graph = {id_: self._by_id[id_].predecessors for id_ in sorted(self._by_id)}
+            return tuple(TopologicalSorter(graph).static_order())
         except CycleError as error:
             raise RevisionCycle(error.args[1]) from None
-
-    def _sorted_files(self) -> list[Revision]:
-        return sorted(self._by_id.values(), key=lambda revision: revision.id)
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -221,9 +219,11 @@ class History:
                 raise OutOfReach(
                     f"a rollback cannot go {count(steps, 'step')} back: {way}",
                     shown,
-                    [Hint("See what all the way back would be", "inv db.rollback --to=base --dry-run")]
-                    if states
-                    else [],
+                    *(
+                        [Hint("See what all the way back would be", "inv db.rollback --to=base --dry-run")]
+                        if states
+                        else []
+                    ),
                 )
             return states[steps - 1]
         if set(current) == {to} or (to == BASE and not current) or to in states:
@@ -233,12 +233,12 @@ class History:
             raise OutOfReach(
                 f"revision {to} is not below the current one, so a rollback cannot go there",
                 shown,
-                [Hint("An upgrade can", f"inv db.upgrade --to={to}")] if is_above else [],
+                *([Hint("An upgrade can", f"inv db.upgrade --to={to}")] if is_above else []),
             )
         raise OutOfReach(
             f"revision {to} is only one branch of a merge, so a rollback cannot stop there",
             shown,
-            [Hint("Go to the state below", f"inv db.rollback --to={self._state_below(to, states)}")],
+            Hint("Go to the state below", f"inv db.rollback --to={self._state_below(to, states)}"),
         )
 
     def require_upgrade(self, current: Collection[str], target: str) -> None:
@@ -259,13 +259,13 @@ class History:
                 f"{'base' if target == BASE else f'revision {target}'} is below the current revision, "
                 "so an upgrade cannot go there",
                 shown,
-                [Hint("A rollback can", f"inv db.rollback --to={target}")],
+                Hint("A rollback can", f"inv db.rollback --to={target}"),
             )
         parting = self._state_below(target, self.states_below(current))
         raise OutOfReach(
             f"revision {target} is on another branch than the current one, so an upgrade cannot go there",
             shown,
-            [Hint("Roll back to where the branches part, then upgrade", f"inv db.rollback --to={parting}")],
+            Hint("Roll back to where the branches part, then upgrade", f"inv db.rollback --to={parting}"),
         )
 
     def _state_below(self, revision: str, states: tuple[str, ...]) -> str:

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, ProjectNotFound, UnknownRevision
 from ..errors.facts.refusal import InstalledCopy, PackageMissing
-from ..errors.revision import BASE, HEAD
+from ..errors.revision import BASE, HEAD, workflow_tables
 from ..errors.settings.location import INSTALLED, ROOT
-from ..errors.workflow_tables import workflow_tables
 from .history import History
 from .revision_files import listed, read_history
 from .settings import SECTION, TOML, config_of, names_project, read_settings, search_paths
@@ -219,7 +218,7 @@ class Project:
         """
         for folder in self.versions:
             if not folder.is_dir():  # Without this, an upgrade would have nothing to do.
-                raise InvalidProject(self.ini, f"there is no folder {folder}, where its revisions should be", [_LOOK])
+                raise InvalidProject(self.ini, f"there is no folder {folder}, where its revisions should be", _LOOK)
         history = read_history(self.versions, recursive=self.is_recursive)
         if not len(history):
             self.refuse_files_below()
@@ -235,7 +234,7 @@ class Project:
             where = (
                 f"there is no revision in {self.folder}, but one in {os.path.relpath(Path(folder, name), self.root)}"
             )
-            raise InvalidProject(self.ini, f"{where}, and recursive_version_locations is not set", [_LOOK])
+            raise InvalidProject(self.ini, f"{where}, and recursive_version_locations is not set", _LOOK)
 
     @property
     def folder(self) -> str:
@@ -277,7 +276,7 @@ class Project:
             raise InvalidProject(
                 self.ini,
                 f"[{SECTION}] {key} is not named",
-                [Hint("Name it in the file", f"[{SECTION}] {key} = package.module:attribute")],
+                Hint("Name it in the file", f"[{SECTION}] {key} = package.module:attribute"),
             )
         try:
             return getattr(importlib.import_module(module), attribute)
@@ -286,7 +285,7 @@ class Project:
             if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
                 raise PackageMissing(missing, f"[{SECTION}] {key} = {name}") from error
             reason = f"[{SECTION}] {key} = {name}: {error}"
-            raise InvalidProject(self.ini, reason, [Hint("Fix it, then look again", "inv db.check")]) from error
+            raise InvalidProject(self.ini, reason, Hint("Fix it, then look again", "inv db.check")) from error
 
     def alembic_options(self) -> dict[str, Any]:
         """The options of Alembic's migration context. They are the same wherever revisions run."""
@@ -325,13 +324,13 @@ class Project:
             folders: the folders that Alembic reads.
 
         Raises:
-            InvalidProject: they are others: of another section of the file, or seen from another working directory.
+            InvalidProject: they are others, because of another section of the file, or another working directory.
         """
         theirs = [Path(each).resolve() for each in folders]
         if theirs != [each.resolve() for each in self.versions]:
             where = ", ".join(map(str, theirs))
             reason = f"Alembic reads the revisions of {where}, and this workflow those of {self.folder}"
-            raise InvalidProject(self.ini, reason, [Hint("Start it in the folder of the project", "alembic history")])
+            raise InvalidProject(self.ini, reason, Hint("Start it in the folder of the project", "alembic history"))
 
 
 def _here() -> Path:
@@ -346,4 +345,4 @@ def _seconds(ini: Path, text: str) -> float | None:
         return float(text) if text else None
     except ValueError:
         reason = f"[{SECTION}] max_seconds must be a number of seconds, not {text!r}"
-        raise InvalidProject(ini, reason, [_LOOK]) from None
+        raise InvalidProject(ini, reason, _LOOK) from None

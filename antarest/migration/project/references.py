@@ -46,7 +46,7 @@ class References:
             RevisionNotFound: it stands for nothing.
             AmbiguousRevision: it is the beginning of two ids.
             AmbiguousReference: it stands for two things with different answers.
-            ReferenceUnusable: the revisions of that state are none that this checkout could go to.
+            ReferenceUnusable: this checkout cannot go to the revisions of that state.
         """
         found: dict[str, str] = {}
         missing: RevisionNotFound | None = None
@@ -71,7 +71,7 @@ class References:
             name: its name in messages.
 
         Raises:
-            ReferenceUnusable: there are none, they have no one head, or one that this checkout does not have.
+            ReferenceUnusable: the commit has no revisions, several heads, or a head that this checkout lacks.
         """
         head = _head(self.history_at(commit, name), name)
         if head == BASE and len(self.history):  # `base` has a name of its own; this commit has its revisions elsewhere.

@@ -29,18 +29,22 @@ _BOUNDARIES = ("own", "none")
 
 HASH = "sha256"
 _ID = rb"(?:\"[\w.]+\"|'[\w.]+')"
-_LINE = re.compile(
-    rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*(None|%b|\(%b(?:, ?%b)*,?\))[ \t\r]*(?:#.*)?$" % (_ID, _ID, _ID),
+_IS = rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*"
+_END = rb"[ \t\r]*(?:#.*)?$"
+# The lines about the graph as the templates have them: one after the other, and the last two may be missing.
+_USUAL_LINES = re.compile(
+    rb"^revision%(is)b(?P<id>%(id)b)%(end)b\ndown_revision%(is)b(?P<down>None|%(id)b|\(%(id)b(?:, ?%(id)b)*,?\))%(end)b"
+    rb"(?:\nbranch_labels%(is)bNone%(end)b)?(?:\ndepends_on%(is)bNone%(end)b)?"
+    % {b"id": _ID, b"is": _IS, b"end": _END},
     re.MULTILINE,
 )
 _QUOTED = re.compile(r"[\"']([\w.]+)[\"']")
-_CONFLICT = b"\n<<<<<<< "
-_COMMENT = b"# revision identifiers, used by Alembic."  # in the template of every revision
-_BOUND = 2  # names with "revision" in them
+_COMMENT = b"# revision identifiers, used by Alembic."  # in the templates of Alembic
 _MAY_BIND = re.compile(
     rb"\b(?:down_)?revision\b[ \t]*(?:[-+*/|&,:;=)\]]|in\b)"
     rb"|(?:\b(?:as|class|def|del|global|import)[ \t]+|,[ \t]*)(?:down_)?revision\b"
 )
+_SUSPICIOUS = (b"branch_labels", b"depends_on", b"<<<<<<< ")
 _LONGEST = 1 << 16  # bytes of a file that is read by its lines
 
 
@@ -90,7 +94,7 @@ def _below(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def is_revision_file(name: str) -> bool:
-    """Whether a file of that name, in a folder of revisions, is one."""
+    """Whether a file of that name, in a folder of revisions, is a revision file."""
     return name.endswith(".py") and not name.startswith(("__init__", ".#"))
 
 
@@ -134,44 +138,22 @@ class _Outline(Revision):
 
 
 def _outline(folder: str, file: str) -> Revision | None:
-    """Read the place of a revision from its lines. None if these lines do not have their usual form.
+    """Read the place of a revision from its usual lines. None if the file does not have them, or may set more.
 
     It is fast, for thousands of files: a `Path` and its `read_bytes` would take longer than the rest.
     """
     try:
-        descriptor = os.open(f"{folder}/{file}", os.O_RDONLY)
-        try:
-            content = b"\n" + os.read(descriptor, _LONGEST)
-        finally:
-            os.close(descriptor)
+        with open(f"{folder}/{file}", "rb", buffering=0) as opened:  # noqa: PTH123
+            content = opened.read(_LONGEST)
     except OSError:
         return None
-    if len(content) > _LONGEST or _CONFLICT in content:
+    found = _USUAL_LINES.search(content) if len(content) < _LONGEST else None
+    if found is None:
         return None
-    words = content.count(b"revision") - (_COMMENT in content)
-    if words > _BOUND and len(_MAY_BIND.findall(content)) != _BOUND:
+    rest = content[: found.start()].replace(_COMMENT, b"") + content[found.end() :]
+    if any(word in rest for word in _SUSPICIOUS) or (b"revision" in rest and _MAY_BIND.search(rest)):
         return None
-    id_, down = _value_of(content, b"\nrevision"), _value_of(content, b"\ndown_revision")
-    if not id_ or id_ == b"None" or id_.startswith(b"(") or not down:
-        return None
-    if not (_has_no(content, b"depends_on") and _has_no(content, b"branch_labels")):
-        return None
-    return _Outline(id_[1:-1].decode(), tuple(_QUOTED.findall(down.decode())), (folder, file))
-
-
-def _value_of(content: bytes, name: bytes) -> bytes | None:
-    """The value in the first line that begins with a name. None if it is not an id, ids or None."""
-    start = content.find(name)
-    found = None if start < 0 else _LINE.match(content, start + len(name))
-    return found[1] if found else None
-
-
-def _has_no(content: bytes, name: bytes) -> bool:
-    """Whether a file sets this name to None, or does not have it."""
-    start = content.find(name)
-    if start < 0:
-        return True
-    return _value_of(content, b"\n" + name) == b"None" and content.find(name, start + len(name)) < 0
+    return _Outline(found["id"][1:-1].decode(), tuple(_QUOTED.findall(found["down"].decode())), (folder, file))
 
 
 def read_revision(path: Path) -> Revision:

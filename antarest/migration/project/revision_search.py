@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 from ..errors.base import AntarestError
 from ..errors.revision import Revision
+from ..errors.settings.whole_file import content_of
 from ..errors.text import count
 from .git import Repository
 from .revision_files import digest_of, parse_revision
@@ -185,11 +185,7 @@ class RevisionSearch:
             for path in (
                 path for folder in self._folders for path in sorted((tree / folder).glob(f"{self._below}*.py"))
             ):
-                yield from self._declaring(revision, _read(path), place, name=str(path))
-
-    @cached_property
-    def _unnamed(self) -> Path:
-        return Path(self._folders[0], "revision.py")
+                yield from self._declaring(revision, content_of(path), place, name=str(path))
 
     def _declaring(
         self,
@@ -204,18 +200,11 @@ class RevisionSearch:
     ) -> Iterator[FoundRevision]:
         """The file, if it can be read and declares that revision. An empty id stands for any revision."""
         try:
-            declared = parse_revision(content, Path(name) if name else self._unnamed)
+            declared = parse_revision(content, Path(name or f"{self._folders[0]}/revision.py"))
         except AntarestError:
             return
         if revision in ("", declared.id):
             yield FoundRevision(declared, content, place, commit, author, date)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def describe_location(

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from ..errors.settings.whole_file import write_whole
+from ..errors.settings.whole_file import content_of, write_whole
 from .git import Repository
 from .revision_files import digest_of
 
@@ -55,10 +55,7 @@ class RevisionStore:
         prefix = f"{quote(revision, safe='')}."
         paths = [path for path in self.folder.glob("*.py") if path.name.startswith(prefix)]
         for path in sorted(paths, key=lambda each: each.stat().st_mtime, reverse=True):
-            try:
-                content = path.read_bytes()
-            except OSError:
-                continue
+            content = content_of(path)
             if path.name == f"{prefix}{_hash(content)}.py":
                 yield content
 

@@ -73,7 +73,7 @@ def target(history: History, deployed: str = "") -> tuple[str, str]:
         The deployed revision, else the state before the head; and the head.
 
     Raises:
-        MultipleHeads: the history has no one head.
+        MultipleHeads: the history has several heads.
         DeployedUnknown: the deployed revision is not below it.
     """
     head = history.head
@@ -88,7 +88,7 @@ def render(project: Project) -> str:
     """Render the script for the project as its files are now.
 
     Raises:
-        MultipleHeads: the history has no one head.
+        MultipleHeads: the history has several heads.
         DeployedUnknown: the deployed revision is not below it.
     """
     revision, head = target(project.history, project.deployed)
@@ -148,7 +148,7 @@ def write(project: Project) -> Path:
 
     Raises:
         InstalledCopy: the project is installed, and not a checkout.
-        MultipleHeads: the history has no one head.
+        MultipleHeads: the history has several heads.
     """
     project.refuse_installed()
     path, text = _path(project), render(project)
@@ -161,7 +161,7 @@ def require_head(project: Project, written_for: str) -> None:
 
     Raises:
         RollbackScriptStale: the head of the files is not the one that the script names.
-        MultipleHeads: the history has no one head.
+        MultipleHeads: the history has several heads.
     """
     head = project.history.head
     if head != written_for:

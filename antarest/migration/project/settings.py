@@ -61,7 +61,7 @@ def read_settings(path: Path) -> Settings:
     except InvalidProject:
         raise
     except Exception as error:  # Whatever Alembic, a package of the project, or one of the two formats raises.
-        raise InvalidProject(path, " ".join(str(error).split()), [_LOOK]) from error
+        raise InvalidProject(path, " ".join(str(error).split()), _LOOK) from error
 
 
 def _read(path: Path) -> Settings:
@@ -78,7 +78,7 @@ def _read(path: Path) -> Settings:
         return _as_alembic_reads_them(path, own)
     if "script_location" not in main:
         missing = "script_location in the section [alembic]" if parser.has_section("alembic") else "section [alembic]"
-        raise InvalidProject(path, f"it has no {missing}", [_LOOK])
+        raise InvalidProject(path, f"it has no {missing}", _LOOK)
     scripts = path.parent / main["script_location"]
     return Settings(scripts, (scripts / "versions",), is_recursive=False, own=own)
 
@@ -140,10 +140,10 @@ def _as_alembic_reads_them(path: Path, own: Mapping[str, str]) -> Settings:
     config, root, search = config_of(path), path.parent, [*sys.path]
     location = config.get_alembic_option("script_location")
     if not location:
-        raise InvalidProject(path, "it has no script_location", [_LOOK])
+        raise InvalidProject(path, "it has no script_location", _LOOK)
     if config.get_alembic_boolean_option("sourceless"):
         reason = "it says sourceless = true, and revisions without a source cannot be read"
-        raise InvalidProject(path, reason, [_LOOK])
+        raise InvalidProject(path, reason, _LOOK)
     try:
         sys.path[:0] = [str(root / each) for each in search_paths(config)]
         scripts = root / coerce_resource_to_filename(location)

@@ -24,7 +24,7 @@ def finish(request: RunRequest, outcome: RunOutcome) -> None:
 
 
 def grant(request: RunRequest, connection: Connection) -> Sequence[grants.Grant]:
-    """Give the application's role the rights that it lacks, in the transaction of a run; returns them."""
+    """Grant the rights that the application's role lacks, in the transaction of a run. Return these rights."""
     missing = grants.lacking(request.project, request.db, connection)
     grants.grant(connection, missing)
     return missing

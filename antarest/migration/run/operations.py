@@ -2,7 +2,7 @@
 
 They work on sets and never loop over rows: one statement, or one for each range of keys where a table is large, so that
 a run can print its progress. All of it is part of the revision's transaction, no row is loaded, and `--sql` writes it
-as one statement. Importing this module registers them, as Alembic's documentation has it for operations of one's own.
+as one statement. Importing this module registers them, as Alembic's documentation describes for custom operations.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Report = Callable[[str, int, int, float], None]
 
 
 class _Operation(MigrateOperation):
-    """Moves data when it is run."""
+    """An operation that moves data."""
 
     def __init__(self, run: Callable[[Operations], None]) -> None:
         self.run = run
@@ -57,14 +57,14 @@ class DataOperations(_Operation):
     ) -> None:
         """Copy the values of a column to another table, along a foreign key in either direction.
 
-        Rows of the target without a row of the source keep what they have.
+        Rows of the target without a row of the source keep their values.
 
         Args:
             operations: Alembic's.
             source: "table.column".
             target: "table.column".
             on: which columns of the source are equal to which of the target.
-            key: a unique column of the target, by whose ranges a large table is worked through.
+            key: a unique column of the target. A large table is processed in ranges of its values.
             chunk: the rows of a range; 0 for one statement.
 
         Raises:
@@ -96,10 +96,10 @@ class DataOperations(_Operation):
 
         Args:
             operations: Alembic's.
-            table: whose rows.
+            table: the table.
             values: by column, a value, or an expression such as `sa.text("lower(name)")`.
-            where: which rows, as SQL; all without it.
-            key: a unique column, by whose ranges a large table is worked through.
+            where: the condition for the rows, as SQL; without it all rows.
+            key: a unique column. A large table is processed in ranges of its values.
             chunk: the rows of a range; 0 for one statement.
         """
         here = _table(table, key, *values)
@@ -129,8 +129,8 @@ class DataOperations(_Operation):
             source: the table with the rows.
             target: the table that gets them.
             columns: those that both have; or by column of the target, the one of the source, or an expression.
-            where: which rows, as SQL; all without it.
-            key: a unique column of the source, by whose ranges a large table is worked through.
+            where: the condition for the rows, as SQL; without it all rows.
+            key: a unique column of the source. A large table is processed in ranges of its values.
             chunk: the rows of a range; 0 for one statement.
         """
         chosen = columns if isinstance(columns, Mapping) else {name: name for name in columns}
@@ -152,7 +152,7 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Make rows of the elements of a JSON list that a text column holds, each once; null is none.
+        """Make a row for each different element of the JSON lists in a text column. A null is no element.
 
         Any other text stops the revision, on both engines.
 
@@ -161,9 +161,10 @@ class DataOperations(_Operation):
             source: "table.column" with the lists.
             target: the table that gets the rows.
             value: its column for the element, as text.
-            keys: which columns of the source go with it, and as what; without any, each element is one row.
-            key: a unique column of the source, by whose ranges a large table is worked through.
-            chunk: the rows of a range; 0 for one statement. Without `keys` it is one statement always.
+            keys: the columns of the source that go into columns of the target with each element. Without keys, equal
+                elements of several lists make one row.
+            key: a unique column of the source. A large table is processed in ranges of its values.
+            chunk: the rows of a range; 0 for one statement. Without `keys` it is always one statement.
         """
         table, column = _split(source)
         there, here = _table(table, key, column, *keys), _table(target, *keys.values(), value)
@@ -188,9 +189,9 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """The way back of `split_json`: a JSON list of the rows, in the order of the code points on both engines.
+        """The reverse of `split_json`: make JSON lists of rows, in the order of the code points on both engines.
 
-        Rows of the target without any keep what they have.
+        Rows of the target without elements keep their lists.
 
         Args:
             operations: Alembic's.
@@ -198,7 +199,7 @@ class DataOperations(_Operation):
             target: "table.column" that gets the lists, as text.
             value: the column with the element.
             keys: which columns of the source are equal to which of the target.
-            key: a unique column of the target, by whose ranges a large table is worked through.
+            key: a unique column of the target. A large table is processed in ranges of its values.
             chunk: the rows of a range; 0 for one statement.
         """
         table, column = _split(target)
@@ -237,16 +238,7 @@ def _in_ranges(
     statement: Any,
     into: sa.TableClause | None = None,
 ) -> None:
-    """Execute a statement for each range of keys, in their order, and report how far it is.
-
-    Args:
-        operations: Alembic's.
-        table: the table that is worked through.
-        by: its key.
-        chunk: the rows of a range; 0 for one statement.
-        statement: an update of the table, or a query for rows.
-        into: the table that gets the rows of the query.
-    """
+    """Execute an update, or copy the rows of a query into a table, for each range of keys, and report how far it is."""
     context = operations.migration_context
     report: Report | None = context.opts.get(REPORT)
     if context.as_sql or not chunk:
@@ -276,7 +268,7 @@ def _build(statement: Any, into: sa.TableClause | None, *conditions: sa.ColumnEl
 def _refuse_several(
     operations: Operations, table: sa.TableClause, columns: Sequence[str], source: str, target: str
 ) -> None:
-    """Refuse a move where chance would decide which value arrives."""
+    """Refuse a move if several values could arrive in one row, and chance would decide."""
     if operations.migration_context.as_sql:
         return
     inspector = sa.inspect(operations.get_bind())

@@ -35,8 +35,8 @@ class Segment:
         steps: the revisions that have run.
         losses: what they lose.
         goal: the revisions that the database is at after the commit.
-        outside: the revision that has left its transaction and has not ended, if one did.
-        has_changed_files: whether the files were changed, perhaps by half.
+        outside: the running revision, if it has left its transaction; else empty.
+        has_changed_files: whether the files were changed, perhaps only some of them.
         is_committing: whether the commit has begun.
         is_unsure: the connection was lost during the commit, and nobody knows whether it took place.
     """
@@ -113,7 +113,7 @@ class FileChange:
 
     Attributes:
         make: makes the change; an error ends the run, and nothing was changed.
-        undo: undoes the change, also one that was made by half.
+        undo: undoes the change, also one that was made only in part.
     """
 
     make: Callable[[], None]
@@ -127,8 +127,8 @@ class RunRequest:
     Attributes:
         project: the Alembic project.
         db: the database.
-        listener: hears how the run goes on.
-        agreement: what a person agreed to lose in a downgrade.
+        listener: receives the progress of the run.
+        agreement: the losses of a downgrade that a person agreed to.
         before_change: makes a backup and returns its path. The run calls it when it holds the lock and has written
             nothing yet, and only where it will change something. An error ends the run.
         prepare: runs inside the transaction before the first revision (a reset drops the objects there).
@@ -149,11 +149,11 @@ class RunRequest:
 
     @property
     def database(self) -> str:
-        """The database as it may be shown."""
+        """The URL of the database, redacted."""
         return redact_url(self.db.migration_url)
 
     def patience(self) -> Patience:
-        """The time that the run may wait for others, from now on."""
+        """The time that the run may wait for others. It begins now."""
         return Patience(self.db.migration_lock_timeout, self.listener.note)
 
     def revision_of(self, step: Any) -> Revision:

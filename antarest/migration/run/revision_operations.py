@@ -2,9 +2,9 @@
 
 It is Alembic's, with two changes. `op.batch_alter_table` reads the one table that it rebuilds, and not all tables that
 can be reached from it by foreign keys: nothing of those goes into the new table, and with 20 tables in a chain reading
-them was 60 % of the time of all revisions. And what watches the rebuilds hears of each operation, since inside a batch
-there is no statement to hear. Alembic has no hook for either, so both are set on the `Operations` of the run; the
-classes stay as they are.
+them was 60 % of the time of all revisions. And the watcher of rebuilds gets each operation, since inside a batch there
+is no statement to watch. Alembic has no hook for either, so both are set on the `Operations` of the run; the classes
+stay as they are.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
         The outcome.
 
     Raises:
-        DatabaseLocked: another run holds the database, or another session what a revision needs, for too long.
+        DatabaseLocked: for too long, another run held the database, or another session a lock that a revision needs.
         AntarestError: the run was refused, or it failed; `state` says where the database is now.
     """
     if is_memory(request.db.migration_url):
@@ -168,7 +168,7 @@ class _Run:
 
     @contextmanager
     def _undoing_file_change(self, segment: Segment) -> Iterator[None]:
-        """Undo the change of files where the segment was rolled back, but not where nobody knows whether it was."""
+        """Undo the change of files if the segment was rolled back. If that is not known, keep the change."""
         try:
             yield
         except BaseException:
@@ -224,7 +224,7 @@ class _Run:
         return guard
 
     def _next_steps(self, connection: Connection) -> list[Any]:
-        """The steps of the next segment, from where the database is now that nobody else can move it."""
+        """The steps of the next segment, from the current revision. Nobody else can move the database now."""
         request, outcome = self.request, self.outcome
         current = read_current(connection, request.project.version_table)
         if not outcome.steps:
@@ -239,7 +239,7 @@ class _Run:
         return first_segment(self.left, request.revision_of, connection.dialect.name)
 
     def _follow(self, current: tuple[str, ...]) -> None:
-        """On SQLite another run can come between two segments: go on from where it went, if it went our way."""
+        """Continue after another run that came between two segments (SQLite), if it applied some of our steps."""
         outcome, history = self.outcome, self.request.project.history
         applied = history.applied(current)
         is_our_way = outcome.steps[-1][1] == "upgrade" and set(outcome.after) <= applied
@@ -273,7 +273,7 @@ class _Run:
             segment.goal = tuple(sorted(migration.get_current_heads()))
 
     def _steps(self, steps: Sequence[Any], connection: Connection, guard: LossGuard) -> Iterator[Any]:
-        """Hand the steps to Alembic one by one; what follows a `yield` happens when Alembic has run the step."""
+        """Pass the steps to Alembic one by one. The code after the `yield` runs when Alembic has run the step."""
         request, segment = self.request, self.outcome.segment
         recorder = Recorder(connection, request.project, keeping(request.project.repository), request.listener.note)
         for step in steps:
@@ -300,11 +300,11 @@ class _Run:
             recorder.write()
 
     def _note_heads(self, heads: Collection[str], **_: object) -> None:
-        """Alembic has recorded a revision: the commit leads there."""
+        """Note the revisions that Alembic has recorded. The database is at them after the commit."""
         self.outcome.segment.goal = tuple(sorted(heads))
 
     def _leave(self, guard: LossGuard) -> None:
-        """A revision is about to leave its transaction, which is committed there."""
+        """Check the losses before a revision leaves its transaction, because that commits it."""
         segment = self.outcome.segment
         refuse_losses(self.request, guard.losses, self.outcome.state())
         segment.outside = segment.running[0].id if segment.running else ""

@@ -60,7 +60,7 @@ _BUILDS = text("""
 
 
 def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, current: tuple[str, ...]) -> list[Any]:
-    """The steps of a run from where the database is; what cannot succeed is refused before anything is locked.
+    """The steps of a run from the current revisions. A run that cannot succeed is refused before anything is locked.
 
     Args:
         request: what the run is asked to do.
@@ -69,7 +69,7 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
         current: the revisions that the database is at.
 
     Raises:
-        UnknownRevision, AlembicRefused, RevisionNotFound, AmbiguousRevision: there is no way.
+        UnknownRevision, AlembicRefused, RevisionNotFound, AmbiguousRevision: the run cannot go there.
         Irreversible, AutocommitNotAsked: a revision on the way cannot run.
     """
     if not request.prepare:
@@ -96,7 +96,7 @@ def leaves_transaction(revision: Revision, engine: str) -> bool:
 
 
 def first_segment(steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str) -> list[Any]:
-    """The first of these steps of Alembic that are committed together; none of none."""
+    """The first of these steps of Alembic that are committed together; empty if there are no steps."""
 
     def stands_alone(step: Any) -> bool:
         revision = revision_of(step)
@@ -127,7 +127,7 @@ class Blocks:
         context.autocommit_block = self._block  # type: ignore[method-assign]
 
     def begin(self, revision: Revision, direction: Direction) -> None:
-        """A revision is about to run."""
+        """Note the revision that is about to run."""
         self._running = (revision, direction)
         self._had_written = leaves_transaction(revision, "postgresql") and self._has_written()
 
@@ -160,7 +160,7 @@ class Blocks:
         self._guard.begin(*self._running)
 
     def _reset_timeouts(self) -> None:
-        """Set again the timeouts that the lock has unset for the block: behind a pool others get the connection."""
+        """Set the timeouts again that the lock has unset for the block: behind a pooler, others use the session too."""
         with suppress(SQLAlchemyError):
             for name in ("lock_timeout", "statement_timeout"):
                 self._connection.exec_driver_sql(f"RESET {name}")

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from ..errors.workflow_tables import workflow_tables
+from ..errors.revision import workflow_tables
 from . import postgresql, sqlite
 from .inventory import Inventory
 

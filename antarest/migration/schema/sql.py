@@ -20,25 +20,7 @@ _TOKEN = re.compile(
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _WORD = re.compile(r"\w+|\".*\"")
 _NEVER_SPACED = {")", "]", ",", ".", "[", "::"}
-_BEFORE_SPACE = {
-    "include",
-    "in",
-    "and",
-    "or",
-    "not",
-    "any",
-    "all",
-    "as",
-    "on",
-    "when",
-    "then",
-    "else",
-    "from",
-    "where",
-    "is",
-    "like",
-}
-_GROUP = {"("}
+_BEFORE_SPACE = re.compile(r"include|in|and|or|not|any|all|as|on|when|then|else|from|where|is|like")
 _OPENING, _CLOSING = frozenset("(["), frozenset(")]")
 
 
@@ -73,7 +55,7 @@ def join(tokens: Iterable[str]) -> str:
     text = previous = ""
     for token in tokens:
         tight = not text or text[-1] in "([." or token in _NEVER_SPACED or text.endswith("::")
-        call = token in _GROUP and _WORD.fullmatch(previous) and previous not in _BEFORE_SPACE
+        call = token.startswith("(") and _WORD.fullmatch(previous) and not _BEFORE_SPACE.fullmatch(previous)
         text += token if tight or call else f" {token}"
         previous = token
     return text

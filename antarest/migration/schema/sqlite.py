@@ -108,13 +108,7 @@ def _key_columns(rows: Iterable[Any]) -> tuple[str, ...]:
 def _foreign_keys(
     connection: Connection, texts: Mapping[str, TableText], keys: Mapping[str, tuple[str, ...]]
 ) -> dict[str, list[ForeignKey]]:
-    """Return the foreign keys of each table.
-
-    Args:
-        connection: a connection to the database.
-        texts: the parsed text of each table.
-        keys: the primary key of each table by its folded name. A foreign key without columns refers to it.
-    """
+    """Return the foreign keys of each table. One without columns refers to a primary key in `keys`, by folded name."""
     pairs: dict[tuple[Any, ...], list[tuple[str, str | None]]] = defaultdict(list)
     for table, number, referred, column, to, on_update, on_delete in connection.exec_driver_sql(_FOREIGN_KEYS):
         pairs[table, number, referred, on_update, on_delete].append((column, to))

@@ -33,7 +33,7 @@ class UniqueText(NamedTuple):
 
 
 class TableText(NamedTuple):
-    """The facts in the text of a `CREATE TABLE`. The names of columns are folded."""
+    """The facts in the text of a `CREATE TABLE`. The names of columns are in lower case."""
 
     columns: frozenset[str] = frozenset()
     collations: Mapping[str, str] = {}
@@ -69,7 +69,7 @@ class _Clause(NamedTuple):
         return join(self.tokens[start + 1 : closing(self.words, start)])
 
     def names(self, start: int, end: int) -> tuple[str, ...]:
-        """Return the names in a list, folded."""
+        """Return the names in a list, in lower case."""
         return tuple(fold(_plain(part[0])) for part in split(self.written[start:end]))
 
     def name_before(self, at: int) -> str | None:
@@ -129,7 +129,7 @@ def read_table(sql: str) -> TableText:
 
 
 def _outside(words: Iterable[str]) -> Iterator[str]:
-    """Yield the words, but empty ones inside parentheses, which do not belong to the definition itself."""
+    """Yield the words of the definition itself, and an empty text for each word inside parentheses."""
     depth = 0
     for word in words:
         depth -= word == ")"

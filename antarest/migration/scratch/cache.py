@@ -28,7 +28,7 @@ _LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a proc
 
 
 class ScratchCache:
-    """The databases that have run the first one, the first two, and so on, of some revisions."""
+    """The cached databases of a list of revisions: one has run the first revision, one the first two, and so on."""
 
     def __init__(self, project: Project, revisions: Sequence[str]) -> None:
         """Find the files of these revisions. A project outside of a git repository has none.

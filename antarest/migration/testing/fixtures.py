@@ -158,15 +158,15 @@ class _Test:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it has failed. This is known when its fixtures are torn down."""
+        """Whether the test has failed. This is known when its fixtures are torn down."""
         return self._request.session.testsfailed > self._failed_before
 
     def template(self, revision: str, *, with_rows: bool) -> Template:
-        """The template of its databases at a revision."""
+        """The template for the databases of this test at a revision."""
         return _template(ini_for(self.config, getattr(self._request, "module", None)), revision, with_rows)
 
     def report(self, kept: str) -> None:
-        """Add the URL of a database that is kept to its report."""
+        """Add the URL of a kept database to the report of the test."""
         self._request.node.user_properties.append((KEPT, kept))
 
 

@@ -58,17 +58,17 @@ def verification(
 
 
 def test_the_upgrade_runs(verification: Any, revision: str, engine: EngineName) -> None:
-    """It runs on empty tables and with rows."""
+    """The upgrade runs on empty tables and with rows."""
     _assert_none(verification, revision, engine, "V301", "V302", "V305")
 
 
 def test_the_downgrade_runs(verification: Any, revision: str, engine: EngineName) -> None:
-    """It runs on empty tables and with rows."""
+    """The downgrade runs on empty tables and with rows."""
     _assert_none(verification, revision, engine, "V401", "V402")
 
 
 def test_the_schema_comes_back(verification: Any, revision: str, engine: EngineName) -> None:
-    """The downgrade restores it, and leaves nothing behind."""
+    """The downgrade restores the schema, and leaves nothing behind."""
     _assert_none(verification, revision, engine, "V403", "V404", "V405", "V104", "V506")
 
 

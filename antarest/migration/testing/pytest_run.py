@@ -41,7 +41,7 @@ def shared_server(config: pytest.Config) -> PostgresServer | str | None:
 
 
 def has_plugin(config: pytest.Config) -> bool:
-    """Whether the plugin runs, which prints the databases that were kept."""
+    """Whether the plugin is active. It prints the databases that were kept."""
     return config.pluginmanager.has_plugin(PLUGIN)
 
 

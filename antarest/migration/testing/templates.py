@@ -105,11 +105,11 @@ class Template:
             if self.with_rows:
                 values = self.target.values_at(self._revisions)
                 with connection.begin():
-                    fill(connection, values=values, exclude=[self.target.version_table])
+                    fill(connection, values=values, exclude=[self.target.project.version_table])
 
 
 def prefix_of(run: str) -> str:
-    """The beginning of the names of templates that are only for one run."""
+    """The prefix of the names of the templates that only one run uses."""
     return _hash(run)[:12]
 
 

@@ -96,10 +96,10 @@ def prove_history(
 
     Args:
         target: the project.
-        found: names the engines, and takes the result. An interrupted caller has what was proved until then.
+        found: gets the result, and names the engines. If the caller is interrupted, it has the result so far.
         select: returns the ids of the revisions to prove; None for all.
         rows: the least number of rows that a table gets.
-        since: the project with its revisions as other databases ran them, where they differ.
+        since: the project with the revisions that other databases ran, if those differ.
         server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
         keep: whether the databases before and after a revision with a finding are kept.
         on_proof: called with each proof.

@@ -49,7 +49,7 @@ def target_of(project: str | None, versions: str | None, metadata: str | None, r
         return Target(found, metadata or found.metadata_name, rows)
     for each in found.versions:
         if not each.is_dir():
-            raise InvalidProject(found.ini, f"there is no folder {each}, where its revisions should be", [_FIX])
+            raise InvalidProject(found.ini, f"there is no folder {each}, where its revisions should be", _FIX)
     _refuse_empty(found)
     return _read(found, (found.scripts or found.root) / "env.py", metadata, rows if rows_from else None)
 
@@ -58,7 +58,7 @@ def _refuse_empty(project: Project) -> None:
     """Refuse a project without a revision: its proof would find nothing."""
     if not any(listed(project.versions, recursive=project.is_recursive)):
         project.refuse_files_below()
-        raise InvalidProject(project.ini, f"there is no revision in {project.folder}", [_FIX])
+        raise InvalidProject(project.ini, f"there is no revision in {project.folder}", _FIX)
 
 
 def _file(name: str | None) -> Path | None:
@@ -66,9 +66,7 @@ def _file(name: str | None) -> Path | None:
         return None
     path = Path(name).absolute()
     if not path.is_file():
-        raise InvalidProject(
-            path, "there is no such file", [Hint("Name another one", "inv db.verify --rows-from=FILE")]
-        )
+        raise InvalidProject(path, "there is no such file", Hint("Name another one", "inv db.verify --rows-from=FILE"))
     return path
 
 
@@ -81,7 +79,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         try:
             module = _Module(env, ast.parse(env.read_bytes(), filename=str(env)), project.root)
         except SyntaxError as error:
-            raise InvalidProject(env, f"line {error.lineno}: {error.msg}", [_FIX]) from None
+            raise InvalidProject(env, f"line {error.lineno}: {error.msg}", _FIX) from None
         for name, node in _options(module.tree):
             found = module.value(node)
             if found is None and name in _CONDITIONS and isinstance(node, (ast.Compare, ast.Call, ast.BoolOp)):
@@ -155,7 +153,7 @@ class _Module:
         return self._named(node.id, depth) if isinstance(node, ast.Name) and depth else None
 
     def imported(self, name: str = "") -> Iterator[_Module]:
-        """Read the modules of the project that it imports, or only those from which it imports a name."""
+        """Read the modules of the project that this one imports. With a name, read only those that it comes from."""
         for node in ast.walk(self.tree):
             for file in self._files(node, name):
                 with suppress(SyntaxError, OSError):

@@ -25,7 +25,7 @@ def new_revisions(target: Target) -> Collection[str]:
     base = repository.main if repository else ""
     if repository is None or not base:
         hint = Hint("Name the revisions", "inv db.verify --revisions=A:B")
-        raise UsageError("--new needs git, and a branch main or master, here or at origin", hints=[hint])
+        raise UsageError("--new needs git, and a branch main or master, here or at origin", hint)
     there = repository.objects(base, target.project.versions, recursive=target.project.is_recursive)
     history = target.history
     return [id_ for id_ in history.order if repository.path(history[id_].path) not in there]
@@ -50,7 +50,7 @@ def earlier_targets(target: Target, ref: str | None) -> Iterator[list[Target]]:
     wanted = [ref] if ref else [deployed] if deployed else []
     commits = {repository.commit(each) for each in wanted} if repository else {""}
     if ref and "" in commits:
-        raise UsageError(f"git has no commit {ref!r} here", hints=[Hint("Find it", "git log --oneline --all")])
+        raise UsageError(f"git has no commit {ref!r} here", Hint("Find it", "git log --oneline --all"))
     if repository and not ref:
         commits.add(repository.main)
     with owned_folder("antarest-since-") as folder:
@@ -59,7 +59,7 @@ def earlier_targets(target: Target, ref: str | None) -> Iterator[list[Target]]:
             assert repository  # noqa: S101 - commits come from a repository
             found.append(_with_files(target, repository, commit, folder / commit))
         if ref and None in found:
-            raise UsageError(f"{ref} has none of the folders of the revisions", hints=[Hint("Name another commit")])
+            raise UsageError(f"{ref} has none of the folders of the revisions", Hint("Name another commit"))
         yield [old for old in found if old and _differs(old, target)]
 
 

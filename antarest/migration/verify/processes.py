@@ -24,7 +24,7 @@ from .findings.proof import Proof
 from .prover import ProofPlan, Prover
 
 
-class EngineFailed(MigrationError):
+class EngineFailed(MigrationError, code="db.E804"):
     """The proof on an engine ended with an unexpected error.
 
     Why: a module of the project, or the proof itself, raised an error that the proof does not know. The message names
@@ -33,12 +33,10 @@ class EngineFailed(MigrationError):
     To do: `--debug` shows more. `--engine` proves the other engine alone.
     """
 
-    code = "db.E804"
-
     def __init__(self, reason: str) -> None:
         self.reason = reason
         hint = Hint("Prove the other engine alone", "inv db.verify --engine=sqlite")
-        super().__init__(f"the proof ended with an unexpected error: {reason}", hints=[hint])
+        super().__init__(f"the proof ended with an unexpected error: {reason}", hint)
 
 
 def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:

@@ -16,8 +16,7 @@ from ..schema.reflection import reflect
 from .clones import Clones
 from .findings import integrity, models, row_changes
 from .findings.behaviour import behaviour, momentary
-from .findings.impact import ImpactMeter
-from .findings.proof import Proof
+from .findings.proof import ImpactMeter, Proof
 from .rows.draw import NoValidRow
 from .rows.filler import fill
 from .rows.snapshots import RowSnapshot, snapshot
@@ -37,7 +36,7 @@ class ProofPlan:
         wanted: the ids of the revisions to prove.
         rows: the least number of rows that a table gets.
         is_whole: whether the history as a whole is proved too.
-        since: the project with its revisions as other databases ran them, where they differ.
+        since: the project with the revisions that other databases ran, if those differ.
         keep: whether the databases before and after a revision with a finding are kept.
     """
 
@@ -60,7 +59,7 @@ class Prover:
         self._plan = plan
         self._target = plan.target
         self._clones = clones
-        self._exclude = [plan.target.version_table]
+        self._exclude = [plan.target.project.version_table]
         self._bare = clones.new()  # the database at the revision before, without rows
         self._schema = self._reflect(self._bare)
         self._filled: URL | None = None  # the same with rows; None until it is needed
@@ -91,7 +90,7 @@ class Prover:
     # ---- the history as a whole
 
     def _prove_whole(self) -> Proof:
-        """Prove that all revisions run at once, that the models fit, and that databases from before can be upgraded."""
+        """Prove that all revisions run at once, that the models fit, and that older databases can be upgraded."""
         proof = Proof("", self._clones.engine)
         if self._blocked:
             proof.not_proved.append("the whole history in one run: a revision does not run")
@@ -259,7 +258,7 @@ class Prover:
     # ---- databases
 
     def _go_on(self, revision: Revision, bare: URL, schema: Inventory) -> None:
-        """Let the next revision start from here."""
+        """Let the next revision start from this database."""
         for url in (self._bare, self._filled):
             if url:
                 self._clones.drop(url)
@@ -299,7 +298,7 @@ class Prover:
         return schema
 
     def _run_with_rows(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> RowSnapshot:
-        meter = ImpactMeter(self._target.version_table)
+        meter = ImpactMeter(self._target.project.version_table)
         with self._clones.connected(url) as connection:
             violations, unchecked = integrity.violations(connection), integrity.unchecked(connection)
             late = integrity.late_sequences(connection)

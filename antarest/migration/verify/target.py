@@ -54,11 +54,6 @@ class Target:
     is_own: bool = True
     unknown: tuple[str, ...] = ()
 
-    @property
-    def version_table(self) -> str:
-        """The table that records the revision."""
-        return self.project.version_table
-
     @cached_property
     def script(self) -> ScriptDirectory:
         """Alembic's view of the revisions, all of them imported.
@@ -92,7 +87,7 @@ class Target:
 
     def _no_history(self, texts: list[str], error: Exception) -> InvalidProject:
         reason = "; ".join(" ".join(each.split()) for each in texts) or " ".join(str(error).split())
-        return InvalidProject(self.project.ini, reason, [Hint("See the files", "alembic history")])
+        return InvalidProject(self.project.ini, reason, Hint("See the files", "alembic history"))
 
     @cached_property
     def history(self) -> History:
@@ -120,7 +115,7 @@ class Target:
                 found = getattr(found, name)
         except Exception as error:  # a module may raise anything
             reason = f"the metadata {self.metadata_name} cannot be imported: {type(error).__name__}: {error}"
-            raise InvalidProject(self.project.ini, reason, [Hint("Name another one")]) from error
+            raise InvalidProject(self.project.ini, reason, Hint("Name another one")) from error
         metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has one too.
         return metadata
 
@@ -138,7 +133,7 @@ class Target:
             "target_metadata": metadata,
             "render_as_batch": self.render_as_batch,
             "transactional_ddl": True,
-            "version_table": self.version_table,
+            "version_table": self.project.version_table,
         }
 
     @cached_property
@@ -148,7 +143,7 @@ class Target:
             return lambda _revisions: {}
         spec = importlib.util.spec_from_file_location("_rows_for_verify", self.rows_file)
         if spec is None or spec.loader is None:
-            raise InvalidProject(self.rows_file, "it is not a Python file", [])
+            raise InvalidProject(self.rows_file, "it is not a Python file")
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
@@ -157,7 +152,7 @@ class Target:
             rows: Mapping[str, Values] = module.ROWS
         except Exception as error:  # the file may raise anything
             reason = f"it defines no rows: {type(error).__name__}: {error}"
-            raise InvalidProject(self.rows_file, reason, [Hint("Define ROWS or values_at in it")]) from error
+            raise InvalidProject(self.rows_file, reason, Hint("Define ROWS or values_at in it")) from error
 
         def values_at(revisions: Iterable[str]) -> Values:
             values: dict[str, Sequence[object]] = {}

@@ -38,7 +38,7 @@ def plan_upgrade(project: Project, current: tuple[str, ...], to: str) -> Upgrade
     """Plan an upgrade of a database that is at `current`.
 
     Raises:
-        OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: there is no such place above.
+        OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
     """
     history = project.history
     target = project.resolve(to)
@@ -51,7 +51,7 @@ class Drop:
     """A table or column that a downgrade drops, or rows that it declares to delete.
 
     Attributes:
-        loss: what it holds now, and what the revision says of it.
+        loss: the rows or values in it now, with the declaration of the revision.
         moved_to: where the revision says that the values are kept.
         is_drop: False when only some rows or values of it may go, and the count is the most that can be lost.
     """
@@ -76,12 +76,12 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """The plan of a rollback, made without a lock: the run checks again before its commit.
+    """The plan of a rollback. It is made without a lock, so the run checks it again before its commit.
 
     Attributes:
         current: the revisions that the database is at.
-        target: where it goes.
-        steps: the downgrades, in order; none when it is there already.
+        target: the revision where the rollback goes.
+        steps: the downgrades, in order; none when the database is there already.
     """
 
     current: tuple[str, ...]
@@ -118,7 +118,7 @@ def plan_rollback(
     """Plan a rollback of the database behind `connection`, which is at `current`.
 
     Raises:
-        OutOfReach, RevisionNotFound, AmbiguousRevision: there is no such place below.
+        OutOfReach, RevisionNotFound, AmbiguousRevision: a rollback cannot go there.
         Irreversible: a revision on the way cannot be undone.
     """
     history = project.history
@@ -137,10 +137,10 @@ def plan_undo(
 
     Args:
         project: the project with the code of the downgrades.
-        connection: to look at the database.
+        connection: a connection to read the database.
         current: the revisions that it is at.
-        undone: what is to be undone, each before what it follows.
-        target: where that leads.
+        undone: the revisions to undo, each before its predecessors.
+        target: the revision where that leads.
 
     Raises:
         Irreversible: one of them cannot be undone.
@@ -171,7 +171,7 @@ def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -
 
 
 class _Counter:
-    """Counts what items hold now, also those that only come into being on the way down, out of others that exist."""
+    """Counts the data in items now. An item that a downgrade makes from another one is counted as the other one."""
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self._connection = connection

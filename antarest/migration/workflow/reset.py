@@ -21,7 +21,7 @@ class ResetPlan:
     """The objects that a reset is going to drop.
 
     Attributes:
-        database: the database, as it may be shown.
+        database: its URL, redacted.
         rows: the tables of the history that the database has, each with its rows.
     """
 
@@ -47,7 +47,7 @@ def drop_objects(project: Project, connection: Connection, tables: list[str]) ->
     """Drop these tables with the types and sequences that nobody else uses, and forget the revision.
 
     It runs in the caller's transaction. On PostgreSQL it fails, and with it the whole transaction, when somebody else's
-    view or foreign key stands on one of the tables: nothing is dropped by a cascade.
+    view or foreign key depends on one of the tables: nothing is dropped by a cascade.
     """
     quote = connection.dialect.identifier_preparer.quote_identifier
     postgresql = connection.dialect.name == "postgresql"
@@ -68,9 +68,9 @@ def refuse_production(environment: str, url: URL, verb: str) -> None:
     """Refuse a database that looks like one that others use.
 
     Args:
-        environment: what the configuration says it is for.
+        environment: the environment that the configuration names.
         url: the database.
-        verb: what is refused.
+        verb: the refused action.
 
     Raises:
         ResetRefused: the configuration says production, or the server is not on this host.
@@ -85,7 +85,7 @@ def require_local(url: URL, verb: str = "reset") -> None:
 
     Args:
         url: the database.
-        verb: what is refused.
+        verb: the refused action.
 
     Raises:
         ResetRefused: an address of the server is neither loopback nor a socket, or a service file names it.
@@ -100,7 +100,7 @@ def require_local(url: URL, verb: str = "reset") -> None:
 
 
 def _hosts(url: URL) -> list[str]:
-    """Every name and address that libpq may connect to: what the URL leaves open, its environment variables say."""
+    """Every name and address that libpq may connect to, from the URL and from the environment variables of libpq."""
     names = [url.host or "", *_parameters(url, "host")]
     names = names if any(names) else _environment("PGHOST")
     addresses = _parameters(url, "hostaddr") or _environment("PGHOSTADDR")

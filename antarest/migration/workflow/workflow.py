@@ -54,9 +54,9 @@ class MigrationWorkflow:
         Args:
             project: the Alembic project.
             db: the database; migrations go to its `admin_url` where it has one.
-            environment: what the configuration says it is for; `production` is not reset without more words.
-            source: the file that this came from, for messages.
-            listener: hears how a run goes on.
+            environment: the environment that is configured; production is reset only with `--allow-production`.
+            source: the configuration file, for messages.
+            listener: receives the progress of a run.
         """
         self.project = project
         self.db = db
@@ -69,21 +69,17 @@ class MigrationWorkflow:
     ) -> MigrationWorkflow:
         """Bind a project (default: our own, wherever the program is started) to the database of a configuration."""
         return cls(
-            project or Project.own(),
-            config.db,
-            environment=config.environment,
-            source=config.source,
-            listener=listener,
+            project or Project.own(), config.db, environment=config.environment, source=config.source, listener=listener
         )
 
     @property
     def database(self) -> str:
-        """The database as it may be shown."""
+        """The URL of the database, redacted."""
         return redact_url(self.db.migration_url)
 
     @property
     def backups(self) -> Backups:
-        """Its backups: to list, to make and to restore them."""
+        """The backups of the database: it lists, makes and restores them."""
         from ..backup import Backups
 
         self._refuse_memory()
@@ -134,7 +130,7 @@ class MigrationWorkflow:
         """List the revisions, newest first, each with its record in the database.
 
         Args:
-            to: only those that lead there; a revision, or a tag, a branch, a commit or a date.
+            to: list only the revisions that lead to this one: a revision, or a tag, a branch, a commit or a date.
         """
         table = self.project.version_table
         with self.looking() as connection:
@@ -182,7 +178,7 @@ class MigrationWorkflow:
         Raises:
             UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
             RevisionFailed, LossNotDeclared, ForeignKeysViolated: it was rolled back; the error says to where.
-            DatabaseLocked: another run, or what another session holds, was waited for too long.
+            DatabaseLocked: for too long, another run held the database, or another session a lock that the run needs.
             RunInterrupted, RunTerminated: SIGINT or SIGTERM came; what was not committed was rolled back.
             DatabaseError: the database cannot be reached.
         """
@@ -222,7 +218,7 @@ class MigrationWorkflow:
 
         Args:
             plan: what `plan_rollback` returned.
-            agreement: what may be lost. The losses measured before the commit count, not those of the plan.
+            agreement: the losses that may happen. The losses measured before the commit count, not those of the plan.
 
         Raises:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
@@ -278,14 +274,14 @@ class MigrationWorkflow:
         """Have Alembic run revisions through `env.py`.
 
         Args:
-            call: calls one of Alembic's commands, or does as they do; given `alembic.command` and a configuration.
+            call: calls one of Alembic's commands, or does the same. It gets `alembic.command` and a configuration.
             request: the request, which `env.py` finds in the configuration.
 
         Returns:
             The outcome, which `env.py` leaves there.
 
         Raises:
-            EnvNotAdopted: `env.py` left none.
+            EnvNotAdopted: `env.py` left no outcome.
         """
         from alembic import command
 
@@ -302,7 +298,7 @@ class MigrationWorkflow:
 
     @contextmanager
     def looking(self) -> Iterator[Connection]:
-        """A connection to look at the database.
+        """A connection to read the database.
 
         Raises:
             DatabaseError: it cannot be reached.

@@ -5,7 +5,7 @@ The texts are for clients, so they have nothing that is only for the operator, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from antarest.migration.errors.base import Hint
 from antarest.migration.errors.text import count, shorten
@@ -16,17 +16,16 @@ _DOCS = Hint("See the requests that exist", "GET /docs")
 _MOST_DETAILS = 5
 
 
-class RequestError(AppError):
+class RequestError(AppError, code="app.E400"):
     """A request that was refused or failed."""
 
-    code = "app.E400"
     status: int = 400
 
-    def __init__(self, message: str, *, details: Mapping[str, str] | None = None, hints: Sequence[Hint] = ()) -> None:
-        super().__init__(message, details=details, hints=hints or [_DOCS])
+    def __init__(self, message: str, *hints: Hint, details: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, *(hints or [_DOCS]), details=details)
 
 
-class NoSuchRoute(RequestError):
+class NoSuchRoute(RequestError, code="app.E404"):
     """There is nothing at that address.
 
     Why: the address is misspelt, or belongs to another version.
@@ -34,14 +33,13 @@ class NoSuchRoute(RequestError):
     To do: `/docs` lists the addresses.
     """
 
-    code = "app.E404"
     status = 404
 
     def __init__(self) -> None:
         super().__init__("there is nothing at this address")
 
 
-class StudyNotFound(RequestError):
+class StudyNotFound(RequestError, code="app.E410"):
     """No study has that id.
 
     Why: it was deleted, or the id is that of another database.
@@ -49,15 +47,14 @@ class StudyNotFound(RequestError):
     To do: `/api/studies` lists the studies.
     """
 
-    code = "app.E410"
     status = 404
 
     def __init__(self, study_id: str) -> None:
         self.study_id = study_id
-        super().__init__(f"there is no study {shown(study_id)}", hints=[Hint("List the studies", "GET /api/studies")])
+        super().__init__(f"there is no study {shown(study_id)}", Hint("List the studies", "GET /api/studies"))
 
 
-class PageNotFound(RequestError):
+class PageNotFound(RequestError, code="app.E411"):
     """The list has fewer pages.
 
     Why: studies were deleted since the list was counted, or the number is wrong.
@@ -65,7 +62,6 @@ class PageNotFound(RequestError):
     To do: ask for page 1, which has the number of pages.
     """
 
-    code = "app.E411"
     status = 404
 
     def __init__(self, page: int, pages: int) -> None:
@@ -74,7 +70,7 @@ class PageNotFound(RequestError):
         super().__init__(f"page {page} does not exist: {there}")
 
 
-class MethodNotAllowed(RequestError):
+class MethodNotAllowed(RequestError, code="app.E405"):
     """The application only reads, so it accepts GET and HEAD only.
 
     Why: POST, PUT, PATCH or DELETE was sent.
@@ -82,14 +78,13 @@ class MethodNotAllowed(RequestError):
     To do: send GET. Requests cannot change anything.
     """
 
-    code = "app.E405"
     status = 405
 
     def __init__(self) -> None:
         super().__init__("the application only reads: it accepts GET and HEAD")
 
 
-class InvalidRequest(RequestError):
+class InvalidRequest(RequestError, code="app.E422"):
     """A parameter is unknown or missing, or its value is not allowed.
 
     Why: a parameter is misspelt, or its value has the wrong type or is out of range.
@@ -97,7 +92,6 @@ class InvalidRequest(RequestError):
     To do: the answer names each wrong parameter and the allowed values. `/docs` lists all parameters.
     """
 
-    code = "app.E422"
     status = 422
 
     def __init__(self, problems: Mapping[str, str]) -> None:
@@ -107,7 +101,7 @@ class InvalidRequest(RequestError):
         super().__init__(f"the request has wrong parameters: {names}", details=few)
 
 
-class RequestTooLong(RequestError):
+class RequestTooLong(RequestError, code="app.E414"):
     """The address of the request is too long.
 
     Why: the client puts data into the address, or has a loop that makes it longer and longer.
@@ -115,14 +109,13 @@ class RequestTooLong(RequestError):
     To do: send a shorter address. No parameter needs a longer one.
     """
 
-    code = "app.E414"
     status = 414
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the address is too long: the first line of a request has at most {limit:,} bytes")
 
 
-class HeadersTooLarge(RequestError):
+class HeadersTooLarge(RequestError, code="app.E431"):
     """The headers of the request are too large.
 
     Why: most often, they have the cookies of other applications on the same host.
@@ -130,14 +123,13 @@ class HeadersTooLarge(RequestError):
     To do: delete the cookies, or serve the application under its own host name.
     """
 
-    code = "app.E431"
     status = 431
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the headers are too large: they have at most {limit:,} bytes together")
 
 
-class MalformedRequest(RequestError):
+class MalformedRequest(RequestError, code="app.E401"):
     """The request is not HTTP.
 
     Why: the client uses HTTPS, scans ports, or lost its connection.
@@ -145,14 +137,13 @@ class MalformedRequest(RequestError):
     To do: use `http://`. For TLS, put a proxy before the application.
     """
 
-    code = "app.E401"
     status = 400
 
     def __init__(self) -> None:
         super().__init__("this is not an HTTP/1.1 request")
 
 
-class Failure(RequestError):
+class Failure(RequestError, code="app.E500"):
     """The application failed with an unexpected error.
 
     Why: a mistake in the application, or a failure outside of it that no check covers.
@@ -160,14 +151,13 @@ class Failure(RequestError):
     To do: find the traceback in the log of the server, and report it. The application is still running.
     """
 
-    code = "app.E500"
     status = 500
 
     def __init__(self) -> None:
         super().__init__("the application failed to answer; its log has the reason")
 
 
-class Stopping(RequestError):
+class Stopping(RequestError, code="app.E503"):
     """The application stopped before it could answer.
 
     Why: the server was told to stop, and the request took longer than the server waits.
@@ -175,14 +165,13 @@ class Stopping(RequestError):
     To do: send the request to another node, or to this one when it runs again.
     """
 
-    code = "app.E503"
     status = 503
 
     def __init__(self) -> None:
         super().__init__("the application is stopping, and did not finish this request")
 
 
-class DatabaseSilent(RequestError):
+class DatabaseSilent(RequestError, code="app.E504"):
     """The database did not answer in time.
 
     Why: the database is overloaded or locked by a migration, or the network drops packets.
@@ -190,12 +179,11 @@ class DatabaseSilent(RequestError):
     To do: try again later. `inv db.status` shows whether the database answers.
     """
 
-    code = "app.E504"
     status = 503
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        super().__init__(f"the database did not answer within {seconds:g} seconds", hints=[_STATUS])
+        super().__init__(f"the database did not answer within {seconds:g} seconds", _STATUS)
 
 
 def shown(text: str, longest: int = 60) -> str:

@@ -17,13 +17,11 @@ _STATUS = Hint("See where it is", "inv db.status")
 _LAST_PORT = 65_535
 
 
-class AppError(AntarestError):
+class AppError(AntarestError, code="app.E100"):
     """The application cannot be launched, or cannot answer."""
 
-    code = "app.E100"
 
-
-class PortTaken(AppError):
+class PortTaken(AppError, code="app.E101"):
     """Another program listens on the port.
 
     Why: the server is already running, or another program uses the port. The message names it where the system allows.
@@ -31,20 +29,16 @@ class PortTaken(AppError):
     To do: choose another port with `--port`, or stop the other program. `--port=0` takes any free port.
     """
 
-    code = "app.E101"
-
     def __init__(self, host: str, port: int, *, holder: str, command: str) -> None:
         self.host, self.port, self.holder = host, port, holder
         super().__init__(
             f"port {port} of {host} is taken" + (f" by {holder}" if holder else ""),
-            hints=[
-                Hint("Take any free port", f"{command} --port=0"),
-                Hint("Or name another one", f"{command} --port={port + 1 if port < _LAST_PORT else port - 1}"),
-            ],
+            Hint("Take any free port", f"{command} --port=0"),
+            Hint("Or name another one", f"{command} --port={port + 1 if port < _LAST_PORT else port - 1}"),
         )
 
 
-class HostNotOurs(AppError):
+class HostNotOurs(AppError, code="app.E102", exit_code=EXIT_USAGE):
     """The host to listen on is not an address of this machine, or its name is unknown.
 
     Why: `server.host` or `--host` is the address of another machine, such as that of a load balancer, or a misspelt
@@ -53,21 +47,16 @@ class HostNotOurs(AppError):
     To do: write an address of this machine: `127.0.0.1` for this machine alone, `0.0.0.0` for all its addresses.
     """
 
-    code = "app.E102"
-    exit_code = EXIT_USAGE
-
     def __init__(self, host: str, reason: str, *, command: str) -> None:
         self.host, self.reason = host, reason
         super().__init__(
             f"this machine cannot listen on {host}: {reason}",
-            hints=[
-                Hint("For this machine alone", f"{command} --host=127.0.0.1"),
-                Hint("For the whole network", f"{command} --host=0.0.0.0"),
-            ],
+            Hint("For this machine alone", f"{command} --host=127.0.0.1"),
+            Hint("For the whole network", f"{command} --host=0.0.0.0"),
         )
 
 
-class PortForbidden(AppError):
+class PortForbidden(AppError, code="app.E103", exit_code=EXIT_USAGE):
     """The system does not allow this user to listen on the port.
 
     Why: ports below 1024 are for the system, and this user may not use them.
@@ -75,18 +64,15 @@ class PortForbidden(AppError):
     To do: choose a port above 1023, and put a proxy on the other port.
     """
 
-    code = "app.E103"
-    exit_code = EXIT_USAGE
-
     def __init__(self, port: int, reason: str, *, command: str) -> None:
         self.port = port
         super().__init__(
             f"this user may not listen on port {port}: {reason}",
-            hints=[Hint("Take a port above 1023", f"{command} --port=8080")],
+            Hint("Take a port above 1023", f"{command} --port=8080"),
         )
 
 
-class SchemaBehind(AppError):
+class SchemaBehind(AppError, code="app.E104"):
     """The database is older than the application, and this start may not upgrade it.
 
     Why: a new release was installed and the database was not migrated yet, or the configuration names a new database.
@@ -95,7 +81,6 @@ class SchemaBehind(AppError):
     use it on one of them only.
     """
 
-    code = "app.E104"
     status: int = 503
 
     def __init__(self, database: str, current: Sequence[str], pending: Sequence[str], head: str, command: str) -> None:
@@ -104,17 +89,18 @@ class SchemaBehind(AppError):
         super().__init__(
             f"the database is {'older than this application' if current else 'empty'}: "
             f"{count(number, 'revision')} {'is' if number == 1 else 'are'} pending",
+            Hint("Upgrade it", "inv db.upgrade"),
+            Hint("Or upgrade it at the start", command),
             details={
                 "database": database,
                 "current": position(current),
                 "pending": shorten(pending),
                 "head": head,
             },
-            hints=[Hint("Upgrade it", "inv db.upgrade"), Hint("Or upgrade it at the start", command)],
         )
 
 
-class SchemaAhead(UnknownRevision):
+class SchemaAhead(UnknownRevision, code="db.E211"):
     """The database was upgraded by a newer version of the application.
 
     Why: the database was upgraded for a newer release. This node still runs the old release, or was rolled back without
@@ -124,7 +110,6 @@ class SchemaAhead(UnknownRevision):
     only that has the downgrade. In a clone, `inv db.sync` does it with the code of that release.
     """
 
-    code = "db.E211"
     status: int = 503
 
     def __init__(
@@ -156,7 +141,7 @@ def refuse_other_than_head(
     Raises:
         SchemaBehind: revisions are pending.
         SchemaAhead: the database is at a revision that this code does not have.
-        MultipleHeads: this code has no one head.
+        MultipleHeads: this code has several heads.
     """
     history = project.history
     head = history.head  # Raises where there are several.
@@ -167,7 +152,7 @@ def refuse_other_than_head(
         raise SchemaBehind(database, current, pending, head, command)
 
 
-class RightsMissing(AppError):
+class RightsMissing(AppError, code="app.E105"):
     """The application's role lacks a right on the database.
 
     Why: a table was created by another role than the one that migrates, or the application's role is new.
@@ -175,19 +160,19 @@ class RightsMissing(AppError):
     To do: run `inv db.grant` as the role that migrates. `inv db.status` lists the missing rights.
     """
 
-    code = "app.E105"
     status: int = 503
 
     def __init__(self, database: str, reason: str) -> None:
         self.reason = reason
         super().__init__(
             "the application's role may not read the database",
+            Hint("Grant the rights", "inv db.grant"),
+            _STATUS,
             details={"database": database, "reason": reason},
-            hints=[Hint("Grant the rights", "inv db.grant"), _STATUS],
         )
 
 
-class NotInstalled(AppError):
+class NotInstalled(AppError, code="app.E106", exit_code=EXIT_USAGE):
     """This Python is too old or lacks a package, or the system is neither Linux nor macOS.
 
     Why: the program was started with the Python of the system, and not with that of the virtual environment; or on
@@ -197,14 +182,9 @@ class NotInstalled(AppError):
     Subsystem for Linux.
     """
 
-    code = "app.E106"
-    exit_code = EXIT_USAGE
-
     def __init__(self, fact: str, script: str) -> None:
         super().__init__(
             fact,
-            hints=[
-                Hint("Install what is needed", "make install"),
-                Hint("Then start it with that", f".venv/bin/python {script}"),
-            ],
+            Hint("Install what is needed", "make install"),
+            Hint("Then start it with that", f".venv/bin/python {script}"),
         )

@@ -228,8 +228,8 @@ def _file_missing(url: URL) -> DatabaseMissing | None:
         return None
     return DatabaseMissing(
         f"the SQLite file is gone: {file}",
+        Hint("Restore it, or create a new one", "inv db.upgrade"),
         database=redact_url(url),
-        hints=[Hint("Restore it, or create a new one", "inv db.upgrade")],
     )
 
 

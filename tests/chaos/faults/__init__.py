@@ -1,4 +1,4 @@
-"""What is done to a migration: one function a fault, each of which yields its trials."""
+"""The faults that disturb a migration: one function for each fault, which yields its trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to a server, or to a connection to it, in the middle of a migration."""
+"""Faults of a server, or of a connection to it, in the middle of a migration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens around the file or the database: no space, no right to write, and somebody else who holds it."""
+"""Faults of the file or the database: it has no space, it cannot be written, or somebody else holds it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def locked_out(lab: Lab, trials: int | None, _random: Random) -> Iterator[Callab
 
 
 def locked_briefly(lab: Lab, trials: int | None, _random: Random) -> Iterator[Callable[[], Outcome]]:
-    """Another session holds the database, or a table, for a second: whoever waits for it succeeds."""
+    """Another session holds the database, or a table, for a second: a command that waits for it succeeds."""
     yield from (partial(_locked_briefly, lab, *one) for one in _holders(lab)[:trials])
 
 

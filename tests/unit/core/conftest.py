@@ -1,4 +1,4 @@
-"""What the tests of the core share: a user without rights, and a folder that such a user can reach."""
+"""Fixtures of the tests of the core: a user without rights, and a folder that such a user can reach."""
 
 from __future__ import annotations
 

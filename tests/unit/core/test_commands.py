@@ -80,6 +80,6 @@ def test_what_is_not_ours_stays(text: str) -> None:
 def test_an_error_names_commands_that_can_be_typed(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(environment))
 
-    error = AntarestError("no", hints=[Hint("Look again", "inv db.status"), Hint("Or think")])
+    error = AntarestError("no", Hint("Look again", "inv db.status"), Hint("Or think"))
 
     assert error.hints == (Hint("Look again", "antarest-db status"), Hint("Or think"))

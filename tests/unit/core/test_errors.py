@@ -13,7 +13,7 @@ from antarest.migration.errors.facts.project import InvalidProject
 def test_an_error_is_its_message_and_plain_data() -> None:
     hints = [Hint("Look again", "inv db.status"), Hint("Or think")]
 
-    error = UsageError("no such flag", details={"flag": "--frob"}, hints=hints)
+    error = UsageError("no such flag", *hints, details={"flag": "--frob"})
 
     assert str(error) == error.message == "no such flag"
     assert json.loads(json.dumps(error.to_dict())) == {
@@ -33,7 +33,7 @@ def test_a_place_goes_before_the_message_and_the_details() -> None:
 
 
 def test_a_database_error_shows_the_database_first() -> None:
-    error = DatabaseError("no", database="sqlite:////a.db", reason="why", state="Stopped at X.", hints=[])
+    error = DatabaseError("no", database="sqlite:////a.db", reason="why", state="Stopped at X.")
 
     assert list(error.details.items()) == [("database", "sqlite:////a.db"), ("reason", "why")]
     assert error.state == "Stopped at X."
@@ -41,7 +41,7 @@ def test_a_database_error_shows_the_database_first() -> None:
 
 
 def test_an_error_is_the_same_in_another_process() -> None:
-    error = InvalidProject(Path("alembic.ini"), "it is empty", [Hint("Look", "inv db.history")])
+    error = InvalidProject(Path("alembic.ini"), "it is empty", Hint("Look", "inv db.history"))
     error.config = "other.yaml"
 
     received = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own

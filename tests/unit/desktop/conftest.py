@@ -1,4 +1,4 @@
-"""What the tests of the pages share: the desktop application, asked without a server."""
+"""Fixtures of the tests of the pages: the desktop application, called without a server."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Page:
 
     @property
     def text(self) -> str:
-        """What a person reads, on one line."""
+        """The text that a person reads, on one line."""
         return re.sub(r"\s+", " ", "".join(self._read().text)).strip()
 
     @property

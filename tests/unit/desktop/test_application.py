@@ -1,4 +1,4 @@
-"""What keeps the desktop application to this computer, and its page about a failed upgrade."""
+"""The desktop application serves only this computer, and has a page about a failed upgrade."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Attempts:
 
 @pytest.fixture
 def locked(config: AppConfig) -> DatabaseLocked:
-    return DatabaseLocked("the file is locked", database=str(config.db.url), hints=[Hint("Look", "inv db.status")])
+    return DatabaseLocked("the file is locked", Hint("Look", "inv db.status"), database=str(config.db.url))
 
 
 def test_a_failed_upgrade_has_a_page_at_every_address(config: AppConfig, app: FastAPI, locked: DatabaseLocked) -> None:

@@ -1,4 +1,4 @@
-"""What the errors mean at a desktop."""
+"""The explanations of errors for users of a desktop."""
 
 from __future__ import annotations
 

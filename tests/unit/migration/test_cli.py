@@ -17,8 +17,7 @@ from sqlalchemy import URL
 
 import tasks
 from antarest.migration.commands.boundary import CommandContext, guard
-from antarest.migration.commands.flags import HIDDEN
-from antarest.migration.commands.invoke_flags import find_swallowed
+from antarest.migration.commands.flags import HIDDEN, find_swallowed
 from antarest.migration.commands.program import main
 from antarest.migration.commands.questions import HOW_FAR
 from antarest.migration.commands.table import VERBS, Verb
@@ -206,7 +205,7 @@ def test_a_result_is_the_exit_code(run_verb: Callable[..., int], capsys: Capture
 
 
 def test_our_error_is_printed_with_its_exit_code(run_verb: Callable[..., int], capsys: Capture) -> None:
-    error = DatabaseUnreachable("nobody there", database="postgresql://me:***@db1/antarest", hints=HOW_FAR)
+    error = DatabaseUnreachable("nobody there", *HOW_FAR, database="postgresql://me:***@db1/antarest")
 
     assert run_verb(raising(error)) == EXIT_UNREACHABLE
 
@@ -219,7 +218,7 @@ def test_the_ways_on_lead_to_the_configuration_that_was_named(capsys: Capture) -
     hints = [Hint("Look", "inv db.status"), Hint("Start", "git log"), Hint("Correct it", "inv db.status --config=PATH")]
 
     def end() -> int:
-        raise UsageError("no", hints=hints)
+        raise UsageError("no", *hints)
 
     context = CommandContext("a folder/application.yaml", None)
     assert guard(context, end) == EXIT_USAGE

@@ -1,4 +1,4 @@
-"""What names a database after what it follows from: it changes with all of that, and with nothing else."""
+"""The name of a database changes with everything that the database depends on, and with nothing else."""
 
 from __future__ import annotations
 

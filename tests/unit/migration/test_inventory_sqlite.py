@@ -1,4 +1,4 @@
-"""What SQLite keeps as text is read as SQLite reads it."""
+"""The text that SQLite keeps is read as SQLite reads it."""
 
 from __future__ import annotations
 

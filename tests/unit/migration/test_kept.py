@@ -15,7 +15,7 @@ def rows(*values: tuple[object, ...]) -> RowSnapshot:
 
 
 def changed(there: RowSnapshot, momentary: set[str]) -> list[tuple[str, str]]:
-    """What is found where the value of row 2 is another one in the end."""
+    """The findings when row 2 has another value in the end."""
     moments = (rows((1, "x"), (2, "x")), there, rows((1, "x"), (2, "y")))
     return [
         (each.id, each.item)

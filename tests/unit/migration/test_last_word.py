@@ -1,4 +1,4 @@
-"""How a command ended is said to the end, whoever interrupts it then, and whoever no longer reads its output."""
+"""A command prints its whole result, even if it is interrupted then, or if nobody reads its output any more."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ context = CommandContext(None, None)
 known = context.known
 
 def refuse():
-    raise UsageError("no such thing", hints=[Hint("Look", "inv db.status")])
+    raise UsageError("no such thing", Hint("Look", "inv db.status"))
 """
 AS_IT_IS_TOLD = """
 context.known = lambda error: (signal.raise_signal({sent}), known(error))[1]
@@ -119,7 +119,7 @@ def test_a_second_signal_finds_the_first_one_told(sent: Signals) -> None:
 @signals
 @pytest.mark.parametrize("call", ["lambda: 0", "refuse", "lambda: signal.raise_signal(15)"])
 def test_there_is_no_moment_for_a_traceback(sent: Signals, call: str) -> None:
-    """Whatever it does just then: what it was about is told, or that it was interrupted, or nothing has begun."""
+    """At each moment, the command prints its result, or that it was interrupted, or it has not begun."""
     ended = run(AT_EACH_CALL.format(sent=int(sent), call=call))
 
     assert (ended.code, ended.err) == (0, "")

@@ -1,4 +1,4 @@
-"""What a killed process leaves is gone with the next one; what a living one has stays."""
+"""A process deletes the leftovers of killed processes, and keeps those of living ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the guard counts, statement by statement; and the words for it."""
+"""The counts of the guard, statement by statement, and the words for them."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_compares_a_table_that_is_rebuilt(database: Database, engine: EngineName
     case("indexes and constraints", lambda op: op.create_index("i", "study", ["path"]),
          lambda op: op.drop_index("i", "study"), lambda op: op.drop_constraint("task_study_id_fkey", "task"),
          lambda op: op.alter_column("study", "name", server_default=None, nullable=True), on=POSTGRESQL),
-    case("a table that is written anew", "ALTER TABLE study_tag ALTER COLUMN study_id TYPE bigint",
+    case("a table that is rewritten", "ALTER TABLE study_tag ALTER COLUMN study_id TYPE bigint",
          "UPDATE study_tag SET label = upper(label)", "ALTER TABLE study_tag ADD COLUMN id serial", on=POSTGRESQL),
     case("a materialized view", "DROP MATERIALIZED VIEW v", on=POSTGRESQL,
          before=("CREATE MATERIALIZED VIEW v AS SELECT * FROM study",)),

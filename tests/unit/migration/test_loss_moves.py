@@ -1,4 +1,4 @@
-"""What arrives where a revision says that it moves it is not lost."""
+"""Data that arrives where its revision says that it moves it is not lost."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ CREATE_ATOMIC = "CREATE FUNCTION h() RETURNS int LANGUAGE sql BEGIN ATOMIC SELEC
 
 
 def autocommit_as_of_old(op: Operations) -> None:
-    """What revisions did before Alembic had `autocommit_block()`; psycopg2 rolls back first."""
+    """Commit as revisions did before Alembic had `autocommit_block()`; psycopg2 rolls back first."""
     driver(op).set_isolation_level(0)
     op.execute("DELETE FROM task")
 

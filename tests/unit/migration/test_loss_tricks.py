@@ -285,7 +285,7 @@ def test_a_text_that_a_revision_writes_itself_hides_nothing(tmp_path: Path, sqli
 
 
 def _lost_with_the_owner(tmp_path: Path, url: URL, *statements: str) -> dict[str, int | None]:
-    """What the third revision loses, in the same run as the second one, which gives the table an owner so."""
+    """The losses of the third revision, in one run with the second one, which adds the owner by these statements."""
     study = "CREATE TABLE study (id INTEGER PRIMARY KEY, name TEXT)"
     one = Script("one", upgrade=f"sql({study!r}, \"INSERT INTO study VALUES (1, 'a'), (2, 'b')\")")
     two = Script("two", upgrade=f"sql(*{statements!r})")

@@ -23,7 +23,7 @@ REVISION = "revision = {0!r}\ndown_revision = {1!r}\n\n\ndef upgrade():\n    pas
 
 
 def purposes(folder: Path, line: str) -> list[str]:
-    """What `env.py` was called for by `alembic`, in a project with two heads."""
+    """The purpose for which `alembic` called `env.py`, in a project with two heads."""
     (folder / "alembic.ini").write_text(INI)
     (folder / "env.py").write_text(ENV)
     (folder / "script.py.mako").write_text(TEMPLATE)

@@ -41,7 +41,7 @@ class Slow:
         return [*states, *([BASE] if applied else [])]
 
     def undone(self, to: str, applied: set[str]) -> set[str]:
-        """What a downgrade undoes: the followers of where it goes, and whatever comes after one of them."""
+        """The revisions that a downgrade undoes: the followers of its target, and all revisions after them."""
         followers = {id_ for id_ in applied if to in self.down[id_]}
         return {id_ for id_ in applied if followers & self.applied([id_])}
 

@@ -1,4 +1,4 @@
-"""What is printed, to the letter: one example of each rendering."""
+"""The exact output: one example of each rendering."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_an_error() -> None:
 def test_hints_that_are_questions_or_no_commands() -> None:
     hints = [Hint("Is it there?", "ls -l"), Hint("Look again", "inv db.status"), Hint("Write $${...} for the text")]
 
-    error = InvalidProject(Path("/a/alembic.ini"), "it is empty", hints)
+    error = InvalidProject(Path("/a/alembic.ini"), "it is empty", *hints)
 
     assert render_error(error, io.StringIO()) == dedent("""\
         error db.E210: alembic.ini cannot be used: it is empty
@@ -70,7 +70,7 @@ def test_hints_that_are_questions_or_no_commands() -> None:
 
 
 def test_an_error_for_machines() -> None:
-    error = OutOfReach("it is not below", "a1", [Hint("An upgrade can", "inv db.upgrade --to=b1")])
+    error = OutOfReach("it is not below", "a1", Hint("An upgrade can", "inv db.upgrade --to=b1"))
 
     assert json.loads(render_error_json(error)) == {
         "error": {

@@ -1,4 +1,4 @@
-"""What is read of revision files, and what is refused."""
+"""The facts that are read from revision files, and the files that are refused."""
 
 from __future__ import annotations
 

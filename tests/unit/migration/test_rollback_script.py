@@ -153,7 +153,7 @@ def test_a_new_revision_overtakes_it(tmp_path: Path) -> None:
         rollback_script.require_head(longer, "c1")
     assert (caught.value.written_for, caught.value.head) == ("c1", "d1")
 
-    assert rollback_script.sync(longer), "it is written anew"
+    assert rollback_script.sync(longer), "it is written again"
     assert not rollback_script.sync(longer), "once"
     rollback_script.require_head(longer, "d1")
     assert rollback_script.parse(tmp_path / "scripts" / "rollback.sh") == ("c1", "d1")

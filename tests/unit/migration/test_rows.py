@@ -76,7 +76,7 @@ def test_values_repeat_where_they_may(database: Connection) -> None:
 
 
 def test_the_rows_are_those_that_the_models_read(database: Connection) -> None:
-    """What SQLAlchemy stores for a model and what is generated have the same form."""
+    """Generated values have the same form as those that SQLAlchemy stores for a model."""
     create_things(database)
 
     fill(database)

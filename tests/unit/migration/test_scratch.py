@@ -151,7 +151,7 @@ def test_a_named_server_that_does_not_answer_is_an_error_and_no_other_is_tried(m
         ("url", "", "ANTAREST_TEST_POSTGRES_URL is not set"),
         ("url", "sqlite:///antarest.db", "ANTAREST_TEST_POSTGRES_URL is a URL of sqlite"),
         ("testcontainers", "", "no Docker engine answers"),
-        ("docker", "", "'docker' is none of url, testcontainers, embedded"),
+        ("docker", "", "'docker' is not one of url, testcontainers, embedded"),
     ],
 )
 def test_what_is_forced_and_impossible_is_an_error_that_says_why(

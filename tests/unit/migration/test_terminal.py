@@ -1,4 +1,4 @@
-"""What a terminal shows and a pipe does not: colours, and the revision that runs."""
+"""A terminal shows colours and the revision that runs; a pipe does not."""
 
 from __future__ import annotations
 

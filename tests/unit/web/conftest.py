@@ -1,4 +1,4 @@
-"""What the tests of the application share: its database, read as it reads it, and the API asked without a server."""
+"""Fixtures of the tests of the application: its database, and the API, called without a server."""
 
 from __future__ import annotations
 

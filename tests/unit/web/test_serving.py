@@ -51,7 +51,7 @@ def test_a_port_can_be_had_again_at_once_although_old_connections_linger() -> No
     address = bound.getsockname()
     client = socket.create_connection(address)
     served, _ = bound.accept()
-    served.close()  # whoever closes first keeps the port for a minute
+    served.close()  # the side that closes first keeps the port for a minute
     client.close()
     bound.close()
 

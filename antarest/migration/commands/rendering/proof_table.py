@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TextIO
 
 from ...errors.settings.urls import ENGINES
@@ -33,7 +33,8 @@ def head(found: Verification) -> str:
     """Render the two lines above the revisions."""
     width = _WIDTH * len(_PROPERTIES) + _SECONDS
     names = "".join(f"  {NAMES[engine]:<{width}}" for engine in found.engines)
-    columns = "".join(f"  {_row(_PROPERTIES)}{'s':>{_SECONDS}}" for _ in found.engines)
+    properties = "".join(name.ljust(_WIDTH) for name in _PROPERTIES)
+    columns = f"  {properties}{'s':>{_SECONDS}}" * len(found.engines)
     parity = "  parity" if len(found.engines) > 1 else ""
     first = _first(found)
     return f"{'':<{first}}{names}".rstrip() + f"\n{'revision':<{first}}{columns}{parity}"
@@ -67,10 +68,6 @@ def line(found: Verification, revision: str, stream: TextIO) -> str:
         cell, colour = _result(others)
         text += f"  {style(cell, colour, stream)}"
     return text.rstrip()
-
-
-def _row(cells: Iterable[str]) -> str:
-    return "".join(cell.ljust(_WIDTH) for cell in cells)
 
 
 def _about(findings: Sequence[Finding], name: str) -> list[Finding]:

@@ -96,7 +96,7 @@ def _applied(entry: RecordLine) -> str:
 
 
 def upgrade(plan: UpgradePlan) -> str:
-    """An upgrade that has something to run, before it runs."""
+    """The text before an upgrade that has something to run."""
     way = f"{position(plan.current)} -> {plan.target} ({count(len(plan.pending), 'revision')})"
     return fields([("upgrade", way)])
 

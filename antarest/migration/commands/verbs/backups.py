@@ -64,7 +64,7 @@ def restore(
 
 
 def _agree(plan: RestorePlan, *, yes: bool, everything: bool) -> None:
-    """Ask, unless nothing is replaced. `--yes` alone permits no loss that can be counted."""
+    """Ask for consent if the restore replaces something. `--yes` alone does not permit a loss that can be counted."""
     from ..questions import ask
     from ..rendering import backups
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def sync(context: CommandContext, *, allow_changed: bool = False, **flags: bool) -> int:
-    """Make the database match this checkout: undo what it does not have, then apply what is pending."""
+    """Make the database match this checkout: undo what the checkout does not have, then apply what is pending."""
     with _follower(context.workflow).syncing(allow_changed=allow_changed) as plan:
         _carry_out(context, plan, **flags)
     return EXIT_DONE
@@ -74,15 +74,15 @@ def merge(context: CommandContext, *, message: str | None = None) -> int:
 def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool) -> int:
     """Write the newest revision again from the models, with its id and message; undo it first if it is applied."""
     from ...branches.writing import write_again
+    from ...project.revision_store import keeping
     from .development import follow
 
-    follower = _follower(context.workflow)
-    with follower.amending(discard_edits=discard_edits) as (plan, revision):
+    with _follower(context.workflow).amending(discard_edits=discard_edits) as (plan, revision):
         if not plan.is_empty or flags.get("dry_run"):
             _carry_out(context, plan, **flags)
         if flags.get("dry_run"):
             return EXIT_DONE
-        follower.keep(revision)
+        keeping(context.project.repository)(revision.id, revision.path.read_bytes())
         written = write_again(context.project, revision)
     diagram = follow(context.project) if written.path else None
     context.print(results.written(written, context.project.rollback_script, diagram))
@@ -106,7 +106,7 @@ def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
     """
     if message or empty:
         hint = Hint("Keep its id and message", "inv db.revision --amend")
-        raise UsageError(f"--amend and {'--message' if message else '--empty'} cannot be given together", hints=[hint])
+        raise UsageError(f"--amend and {'--message' if message else '--empty'} cannot be given together", hint)
 
 
 def _carry_out(

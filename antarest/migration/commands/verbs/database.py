@@ -43,7 +43,7 @@ def rollback(
     """Roll the database back: one revision, several, or to a revision; with a plan first."""
     count = positive(steps)
     if steps and to:
-        raise UsageError("--steps and --to cannot be given together", hints=HOW_FAR)
+        raise UsageError("--steps and --to cannot be given together", *HOW_FAR)
     if head:
         rollback_script.require_head(context.project, head)
     if sql:
@@ -94,7 +94,7 @@ def status(context: CommandContext, *, json: bool = False) -> int:
 
 
 def history(context: CommandContext, *, to: str | None = None) -> int:
-    """List the revisions, newest first, with a mark at what is applied, current and head."""
+    """List the revisions, newest first, and mark those that are applied, current or head."""
     context.introduce()
     entries = context.workflow.history(to)
     print(results.history(entries, context.project.history.unknown(context.workflow.current())))

@@ -22,7 +22,7 @@ def seed(context: CommandContext, *, studies: str | None = None, allow_productio
     """Fill an empty development database with believable data."""
     if not re.fullmatch(r"[1-9][0-9]{0,6}", wanted := studies or _STUDIES):
         hint = Hint("Give a number, or leave it out", f"inv db.seed --studies={_STUDIES}")
-        raise UsageError(f"--studies must be a whole number from 1 to 9999999, not {wanted!r}", hints=[hint])
+        raise UsageError(f"--studies must be a whole number from 1 to 9999999, not {wanted!r}", hint)
     from ...branches import seeding  # Imported here: other commands do not wait for it.
 
     context.introduce()
@@ -48,7 +48,8 @@ def follow(project: Project) -> Path | None:
     """Bring the diagram in line with models that have changed.
 
     Returns:
-        The page, if it was written. Without the package that draws it, it is not, and `db.check` elsewhere finds it.
+        The page. None if it is up to date, or if the package that draws it is missing: then `db.check` on another
+        machine reports the page.
     """
     if not project.diagram:
         return None

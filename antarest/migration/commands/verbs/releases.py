@@ -82,7 +82,7 @@ def print_rollback_sql(context: CommandContext, steps: int, to: str | None, head
     if len(current) > 1:
         raise UsageError(
             f"--sql begins at one revision, and the database is at {position(current)}",
-            hints=[Hint("Join the heads", "inv db.merge")],
+            Hint("Join the heads", "inv db.merge"),
         )
     context.print("".join(downgrade_sql(project, position(current), target)).rstrip())
     return EXIT_DONE
@@ -96,4 +96,4 @@ def _write_rollback_script(context: CommandContext) -> None:
 
 
 def _no_place(message: str, path: str | None) -> UsageError:
-    return UsageError(f"{message}, not {path!r}", hints=[Hint("Leave it out, or name another one")])
+    return UsageError(f"{message}, not {path!r}", Hint("Leave it out, or name another one"))

@@ -28,7 +28,7 @@ def revision(
         return branches.amend(context, discard_edits=discard_edits, **flags)
     if not message:
         example = 'inv db.revision --message="add study horizon"'
-        raise UsageError("a revision needs a message", hints=[Hint("Say what it is for", example)])
+        raise UsageError("a revision needs a message", Hint("Say what it is for", example))
     # Imported here, as below: a command that only reads the database does not wait for Alembic.
     from ...branches.writing import write_revision
 

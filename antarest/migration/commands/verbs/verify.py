@@ -73,7 +73,7 @@ def verify(
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
-    """Check the files of flags before the proof, which may take long."""
+    """Check the files that flags name. The proof, which may take long, comes after it."""
     for flag, path in files.items():
         if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
             raise _usage(f"{flag} must be a file in a folder that exists, not {path!r}", f"{flag}=FILE")
@@ -117,7 +117,7 @@ def _write(path: str | None, text: str) -> None:
 
 
 def _usage(message: str, right: str) -> UsageError:
-    return UsageError(message, hints=[Hint("Write for example", f"{_VERB} {right}")])
+    return UsageError(message, Hint("Write for example", f"{_VERB} {right}"))
 
 
 def _between(revisions: str) -> Callable[[Target], Collection[str]]:

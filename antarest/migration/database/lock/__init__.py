@@ -15,8 +15,6 @@ from ...errors.settings.urls import redact_url
 from .base import Patience, Writer
 from .sqlite import SqliteWriter
 
-__all__ = ["Patience", "Writer", "in_this_process", "one_writer"]
-
 _PROCESS = threading.RLock()
 
 

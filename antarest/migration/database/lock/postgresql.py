@@ -166,7 +166,7 @@ class PostgresWriter:
         return True
 
     def _acquire(self) -> None:
-        """Try to get the first lock, with no open transaction between two tries, because a pool may be small."""
+        """Try to get the first lock. No transaction is open between two tries, because a pool may be small."""
         connection = self._connection
         self._settings = self._known_settings()
         while True:
@@ -246,7 +246,7 @@ def _own_name(connection: Connection) -> str:
 
 
 class _BlockerWatch:
-    """A thread that finds who blocks a transaction while it waits. After the wait, the server cannot say it any more.
+    """A thread that finds who blocks a transaction while it waits. After the wait, the server no longer knows it.
 
     It opens its own connection, and only when the wait takes a while. The connection of the first lock cannot be used,
     because a query would give it a snapshot, and `CREATE INDEX CONCURRENTLY` would wait for that.

@@ -13,7 +13,7 @@ from .database import DatabaseLocked
 _LIST = Hint("List the backups", "inv db.backups")
 
 
-class BackupFailed(MigrationError):
+class BackupFailed(MigrationError, code="db.E901"):
     """The backup could not be written or could not be read again, so the command that needs it did not start.
 
     Why: the folder cannot be written, the disk is full, the connection broke, or the backup does not hold the same as
@@ -22,17 +22,15 @@ class BackupFailed(MigrationError):
     To do: fix what the message names, and try `inv db.backup`. When it works, run the command again.
     """
 
-    code = "db.E901"
-
     def __init__(self, reason: str, *, database: str, folder: Path) -> None:
         super().__init__(
             f"the backup failed: {reason}",
+            Hint("Fix the cause, then try to make a backup", "inv db.backup"),
             details={"database": database, "folder": str(folder)},
-            hints=[Hint("Fix the cause, then try to make a backup", "inv db.backup")],
         )
 
 
-class NoSpace(MigrationError):
+class NoSpace(MigrationError, code="db.E902"):
     """There is too little space left for the backup.
 
     Why: earlier backups fill the folder, or the database has grown.
@@ -41,21 +39,17 @@ class NoSpace(MigrationError):
     `db.backup_folder`.
     """
 
-    code = "db.E902"
-
     def __init__(self, needed: int, free: int, *, database: str, folder: Path) -> None:
         numbers = f"it needs about {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
         super().__init__(
             f"there is too little space for the backup: {numbers}",
+            Hint("See what takes the space", shlex.join(["ls", "-l", str(folder)])),
+            Hint("Or name another folder in the configuration", "db.backup_folder: /srv/backups"),
             details={"database": database, "folder": str(folder)},
-            hints=[
-                Hint("See what takes the space", shlex.join(["ls", "-l", str(folder)])),
-                Hint("Or name another folder in the configuration", "db.backup_folder: /srv/backups"),
-            ],
         )
 
 
-class ProgramsMissing(MigrationError):
+class ProgramsMissing(MigrationError, code="db.E903", exit_code=EXIT_USAGE):
     """The programs pg_dump and pg_restore of the server's major version were not found.
 
     Why: the client programs are not installed, or are those of another major version, whose dumps the server may not
@@ -64,20 +58,15 @@ class ProgramsMissing(MigrationError):
     To do: install the client package of the server's version, or name its folder in `db.postgres_programs`.
     """
 
-    code = "db.E903"
-    exit_code = EXIT_USAGE
-
     def __init__(self, major: int, found: Sequence[str], *, database: str) -> None:
         super().__init__(
             f"there is no pg_dump and pg_restore of PostgreSQL {major}, which is the server's version",
+            Hint("Install the client programs, or name their folder", f"db.postgres_programs: /.../{major}/bin"),
             details={"database": database, "found": shorten(found) or "none"},
-            hints=[
-                Hint("Install the client programs, or name their folder", f"db.postgres_programs: /.../{major}/bin"),
-            ],
         )
 
 
-class BackupNotFound(MigrationError):
+class BackupNotFound(MigrationError, code="db.E904"):
     """There is no backup of the database, or not the one that was asked for.
 
     Why: it was deleted, or `db.backup_folder` names another folder than when it was made.
@@ -85,17 +74,16 @@ class BackupNotFound(MigrationError):
     To do: `inv db.backups` lists the backups.
     """
 
-    code = "db.E904"
-
     def __init__(self, asked: str, *, database: str, folder: Path) -> None:
         super().__init__(
             f"there is no backup {asked}" if asked else "there is no backup of the database",
+            _LIST,
+            *([] if asked else [Hint("Make one", "inv db.backup")]),
             details={"database": database, "folder": str(folder)},
-            hints=[_LIST, *([] if asked else [Hint("Make one", "inv db.backup")])],
         )
 
 
-class BackupUnusable(MigrationError):
+class BackupUnusable(MigrationError, code="db.E905"):
     """The file is not a backup of this kind of database, or it is damaged.
 
     Why: the file was cut off, changed after it was made, or is a backup of the other engine.
@@ -103,14 +91,12 @@ class BackupUnusable(MigrationError):
     To do: take another backup: `inv db.backups` says which of them can be used.
     """
 
-    code = "db.E905"
-
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
-        super().__init__(f"the backup cannot be used: {reason}", details={"backup": str(path)}, hints=[_LIST])
+        super().__init__(f"the backup cannot be used: {reason}", _LIST, details={"backup": str(path)})
 
 
-class RestoreNotConfirmed(MigrationError):
+class RestoreNotConfirmed(MigrationError, code="db.E906"):
     """A restore would lose data that is newer than the backup, and nobody has agreed to it.
 
     Why: rows were written since the backup, and a restore replaces them.
@@ -119,19 +105,15 @@ class RestoreNotConfirmed(MigrationError):
     or with a yes on a terminal.
     """
 
-    code = "db.E906"
-
     def __init__(self, backup: Path, losses: Sequence[str], database: str) -> None:
         super().__init__(
             "the restore would lose data that is newer than the backup, and nobody agreed to it",
+            Hint("Agree to the loss", shlex.join(["inv", "db.restore", f"--from={backup}", "--allow-data-loss"])),
             details={"database": database, "backup": str(backup), **numbered("loses", losses, 2)},
-            hints=[
-                Hint("Agree to the loss", shlex.join(["inv", "db.restore", f"--from={backup}", "--allow-data-loss"]))
-            ],
         )
 
 
-class RestoreNotAllowed(MigrationError):
+class RestoreNotAllowed(MigrationError, code="db.E907"):
     """The migrating role does not have the rights that a restore needs.
 
     Why: the role owns the tables but not the database, or may not create one.
@@ -139,15 +121,13 @@ class RestoreNotAllowed(MigrationError):
     To do: restore as a role that has the rights, or grant the rights that the message lists.
     """
 
-    code = "db.E907"
-
-    def __init__(self, missing: Sequence[str], role: str, *, database: str, hints: Sequence[Hint]) -> None:
+    def __init__(self, missing: Sequence[str], role: str, *hints: Hint, database: str) -> None:
         super().__init__(
-            f"the role {role} may not restore: {'; '.join(missing)}", details={"database": database}, hints=hints
+            f"the role {role} may not restore: {'; '.join(missing)}", *hints, details={"database": database}
         )
 
 
-class DatabaseInUse(DatabaseLocked):
+class DatabaseInUse(DatabaseLocked, code="db.E406"):
     """The database cannot be replaced while others have it open; trying again can help.
 
     Why: an application or a session is still connected.
@@ -155,15 +135,13 @@ class DatabaseInUse(DatabaseLocked):
     To do: stop it, and restore again. Exit code 4 says that trying again can help.
     """
 
-    code = "db.E406"
-
-    def __init__(self, sessions: Sequence[str], *, database: str, hints: Sequence[Hint]) -> None:
+    def __init__(self, sessions: Sequence[str], *hints: Hint, database: str) -> None:
         who = f"{len(sessions)} sessions" if len(sessions) > 1 else "another session"
-        super().__init__(f"the database is in use by {who}", database=database, hints=hints)
+        super().__init__(f"the database is in use by {who}", *hints, database=database)
         self.details |= numbered("by", sessions, 3, "and")
 
 
-class RestoreFailed(MigrationError):
+class RestoreFailed(MigrationError, code="db.E909"):
     """A restore failed; the database has not changed.
 
     Why: the dump does not fit the server, a right is missing, or the disk is full. A restore is prepared beside the
@@ -172,18 +150,16 @@ class RestoreFailed(MigrationError):
     To do: read the reason in the message, fix it, and restore again.
     """
 
-    code = "db.E909"
-
     def __init__(self, reason: str, *, database: str, backup: Path, state: str = NOTHING_CHANGED) -> None:
         super().__init__(
             f"the restore failed: {reason}",
+            SEE_STATUS,
             details={"database": database, "backup": str(backup)},
             state=state,
-            hints=[SEE_STATUS],
         )
 
 
-class DatabaseChanged(MigrationError):
+class DatabaseChanged(MigrationError, code="db.E908"):
     """The database was changed between the plan of a restore and the restore.
 
     Why: somebody wrote between the plan and the restore, so the restore would lose more than you agreed to.
@@ -191,11 +167,9 @@ class DatabaseChanged(MigrationError):
     To do: stop the programs that write, look at the plan again, and agree again.
     """
 
-    code = "db.E908"
-
     def __init__(self, what: str, *, database: str) -> None:
         super().__init__(
             f"the database was changed while the restore was prepared: {what}",
+            Hint("Look at the plan again", "inv db.restore"),
             details={"database": database},
-            hints=[Hint("Look at the plan again", "inv db.restore")],
         )

@@ -15,7 +15,7 @@ _MOST = 4  # ways to read a reference that an error shows
 _LONGEST = 300  # characters of what git says
 
 
-class RevisionLost(MigrationError):
+class RevisionLost(MigrationError, code="db.E220"):
     """The database has a revision whose file was not found, so nothing can undo it.
 
     Why: it was applied from another clone or machine, and was never pushed; or this clone has only the newest part of
@@ -26,23 +26,19 @@ class RevisionLost(MigrationError):
     it, or reset the database.
     """
 
-    code = "db.E220"
-
     def __init__(self, revision: str, database: str, searched: str, *, is_shallow: bool = False) -> None:
         super().__init__(
             f"the database has revision {revision}, and its file was not found",
+            Hint("Get the rest of the history", "git fetch --unshallow")
+            if is_shallow
+            else Hint("Fetch what others have, then try again", "git fetch --all --tags"),
+            Hint("Or restore a backup from before it", "inv db.backups"),
+            Hint("Or reset the database (development only)", "inv db.reset"),
             details={"database": database, "searched": searched},
-            hints=[
-                Hint("Get the rest of the history", "git fetch --unshallow")
-                if is_shallow
-                else Hint("Fetch what others have, then try again", "git fetch --all --tags"),
-                Hint("Or restore a backup from before it", "inv db.backups"),
-                Hint("Or reset the database (development only)", "inv db.reset"),
-            ],
         )
 
 
-class ScriptChanged(MigrationError):
+class ScriptChanged(MigrationError, code="db.E221"):
     """The file that was found of a revision is not the code that was applied.
 
     Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
@@ -52,17 +48,15 @@ class ScriptChanged(MigrationError):
     schema yourself, because the command cannot.
     """
 
-    code = "db.E221"
-
     def __init__(self, revision: str, applied: str, found: str, origin: str, command: str = _AGAIN) -> None:
         super().__init__(
             f"the code of revision {revision} that was found is not the code that was applied",
+            Hint("Read it, and if its downgrade fits, run it", f"{command} --allow-changed"),
             details={"applied": applied, "found": found, "where": origin},
-            hints=[Hint("Read it, and if its downgrade fits, run it", f"{command} --allow-changed")],
         )
 
 
-class PlanOvertaken(MigrationError):
+class PlanOvertaken(MigrationError, code="db.E222"):
     """Somebody else has moved the database since the plan was made.
 
     Why: another run came between the plan and its confirmation.
@@ -70,17 +64,15 @@ class PlanOvertaken(MigrationError):
     To do: look at the new plan.
     """
 
-    code = "db.E222"
-
     def __init__(self, current: Sequence[str], planned: Sequence[str], command: str = _AGAIN) -> None:
         super().__init__(
             "somebody else has moved the database since the plan was made",
+            Hint("Plan again", command),
             details={"planned for": ", ".join(planned) or "base", "current": ", ".join(current) or "base"},
-            hints=[Hint("Plan again", command)],
         )
 
 
-class NoRepository(MigrationError):
+class NoRepository(MigrationError, code="db.E223", exit_code=EXIT_USAGE):
     """The command needs git, and this is no git repository.
 
     Why: git is not installed, or the project is not in a working tree, such as a downloaded archive or an installed
@@ -89,18 +81,15 @@ class NoRepository(MigrationError):
     To do: work in a clone of the repository.
     """
 
-    code = "db.E223"
-    exit_code = EXIT_USAGE
-
     def __init__(self, folder: Path) -> None:
         super().__init__(
             "this needs git, and there is no git repository here",
+            Hint("Without git, the database can still follow the files", _AGAIN),
             details={"folder": str(folder)},
-            hints=[Hint("Without git, the database can still follow the files", _AGAIN)],
         )
 
 
-class BranchNotFound(MigrationError):
+class BranchNotFound(MigrationError, code="db.E224", exit_code=EXIT_USAGE):
     """There is no branch of that name.
 
     Why: the name is misspelt, the branch was not fetched yet, or the name is that of a tag or a commit.
@@ -108,23 +97,18 @@ class BranchNotFound(MigrationError):
     To do: `git branch --all` lists the branches. For a tag or a commit: `git switch --detach`, then `inv db.sync`.
     """
 
-    code = "db.E224"
-    exit_code = EXIT_USAGE
-
     def __init__(self, branch: str, branches: Sequence[str]) -> None:
         near = difflib.get_close_matches(branch, branches)
         super().__init__(
             f"there is no branch {branch!r} to switch to",
+            Hint("List the branches", "git branch --all"),
+            Hint("For a tag or a commit, switch first", "git switch --detach REF"),
+            Hint("And then make the database match", _AGAIN),
             details={"nearest": shorten(near)} if near else {},
-            hints=[
-                Hint("List the branches", "git branch --all"),
-                Hint("For a tag or a commit, switch first", "git switch --detach REF"),
-                Hint("And then make the database match", _AGAIN),
-            ],
         )
 
 
-class SwitchRefused(MigrationError):
+class SwitchRefused(MigrationError, code="db.E225"):
     """Git does not switch to the branch, so the database was not moved either.
 
     Why: uncommitted changes would be overwritten, a merge is under way, or another working tree has the branch.
@@ -132,22 +116,18 @@ class SwitchRefused(MigrationError):
     To do: do what git says, most often commit or stash. Then run the same command again.
     """
 
-    code = "db.E225"
-
     def __init__(self, branch: str, reason: str, *, is_ours: bool = False) -> None:
         who = "db.switch" if is_ours else "git"
         super().__init__(
             f"{who} does not switch to {branch}",
+            Hint("Switch without the database", f"git switch {shlex.quote(branch)}")
+            if is_ours
+            else Hint("See what is not committed", "git status"),
             details={f"{who} says": reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}..."},
-            hints=[
-                Hint("Switch without the database", f"git switch {shlex.quote(branch)}")
-                if is_ours
-                else Hint("See what is not committed", "git status")
-            ],
         )
 
 
-class AmendRefused(MigrationError):
+class AmendRefused(MigrationError, code="db.E226"):
     """The newest revision may not be generated again.
 
     Why: others have it, on main or in a tag, and may have applied it; or it is deployed, or it joins two heads.
@@ -155,16 +135,14 @@ class AmendRefused(MigrationError):
     To do: leave it as it is, and write another revision.
     """
 
-    code = "db.E226"
-
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"db.revision --amend is refused: {reason}",
-            hints=[Hint("Write another revision", 'inv db.revision --message="..."')],
+            Hint("Write another revision", 'inv db.revision --message="..."'),
         )
 
 
-class EditedRevision(MigrationError):
+class EditedRevision(MigrationError, code="db.E227"):
     """The revision to amend was edited by hand.
 
     Why: generating the file again would lose the edits. A file that was generated in another clone counts as edited
@@ -174,23 +152,19 @@ class EditedRevision(MigrationError):
     old file stays in the store (`.git/antarest/revisions`).
     """
 
-    code = "db.E227"
-
     def __init__(self, revision: str, path: Path) -> None:
         super().__init__(
             f"revision {revision} was edited since it was generated, and amending it would lose that",
+            Hint("See what is in it", f"git diff --no-index /dev/null {shlex.quote(str(path))}"),
+            Hint(
+                "Write it again without the edits; the old file stays in the store",
+                "inv db.revision --amend --discard-edits",
+            ),
             details={"file": str(path)},
-            hints=[
-                Hint("See what is in it", f"git diff --no-index /dev/null {shlex.quote(str(path))}"),
-                Hint(
-                    "Write it again without the edits; the old file stays in the store",
-                    "inv db.revision --amend --discard-edits",
-                ),
-            ],
         )
 
 
-class RebaseRefused(MigrationError):
+class RebaseRefused(MigrationError, code="db.E228"):
     """The revisions of this branch cannot be put on top of the other head.
 
     Why: the other branch is not known, is not merged here or has several heads itself; or one of the revisions is
@@ -199,21 +173,17 @@ class RebaseRefused(MigrationError):
     To do: do what the message says. Where a revision cannot be moved, join the heads with `inv db.merge`.
     """
 
-    code = "db.E228"
-
     def __init__(self, reason: str, *, merge: str = "") -> None:
         super().__init__(
             f"db.rebase is refused: {reason}",
-            hints=[
-                Hint("Merge it first", f"git merge {shlex.quote(merge)}")
-                if merge
-                else Hint("Join the heads instead", "inv db.merge"),
-                Hint("Or go on top of another branch", "inv db.rebase --onto=REF"),
-            ],
+            Hint("Merge it first", f"git merge {shlex.quote(merge)}")
+            if merge
+            else Hint("Join the heads instead", "inv db.merge"),
+            Hint("Or go on top of another branch", "inv db.rebase --onto=REF"),
         )
 
 
-class AmbiguousReference(MigrationError):
+class AmbiguousReference(MigrationError, code="db.E229"):
     """A reference stands for two different revisions.
 
     Why: a tag, a branch, a commit or the beginning of a revision id have the same name, and different heads.
@@ -221,17 +191,15 @@ class AmbiguousReference(MigrationError):
     To do: give the revision itself.
     """
 
-    code = "db.E229"
-
     def __init__(self, reference: str, found: Mapping[str, str]) -> None:
         super().__init__(
             f"{reference!r} stands for more than one revision",
+            Hint("Give the revision itself", "inv db.history"),
             details={f"as {kind}": revision for kind, revision in list(found.items())[:_MOST]},
-            hints=[Hint("Give the revision itself", "inv db.history")],
         )
 
 
-class ReferenceUnusable(MigrationError):
+class ReferenceUnusable(MigrationError, code="db.E230"):
     """The database cannot go to this tag, branch, commit or date from this checkout.
 
     Why: its revisions cannot be read, have several heads, or have a head that this checkout does not have.
@@ -239,19 +207,15 @@ class ReferenceUnusable(MigrationError):
     To do: give a revision; or check that state out, and run `inv db.sync`.
     """
 
-    code = "db.E230"
-
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
             f"the database cannot go to {name}: {reason}",
-            hints=[
-                Hint("Give a revision of this checkout", "inv db.history"),
-                Hint("Or check that state out, and let the database follow", _AGAIN),
-            ],
+            Hint("Give a revision of this checkout", "inv db.history"),
+            Hint("Or check that state out, and let the database follow", _AGAIN),
         )
 
 
-class DeployedUnknown(MigrationError):
+class DeployedUnknown(MigrationError, code="db.E231"):
     """The deployed revision is not below the head.
 
     Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that lies on another
@@ -260,19 +224,15 @@ class DeployedUnknown(MigrationError):
     To do: name the revision that production really runs, or say that nothing is deployed.
     """
 
-    code = "db.E231"
-
     def __init__(self, deployed: str, head: str) -> None:
         super().__init__(
             f"the deployed revision {deployed} is not below the head {head}",
-            hints=[
-                Hint("Name the revision that production runs", "inv db.deployed REF"),
-                Hint("Or say that nothing is deployed", "inv db.deployed-clear"),
-            ],
+            Hint("Name the revision that production runs", "inv db.deployed REF"),
+            Hint("Or say that nothing is deployed", "inv db.deployed-clear"),
         )
 
 
-class SqlDiffers(MigrationError):
+class SqlDiffers(MigrationError, code="db.E232"):
     """The written SQL and the revisions lead to different schemas.
 
     Why: a revision reads from the database while it runs (a reflection, a query), and `--sql` runs without a database.
@@ -280,17 +240,15 @@ class SqlDiffers(MigrationError):
     To do: write the revision so that it does not read from the database; or run the revisions instead of the SQL.
     """
 
-    code = "db.E232"
-
     def __init__(self, name: str, difference: str) -> None:
         super().__init__(
             f"{name} does not do what the revisions do",
+            Hint("See what the revisions do", "inv db.verify"),
             details={"difference": difference},
-            hints=[Hint("See what the revisions do", "inv db.verify")],
         )
 
 
-class RecordUnreadable(MigrationError):
+class RecordUnreadable(MigrationError, code="db.E233"):
     """This role may not read the history table of the database, so the applied code is not known.
 
     Why: the table belongs to the role that migrates, and this role has no SELECT on it.
@@ -298,17 +256,15 @@ class RecordUnreadable(MigrationError):
     To do: run the command as the role that migrates (`db.admin_url`), or grant SELECT to this role.
     """
 
-    code = "db.E233"
-
     def __init__(self, table: str, database: str) -> None:
         super().__init__(
             f"this role may not read the history table of the database, {table}",
+            Hint("As its owner, grant the right", f"GRANT SELECT ON {table} TO ROLE;"),
             details={"database": database},
-            hints=[Hint("As its owner, grant the right", f"GRANT SELECT ON {table} TO ROLE;")],
         )
 
 
-class HookInTheWay(MigrationError):
+class HookInTheWay(MigrationError, code="db.E234"):
     """The git hook cannot be kept, because an older one is already kept under that name.
 
     Why: another tool has replaced our hook since it was installed. The hook that was kept beside it would be lost.
@@ -316,17 +272,15 @@ class HookInTheWay(MigrationError):
     To do: put the two hooks into one file, or delete the one that you do not need. Then run the same command again.
     """
 
-    code = "db.E234"
-
     def __init__(self, hook: Path, chained: Path) -> None:
         super().__init__(
             f"the hook {hook.name} cannot be chained: {chained.name} is there already",
+            Hint("Keep the one that you need, then install again", "inv db.install-hooks"),
             details={"folder": str(hook.parent)},
-            hints=[Hint("Keep the one that you need, then install again", "inv db.install-hooks")],
         )
 
 
-class NotAsSql(MigrationError):
+class NotAsSql(MigrationError, code="db.E235"):
     """A revision cannot be written as SQL.
 
     Why: it reads from the database while it runs, and `--sql` runs without a database.
@@ -334,11 +288,9 @@ class NotAsSql(MigrationError):
     To do: write the revision so that it does not read from the database; or run the revisions instead of the SQL.
     """
 
-    code = "db.E235"
-
     def __init__(self, revision: str, reason: str) -> None:
         super().__init__(
             f"revision {revision} cannot be written as SQL: it reads from the database",
+            Hint("Run the revisions instead", "inv db.upgrade"),
             details={"reason": reason},
-            hints=[Hint("Run the revisions instead", "inv db.upgrade")],
         )

@@ -12,11 +12,8 @@ from ..base import EXIT_USAGE, AntarestError, Hint
 _URL_EXAMPLE = Hint("Name a database in the section db, for example", "url: sqlite:////srv/antarest/antarest.db")
 
 
-class ConfigError(AntarestError):
+class ConfigError(AntarestError, code="config.E100", exit_code=EXIT_USAGE):
     """The configuration cannot be used as it is."""
-
-    code = "config.E100"
-    exit_code = EXIT_USAGE
 
     def at(self, key: str, file: Path, **details: str) -> Self:
         """Return the same error, with the key and the file added."""
@@ -26,7 +23,7 @@ class ConfigError(AntarestError):
         return self
 
 
-class ConfigNotFound(ConfigError):
+class ConfigNotFound(ConfigError, code="config.E101"):
     """The configuration file is missing or cannot be read.
 
     Why: the name is misspelt, the variable `ANTAREST_CONF` still names a file that was moved, or this user may not read
@@ -36,19 +33,18 @@ class ConfigNotFound(ConfigError):
     `inv db.status --config=PATH` shows the database that the file names.
     """
 
-    code = "config.E101"
-
     def __init__(self, file: str, *, reason: str, named_by: str, similar: Sequence[Path] = ()) -> None:
         self.file, self.reason, self.named_by, self.similar = file, reason, named_by, tuple(similar)
         hints = [Hint(f"A file with a similar name exists: {path}") for path in similar]
         super().__init__(
             f"the configuration file cannot be read ({reason})" + (f": {file}" if file else ""),
+            *hints,
+            Hint("Name the file", "inv db.status --config=PATH"),
             details={"named by": named_by},
-            hints=[*hints, Hint("Name the file", "inv db.status --config=PATH")],
         )
 
 
-class ConfigEmpty(ConfigError):
+class ConfigEmpty(ConfigError, code="config.E102"):
     """The configuration file is empty.
 
     Why: it has no lines or only comments, or a template was never filled in.
@@ -56,13 +52,11 @@ class ConfigEmpty(ConfigError):
     To do: write at least `db:` with a `url:` below it; `resources/application.yaml` shows every key.
     """
 
-    code = "config.E102"
-
     def __init__(self, file: Path) -> None:
-        super().__init__(f"the configuration file is empty: {file}", hints=[_URL_EXAMPLE])
+        super().__init__(f"the configuration file is empty: {file}", _URL_EXAMPLE)
 
 
-class ConfigNotYaml(ConfigError):
+class ConfigNotYaml(ConfigError, code="config.E103"):
     """The configuration file is not YAML.
 
     Why: most often a value with `:`, `#`, `%`, `&`, `*` or `@` without quotes, or lines that are indented with tabs.
@@ -70,19 +64,17 @@ class ConfigNotYaml(ConfigError):
     To do: go to the line that the message names and put the value in quotes.
     """
 
-    code = "config.E103"
-
     def __init__(self, file: Path, *, problem: str, line: int | None) -> None:
         self.file, self.problem, self.line = file, problem, line
         place = f"{file}, line {line}" if line else str(file)
         super().__init__(
             "the configuration file is not valid YAML",
+            Hint("A value with : # % & * or @ in it needs quotes", 'url: "postgresql://..."'),
             details={"file": place, "problem": problem},
-            hints=[Hint("A value with : # % & * or @ in it needs quotes", 'url: "postgresql://..."')],
         )
 
 
-class ConfigNotMapping(ConfigError):
+class ConfigNotMapping(ConfigError, code="config.E104"):
     """The configuration file, or a section of it, does not hold keys with values.
 
     Why: a section was written as a list (`- url: ...`) or as one value (`db: sqlite:///a.db`).
@@ -90,19 +82,15 @@ class ConfigNotMapping(ConfigError):
     To do: write the keys of the section below it, indented, one `key: value` a line.
     """
 
-    code = "config.E104"
-
     def __init__(self, file: Path, *, section: str, found: str) -> None:
         self.file, self.section, self.found = file, section, found
         name = f"the section {section}" if section else "the configuration file"
         super().__init__(
-            f"{name} must hold keys with values, and holds {found}",
-            details={"file": str(file)},
-            hints=[_URL_EXAMPLE],
+            f"{name} must hold keys with values, and holds {found}", _URL_EXAMPLE, details={"file": str(file)}
         )
 
 
-class DatabaseUrlMissing(ConfigError):
+class DatabaseUrlMissing(ConfigError, code="config.E105"):
     """The configuration names no database.
 
     Why: `db.url` is missing, empty, or below another section.
@@ -110,13 +98,11 @@ class DatabaseUrlMissing(ConfigError):
     To do: write `url:` into the section `db`, for example `url: sqlite:////srv/antarest/antarest.db`.
     """
 
-    code = "config.E105"
-
     def __init__(self) -> None:
-        super().__init__("no database is named", hints=[_URL_EXAMPLE])
+        super().__init__("no database is named", _URL_EXAMPLE)
 
 
-class UnknownKey(ConfigError):
+class UnknownKey(ConfigError, code="config.E106"):
     """The configuration file has an unknown key; most often it is misspelt.
 
     Why: a key is misspelt, stands in another section, or was removed by a newer release. It is refused, because the
@@ -125,15 +111,13 @@ class UnknownKey(ConfigError):
     To do: use the nearest key that the message names, or delete the line. `docs/configuration.md` has every key.
     """
 
-    code = "config.E106"
-
     def __init__(self, file: Path, *, key: str, nearest: str, known: Sequence[str]) -> None:
         self.file, self.key, self.nearest, self.known = file, key, nearest, tuple(known)
         hint = Hint(f"The nearest key is {nearest}") if nearest else Hint(f"The keys are: {', '.join(known)}")
-        super().__init__(f"unknown key {key}", details={"file": str(file)}, hints=[hint])
+        super().__init__(f"unknown key {key}", hint, details={"file": str(file)})
 
 
-class VariableUnset(ConfigError):
+class VariableUnset(ConfigError, code="config.E107"):
     """A value names an environment variable that is not set, or whose file cannot be read.
 
     Why: the file has `${NAME}`, and the environment of this command has neither NAME nor NAME_FILE. A service does not
@@ -144,8 +128,6 @@ class VariableUnset(ConfigError):
     file), or set `NAME_FILE` to a file that holds the value. Write `$${NAME}` for the text `${NAME}` itself.
     """
 
-    code = "config.E107"
-
     def __init__(self, name: str, *, file: str = "", reason: str = "") -> None:
         self.name, self.file, self.reason = name, file, reason
         fact = f"the environment variable {name} is not set"
@@ -153,10 +135,10 @@ class VariableUnset(ConfigError):
         if reason:
             fact = f"the file that {name}_FILE names cannot be read ({reason}): {file}"
             hints = [Hint("Who may read it?", shlex.join(["ls", "-l", file]))]
-        super().__init__(fact, hints=hints)
+        super().__init__(fact, *hints)
 
 
-class InvalidValue(ConfigError):
+class InvalidValue(ConfigError, code="config.E108"):
     """A value has the wrong type, or is out of range.
 
     Why: a number with a unit or a decimal point, a word for a number, or a value beyond its range.
@@ -164,14 +146,12 @@ class InvalidValue(ConfigError):
     To do: write a value of the kind that the message asks for. `docs/configuration.md` has the range of each key.
     """
 
-    code = "config.E108"
-
     def __init__(self, expected: str) -> None:
         self.expected = expected
         super().__init__(f"must be {expected}")
 
 
-class UnsupportedUrl(ConfigError):
+class UnsupportedUrl(ConfigError, code="config.E109"):
     """The URL asks for an engine or a driver that is not supported.
 
     Why: the scheme is that of another database (`mysql://`), or asks for another driver (`postgresql+asyncpg://`).
@@ -179,18 +159,17 @@ class UnsupportedUrl(ConfigError):
     To do: write `postgresql://...` or `sqlite:///...`, without a driver.
     """
 
-    code = "config.E109"
-
     def __init__(self, scheme: str) -> None:
         self.scheme = scheme
         super().__init__(
             f"{scheme} is not supported",
+            Hint("PostgreSQL: postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+            _URL_EXAMPLE,
             details={"supported": "PostgreSQL through psycopg2, SQLite"},
-            hints=[Hint("PostgreSQL: postgresql://USER:PASSWORD@HOST:5432/DATABASE"), _URL_EXAMPLE],
         )
 
 
-class UnreadableUrl(ConfigError):
+class UnreadableUrl(ConfigError, code="config.E110"):
     """The URL cannot be read, or can be read in two ways.
 
     Why: a password or a name holds `@`, `:`, `/`, `?`, `#` or `%` unquoted, so its end is not clear.
@@ -199,13 +178,11 @@ class UnreadableUrl(ConfigError):
     hold any character. Else percent-encode the password (`@` is `%40`).
     """
 
-    code = "config.E110"
-
-    def __init__(self, url: str, *, reason: str, hints: Sequence[Hint] = ()) -> None:
-        super().__init__(f"the database URL cannot be used: {reason}", details={"url": url}, hints=hints)
+    def __init__(self, url: str, *hints: Hint, reason: str) -> None:
+        super().__init__(f"the database URL cannot be used: {reason}", *hints, details={"url": url})
 
 
-class UsageError(ConfigError):
+class UsageError(ConfigError, code="usage.E101"):
     """The command line is wrong.
 
     Why: a flag is misspelt or has no value (`--to=$UNSET`), or it stands before the task, where Invoke takes it for its
@@ -213,5 +190,3 @@ class UsageError(ConfigError):
 
     To do: copy the command that the message shows, or look at `inv db.VERB --help`.
     """
-
-    code = "usage.E101"

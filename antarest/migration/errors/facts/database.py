@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..base import EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE, NOTHING_CHANGED, AntarestError, Hint
 
 
-class DatabaseError(AntarestError):
+class DatabaseError(AntarestError, code="db.E300"):
     """The database refused a connection or a statement.
 
     Args:
         message: the fact.
+        hints: what to do next.
         database: the URL of the database, redacted.
         reason: what the driver said, redacted.
         state: the state that the database is in now.
-        hints: what to do next.
     """
 
-    code = "db.E300"
-
     def __init__(
-        self,
-        message: str,
-        *,
-        database: str,
-        reason: str = "",
-        state: str = NOTHING_CHANGED,
-        hints: Sequence[Hint] = (),
+        self, message: str, *hints: Hint, database: str, reason: str = "", state: str = NOTHING_CHANGED
     ) -> None:
         self.database, self.reason = database, reason
         details = {"database": database} | ({"reason": reason} if reason else {})
-        super().__init__(message, details=details, state=state, hints=hints)
+        super().__init__(message, *hints, details=details, state=state)
 
 
-class DatabaseUnreachable(DatabaseError):
+class DatabaseUnreachable(DatabaseError, code="db.E301", exit_code=EXIT_UNREACHABLE):
     """The server does not answer; trying again can help.
 
     Why: the server is starting, restarting or down; the host or the port in `db.url` is wrong; a firewall drops the
@@ -44,24 +34,19 @@ class DatabaseUnreachable(DatabaseError):
     db.status`. Exit code 3 says that trying again can help.
     """
 
-    code = "db.E301"
-    exit_code = EXIT_UNREACHABLE
 
-
-class TooManyConnections(DatabaseUnreachable):
+class TooManyConnections(DatabaseUnreachable, code="db.E302"):
     """The server has no free connection left.
 
-    Why: all `max_connections` of the server are in use. Often the pools of an application are larger than that
-    together.
+    Why: all `max_connections` of the server are in use. Often the pools of all processes
+    together are larger.
 
     To do: wait and try again, or stop a process that holds many connections. Then lower `db.pool_size` and
     `db.max_overflow`, or use a pooler.
     """
 
-    code = "db.E302"
 
-
-class ConnectionLost(DatabaseUnreachable):
+class ConnectionLost(DatabaseUnreachable, code="db.E309"):
     """The connection to the server was lost while it was in use.
 
     Why: the server was restarted or has crashed, another server took over, or `pg_terminate_backend` was called. The
@@ -71,10 +56,8 @@ class ConnectionLost(DatabaseUnreachable):
     `inv db.status` shows.
     """
 
-    code = "db.E309"
 
-
-class AccessRefused(DatabaseError):
+class AccessRefused(DatabaseError, code="db.E303", exit_code=EXIT_USAGE):
     """The server does not let this role in: wrong password, no right to log in, no right to connect.
 
     Why: the password is wrong, `pg_hba.conf` has no line for this host, database and role, or the role has no
@@ -84,11 +67,8 @@ class AccessRefused(DatabaseError):
     answer to a client.
     """
 
-    code = "db.E303"
-    exit_code = EXIT_USAGE
 
-
-class RoleMissing(DatabaseError):
+class RoleMissing(DatabaseError, code="db.E304", exit_code=EXIT_USAGE):
     """The role does not exist on the server.
 
     Why: the role was never created on this server, or the URL names another server than you think.
@@ -96,11 +76,8 @@ class RoleMissing(DatabaseError):
     To do: create it with the `createuser` command of the message, or correct the user in the URL.
     """
 
-    code = "db.E304"
-    exit_code = EXIT_USAGE
 
-
-class DatabaseMissing(DatabaseError):
+class DatabaseMissing(DatabaseError, code="db.E305", exit_code=EXIT_USAGE):
     """The database does not exist on the server, or the folder of the SQLite file does not exist.
 
     Why: on a new server the database was not created yet. For SQLite, the folder in the path is misspelt: the file is
@@ -109,11 +86,8 @@ class DatabaseMissing(DatabaseError):
     To do: create it with the `createdb` command of the message, or correct the name or the path.
     """
 
-    code = "db.E305"
-    exit_code = EXIT_USAGE
 
-
-class InvalidParameter(DatabaseError):
+class InvalidParameter(DatabaseError, code="db.E306", exit_code=EXIT_USAGE):
     """The driver cannot work with the parameters of the URL.
 
     Why: a parameter after `?` in the URL is misspelt, has a wrong value, or asks for something that the server does not
@@ -122,11 +96,8 @@ class InvalidParameter(DatabaseError):
     To do: compare the reason in the message with the URL, and correct or remove the parameter.
     """
 
-    code = "db.E306"
-    exit_code = EXIT_USAGE
 
-
-class DatabaseReadOnly(DatabaseError):
+class DatabaseReadOnly(DatabaseError, code="db.E307"):
     """This user cannot write the database, or cannot even read its file.
 
     Why: the URL names a standby. Or, for SQLite, this user may not write the file or its folder (the journal is created
@@ -136,10 +107,8 @@ class DatabaseReadOnly(DatabaseError):
     db.status` still work on a standby.
     """
 
-    code = "db.E307"
 
-
-class NotADatabase(DatabaseError):
+class NotADatabase(DatabaseError, code="db.E308"):
     """The file is not an SQLite database, or is damaged.
 
     Why: the path names another file, the file was cut off by a full disk, or it was copied while somebody wrote to it.
@@ -148,10 +117,8 @@ class NotADatabase(DatabaseError):
     integrity_check'`, and restore a backup.
     """
 
-    code = "db.E308"
 
-
-class DatabaseLocked(DatabaseError):
+class DatabaseLocked(DatabaseError, code="db.E401", exit_code=EXIT_LOCKED):
     """Another process holds the database; trying again can help.
 
     Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. It may be a second
@@ -159,6 +126,3 @@ class DatabaseLocked(DatabaseError):
 
     To do: wait for it or close it, then try again. Nothing was changed. Exit code 4 says that trying again can help.
     """
-
-    code = "db.E401"
-    exit_code = EXIT_LOCKED

@@ -8,7 +8,7 @@ from .database import DatabaseLocked
 LONGER = Hint("Wait longer for it", "inv db.upgrade --lock-timeout=600")
 
 
-class MigrationLocked(DatabaseLocked):
+class MigrationLocked(DatabaseLocked, code="db.E402"):
     """Another run is migrating the database, and it did not end in time.
 
     Why: two deployments migrate at once, or the backend of a killed run is still busy on the server.
@@ -17,14 +17,12 @@ class MigrationLocked(DatabaseLocked):
     and since when.
     """
 
-    code = "db.E402"
-
     def __init__(self, holder: str, session: str, since: str, database: str, waited: float) -> None:
-        super().__init__(f"the database is held by {holder}", database=database, hints=[LONGER, SEE_STATUS])
+        super().__init__(f"the database is held by {holder}", LONGER, SEE_STATUS, database=database)
         self.details |= {"held by": session} | ({"since": since} if since else {}) | {"waited": f"{waited:g} s"}
 
 
-class ThreadLocked(DatabaseLocked):
+class ThreadLocked(DatabaseLocked, code="db.E403"):
     """Another thread of this process is running migrations, and it did not end in time.
 
     Why: the program starts two upgrades in two threads.
@@ -32,14 +30,12 @@ class ThreadLocked(DatabaseLocked):
     To do: start one upgrade only. A second one has nothing to do.
     """
 
-    code = "db.E403"
-
     def __init__(self, database: str, waited: float) -> None:
-        super().__init__("another thread of this process is running migrations", database=database, hints=[LONGER])
+        super().__init__("another thread of this process is running migrations", LONGER, database=database)
         self.details |= {"waited": f"{waited:g} s"}
 
 
-class ObjectLocked(DatabaseLocked):
+class ObjectLocked(DatabaseLocked, code="db.E404"):
     """Another session holds a lock on a table that a revision has to lock.
 
     Why: a long transaction, a forgotten `psql`, or an autovacuum against wraparound holds the table. Each try of the
@@ -48,19 +44,18 @@ class ObjectLocked(DatabaseLocked):
     To do: end the session that the message names, or wait for it, and run the same command again.
     """
 
-    code = "db.E404"
-
     def __init__(self, what: str, blockers: str, database: str, *, tries: int, timeout: int, state: str) -> None:
         super().__init__(
             f"{what} cannot get a lock that it needs, in {tries} tries of {timeout} s",
+            Hint("When that session has ended, run the same command again"),
+            SEE_STATUS,
             database=database,
             state=state,
-            hints=[Hint("When that session has ended, run the same command again"), SEE_STATUS],
         )
         self.details |= {"blocked by": blockers or "a session that has ended since"}
 
 
-class LockLost(DatabaseLocked):
+class LockLost(DatabaseLocked, code="db.E405"):
     """The run lost its lock on the database, so another run may have begun. Nothing was committed.
 
     Why: the connection that held the lock broke, for example by a failover, a restart, or a pooler that drops idle
@@ -69,12 +64,10 @@ class LockLost(DatabaseLocked):
     To do: run the command again. `inv db.status` shows that nothing was committed.
     """
 
-    code = "db.E405"
-
     def __init__(self, database: str) -> None:
         super().__init__(
             "the run has lost its lock on the database, so it did not commit",
+            SEE_STATUS,
             database=database,
             state=NOTHING_CHANGED,
-            hints=[SEE_STATUS],
         )

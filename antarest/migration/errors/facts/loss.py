@@ -11,7 +11,7 @@ from ..text import count, numbered, shorten
 _SHOWN = 2  # An error has at most nine lines, and one of them may name the backup.
 
 
-class LossNotDeclared(MigrationError):
+class LossNotDeclared(MigrationError, code="db.E501"):
     """The run would lose data that its revisions do not declare, so it was rolled back.
 
     Why: a revision drops or empties a table or a column that has data, and does not declare it in `lossy` or `moves`.
@@ -21,22 +21,18 @@ class LossNotDeclared(MigrationError):
     shows, so that reviewers see it.
     """
 
-    code = "db.E501"
-
     def __init__(self, losses: Sequence[Loss], database: str, state: str) -> None:
         self.losses = tuple(losses)
         first = losses[0]
         super().__init__(
             f"the {first.direction} of revision {first.revision} would lose data that it does not declare",
+            Hint("Fix the revision so that it keeps the data, or declare the loss in its file", first.declaration),
             details={"database": database, **numbered("loses", losses, _SHOWN)},
             state=state,
-            hints=[
-                Hint("Fix the revision so that it keeps the data, or declare the loss in its file", first.declaration),
-            ],
         )
 
 
-class LossNotConfirmed(MigrationError):
+class LossNotConfirmed(MigrationError, code="db.E502"):
     """A rollback would lose data that its revisions declare, and nobody has agreed to it.
 
     Why: the downgrade drops what the upgrade created, and rows were written there since.
@@ -45,22 +41,18 @@ class LossNotConfirmed(MigrationError):
     `--allow-data-loss`, or with a yes on a terminal. `--yes` alone never agrees to a loss.
     """
 
-    code = "db.E502"
-
     def __init__(self, losses: Sequence[Loss], database: str, state: str, *, command: str = "inv db.rollback") -> None:
         self.losses = tuple(losses)
         super().__init__(
             "the rollback would lose data, and nobody agreed to it",
+            Hint("See the plan", f"{command} --dry-run"),
+            Hint("Agree to the loss", f"{command} --allow-data-loss"),
             details={"database": database, **numbered("loses", losses, _SHOWN)},
             state=state,
-            hints=[
-                Hint("See the plan", f"{command} --dry-run"),
-                Hint("Agree to the loss", f"{command} --allow-data-loss"),
-            ],
         )
 
 
-class Irreversible(MigrationError):
+class Irreversible(MigrationError, code="db.E503"):
     """A revision to roll back declares that it cannot be undone.
 
     Why: its author declared `irreversible = ...`, because the removed data cannot be computed again.
@@ -68,18 +60,13 @@ class Irreversible(MigrationError):
     To do: roll back to that revision and no further, or restore a backup that was taken before it.
     """
 
-    code = "db.E503"
-
     def __init__(self, revision: str, reason: str, *, is_current: bool) -> None:
         self.revision, self.reason = revision, reason
         reachable = Hint("A rollback can go as far as to it", f"inv db.rollback --to={revision}")
-        super().__init__(
-            f"revision {revision} is irreversible: {reason}",
-            hints=[SEE_STATUS if is_current else reachable],
-        )
+        super().__init__(f"revision {revision} is irreversible: {reason}", SEE_STATUS if is_current else reachable)
 
 
-class ForeignKeysViolated(MigrationError):
+class ForeignKeysViolated(MigrationError, code="db.E504"):
     """After the run, rows would refer to rows that do not exist.
 
     Why: a revision deleted or moved rows, but not the rows that refer to them. SQLite does not enforce foreign keys
@@ -88,19 +75,17 @@ class ForeignKeysViolated(MigrationError):
     To do: fix the revision: move or delete the referring rows first. The message names table and target.
     """
 
-    code = "db.E504"
-
     def __init__(self, violations: Sequence[str], database: str, state: str) -> None:
         self.violations = tuple(violations)
         super().__init__(
             f"after the run, rows of {count(len(violations), 'foreign key')} would point nowhere",
+            Hint("Fix the revision, then look at what is pending", "inv db.status"),
             details={"database": database, "where": shorten(violations)},
             state=state,
-            hints=[Hint("Fix the revision, then look at what is pending", "inv db.status")],
         )
 
 
-class RebuildLoses(MigrationError):
+class RebuildLoses(MigrationError, code="db.E505"):
     """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not declare it.
 
     Why: SQLite changes a table by creating it again, and Alembic copies only what it reflects. The rest would be lost
@@ -109,40 +94,32 @@ class RebuildLoses(MigrationError):
     To do: add the line that the message shows to the revision, to create it again; or declare the loss in `lossy`.
     """
 
-    code = "db.E505"
-
     def __init__(self, revision: str, direction: str, missing: Sequence[Missing], database: str, state: str) -> None:
         self.revision, self.missing = revision, tuple(missing)
         first = missing[0]
         super().__init__(
             f"the {direction} of revision {revision} rebuilds a table without what belongs to it",
+            Hint("Keep it, in the revision", first.again),
+            Hint("Or declare its loss there", f'lossy = {{"{direction}": {{"{first.item}": "why"}}}}'),
             details={"database": database, "loses": shorten([each.what for each in missing])},
             state=state,
-            hints=[
-                Hint("Keep it, in the revision", first.again),
-                Hint("Or declare its loss there", f'lossy = {{"{direction}": {{"{first.item}": "why"}}}}'),
-            ],
         )
 
 
-class InTheWay(MigrationError):
+class InTheWay(MigrationError, code="db.E506"):
     """A rebuild on SQLite fails, because a view or trigger refers to the table.
 
-    Why: SQLite checks every view and trigger when a table is renamed, and at that moment the old table is dropped.
+    Why: SQLite checks every view and trigger when a table is renamed, and at that moment the old table does not exist.
 
     To do: drop the view or trigger before the rebuild, and create it again after it. The message has both statements.
     """
-
-    code = "db.E506"
 
     def __init__(self, revision: str, direction: str, object_: Missing, reason: str, database: str, state: str) -> None:
         kind, name = object_.item.split(":", 1)
         super().__init__(
             f"the {direction} of revision {revision} rebuilds a table that {object_.what} refers to",
+            Hint("Before the rebuild, write in the revision", f"op.execute({f'DROP {kind.upper()} {name}'!r})"),
+            Hint("And after it", object_.again),
             details={"database": database, "reason": reason},
             state=state,
-            hints=[
-                Hint("Before the rebuild, write in the revision", f"op.execute({f'DROP {kind.upper()} {name}'!r})"),
-                Hint("And after it", object_.again),
-            ],
         )

@@ -16,7 +16,7 @@ _LEAVE_THE_RELEASE = (
 )
 
 
-class ProjectNotFound(MigrationError):
+class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
     """There is no `alembic.ini`, neither in the working directory nor beside the package.
 
     Why: the command was started in another folder, or `--project` names a file that is not there.
@@ -24,22 +24,17 @@ class ProjectNotFound(MigrationError):
     To do: go to the folder of the repository, or give `--project=PATH/alembic.ini`.
     """
 
-    code = "db.E200"
-    exit_code = EXIT_USAGE
-
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"there is no Alembic project at {path}",
-            hints=[
-                Hint(
-                    "Go to the folder of the repository, or name the file",
-                    f"python -m {PACKAGE} status --project=PATH/alembic.ini",
-                ),
-            ],
+            Hint(
+                "Go to the folder of the repository, or name the file",
+                f"python -m {PACKAGE} status --project=PATH/alembic.ini",
+            ),
         )
 
 
-class InvalidProject(MigrationError):
+class InvalidProject(MigrationError, code="db.E210", exit_code=EXIT_USAGE):
     """`alembic.ini` cannot be used as it is.
 
     Why: a line of `alembic.ini` is wrong, names a folder or a module that does not exist, or a line that the command
@@ -48,39 +43,31 @@ class InvalidProject(MigrationError):
     To do: fix what the message names; `docs/adopting.md` shows the whole section `[antarest]`.
     """
 
-    code = "db.E210"
-    exit_code = EXIT_USAGE
-
-    def __init__(self, path: Path, reason: str, hints: Sequence[Hint] = ()) -> None:
+    def __init__(self, path: Path, reason: str, *hints: Hint) -> None:
         self.path = path
-        super().__init__(f"{path.name} cannot be used: {reason}", details={"file": str(path)}, hints=hints)
+        super().__init__(f"{path.name} cannot be used: {reason}", *hints, details={"file": str(path)})
 
 
-class EnvNotAdopted(MigrationError):
+class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
     """The project's `env.py` does not call `environment.run(context)`.
 
     Why: `env.py` is the one that `alembic init` wrote, or one of your own. The workflow cannot know what it did, or to
     which database.
 
-    To do: replace it by the two lines of `docs/adopting.md`. Before that, look where its database is now.
+    To do: replace it by the two lines of `docs/adopting.md`. Before that, check which revision its database is at.
     """
-
-    code = "db.E611"
-    exit_code = EXIT_USAGE
 
     def __init__(self, ini: Path, database: str) -> None:
         super().__init__(
             "env.py does not call environment.run(context), so the workflow did not run anything",
+            Hint("Look where the database is", "inv db.status"),
+            Hint("docs/adopting.md has the two lines of env.py."),
             details={"project": str(ini), "database": database},
             state="What env.py itself did, and to which database, is not known.",
-            hints=[
-                Hint("Look where the database is", "inv db.status"),
-                Hint("docs/adopting.md has the two lines of env.py."),
-            ],
         )
 
 
-class UnknownRevision(MigrationError):
+class UnknownRevision(MigrationError, code="db.E201"):
     """The database is at a revision that the files do not have: another branch, or a newer release.
 
     Why: somebody upgraded it with another branch or a newer release, and then changed to this code.
@@ -90,27 +77,27 @@ class UnknownRevision(MigrationError):
     database, start that release, or roll back with its `rollback.sh`.
     """
 
-    code = "db.E201"
-
     def __init__(
         self, revision: str, database: str, heads: Sequence[str], count: int, folder: str, elsewhere: str = ""
     ) -> None:
         super().__init__(
             f"the database is at revision {revision}, which this {KIND} does not contain",
+            *(
+                _LEAVE_THE_RELEASE
+                if INSTALLED
+                else [
+                    *([Hint(elsewhere)] if elsewhere else []),
+                    Hint("Make the database match this checkout", "inv db.sync"),
+                ]
+            ),
             details={
                 "database": database,
                 "this code": f"head is {shorten(heads) or 'none'}, {count} revisions in {folder}",
             },
-            hints=_LEAVE_THE_RELEASE
-            if INSTALLED
-            else [
-                *([Hint(elsewhere)] if elsewhere else []),
-                Hint("Make the database match this checkout", "inv db.sync"),
-            ],
         )
 
 
-class MultipleHeads(MigrationError):
+class MultipleHeads(MigrationError, code="db.E202"):
     """The history has more than one head, so "head" names no single revision.
 
     Why: two branches each added a revision after the same one, and both were merged.
@@ -119,19 +106,15 @@ class MultipleHeads(MigrationError):
     both are deployed, join them: `inv db.merge`.
     """
 
-    code = "db.E202"
-
     def __init__(self, heads: Sequence[str]) -> None:
         super().__init__(
             f"the history has {len(heads)} heads: {shorten(heads)}",
-            hints=[
-                Hint("Put the revisions of this branch on top of the others", "inv db.rebase"),
-                Hint("Or, where both are deployed, join them", "inv db.merge"),
-            ],
+            Hint("Put the revisions of this branch on top of the others", "inv db.rebase"),
+            Hint("Or, where both are deployed, join them", "inv db.merge"),
         )
 
 
-class InvalidRevisionFile(MigrationError):
+class InvalidRevisionFile(MigrationError, code="db.E203"):
     """A revision file cannot be read.
 
     Why: a merge left conflict marks in it, it has another syntax error or no `revision = ...`, it imports something
@@ -142,17 +125,15 @@ class InvalidRevisionFile(MigrationError):
     the application changes.
     """
 
-    code = "db.E203"
-
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"the revision file {path.name} cannot be read: {reason}",
+            Hint("Fix the file, then look again", "inv db.history"),
             details={"file": str(path)},
-            hints=[Hint("Fix the file, then look again", "inv db.history")],
         )
 
 
-class MissingPredecessor(MigrationError):
+class MissingPredecessor(MigrationError, code="db.E204"):
     """A revision follows a revision that no file has.
 
     Why: a file was deleted or not committed, or a branch was cherry-picked without the revision below it.
@@ -160,21 +141,17 @@ class MissingPredecessor(MigrationError):
     To do: bring the file back from the branch that the `git log` command shows, or correct `down_revision`.
     """
 
-    code = "db.E204"
-
     def __init__(self, path: Path, revision: str, missing: str) -> None:
         self.revision, self.missing = revision, missing
         super().__init__(
             f"revision {revision} follows {missing}, and no revision file has that id",
+            Hint("Find the missing file, and bring it back", f"git log --all -- {shlex.quote(f'*{missing}*')}"),
+            Hint("Or fix down_revision in the file, then look again", "inv db.history"),
             details={"file": str(path)},
-            hints=[
-                Hint("Find the missing file, and bring it back", _find(missing)),
-                Hint("Or fix down_revision in the file, then look again", "inv db.history"),
-            ],
         )
 
 
-class DuplicateRevision(MigrationError):
+class DuplicateRevision(MigrationError, code="db.E205"):
     """Two revision files have the same id.
 
     Why: a file was copied as a template, or renamed and the old one kept.
@@ -183,17 +160,15 @@ class DuplicateRevision(MigrationError):
     refers to it.
     """
 
-    code = "db.E205"
-
     def __init__(self, revision: str, paths: Sequence[Path]) -> None:
         super().__init__(
             f"revision {revision} is in more than one file",
+            Hint("Give one of them another id, or delete the copy, then look again", "inv db.history"),
             details={"files": shorten([path.name for path in paths]), "folder": str(paths[0].parent)},
-            hints=[Hint("Give one of them another id, or delete the copy, then look again", "inv db.history")],
         )
 
 
-class RevisionCycle(MigrationError):
+class RevisionCycle(MigrationError, code="db.E206"):
     """The revisions follow each other in a circle.
 
     Why: a `down_revision` was edited by hand and leads back to its own file.
@@ -201,17 +176,15 @@ class RevisionCycle(MigrationError):
     To do: set it to the revision that really comes before; `git log -p` on the file shows what it was.
     """
 
-    code = "db.E206"
-
     def __init__(self, revisions: Sequence[str]) -> None:
         self.revisions = tuple(revisions)
         super().__init__(
             f"the revisions follow each other in a circle: {shorten(revisions)}",
-            hints=[Hint("Fix down_revision in one of them, then look again", "inv db.history")],
+            Hint("Fix down_revision in one of them, then look again", "inv db.history"),
         )
 
 
-class RevisionNotFound(MigrationError):
+class RevisionNotFound(MigrationError, code="db.E207"):
     """The revision that was asked for does not exist.
 
     Why: the id is misspelt, or belongs to another branch.
@@ -219,17 +192,15 @@ class RevisionNotFound(MigrationError):
     To do: `inv db.history` lists every revision; the message names the nearest ones.
     """
 
-    code = "db.E207"
-
     def __init__(self, asked: str, nearest: Sequence[str] = ()) -> None:
         super().__init__(
             f"there is no revision {asked!r}",
+            Hint("List the revisions", "inv db.history"),
             details={"nearest": shorten(nearest)} if nearest else {},
-            hints=[Hint("List the revisions", "inv db.history")],
         )
 
 
-class AmbiguousRevision(MigrationError):
+class AmbiguousRevision(MigrationError, code="db.E208"):
     """The beginning of a revision id fits more than one revision.
 
     Why: more than one id begins with the characters that were given.
@@ -237,17 +208,15 @@ class AmbiguousRevision(MigrationError):
     To do: give more characters.
     """
 
-    code = "db.E208"
-
     def __init__(self, asked: str, candidates: Sequence[str]) -> None:
         self.asked, self.candidates = asked, tuple(candidates)
         super().__init__(
             f"revision {asked!r} is ambiguous: it could be {shorten(candidates)}",
-            hints=[Hint("Give more of the id", "inv db.history")],
+            Hint("Give more of the id", "inv db.history"),
         )
 
 
-class OutOfReach(MigrationError):
+class OutOfReach(MigrationError, code="db.E209"):
     """The target exists, but the command cannot go there from the current revision.
 
     Why: the target of an upgrade is below or beside the current revision, or the target of a rollback is above it.
@@ -256,16 +225,10 @@ class OutOfReach(MigrationError):
     goes up.
     """
 
-    code = "db.E209"
-
-    def __init__(self, message: str, current: str, hints: Sequence[Hint] = ()) -> None:
+    def __init__(self, message: str, current: str, *hints: Hint) -> None:
         super().__init__(
             message,
+            Hint("List the revisions, with a mark at current", "inv db.history"),
+            *hints,
             details={"current": current},
-            hints=[Hint("List the revisions, with a mark at current", "inv db.history"), *hints],
         )
-
-
-def _find(revision: str) -> str:
-    """Return the command that finds the file of a revision in any branch."""
-    return f"git log --all -- {shlex.quote(f'*{revision}*')}"

@@ -9,7 +9,7 @@ from ..settings.location import PACKAGE
 from ..text import count
 
 
-class InMemoryDatabase(MigrationError):
+class InMemoryDatabase(MigrationError, code="db.E701", exit_code=EXIT_USAGE):
     """The configuration names a database that would be gone when the command ends.
 
     Why: `sqlite://` or `:memory:` is a database inside one process. The result of the command would be lost with it.
@@ -17,18 +17,15 @@ class InMemoryDatabase(MigrationError):
     To do: name a file in `db.url`.
     """
 
-    code = "db.E701"
-    exit_code = EXIT_USAGE
-
     def __init__(self, source: Path | None) -> None:
         super().__init__(
             "the configured database is an SQLite database in memory, which is gone when the command ends",
+            Hint("Name a file in the configuration", "db.url: sqlite:///antarest.db"),
             details={"configuration": str(source)} if source else {},
-            hints=[Hint("Name a file in the configuration", "db.url: sqlite:///antarest.db")],
         )
 
 
-class ResetRefused(MigrationError):
+class ResetRefused(MigrationError, code="db.E702"):
     """A reset or a seed was refused, because others seem to use the database.
 
     Why: the configuration says `environment: production`, or the server is on another host.
@@ -36,20 +33,16 @@ class ResetRefused(MigrationError):
     To do: check the database in the message. If it is the right one, repeat the command with `--allow-production`.
     """
 
-    code = "db.E702"
-
     def __init__(self, reason: str, database: str, verb: str = "reset") -> None:
         super().__init__(
             f"db.{verb} is refused: {reason}",
+            Hint("See which database is configured", "inv db.status"),
+            Hint(f"If it is the one to {verb}, say so", f"inv db.{verb} --allow-production"),
             details={"database": database},
-            hints=[
-                Hint("See which database is configured", "inv db.status"),
-                Hint(f"If it is the one to {verb}, say so", f"inv db.{verb} --allow-production"),
-            ],
         )
 
 
-class ResetNotConfirmed(MigrationError):
+class ResetNotConfirmed(MigrationError, code="db.E703"):
     """A reset would lose rows, and nobody has agreed to it.
 
     Why: a reset drops every table of the history, and this database has rows in them.
@@ -58,17 +51,15 @@ class ResetNotConfirmed(MigrationError):
     agrees to the loss.
     """
 
-    code = "db.E703"
-
     def __init__(self, database: str, rows: int, tables: int) -> None:
         super().__init__(
             f"db.reset would lose {count(rows, 'row')} in {count(tables, 'table')}",
+            Hint("Agree to it", "inv db.reset --yes --allow-data-loss"),
             details={"database": database},
-            hints=[Hint("Agree to it", "inv db.reset --yes --allow-data-loss")],
         )
 
 
-class NotConfirmed(MigrationError):
+class NotConfirmed(MigrationError, code="db.E704"):
     """The question was answered with no, or nobody could answer it.
 
     Why: the answer was no, or the command ran in a pipe, where nobody can answer.
@@ -76,13 +67,11 @@ class NotConfirmed(MigrationError):
     To do: there is nothing to fix. In a script, answer in advance with the flag that the message shows.
     """
 
-    code = "db.E704"
-
     def __init__(self, question: str, command: str) -> None:
-        super().__init__(f"not confirmed: {question}", hints=[Hint("Answer it in advance", command)])
+        super().__init__(f"not confirmed: {question}", Hint("Answer it in advance", command))
 
 
-class SqlNotSupported(MigrationError):
+class SqlNotSupported(MigrationError, code="db.E705"):
     """`--sql` does not work for SQLite.
 
     Why: `alembic upgrade --sql` writes a script without a database. To rebuild a table in SQLite, Alembic has to read
@@ -91,17 +80,15 @@ class SqlNotSupported(MigrationError):
     To do: upgrade the file itself; for a dry run, upgrade a copy of it.
     """
 
-    code = "db.E705"
-
     def __init__(self, database: str) -> None:
         super().__init__(
             "--sql writes scripts for PostgreSQL only; SQLite rebuilds tables, which needs the database itself",
+            Hint("Upgrade the SQLite file directly", "alembic upgrade head"),
             details={"database": database},
-            hints=[Hint("Upgrade the SQLite file directly", "alembic upgrade head")],
         )
 
 
-class NotAtHead(MigrationError):
+class NotAtHead(MigrationError, code="db.E720"):
     """The command needs a database at head, and this one is not.
 
     Why: the command works with the tables of the models, and this database has those of an older revision, or none.
@@ -109,17 +96,15 @@ class NotAtHead(MigrationError):
     To do: run `inv db.upgrade`, then the command again.
     """
 
-    code = "db.E720"
-
     def __init__(self, verb: str, current: str, head: str, database: str) -> None:
         super().__init__(
             f"db.{verb} needs a database at head: it is at {current}, and head is {head}",
+            Hint("Upgrade it", "inv db.upgrade"),
             details={"database": database},
-            hints=[Hint("Upgrade it", "inv db.upgrade")],
         )
 
 
-class AlreadyFilled(MigrationError):
+class AlreadyFilled(MigrationError, code="db.E721"):
     """A seed was refused, because the database has rows: invented rows would be mixed with real ones.
 
     Why: it was seeded before, or somebody works with it.
@@ -127,20 +112,16 @@ class AlreadyFilled(MigrationError):
     To do: use another database. If you do not need its rows, empty it with `inv db.reset`, and seed it then.
     """
 
-    code = "db.E721"
-
     def __init__(self, rows: int, tables: int, database: str) -> None:
         super().__init__(
             f"db.seed fills an empty database, and this one has {count(rows, 'row')} in {count(tables, 'table')}",
+            Hint("See which database is configured", "inv db.status"),
+            Hint("If you do not need its rows, empty it, then seed again", "inv db.reset"),
             details={"database": database},
-            hints=[
-                Hint("See which database is configured", "inv db.status"),
-                Hint("If you do not need its rows, empty it, then seed again", "inv db.reset"),
-            ],
         )
 
 
-class PackageMissing(MigrationError):
+class PackageMissing(MigrationError, code="db.E722", exit_code=EXIT_USAGE):
     """A command for development needs a package that is not installed here.
 
     Why: only the packages for production are installed here, without those for development.
@@ -148,18 +129,15 @@ class PackageMissing(MigrationError):
     To do: `make install` in a checkout, or install the one package that the message names.
     """
 
-    code = "db.E722"
-    exit_code = EXIT_USAGE
-
     def __init__(self, package: str, needed_by: str) -> None:
         super().__init__(
             f"the package {package} is not installed, and is needed",
+            Hint("It is one for development: install it", f"pip install {package}"),
             details={"needed by": needed_by},
-            hints=[Hint("It is one for development: install it", f"pip install {package}")],
         )
 
 
-class InstalledCopy(MigrationError):
+class InstalledCopy(MigrationError, code="db.E723", exit_code=EXIT_USAGE):
     """This copy was installed from a wheel; revisions are written and compared in a checkout.
 
     Why: the next release replaces the files in site-packages, and a revision written there would be lost.
@@ -167,24 +145,19 @@ class InstalledCopy(MigrationError):
     To do: write the revision in a checkout, build a wheel with `make wheel`, and install it.
     """
 
-    code = "db.E723"
-    exit_code = EXIT_USAGE
-
     def __init__(self, folder: Path) -> None:
         super().__init__(
             "this is an installed copy of the migrations, which the next release replaces",
+            Hint("Change the migrations in a checkout, and install the wheel built there", "make wheel"),
+            Hint("Or name the project to work on", f"python -m {PACKAGE} check --project=PATH/alembic.ini"),
             details={"folder": str(folder)},
-            hints=[
-                Hint("Change the migrations in a checkout, and install the wheel built there", "make wheel"),
-                Hint("Or name the project to work on", f"python -m {PACKAGE} check --project=PATH/alembic.ini"),
-            ],
         )
 
 
 # ---- the checks
 
 
-class RollbackScriptStale(MigrationError):
+class RollbackScriptStale(MigrationError, code="db.E801"):
     """`rollback.sh` was made for another head than the one that the files have.
 
     Why: revision files were added, renamed or deleted without updating the script, or a merge kept an old one. The
@@ -193,21 +166,17 @@ class RollbackScriptStale(MigrationError):
     To do: `inv db.rollback-script` writes it again; `inv db.rollback` needs no script at all.
     """
 
-    code = "db.E801"
-
     def __init__(self, path: Path, written_for: str, head: str) -> None:
         self.written_for, self.head = written_for, head
         super().__init__(
             f"{path.name} was written for head {written_for}, and the head is {head}",
+            Hint("Write it again", "inv db.rollback-script"),
+            Hint("Or roll back one step from where the database is", "inv db.rollback"),
             details={"file": str(path)},
-            hints=[
-                Hint("Write it again", "inv db.rollback-script"),
-                Hint("Or roll back one step from where the database is", "inv db.rollback"),
-            ],
         )
 
 
-class VerifyFailed(MigrationError):
+class VerifyFailed(MigrationError, code="db.E803"):
     """`db.verify` has findings.
 
     Why: a revision does not run up, down and up again on both engines with every row preserved. docs/verify.md explains
@@ -216,16 +185,14 @@ class VerifyFailed(MigrationError):
     To do: the lines below each kind of finding say how to fix it. `--revisions=ID` proves one revision again.
     """
 
-    code = "db.E803"
-
     def __init__(self, findings: int) -> None:
         super().__init__(
             f"db.verify has {count(findings, 'finding')}, see above",
-            hints=[Hint("Fix them, then prove it again", "inv db.verify")],
+            Hint("Fix them, then prove it again", "inv db.verify"),
         )
 
 
-class CheckFailed(MigrationError):
+class CheckFailed(MigrationError, code="db.E802"):
     """`db.check` has findings.
 
     Why: the lines above the error are the findings: two heads, a stale script or diagram, a model that is not
@@ -234,10 +201,7 @@ class CheckFailed(MigrationError):
     To do: the line below each finding has the command that fixes it, or that shows more.
     """
 
-    code = "db.E802"
-
     def __init__(self, findings: int) -> None:
         super().__init__(
-            f"db.check has {count(findings, 'finding')}, see above",
-            hints=[Hint("Fix them, then check again", "inv db.check")],
+            f"db.check has {count(findings, 'finding')}, see above", Hint("Fix them, then check again", "inv db.check")
         )

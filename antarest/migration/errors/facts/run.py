@@ -7,8 +7,8 @@ from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, SEE_STATUS, Hint, Migratio
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 
 
-class RevisionFailed(MigrationError):
-    """A revision raised an error while it ran. What was not yet committed was rolled back.
+class RevisionFailed(MigrationError, code="db.E601"):
+    """A revision raised an error while it ran. Everything that was not committed was rolled back.
 
     Why: the SQL of the revision does not fit the data (a NOT NULL column over NULLs, a unique index over duplicates),
     or the revision has a mistake.
@@ -17,24 +17,20 @@ class RevisionFailed(MigrationError):
     again. The message also says which revision the database is at.
     """
 
-    code = "db.E601"
-
     def __init__(
         self, revision: str, direction: str, reason: str, *, database: str, state: str, statement: str = ""
     ) -> None:
         self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
             f"the {direction} of revision {revision} failed: {reason}",
+            Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
+            _TRACEBACK,
             details={"database": database} | ({"statement": statement} if statement else {}),
             state=state,
-            hints=[
-                Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
-                _TRACEBACK,
-            ],
         )
 
 
-class AutocommitNotAsked(MigrationError):
+class AutocommitNotAsked(MigrationError, code="db.E605"):
     """A revision leaves its transaction without declaring it, so one half of it could be committed.
 
     Why: the revision uses `autocommit_block()`, which commits the statements before it. A failure after that would
@@ -44,33 +40,28 @@ class AutocommitNotAsked(MigrationError):
     such as `CREATE INDEX CONCURRENTLY IF NOT EXISTS`.
     """
 
-    code = "db.E605"
-
     def __init__(self, revision: str, file: str) -> None:
         super().__init__(
             f"revision {revision} uses autocommit_block(), and its file does not declare it",
+            Hint("Declare it in the file; the block must be safe to run again", 'transaction = "none"'),
             details={"file": file},
-            hints=[Hint("Declare it in the file; the block must be safe to run again", 'transaction = "none"')],
         )
 
 
-class RunInterrupted(MigrationError):
-    """The run was interrupted. What was not yet committed was rolled back.
+class RunInterrupted(MigrationError, code="db.E606", exit_code=EXIT_INTERRUPTED):
+    """The run was interrupted. Everything that was not committed was rolled back.
 
     Why: Ctrl-C was pressed, or the process got SIGINT.
 
     To do: `inv db.status` shows where the database is. You can run the command again at any time.
     """
 
-    code = "db.E606"
-    exit_code = EXIT_INTERRUPTED
-
     def __init__(self, database: str, state: str) -> None:
-        super().__init__("interrupted", details={"database": database}, state=state, hints=[SEE_STATUS])
+        super().__init__("interrupted", SEE_STATUS, details={"database": database}, state=state)
 
 
-class RunTerminated(MigrationError):
-    """The run was terminated. What was not yet committed was rolled back.
+class RunTerminated(MigrationError, code="db.E607", exit_code=EXIT_TERMINATED):
+    """The run was terminated. Everything that was not committed was rolled back.
 
     Why: a supervisor, a deployment or the system ended the process with SIGTERM.
 
@@ -78,14 +69,11 @@ class RunTerminated(MigrationError):
     was too short.
     """
 
-    code = "db.E607"
-    exit_code = EXIT_TERMINATED
-
     def __init__(self, database: str, state: str) -> None:
-        super().__init__("terminated", details={"database": database}, state=state, hints=[SEE_STATUS])
+        super().__init__("terminated", SEE_STATUS, details={"database": database}, state=state)
 
 
-class AlembicRefused(MigrationError):
+class AlembicRefused(MigrationError, code="db.E603"):
     """Alembic itself refused the command, or failed before the first revision.
 
     Why: Alembic does not accept the arguments (a relative revision that is too far), or `env.py` failed.
@@ -93,32 +81,25 @@ class AlembicRefused(MigrationError):
     To do: read the reason in the message, and try the same with `inv db.upgrade` or `inv db.rollback`.
     """
 
-    code = "db.E603"
-
     def __init__(self, reason: str) -> None:
-        super().__init__(f"Alembic refuses: {reason}", hints=[SEE_STATUS])
+        super().__init__(f"Alembic refuses: {reason}", SEE_STATUS)
 
 
-class RunFailed(MigrationError):
-    """A run failed before its first revision, or after its last one. What was not yet committed was rolled back.
+class RunFailed(MigrationError, code="db.E604"):
+    """A run failed before its first revision, or after its last one. Everything that was not committed was rolled back.
 
     Why: the connection broke, the disk is full, or a deferred constraint failed at the commit.
 
     To do: `inv db.status` shows where the database is. Remove the cause, and run the command again.
     """
 
-    code = "db.E604"
-
     def __init__(self, reason: str, *, database: str, state: str) -> None:
         super().__init__(
-            f"the run failed: {reason}",
-            details={"database": database},
-            state=state,
-            hints=[SEE_STATUS, _TRACEBACK],
+            f"the run failed: {reason}", SEE_STATUS, _TRACEBACK, details={"database": database}, state=state
         )
 
 
-class UnexpectedFailure(MigrationError):
+class UnexpectedFailure(MigrationError, code="db.E699"):
     """An error that the program does not expect.
 
     Why: a mistake in this program, or a failure outside of it that no check covers.
@@ -127,17 +108,13 @@ class UnexpectedFailure(MigrationError):
     passwords are masked in it.
     """
 
-    code = "db.E699"
-
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"an unexpected error: {reason}",
-            state="An open transaction was rolled back.",
-            hints=[SEE_STATUS, _TRACEBACK],
+            f"an unexpected error: {reason}", SEE_STATUS, _TRACEBACK, state="An open transaction was rolled back."
         )
 
 
-class ScratchRunFailed(MigrationError):
+class ScratchRunFailed(MigrationError, code="db.E610"):
     """A revision raised an error on the empty scratch database on which a plan or a check tries it.
 
     Why: the revision runs on PostgreSQL only, needs rows that an empty database does not have, or its downgrade was
@@ -148,22 +125,18 @@ class ScratchRunFailed(MigrationError):
     loss.
     """
 
-    code = "db.E610"
-
     def __init__(self, revision: str, direction: str, reason: str, engine: str = "SQLite") -> None:
         self.revision, self.direction, self.reason = revision, direction, reason
         super().__init__(
             f"the {direction} of revision {revision} fails on a scratch database: {reason}",
+            Hint("Fix it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
+            Hint("Or go back without a plan", "alembic downgrade -1"),
+            _TRACEBACK,
             details={"scratch": f"an empty {engine} database, at the same revision"},
-            hints=[
-                Hint("Fix it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
-                Hint("Or go back without a plan", "alembic downgrade -1"),
-                _TRACEBACK,
-            ],
         )
 
 
-class NotRecorded(MigrationError):
+class NotRecorded(MigrationError, code="db.E602"):
     """The run ended without an error, but a second connection does not see its result.
 
     Why: another process moved the database at the same moment, or a pooler or proxy reported a commit that did not
@@ -172,13 +145,11 @@ class NotRecorded(MigrationError):
     To do: `inv db.status` shows where the database is. Make sure that nobody else migrates, and run the command again.
     """
 
-    code = "db.E602"
-
     def __init__(self, expected: str, found: str, database: str) -> None:
         self.expected, self.found = expected, found
         super().__init__(
             f"the database should be at {expected} now, and is at {found}",
+            Hint("See where it is", "inv db.status"),
             details={"database": database},
             state="Another process may have moved it at the same time.",
-            hints=[Hint("See where it is", "inv db.status")],
         )

@@ -1,1 +1,1 @@
-"""Settings that every room needs: the configuration, URLs, the folders of this package, and our command lines."""
+"""Settings that every package needs: the configuration, URLs, the folders of this package, and our command lines."""

@@ -79,10 +79,7 @@ def _is_installed(name: str) -> bool:
 
 def _refuse(fact: str, script: str) -> int:
     """Refuse to run, and name the commands that install the missing package."""
-    ways_on = [
-        "  Install what is needed:    make install",
-        f"  Then start it with that:   .venv/bin/python {script}",
-    ]
+    ways_on = ["  Install what is needed:    make install", f"  Then start it with that:   .venv/bin/python {script}"]
     if Path(__file__).parents[3].joinpath("_alembic").is_dir():  # installed from a wheel; see `location`
         ways_on = ["  Install the release again, with what it needs:   pip install --requirement requirements-run.lock"]
     return _print(fact, ways_on)

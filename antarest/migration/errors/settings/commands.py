@@ -40,7 +40,8 @@ def typed(program: str) -> str:
     """Return what to type for a program of this environment.
 
     Returns:
-        The name of the program, or its path where the shell would not find it; empty where it is not there or not ours.
+        The name of the program, or its path if the shell would not find it. It is empty if there is no such program, or
+        if it belongs to another package.
     """
     path = Path(sys.executable).parent / program
     # A copy of this package elsewhere must not send its users to the program of another one.
@@ -60,5 +61,5 @@ def _prefix() -> str:
 
 
 def spelled(flag: str) -> str:
-    """Return the flag of a parameter: `from_`, whose underscore avoids a keyword of Python, is `--from`."""
+    """Return the flag of a parameter, such as `--from` for `from_` (Python does not allow the name `from`)."""
     return f"--{flag.strip('_').replace('_', '-')}"

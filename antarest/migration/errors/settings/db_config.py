@@ -98,4 +98,4 @@ def with_lock_timeout(db: DbConfig, seconds: str | None, flag: str) -> DbConfig:
         return replace(db, migration_lock_timeout=readers.SECONDS(seconds, Path()))
     except InvalidValue as error:
         hint = Hint("Write it like this", "inv db.upgrade --lock-timeout=60")
-        raise UsageError(f"{flag} {error.message}, not {seconds!r}", hints=[hint]) from None
+        raise UsageError(f"{flag} {error.message}, not {seconds!r}", hint) from None

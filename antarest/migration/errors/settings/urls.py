@@ -119,17 +119,17 @@ def _normalise_postgresql(url: URL) -> URL:
     if url.port is not None and not 0 < url.port < 65536:  # noqa: PLR2004 - the number of ports
         raise UnreadableUrl(redact_url(url), reason="the port is out of range")
     if not url.database and "service" not in url.query:
-        raise UnreadableUrl(redact_url(url), reason="it names no database", hints=[_NAME])
+        raise UnreadableUrl(redact_url(url), _NAME, reason="it names no database")
     return url
 
 
 def _normalise_sqlite(url: URL, folder: Path | None) -> URL:
     if url.host or url.username or url.password or url.port:
         # Otherwise `sqlite://antarest.db` would quietly be a database in memory.
-        raise UnreadableUrl("sqlite://...", reason="an SQLite URL has no host", hints=[_SLASHES])
+        raise UnreadableUrl("sqlite://...", _SLASHES, reason="an SQLite URL has no host")
     if url.query or (url.database or "").startswith("file:"):
         reason = "an SQLite URL takes no parameters, and no file: URI"
-        raise UnreadableUrl(f"sqlite:///{url.database or ''}", reason=reason, hints=[_SLASHES])
+        raise UnreadableUrl(f"sqlite:///{url.database or ''}", _SLASHES, reason=reason)
     if is_memory(url):
         return URL.create("sqlite", database=MEMORY)
     path = Path(str(url.database)).expanduser()
@@ -140,7 +140,7 @@ def _normalise_sqlite(url: URL, folder: Path | None) -> URL:
 def _parse(text: str) -> URL:
     parsed = _try_parse(text)
     if parsed is None:
-        raise UnreadableUrl(_redact_unreadable(text), reason=_why_unreadable(text), hints=[_QUOTE, _VARIABLE])
+        raise UnreadableUrl(_redact_unreadable(text), _QUOTE, _VARIABLE, reason=_why_unreadable(text))
     return parsed
 
 

@@ -1,13 +1,21 @@
-"""Write files completely or not at all, also when the process is killed while it writes."""
+"""Read files that may be missing, and write files completely or not at all."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 UNFINISHED = ".writing-"
 """The prefix of a file that is not complete yet. The files of a killed process keep it."""
+
+
+def content_of(path: Path) -> bytes:
+    """Return the content of a file; empty where it cannot be read."""
+    with suppress(OSError):
+        return path.read_bytes()
+    return b""
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:

@@ -41,7 +41,7 @@ def parse_yaml(data: bytes, file: Path) -> object:
 
 
 def _refuse_repeated_keys(node: yaml.Node | None) -> None:
-    """Refuse a key that occurs twice: PyYAML would use the last one, such as the last of two `url`, silently."""
+    """Refuse a key that occurs twice. PyYAML would silently use the last one, for example the second of two `url`."""
     if not isinstance(node, yaml.MappingNode):
         return
     seen = set()

@@ -1,6 +1,6 @@
 """Tracks which tables a statement is about to take something from, and how many rows a transaction changed.
 
-Each engine has a tracker of its own: SQLite knows before a statement what PostgreSQL knows after it, and the reverse.
+Each engine has its own tracker: SQLite says before a statement what it writes to, and PostgreSQL counts after it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""The interface of the trackers of both engines."""
+"""The interface of the trackers of both engines, and the savepoints that they follow."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import NamedTuple, Protocol
+import re
+from collections.abc import Callable, Hashable, Mapping
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ...database.catalog import Tables
 
@@ -24,11 +25,11 @@ class RowChanges(NamedTuple):
     updated: int = 0
 
     def plus(self, other: RowChanges) -> RowChanges:
-        """Both together."""
+        """The sum of both."""
         return RowChanges(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def minus(self, other: RowChanges) -> RowChanges:
-        """The difference to the other one."""
+        """These changes without the other ones."""
         return RowChanges(*(mine - its for mine, its in zip(self, other, strict=True)))
 
 
@@ -48,7 +49,7 @@ class ChangeTracker(Protocol):
     emptied: set[Hashable]
 
     def begin(self) -> None:
-        """A revision begins: look, and forget what was emptied."""
+        """Begin a revision: look at the tables, and forget which ones were emptied."""
 
     def look(self) -> None:
         """Look at the tables again."""
@@ -61,20 +62,20 @@ class ChangeTracker(Protocol):
         """
 
     def after(self, statement: str) -> bool:
-        """Whether the statement, which has run, may have changed tables; then this has looked at them again.
+        """Look at the tables again if the statement, which has run, may have changed them. Return whether it may.
 
         Raises:
             NotAllowed: the statement could not be watched.
         """
 
     def run_deferred(self) -> None:
-        """Run the triggers that wait for the commit: they can take something."""
+        """Run the triggers that wait for the commit, since they can delete rows or values."""
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
-        """The rows inserted, deleted and updated so far, by the identity of the table; or of this table alone."""
+        """The rows inserted, deleted and updated so far, by the identity of the table. With a table, only its own."""
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns that may have lost values which `before()` did not foresee.
+        """The columns that may have lost values although `before()` did not name them.
 
         Args:
             updated: how many rows of each table the revision updated.
@@ -85,3 +86,54 @@ class ChangeTracker(Protocol):
 
     def was_read(self, column: Hashable) -> bool:
         """Whether the revision can have copied the values of this column."""
+
+
+State = TypeVar("State")
+
+_MADE = re.compile(r"\s*SAVEPOINT\s+(\S+?)\s*;?\s*", re.IGNORECASE)
+_BACK_TO = re.compile(r"\s*ROLLBACK\s+(?:(?:WORK|TRANSACTION)\s+)?TO\s+(?:SAVEPOINT\s+)?(\S+?)\s*;?\s*", re.IGNORECASE)
+_COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+class Savepoints(Generic[State]):
+    """Follows the savepoints of a transaction by its statements.
+
+    Where it cannot follow (several statements in one string, a released savepoint) it forgets: then a loss that was
+    rolled back may be reported, and never the reverse.
+    """
+
+    def __init__(self, save: Callable[[], State], restore: Callable[[State], None]) -> None:
+        """Begin without any.
+
+        Args:
+            save: returns the state now.
+            restore: takes the state of the savepoint that the transaction went back to.
+        """
+        self._save = save
+        self._restore = restore
+        self._states: dict[str, State] = {}
+
+    def forget(self) -> None:
+        """Forget all of them."""
+        self._states.clear()
+
+    def follow(self, statement: str) -> bool:
+        """A statement has run; returns whether the transaction went back, so that tables may be as they were."""
+        if "SAVEPOINT" not in (upper := statement.upper()) and "ROLLBACK" not in upper and "RELEASE" not in upper:
+            return False
+        bare = _COMMENTS.sub(" ", statement)
+        if made := _MADE.fullmatch(bare):
+            self._states[_name(made[1])] = self._save()
+            return False
+        if back := _BACK_TO.fullmatch(bare):
+            name = _name(back[1])
+            if name in self._states:
+                self._restore(self._states[name])
+            return True
+        self.forget()
+        return True
+
+
+def _name(written: str) -> str:
+    """One name for all spellings: two savepoints that share it are the later one, which forgives less."""
+    return written.strip("\"'`[]").lower()

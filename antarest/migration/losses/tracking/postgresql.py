@@ -2,7 +2,7 @@
 
 The server counts the rows that a transaction deletes and updates, whichever way it does. What a statement drops,
 truncates or updates is found by the names in it, and in the functions, views, triggers and rules that it calls. Where
-that fails (SQL that is put together at run time) the loss is still noticed, and its count is unknown.
+that fails (dynamic SQL) the loss is still noticed, and its count is unknown.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from ...database.catalog import Tables, read_tables
-from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Takes
-from .savepoints import Savepoints
+from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .statement import (
     CHANGES_TABLES,
     DEFINES,
@@ -96,7 +95,7 @@ class PostgresTracker:
         self._columns_read: set[Hashable] = set()
 
     def begin(self) -> None:
-        """A revision begins."""
+        """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
         self._foreseen.clear()
@@ -106,7 +105,7 @@ class PostgresTracker:
         self._definitions = self._links = None
 
     def look(self) -> None:
-        """Look at the tables again. Those whose rows lie in another file now, and nobody said why, were truncated."""
+        """Look at the tables again. A table that has a new file was truncated, unless a statement rewrote it."""
         self._look(set())
 
     def _look(self, rewritten: set[Hashable]) -> None:
@@ -174,20 +173,20 @@ class PostgresTracker:
         return self._statement.does(CHANGES_TABLES)
 
     def run_deferred(self) -> None:
-        """Run the triggers that wait for the commit; those of later revisions wait again."""
+        """Run the triggers that wait for the commit. The triggers of later revisions wait for it again."""
         if waiting := ", ".join(self._connection.execute(text(_WAITING)).scalars()):
             for when in ("IMMEDIATE", "DEFERRED"):
                 self._connection.exec_driver_sql(f"SET CONSTRAINTS {waiting} {when}")
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
-        """Ask the server."""
+        """The rows inserted, deleted and updated so far, as the server counts them."""
         rows = self._connection.execute(text(_ROW_CHANGES)).all()
         if any(row[4] != "on" for row in rows):
             raise NotAllowed(_NOT_COUNTED)
         return {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], RowChanges())) for row in rows}
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns of tables that were updated, and that no statement was seen to update."""
+        """The columns of the tables that were updated, although no statement was seen to update them."""
         tables = [table for table, rows in updated.items() if rows and table not in self._foreseen]
         found: dict[Hashable, set[str]] = {}
         if tables:
@@ -209,7 +208,7 @@ class PostgresTracker:
         return Statement.of(statement, self._definitions or {})
 
     def _reached(self, start: Collection[Hashable], kinds: str) -> set[Hashable]:
-        """These tables, and those that lose something with them."""
+        """These tables, and those that lose rows or values together with them."""
         if self._links is None:
             self._links = [tuple(row) for row in self._connection.execute(text(_LINKS))]
         found, waiting = set(start), list(start)
@@ -221,7 +220,7 @@ class PostgresTracker:
         return found
 
     def _nulled(self, parents: Collection[Hashable], kinds: str) -> set[Hashable]:
-        """The tables that refer to these by a key which is set to NULL, or to its default."""
+        """The tables with a foreign key to these that a deletion sets to NULL, or to its default."""
         return {child for above, child, kind in self._links or () if above in parents and kind in kinds}
 
     # ---- savepoints

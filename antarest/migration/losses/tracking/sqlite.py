@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
-from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Takes
-from .savepoints import Savepoints
+from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
@@ -29,14 +28,14 @@ _Actions = list[tuple[int, str, str | None]]
 
 @dataclass
 class _Rows:
-    """The rows of one table, counted when it is written to in another way than before, and at the end.
+    """Counts of the rows of one table. They are taken when the kind of its writes changes, and at the end.
 
-    So what was deleted is known although as many rows were inserted after it.
+    So the deleted rows are known, even if as many rows are inserted after them.
 
     Attributes:
-        changes: the rows that came and went until they were last counted.
-        count: how many rows it had then; None before it is written to.
-        way: how it is written to now.
+        changes: the rows that were inserted and deleted until the last count.
+        count: the number of rows at the last count; None before the first write.
+        way: the kind of its writes now.
     """
 
     changes: RowChanges = field(default_factory=RowChanges)
@@ -44,7 +43,7 @@ class _Rows:
     way: object = None
 
     def record_count(self, now: int) -> None:
-        """The table has so many rows now."""
+        """Record that the table has this number of rows now."""
         grown = 0 if self.count is None else now - self.count
         self.changes = self.changes.plus(RowChanges(inserted=max(grown, 0), deleted=max(-grown, 0)))
         self.count = now
@@ -87,14 +86,14 @@ class SqliteTracker:
         return self._connection.connection.dbapi_connection
 
     def begin(self) -> None:
-        """A revision begins."""
+        """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
         self._read.clear()
         self._savepoints.forget()
 
     def look(self) -> None:
-        """Look at the tables again: after each statement that changes them, so that a name tells them apart."""
+        """Look at the tables again. It runs after each statement that changes tables, so a name identifies a table."""
         schema = self._connection.exec_driver_sql(_SCHEMA).all()
         texts = {name: (place, sql) for kind, name, place, sql in schema if kind == "table"}
         changed = [name for name, seen in texts.items() if self._texts.get(name) != seen or not self._is_text_true]
@@ -157,14 +156,14 @@ class SqliteTracker:
         """Do nothing: SQLite has no deferred triggers."""
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
-        """Count the tables that were written to."""
+        """Count the tables that were written to, and return the changes of their rows."""
         for each in self.tables.values():
             if (rows := self._rows.get(each.identity)) and table in {None, each.identity}:
                 rows.record_count(measure(self._connection, each).rows)
         return {identity: rows.changes for identity, rows in self._rows.items()}
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all
-        """Nothing is: SQLite says beforehand what a statement updates."""
+        """Return nothing: SQLite says beforehand what a statement updates."""
         return {}
 
     def was_read(self, column: Hashable) -> bool:
@@ -172,12 +171,12 @@ class SqliteTracker:
         return column in self._read
 
     def _way(self, code: int, name: str) -> object:
-        """The kind of write of an action. SQLite reports one that replaces rows as one that inserts them."""
+        """The kind of write of an action. SQLite reports a replacement of rows as an insertion."""
         is_insert = code == sqlite3.SQLITE_INSERT
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
     def _follow_rows(self, actions: _Actions) -> None:
-        """Count the tables that are going to be written to in another way than before."""
+        """Count the rows of a table before the kind of its writes changes."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
         self._refilled = set()
         for code, name in writes:

@@ -35,10 +35,10 @@ _ENDS = re.compile(
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement. A word that is found by mistake makes it slower to watch, never wrong.
+    """The words of a statement. A word that is found by mistake makes the watching slower, but not wrong.
 
     Attributes:
-        written: as it is sent.
+        written: the text that is sent.
         called: the definitions of the functions, views, triggers and rules that it calls.
     """
 
@@ -47,7 +47,7 @@ class Statement:
 
     @classmethod
     def of(cls, written: str, definitions: Mapping[str, str]) -> Statement:
-        """A statement with the definitions of all that it names, and of those that these name in turn."""
+        """A statement with the definitions of all objects that it names, and of all that these definitions name."""
         words, left, called = _words(written), dict(definitions), []
         while found := [name for name in left if words >= _words(name)]:
             called += [left.pop(name) for name in found]

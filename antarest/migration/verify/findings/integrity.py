@@ -85,7 +85,7 @@ def other_schemas(connection: Connection) -> list[str]:
 
 
 def names(schema: Inventory) -> set[str]:
-    """Collect every name in a schema."""
+    """Collect the names of all objects in a schema."""
     found = {*schema.tables, *schema.enums, *schema.sequences, *schema.views}
     for table in schema.tables.values():
         found |= {column.name for column in table.columns} | {index.name for index in table.indexes}

@@ -98,8 +98,8 @@ _ALL = (
         "V303",
         "one run over the whole history gives another schema than one run for each revision",
         "A new database differs from a database that was upgraded release by release.",
-        "Let the revision depend on nothing that another one did in the same run, such as an enum type that "
-        "it created.",
+        "Do not let the revision depend on a change that another one makes in the same run, such as an enum type that "
+        "this one created.",
     ),
     FindingKind(
         "V304",

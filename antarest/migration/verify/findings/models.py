@@ -1,18 +1,29 @@
-"""Compares the models with the migrations on one engine, and tries the mapped classes."""
+"""Compares the models with the migrations on one engine, and tries the mapped classes.
+
+For that it inserts, loads, changes and deletes an object of each class through the ORM, as the application does. On
+PostgreSQL it uses a role that owns nothing and has the rights that `db.grant` gives. Every change is rolled back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
+import decimal
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import URL, MetaData
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Column, Connection, Enum, MetaData, Table, text
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.orm import Mapper, Session, attributes, configure_mappers, mapperlib
 
 from ...branches import checks
-from ...errors.text import first_line
+from ...database import grants
+from ...errors.text import first_line, reason
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
 from ..clones import Clones
-from . import orm
 from .proof import Proof
 
 
@@ -51,6 +62,186 @@ def compare(
     proof.add("V701", *(each.render("the migrations", "the models") for each in found))
     if not found:
         with clones.connected(clones.copy(at_head)) as connection:
-            used = orm.use_classes(connection, metadata)
+            used = use_classes(connection, metadata)
         proof.add("V704", *used.faults)
         proof.not_proved += used.not_tried
+
+
+_DAY = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - naive, as a column without a time zone has it
+_VALUES: dict[type, Callable[[int], Any]] = {
+    str: lambda number: f"v{number}",
+    int: lambda number: number,
+    bool: lambda number: bool(number % 2),
+    float: lambda number: number + 0.5,
+    decimal.Decimal: decimal.Decimal,
+    dt.datetime: lambda number: _DAY + dt.timedelta(days=number),
+    dt.date: lambda number: (_DAY + dt.timedelta(days=number)).date(),
+    dt.time: lambda number: dt.time(number % 24),
+    dt.timedelta: lambda number: dt.timedelta(hours=number),
+    bytes: lambda number: bytes([number % 256]),
+    uuid.UUID: lambda number: uuid.UUID(int=number),
+    dict: lambda number: {"number": number},
+    list: lambda number: [number],
+}
+
+
+class _NotMadeError(Exception):
+    """No object of a class could be made. This is no problem of the database."""
+
+
+@dataclass
+class OrmUse:
+    """The result of trying the classes.
+
+    Attributes:
+        faults: a line for each class that does not work.
+        not_tried: a line for each class of which no object could be made, with the reason.
+    """
+
+    faults: list[str] = field(default_factory=list)
+    not_tried: list[str] = field(default_factory=list)
+
+
+def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
+    """Try every class that is mapped to these tables.
+
+    Args:
+        connection: to a database at head; every change is rolled back.
+        metadata: the models.
+    """
+    result = OrmUse()
+    try:
+        configure_mappers()
+    except SQLAlchemyError as error:
+        result.faults.append(f"the classes cannot be mapped: {error}")
+        return result
+    for mapper in sorted(_mappers(metadata), key=lambda each: each.class_.__name__):
+        transaction = connection.begin()
+        try:
+            _use_plain_role(connection, metadata)
+            _use(connection, mapper)
+        except _NotMadeError as error:
+            result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {error}")
+        except (IntegrityError, DataError) as error:
+            result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {reason(error)}")
+        except SQLAlchemyError as error:
+            result.faults.append(f"{mapper.class_.__name__}: {reason(error)}")
+        finally:
+            transaction.rollback()
+    return result
+
+
+def _mappers(metadata: MetaData) -> Iterator[Mapper[Any]]:
+    """The classes whose tables all belong to this metadata, without abstract bases of other classes."""
+    for registry in mapperlib._all_registries():  # noqa: SLF001 - SQLAlchemy has no public list of them
+        for mapper in registry.mappers:
+            is_base = mapper.polymorphic_on is not None and mapper.polymorphic_identity is None
+            if not is_base and all(isinstance(each, Table) and each.metadata is metadata for each in mapper.tables):
+                yield mapper
+
+
+def _use_plain_role(connection: Connection, metadata: MetaData) -> None:
+    """On PostgreSQL, switch to a role that owns nothing. The rollback removes it."""
+    if connection.dialect.name != "postgresql":
+        return
+    role = f"antarest_user_{secrets.token_hex(8)}"
+    connection.execute(text(f'CREATE ROLE "{role}" NOLOGIN'))
+    grants.grant(connection, grants.missing_grants(connection, metadata, role))
+    connection.execute(text(f'SET LOCAL ROLE "{role}"'))
+
+
+def _use(connection: Connection, mapper: Mapper[Any]) -> None:
+    with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
+        made = _Maker(session).make(mapper)
+        identity = mapper.primary_key_from_instance(made)
+        session.expunge_all()
+        loaded = _get(session, mapper, identity)
+        if changeable := next(_changeable(mapper), None):
+            value = _value(mapper.columns[changeable], 2)
+            setattr(loaded, changeable, value)
+            session.flush()
+            session.expunge_all()
+            loaded = _get(session, mapper, identity)
+        session.delete(loaded)
+        session.flush()
+        session.expunge_all()
+        if session.get(mapper.class_, identity) is not None:
+            raise StatementError("it still exists after the delete", None, None, ValueError())
+
+
+def _get(session: Session, mapper: Mapper[Any], identity: tuple[Any, ...]) -> Any:
+    loaded = session.get(mapper.class_, identity)
+    if type(loaded) is not mapper.class_:
+        found = "not found" if loaded is None else f"found as a {type(loaded).__name__}"
+        raise StatementError(f"the inserted object is {found}", None, None, ValueError())
+    return loaded
+
+
+class _Maker:
+    """Makes objects, and the objects that they refer to."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._making: list[Mapper[Any]] = []
+        self._number = 0
+
+    def make(self, mapper: Mapper[Any]) -> Any:
+        """Make an object and insert it. Its constructor is not called: it may need any arguments."""
+        if mapper in self._making:
+            raise _NotMadeError(f"{mapper.class_.__name__} must refer to another object of its class")
+        self._making.append(mapper)
+        self._number += 1
+        made = mapper.class_manager.new_instance()
+        for prop in mapper.column_attrs:
+            columns = [each for each in prop.columns if isinstance(each, Column)]
+            if columns and not any(_fills_itself(each, mapper) for each in columns):
+                attributes.set_attribute(made, prop.key, self._value(columns[0]))
+        if mapper.polymorphic_on is not None and mapper.polymorphic_on in mapper.c.values():
+            key = mapper.get_property_by_column(mapper.polymorphic_on).key
+            attributes.set_attribute(made, key, mapper.polymorphic_identity)  # as the constructor does
+        self._session.add(made)
+        self._session.flush()
+        self._making.pop()
+        return made
+
+    def _value(self, column: Column[Any]) -> Any:
+        for key in column.foreign_keys:
+            table = key.column.table
+            parents = [each for each in _mappers(table.metadata) if table in each.tables]
+            if not parents:
+                raise _NotMadeError(f"{column} refers to {table.name}, which no class is mapped to")
+            chosen = min(parents, key=lambda each: (each in self._making, len(each.tables), each.class_.__name__))
+            return getattr(self.make(chosen), chosen.get_property_by_column(key.column).key)
+        return _value(column, self._number)
+
+
+def _fills_itself(column: Column[Any], mapper: Mapper[Any]) -> bool:
+    table = column.table
+    # SQLAlchemy has the public name since 2.0.4.
+    is_generated = column is getattr(table, "autoincrement_column", getattr(table, "_autoincrement_column", None))
+    has_default = column.default is not None or column.server_default is not None or column.computed is not None
+    may_be_null = bool(column.nullable and not column.primary_key)
+    return is_generated or has_default or may_be_null or column is mapper.polymorphic_on
+
+
+def _changeable(mapper: Mapper[Any]) -> Iterator[str]:
+    """The attributes that may get another value: neither keys nor unique columns."""
+    for prop in mapper.column_attrs:
+        column = prop.columns[0]
+        if not isinstance(column, Column) or column is mapper.polymorphic_on:
+            continue
+        if not (column.primary_key or column.foreign_keys or column.unique or column.computed):
+            yield prop.key
+
+
+def _value(column: Column[Any], number: int) -> Any:
+    kind = column.type
+    if isinstance(kind, Enum):
+        names = list(kind.enum_class) if kind.enum_class else kind.enums
+        return names[(number - 1) % len(names)]
+    try:
+        made = _VALUES[kind.python_type](number)
+    except (KeyError, NotImplementedError):
+        raise _NotMadeError(f"no value is known for {column}, {kind!r}") from None
+    length = getattr(kind, "length", None)
+    return made[-length:] if length and isinstance(made, str | bytes) else made

@@ -1,12 +1,89 @@
-"""The proof of one revision on one engine."""
+"""The proof of one revision on one engine, with the effects of the revision on a database in use."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection, text
+
 from ...schema.inventory import Inventory
-from .impact import Impact
 from .kinds import Finding
+
+# https://www.postgresql.org/docs/current/explicit-locking.html, weakest first
+_LOCKS = (
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+)
+_FROM = _LOCKS.index("ShareUpdateExclusiveLock")  # Weaker locks block neither readers nor writers.
+_TABLES = """
+    SELECT c.relname, c.relfilenode FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND n.nspname = current_schema()
+"""
+_HELD = text("""
+    SELECT c.relname, l.mode FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+    WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND c.relkind IN ('r', 'p')
+""")
+_WRITTEN = text("""
+    SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_catalog.pg_stat_xact_user_tables
+    WHERE schemaname = current_schema() AND n_tup_ins + n_tup_upd + n_tup_del > 0
+""")
+_PAGES = "SELECT name, rootpage FROM sqlite_master WHERE type = 'table'"
+
+
+@dataclass
+class Impact:
+    """The effects of an upgrade on the tables that existed before it.
+
+    Attributes:
+        seconds: the duration, on the generated rows.
+        locks: by table, the strongest lock that others have to wait for (PostgreSQL).
+        rewritten: the tables that were rewritten as a whole.
+        written: by table, the number of rows written (PostgreSQL).
+    """
+
+    seconds: float = 0
+    locks: dict[str, str] = field(default_factory=dict)
+    rewritten: list[str] = field(default_factory=list)
+    written: dict[str, int] = field(default_factory=dict)
+
+
+class ImpactMeter:
+    """Measures a revision. Call `start` before it, and `read` before its commit."""
+
+    def __init__(self, version_table: str) -> None:
+        self._version_table = version_table
+        self._before: dict[str, int] = {}
+        self.impact = Impact()
+
+    def start(self, connection: Connection) -> None:
+        """Note the files of the tables, and end the transaction."""
+        self._before = self._files(connection)
+        connection.rollback()
+
+    def read(self, connection: Connection) -> None:
+        """Read the effects of the transaction."""
+        after, found = self._files(connection), self.impact
+        found.rewritten = sorted(name for name, file in self._before.items() if after.get(name, file) != file)
+        if connection.dialect.name != "postgresql":
+            return
+        for table, mode in connection.execute(_HELD):
+            strength = _LOCKS.index(mode)
+            if table in self._before and strength >= max(_FROM, _LOCKS.index(found.locks.get(table, _LOCKS[0]))):
+                found.locks[table] = mode
+        found.written = {table: int(rows) for table, rows in connection.execute(_WRITTEN) if table in self._before}
+
+    def _files(self, connection: Connection) -> dict[str, int]:
+        query = _PAGES if connection.dialect.name == "sqlite" else _TABLES
+        rows = connection.exec_driver_sql(query)
+        return {name: file for name, file in rows if name != self._version_table}
+
 
 _SHOWN = 12  # findings of one kind for one revision
 

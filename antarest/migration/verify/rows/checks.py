@@ -15,7 +15,7 @@ from .pools import ValuePool
 
 
 def within_checks(connection: Connection, table: TableClause, facts: Table, column: str, pool: ValuePool) -> ValuePool:
-    """Add the literals of the checks that name the column, and remove values that a check of it alone forbids."""
+    """Add the literals of all checks on the column. Remove the values that a check on only this column forbids."""
     names = {each.name for each in facts.columns}
     for check in facts.checks:
         # Without casts: a type may have the name of a column ("text", "date").

@@ -25,7 +25,7 @@ Draw = dict[str, object]
 KeyValues = tuple[object, ...]
 
 
-class NoValidRow(MigrationError):
+class NoValidRow(MigrationError, code="db.E850"):
     """The constraints of a table refuse every row that was tried.
 
     Why: no value that was tried satisfies the checks of the table, or the checks contradict each other.
@@ -33,16 +33,14 @@ class NoValidRow(MigrationError):
     To do: give values for the column with the call or flag that asks for rows. The message shows how.
     """
 
-    code = "db.E850"
-
     def __init__(self, table: str, reason: str) -> None:
         self.table = table
         self.reason = reason
         super().__init__(
             f"no valid row could be generated for the table {table}",
+            Hint(f'Give values that fit, as values={{"{table}.COLUMN": [...]}}'),
             details={"reason": reason},
             state="The rows generated so far are in a transaction that was not committed.",
-            hints=[Hint(f'Give values that fit, as values={{"{table}.COLUMN": [...]}}')],
         )
 
 

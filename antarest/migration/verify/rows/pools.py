@@ -47,7 +47,7 @@ class ValuePool:
     fresh: Callable[[int], object] | None = None
 
     def including(self, literals: Iterable[object]) -> ValuePool:
-        """Add the literals that fit the type. They come from checks, and so are values that matter."""
+        """Add the literals that fit the type. They come from checks, so they are important values."""
         sample = next(iter(self.values), None)
         suited: list[object] = []
         if isinstance(sample, str):

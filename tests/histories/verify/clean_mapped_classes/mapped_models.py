@@ -40,7 +40,7 @@ class River(Water):
 
 
 class Level(Base):
-    """What refers to a river, with a value that is checked."""
+    """A table that refers to a river, with a value that is checked."""
 
     __tablename__ = "level"
     river_id: Mapped[int] = mapped_column(sa.ForeignKey("river.id"), primary_key=True)
