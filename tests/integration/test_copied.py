@@ -92,6 +92,14 @@ def test_a_copy_of_the_folder_writes_a_rollback_script_that_calls_it(project: Pa
     assert "the database is at base" in rolled_back.out
 
 
+def test_the_plugin_of_a_copy_is_found(project: Path) -> None:
+    found = "from other.db.testing import plugin, pytest_run; assert pytest_run.PLUGIN == plugin.__name__"
+
+    result = run("python", "-c", found, cwd=project)
+
+    assert result.code == EXIT_DONE, result.err
+
+
 def test_the_hints_of_a_copy_name_it(project: Path) -> None:
     refused = run("python", "-m", "other.db", "upgrade", "--to=zebra", cwd=project)
 

@@ -69,7 +69,8 @@ def _read(path: Path) -> Settings:
     parser = configparser.ConfigParser({"here": path.parent.as_posix()})
     if not is_toml(path):
         parser.read(path, encoding="utf-8")
-    main = dict(parser["alembic"]) if parser.has_section("alembic") else {}
+    # The values are read one by one: `sqlalchemy.url` may have a place that only `env.py` fills in.
+    main: Mapping[str, str] = parser["alembic"] if parser.has_section("alembic") else {}
     own = {key: str(value) for key, value in tables.get(SECTION, {}).items()}
     if parser.has_section(SECTION):
         own |= parser[SECTION]

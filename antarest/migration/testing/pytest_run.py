@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SERVER = pytest.StashKey[PostgresServer | str]()
 """The server of the whole run, or the reason why there is none."""
 
-PLUGIN = "antarest.migration.testing.plugin"
+PLUGIN = f"{__package__}.plugin"
 IN_WORKER = "antarest_postgres"  # the server, in the input of a worker of pytest-xdist
 RUN_IN_WORKER = "antarest_run"  # the id of the run, in the same input
 KEPT = "database"  # the property of a test with the URL of a database that was kept

@@ -83,6 +83,7 @@ LAYOUTS: dict[str, tuple[str, dict[str, str]]] = {
         {A: "a"},
     ),
     "a percent sign": ("[alembic]\nscript_location = %(here)s/d%%b\n", {"d%b/versions/a.py": "a"}),
+    "a URL that env.py completes": (f"{INI}sqlalchemy.url = postgresql://%(DB_USER)s:a%40b@db1/shop\n", {A: "a"}),
     "recursive": (f"{INI}recursive_version_locations = true\n", {**SUBFOLDERS, "db/versions/c.py": "c < b"}),
     "recursive, other word": (f"{INI}recursive_version_locations = yes\n", {A: "a", "db/versions/x/b.py": "b"}),
     "folders by year": (
