@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record
+from ..errors.base import NOTHING_CHANGED
 from ..errors.facts.project import EnvNotAdopted
 from ..errors.facts.refusal import InMemoryDatabase
+from ..errors.facts.run import RunFailed
 from ..errors.loss import Agreement
 from ..errors.revision import HEAD
 from ..errors.settings.config import Config
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
+from ..errors.text import described
 from ..project import rollback_script
 from ..project.project import Project
 from ..project.revision_files import importing
@@ -282,6 +285,7 @@ class MigrationWorkflow:
 
         Raises:
             EnvNotAdopted: `env.py` left no outcome.
+            RunFailed: `env.py` ended the program.
         """
         from alembic import command
 
@@ -289,8 +293,13 @@ class MigrationWorkflow:
         from ..run.request import OUTCOME, REQUEST
 
         config = request.project.alembic_config(**{REQUEST: request})
-        with in_this_process(request.db, request.patience()), importing(request.project.versions):
-            call(command, config)
+        try:
+            with in_this_process(request.db, request.patience()), importing(request.project.versions):
+                call(command, config)
+        except SystemExit as error:  # With exit code 0 it would look like success.
+            done: RunOutcome | None = config.attributes.get(OUTCOME)
+            why = f"env.py, or a module that it imports, ended the program: {described(error)}"
+            raise RunFailed(why, database=request.database, state=done.state() if done else NOTHING_CHANGED) from error
         outcome: RunOutcome | None = config.attributes.get(OUTCOME)
         if outcome is None:
             raise EnvNotAdopted(request.project.ini, request.database)
