@@ -53,6 +53,7 @@ def run(context: Any) -> None:
     Raises:
         AntarestError: when the workflow called; for plain `alembic` the error is printed and the process exits.
     """
+    context.config.attributes[OUTCOME] = None
     request = context.config.attributes.get(REQUEST)
     project = request.project if request else _project_of(context.config)
     write_hooks.register("antarest")(lambda path, _options: _finish_revision_file(project, path))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -79,14 +81,39 @@ def test_alembic_that_reads_other_folders_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "shop.db").exists()
 
 
-def test_an_env_py_that_is_not_ours_is_an_error(tmp_path: Path) -> None:
-    """Such a file may do nothing, or move another database: nothing may be called done then."""
+RUNS_ITSELF = """\
+from alembic import context
+from sqlalchemy import create_engine
+
+with create_engine("sqlite:///other.db").connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+ENVS = {
+    "it does nothing": ("from alembic import context\n", ""),
+    "it runs the revisions itself": (RUNS_ITSELF, ""),
+    "it fails": (
+        "from sqlalchemy import create_engine\ncreate_engine('driver://user:pass@localhost/dbname')\n",
+        "  reason    NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:driver",
+    ),
+}
+
+
+@pytest.mark.parametrize(("env", "reason"), ENVS.values(), ids=ENVS)
+def test_an_env_py_that_is_not_ours_is_an_error(tmp_path: Path, env: str, reason: str) -> None:
+    """It may name another database, such as that of production: its revisions must not run there."""
     write(tmp_path, INI, ("db/versions", "db/versions"))
-    (tmp_path / "db" / "env.py").write_text("from alembic import context\n")
+    (tmp_path / "db" / "env.py").write_text(env)
     (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
 
     upgraded = run(sys.executable, "-m", "antarest.migration", "upgrade", cwd=tmp_path)
 
     assert upgraded.code == EXIT_USAGE
-    assert "error db.E611: env.py does not call environment.run(context)" in upgraded.err
+    assert "error db.E611: env.py did not call environment.run(context)" in upgraded.err
+    assert reason in upgraded.err
     assert "upgraded" not in upgraded.out
+    if (tmp_path / "other.db").exists():
+        with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        assert tables in ([], [("alembic_version",)])
