@@ -117,3 +117,24 @@ def test_an_env_py_that_is_not_ours_is_an_error(tmp_path: Path, env: str, reason
         with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
             tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         assert tables in ([], [("alembic_version",)])
+
+
+def test_settings_that_cannot_be_used_end_plain_alembic_with_an_error_of_ours(tmp_path: Path) -> None:
+    write(tmp_path, f"{INI}[antarest]\nmax_seconds = soon\n", ("db/versions", "db/versions"))
+
+    result = run(sys.executable, "-m", "alembic", "current", cwd=tmp_path)
+
+    assert result.code == EXIT_USAGE
+    assert result.err.startswith("error db.E210: alembic.ini cannot be used: [antarest] max_seconds must be")
+
+
+def test_models_that_cannot_be_imported_are_named(tmp_path: Path) -> None:
+    """As during a merge, where a conflict is still in the models."""
+    write(tmp_path, f"{INI}[antarest]\nmetadata = shop_models:metadata\n", ("db/versions", "db/versions"))
+    (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
+    (tmp_path / "shop_models.py").write_text("<<<<<<< ours\n")
+
+    upgraded = run(sys.executable, "-m", "antarest.migration", "upgrade", cwd=tmp_path)
+
+    assert upgraded.code == EXIT_USAGE
+    assert "[antarest] metadata = shop_models:metadata: SyntaxError: invalid syntax (shop_models.py" in upgraded.err
