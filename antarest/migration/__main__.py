@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = bootstrap.prepare(shlex.join(["-m", __package__, *words]))
     if code:
         return code
-    from .commands import program  # What it imports is known to be there only now.
+    from .commands import program  # Only now is it known that its packages are installed.
 
     return bootstrap.finish(program.main(words))
 

@@ -157,7 +157,7 @@ def _write_sql(context: Any, request: RunRequest) -> None:
         url=url,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
-        # A script has no segments; where one revision needs a boundary, there is one between any two.
+        # A script has no segments. If one revision needs a boundary, the script has one between any two revisions.
         transaction_per_migration=any(history[id_].transaction for id_ in history.order),
         **request.project.alembic_options(),
     )

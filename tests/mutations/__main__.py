@@ -38,7 +38,7 @@ def main() -> int:
         url = server.url.render_as_string(hide_password=False)
         os.environ.update({KIND_VARIABLE: "url", URL_VARIABLE: url})  # for the processes of pytest
         wrong = _without_patches(copies, chosen, asked.workers) + _with_patches(copies, chosen, asked.workers)
-    print(f"{len(chosen)} patches, {wrong} not as it should be")
+    print(f"patches: {len(chosen)}, wrong: {wrong}")
     return int(wrong > 0)
 
 

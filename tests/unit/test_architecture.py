@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import graphlib
 import subprocess
 import sys
@@ -57,6 +58,18 @@ def test_no_folder_has_many_files() -> None:
     folders = Counter(file.path.rpartition("/")[0] for file in files() if within(file.module, "antarest"))
 
     assert [folder for folder, number in folders.items() if number > MOST_FILES_OF_A_FOLDER] == []
+
+
+def test_no_class_name_has_two_meanings() -> None:
+    names = Counter(
+        node.name.lstrip("_")
+        for file in files()
+        if within(file.module, "antarest")
+        for node in ast.walk(file.tree)
+        if isinstance(node, ast.ClassDef)
+    )
+
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 def test_no_package_hides_the_library_alembic() -> None:

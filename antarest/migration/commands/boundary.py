@@ -47,7 +47,7 @@ class _SignalHandler:
         elif self.is_decided or not self.is_running:
             os._exit(128 + signum)
         else:
-            raise Stopped(signum)  # No KeyboardInterrupt: where that leaves `exec`, Python ends by it in any case.
+            raise Stopped(signum)  # No KeyboardInterrupt: if one leaves `exec`, Python ends in any case.
 
     @contextmanager
     def in_place(self, *, always: bool) -> Iterator[None]:
@@ -161,7 +161,7 @@ def guard(
             try:
                 with suppress(BrokenPipeError), insisting():
                     code = call()
-                    sys.stdout.flush()  # Any other error of it is one of the command: its output is not complete.
+                    sys.stdout.flush()  # Another error counts: the output is not complete.
                 handler.is_decided = True
                 _flush(sys.stdout)
             except Exception as error:  # noqa: BLE001 - every error ends here

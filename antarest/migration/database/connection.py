@@ -90,7 +90,8 @@ def looking(db: DbConfig | URL) -> Iterator[Connection]:
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     url = db.migration_url
     absent = url.get_backend_name() == "sqlite" and _is_absent(Path(url.database or ""))
-    engine = create_engine("sqlite://", poolclass=NullPool) if absent else _engine(db, _begin("BEGIN"))
+    names = {"poolclass": NullPool, "pool_logging_name": APPLICATION_NAME}
+    engine = create_engine("sqlite://", **names) if absent else _engine(db, _begin("BEGIN"))
     with translate_errors(url), engine.connect() as connection:
         yield connection
 

@@ -1,4 +1,4 @@
-"""Counts rows and values before the statements of a revision, and compares them with the counts after it."""
+"""Counts rows and values before the statements of a revision, and compares the counts with those after the revision."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class LossCounter:
         arrived = {place: max(self._full(place) - full, 0) for place, full in self._fullness.items()}
         for table, column, amount in sorted(self._all_lost(), key=lambda each: (each.table, each.column or "")):
             item = table if column is None else f"{table}.{column}"
-            # Not to where it was: rows that are new there would hide it.
+            # A move to the same place does not count: new rows there would hide the loss.
             places = [place for place in self._destinations.get(item, ()) if place != item]
             lost = amount if amount is None else self._not_arrived(item, amount, places, arrived)
             if lost is None or lost > 0:
@@ -225,7 +225,7 @@ class LossCounter:
         for place in places:
             there = arrived[place]
             if there and lost > 0 and "." in place and "." not in item:
-                return 0  # Rows became values, such as a list: how many make one cannot be known.
+                return 0  # Rows became values, such as a list. The number of rows in a value is not known.
             here = min(max(lost, 0), there)
             arrived[place] -= here
             lost -= here

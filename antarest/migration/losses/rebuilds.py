@@ -105,7 +105,7 @@ class RebuildGuard:
         self._named.dropped |= {fold(str(name)) for name in dropped if name}
 
     def _name_by_convention(self, operation: ops.DropConstraintOp) -> str | None:
-        """The name that a naming convention makes of the short name of a check."""
+        """The name that a naming convention makes from the short name of a check."""
         if self._metadata is None or operation.constraint_type != "check":
             return None
         constraint = sa.CheckConstraint("", name=operation.constraint_name)
@@ -115,7 +115,7 @@ class RebuildGuard:
     # ---- the comparison
 
     def _look(self) -> list[_Row]:
-        # By the driver: the schema is read at each revision, and SQLAlchemy takes longer for its rows than SQLite does.
+        # Without SQLAlchemy, which takes longer for the rows than SQLite: the schema is read at each revision.
         driver = self._connection.connection.cursor()
         try:
             rows: list[_Row] = driver.execute(_MASTER, (self._exclude,)).fetchall()

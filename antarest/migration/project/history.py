@@ -174,8 +174,8 @@ class History:
         """
         at = set(current)
         ordered = self.in_order(self.applied(at))
-        # All that comes before a revision lies below it when it is the only end of what was walked so far; all that
-        # comes after it was built on it when it is the only start of the rest. Two walks, each revision seen twice.
+        # Everything before a revision lies below it if it is the only end of the walk so far. Everything after it was
+        # built on it if it is the only start of the rest. Two walks see each revision twice.
         below, above = set[str](), set[str]()
         ends, starts = set[str](), set[str]()
         for id_ in ordered:

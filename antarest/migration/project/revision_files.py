@@ -223,7 +223,9 @@ def importing(folders: Iterable[Path]) -> Iterator[None]:
         if _is_below(path, folders):
             raise InvalidRevisionFile(path, f"line {error.lineno}: {error.msg}") from error
         raise
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # A file that calls sys.exit(0) must not end the command as if it had succeeded.
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
         files = [Path(frame.f_code.co_filename) for frame in frames]
         for path in files:

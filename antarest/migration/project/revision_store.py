@@ -17,7 +17,7 @@ from .revision_files import digest_of
 
 
 class RevisionStore:
-    """The copies."""
+    """The copies of the revision files that were applied from one repository."""
 
     def __init__(self, repository: Repository) -> None:
         """Open the store of a repository, which may not exist yet."""

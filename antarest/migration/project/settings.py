@@ -60,7 +60,7 @@ def read_settings(path: Path) -> Settings:
         return _read(path)
     except InvalidProject:
         raise
-    except Exception as error:  # Whatever Alembic, a package of the project, or one of the two formats raises.
+    except Exception as error:  # Alembic, a package of the project, or either format may raise any error.
         raise InvalidProject(path, " ".join(str(error).split()), _LOOK) from error
 
 

@@ -17,7 +17,7 @@ from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
 from ..errors.facts.run import RevisionFailed, RunFailed
 from ..errors.loss import Loss
 from ..errors.settings.urls import redact
-from ..errors.text import reason
+from ..errors.text import described, reason
 from .request import RunOutcome, RunRequest
 
 _LOCK_FAILURES = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
@@ -57,13 +57,16 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
         with translate_errors(url):
             yield
     except AntarestError as error:
-        if isinstance(error, DatabaseError):  # It comes from the connection, which does not know what it ended.
+        if isinstance(error, DatabaseError):  # The connection does not know the revision.
             error.state = outcome.state(failed=True) if outcome.total else error.state  # 0: nothing had begun.
             if segment.running:
                 error.details["during"] = f"the {segment.running[1]} of revision {segment.running[0].id}"
         raise
-    except Exception as error:
-        why = redact(reason(error), url)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # A revision that calls sys.exit(0) must not end the command as if it had succeeded.
+        why = redact(reason(error) if isinstance(error, Exception) else described(error), url)
         state = outcome.state(failed=True)
         if segment.running is None:
             raise RunFailed(why, database=request.database, state=state) from error
@@ -74,7 +77,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
         ) from error
 
 
-def _statement(error: Exception) -> str:
+def _statement(error: BaseException) -> str:
     """The statement that failed, on one line, without its values: those are data of users."""
     text = " ".join((error.statement or "").split()) if isinstance(error, DBAPIError) else ""
     return text if len(text) <= _LONGEST_STATEMENT else f"{text[: _LONGEST_STATEMENT - 3]}..."

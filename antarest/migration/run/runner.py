@@ -201,7 +201,7 @@ class _Run:
                 **{REPORT: request.listener.moved, **request.project.alembic_options()},
             )
             guard = self._guard(connection)
-            # From here on statements run, and the first one takes the lock: Alembic must find no transaction before.
+            # The first statement takes the lock. Before this line, Alembic must find no transaction.
             with self.context.begin_transaction():
                 steps += self._next_steps(connection)
                 segment.goal = self.outcome.after
@@ -320,7 +320,7 @@ class _Run:
             found = _current(self.request)
         except (AntarestError, SQLAlchemyError):
             return False
-        segment.is_unsure = segment.goal == self.outcome.after  # After a reset it is the same: nobody can tell.
+        segment.is_unsure = segment.goal == self.outcome.after  # The same after a reset: nobody can tell.
         return found == segment.goal and not segment.is_unsure
 
     def _confirm(self, steps: Sequence[Step]) -> None:

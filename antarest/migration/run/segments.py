@@ -6,6 +6,7 @@ also leaves its transaction, with `autocommit_block()`, for what PostgreSQL refu
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -20,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..database.driver_connections import Watcher, set_watcher
 from ..database.lock.base import Patience
 from ..errors.facts.loss import Irreversible
-from ..errors.facts.run import AlembicRefused, AutocommitNotAsked
+from ..errors.facts.run import AlembicRefused, AutocommitNotAsked, RevisionNotRunnable
 from ..errors.revision import Direction, Revision
 from ..losses.guard import LossGuard
 from ..losses.tracking.base import NotAllowed
@@ -70,7 +71,7 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
 
     Raises:
         UnknownRevision, AlembicRefused, RevisionNotFound, AmbiguousRevision: the run cannot go there.
-        Irreversible, AutocommitNotAsked: a revision on the way cannot run.
+        Irreversible, AutocommitNotAsked, RevisionNotRunnable: a revision on the way cannot run.
     """
     if not request.prepare:
         project, known = request.project, request.undo or ()
@@ -83,11 +84,25 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
         raise AlembicRefused(str(error)) from error
     for position, step in enumerate(steps):
         revision = request.revision_of(step)
+        refuse_not_runnable(step, revision)
         if step.is_downgrade and revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
         if revision.uses_autocommit and revision.transaction != "none":
             raise AutocommitNotAsked(revision.id, str(revision.path))
     return steps
+
+
+def refuse_not_runnable(step: Any, revision: Revision) -> None:
+    """Refuse a step of Alembic whose function runs nothing when it is called.
+
+    Raises:
+        RevisionNotRunnable: it is a generator or a coroutine.
+    """
+    function, direction = step.migration_fn, "upgrade" if step.is_upgrade else "downgrade"
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise RevisionNotRunnable(revision.id, direction, "generator", str(revision.path))
+    if inspect.iscoroutinefunction(function):
+        raise RevisionNotRunnable(revision.id, direction, "coroutine", str(revision.path))
 
 
 def leaves_transaction(revision: Revision, engine: str) -> bool:

@@ -9,8 +9,9 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 
 from ..database.lock import in_this_process
-from ..errors.base import AntarestError
+from ..errors.base import NOTHING_CHANGED, AntarestError
 from ..errors.facts.project import EnvNotAdopted
+from ..errors.facts.run import RunFailed
 from ..errors.text import described
 from ..project.revision_files import importing
 from .request import OUTCOME, REQUEST, RunOutcome, RunRequest
@@ -32,6 +33,7 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
 
     Raises:
         EnvNotAdopted: `env.py` did not call `environment.run`. Then it may not run the steps itself.
+        RunFailed: `env.py` ended the program.
     """
     project = request.project
     config = project.alembic_config(**{REQUEST: request})
@@ -46,6 +48,10 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
         try:
             with EnvironmentContext(config, scripts, fn=steps, as_sql=False, destination_rev=target):
                 scripts.run_env()
+        except SystemExit as error:  # With exit code 0 it would look like success.
+            done: RunOutcome | None = config.attributes.get(OUTCOME)
+            why = f"env.py, or a module that it imports, ended the program: {described(error)}"
+            raise RunFailed(why, database=request.database, state=done.state() if done else NOTHING_CHANGED) from error
         except Exception as error:
             if isinstance(error, AntarestError) or OUTCOME in config.attributes:
                 raise

@@ -43,7 +43,7 @@ _GENERATED = "generated"
 
 
 def parity(sqlite: Inventory, postgresql: Inventory) -> list[Difference]:
-    """Return the differences between two schemas that the engines do not require.
+    """Return the differences between two schemas, without those that the engines require.
 
     Args:
         sqlite: the inventory of the SQLite database, the first side of each difference.

@@ -29,7 +29,7 @@ from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
 from ..run.revision_operations import revision_operations
-from ..run.segments import first_segment, let_blocks_pass
+from ..run.segments import first_segment, let_blocks_pass, refuse_not_runnable
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ class ScratchRunner:
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
             for step in steps_in(context):
                 running[:] = [step]
+                refuse_not_runnable(step, self._revision_of(step))
                 yield step
 
         is_sqlite = connection.dialect.name == "sqlite"

@@ -176,8 +176,8 @@ class _Counter:
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self._connection = connection
         self._tables = read_tables(connection, exclude=exclude)
-        # Where the rows and values of an item are now; None of one that was dropped on the way: nobody knows what fills
-        # another one of that name.
+        # The present place of the rows and values of an item. None for one that was dropped on the way: a new one of
+        # that name may have other data.
         self._origins: dict[str, tuple[str, ...] | None] = {}
 
     def follow(self, step: DowngradeEffect, moved: Mapping[str, Sequence[str]]) -> None:

@@ -196,7 +196,7 @@ def _row_counts(rows: Mapping[str, int]) -> list[str]:
 
 
 def written(written: Written, rollback_script: Path | None, diagram: Path | None = None) -> str:
-    """What `db.revision` wrote, and what is left to do by hand."""
+    """The result of `db.revision`, and the changes that are left to write by hand."""
     lines = []
     if written.path:
         lines.append(
@@ -226,7 +226,7 @@ def _near(path: Path | None) -> str:
 
 
 def checks(made: Sequence[Check]) -> str:
-    """What `db.check` found, what it checked, and what it did not check."""
+    """The findings of `db.check`, the checks that it made, and those that it did not make."""
     failures = [failure for check in made for failure in check.failures]
     lines = [f"{each.check}: {each.fact}\n    {spell(each.command)}" for each in failures]
     if not failures:

@@ -14,7 +14,7 @@ from ..questions import agree
 from ..rendering import results
 
 if TYPE_CHECKING:
-    # What moves a database needs Alembic, and other verbs should not wait for its import.
+    # Code that moves a database needs Alembic, and other verbs should not wait for its import.
     from ...branches.follower import Follower
     from ...branches.sync import SyncPlan
     from ...workflow import MigrationWorkflow

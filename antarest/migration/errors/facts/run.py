@@ -30,6 +30,23 @@ class RevisionFailed(MigrationError, code="db.E601"):
         )
 
 
+class RevisionNotRunnable(MigrationError, code="db.E612"):
+    """The `upgrade` or `downgrade` of a revision is a generator or a coroutine, so a call of it runs nothing.
+
+    Why: the function has a `yield`, or is defined with `async def`. Alembic calls it and records the revision as
+    applied, although none of its lines has run.
+
+    To do: remove the `yield`, or the `async`. For asynchronous code use `op.run_async`.
+    """
+
+    def __init__(self, revision: str, direction: str, kind: str, file: str) -> None:
+        super().__init__(
+            f"the {direction} of revision {revision} is a {kind}, so a call of it runs nothing",
+            Hint("Make it an ordinary function, then look again", "inv db.status"),
+            details={"file": file},
+        )
+
+
 class AutocommitNotAsked(MigrationError, code="db.E605"):
     """A revision leaves its transaction without declaring it, so one half of it could be committed.
 

@@ -66,7 +66,7 @@ def is_memory(url: URL) -> bool:
 def redact_url(url: URL | str) -> str:
     """Return the URL with its secrets masked, also those among the parameters.
 
-    Of a text that cannot be parsed, every part that could belong to a password is masked.
+    If the text cannot be parsed, every part that could belong to a password is masked.
     """
     if isinstance(url, str):
         parsed = _try_parse(url)

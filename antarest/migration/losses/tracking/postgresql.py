@@ -1,7 +1,7 @@
 """The tracker of a PostgreSQL database.
 
-The server counts the rows that a transaction deletes and updates, whichever way it does. What a statement drops,
-truncates or updates is found by the names in it, and in the functions, views, triggers and rules that it calls. Where
+The server counts the rows that a transaction deletes and updates, by any statement. The tables that a statement drops,
+truncates or updates are found by the names in it, and in the functions, views, triggers and rules that it calls. Where
 that fails (dynamic SQL) the loss is still noticed, and its count is unknown.
 """
 
@@ -66,7 +66,7 @@ _NULLABLE = """
 """
 
 
-class _State(NamedTuple):
+class _PostgresState(NamedTuple):
     """The state of the tracker at a savepoint."""
 
     tables: Tables
@@ -140,9 +140,7 @@ class PostgresTracker:
         if seen.does(DROPS, TRUNCATES, UPDATES):
             changed = self._reached(self._named, "iacrnd" if seen.does(TRUNCATES) else "i")
         deleted, nulled = self._named, set[Hashable]()
-        if seen.does(
-            DELETES
-        ):  # The rows that it deletes are known afterwards; not so the values that a key sets to NULL.
+        if seen.does(DELETES):  # The deleted rows are known afterwards, but the values that a key sets to NULL are not.
             deleted = self._reached(self._named, "ic")
             nulled |= self._nulled(deleted, "nd")
         if seen.does(UPDATES):
@@ -225,10 +223,10 @@ class PostgresTracker:
 
     # ---- savepoints
 
-    def _save(self) -> _State:
-        return _State(self.tables, set(self.emptied), self.row_changes())
+    def _save(self) -> _PostgresState:
+        return _PostgresState(self.tables, set(self.emptied), self.row_changes())
 
-    def _restore(self, state: _State) -> None:
+    def _restore(self, state: _PostgresState) -> None:
         for table, changes in self.row_changes().items():
             undone = changes.minus(state.changes.get(table, RowChanges()))
             self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)

@@ -49,7 +49,7 @@ class _Rows:
         self.count = now
 
 
-class _State(NamedTuple):
+class _SqliteState(NamedTuple):
     """The state of the tracker at a savepoint."""
 
     tables: Tables
@@ -73,7 +73,7 @@ class SqliteTracker:
         self._texts: dict[str, tuple[int, str]] = {}  # the place and the text of each table, as last looked at
         self._replacing: set[str] = set()  # the tables whose own definition replaces rows
         self._any_replaces = False  # whether a trigger does
-        self._is_text_true = True  # whether a table is as its text says; not where a revision writes the text itself
+        self._is_text_true = True  # whether the texts describe the tables; not if a revision writes a text itself
         # Of the statement that runs:
         self._replaces = False
         self._is_heard = True
@@ -97,7 +97,7 @@ class SqliteTracker:
         schema = self._connection.exec_driver_sql(_SCHEMA).all()
         texts = {name: (place, sql) for kind, name, place, sql in schema if kind == "table"}
         changed = [name for name, seen in texts.items() if self._texts.get(name) != seen or not self._is_text_true]
-        # The columns come from the text: only where that has changed they are read, with 60 tables a tenth of the time.
+        # Columns are read only if the text of their table has changed: with 60 tables this takes a tenth of the time.
         read = read_tables(self._connection, exclude=self._exclude, only=changed) if changed else {}
         old, new = self.tables, {name: table for name, table in self.tables.items() if name in texts} | read
         gone = [table for name, table in old.items() if name not in new] if self._renaming else []
@@ -176,7 +176,7 @@ class SqliteTracker:
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
     def _follow_rows(self, actions: _Actions) -> None:
-        """Count the rows of a table before the kind of its writes changes."""
+        """Count the rows of each table that the statement writes to in another way than the last one did."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
         self._refilled = set()
         for code, name in writes:
@@ -186,15 +186,15 @@ class SqliteTracker:
                 rows.record_count(measure(self._connection, table).rows)
                 rows.way = way
             if code == sqlite3.SQLITE_INSERT and (sqlite3.SQLITE_DELETE, name) in writes:
-                self._refilled.add(table.identity)  # By a trigger: nobody knows how many there are of each.
+                self._refilled.add(table.identity)  # A trigger does both, and nobody knows how many rows each.
 
     # ---- savepoints
 
-    def _save(self) -> _State:
+    def _save(self) -> _SqliteState:
         rows = {identity: replace(rows) for identity, rows in self._rows.items()}
-        return _State(self.tables, self._texts, set(self.emptied), rows)
+        return _SqliteState(self.tables, self._texts, set(self.emptied), rows)
 
-    def _restore(self, state: _State) -> None:
+    def _restore(self, state: _SqliteState) -> None:
         self.tables, self._texts, self.emptied = state.tables, state.texts, set(state.emptied)
         self._rows = {identity: replace(rows) for identity, rows in state.rows.items()}
 
@@ -218,12 +218,12 @@ class SqliteTracker:
         self._is_heard = True
         self._driver.set_authorizer(hear)
         try:
-            # The number keeps the driver from taking a statement that is compiled already.
+            # The number prevents the driver from using a statement that is already compiled.
             self._driver.execute(f"/* {next(self._numbers)} */ EXPLAIN {statement}").close()
         except sqlite3.ProgrammingError:
-            pass  # It lacks its parameters, which come too late to matter.
+            pass  # Its parameters are missing. By then it is compiled.
         except sqlite3.Error:
-            self._is_heard = False  # It is wrong, and will say so itself.
+            self._is_heard = False  # The statement is wrong, and fails when it runs.
         finally:
             self._driver.set_authorizer(None)
         return heard

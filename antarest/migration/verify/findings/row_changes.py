@@ -17,7 +17,7 @@ Moments = tuple[RowSnapshot, RowSnapshot, RowSnapshot | None]
 
 
 @dataclass
-class RowChanges:
+class RowDifferences:
     """The differences between the rows of two moments.
 
     Attributes:
@@ -38,9 +38,9 @@ class RowFinding(NamedTuple):
     severity: Severity = "error"
 
 
-def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowChanges:
+def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowDifferences:
     """Compare the rows of two moments."""
-    found = RowChanges()
+    found = RowDifferences()
     for name, table in before.tables.items():
         now = after.tables.get(name)
         if now is None:
@@ -51,7 +51,7 @@ def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowChanges:
     return found
 
 
-def _compare_table(name: str, table: TableRows, now: TableRows, found: RowChanges) -> None:
+def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDifferences) -> None:
     shared = [column for column in table.columns if column in now.columns]
     for column in table.columns:
         if column not in now.columns:
@@ -115,7 +115,7 @@ def row_findings(
     other: Direction = "downgrade" if direction == "upgrade" else "upgrade"
     declared = [*revision.losses(direction), *revision.losses(other)]
     on_the_way = compare_rows(before, between).lost
-    final = compare_rows(before, after) if after else RowChanges(lost=on_the_way)
+    final = compare_rows(before, after) if after else RowDifferences(lost=on_the_way)
     # A column that was dropped and added again has no values: they are lost, not changed.
     lost = final.lost + Counter({item: number for item, number in final.changed.items() if item in on_the_way})
     round_trip = f"after {direction} and {other}"

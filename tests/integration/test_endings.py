@@ -1,0 +1,59 @@
+"""A revision that ends the program, or whose functions run nothing, is an error: nothing may be called done."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from antarest.migration.errors.base import EXIT_FAILED
+from antarest.migration.errors.facts.run import RevisionFailed, RevisionNotRunnable
+from tests.integration.test_all_or_nothing import Build
+from tests.support import ROOT, run
+from tests.support_histories import Script, write_project
+
+ENDINGS = ("import sys; sys.exit(0)", "raise GeneratorExit", 'raise BaseException("no")')
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_revision_that_ends_the_program_is_an_error_that_names_it(filled: Build, ending: str) -> None:
+    database = filled(Script("ends", upgrade=f'op.add_column("study", sa.Column("n", sa.Integer))\n{ending}'))
+    before = database.state()
+
+    with pytest.raises(RevisionFailed) as error:
+        database.workflow.upgrade()
+    assert error.value.revision == "ends"
+    assert "the database is still at tables" in error.value.state
+    assert database.state() == before
+
+
+@pytest.mark.parametrize(("line", "kind"), [("yield", "generator"), ("pass", "coroutine")])
+def test_a_revision_whose_upgrade_runs_nothing_is_refused(filled: Build, line: str, kind: str) -> None:
+    database = filled(Script("idle", upgrade=line))
+    if kind == "coroutine":
+        file = next(file for file in database.project.versions[0].glob("*.py") if "idle" in file.name)
+        file.write_text(file.read_text().replace("def upgrade", "async def upgrade"))
+    before = database.state()
+
+    with pytest.raises(RevisionNotRunnable, match=f"is a {kind}, so a call of it runs nothing"):
+        database.workflow.upgrade()
+    assert database.state() == before
+
+
+@pytest.mark.parametrize("name", ["versions/a1.py", "env.py"])
+def test_a_file_that_ends_the_program_when_it_is_imported_ends_no_command_with_success(
+    tmp_path: Path, name: str
+) -> None:
+    project = write_project(tmp_path, Script("a1", 'op.create_table("t", sa.Column("id", sa.Integer))'))
+    file = next(project.root.rglob(name))
+    file.write_text(f"import sys\nsys.exit(0)\n{file.read_text()}")
+    (project.root / "application.yaml").write_text("db:\n  url: sqlite:///app.db\n")
+
+    upgraded = run(
+        sys.executable, "-m", "antarest.migration", "upgrade", cwd=project.root, env={"PYTHONPATH": str(ROOT)}
+    )
+
+    assert upgraded.code == EXIT_FAILED
+    assert "SystemExit: 0" in upgraded.err
+    assert "Nothing was changed." in upgraded.err
