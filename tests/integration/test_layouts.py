@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from antarest.migration.errors.base import EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
@@ -138,3 +138,17 @@ def test_models_that_cannot_be_imported_are_named(tmp_path: Path) -> None:
 
     assert upgraded.code == EXIT_USAGE
     assert "[antarest] metadata = shop_models:metadata: SyntaxError: invalid syntax (shop_models.py" in upgraded.err
+
+
+def test_a_run_that_was_committed_does_not_fail_where_the_checkout_cannot_be_written(tmp_path: Path) -> None:
+    """It said that a transaction was rolled back; everything had been committed."""
+    write(tmp_path, f"{INI}[antarest]\nrollback_script = scripts/rollback.sh\n", ("db/versions", "db/versions"))
+    (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "scripts").symlink_to("/proc/self")  # Nobody can create a file there, not even root.
+
+    upgraded = run(sys.executable, "-m", "antarest.migration", "upgrade", cwd=tmp_path)
+
+    assert upgraded.code == EXIT_DONE, upgraded.err
+    assert "cannot rewrite" in upgraded.out
+    assert "the database is at b1" in upgraded.out
