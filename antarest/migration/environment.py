@@ -53,15 +53,16 @@ def run(context: Any) -> None:
     Raises:
         AntarestError: when the workflow called; for plain `alembic` the error is printed and the process exits.
     """
+    context.config.attributes[OUTCOME] = None
     request = context.config.attributes.get(REQUEST)
-    project = request.project if request else _project_of(context.config)
-    write_hooks.register("antarest")(lambda path, _options: _finish_revision_file(project, path))
     if request:
-        _dispatch(context, project, lambda: request)
+        _dispatch(context, request.project, lambda: request)
         return
-    with _command_line(context), importing(project.versions):
+    with _command_line(context):
+        project = _project_of(context.config)
         project.refuse_others(context.script._version_locations)  # noqa: SLF001 - no public one
-        _dispatch(context, project, lambda: _plain_request(context, project))
+        with importing(project.versions):
+            _dispatch(context, project, lambda: _plain_request(context, project))
 
 
 def _project_of(config: Config) -> Project:
@@ -71,6 +72,7 @@ def _project_of(config: Config) -> Project:
 
 
 def _dispatch(context: Any, project: Project, get_request: Callable[[], RunRequest]) -> None:
+    write_hooks.register("antarest")(lambda path, _options: _finish_revision_file(project, path))
     options = context._proxy.context_opts  # noqa: SLF001 - Alembic has no public way to say which command it is
     purpose = purpose_of(options)
     if purpose == "compare":

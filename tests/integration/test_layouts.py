@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
-from antarest.migration.errors.base import EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
@@ -79,14 +81,74 @@ def test_alembic_that_reads_other_folders_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "shop.db").exists()
 
 
-def test_an_env_py_that_is_not_ours_is_an_error(tmp_path: Path) -> None:
-    """Such a file may do nothing, or move another database: nothing may be called done then."""
+RUNS_ITSELF = """\
+from alembic import context
+from sqlalchemy import create_engine
+
+with create_engine("sqlite:///other.db").connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+ENVS = {
+    "it does nothing": ("from alembic import context\n", ""),
+    "it runs the revisions itself": (RUNS_ITSELF, ""),
+    "it fails": (
+        "from sqlalchemy import create_engine\ncreate_engine('driver://user:pass@localhost/dbname')\n",
+        "  reason    NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:driver",
+    ),
+}
+
+
+@pytest.mark.parametrize(("env", "reason"), ENVS.values(), ids=ENVS)
+def test_an_env_py_that_is_not_ours_is_an_error(tmp_path: Path, env: str, reason: str) -> None:
+    """It may name another database, such as that of production: its revisions must not run there."""
     write(tmp_path, INI, ("db/versions", "db/versions"))
-    (tmp_path / "db" / "env.py").write_text("from alembic import context\n")
+    (tmp_path / "db" / "env.py").write_text(env)
     (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
 
     upgraded = run(sys.executable, "-m", "antarest.migration", "upgrade", cwd=tmp_path)
 
     assert upgraded.code == EXIT_USAGE
-    assert "error db.E611: env.py does not call environment.run(context)" in upgraded.err
+    assert "error db.E611: env.py did not call environment.run(context)" in upgraded.err
+    assert reason in upgraded.err
     assert "upgraded" not in upgraded.out
+    if (tmp_path / "other.db").exists():
+        with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        assert tables in ([], [("alembic_version",)])
+
+
+def test_settings_that_cannot_be_used_end_plain_alembic_with_an_error_of_ours(tmp_path: Path) -> None:
+    write(tmp_path, f"{INI}[antarest]\nmax_seconds = soon\n", ("db/versions", "db/versions"))
+
+    result = run(sys.executable, "-m", "alembic", "current", cwd=tmp_path)
+
+    assert result.code == EXIT_USAGE
+    assert result.err.startswith("error db.E210: alembic.ini cannot be used: [antarest] max_seconds must be")
+
+
+def test_models_that_cannot_be_imported_are_named(tmp_path: Path) -> None:
+    """As during a merge, where a conflict is still in the models."""
+    write(tmp_path, f"{INI}[antarest]\nmetadata = shop_models:metadata\n", ("db/versions", "db/versions"))
+    (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
+    (tmp_path / "shop_models.py").write_text("<<<<<<< ours\n")
+
+    upgraded = run(sys.executable, "-m", "antarest.migration", "upgrade", cwd=tmp_path)
+
+    assert upgraded.code == EXIT_USAGE
+    assert "[antarest] metadata = shop_models:metadata: SyntaxError: invalid syntax (shop_models.py" in upgraded.err
+
+
+def test_a_run_that_was_committed_does_not_fail_where_the_checkout_cannot_be_written(tmp_path: Path) -> None:
+    """It said that a transaction was rolled back; everything had been committed."""
+    write(tmp_path, f"{INI}[antarest]\nrollback_script = scripts/rollback.sh\n", ("db/versions", "db/versions"))
+    (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "scripts").symlink_to("/proc/self")  # Nobody can create a file there, not even root.
+
+    upgraded = run(sys.executable, "-m", "antarest.migration", "upgrade", cwd=tmp_path)
+
+    assert upgraded.code == EXIT_DONE, upgraded.err
+    assert "cannot rewrite" in upgraded.out
+    assert "the database is at b1" in upgraded.out

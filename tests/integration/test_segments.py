@@ -146,7 +146,7 @@ def test_what_comes_before_a_change_comes_once_and_under_the_lock(filled: Build)
     workflow = database.workflow
     request = replace(workflow.request, before_change=before_change)
     for _ in range(2):
-        workflow.run(lambda command, config: command.upgrade(config, "head"), request)
+        workflow.run(lambda scripts, current: scripts._upgrade_revs("head", current), request)
 
     assert seen == [(("tables",), 2, ("tables",))]
 
@@ -163,7 +163,7 @@ def test_what_fails_before_a_change_ends_the_run(filled: Build) -> None:
     request = replace(database.workflow.request, before_change=before_change)
 
     with pytest.raises(NoSpace):
-        database.workflow.run(lambda command, config: command.upgrade(config, "head"), request)
+        database.workflow.run(lambda scripts, current: scripts._upgrade_revs("head", current), request)
     assert database.state() == before
 
 

@@ -21,7 +21,7 @@ from ..run.request import FileChange, RunOutcome
 from ..scratch.leftovers import owned_folder
 from . import hooks, own_revisions
 from .own_revisions import Rebase
-from .sync import SyncOptions, SyncPlan, plan_sync, run_sync
+from .sync import SyncOptions, SyncPlan, plan_sync, steps_of
 
 if TYPE_CHECKING:
     from ..workflow.workflow import MigrationWorkflow
@@ -166,7 +166,7 @@ class Follower:
             file_change=plan.file_change,
         )
         with importing([*plan.project.versions, *plan.applied.versions]):
-            return flow.run(lambda _, config: run_sync(plan, config), request)
+            return flow.run(steps_of(plan), request)
 
     def install_hooks(self) -> list[Path]:
         """Write git hooks that say when the database and the checkout differ. They call the existing hooks.

@@ -6,12 +6,10 @@ one transaction where no revision asks for more.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
@@ -138,17 +136,11 @@ def _refuse_changed(applied: Applied, undone: Collection[str], command: str) -> 
             raise ScriptChanged(id_, applied.changed[id_], found.digest, found.origin, command)
 
 
-def run_sync(plan: SyncPlan, config: Any) -> None:
-    """Run a plan through `env.py`, as all other runs do.
-
-    Args:
-        plan: the plan.
-        config: Alembic's configuration of the checkout's project, with the request of the run.
-    """
-    ours = ScriptDirectory.from_config(config)
+def steps_of(plan: SyncPlan) -> Callable[[ScriptDirectory, Sequence[str]], Iterator[MigrationStep]]:
+    """Make the function that returns the steps of a plan, given Alembic's scripts of the checkout's project."""
     theirs = ScriptDirectory.from_config(plan.applied.alembic_config())
 
-    def sync(current: Sequence[str], _context: object) -> Iterator[MigrationStep]:
+    def sync(ours: ScriptDirectory, current: Sequence[str]) -> Iterator[MigrationStep]:
         at = tuple(sorted(current))
         if at != plan.current:
             if at == plan.end:  # Another run has done the same.
@@ -160,8 +152,7 @@ def run_sync(plan: SyncPlan, config: Any) -> None:
         for revision in plan.apply:
             yield MigrationStep.upgrade_from_script(ours.revision_map, ours.get_revision(revision.id))
 
-    with EnvironmentContext(config, ours, fn=sync, as_sql=False, destination_rev=None):
-        ours.run_env()
+    return sync
 
 
 def _kept(

@@ -17,6 +17,7 @@ from ..errors.facts.project import InvalidProject, ProjectNotFound, UnknownRevis
 from ..errors.facts.refusal import InstalledCopy, PackageMissing
 from ..errors.revision import BASE, HEAD, workflow_tables
 from ..errors.settings.location import INSTALLED, ROOT
+from ..errors.text import described
 from .history import History
 from .revision_files import listed, read_history
 from .settings import SECTION, TOML, config_of, names_project, read_settings, search_paths
@@ -280,11 +281,12 @@ class Project:
             )
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # Whatever a module of the application raises.
             missing = (getattr(error, "name", "") or "").partition(".")[0]
             if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
                 raise PackageMissing(missing, f"[{SECTION}] {key} = {name}") from error
-            reason = f"[{SECTION}] {key} = {name}: {error}"
+            why = str(error) if isinstance(error, (ImportError, AttributeError)) else described(error)
+            reason = f"[{SECTION}] {key} = {name}: {why}"
             raise InvalidProject(self.ini, reason, Hint("Fix it, then look again", "inv db.check")) from error
 
     def alembic_options(self) -> dict[str, Any]:

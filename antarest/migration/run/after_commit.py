@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from ..database import grants
 from ..database.connection import looking, moving, read_current
 from ..database.lock import one_writer
+from ..errors.text import reason
 from ..project import rollback_script
 from .request import RunOutcome, RunRequest
 
@@ -19,8 +20,11 @@ def finish(request: RunRequest, outcome: RunOutcome) -> None:
         note_grants(request, grant_at_rest(request))
     for loss in outcome.losses:
         request.listener.note(f"lost {loss}")
-    if request.project.is_checkout and rollback_script.sync(request.project):
-        request.listener.note(f"rewrote {request.project.rollback_script}")
+    try:
+        if request.project.is_checkout and rollback_script.sync(request.project):
+            request.listener.note(f"rewrote {request.project.rollback_script}")
+    except OSError as error:  # The run is committed. It has not failed, and an old `rollback.sh` refuses to run.
+        request.listener.note(f"cannot rewrite {request.project.rollback_script}: {reason(error)}")
 
 
 def grant(request: RunRequest, connection: Connection) -> Sequence[grants.Grant]:

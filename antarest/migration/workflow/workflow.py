@@ -5,28 +5,23 @@ A method looks, plans or runs, and returns the result as data. Nothing here prin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record
-from ..errors.base import NOTHING_CHANGED
-from ..errors.facts.project import EnvNotAdopted
 from ..errors.facts.refusal import InMemoryDatabase
-from ..errors.facts.run import RunFailed
 from ..errors.loss import Agreement
 from ..errors.revision import HEAD
 from ..errors.settings.config import Config
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
-from ..errors.text import described
 from ..project import rollback_script
 from ..project.project import Project
-from ..project.revision_files import importing
 from .plan import RollbackPlan, UpgradePlan, plan_rollback, plan_upgrade
 from .status import HistoryEntry, Status, not_checked
 
@@ -37,6 +32,7 @@ if TYPE_CHECKING:
     from ..backup import Backups
     from ..errors.listener import Listener
     from ..run.request import RunOutcome, RunRequest
+    from ..run.through_env import StepsOf
     from .reset import ResetPlan
 
 
@@ -190,7 +186,7 @@ class MigrationWorkflow:
 
         plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to)
         if plan.pending:
-            return self.run(lambda command, config: command.upgrade(config, plan.target), self.request)
+            return self.run(_upgrade(plan.target), self.request, plan.target)
         # At the target Alembic is not needed, and so no other thread has to be waited for.
         outcome = RunOutcome(before=plan.current, after=plan.current)
         finish(self.request, outcome)
@@ -227,7 +223,7 @@ class MigrationWorkflow:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
         """
         request = replace(self.request, agreement=agreement)
-        return self.run(lambda command, config: command.downgrade(config, plan.target), request)
+        return self.run(_downgrade(plan.target), request, plan.target)
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
         """Find out what a reset would drop.
@@ -261,7 +257,7 @@ class MigrationWorkflow:
         def prepare(connection: Connection) -> None:
             reset.drop_objects(self.project, connection, sorted(plan.rows))
 
-        return self.run(lambda command, config: command.upgrade(config, head), replace(self.request, prepare=prepare))
+        return self.run(_upgrade(head), replace(self.request, prepare=prepare), head)
 
     def grant(self) -> list[str]:
         """Give the application's role the rights that it lacks.
@@ -273,37 +269,11 @@ class MigrationWorkflow:
 
         return [grant.sql for grant in grant_at_rest(self.request)]
 
-    def run(self, call: Callable[[Any, Any], None], request: RunRequest) -> RunOutcome:
-        """Have Alembic run revisions through `env.py`.
+    def run(self, steps_of: StepsOf, request: RunRequest, target: str | None = None) -> RunOutcome:
+        """Run revisions through `env.py`; see `run_through_env`."""
+        from ..run.through_env import run_through_env
 
-        Args:
-            call: calls one of Alembic's commands, or does the same. It gets `alembic.command` and a configuration.
-            request: the request, which `env.py` finds in the configuration.
-
-        Returns:
-            The outcome, which `env.py` leaves there.
-
-        Raises:
-            EnvNotAdopted: `env.py` left no outcome.
-            RunFailed: `env.py` ended the program.
-        """
-        from alembic import command
-
-        from ..database.lock import in_this_process
-        from ..run.request import OUTCOME, REQUEST
-
-        config = request.project.alembic_config(**{REQUEST: request})
-        try:
-            with in_this_process(request.db, request.patience()), importing(request.project.versions):
-                call(command, config)
-        except SystemExit as error:  # With exit code 0 it would look like success.
-            done: RunOutcome | None = config.attributes.get(OUTCOME)
-            why = f"env.py, or a module that it imports, ended the program: {described(error)}"
-            raise RunFailed(why, database=request.database, state=done.state() if done else NOTHING_CHANGED) from error
-        outcome: RunOutcome | None = config.attributes.get(OUTCOME)
-        if outcome is None:
-            raise EnvNotAdopted(request.project.ini, request.database)
-        return outcome
+        return run_through_env(request, steps_of, target)
 
     @contextmanager
     def looking(self) -> Iterator[Connection]:
@@ -319,3 +289,12 @@ class MigrationWorkflow:
     def _refuse_memory(self) -> None:
         if is_memory(self.db.migration_url):
             raise InMemoryDatabase(self.source)
+
+
+def _upgrade(target: str) -> StepsOf:
+    """The steps of an upgrade, as Alembic's command makes them."""
+    return lambda scripts, current: scripts._upgrade_revs(target, current)  # noqa: SLF001
+
+
+def _downgrade(target: str) -> StepsOf:
+    return lambda scripts, current: scripts._downgrade_revs(target, current)  # noqa: SLF001

@@ -49,21 +49,21 @@ class InvalidProject(MigrationError, code="db.E210", exit_code=EXIT_USAGE):
 
 
 class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
-    """The project's `env.py` does not call `environment.run(context)`.
+    """The project's `env.py` did not call `environment.run(context)`.
 
-    Why: `env.py` is the one that `alembic init` wrote, or one of your own. The workflow cannot know what it did, or to
-    which database.
+    Why: `env.py` is the one that `alembic init` wrote, or one of your own; or it failed before that line. The workflow
+    does not let it run revisions itself, because it may name another database.
 
-    To do: replace it by the two lines of `docs/adopting.md`. Before that, check which revision its database is at.
+    To do: replace it by the two lines of `docs/adopting.md`, or fix the reason that the error names.
     """
 
-    def __init__(self, ini: Path, database: str) -> None:
+    def __init__(self, ini: Path, database: str, reason: str = "") -> None:
         super().__init__(
-            "env.py does not call environment.run(context), so the workflow did not run anything",
+            "env.py did not call environment.run(context), so the workflow did not run anything",
             Hint("Look where the database is", "inv db.status"),
             Hint("docs/adopting.md has the two lines of env.py."),
-            details={"project": str(ini), "database": database},
-            state="What env.py itself did, and to which database, is not known.",
+            details={"project": str(ini), "database": database} | ({"reason": reason} if reason else {}),
+            state="No revision ran. It is not known what else env.py did, and to which database.",
         )
 
 
