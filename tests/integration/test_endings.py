@@ -41,9 +41,9 @@ def test_a_revision_whose_upgrade_runs_nothing_is_refused(filled: Build, line: s
     assert database.state() == before
 
 
-@pytest.mark.parametrize("name", ["versions/a1.py", "env.py"])
+@pytest.mark.parametrize(("name", "named"), [("versions/a1.py", "a1.py cannot be read"), ("env.py", "env.py, or a")])
 def test_a_file_that_ends_the_program_when_it_is_imported_ends_no_command_with_success(
-    tmp_path: Path, name: str
+    tmp_path: Path, name: str, named: str
 ) -> None:
     project = write_project(tmp_path, Script("a1", 'op.create_table("t", sa.Column("id", sa.Integer))'))
     file = next(project.root.rglob(name))
@@ -56,4 +56,5 @@ def test_a_file_that_ends_the_program_when_it_is_imported_ends_no_command_with_s
 
     assert upgraded.code == EXIT_FAILED
     assert "SystemExit: 0" in upgraded.err
+    assert named in upgraded.err
     assert "Nothing was changed." in upgraded.err

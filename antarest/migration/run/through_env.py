@@ -44,18 +44,18 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
             raise EnvNotAdopted(project.ini, request.database)
         return steps_of(scripts, current)
 
-    with in_this_process(request.db, request.patience()), importing(project.versions):
-        try:
-            with EnvironmentContext(config, scripts, fn=steps, as_sql=False, destination_rev=target):
-                scripts.run_env()
-        except SystemExit as error:  # With exit code 0 it would look like success.
-            done: RunOutcome | None = config.attributes.get(OUTCOME)
-            why = f"env.py, or a module that it imports, ended the program: {described(error)}"
-            raise RunFailed(why, database=request.database, state=done.state() if done else NOTHING_CHANGED) from error
-        except Exception as error:
-            if isinstance(error, AntarestError) or OUTCOME in config.attributes:
-                raise
-            raise EnvNotAdopted(project.ini, request.database, described(error)) from error
+    environment = EnvironmentContext(config, scripts, fn=steps, as_sql=False, destination_rev=target)
+    try:
+        with in_this_process(request.db, request.patience()), importing(project.versions), environment:
+            scripts.run_env()
+    except SystemExit as error:  # With exit code 0 it would look like success.
+        done = config.attributes.get(OUTCOME)
+        why = f"env.py, or a module that it imports, ended the program: {described(error)}"
+        raise RunFailed(why, database=request.database, state=done.state() if done else NOTHING_CHANGED) from error
+    except Exception as error:
+        if isinstance(error, AntarestError) or OUTCOME in config.attributes:
+            raise
+        raise EnvNotAdopted(project.ini, request.database, described(error)) from error
     outcome: RunOutcome | None = config.attributes.get(OUTCOME)
     if outcome is None:
         raise EnvNotAdopted(project.ini, request.database)
