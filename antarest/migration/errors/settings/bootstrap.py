@@ -45,7 +45,7 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
 
 
 def replace_closed_streams() -> None:
-    """Discard the output if the parent process closed it, as `>&-` does: Python has None in place of a closed stream."""
+    """Discard the output that the parent process has closed, as `>&-` does: Python has None for such a stream."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
