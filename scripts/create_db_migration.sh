@@ -7,7 +7,8 @@
 # configuration, 130 interrupted, 143 terminated.
 set -euo pipefail
 
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+self=$(readlink -f -- "${BASH_SOURCE[0]}")
+root=$(CDPATH='' cd -- "$(dirname -- "$self")/.." && pwd)
 python=$root/.venv/bin/python3
 [ -x "$python" ] || python=python3
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"

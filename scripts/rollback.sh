@@ -18,7 +18,8 @@ set -euo pipefail
 REVISION=79c8a2f1e05d
 HEAD=d56b40e9c7a3
 
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+self=$(readlink -f -- "${BASH_SOURCE[0]}")
+root=$(CDPATH='' cd -- "$(dirname -- "$self")/.." && pwd -P)
 python=$root/.venv/bin/python3 packages=$root
 case $root in
     */antarest/_alembic)  # installed from a wheel, in <environment>/lib/python3.x/site-packages

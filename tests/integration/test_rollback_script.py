@@ -132,6 +132,18 @@ def test_it_works_from_any_folder_with_the_configuration_that_is_named(user: Use
     assert f"nothing to do: the database is at {OLD_HEAD}" in again.out
 
 
+@pytest.mark.parametrize("script", ["scripts/rollback.sh", "./a link"])
+def test_it_finds_its_project_whatever_the_shell_is_told(place: Checkout, user: User, script: str) -> None:
+    """An exported CDPATH makes `cd` print where it went, and a link to the script lies in another folder."""
+    (place.path / "a link").symlink_to(SCRIPT)
+    (place.path / "elsewhere" / "scripts").mkdir(parents=True)
+
+    shown = user.run(script, "--dry-run", env={"CDPATH": "elsewhere:."})
+
+    assert shown.code == EXIT_DONE, shown.err
+    assert f"{NEW_HEAD} -> {OLD_HEAD} (1 revision)" in shown.out
+
+
 def test_it_asks_on_a_terminal(user: User) -> None:
     done = user.at_terminal(SCRIPT, answer="n")
 

@@ -90,8 +90,9 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
     _ = project.history.head  # It raises MultipleHeads.
     if empty:
         return Written(_write(Writing(project), message, id_))
+    migrated = migrated_inventory(project, "sqlite")  # First: a broken revision file counts more than missing models.
     models = models_inventory(project, "sqlite")
-    before = differences(migrated_inventory(project, "sqlite"), models)
+    before = differences(migrated, models)
     # Alembic compares less than we do, so tables without a difference of ours have none for Alembic.
     tables = frozenset(difference.table for difference in before)
     path = _write(Writing(project, only_changes=True, tables=tables), message, id_) if before else None

@@ -40,7 +40,8 @@ set -euo pipefail
 REVISION={revision}
 HEAD={head}
 
-root=$(cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")/{root}" && pwd -P)
+self=$(readlink -f -- "${{BASH_SOURCE[0]}}")
+root=$(CDPATH='' cd -- "$(dirname -- "$self")/{root}" && pwd -P)
 python=$root/.venv/bin/python3 packages=$root
 case $root in
     */{above}_alembic)  # installed from a wheel, in <environment>/lib/python3.x/site-packages
