@@ -9,9 +9,10 @@ from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
+from tests import support
 from tests.refusals import refusal
 from tests.support import ROOT, ConfigFile, Result
 from tests.support_processes import PROGRAMS
@@ -125,3 +126,15 @@ def test_without_its_packages_a_program_says_what_to_install() -> None:
 
     assert "has no package alembic" in refused.fact
     assert refused.commands == ["make install", ".venv/bin/python -m antarest.migration status"]
+
+
+@pytest.mark.parametrize("program", ["python -m antarest.migration history", "inv db.history"])
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_closed_stream_changes_no_exit_code(
+    program: str, stream: int, config_file: ConfigFile, tmp_path: Path
+) -> None:
+    config = config_file(make_url(f"sqlite:///{tmp_path / 'app.db'}"))
+
+    done = support.run("bash", "-c", f"{program} --config={config} {stream}>&-")
+
+    assert done.code == 0, done.err

@@ -28,6 +28,7 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
     Returns:
         The exit code: 0 when it can run. Else the next steps have been printed.
     """
+    replace_closed_streams()
     if code := refuse_system():
         return code
     # Nothing has begun yet, so a signal ends it at once; the first process of a container has no default for this.
@@ -41,6 +42,13 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
     if missing:
         return _refuse(f"this Python has no package {missing[0]}: {sys.executable}", script)
     return 0
+
+
+def replace_closed_streams() -> None:
+    """Discard the output that the parent process has closed, as `>&-` does: Python has None for such a stream."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
 
 
 def refuse_system() -> int:
