@@ -155,7 +155,7 @@ def test_who_stops_it_learns_what_is_proved_so_far(
 
     assert process.returncode == code, err
     assert "  second on SQLite: it was not reached\n  second on PostgreSQL: it was not reached\n" in out
-    assert re.search(r"2 not proved: 2 revisions in \d+\.\d s; interrupted$", out.strip())
+    assert re.search(r"2 not proved: 2 revisions on SQLite and PostgreSQL in \d+\.\d s; interrupted$", out.strip())
     assert err.startswith("\ninterrupted: ")
     assert json.loads(found.read_text())["complete"] is False
     assert made
