@@ -42,7 +42,7 @@ class AppConfig(config.Config):
 
     @classmethod
     def of(cls, read: config.Config) -> AppConfig:
-        """Return the configuration that was read with the sections of the application."""
+        """Return the same configuration as an `AppConfig`. It was read with the sections of the application."""
         return cls(read.db, read.source, read.environment, read.sections)
 
 

@@ -125,7 +125,7 @@ def _attempt(context: CommandContext, settings: LaunchOptions, instance: str) ->
 
 
 def _greet(context: CommandContext, lock: InstanceLock, running: RunningInstance, browser: bool) -> None:
-    """Write the port for other starts, and open the page."""
+    """Write the port to the lock file, so that a second start finds it, and open the page."""
     lock.write(running)
     _show(context, running.url, browser=browser)
 

@@ -89,7 +89,7 @@ class Job:
         self.listener.working("restore", done, total)
 
     def patience(self) -> Patience:
-        """Return the time to wait for others, which begins now."""
+        """Return a limit on the time to wait for others; the time counts from now."""
         return Patience(self.db.migration_lock_timeout, self.listener.note)
 
     def failed(self, reason: str, state: str = NOTHING_CHANGED) -> RestoreFailed:

@@ -179,7 +179,7 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
 
 
 def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
-    """On main, the revisions go on top of the pulled commit. Without one, they go on top of main before the merge."""
+    """On main, revisions go on top of the pulled commit, or if none was pulled, on top of main without the merge."""
     upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
     is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)
     if is_pulled:

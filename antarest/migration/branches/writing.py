@@ -39,7 +39,7 @@ class Writing:
 
     Attributes:
         project: the project that gets the revision.
-        only_changes: write the detected changes, and no file without any; otherwise write an empty revision.
+        only_changes: write the detected changes, or no file if there are none. Otherwise write an empty revision.
         tables: the tables that Alembic compares; None for all.
     """
 

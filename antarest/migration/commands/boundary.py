@@ -31,7 +31,7 @@ from .progress import Progress
 
 
 class _SignalHandler:
-    """The handler of SIGINT and SIGTERM. It is one with a state: a signal between two would print a traceback.
+    """The handler of SIGINT and SIGTERM. It has states: a signal between two handlers would print a traceback.
 
     Before the command begins, a signal ends the process. While the command runs, it raises `Stopped`. Once the exit
     code is decided, the first signal does nothing, so that the result is printed to its end. A second one ends the

@@ -32,7 +32,7 @@ class Progress(Listener):
         self._last_line = time.monotonic()
 
     def started(self, revision: Revision, direction: Direction) -> None:
-        """Show the revision on a terminal; a pipe gets its line when it has ended."""
+        """Show on a terminal that the revision runs. In a pipe, its line is printed when it has ended."""
         self._last_line = time.monotonic()
         if not self._stream.isatty():
             return

@@ -80,7 +80,7 @@ class Repository:
 
     @property
     def is_shallow(self) -> bool:
-        """Whether it has only the newest part of its history."""
+        """Whether the clone has only the newest part of the history."""
         return self.ask("rev-parse", "--is-shallow-repository") == "true"
 
     def branch_of(self, name: str) -> str:

@@ -51,12 +51,12 @@ class FoundRevision:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is a file of this checkout."""
+        """Whether the revision was found as a file of this checkout."""
         return self.place == _HERE
 
     @property
     def origin(self) -> str:
-        """Its place, commit, author and date in one line."""
+        """The place, commit, author and date of the file in one line."""
         return ", ".join(filter(None, [self.place, self.commit[:_SHORT], self.author, self.date[:10]]))
 
 

@@ -35,9 +35,9 @@ def grant(request: RunRequest, connection: Connection) -> Sequence[grants.Grant]
 
 
 def grant_at_rest(request: RunRequest) -> Sequence[grants.Grant]:
-    """Give the application's role the rights that it lacks where no revision runs: objects are also made by hand.
+    """Give the application's role the rights that it lacks, when no revision runs.
 
-    Nothing is locked where no right is missing.
+    A right can be missing for an object that somebody made by hand. If none is missing, nothing is locked.
 
     Returns:
         The rights that were given.

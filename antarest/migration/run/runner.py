@@ -57,7 +57,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
         The outcome.
 
     Raises:
-        DatabaseLocked: for too long, another run held the database, or another session a lock that a revision needs.
+        DatabaseLocked: another run held the database, or another session held a needed lock, for too long.
         AntarestError: the run was refused, or it failed; `state` says where the database is now.
     """
     if is_memory(request.db.migration_url):
@@ -109,7 +109,7 @@ def _stoppable(request: RunRequest, outcome: RunOutcome) -> Iterator[Signals]:
 
 @dataclass
 class _Run:
-    """One run that holds the lock. Its state is `outcome`, with the segment under way, and the steps that are left."""
+    """One run that holds the lock. `outcome` has what it did, and the segment under way; `left` has the next steps."""
 
     context: Any
     request: RunRequest

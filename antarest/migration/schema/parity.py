@@ -166,7 +166,7 @@ def _default(default: str | None, family: str) -> str | None:
 
 
 def _named(checks: Iterable[CheckConstraint], counterpart: Table | None) -> Iterable[CheckConstraint]:
-    """Return the checks, without a name where the other engine has no check of that name."""
+    """Return the checks. A check loses its name if the other engine has no check of the same name."""
     names = {check.name for check in counterpart.checks} if counterpart else set()
     return [check if check.name in names else replace(check, name=None) for check in checks]
 

@@ -224,7 +224,7 @@ def _computed(found: ReflectedComputed | None) -> str | None:
 
 
 def _spelling(connection: Connection, kind: sa.types.TypeEngine[Any]) -> str:
-    """Return the engine's spelling of a type, without its schema and its collation, which the column has."""
+    """Return the engine's spelling of a type, without its schema and its collation. The column has the collation."""
     if isinstance(kind, (sa.Enum, DOMAIN)) and kind.name:
         return kind.name
     if isinstance(kind, sa.types.NullType):

@@ -86,7 +86,7 @@ class Template:
         return f"{'' if is_known else prefix_of(run)}{_hash(repr(facts))}"[:40]
 
     def build(self, url: URL) -> None:
-        """Give an empty database this content. After a failure on an engine, it is not tried again.
+        """Give an empty database this content. If that failed once on an engine, the same error is raised again.
 
         Raises:
             TemplateFailed: a revision fails.

@@ -118,7 +118,7 @@ def _convention(env: _Module) -> tuple[Mapping[str, str], list[str]]:
     """Find the naming convention of the metadata, in `env.py` or in a module that it imports.
 
     Returns:
-        The convention, and the places of those that cannot be read.
+        The convention, and if there is none, the places of the conventions that cannot be read.
     """
     seen, waiting, unread = {env.path}, [env], list[str]()
     while waiting:

@@ -138,7 +138,7 @@ class Target:
 
     @cached_property
     def values_at(self) -> Callable[[Iterable[str]], Values]:
-        """Returns the values for rows, by "table.column", in a database that has these revisions."""
+        """A function from the revisions that a database has to the values for its generated rows, by "table.column"."""
         if self.rows_file is None:
             return lambda _revisions: {}
         spec = importlib.util.spec_from_file_location("_rows_for_verify", self.rows_file)

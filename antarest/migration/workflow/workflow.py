@@ -177,7 +177,7 @@ class MigrationWorkflow:
         Raises:
             UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
             RevisionFailed, LossNotDeclared, ForeignKeysViolated: it was rolled back; the error says to where.
-            DatabaseLocked: for too long, another run held the database, or another session a lock that the run needs.
+            DatabaseLocked: another run held the database, or another session held a needed lock, for too long.
             RunInterrupted, RunTerminated: SIGINT or SIGTERM came; what was not committed was rolled back.
             DatabaseError: the database cannot be reached.
         """
@@ -217,7 +217,7 @@ class MigrationWorkflow:
 
         Args:
             plan: what `plan_rollback` returned.
-            agreement: the losses that may happen. The losses measured before the commit count, not those of the plan.
+            agreement: the losses that may happen. It must cover those that the run measures, not those of the plan.
 
         Raises:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.

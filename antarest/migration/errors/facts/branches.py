@@ -188,7 +188,7 @@ class AmbiguousReference(MigrationError, code="db.E229"):
 
     Why: a tag, a branch, a commit or the beginning of a revision id have the same name, and different heads.
 
-    To do: give the revision itself.
+    To do: give the whole id of the revision.
     """
 
     def __init__(self, reference: str, found: Mapping[str, str]) -> None:

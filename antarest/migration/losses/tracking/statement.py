@@ -1,4 +1,4 @@
-"""Finds out what a statement for PostgreSQL can do, by its words and by those of the definitions that it calls."""
+"""Finds out what a PostgreSQL statement can do, from its words and those of the functions and views that it calls."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Statement:
 
     @cached_property
     def text(self) -> str:
-        """All of its words."""
+        """The text that is sent, and that of all definitions that it calls."""
         return "\n".join([self.written, *self.called])
 
     @cached_property
@@ -64,25 +64,25 @@ class Statement:
         return _words(self.text)
 
     def names(self, name: str) -> bool:
-        """Whether it can mean this table or column."""
+        """Whether the statement may refer to this table or column."""
         return self._all_words >= _words(name)
 
     def can_read(self, column: str) -> bool:
-        """Whether it can read this column of a table that it names."""
+        """Whether the statement, which names a table, can read this column of it."""
         return self.names(column) or "*" in self.text or not _READS_BY_NAME.search(self.text)
 
     def does(self, *actions: re.Pattern[str]) -> bool:
-        """Whether it does one of these actions, such as `DROPS`."""
+        """Whether the statement does one of these actions, such as `DROPS`."""
         return any(action.search(self.text) for action in actions)
 
     @property
     def ends_transaction(self) -> bool:
-        """Whether it commits or rolls back."""
+        """Whether the statement commits or rolls back."""
         return bool(_ENDS.search(_ATOMIC.sub(" ", _LITERALS.sub(" ", self.written))))
 
     @property
     def is_plain(self) -> bool:
-        """Whether it names every column that it takes values from."""
+        """Whether the statement names every column that it takes values from."""
         return bool(_PLAIN.fullmatch(self.written)) and not self.called
 
 

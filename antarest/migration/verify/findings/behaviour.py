@@ -53,7 +53,7 @@ def momentary(schema: Inventory) -> set[str]:
 
 
 def differing_behaviour(sqlite: Mapping[str, str], postgresql: Mapping[str, str]) -> list[str]:
-    """Describe the changes to which the two engines react differently, of those that both could try."""
+    """Describe the changes that were tried on both engines, and to which they react differently."""
     return [
         f"{what}: SQLite {sqlite[what]}, PostgreSQL {postgresql[what]}"
         for what in sorted(sqlite.keys() & postgresql.keys())

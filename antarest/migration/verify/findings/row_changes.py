@@ -101,12 +101,12 @@ def unfounded_declarations(
 def row_findings(
     revision: Revision, direction: Direction, moments: Moments, *, declares: bool, momentary: Collection[str] = ()
 ) -> list[RowFinding]:
-    """Find the losses and changes of a run in both directions that the revision does not declare.
+    """Find the losses and changes that the revision does not declare. It was run in one direction, then in the other.
 
     Args:
         revision: the revision.
         direction: the first direction.
-        moments: the rows.
+        moments: the rows before the first direction, after it, and after the other (None if that was not run).
         declares: whether the project declares losses. If not, a dropped table or column is only a note.
         momentary: the columns whose default depends on the time. A row that was deleted and written again has another
             value there, which is no finding.
