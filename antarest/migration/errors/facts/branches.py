@@ -194,7 +194,7 @@ class AmbiguousReference(MigrationError, code="db.E229"):
     def __init__(self, reference: str, found: Mapping[str, str]) -> None:
         super().__init__(
             f"{reference!r} stands for more than one revision",
-            Hint("Give the revision itself", "inv db.history"),
+            Hint("Give the whole id of the revision", "inv db.history"),
             details={f"as {kind}": revision for kind, revision in list(found.items())[:_MOST]},
         )
 

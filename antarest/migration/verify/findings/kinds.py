@@ -117,7 +117,7 @@ _ALL = (
     FindingKind(
         "V401",
         "the downgrade fails on empty tables",
-        "A rollback stops here, at night.",
+        "A rollback fails at this revision, perhaps in an emergency at night.",
         "Undo the steps of the upgrade in the opposite order. Declare `irreversible` if this is impossible.",
     ),
     FindingKind(
