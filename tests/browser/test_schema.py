@@ -124,7 +124,7 @@ def test_a_click_chooses_a_table(filled: str, open_: Open) -> None:
     assert near(page) == {"study", "taskjob", "commandblock", "variant_study_snapshot"}
     expect(page.locator(".edge.near")).to_have_count(4)
     expect(page.get_by_role("heading", level=2)).to_have_text("variantstudy")
-    expect(page.locator(".summary:visible")).to_contain_text("its parent with a list of commands applied")
+    expect(page.locator(".summary:visible")).to_contain_text("consists of its parent and a list of commands")
     expect(page.get_by_role("rowheader", name="generation_task_id")).to_be_visible()
     assert page.url.endswith("/schema?table=variantstudy")
     page.go_back()
