@@ -30,7 +30,7 @@ logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}.{APPLICATION_NAME}
 )
 
 _UNDEFINED_TABLE = "42P01"
-_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # for a server that is gone
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # notice a server that is gone
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def _begin(statement: str) -> Callable[[Connection], None]:
 
 def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size: int = 8) -> Engine:
     url = db.migration_url
-    # The cache is small: a migration repeats few statements, and each cached one keeps its tables in memory.
+    # The cache is small by default: a migration repeats few statements, and each one keeps its tables in memory.
     shared: dict[str, Any] = {
         "poolclass": NullPool,
         "pool_logging_name": APPLICATION_NAME,

@@ -197,8 +197,8 @@ class History:
     def _can_stop_at(self, state: str, ordered: Sequence[str]) -> bool:
         """Whether a downgrade to this state, which others depend on, undoes all that was built on it.
 
-        Alembic undoes the revisions that have it as `down_revision`, and all that need one of these. It does not undo
-        a revision that has it in `depends_on` only.
+        Alembic undoes the revisions that have the state as `down_revision`, and all that need one of these. It keeps
+        a revision that has the state in `depends_on` only.
         """
         undone = set[str]()
         for id_ in ordered:

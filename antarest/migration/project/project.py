@@ -312,7 +312,7 @@ class Project:
             "recursive_version_locations": str(self.is_recursive).lower(),
         }
         if paths:
-            values["prepend_sys_path"] = "\n".join(str(self.root / each) for each in paths)  # by `path_separator` too
+            values["prepend_sys_path"] = "\n".join(str(self.root / each) for each in paths)  # split at newlines too
         if self.scripts:
             values["script_location"] = str(self.scripts)
         for name, value in values.items():

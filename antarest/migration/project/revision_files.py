@@ -138,7 +138,7 @@ class _Outline(Revision):
 
 
 def _outline(folder: str, file: str) -> Revision | None:
-    """Read the place of a revision from its usual lines. None if they are missing, or others may count too.
+    """Read the place of a revision from its usual lines. None if they are missing, or if other lines may count.
 
     This must be fast for thousands of files: creating and reading a `Path` would take longer than all the rest.
     """
