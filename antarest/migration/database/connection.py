@@ -52,7 +52,7 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     _create_file(db.migration_url)
     engine = _engine(db, begin or _begin("BEGIN IMMEDIATE"))
-    # The whole block: SQLite opens the file, and finds another writer, only when the transaction begins.
+    # This covers the whole block: SQLite opens the file, and finds another writer, only when the transaction begins.
     with translate_errors(db.migration_url), engine.connect() as connection:
         yield connection
 
@@ -157,7 +157,7 @@ def _begin(statement: str) -> Callable[[Connection], None]:
 
 def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size: int = 8) -> Engine:
     url = db.migration_url
-    # A migration repeats few statements, and each cached one keeps its tables in memory.
+    # The cache is small by default: a migration repeats few statements, and each one keeps its tables in memory.
     shared: dict[str, Any] = {
         "poolclass": NullPool,
         "pool_logging_name": APPLICATION_NAME,
@@ -171,7 +171,7 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size:
         wanted = {"connect_timeout": db.connect_timeout, "application_name": APPLICATION_NAME, **_KEEPALIVES}
         own = {key: value for key, value in wanted.items() if key not in url.query}
         own["connection_factory"] = partial(_patient, max(db.migration_lock_timeout, db.connect_timeout))
-        # Also where the role has another default: after waiting for a lock, a run must see the changes made meanwhile.
+        # Set even if the role has another default: after waiting for a lock, a run must see what others changed.
         engine = create_engine(url, **shared, connect_args=own, isolation_level="READ COMMITTED")
     event.listen(engine, "begin", begin)
     return engine

@@ -93,7 +93,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
     retry_commit: Callable[[], bool] = staticmethod(lambda: False)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute. Report a commit for `isolation_level` and `autocommit`: the driver commits then."""
+        """Set an attribute. Setting `isolation_level` or `autocommit` reports a commit, as the driver commits then."""
         if name in {"isolation_level", "autocommit"} and self.watcher:
             self.watcher.on_commit()
         super().__setattr__(name, value)
@@ -103,7 +103,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
         return super().cursor(factory or _SqliteCursor)
 
     def execute(self, *arguments: Any) -> Any:
-        """Execute on a cursor that reports. The driver's own method would use another one."""
+        """Execute on a cursor that reports. The driver's own method would use a cursor that does not."""
         return self.cursor().execute(*arguments)
 
     def executemany(self, *arguments: Any) -> Any:

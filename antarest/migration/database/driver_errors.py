@@ -50,7 +50,7 @@ _FILE_CODES = frozenset(
     }
 )
 _READ_ONLY_STATE = "25006"
-_CONNECTION_STATES = "08"  # the class of states of a pooler that is full, or that cannot reach its server
+_CONNECTION_STATES = "08"  # the class of SQLSTATEs from a pooler that is full, or cannot reach its server
 # The states that end a session: an administrator ended it, or the server stopped or crashed.
 _LAST_WORDS = ("57P01", "57P02", "57P03", "57P05")
 
@@ -70,7 +70,7 @@ def is_connection_error(error: BaseException) -> bool:
 
 
 def connection_error(error: BaseException, url: URL) -> DatabaseError:
-    """Return the error for a user that explains a driver's error about a connection.
+    """Return an error that explains to a user what a driver's error about a connection means.
 
     Args:
         error: the error of the driver, or SQLAlchemy's error around it.
@@ -107,7 +107,7 @@ def _raised_by_driver(error: BaseException) -> BaseException | None:
 def _first_line(text: str) -> str:
     line = next((line.strip() for line in text.splitlines() if line.strip()), "no reason was given")
     line = re.sub(r"^connection to server (at|on socket) .*? failed: ", "", line)
-    return re.sub(r"^\w+:  ", "", line)[:200]  # FATAL, in any language
+    return re.sub(r"^\w+:  ", "", line)[:200]  # without the severity, such as FATAL, in any language
 
 
 # ---- PostgreSQL
@@ -116,7 +116,7 @@ def _first_line(text: str) -> str:
 def _on_server(
     kind: type[DatabaseError], fact: str, *hints: Hint | Callable[[URL], Hint]
 ) -> Callable[[URL, str], DatabaseError]:
-    """Return a function that makes an error from a URL and a reason. It fills `{server}`, `{role}`, `{database}` in."""
+    """Return a function that makes an error from a URL and a reason. It fills in `{server}`, `{role}`, `{database}`."""
 
     def build(url: URL, reason: str) -> DatabaseError:
         role = f"the role {url.username}" if url.username else "this user"
@@ -219,7 +219,7 @@ def _folder(file: str) -> Path:
 
 
 def _why_not_opened(file: str) -> str:
-    """Return why a path cannot name a file; empty where it can, and the user's permissions are the reason.
+    """Return why a path cannot name a file; empty where it can: then permissions are the reason.
 
     This only calls `stat`: opening and closing the file would drop the locks that sqlite3 holds on it in this process.
     """

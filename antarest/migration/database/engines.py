@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL, Engine
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory
 
-# With these, a host that is down or cut off is noticed within half a minute. Without them it takes hours.
+# With these, a host that is down or cut off is noticed within half a minute. Without these settings it takes hours.
 _KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
 
@@ -33,7 +33,7 @@ def create_db_engine(db: DbConfig | URL, *, application_name: str = "antarest", 
         settings |= {name: getattr(db, name) for name in names if "poolclass" not in options}
     if db.url.get_backend_name() == "postgresql":
         defaults = {"connect_timeout": db.connect_timeout, "application_name": application_name, **_KEEPALIVES}
-        # A parameter in the URL is somebody's decision, and wins.
+        # Somebody chose the parameters in the URL, so they win over ours.
         settings["connect_args"] = {name: value for name, value in defaults.items() if name not in db.url.query}
     engine = create_engine(db.url, **settings | options)
     if engine.dialect.name == "sqlite":

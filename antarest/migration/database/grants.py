@@ -102,7 +102,7 @@ class Grant:
     Args:
         privileges: the rights.
         kind: the kind of the object.
-        schema: the schema of the object, or the schema that is the object.
+        schema: the schema of the object; for a schema, the schema itself.
         name: the name of the object; empty for a schema.
         role: the role that lacks them.
     """

@@ -1,8 +1,8 @@
 """A timeout for the wait for a free connection of a pooler.
 
 A pooler such as PgBouncer accepts every client at once. Then the first statement of a transaction waits until one of
-its connections to the server is free, by default for two minutes. The driver has no timeout for that, and a cancel
-request has no effect, because nothing runs on the server yet.
+the pooler's connections to the server is free, by default for two minutes. The driver has no timeout for that, and a
+cancel request has no effect, because nothing runs on the server yet.
 """
 
 from __future__ import annotations

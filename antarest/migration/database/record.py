@@ -140,10 +140,10 @@ def read_record(connection: Connection, version_table: str, database: str = "") 
     Args:
         connection: a connection to the database.
         version_table: Alembic's table.
-        database: the redacted URL, for the error. Without it, the record is empty where this role may not read it.
+        database: the redacted URL, for the error. Without the URL, a record that this role may not read is empty.
 
     Raises:
-        RecordUnreadable: this role may not read it.
+        RecordUnreadable: this role may not read the record.
     """
     table = _table(version_table)
     if not connection.dialect.has_table(connection, table.name):
@@ -193,5 +193,5 @@ def _may_read(connection: Connection, name: str) -> bool:
 def _user() -> str:
     try:
         return getpass.getuser()[:255]
-    except (KeyError, OSError):  # A container may have a user id without a name.
+    except (KeyError, OSError):  # In a container, the user id may have no name.
         return "unknown"

@@ -53,11 +53,11 @@ class Signals:
         if connection.dialect.name == "sqlite":
             self._cancel = driver.interrupt  # A commit that waits checks `received` itself.
         else:
-            # PostgreSQL commits when a commit that waits for a standby is cancelled, and else rolls back.
+            # Also a commit may be cancelled: PostgreSQL then rolls back, or has committed and only waits for a standby.
             self._cancel = self._cancel_commit = driver.cancel
 
     def heed(self) -> None:
-        """Stop for a signal that came where an exception is lost, such as in a callback of SQLite.
+        """Raise `Stopped` if a signal came: its first exception is lost in some places, such as a callback of SQLite.
 
         Raises:
             Stopped: a signal came.
@@ -85,7 +85,7 @@ class Signals:
 
     def _serve(self, signum: int, _frame: object) -> None:
         self.received = signum
-        # The driver may be waiting for a connection: it raises its own error then, and would lose ours.
+        # A driver that waits for a connection raises an error of its own instead, and would lose ours.
         if not self._is_held and not give_up_all():
             raise Stopped(signum)
 
@@ -128,7 +128,7 @@ def stoppable() -> Iterator[Signals]:
 
 @contextmanager
 def insisting() -> Iterator[None]:
-    """Send a signal again when Python ignored its exception, such as in a callback of a weak reference."""
+    """Send a signal again if Python ignored the exception for it, as it does in a callback of a weak reference."""
     before, timers = sys.unraisablehook, list[threading.Timer]()
 
     def hear(ignored: sys.UnraisableHookArgs) -> None:

@@ -21,7 +21,7 @@ NOTHING_CHANGED = "Nothing was changed."
 class Hint(NamedTuple):
     """A next step: what it does, and the command that does it (empty where there is no command).
 
-    Our commands are written as in a checkout (`inv db.status`). An error spells them as they are called here.
+    The code writes our commands as in a checkout (`inv db.status`). An error shows them as they can be typed here.
     """
 
     text: str
@@ -37,7 +37,7 @@ class AntarestError(Exception):
     Args:
         message: the fact, in the user's words, on one line.
         hints: what to do next, safest first.
-        details: the values that belong to it, by label, in the order to show them. URLs must be redacted.
+        details: the values that belong to the fact, by label, in the order to show them. URLs must be redacted.
         state: the state that the database is in now.
     """
 
@@ -48,7 +48,7 @@ class AntarestError(Exception):
     on another database. The code that prints the error sets it."""
 
     def __init_subclass__(cls, code: str = "", exit_code: int | None = None) -> None:
-        """Set the codes of a subclass. Without them, it has those of its base."""
+        """Set the codes of a subclass. A code that is not given is that of the base."""
         if code:
             cls.code = code
         if exit_code is not None:

@@ -15,7 +15,7 @@ class Listener:
         """Called when a revision has ended. It is not committed yet."""
 
     def working(self, what: str, done: int, total: int) -> None:
-        """Called while something long runs, such as a backup: `done` of `total`, which is 0 where it is not known."""
+        """Called while something long runs, such as a backup, with `done` of `total`; an unknown total is 0."""
 
     def moved(self, table: str, done: int, total: int, seconds: float) -> None:
         """Called while a revision moves data: `done` of `total` rows of the table, after so many seconds."""

@@ -31,17 +31,17 @@ class Loss:
 
     @property
     def declared(self) -> bool:
-        """Whether the revision declares it."""
+        """Whether the revision declares the loss."""
         return bool(self.reason)
 
     @property
     def declaration(self) -> str:
-        """The line that declares it in the revision file."""
+        """The line that declares the loss in the revision file."""
         return f'lossy = {{"{self.direction}": {{"{self.item}": "why"}}}}'
 
     @property
     def amount(self) -> str:
-        """Its count in words, such as `12 rows`."""
+        """The count in words, such as `12 rows`."""
         if self.count is None:
             return f"an unknown number of {self.unit}s"
         return count(self.count, self.unit)

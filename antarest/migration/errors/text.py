@@ -28,7 +28,7 @@ def numbered(label: str, items: Sequence[object], shown: int, others: str = "") 
         label: the label of the first item.
         items: the items.
         shown: how many of them to show.
-        others: the label of the other items, before their number; by default `label`.
+        others: the label of the further items, followed by 2, 3 and so on; by default `label`.
     """
     labels = [label, *(f"{others or label} {number}" for number in range(2, shown + 1))]
     details = {name: str(item) for name, item in zip(labels, items, strict=False)}

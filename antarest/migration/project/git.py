@@ -91,7 +91,7 @@ class Repository:
         return remotes[0] if len(remotes) == 1 else ""
 
     def refuses(self, commit: str) -> str:
-        """The reason why git refuses to switch to a commit with these uncommitted changes; empty if it accepts."""
+        """The reason why git refuses to switch to a commit with the uncommitted changes; empty if it accepts."""
         return self._change("read-tree", "--dry-run", "-m", "-u", "--exclude-per-directory=.gitignore", "HEAD", commit)
 
     def switch(self, *arguments: str) -> str:
@@ -103,7 +103,7 @@ class Repository:
         return self._change("switch", "--quiet", *arguments)
 
     def changes(self, folder: Path) -> dict[str, bool]:
-        """The files of a folder that differ from the commit, by path, and whether they exist."""
+        """The paths in a folder that differ from the commit, each with whether the file exists now."""
         listed = self.ask("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", str(folder))
         return {entry[3:]: (self.root / entry[3:]).is_file() for entry in filter(None, listed.split("\0"))}
 
@@ -127,12 +127,12 @@ class Repository:
         return os.path.relpath(place.resolve(), self.root.resolve())
 
     def files(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, bytes]:
-        """The revision files that a commit has in these folders of the working tree, by their path in it."""
+        """The revision files that a commit has in these folders, by their path in the repository."""
         found = self.objects(commit, folders, recursive=recursive)
         return dict(zip(found, self.blobs(list(found.values())), strict=True))
 
     def objects(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, str]:
-        """The objects of those files, by their path."""
+        """The git objects of the files that `files` returns, by path."""
         names = [f"{self.path(folder)}/" for folder in folders]
         listed = self.ask("ls-tree", "-z", "--full-tree", *(["-r"] if recursive else []), commit, *names)
         blobs = {}
@@ -143,7 +143,7 @@ class Repository:
         return blobs
 
     def blobs(self, objects: Sequence[str]) -> list[bytes]:
-        """The contents of these objects, such as `HEAD:alembic.ini`. Missing ones are empty."""
+        """The contents of these git objects, such as `HEAD:alembic.ini`. Missing ones are empty."""
         if not objects:
             return []
         said = _run(self.root, "cat-file", "--batch", given="\n".join(objects).encode() + b"\n") or b""
@@ -169,7 +169,7 @@ def _run(place: Path, *arguments: str, given: bytes | None = None) -> bytes | No
         done = subprocess.run(
             ["git", *arguments],
             cwd=place,
-            env=_environment({"GIT_OPTIONAL_LOCKS": "0"}),  # A question takes no lock.
+            env=_environment({"GIT_OPTIONAL_LOCKS": "0"}),  # A command that only reads takes no lock.
             input=given,
             stdin=subprocess.DEVNULL if given is None else None,
             capture_output=True,

@@ -1,6 +1,6 @@
 """The revision graph: its heads, its paths, pending revisions, and the targets of a rollback.
 
-It needs neither Alembic nor a database.
+This module needs neither Alembic nor a database.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class History:
             DuplicateRevision: two of them have the same id.
             MissingPredecessor: one follows a revision that is not there.
             RevisionCycle: they follow each other in a circle.
-            InvalidRevisionFile: two of them begin a branch of the same name, or one that is an id.
+            InvalidRevisionFile: two of them have the same branch label, or a label is the id of a revision.
         """
         self._by_id: dict[str, Revision] = {}
         for revision in revisions:
@@ -61,7 +61,7 @@ class History:
             self._branches[label] = revision.id
 
     def _line(self) -> tuple[str, ...]:
-        """The order, if each revision follows the one before it, as in most histories; else empty."""
+        """All ids in order, if the history is one line, as most histories are; else empty."""
         next_ = {revision.predecessors: revision.id for revision in self._by_id.values()}
         order: list[str] = []
         last: tuple[str, ...] = ()
@@ -169,13 +169,13 @@ class History:
     def states_below(self, current: Iterable[str]) -> tuple[str, ...]:
         """The single revisions that a rollback from `current` can stop at, nearest first, `base` last.
 
-        A single revision describes a whole state when everything else that is applied lies below it, or was built on
-        it: for a merge that is the common ancestor of its branches, never one of the branches alone.
+        A revision is such a stop only if every other applied revision lies below it or was built on it. So a rollback
+        of a merge stops at the common ancestor of its branches, never at a revision of one branch.
         """
         at = set(current)
         ordered = self.in_order(self.applied(at))
-        # Everything before a revision lies below it if it is the only end of the walk so far. Everything after it was
-        # built on it if it is the only start of the rest. Two walks see each revision twice.
+        # In the walk upwards, a revision that is the only end so far has all earlier ones below it. In the walk
+        # downwards, all later ones were built on a revision that is the only start so far.
         below, above = set[str](), set[str]()
         ends, starts = set[str](), set[str]()
         for id_ in ordered:
@@ -197,7 +197,8 @@ class History:
     def _can_stop_at(self, state: str, ordered: Sequence[str]) -> bool:
         """Whether a downgrade to this state, which others depend on, undoes all that was built on it.
 
-        Alembic undoes what follows it by `down_revision`, and what needs any of that; what only depends on it stays.
+        Alembic undoes the revisions that have the state as `down_revision`, and all that need one of these. It keeps
+        a revision that has the state in `depends_on` only.
         """
         undone = set[str]()
         for id_ in ordered:

@@ -138,7 +138,7 @@ class Project:
         return self.at_commit or (self.repository.commit("HEAD") if self.repository else "")
 
     def is_on_main(self, name: str) -> bool:
-        """Whether the last common commit with main has a revision file of that name. False if there is none."""
+        """Whether the last common commit with main has a revision file of that name. False without such a commit."""
         repository = self.repository
         if repository is None or not (base := repository.main):
             return False
@@ -186,7 +186,7 @@ class Project:
 
     def references(self, repository: Repository) -> References:
         """The references of this checkout in its repository."""
-        # Imported here: a revision can be named without git.
+        # Imported here: most references are revisions, which need no git.
         from .references import References
 
         return References(repository, self.history, self.versions, self.is_recursive)
@@ -218,7 +218,7 @@ class Project:
             MigrationError: a file cannot be read, or the files do not make a graph.
         """
         for folder in self.versions:
-            if not folder.is_dir():  # Without this, an upgrade would have nothing to do.
+            if not folder.is_dir():  # An upgrade would find nothing to do, and succeed.
                 raise InvalidProject(self.ini, f"there is no folder {folder}, where its revisions should be", _LOOK)
         history = read_history(self.versions, recursive=self.is_recursive)
         if not len(history):
@@ -226,7 +226,7 @@ class Project:
         return history
 
     def refuse_files_below(self) -> None:
-        """Refuse a project without revisions if folders below have some that are not read.
+        """Refuse a project without revisions if folders below have revision files, which are not read.
 
         Raises:
             InvalidProject: there are such files.
@@ -312,7 +312,7 @@ class Project:
             "recursive_version_locations": str(self.is_recursive).lower(),
         }
         if paths:
-            values["prepend_sys_path"] = "\n".join(str(self.root / each) for each in paths)  # The same separator.
+            values["prepend_sys_path"] = "\n".join(str(self.root / each) for each in paths)  # split at newlines too
         if self.scripts:
             values["script_location"] = str(self.scripts)
         for name, value in values.items():
@@ -326,7 +326,7 @@ class Project:
             folders: the folders that Alembic reads.
 
         Raises:
-            InvalidProject: they are others, because of another section of the file, or another working directory.
+            InvalidProject: Alembic reads others, because of another section of the file, or another working directory.
         """
         theirs = [Path(each).resolve() for each in folders]
         if theirs != [each.resolve() for each in self.versions]:

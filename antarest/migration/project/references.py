@@ -74,7 +74,7 @@ class References:
             ReferenceUnusable: the commit has no revisions, several heads, or a head that this checkout lacks.
         """
         head = _head(self.history_at(commit, name), name)
-        if head == BASE and len(self.history):  # `base` has a name of its own; this commit has its revisions elsewhere.
+        if head == BASE and len(self.history):  # Not `base`: the revisions of the commit are elsewhere.
             folders = ", ".join(self.repository.path(folder) for folder in self.versions)
             raise ReferenceUnusable(name, f"it has no revisions in {folders}")
         if head != BASE and head not in self.history:

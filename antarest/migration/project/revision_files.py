@@ -31,7 +31,7 @@ HASH = "sha256"
 _ID = rb"(?:\"[\w.]+\"|'[\w.]+')"
 _IS = rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*"
 _END = rb"[ \t\r]*(?:#.*)?$"
-# The lines about the graph as the templates have them: one after the other, and the last two may be missing.
+# The lines about the graph, as the templates have them: without lines between; the last two may be missing.
 _USUAL_LINES = re.compile(
     rb"^revision%(is)b(?P<id>%(id)b)%(end)b\ndown_revision%(is)b(?P<down>None|%(id)b|\(%(id)b(?:, ?%(id)b)*,?\))%(end)b"
     rb"(?:\nbranch_labels%(is)bNone%(end)b)?(?:\ndepends_on%(is)bNone%(end)b)?"
@@ -113,11 +113,11 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> Path:
 class _Outline(Revision):
     """A revision with a known place in the graph. The rest of its file is read on demand.
 
-    Of thousands of files, most are read no further.
+    Most files are never read further.
     """
 
     def __init__(self, id_: str, down: tuple[str, ...], place: tuple[str, str]) -> None:
-        self.__dict__.update(id=id_, down=down, _place=place)  # It is frozen.
+        self.__dict__.update(id=id_, down=down, _place=place)  # The dataclass is frozen.
 
     @cached_property
     def path(self) -> Path:
@@ -138,9 +138,9 @@ class _Outline(Revision):
 
 
 def _outline(folder: str, file: str) -> Revision | None:
-    """Read the place of a revision from its usual lines. None if the file does not have them, or may set more.
+    """Read the place of a revision from its usual lines. None if they are missing, or if other lines may count.
 
-    It is fast, for thousands of files: a `Path` and its `read_bytes` would take longer than the rest.
+    This must be fast for thousands of files: creating and reading a `Path` would take longer than all the rest.
     """
     try:
         with open(f"{folder}/{file}", "rb", buffering=0) as opened:  # noqa: PTH123
@@ -209,7 +209,7 @@ def parse_revision(content: bytes, path: Path) -> Revision:
 
 @contextmanager
 def importing(folders: Iterable[Path]) -> Iterator[None]:
-    """Name the revision file that cannot be imported: Alembic imports them all before it runs the first.
+    """Name the revision file that cannot be imported in the block: Alembic imports all files before it runs one.
 
     Raises:
         InvalidRevisionFile: the block raised an error from the top of such a file.
@@ -239,10 +239,10 @@ def _is_below(path: Path, folders: Iterable[Path]) -> bool:
 
 
 def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
-    """The values of our names at the top of a file.
+    """The values of the names that a revision file declares, from its top level.
 
     Raises:
-        InvalidRevisionFile: one is not a literal, or is not set by an assignment of its own.
+        InvalidRevisionFile: a value is not a literal, or a name is not set by an assignment of its own.
     """
     values: dict[str, Any] = {}
     read: set[ast.AST] = set()

@@ -157,7 +157,7 @@ class RevisionSearch:
         return result
 
     def _placed(self, found: FoundRevision) -> FoundRevision:
-        """Add the place of a commit in the words of a user."""
+        """Add the place of the commit, such as `branch feature/reserves`."""
         names = self._repository.lines("for-each-ref", f"--contains={found.commit}", "--format=%(refname)")
         for prefix, word in _REFS.items():
             for name in names:
@@ -170,7 +170,7 @@ class RevisionSearch:
         return replace(found, place="the reflog")
 
     def _remember_beside(self, found: FoundRevision) -> None:
-        """Remember the other files of the commit: it probably has the predecessors too."""
+        """Remember the other revision files of the commit: the predecessors are probably among them."""
         places = [Path(self._repository.root, folder) for folder in self._folders]
         for path, content in self._repository.files(found.commit, places, recursive=self._is_recursive).items():
             for each in self._declaring("", content, found.place, found.commit, found.author, found.date, name=path):

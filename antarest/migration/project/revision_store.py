@@ -1,7 +1,7 @@
 """The store: a copy of each revision file that was applied from this repository, also of those never committed.
 
 It lies in git's own folder: all working trees share it, and it is never committed. The name of a copy contains its
-hash. A copy with another hash was changed, and is ignored.
+hash. A copy whose content has another hash was changed, and is ignored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`scripts/rollback.sh`: rendered from the revision graph, compared with the file, and written.
 
-The script says where it goes (`REVISION=`) and, on the next line, for which head it was made (`HEAD=`): two branches
-that each add a revision conflict there, and a script that a head has overtaken refuses to run.
+The script says where it goes (`REVISION=`) and, on the next line, for which head it was made (`HEAD=`): if two
+branches each add a revision, git reports a conflict there. A script that was made for an older head refuses to run.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ def target(history: History, deployed: str = "") -> tuple[str, str]:
         deployed: the revision of production; empty if none is recorded.
 
     Returns:
-        The deployed revision, else the state before the head; and the head.
+        The deployed revision, or the state before the head if none is recorded; and the head.
 
     Raises:
         MultipleHeads: the history has several heads.
-        DeployedUnknown: the deployed revision is not below it.
+        DeployedUnknown: the deployed revision is not below the head.
     """
     head = history.head
     if deployed:
@@ -90,7 +90,7 @@ def render(project: Project) -> str:
 
     Raises:
         MultipleHeads: the history has several heads.
-        DeployedUnknown: the deployed revision is not below it.
+        DeployedUnknown: the deployed revision is not below the head.
     """
     revision, head = target(project.history, project.deployed)
     path = _path(project)

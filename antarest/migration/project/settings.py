@@ -60,7 +60,7 @@ def read_settings(path: Path) -> Settings:
         return _read(path)
     except InvalidProject:
         raise
-    except Exception as error:  # Alembic, a package of the project, or either format may raise any error.
+    except Exception as error:  # Alembic, a package of the project and both parsers may raise any error.
         raise InvalidProject(path, " ".join(str(error).split()), _LOOK) from error
 
 
@@ -69,7 +69,7 @@ def _read(path: Path) -> Settings:
     parser = configparser.ConfigParser({"here": path.parent.as_posix()})
     if not is_toml(path):
         parser.read(path, encoding="utf-8")
-    # The values are read one by one: `sqlalchemy.url` may have a place that only `env.py` fills in.
+    # The values are read one by one: `sqlalchemy.url` may have a placeholder that only `env.py` fills in.
     main: Mapping[str, str] = parser["alembic"] if parser.has_section("alembic") else {}
     own = {key: str(value) for key, value in tables.get(SECTION, {}).items()}
     if parser.has_section(SECTION):

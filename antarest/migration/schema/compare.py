@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from .inventory import Inventory, Table
 
-# Fields that are not compared: the path has them, or they are compared as objects of their own.
+# Fields that are not compared here: they are in the path, or are compared as objects of their own.
 _NOT_ASPECTS = {
     "table": {"name", "columns", "primary_key", "foreign_keys", "uniques", "checks", "indexes"},
     "primary key": set[str](),

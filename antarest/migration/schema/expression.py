@@ -134,7 +134,7 @@ class _ExpressionParser:
         return items
 
 
-# With a NUL, which no token can hold, so that a literal with a comma in it stays one item.
+# Between the items of a list. No token holds a NUL, so a literal with a comma in it stays one item.
 _SEPARATOR = ",\0"
 
 

@@ -1,7 +1,7 @@
-"""Read the schema of PostgreSQL with SQLAlchemy's inspector, and from the catalogs what the inspector lacks.
+"""Read the schema of PostgreSQL with SQLAlchemy's inspector. What it lacks is read from the catalogs.
 
-The number of queries does not depend on the number of tables. Only objects on the search path are read, and none that
-belong to an extension.
+The number of queries does not depend on the number of tables. Only objects on the search path are read, except those
+that belong to an extension.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read the schema of SQLite from its PRAGMAs, and from the text in `sqlite_master` what they lack.
+"""Read the schema of SQLite from its PRAGMAs. What they lack is read from the text in `sqlite_master`.
 
 This does not use SQLAlchemy's inspector, which needs several queries a table and reads less of the text.
 """
@@ -25,7 +25,7 @@ _COLUMNS = """
     WHERE m.type = 'table' AND x.hidden <> 1 ORDER BY m.name, x.cid
 """
 _GENERATED = {2: "virtual", 3: "stored"}  # by the value of `hidden`
-# In the order of the text: the last key has the id 0.
+# The foreign keys of a table in the order of its text: SQLite gives the last one the id 0.
 _FOREIGN_KEYS = """
     SELECT m.name, f.id, f."table", f."from", f."to", f.on_update, f.on_delete
     FROM main.sqlite_master AS m JOIN pragma_foreign_key_list(m.name, 'main') AS f
@@ -108,7 +108,7 @@ def _key_columns(rows: Iterable[Any]) -> tuple[str, ...]:
 def _foreign_keys(
     connection: Connection, texts: Mapping[str, TableText], keys: Mapping[str, tuple[str, ...]]
 ) -> dict[str, list[ForeignKey]]:
-    """Return the foreign keys of each table. One without columns refers to a primary key in `keys`, by folded name."""
+    """Return the foreign keys of each table. `keys` has the primary keys by folded name, for keys without columns."""
     pairs: dict[tuple[Any, ...], list[tuple[str, str | None]]] = defaultdict(list)
     for table, number, referred, column, to, on_update, on_delete in connection.exec_driver_sql(_FOREIGN_KEYS):
         pairs[table, number, referred, on_update, on_delete].append((column, to))

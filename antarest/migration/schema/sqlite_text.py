@@ -10,8 +10,8 @@ from typing import NamedTuple
 from .inventory import CheckConstraint
 from .sql import as_written, closing, join, split, tokenise
 
-_CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}  # A column never begins with these.
-# Texts in which a bracket does not begin a name, or a name in brackets.
+_CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}  # No column definition begins with these.
+# A text in which a bracket does not begin a name; or a name in brackets.
 _BRACKETS = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | --[^\n]* | /\*.*?\*/ | \[(?P<name>[^\]]*)\]""",
     re.VERBOSE | re.DOTALL,
@@ -73,7 +73,7 @@ class _Clause(NamedTuple):
         return tuple(fold(_plain(part[0])) for part in split(self.written[start:end]))
 
     def name_before(self, at: int) -> str | None:
-        """Return the name of a constraint, from `CONSTRAINT name` before it."""
+        """Return the name of the constraint at a position, if `CONSTRAINT name` is before it."""
         return _plain(self.written[at - 1]) if self.words[at - 2 : at - 1] == ["constraint"] else None
 
 

@@ -35,14 +35,14 @@ class Writer(Protocol):
 
 
 _STEP = 0.1  # seconds between two tries
-_SILENCE = 1.0  # seconds until the message
+_SILENCE = 1.0  # seconds of waiting until the message
 
 
 class Patience:
     """The time that one run may wait for locks that others hold.
 
     Attributes:
-        is_over: returns whether the run was told to stop, for places where an exception would be lost.
+        is_over: returns whether the run was told to stop. It is for places where an exception would be lost.
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
@@ -77,6 +77,6 @@ class Patience:
         if waited > _SILENCE and not self._has_told:
             self._has_told = True
             self._tell(f"waiting for {what()}")
-        # At random, since many processes may have started at the same moment.
+        # The time is random, since many processes may have started at the same moment.
         time.sleep(min(_STEP * random.uniform(0.5, 1.5), self.seconds - waited))  # noqa: S311 - not a secret
         return True

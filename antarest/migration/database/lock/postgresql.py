@@ -2,7 +2,7 @@
 
 A separate connection holds the first lock for the whole run, in a READ COMMITTED transaction that stays idle. Such a
 lock works through PgBouncer in transaction mode, where a session lock does not. The transaction has no snapshot that
-`CREATE INDEX CONCURRENTLY` would have to wait for. A run that waits in the server would have one, so it polls instead.
+`CREATE INDEX CONCURRENTLY` would have to wait for. A run that waits in the server would have a snapshot, so it polls.
 
 Each transaction that changes something holds the second lock. When a process is killed, its first lock is released at
 once, but the server may still be busy with its last statement. Until that has ended, the second lock keeps others out.
@@ -50,8 +50,8 @@ _BLOCKING = text("""
     FROM pg_catalog.pg_stat_activity WHERE pid = ANY (pg_catalog.pg_blocking_pids(:pid))
 """)
 
-# Only its own process may end the transaction of a lock. The keepalives are those of the server: without them it would
-# keep the lock of a host that went down for hours.
+# Only the process of a run may end the transaction of its lock, so all timeouts are off. The server sends keepalives:
+# without them it would keep a lock for hours after its host went down.
 _UNDISTURBED: Final[Mapping[str, str]] = {
     "statement_timeout": "0",
     "lock_timeout": "0",
@@ -67,7 +67,7 @@ _LONGEST_NAME: Final = 63
 
 @dataclass(frozen=True)
 class ServerSession:
-    """A session of a PostgreSQL server, with the values that this role may see. `begin` is that of its transaction."""
+    """A session of a PostgreSQL server, with the values that this role may see. Its transaction began at `begin`."""
 
     pid: int | None = None
     application: str | None = None
@@ -201,7 +201,7 @@ class PostgresWriter:
             raise LockLost(redact_url(self._db.migration_url)) from error
 
     def _known_settings(self) -> dict[str, str]:
-        """Return the settings that this server knows. Some systems cannot check a client, and refuse that setting."""
+        """Return the settings that this server knows. Some systems refuse the setting that checks clients."""
         version = self._connection.dialect.server_version_info or (0,)
         known = {**_UNDISTURBED, **(_SINCE_17 if version >= (17,) else {})}
         if version >= (14,):
@@ -249,7 +249,7 @@ class _BlockerWatch:
     """A thread that finds who blocks a transaction while it waits. After the wait, the server no longer knows it.
 
     It opens its own connection, and only when the wait takes a while. The connection of the first lock cannot be used,
-    because a query would give it a snapshot, and `CREATE INDEX CONCURRENTLY` would wait for that.
+    because a query would give it a snapshot, and `CREATE INDEX CONCURRENTLY` would wait for the snapshot.
     """
 
     _EVERY = 0.25  # seconds

@@ -23,7 +23,7 @@ from ..driver_errors import connection_error
 from .base import Patience
 
 _ASK = "PRAGMA busy_timeout = 50"  # milliseconds
-_ATTEMPTS_OF_A_COMMIT = 0.05  # seconds between them
+_ATTEMPTS_OF_A_COMMIT = 0.05  # seconds between two attempts
 
 # The bytes that SQLite locks: in the file, or in WAL mode in the file beside it.
 _PENDING, _RESERVED, _SHARED = 0x40000000, 0x40000001, range(0x40000002, 0x40000002 + 510)
@@ -38,7 +38,7 @@ class SqliteWriter:
         self._file = str(db.migration_url.database)
         self._patience = patience
         self._blockers = ""
-        self._first_try = 0.0  # of the commit that ends the transaction
+        self._first_try = 0.0  # time of the first try of the commit
 
     @classmethod
     @contextmanager

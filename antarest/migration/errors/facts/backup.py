@@ -16,8 +16,8 @@ _LIST = Hint("List the backups", "inv db.backups")
 class BackupFailed(MigrationError, code="db.E901"):
     """The backup could not be written or could not be read again, so the command that needs it did not start.
 
-    Why: the folder cannot be written, the disk is full, the connection broke, or the backup does not hold the same as
-    the database.
+    Why: the folder cannot be written, the disk is full, the connection broke, or the content of the backup differs from
+    that of the database.
 
     To do: fix what the message names, and try `inv db.backup`. When it works, run the command again.
     """
@@ -55,7 +55,7 @@ class ProgramsMissing(MigrationError, code="db.E903", exit_code=EXIT_USAGE):
     Why: the client programs are not installed, or are those of another major version, whose dumps the server may not
     read.
 
-    To do: install the client package of the server's version, or name its folder in `db.postgres_programs`.
+    To do: install the client package of the server's version, or set `db.postgres_programs` to the programs' folder.
     """
 
     def __init__(self, major: int, found: Sequence[str], *, database: str) -> None:
@@ -67,9 +67,9 @@ class ProgramsMissing(MigrationError, code="db.E903", exit_code=EXIT_USAGE):
 
 
 class BackupNotFound(MigrationError, code="db.E904"):
-    """There is no backup of the database, or not the one that was asked for.
+    """The database has no backup, or the backup that was asked for does not exist.
 
-    Why: it was deleted, or `db.backup_folder` names another folder than when it was made.
+    Why: the backup was deleted, or `db.backup_folder` has been changed since it was made.
 
     To do: `inv db.backups` lists the backups.
     """
@@ -116,7 +116,7 @@ class RestoreNotConfirmed(MigrationError, code="db.E906"):
 class RestoreNotAllowed(MigrationError, code="db.E907"):
     """The migrating role does not have the rights that a restore needs.
 
-    Why: the role owns the tables but not the database, or may not create one.
+    Why: the role owns the tables but not the database, or may not create a database.
 
     To do: restore as a role that has the rights, or grant the rights that the message lists.
     """
@@ -132,7 +132,7 @@ class DatabaseInUse(DatabaseLocked, code="db.E406"):
 
     Why: an application or a session is still connected.
 
-    To do: stop it, and restore again. Exit code 4 says that trying again can help.
+    To do: stop the application or end the session, and restore again. Exit code 4 says that trying again can help.
     """
 
     def __init__(self, sessions: Sequence[str], *hints: Hint, database: str) -> None:

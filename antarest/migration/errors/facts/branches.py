@@ -22,8 +22,8 @@ class RevisionLost(MigrationError, code="db.E220"):
     the history.
 
     To do: fetch the branches of the others, and try again. The person who applied it has its file in the store of
-    their clone (`.git/antarest/revisions`): put it into the folder of the revisions. Else restore a backup from before
-    it, or reset the database.
+    their clone (`.git/antarest/revisions`): put it into the folder of the revisions. Otherwise restore a backup that is
+    older than the revision, or reset the database.
     """
 
     def __init__(self, revision: str, database: str, searched: str, *, is_shallow: bool = False) -> None:
@@ -39,7 +39,7 @@ class RevisionLost(MigrationError, code="db.E220"):
 
 
 class ScriptChanged(MigrationError, code="db.E221"):
-    """The file that was found of a revision is not the code that was applied.
+    """The file that was found for a revision does not have the code that was applied.
 
     Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
     downgrade in it may not fit the upgrade that ran.
@@ -73,9 +73,9 @@ class PlanOvertaken(MigrationError, code="db.E222"):
 
 
 class NoRepository(MigrationError, code="db.E223", exit_code=EXIT_USAGE):
-    """The command needs git, and this is no git repository.
+    """The command needs a git repository, and there is none.
 
-    Why: git is not installed, or the project is not in a working tree, such as a downloaded archive or an installed
+    Why: git is not installed, or the project is not in a working tree: it is a downloaded archive, or an installed
     copy.
 
     To do: work in a clone of the repository.
@@ -130,9 +130,9 @@ class SwitchRefused(MigrationError, code="db.E225"):
 class AmendRefused(MigrationError, code="db.E226"):
     """The newest revision may not be generated again.
 
-    Why: others have it, on main or in a tag, and may have applied it; or it is deployed, or it joins two heads.
+    Why: the revision is on main or in a tag, so others may have applied it; or it is deployed, or it joins two heads.
 
-    To do: leave it as it is, and write another revision.
+    To do: leave the revision as it is, and write another one.
     """
 
     def __init__(self, reason: str) -> None:
@@ -186,7 +186,7 @@ class RebaseRefused(MigrationError, code="db.E228"):
 class AmbiguousReference(MigrationError, code="db.E229"):
     """A reference stands for two different revisions.
 
-    Why: a tag, a branch, a commit or the beginning of a revision id have the same name, and different heads.
+    Why: two of a tag, a branch, a commit and the beginning of a revision id share the name, but have different heads.
 
     To do: give the whole id of the revision.
     """
@@ -202,9 +202,9 @@ class AmbiguousReference(MigrationError, code="db.E229"):
 class ReferenceUnusable(MigrationError, code="db.E230"):
     """The database cannot go to this tag, branch, commit or date from this checkout.
 
-    Why: its revisions cannot be read, have several heads, or have a head that this checkout does not have.
+    Why: the revisions at that point cannot be read, have several heads, or have a head that this checkout lacks.
 
-    To do: give a revision; or check that state out, and run `inv db.sync`.
+    To do: give a revision; or check out the tag, branch or commit, and run `inv db.sync`.
     """
 
     def __init__(self, name: str, reason: str) -> None:
@@ -265,9 +265,9 @@ class RecordUnreadable(MigrationError, code="db.E233"):
 
 
 class HookInTheWay(MigrationError, code="db.E234"):
-    """The git hook cannot be kept, because an older one is already kept under that name.
+    """The existing git hook cannot be renamed, because an older hook already has the new name.
 
-    Why: another tool has replaced our hook since it was installed. The hook that was kept beside it would be lost.
+    Why: installing our hook renamed an older one. Another tool then replaced our hook, so the older one would be lost.
 
     To do: put the two hooks into one file, or delete the one that you do not need. Then run the same command again.
     """

@@ -124,8 +124,8 @@ class VariableUnset(ConfigError, code="config.E107"):
     see the variables that a shell exports, and `sudo` drops them. Or NAME_FILE names a file that does not exist, or
     that this user may not read.
 
-    To do: set it where the command is started (`export NAME=...`, `Environment=` in a unit, `env_file` in a compose
-    file), or set `NAME_FILE` to a file that holds the value. Write `$${NAME}` for the text `${NAME}` itself.
+    To do: set the variable where the command is started (`export NAME=...`, `Environment=` in a unit, `env_file` in a
+    compose file), or set `NAME_FILE` to a file that holds the value. Write `$${NAME}` for the text `${NAME}` itself.
     """
 
     def __init__(self, name: str, *, file: str = "", reason: str = "") -> None:
@@ -172,7 +172,7 @@ class UnsupportedUrl(ConfigError, code="config.E109"):
 class UnreadableUrl(ConfigError, code="config.E110"):
     """The URL cannot be read, or can be read in two ways.
 
-    Why: a password or a name holds `@`, `:`, `/`, `?`, `#` or `%` unquoted, so its end is not clear.
+    Why: a password or a name holds `@`, `:`, `/`, `?`, `#` or `%` unquoted, so it is not clear where it ends.
 
     To do: take the password from a variable, as in `postgresql://user:${DB_PASSWORD}@host/database`. A variable may
     hold any character. Else percent-encode the password (`@` is `%40`).
@@ -185,8 +185,8 @@ class UnreadableUrl(ConfigError, code="config.E110"):
 class UsageError(ConfigError, code="usage.E101"):
     """The command line is wrong.
 
-    Why: a flag is misspelt or has no value (`--to=$UNSET`), or it stands before the task, where Invoke takes it for its
-    own (`inv --config=F db.status`).
+    Why: a flag is misspelt or has no value (`--to=$UNSET`), or it stands before the task, where Invoke reads it as an
+    option of Invoke (`inv --config=F db.status`).
 
     To do: copy the command that the message shows, or look at `inv db.VERB --help`.
     """

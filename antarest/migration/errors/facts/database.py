@@ -30,16 +30,15 @@ class DatabaseUnreachable(DatabaseError, code="db.E301", exit_code=EXIT_UNREACHA
     Why: the server is starting, restarting or down; the host or the port in `db.url` is wrong; a firewall drops the
     packets; or the name does not resolve.
 
-    To do: `pg_isready --host=HOST --port=PORT` says whether it answers. If it does, compare host and port with `inv
-    db.status`. Exit code 3 says that trying again can help.
+    To do: `pg_isready --host=HOST --port=PORT` says whether the server answers. If it does, compare host and port with
+    `inv db.status`. Exit code 3 says that trying again can help.
     """
 
 
 class TooManyConnections(DatabaseUnreachable, code="db.E302"):
     """The server has no free connection left.
 
-    Why: all `max_connections` of the server are in use. Often the pools of all processes
-    together are larger.
+    Why: all `max_connections` of the server are in use. Often the pools of all processes together may open more.
 
     To do: wait and try again, or stop a process that holds many connections. Then lower `db.pool_size` and
     `db.max_overflow`, or use a pooler.
@@ -52,7 +51,7 @@ class ConnectionLost(DatabaseUnreachable, code="db.E309"):
     Why: the server was restarted or has crashed, another server took over, or `pg_terminate_backend` was called. The
     server itself rolls back what was not committed.
 
-    To do: run the command again when the server answers. It continues from the current revision, which
+    To do: run the command again when the server answers. The command continues from the current revision, which
     `inv db.status` shows.
     """
 
@@ -80,8 +79,8 @@ class RoleMissing(DatabaseError, code="db.E304", exit_code=EXIT_USAGE):
 class DatabaseMissing(DatabaseError, code="db.E305", exit_code=EXIT_USAGE):
     """The database does not exist on the server, or the folder of the SQLite file does not exist.
 
-    Why: on a new server the database was not created yet. For SQLite, the folder in the path is misspelt: the file is
-    created where it is missing, but a folder never is.
+    Why: on a new server the database was not created yet. For SQLite, the folder in the path is misspelt: a missing
+    file is created, but a missing folder is not.
 
     To do: create it with the `createdb` command of the message, or correct the name or the path.
     """
@@ -103,8 +102,8 @@ class DatabaseReadOnly(DatabaseError, code="db.E307"):
     Why: the URL names a standby. Or, for SQLite, this user may not write the file or its folder (the journal is created
     beside the file), or the disk is mounted read-only.
 
-    To do: name the primary; for SQLite, `ls -ld FOLDER FILE` shows who may write. Reading commands such as `inv
-    db.status` still work on a standby.
+    To do: name the primary server in `db.url`; for SQLite, `ls -ld FOLDER FILE` shows who may write. Reading commands
+    such as `inv db.status` still work on a standby.
     """
 
 

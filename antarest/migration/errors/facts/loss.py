@@ -91,7 +91,7 @@ class RebuildLoses(MigrationError, code="db.E505"):
     Why: SQLite changes a table by creating it again, and Alembic copies only what it reflects. The rest would be lost
     without a message.
 
-    To do: add the line that the message shows to the revision, to create it again; or declare the loss in `lossy`.
+    To do: to keep the object, add the line that the message shows to the revision; or declare the loss in `lossy`.
     """
 
     def __init__(self, revision: str, direction: str, missing: Sequence[Missing], database: str, state: str) -> None:

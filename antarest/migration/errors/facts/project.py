@@ -37,8 +37,7 @@ class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
 class InvalidProject(MigrationError, code="db.E210", exit_code=EXIT_USAGE):
     """`alembic.ini` cannot be used as it is.
 
-    Why: a line of `alembic.ini` is wrong, names a folder or a module that does not exist, or a line that the command
-    needs is missing.
+    Why: a line is wrong or names a folder or a module that does not exist; or a line that the command needs is missing.
 
     To do: fix what the message names; `docs/adopting.md` shows the whole section `[antarest]`.
     """
@@ -72,9 +71,9 @@ class UnknownRevision(MigrationError, code="db.E201"):
 
     Why: somebody upgraded it with another branch or a newer release, and then changed to this code.
 
-    To do: run `inv db.sync`. It finds the file of the revision, in the store of applied revisions or in git, rolls the
-    revision back and applies those of this checkout; it shows its plan first. Where a newer release has upgraded the
-    database, start that release, or roll back with its `rollback.sh`.
+    To do: run `inv db.sync`. It finds the file of the revision in the store of applied revisions or in git. It shows
+    its plan, rolls the revision back, and applies the revisions of this checkout. Where a newer release has upgraded
+    the database, start that release, or roll back with its `rollback.sh`.
     """
 
     def __init__(
@@ -154,7 +153,7 @@ class MissingPredecessor(MigrationError, code="db.E204"):
 class DuplicateRevision(MigrationError, code="db.E205"):
     """Two revision files have the same id.
 
-    Why: a file was copied as a template, or renamed and the old one kept.
+    Why: a file was copied as a template, or it was renamed and the old file was kept.
 
     To do: delete the copy. Where you want both, give the newer one its own id, and correct the `down_revision` that
     refers to it.

@@ -109,7 +109,7 @@ class AlreadyFilled(MigrationError, code="db.E721"):
 
     Why: it was seeded before, or somebody works with it.
 
-    To do: use another database. If you do not need its rows, empty it with `inv db.reset`, and seed it then.
+    To do: use another database. If you do not need its rows, empty it with `inv db.reset`, then seed it.
     """
 
     def __init__(self, rows: int, tables: int, database: str) -> None:
@@ -126,7 +126,7 @@ class PackageMissing(MigrationError, code="db.E722", exit_code=EXIT_USAGE):
 
     Why: only the packages for production are installed here, without those for development.
 
-    To do: `make install` in a checkout, or install the one package that the message names.
+    To do: run `make install` in a checkout, or install the one package that the message names.
     """
 
     def __init__(self, package: str, needed_by: str) -> None:
@@ -182,7 +182,7 @@ class VerifyFailed(MigrationError, code="db.E803"):
     Why: a revision does not run up, down and up again on both engines with every row preserved. docs/verify.md explains
     each finding by its id.
 
-    To do: the lines below each kind of finding say how to fix it. `--revisions=ID` proves one revision again.
+    To do: the lines below each kind of finding say how to fix it. `--revisions=ID` verifies one revision again.
     """
 
     def __init__(self, findings: int) -> None:

@@ -31,7 +31,7 @@ class RevisionFailed(MigrationError, code="db.E601"):
 
 
 class RevisionNotRunnable(MigrationError, code="db.E612"):
-    """The `upgrade` or `downgrade` of a revision is a generator or a coroutine, so a call of it runs nothing.
+    """The `upgrade` or `downgrade` of a revision is a generator or a coroutine, so calling it runs nothing.
 
     Why: the function has a `yield`, or is defined with `async def`. Alembic calls it and records the revision as
     applied, although none of its lines has run.
@@ -48,7 +48,7 @@ class RevisionNotRunnable(MigrationError, code="db.E612"):
 
 
 class AutocommitNotAsked(MigrationError, code="db.E605"):
-    """A revision leaves its transaction without declaring it, so one half of it could be committed.
+    """A revision leaves its transaction without declaring that, so only half of its changes could be committed.
 
     Why: the revision uses `autocommit_block()`, which commits the statements before it. A failure after that would
     leave the database between two revisions.

@@ -31,7 +31,7 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
     replace_closed_streams()
     if code := refuse_system():
         return code
-    # Nothing has begun yet, so a signal ends it at once; the first process of a container has no default for this.
+    # Nothing has begun, so a signal ends the program at once. Without a handler, process 1 of a container ignores it.
     for each in (signal.SIGINT, signal.SIGTERM):
         if always or signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, lambda number, _frame: os._exit(128 + number))
@@ -45,7 +45,7 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
 
 
 def replace_closed_streams() -> None:
-    """Discard the output that the parent process has closed, as `>&-` does: Python has None for such a stream."""
+    """Discard output where the parent process has closed the stream (`>&-`): Python has None for such a stream."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end

@@ -13,11 +13,11 @@ A file that was named is never replaced by another one.
 
 `${VARIABLE}` in a value is taken from the environment, or from the file that `VARIABLE_FILE` names there. `$${` is the
 text `${`. Inside a URL a variable is quoted as its position needs it, so a password may hold any character. Elsewhere
-it is not changed. Where the environment has no `ANTAREST_DATA`, it is the user's data folder, which is created at the
-first use.
+it is not changed. If `ANTAREST_DATA` is not set, `${ANTAREST_DATA}` stands for the user's data folder, which is created
+at the first use.
 
 The workflow reads `db` and `environment`. An application declares its other sections with the argument `sections`: each
-is a dataclass whose fields have a reader. Then a name that nobody declares is refused.
+is a dataclass whose fields have a reader. If it does, a name that nobody declares is refused.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def load_config(
     """
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd
-    if DATA_VARIABLE in environ:  # Relative to the working directory; a path in a URL is relative to the file instead.
+    if DATA_VARIABLE in environ:  # It is relative to the working directory. Paths in the file are relative to the file.
         environ = {**environ, DATA_VARIABLE: os.path.abspath(cwd / environ[DATA_VARIABLE])}  # noqa: PTH100
     file, data = _find(path, environ, cwd)
     known = known_sections(sections or {})
@@ -240,7 +240,7 @@ def _shown(raw: object) -> str:
 
 
 def _refuse_two_databases(db: DbConfig, file: Path) -> None:
-    """Refuse an admin URL of another engine or file. Servers and names may differ, behind a pooler."""
+    """Refuse an admin URL of another engine or file. Server and name may differ: one URL may lead to a pooler."""
     url, admin_url = db.url, db.migration_url
     engines = {url.get_backend_name(), admin_url.get_backend_name()}
     if len(engines) > 1 or ("sqlite" in engines and url != admin_url):

@@ -90,7 +90,7 @@ def with_lock_timeout(db: DbConfig, seconds: str | None, flag: str) -> DbConfig:
         flag: the name of the flag, for messages.
 
     Raises:
-        UsageError: it is not a whole number of seconds.
+        UsageError: `seconds` is not a whole number.
     """
     if seconds is None:
         return db

@@ -8,7 +8,7 @@ from typing import Final
 
 # The name of this package: `antarest.migration`, or the name of a copy of its folder.
 PACKAGE: Final = __name__.removesuffix(".errors.settings.location")
-# The path of the package around it, relative to the folder of packages: `antarest`.
+# The path of the package that contains this one, relative to the folder of packages: `antarest`.
 ABOVE: Final = "/".join(PACKAGE.split(".")[:-1])
 
 _PACKAGE: Final = Path(__file__).resolve().parents[3]

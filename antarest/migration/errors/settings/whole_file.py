@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 UNFINISHED = ".writing-"
-"""The prefix of a file that is not complete yet. The files of a killed process keep it."""
+"""The prefix of a file that is not complete yet. A killed process leaves files with this prefix."""
 
 
 def content_of(path: Path) -> bytes:
@@ -19,7 +19,7 @@ def content_of(path: Path) -> bytes:
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file beside its place under another name, then rename it.
+    """Write a file under another name in the same folder, then rename it.
 
     Args:
         path: the file. Its folder is created where it is missing.
