@@ -50,7 +50,7 @@ class DatabasePool:
         taken = self._in_advance.pop(source, None)
         if taken is None or taken.exception():  # The server may have been away for a moment.
             taken = self._threads.submit(self._make, source)
-        if source in self._used_templates:  # Most templates are used once or often.
+        if source in self._used_templates:  # A template that is used twice is usually used often.
             self._in_advance[source] = self._threads.submit(self._make, source)
         self._used_templates.add(source)
         return taken.result()
