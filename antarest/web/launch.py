@@ -107,7 +107,7 @@ def _current(application: MigrationWorkflow) -> tuple[str, ...]:
 
 def make_app(context: CommandContext) -> FastAPI:
     """Make the application, and let it log without passwords."""
-    from antarest.web import logs  # It imports FastAPI: not before there is something to serve.
+    from antarest.web import logs  # This imports FastAPI, so it waits until there is something to serve.
     from antarest.web.application import create_app
 
     logs.configure(context.redact)

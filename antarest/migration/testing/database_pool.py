@@ -35,7 +35,7 @@ class DatabasePool:
         self._templates: dict[Template, str] = {}
         self._in_advance: dict[str, Future[URL]] = {}
         self._used_templates: set[str] = set()
-        self._names: set[str] = set()  # of the databases that exist
+        self._names: set[str] = set()  # the names of the databases that exist
 
     def take(self, template: Template | None) -> URL:
         """Return a database that only the caller uses, until it is given back or kept.

@@ -153,7 +153,7 @@ class _Module:
         return self._named(node.id, depth) if isinstance(node, ast.Name) and depth else None
 
     def imported(self, name: str = "") -> Iterator[_Module]:
-        """Read the project's modules that this one imports. With a name, read only those that define the name."""
+        """Read the project's modules that this one imports. With a name, read only those that give it the name."""
         for node in ast.walk(self.tree):
             for file in self._files(node, name):
                 with suppress(SyntaxError, OSError):

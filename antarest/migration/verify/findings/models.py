@@ -38,7 +38,7 @@ def compare(
     """Compare the models with the schema at head. If they are the same, try the mapped classes.
 
     Args:
-        proof: takes the findings.
+        proof: receives the findings.
         metadata: the models; None if the project does not name them.
         schema: the schema that the migrations make.
         clones: makes databases.
