@@ -30,7 +30,7 @@ class Base(DeclarativeBase):
 
 
 def upgrade_db(config_file: str | Path | None = None) -> None:
-    """Upgrade the database that a configuration names to head, where it is not there yet.
+    """Upgrade the configured database to head, unless it is already there.
 
     Args:
         config_file: the configuration file, as in `load_config`.

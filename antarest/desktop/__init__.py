@@ -1,1 +1,1 @@
-"""The local desktop application: it shows a database in the browser, with one running instance a database."""
+"""The local desktop application: it shows a database in the browser. Each database has at most one running instance."""

@@ -61,7 +61,7 @@ def protect(app: FastAPI, instance: str) -> None:
 
 
 class SecurityHeaders:
-    """Adds headers that forbid the browser to load or run anything from other sites, or to send them the address."""
+    """Adds headers that forbid the browser to load or run anything from other sites, or send them the address."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

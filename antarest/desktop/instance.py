@@ -1,8 +1,8 @@
 """Only one desktop application runs for each database. A second start opens the page of the first one.
 
-The instances use a lock file in the user's runtime folder, which is named after the database. The kernel releases the
-lock when its process ends, even if it is killed. The process that has the lock writes its port into the file. The file
-is never deleted: a process that has just opened it would lock a deleted file, which no other process can see.
+Each database has a lock file in the user's runtime folder. The process that has the lock writes its port into the file.
+When this process ends, even if it is killed, the kernel releases the lock. The file is never deleted: a process that
+has just opened it would then lock a deleted file, which no other process can see.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class InstanceLock:
                 self._path or "the user's runtime folder", error.strerror or str(error)
             ) from None
         self._file = file
-        self.write(RunningInstance())  # replaces the content of a killed process
+        self.write(RunningInstance())  # replaces what a killed process has left
         return True
 
     def write(self, running: RunningInstance) -> None:
@@ -154,7 +154,7 @@ def take_or_find(
         running = lock.read()
         if running and answers(running):
             return running
-        # Its port is known after it has answered once. Then it is not upgrading, but hangs or ends.
+        # An instance with a port is not upgrading. If it does not answer, it hangs or is about to end.
         limit = min(SILENCE, patience) if running and running.port else patience
         if time.monotonic() - begun > limit:
             raise InstanceSilent(running.pid if running else 0, limit)

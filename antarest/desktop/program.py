@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from antarest.migration.commands.boundary import CommandContext
 
-HOST = "127.0.0.1"  # Never another one: the application is only for the user of this computer.
+HOST = "127.0.0.1"  # Never another address: the application is only for the user of this computer.
 
 
 def launch(settings: LaunchOptions, *, browser: bool = True) -> int:
@@ -90,7 +90,7 @@ def _serve(context: CommandContext, settings: LaunchOptions, lock: InstanceLock,
         def greet(_address: str) -> None:
             nonlocal is_serving
             is_serving = True
-            # In a thread, since starting a browser can take time, and the server has to answer it meanwhile.
+            # In a thread, since a browser can take time to start, and the server has to answer the browser meanwhile.
             threading.Thread(target=_greet, args=[context, lock, running, browser], daemon=True).start()
 
         code = serve_app(context, retrying, bound, command=settings.program, on_ready=greet)

@@ -101,7 +101,7 @@ def answer(request: Request, error: AntarestError, **headers: str) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Make an application answer its errors in this way."""
+    """Make an application answer its errors as this module describes."""
 
     @app.exception_handler(AntarestError)
     async def known(request: Request, error: AntarestError) -> Response:

@@ -74,7 +74,7 @@ def require_head(context: CommandContext, *, upgrade: bool, command: str) -> Non
     Args:
         context: names the database.
         upgrade: whether an older one is upgraded.
-        command: what starts this program and upgrades first, for the error.
+        command: the command that the error suggests. It upgrades the database, then starts this program.
 
     Raises:
         SchemaBehind: revisions are pending, and `upgrade` is False.
@@ -82,7 +82,7 @@ def require_head(context: CommandContext, *, upgrade: bool, command: str) -> Non
         RightsMissing: the application's role may not even read the current revision.
         AntarestError: the database cannot be reached, or the upgrade failed and was rolled back.
     """
-    # As the application, which may have another role than migrations: it must be able to read this much.
+    # Read as the application's role, which may differ from the role of migrations, and must be able to read this.
     db, project = replace(context.config.db, admin_url=None), context.project
     application = MigrationWorkflow(project, db, source=context.config.source)
     current = _current(application)
@@ -107,7 +107,7 @@ def _current(application: MigrationWorkflow) -> tuple[str, ...]:
 
 def make_app(context: CommandContext) -> FastAPI:
     """Make the application, and let it log without passwords."""
-    from antarest.web import logs  # It imports FastAPI: not before there is something to serve.
+    from antarest.web import logs  # This imports FastAPI, so it waits until there is something to serve.
     from antarest.web.application import create_app
 
     logs.configure(context.redact)

@@ -74,7 +74,7 @@ class RetryingApp:
         if scope["type"] != "lifespan":
             await (self._app or self._failure)(scope, receive, send)
             return
-        # Not passed on to an application, since it may be replaced while the server runs.
+        # These messages are not passed on, since the application may be replaced while the server runs.
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -96,11 +96,11 @@ def create_failure_app(config: AppConfig, instance: str, retrying: RetryingApp) 
     template = environment().get_template("failure.html.jinja")
 
     async def retry(request: Request) -> Response:
-        # A page of another site can send a form here too. The browser sends its origin.
+        # A page of another site can send a form here too. The browser then sends the origin of that page.
         if request.headers.get("origin", f"http://{request.headers['host']}") != f"http://{request.headers['host']}":
             return JSONResponse({"error": {"message": "the request comes from another site"}}, _FORBIDDEN)
         with suppress(AntarestError):  # A signal has stopped the try, and stops the server too.
-            retrying.try_()  # In the main thread, which handles signals. Other requests wait meanwhile.
+            retrying.try_()  # This blocks the main thread, which handles signals. Other requests wait.
         return RedirectResponse("/", _SEE_OTHER)
 
     async def page(request: Request) -> Response:

@@ -17,7 +17,7 @@ from antarest.web.reading.records import StudyDetails
 
 TREES = 20  # on a page
 _ROWS = 400  # in all trees of a page; the page shows the number of the other rows, and a link to them
-_LEVELS = 40  # of a tree, since the database allows a circle of variants
+_LEVELS = 40  # that are read of a tree, since the database allows a circle of variants
 _OPEN = 6  # a tree with at most this many variants is open
 _TAGS = 24  # offered as filters
 

@@ -31,7 +31,7 @@ from .progress import Progress
 
 
 class _SignalHandler:
-    """The handler of SIGINT and SIGTERM. It has states: a signal between two handlers would print a traceback.
+    """The handler of SIGINT and SIGTERM. It has states, since a signal between two handlers would print a traceback.
 
     Before the command begins, a signal ends the process. While the command runs, it raises `Stopped`. Once the exit
     code is decided, the first signal does nothing, so that the result is printed to its end. A second one ends the
@@ -47,7 +47,7 @@ class _SignalHandler:
         elif self.is_decided or not self.is_running:
             os._exit(128 + signum)
         else:
-            raise Stopped(signum)  # No KeyboardInterrupt: if one leaves `exec`, Python ends in any case.
+            raise Stopped(signum)  # Not a plain KeyboardInterrupt: one that leaves `exec` ends Python in any case.
 
     @contextmanager
     def in_place(self, *, always: bool) -> Iterator[None]:
@@ -130,7 +130,7 @@ class CommandContext:
         return redact(text, *urls)
 
     def known(self, error: Exception) -> AntarestError:
-        """The error as one of ours. Its hints name the same configuration as the command line."""
+        """Convert an error to one of ours, whose hints name the same configuration as the command line."""
         known = error if isinstance(error, AntarestError) else UnexpectedFailure(self.redact(described(error)))
         known.config = self.named
         return known
@@ -144,8 +144,8 @@ def guard(
     Args:
         context: what the command works with.
         call: the command; returns the exit code.
-        always: handle signals even if the parent process ignores them. A shell does so with Ctrl-C in the background,
-            and the first process of a container has no default for either.
+        always: handle signals even if the parent process made this one ignore them. A shell does so with Ctrl-C for
+            background commands. In the first process of a container, a signal without a handler does nothing.
         debug: whether the traceback of an error is printed too.
         json: whether an error is printed as JSON, on the standard output.
 
@@ -153,15 +153,15 @@ def guard(
         The exit code.
     """
     handler = _SignalHandler()
-    code = EXIT_FAILED  # where the reader of our output leaves before the end, as with `| head`
+    code = EXIT_FAILED  # if the reader of our output leaves before its end, as `| head` does
     with handler.in_place(always=always):
-        # Python serves no signal between the beginning of a block and an assignment like these.
+        # Python calls no signal handler between the beginning of a block and an assignment such as these.
         try:
             handler.is_running = True
             try:
                 with suppress(BrokenPipeError), insisting():
                     code = call()
-                    sys.stdout.flush()  # Another error counts: the output is not complete.
+                    sys.stdout.flush()  # Other errors count, since the output is then incomplete.
                 handler.is_decided = True
                 _flush(sys.stdout)
             except Exception as error:  # noqa: BLE001 - every error ends here

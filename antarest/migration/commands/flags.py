@@ -1,7 +1,7 @@
 """The flags of all verbs, shared by Invoke and `python -m antarest.migration`, and those that must be refused.
 
-Invoke takes some flags for itself without a message, and a flag may have no value. Then a command would work on another
-database than the one that the user named.
+Invoke takes some flags for itself without a message, and a user may leave the value of a flag empty. In both cases a
+command could work on another database than the one that the user named.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Progress(Listener):
             self._is_passing = True
 
     def block(self, lines: Sequence[str], width: int) -> None:
-        """Show lines on a terminal; the next ones replace them. A terminal that is too small shows the last one."""
+        """Show lines on a terminal; the next ones replace them. A terminal that is too small shows the last line."""
         if not self._stream.isatty():
             return
         size_ = shutil.get_terminal_size()

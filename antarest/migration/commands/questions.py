@@ -20,7 +20,7 @@ HOW_FAR = (
 
 
 def positive(steps: str | None) -> int:
-    """The number of steps back; one without the flag.
+    """Return the number of steps back, which is one if the flag is missing.
 
     Raises:
         UsageError: the value is no number of steps.
@@ -45,7 +45,7 @@ def agree(
         command: the command, without the flags that answer the question.
         yes: whether a flag answers the question with yes; that permits no loss.
         everything: whether a flag agrees to every declared loss.
-        goal: where the database goes, if that is not where the plan ends.
+        goal: the place to which the database goes, if the plan ends at another one.
 
     Returns:
         The losses that are agreed to.

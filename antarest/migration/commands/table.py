@@ -20,7 +20,7 @@ _FOREIGN = ("project", "versions", "metadata", "rows_from")
 
 @dataclass(frozen=True)
 class Verb:
-    """A command: its function and its flags, beside `config`, `debug` and `project`, which each verb has.
+    """A command: its function and its own flags. Each verb also has `config`, `debug` and `project`.
 
     Attributes:
         call: the function; its docstring is the help text.

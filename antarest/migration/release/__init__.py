@@ -55,7 +55,7 @@ def revision_range(project: Project, start: str, end: str) -> RevisionRange:
 
 
 def write_sql(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """Write the statements for PostgreSQL, by the names of the files.
+    """Write the statements for PostgreSQL, and return them by the name of their file.
 
     Raises:
         Irreversible: a revision cannot be undone.

@@ -35,7 +35,7 @@ class DatabasePool:
         self._templates: dict[Template, str] = {}
         self._in_advance: dict[str, Future[URL]] = {}
         self._used_templates: set[str] = set()
-        self._names: set[str] = set()  # of the databases that exist
+        self._names: set[str] = set()  # the names of the databases that exist
 
     def take(self, template: Template | None) -> URL:
         """Return a database that only the caller uses, until it is given back or kept.
@@ -50,7 +50,7 @@ class DatabasePool:
         taken = self._in_advance.pop(source, None)
         if taken is None or taken.exception():  # The server may have been away for a moment.
             taken = self._threads.submit(self._make, source)
-        if source in self._used_templates:  # Most templates are used once or often.
+        if source in self._used_templates:  # A template that is used twice is usually used often.
             self._in_advance[source] = self._threads.submit(self._make, source)
         self._used_templates.add(source)
         return taken.result()

@@ -16,7 +16,7 @@ import pytest
 
 from ..errors.rendering import render_error
 from ..scratch.databases import KIND_VARIABLE, URL_VARIABLE, NoPostgres, PostgresServer, postgres_server
-from .fixtures import *  # noqa: F403 - all of them are the plugin's
+from .fixtures import *  # noqa: F403 - all of them belong to the plugin
 from .pytest_run import IN_WORKER, KEPT, RUN_IN_WORKER, SERVER, run_id
 from .templates import drop_templates_of
 

@@ -27,7 +27,7 @@ __all__ = [
     "verification",
 ]
 
-_ELSEWHERE = ("V301", "V302", "V305", "V4", "V104", "V5", "V601", "V701", "V702")  # the findings of the other tests
+_ELSEWHERE = ("V301", "V302", "V305", "V4", "V104", "V5", "V601", "V701", "V702")  # the other tests report these
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -81,7 +81,7 @@ def folder_of_run(config: pytest.Config, temporary: pytest.TempPathFactory) -> P
 
 
 def _worker_input(config: pytest.Config) -> Mapping[str, Any]:
-    """The input of a worker of pytest-xdist. Environment variables would also reach a run inside the worker."""
+    """The input of a worker of pytest-xdist. Environment variables would also reach a run that a test starts."""
     return getattr(config, "workerinput", {})
 
 

@@ -96,12 +96,12 @@ def prove_history(
 
     Args:
         target: the project.
-        found: gets the result, and names the engines. If the caller is interrupted, it has the result so far.
+        found: names the engines, and receives the result. An interrupted caller finds the result so far in it.
         select: returns the ids of the revisions to prove; None for all.
         rows: the least number of rows that a table gets.
-        since: the project with the revisions that other databases ran, if those differ.
+        since: the project with earlier versions of its revisions, which other databases ran. Empty if none differ.
         server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
-        keep: whether the databases before and after a revision with a finding are kept.
+        keep: whether to keep the databases from before and after each revision that has a finding.
         on_proof: called with each proof.
 
     Raises:

@@ -26,8 +26,8 @@ class DatabaseLocation:
         engine: the engine.
         url: the maintenance database of PostgreSQL; for SQLite, a file in the folder.
         prefix: the beginning of the names of PostgreSQL's databases.
-        kept: the folder, or the beginning of the names, of databases that are kept. It is empty if none can be kept,
-            because the server ends with the proof.
+        kept: the place of databases that are kept: for SQLite a folder, for PostgreSQL the beginning of their names.
+            It is empty if none can be kept, because the server ends with the proof or nobody asked for it.
     """
 
     engine: EngineName
@@ -36,7 +36,7 @@ class DatabaseLocation:
     kept: str = ""
 
     def drop_all(self) -> None:
-        """Drop all databases of PostgreSQL that are left. The folder of SQLite has an owner, who deletes it."""
+        """Drop all PostgreSQL databases that are left. The owner of the SQLite folder deletes that."""
         if self.engine == "postgresql":
             with _maintenance_engine(self.url).connect() as connection:
                 found = connection.execute(
@@ -63,7 +63,7 @@ class Clones:
 
     @cached_property
     def _maintenance(self) -> Connection:
-        """The connection that makes all databases of PostgreSQL: to connect takes as long as to copy a database."""
+        """The only connection that makes PostgreSQL databases: connecting takes as long as copying a database."""
         return _maintenance_engine(self._location.url).connect()
 
     @contextmanager

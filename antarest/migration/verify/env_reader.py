@@ -18,7 +18,7 @@ _FIX = Hint("Fix it, then prove again", "inv db.verify")
 _ROWS = Path("tests", "rows.py")
 _CONDITIONS = ("render_as_batch", "transaction_per_migration")
 _OPTIONS = (*_CONDITIONS, "version_table")
-_MOST_FILES = 200  # that are searched for the naming convention: an application may be large
+_MOST_FILES = 200  # the limit of the search for the naming convention: an application may have many more
 
 
 def target_of(project: str | None, versions: str | None, metadata: str | None, rows_from: str | None) -> Target:
@@ -83,7 +83,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         for name, node in _options(module.tree):
             found = module.value(node)
             if found is None and name in _CONDITIONS and isinstance(node, (ast.Compare, ast.Call, ast.BoolOp)):
-                found = True  # A condition, such as url.startswith("sqlite"), is true for SQLite.
+                found = True  # A condition, such as url.startswith("sqlite"), is taken to be true for SQLite.
             if found is None:
                 unknown.append(f"{name} in line {node.lineno} of {env.name}")
             else:
@@ -94,7 +94,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         replace(project, version_table=str(values.get("version_table", project.version_table))),
         metadata or "",
         rows,
-        # Of several calls that differ, the one that asks for batches is for SQLite.
+        # If only one of several calls asks for batches, that call is for SQLite.
         render_as_batch=bool(values.get("render_as_batch", False)),
         naming_convention=convention,
         commits_each=bool(values.get("transaction_per_migration", False)),
@@ -104,7 +104,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
 
 
 def _options(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    """Find the options of `context.configure`, as keywords or in a dictionary."""
+    """Find the options for `context.configure`, which may be keywords or keys of a dictionary."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "configure":
             yield from ((each.arg, each.value) for each in node.keywords if each.arg in _OPTIONS)
@@ -118,7 +118,7 @@ def _convention(env: _Module) -> tuple[Mapping[str, str], list[str]]:
     """Find the naming convention of the metadata, in `env.py` or in a module that it imports.
 
     Returns:
-        The convention, and if there is none, the places of the conventions that cannot be read.
+        The convention. If none can be read, it is empty, and the places of the unreadable ones come with it.
     """
     seen, waiting, unread = {env.path}, [env], list[str]()
     while waiting:
@@ -153,7 +153,7 @@ class _Module:
         return self._named(node.id, depth) if isinstance(node, ast.Name) and depth else None
 
     def imported(self, name: str = "") -> Iterator[_Module]:
-        """Read the modules of the project that this one imports. With a name, read only those that it comes from."""
+        """Read the project's modules that this one imports. With a name, read only those that give it the name."""
         for node in ast.walk(self.tree):
             for file in self._files(node, name):
                 with suppress(SyntaxError, OSError):

@@ -33,11 +33,11 @@ def new_revisions(target: Target) -> Collection[str]:
 
 @contextmanager
 def earlier_targets(target: Target, ref: str | None) -> Iterator[list[Target]]:
-    """Write the revision files of earlier commits to a folder, which the end of the block deletes.
+    """Write the revision files of earlier commits to a folder, which is deleted at the end of the block.
 
     Args:
         target: the project as it is checked out.
-        ref: the commit. Without it they are the commit at which the branch left main, and the deployed one.
+        ref: the commit. Without it, two are used: the one at which the branch left main, and the deployed one.
 
     Yields:
         The project with the files of each commit. Commits with the same files as now are left out.
@@ -81,5 +81,5 @@ def _differs(old: Target, target: Target) -> bool:
         before = {id_: old.history[id_].path.read_bytes() for id_ in old.history.order}
         now = target.history
     except (AntarestError, SyntaxError):
-        return False  # They form no history. Nobody can have run the earlier files; the current ones are a finding.
+        return False  # Earlier files without a history were never run. Current ones are a finding elsewhere.
     return any(id_ not in now or now[id_].path.read_bytes() != text for id_, text in before.items())

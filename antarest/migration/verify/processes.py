@@ -62,9 +62,7 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
             reader, writer = context.Pipe(duplex=False)
             arguments = (plan.for_another_process(), location, writer)
             process = context.Process(target=_work, args=arguments, name=f"verify-{location.engine}", daemon=True)
-            with (
-                _undisturbed()
-            ):  # The new process inherits this: Ctrl-C would make it print a traceback while it starts.
+            with _undisturbed():  # The new process inherits this. Ctrl-C at its start would print a traceback.
                 process.start()
             writer.close()
             stack.callback(_end, process)

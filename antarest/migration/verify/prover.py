@@ -24,7 +24,7 @@ from .steps import run_step
 from .target import Target
 
 _LONGEST_NAME = 63  # bytes; https://www.postgresql.org/docs/current/sql-syntax-lexical.html
-_NO_WAY_BACK = ("V401", "V403", "V404")  # After these, a second upgrade does not start from the same schema.
+_NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class ProofPlan:
         wanted: the ids of the revisions to prove.
         rows: the least number of rows that a table gets.
         is_whole: whether the history as a whole is proved too.
-        since: the project with the revisions that other databases ran, if those differ.
-        keep: whether the databases before and after a revision with a finding are kept.
+        since: the project with earlier versions of its revisions, which other databases ran. Empty if none differ.
+        keep: whether to keep the databases from before and after each revision that has a finding.
     """
 
     target: Target
@@ -304,7 +304,7 @@ class Prover:
             late = integrity.late_sequences(connection)
             meter.start(connection)
             seconds, _ = run_step(connection, self._target, revision.id, direction, meter.read)
-            if direction == "upgrade" and not proof.impact.seconds:  # A later one starts from other rows.
+            if direction == "upgrade" and not proof.impact.seconds:  # Later upgrades start from other rows.
                 proof.impact = replace(meter.impact, seconds=seconds)
                 limit = self._target.project.max_seconds
                 if limit is not None and seconds > limit:

@@ -116,7 +116,7 @@ class Target:
         except Exception as error:  # a module may raise anything
             reason = f"the metadata {self.metadata_name} cannot be imported: {type(error).__name__}: {error}"
             raise InvalidProject(self.project.ini, reason, Hint("Name another one")) from error
-        metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has one too.
+        metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has this.
         return metadata
 
     @cached_property
@@ -138,7 +138,7 @@ class Target:
 
     @cached_property
     def values_at(self) -> Callable[[Iterable[str]], Values]:
-        """A function from the revisions that a database has to the values for its generated rows, by "table.column"."""
+        """A function: it takes the revisions of a database, and returns values for generated rows by "table.column"."""
         if self.rows_file is None:
             return lambda _revisions: {}
         spec = importlib.util.spec_from_file_location("_rows_for_verify", self.rows_file)
@@ -182,7 +182,7 @@ def _revision(script: Script) -> Revision:
 
     return Revision(
         id=script.revision,
-        down=tuple(script._versioned_down_revisions),  # noqa: SLF001 - resolved, as Alembic follows them
+        down=tuple(script._versioned_down_revisions),  # noqa: SLF001 - full ids, as Alembic resolves them
         depends_on=tuple(script._normalized_resolved_dependencies),  # noqa: SLF001
         message=first_line(script.doc or ""),
         path=path,

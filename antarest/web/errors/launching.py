@@ -119,7 +119,7 @@ class SchemaAhead(UnknownRevision, code="db.E211"):
         self.message = "this database was upgraded by a newer version of AntaREST"
         self.args = (self.message,)
         self.details = {"database": database, "current": revision, "this code": f"its head is {shorten(heads)}"}
-        if not INSTALLED:  # In a checkout, the hints of the base are for developers.
+        if not INSTALLED:  # In a checkout, the hints of the base class stay: they are for developers.
             return
         self.hints = (
             Hint("Start the version that upgraded it, or a newer one"),
@@ -136,7 +136,7 @@ def refuse_other_than_head(
         project: the revisions of this code.
         current: the revisions that the database is at.
         database: its URL, redacted.
-        command: what starts the application and upgrades first.
+        command: the command that the error suggests. It upgrades the database, and may then start the application.
 
     Raises:
         SchemaBehind: revisions are pending.
@@ -144,7 +144,7 @@ def refuse_other_than_head(
         MultipleHeads: this code has several heads.
     """
     history = project.history
-    head = history.head  # Raises where there are several.
+    head = history.head  # This raises if there are several heads.
     if unknown := history.unknown(current):
         elsewhere = project.describe_location(unknown[0])
         raise SchemaAhead(unknown[0], database, history.heads, len(history), project.folder, elsewhere)

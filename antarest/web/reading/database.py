@@ -241,7 +241,7 @@ def _reading_engine(db: DbConfig, **options: Any) -> Engine:
         def open_file() -> sqlite3.Connection:
             return sqlite3.connect(file, uri=True, check_same_thread=False)
 
-        # Opened again for each session, so that a file that was replaced meanwhile is the new one.
+        # Each session opens the file again, so that it reads the new file if the old one was replaced.
         engine = create_db_engine(db, creator=open_file, **{**options, "poolclass": NullPool})
         event.listen(engine, "connect", _prepare_sqlite)
         return engine

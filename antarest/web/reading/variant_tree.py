@@ -17,7 +17,7 @@ def ancestors(session: Session, study_id: str) -> list[Relative]:
     rows = {row.id: row for row in _related(session, study_id, up=True)}
     chain: list[Row[Any]] = []
     row = rows.pop(study_id, None)
-    # Rows are removed when they are used, so that a circle ends the loop.
+    # Each row is removed when it is used, so that the loop ends even if the parents form a circle.
     while row is not None and (row := rows.pop(row.parent_id, None)) is not None:
         chain.append(row)
     return [_relative(row, -distance) for distance, row in reversed(list(enumerate(chain, start=1)))]

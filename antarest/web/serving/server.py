@@ -53,7 +53,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         hurry.cancel()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal wants it
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - `signal` passes both
         """Stop after the running requests. A second Ctrl-C stops at once."""
         # The method of the base would also keep the signal, and raise it again at the end.
         self.is_hurried = self.is_hurried or (self.should_exit and sig == signal.SIGINT)

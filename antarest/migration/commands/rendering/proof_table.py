@@ -15,7 +15,7 @@ NAMES = {**ENGINES, "": "both"}
 _PROPERTIES = ("up", "down", "schema", "rows")
 _WIDTH = 7
 _SECONDS = 7
-_FIRST = 14  # at least
+_FIRST = 14  # the least width of the first column
 _OF_WHOLE = ("up", "schema")  # the properties of the history as a whole
 _PROPERTY_OF = {
     **dict.fromkeys(("V301", "V302", "V304"), "up"),

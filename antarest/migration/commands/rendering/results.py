@@ -40,7 +40,7 @@ def status(status: Status, source: str, head_message: str) -> str:
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
     pending = f"{len(status.pending)}: {shorten(status.pending)}" if status.pending else "none"
     applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
-    if status.unknown:  # Nobody here knows which revisions lie below it, so the counts would be wrong.
+    if status.unknown:  # This code does not know what lies below them, so the counts would be wrong.
         pending, applied = "not known from here", ""
     return fields(
         [
@@ -67,7 +67,7 @@ def _rollback_script(status: Status) -> str:
         return ""
     if not status.rollback_script_in_sync:
         return spell("out of date: inv db.rollback-script")
-    return status.rollback_script if INSTALLED else "in sync"  # In a checkout, its place is known.
+    return status.rollback_script if INSTALLED else "in sync"  # In a checkout, users know the path.
 
 
 def status_json(status: Status, source: str) -> str:

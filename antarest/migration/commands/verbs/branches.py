@@ -63,7 +63,7 @@ def merge(context: CommandContext, *, message: str | None = None) -> int:
     from ...branches.writing import merge_heads
 
     heads = context.project.history.heads
-    if len(heads) < 2:  # noqa: PLR2004 - what there is to join
+    if len(heads) < 2:  # noqa: PLR2004 - a merge joins two or more
         context.print(f"nothing to do: the history has one head, {position(heads)}")
         return EXIT_DONE
     path = merge_heads(context.project, message or f"merge {' and '.join(heads)}")

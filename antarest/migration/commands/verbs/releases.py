@@ -89,7 +89,7 @@ def print_rollback_sql(context: CommandContext, steps: int, to: str | None, head
 
 
 def _write_rollback_script(context: CommandContext) -> None:
-    project = Project.load(context.project.ini)  # Loaded again: it names another revision now.
+    project = Project.load(context.project.ini)  # Loaded again: its deployed revision has changed.
     if project.rollback_script and rollback_script.sync(project):
         target, head = rollback_script.target(project.history, project.deployed)
         context.say(("rollback", f"{project.rollback_script}: from {head} to {target}"))

@@ -73,7 +73,7 @@ def verify(
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
-    """Check the files that flags name. The proof, which may take long, comes after it."""
+    """Check the files that flags name, before the proof, which may take long."""
     for flag, path in files.items():
         if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
             raise _usage(f"{flag} must be a file in a folder that exists, not {path!r}", f"{flag}=FILE")
@@ -82,7 +82,7 @@ def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
 class _Printer:
     """Prints a line for each revision that every engine has proved. A terminal also shows unfinished lines."""
 
-    _AHEAD = 8  # unfinished lines that a terminal shows: one engine is faster than the other
+    _AHEAD = 8  # the most unfinished lines on a terminal; one engine is faster than the other
 
     def __init__(self, context: CommandContext, found: Verification) -> None:
         self._context = context

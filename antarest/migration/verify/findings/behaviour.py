@@ -32,9 +32,9 @@ def behaviour(url: URL, schema: Inventory, rows: RowSnapshot) -> dict[str, str]:
         rows: its rows.
 
     Returns:
-        The reaction of the database by change, such as "refuses it" by "repeat tag(label)".
+        By change, the reaction of the database: for example, "refuses it" for the change "repeat tag(label)".
     """
-    engine = create_db_engine(url, poolclass=NullPool)  # As the application: SQLite has to enforce foreign keys.
+    engine = create_db_engine(url, poolclass=NullPool)  # As in the application, SQLite enforces foreign keys.
     with engine.connect() as connection:
         found = dict(_defaults(connection, schema))
         for name, table in sorted(schema.tables.items()):
@@ -53,7 +53,7 @@ def momentary(schema: Inventory) -> set[str]:
 
 
 def differing_behaviour(sqlite: Mapping[str, str], postgresql: Mapping[str, str]) -> list[str]:
-    """Describe the changes that were tried on both engines, and to which they react differently."""
+    """Describe the changes that were tried on both engines, and had different reactions."""
     return [
         f"{what}: SQLite {sqlite[what]}, PostgreSQL {postgresql[what]}"
         for what in sorted(sqlite.keys() & postgresql.keys())
@@ -89,7 +89,7 @@ def _repeated_values(connection: Connection, table: Table, rows: TableRows) -> I
 def _deleted_rows(
     connection: Connection, table: Table, schema: Inventory, rows: RowSnapshot
 ) -> Iterator[tuple[str, str]]:
-    """Delete a row to which others refer, one for each set of foreign keys."""
+    """Delete rows to which others refer: one row for each set of foreign keys that refer to a row."""
     own = rows.tables[table.name]
     tried: set[str] = set()
     for position, identity in enumerate(own.pick(own.key) if own.key else []):
@@ -104,7 +104,7 @@ def _deleted_rows(
                     referring += found
                     children |= {f"{name}({', '.join(key.columns)})": name for _ in found}
         what = ", ".join(sorted(children))
-        # If one row refers to it twice, the reaction of PostgreSQL depends on the order in which the keys were made.
+        # If a row refers to this one twice, the reaction of PostgreSQL depends on the order in which keys were made.
         if what and what not in tried and len({*referring}) == len(referring):
             tried.add(what)
             where = sa.and_(*(sa.column(name) == value for name, value in zip(own.key, identity, strict=True)))
@@ -138,8 +138,8 @@ def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, 
     for name, table in sorted(schema.tables.items()):
         for column in table.columns:
             if column.default and not _OF_THE_MOMENT.search(column.default):
-                default = column.default.replace(":", "\\:")  # Not a parameter of SQLAlchemy.
-                # An engine may accept it only as a default, such as a word without quotes on SQLite.
+                default = column.default.replace(":", "\\:")  # The colon begins no parameter.
+                # An engine may accept the text only as a default: SQLite accepts a word without quotes there.
                 with suppress(DBAPIError), _rolled_back(connection):
                     value = connection.execute(sa.text(f"SELECT {default}")).scalar()
                     if isinstance(value, (*_COMPARED, NoneType)):  # SQLite returns times and similar values as text.

@@ -40,9 +40,9 @@ def violations(connection: Connection) -> Counter[tuple[str, str]]:
 
 
 def unchecked(connection: Connection) -> set[str]:
-    """Describe the constraints that were never checked against the rows, or cannot be.
+    """Describe the constraints that were never checked against the rows, or cannot be checked.
 
-    SQLite accepts a foreign key to columns that are not unique, and then refuses each statement that has to follow it.
+    SQLite accepts a foreign key to columns that are not unique, but then refuses each statement that has to check it.
     """
     if connection.dialect.name != "sqlite":
         return {f"{name} is NOT VALID" for name in connection.execute(_UNCHECKED).scalars()}

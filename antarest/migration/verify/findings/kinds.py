@@ -16,7 +16,7 @@ class FindingKind:
     Attributes:
         id: its stable id. The first digit says which part of the proof finds it.
         title: the problem, in a few words.
-        why: the consequence for somebody who leaves it.
+        why: the consequence if nobody fixes it.
         fix: the way to fix it.
         severity: an error fails the command; a note does not.
     """
@@ -243,7 +243,7 @@ _ALL = (
         "It holds its locks for this time.",
         "Split it, or move the data in smaller steps.",
     ),
-    # ---- 9: from before
+    # ---- 9: databases that ran earlier versions
     FindingKind(
         "V901",
         "a revision was changed after a database had run it",
@@ -282,7 +282,7 @@ class Finding:
 
     @property
     def kind(self) -> FindingKind:
-        """Its kind."""
+        """The kind of this finding."""
         return KINDS[self.id]
 
 

@@ -1,6 +1,6 @@
 """Compares the models with the migrations on one engine, and tries the mapped classes.
 
-For that it inserts, loads, changes and deletes an object of each class through the ORM, as the application does. On
+To try a class, it inserts, loads, changes and deletes an object through the ORM, as the application does. On
 PostgreSQL it uses a role that owns nothing and has the rights that `db.grant` gives. Every change is rolled back.
 """
 
@@ -38,7 +38,7 @@ def compare(
     """Compare the models with the schema at head. If they are the same, try the mapped classes.
 
     Args:
-        proof: takes the findings.
+        proof: receives the findings.
         metadata: the models; None if the project does not name them.
         schema: the schema that the migrations make.
         clones: makes databases.
@@ -67,7 +67,7 @@ def compare(
         proof.not_proved += used.not_tried
 
 
-_DAY = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - naive, as a column without a time zone has it
+_DAY = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - naive, like the values of a column without a time zone
 _VALUES: dict[type, Callable[[int], Any]] = {
     str: lambda number: f"v{number}",
     int: lambda number: number,
@@ -86,7 +86,7 @@ _VALUES: dict[type, Callable[[int], Any]] = {
 
 
 class _NotMadeError(Exception):
-    """No object of a class could be made. This is no problem of the database."""
+    """No object of a class could be made. The database is not the cause."""
 
 
 @dataclass
@@ -186,7 +186,7 @@ class _Maker:
         self._number = 0
 
     def make(self, mapper: Mapper[Any]) -> Any:
-        """Make an object and insert it. Its constructor is not called: it may need any arguments."""
+        """Make an object and insert it. The constructor is not called, since its arguments are unknown."""
         if mapper in self._making:
             raise _NotMadeError(f"{mapper.class_.__name__} must refer to another object of its class")
         self._making.append(mapper)

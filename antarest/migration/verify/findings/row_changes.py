@@ -1,4 +1,4 @@
-"""Compares rows before, between and after a run in both directions, and finds those that are lost or changed."""
+"""Compares the rows before, between and after a run in both directions, and finds lost and changed rows."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def unfounded_declarations(
     """Find the declared losses that did not happen.
 
     Returns:
-        Those that cannot happen, because the table or column does not exist; and those that the rows did not show.
+        The losses that cannot happen, because the table or column does not exist; and the losses that are possible, but
+        did not happen to the generated rows.
     """
     found = compare_rows(before, after)
     impossible, unseen = [], []
@@ -138,7 +139,7 @@ def row_findings(
 
 
 def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
-    """Leave out a change after a run in both directions if one direction alone already loses the item."""
+    """Leave out the changes that both directions together make to an item that one direction alone already loses."""
     found = list(findings)
     lost = {each.item for each in found if each.id != "V504"}
     return [each for each in found if each.id != "V504" or not _covers(lost, each.item)]
@@ -155,7 +156,7 @@ def _exists(rows: RowSnapshot, item: str) -> bool:
 
 
 def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direction: Direction, item: str) -> bool:
-    """Whether the values of an item that is gone are at the places that `moves` names."""
+    """Whether an item that is gone has its values at the places that `moves` names."""
     places = revision.destinations(direction).get(item, [])
     if "." not in item:
         return any(place in after.tables for place in places)
@@ -171,7 +172,7 @@ def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
 
 
 def _without_momentary(changed: Counter[str], moments: Moments, momentary: Collection[str]) -> Counter[str]:
-    """Leave out the changes of momentary columns in rows that did not exist in between."""
+    """Leave out the changes of momentary columns in rows that did not exist between the two directions."""
     before, between, after = moments
     items = changed.keys() & {*momentary}
     if not (after and items):

@@ -11,7 +11,7 @@ from ...project import rollback_script
 from ..target import Target
 from .kinds import Finding
 
-_LONGEST_ID = 32  # characters: the column of Alembic's version table
+_LONGEST_ID = 32  # characters that fit into Alembic's version table
 
 
 def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ def within_checks(connection: Connection, table: TableClause, facts: Table, colu
     """Add the literals of all checks on the column. Remove the values that a check on only this column forbids."""
     names = {each.name for each in facts.columns}
     for check in facts.checks:
-        # Without casts: a type may have the name of a column ("text", "date").
+        # `canonical` removes casts, since a type may have the name of a column ("text", "date").
         tokens = tokenise(canonical(check.expression))
         used = {name_of(token) for token in tokens} & names
         if column in used:
@@ -35,12 +35,12 @@ def _literals(tokens: list[str]) -> list[object]:
 
 
 def _holds(connection: Connection, table: TableClause, column: str, expression: str, value: object) -> bool:
-    """Whether a check of one column accepts a value. If the database cannot tell, the insertion decides."""
+    """Whether a check of one column accepts a value. True if the database cannot tell: then the insertion decides."""
     bound: sa.ColumnElement[object] = sa.literal(value, table.c[column].type)
     if connection.dialect.name == "postgresql":
         bound = sa.cast(bound, table.c[column].type)
     row = sa.select(bound.label(column)).subquery(table.name)
-    # The inventory has no quotes around plain names.
+    # The expressions of the inventory have no quotes around plain names.
     check: sa.ColumnClause[object] = sa.literal_column(f"({with_quotes(expression, column)})")
     question = sa.select(check).select_from(row)
     try:

@@ -184,7 +184,7 @@ class TableDraw:
         return {column.name for column in self._table.columns if column.name in words}
 
     def _made_by_database(self, column: Column) -> bool:
-        """Whether the database generates the value. A row that must refer to itself needs its number beforehand."""
+        """Whether the database generates the value. If a row must refer to itself, we choose the value beforehand."""
         for key in self._keys:
             if key.referred_table == self._table.name and column.name in key.referred_columns:
                 return column.identity == "ALWAYS" or (
@@ -201,7 +201,7 @@ class TableDraw:
 
     def _rows_referred_to(self, key: ForeignKey) -> list[KeyValues]:
         clause = self._tables.get(key.referred_table)
-        if clause is None or not key.referred_columns:  # It refers to a primary key that does not exist.
+        if clause is None or not key.referred_columns:  # The table or its primary key does not exist.
             return []
         columns = [clause.c[column] for column in key.referred_columns]
         question = sa.select(*columns).distinct().where(*(column.is_not(None) for column in columns))
@@ -211,7 +211,7 @@ class TableDraw:
         return self._random.sample(found, len(found))
 
     def _options(self, key: ForeignKey, row: Draw) -> Iterator[KeyValues]:
-        """The values that a key can have: NULL, the row itself, other rows, and other rows in part."""
+        """The values that a key can have: NULL, those of this row or other rows, and those with NULL where allowed."""
         found = list(self._referred[key])
         if self._nullable.issuperset(key.columns):
             yield (None,) * len(key.columns)
@@ -225,7 +225,7 @@ class TableDraw:
     # ---- unique keys
 
     def _uniques(self) -> Iterator[tuple[str, ...]]:
-        """The columns of each unique key. The database checks unique indexes on expressions or parts of the rows."""
+        """The columns of each unique key. Only the database checks unique indexes on expressions or some rows."""
         if self._table.primary_key:
             yield self._table.primary_key.columns
         yield from (unique.columns for unique in self._table.uniques)

@@ -102,9 +102,9 @@ class _Filler:
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed)
 
     def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> int:
-        """Add all rows in one statement. Returns 0 if the database refuses one, or if they depend on each other.
+        """Add all rows in one statement. Returns 0 if the database refuses a row, or if rows depend on each other.
 
-        It saves three round trips to the server for each row. SQLite has no server, and adds the rows one by one.
+        This saves three round trips to the server for each row. SQLite has no server, so it adds the rows one by one.
         """
         rows: list[Draw] = []
         for number in numbers if self._is_postgresql and not draw.refers_to_itself else ():
@@ -112,7 +112,7 @@ class _Filler:
             if (row := next((row for row in drawn if row is not None), None)) is not None:
                 draw.accept(row)
                 rows.append(row)
-        if not any(rows) or self._execute(sa.insert(self._tables[table]), rows):  # A row may be empty.
+        if not any(rows) or self._execute(sa.insert(self._tables[table]), rows):  # A row may have no values.
             return 0
         return len(rows)
 

@@ -41,7 +41,7 @@ def insertion_order(tables: Mapping[str, Table]) -> tuple[list[str], list[Deferr
 
 
 def is_nullable(table: Table, key: ForeignKey) -> bool:
-    """Whether a row need not refer to another one. For this, one of the columns has to be NULL."""
+    """Whether a row may refer to no other row: for this, one of the key's columns must accept NULL."""
     return any(column.nullable for column in table.columns if column.name in key.columns)
 
 

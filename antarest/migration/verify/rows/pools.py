@@ -71,7 +71,7 @@ def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
 
 
 def _as_text(literal: object) -> Iterator[str]:
-    """Use a string as it is. A number may be the length that a string must have."""
+    """Use a string as it is. For a number, make a string of that length, since a check may compare lengths."""
     if isinstance(literal, str):
         yield literal
     elif isinstance(literal, int) and 0 < literal <= _LONG_TEXT:
@@ -91,7 +91,7 @@ def _text(kind: Any) -> ValuePool:
 
 
 def _padded_text(kind: Any) -> ValuePool:
-    """Make values of the whole length: only PostgreSQL pads CHAR(n) with blanks."""
+    """Make values of the full length, because only PostgreSQL pads CHAR(n) with blanks."""
     length = kind.length or 1
     return ValuePool(
         _distinct(("0" * length, ("a1b2" * length)[:length], "f" * length)), lambda n: f"{n:0{length}x}"[-length:]
