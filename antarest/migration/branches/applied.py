@@ -46,7 +46,7 @@ def read_applied(
 
     Args:
         home: the project in this checkout.
-        history: the revisions that the database should match. One is searched for only if its file differs.
+        history: the revisions that the database should match. The search skips those whose file is as applied.
         current: the revisions that the database is at.
         record: its record.
         database: its URL, redacted.

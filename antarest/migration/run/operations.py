@@ -268,7 +268,7 @@ def _build(statement: Any, into: sa.TableClause | None, *conditions: sa.ColumnEl
 def _refuse_several(
     operations: Operations, table: sa.TableClause, columns: Sequence[str], source: str, target: str
 ) -> None:
-    """Refuse a move if several values could arrive in one row, since chance would decide which one."""
+    """Refuse a move if several values could arrive in one row, since chance would decide which one stays."""
     if operations.migration_context.as_sql:
         return
     inspector = sa.inspect(operations.get_bind())

@@ -175,7 +175,7 @@ class Blocks:
         self._guard.begin(*self._running)
 
     def _reset_timeouts(self) -> None:
-        """Set the timeouts again, which the lock unset for the block: behind a pooler, others use this session too."""
+        """`RESET` the timeouts that the lock unset for the block: behind a pooler, others use this session too."""
         with suppress(SQLAlchemyError):
             for name in ("lock_timeout", "statement_timeout"):
                 self._connection.exec_driver_sql(f"RESET {name}")

@@ -138,7 +138,7 @@ class SqliteTracker:
                 taken = takes.setdefault(name, set())
                 if code in _DROPS or self._way(code, name) == _REPLACE or table.identity in self._refilled:
                     taken.update(table.columns)
-                elif column:  # An UPDATE, or an ALTER that drops it, names it in the spelling of the statement.
+                elif column:  # An UPDATE or an ALTER that drops the column names it in the statement's spelling.
                     taken.update(known for known in table.columns if known.lower() == column.lower())
         return takes
 
