@@ -91,7 +91,7 @@ def _dispatch(context: Any, project: Project, get_request: Callable[[], RunReque
 
 
 def purpose_of(options: Container[str]) -> Literal["run", "stamp", "compare", "merge", "read"]:
-    """The purpose of the Alembic command that called `env.py`, by the arguments that it gives to its context.
+    """The purpose of the Alembic command that called `env.py`, derived from the arguments for its context.
 
     Args:
         options: the arguments.
@@ -157,7 +157,7 @@ def _write_sql(context: Any, request: RunRequest) -> None:
         url=url,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
-        # A script has no segments. If one revision needs a boundary, the script has one between any two revisions.
+        # A script has no segments. If any revision needs a boundary, the script commits after each revision.
         transaction_per_migration=any(history[id_].transaction for id_ in history.order),
         **request.project.alembic_options(),
     )
@@ -188,7 +188,7 @@ def _finish_revision_file(project: Project, path: str) -> None:
 
 @contextmanager
 def _command_line(context: Any) -> Iterator[None]:
-    """Set up logging as `alembic.ini` says, and print an error of ours in our shape.
+    """Set up logging as `alembic.ini` says, and print our own errors in our own format.
 
     If a program calls Alembic (`command.upgrade(config, "head")`), and not the console script, errors are raised, and
     the program keeps its own logging.

@@ -84,7 +84,7 @@ def before_change(request: RunRequest, _outcome: RunOutcome) -> Path | None:
         The backup; None where none was made.
     """
     url = request.db.migration_url
-    # A file that may not be written will not change, and the run reports that better.
+    # A run cannot change a file without write access, and its own error is better than that of a backup.
     is_wanted = os.access(str(url.database), os.W_OK) if url.get_backend_name() == "sqlite" else request.db.backup
     made = Backups(request.project, request.db, request.listener).make() if is_wanted else None
     if made is None:

@@ -63,9 +63,9 @@ def read_contents(connection: Connection, version_table: str) -> Contents:
 SUFFIXES = {"sqlite": ".sqlite", "postgresql": ".dump"}
 _UNFINISHED = ".unfinished-"
 _TIME = "%Y%m%dT%H%M%SZ"
-_LONGEST = 60  # characters of a name, before the revision and the time
+_LONGEST = 60  # the most characters of a database name in the name of a backup
 _RESERVE = 16 * 2**20  # bytes that a backup leaves free, since a full disk would stop other programs too
-_VOLATILE = 51  # bytes at the beginning of a dump that change with the time; see `digest`
+_VOLATILE = 51  # bytes at the beginning of a dump that depend on the time of the dump; see `digest`
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Folder:
         path: the folder.
         database: the identity of the database: its URL without role and password.
         url: the URL of the database.
-        kept: the number of its backups to keep.
+        kept: how many backups of this database to keep.
     """
 
     path: Path
@@ -111,12 +111,12 @@ class Folder:
 
     @property
     def suffix(self) -> str:
-        """The ending of the names of its backups."""
+        """The ending of the file names of the backups."""
         return SUFFIXES[self.url.get_backend_name()]
 
     @cached_property
     def _name(self) -> str:
-        """The beginning of the names of its backups: the name of the database, with safe characters only."""
+        """The beginning of the file names of the backups: the name of the database, with safe characters only."""
         name = str(self.url.database)
         stem = Path(name).stem if self.url.get_backend_name() == "sqlite" else name
         return _plain(stem)[:_LONGEST] or "database"
@@ -129,7 +129,7 @@ class Folder:
         return sorted(found, key=lambda backup: backup.time, reverse=True)
 
     def find(self, asked: str | None) -> Backup:
-        """Return the backup of that name or path, of any database. Without a name, return the newest of this database.
+        """Return the backup with a name or path, also of another database. By default, return the newest of this one.
 
         Raises:
             BackupNotFound: there is none.
@@ -183,8 +183,8 @@ class Folder:
     def keep(self, file: Path, contents: Contents, made: datetime, *, spare: Path | None = None) -> Backup:
         """Give a verified backup its name, and delete the oldest backups beyond the number to keep.
 
-        A backup that equals the newest one is not kept. Else a service that fails and starts again and again would soon
-        replace all older backups.
+        A backup that equals the newest one is not kept. Otherwise a service that fails and starts again and again would
+        soon replace all older backups.
 
         Args:
             file: the file of the backup, in the folder that `unfinished` made.

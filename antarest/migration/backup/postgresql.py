@@ -23,9 +23,9 @@ from .programs import ProgramFailed, Programs
 _MAGIC = b"PGDMP"
 _CHUNK = 2**20
 
-# A dump is compressed and has no indexes, so it is seldom more than a third. This query needs no lock on a table.
+# A dump is compressed and has no indexes, so it seldom exceeds a third of the database. The query locks no table.
 _ESTIMATE = text("SELECT pg_database_size(current_database()) / 3")
-_PATIENCE = "60s"  # for a table that another session has locked
+_PATIENCE = "60s"  # the longest wait for a table that another session has locked
 # The snapshot must last longer than the dump, also where the role or the database limits idle transactions.
 _UNDISTURBED = text(f"""
     SELECT set_config('idle_in_transaction_session_timeout', '0', true), set_config('statement_timeout', '0', true),

@@ -19,7 +19,7 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import SECRETS, redact, redact_url
 
 _NAMES = ("pg_dump", "pg_restore")
-_KNOWN = (  # before the PATH, which may have a wrapper that chooses another version
+_KNOWN = (  # searched before the PATH, which may have a wrapper that chooses another version
     "/usr/lib/postgresql/{major}/bin",  # Debian
     "/usr/pgsql-{major}/bin",  # Red Hat
     "/usr/lib/postgresql{major}/bin",  # SUSE, Alpine
@@ -58,7 +58,7 @@ class Programs:
         driver: Any = connection.connection.dbapi_connection
         info = driver.info
         url = db.migration_url
-        # Only the options of the URL: the libpq of the programs may not know the others.
+        # Only the options of the URL: the libpq of the programs may not know all options of our driver.
         target = {key: str(value) for key, value in connection.dialect.create_connect_args(url)[1].items()}
         # A URL may name several servers. This is the one of the connection.
         target |= {"host": info.host, "port": str(info.port), "application_name": "antarest-backup"}

@@ -24,7 +24,7 @@ _Losses = Mapping[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class RestorePlan:
-    """The plan of a restore. The database is not locked meanwhile, so the restore checks it again.
+    """The plan of a restore. The database is not locked after planning, so the restore checks it again.
 
     Attributes:
         backup: the backup.
@@ -110,7 +110,7 @@ class Restore(ABC):
         return []
 
     def swap(self, *, end_sessions: bool = False) -> Restored:
-        """Replace the database by the backup. Where this fails at any moment, the database has not changed.
+        """Replace the database by the backup. If this fails at any moment, the database has not changed.
 
         Args:
             end_sessions: whether the sessions of others may be ended (PostgreSQL).

@@ -22,7 +22,7 @@ from .files import Contents, read_contents
 from .programs import ProgramFailed, Programs
 from .restore import Job, Restore, Restored, RestorePlan, make_plan, require_intact
 
-_ATTEMPTS = 5  # to rename, each of which waits some seconds in the server
+_ATTEMPTS = 5  # attempts to rename; the server waits some seconds in each
 
 
 @contextmanager
@@ -52,10 +52,10 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
         require_intact(job.backup)
         lock = stack.enter_context(ExitStack())
         writer = lock.enter_context(PostgresWriter.taken(job.db, job.project.version_table, job.patience()))
-        server.drop_unfinished(maintenance, properties.name)  # We have the lock, so they are of killed restores.
+        server.drop_unfinished(maintenance, properties.name)  # We hold the lock, so killed restores left them.
         name = server.derived_name(properties.name, server.RESTORE + _stamp())
         server.create(maintenance, name, properties)
-        stack.callback(server.drop, maintenance, name)  # After a successful restore it has another name.
+        stack.callback(server.drop, maintenance, name)  # After success it has another name, and stays.
         held = _fill(job, programs, name)
         with looking(job.db) as connection:
             live = read_contents(connection, job.project.version_table)
@@ -81,8 +81,8 @@ class PostgresRestore(Restore):
         db, names = self.job.db, self._names
         with looking(db) as connection:
             self._require_unchanged(read_contents(connection, self.job.project.version_table))
-        # The lock's own connection would prevent the renaming. Another run that begins meanwhile prevents it too, since
-        # it is connected.
+        # The lock is released first, because its own connection would prevent the renaming. If another run begins now,
+        # its connection prevents the renaming too.
         self._lock.close()
         live = names.properties.name
         old = server.derived_name(live, f"_replaced_{_stamp()}")

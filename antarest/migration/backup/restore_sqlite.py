@@ -1,8 +1,8 @@
 """Restore into an SQLite file: SQLite writes the pages of the backup over it, in one transaction.
 
-The file itself is not replaced. A process that has it open would continue with the old file, and its writes would be
-lost; this way it reads the backup with its next statement. When this process is killed before the end, SQLite rolls
-back when the file is opened next. Only a file that SQLite cannot open at all is replaced.
+The file itself is not replaced. Otherwise a process that has it open would continue with the old file, and lose its
+writes. Instead, such a process reads the backup with its next statement. If the restore is killed before the end,
+SQLite rolls back when the file is opened next. Only a file that SQLite cannot open at all is replaced.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class SqliteRestore(Restore):
         """Write the backup over the file. SQLite has no sessions to end, so `end_sessions` has no effect."""
         del end_sessions
         try:
-            with suppress(OSError):  # It exists, or SQLite reports the failure.
+            with suppress(OSError):  # The file exists already, or SQLite will report the failure.
                 os.close(create(Path(os.path.realpath(self._file))))
             kept = self._write_over_or_replace()
         except (sqlite3.Error, OSError) as error:
@@ -133,7 +133,7 @@ class SqliteRestore(Restore):
         except BackupFailed as error:
             if not isinstance(error.__cause__, BackupUnusable):
                 raise
-            return self._keep_damaged(driver)  # It is damaged, although its rows can be counted.
+            return self._keep_damaged(driver)  # The file is damaged, although its rows can be counted.
         return str(made.path)
 
     def _keep_damaged(self, driver: sqlite3.Connection) -> str:
@@ -157,12 +157,12 @@ class SqliteRestore(Restore):
         with sqlite.opened(self.job.backup.path) as source:
             sqlite.write(sqlite.driver_of(source), new, self.job.progress)
         sync(new)
-        Path(self._damaged).unlink(missing_ok=True)  # It may be an incomplete copy.
+        Path(self._damaged).unlink(missing_ok=True)  # A failed copy may have left an incomplete file.
         try:
             os.link(self._file, self._damaged)  # A link, so that the name always exists.
         except OSError:  # The file system has no links.
             self._file.rename(self._damaged)
-        for companion in ("-journal", "-wal", "-shm"):  # SQLite would use them for the new file.
+        for companion in ("-journal", "-wal", "-shm"):  # SQLite would apply them to the new file.
             with suppress(FileNotFoundError):
                 os.rename(f"{self._file}{companion}", f"{self._damaged}{companion}")  # noqa: PTH104 - two names
         new.replace(self._file)

@@ -22,11 +22,11 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 
 _LONGEST_NAME = 63  # bytes
-# In the name of a database that a restore fills, between the name of the live database and the time.
+# A restore fills a database whose name is the name of the live database, this text, and the time.
 RESTORE = "_restore_"
 _LENGTH_OF_TIME = len("20260102t030405678z")
 _MAINTENANCE = ("postgres", "template1")
-# The server keeps the value of these settings, which are lists, with the quotes that it needs.
+# These settings are lists. The server stores their values with the quotes that are needed to set them.
 _LISTS: Final = {
     "search_path",
     "temp_tablespaces",
@@ -178,7 +178,7 @@ def create(maintenance: Connection, name: str, like: Properties) -> None:
         ),
         sql.SQL("LC_COLLATE {} LC_CTYPE {}").format(sql.Literal(own["datcollate"]), sql.Literal(own["datctype"])),
     ]
-    locale = own.get("datlocale") or own.get("daticulocale")  # from version 17, and before
+    locale = own.get("datlocale") or own.get("daticulocale")  # the first from version 17, the second before
     if own.get("datlocprovider") == "i":
         clauses.append(sql.SQL("LOCALE_PROVIDER icu ICU_LOCALE {}").format(sql.Literal(locale)))
         if own.get("daticurules"):
@@ -212,7 +212,7 @@ def rename(maintenance: Connection, names: Mapping[str, str], properties: Proper
     """Rename databases in one transaction, and set the properties of the live name on the new database.
 
     Returns:
-        Whether it was done. It is not done while others are connected to one of them.
+        Whether they were renamed. They are not renamed while others are connected to one of them.
     """
     pairs = [(sql.Identifier(old), sql.Identifier(new)) for old, new in names.items()]
     statements: list[sql.Composable] = [sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*pair) for pair in pairs]
@@ -242,7 +242,7 @@ def _giving(properties: Properties) -> Iterator[sql.Composable]:
         whose = sql.SQL("ROLE {} IN DATABASE {}").format(sql.Identifier(role), name) if role else None
         whose = whose or sql.SQL("DATABASE {}").format(name)
         yield sql.SQL("ALTER {} SET {} TO {}").format(whose, sql.Identifier(*key.split(".")), shown)
-    if properties.own["datacl"] is None:  # It has the default rights.
+    if properties.own["datacl"] is None:  # The database has the default rights.
         return
     yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name)
     for grantee, privilege, is_grantable in properties.grants or ():
@@ -306,7 +306,7 @@ def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
 
 
 def _execute(connection: Connection, statement: sql.Composable) -> None:
-    # With the driver, since SQLAlchemy would look for parameters in the names.
+    # The driver executes the statement, since SQLAlchemy would look for parameters in the names.
     driver: Any = connection.connection.dbapi_connection
     with driver.cursor() as cursor:
         cursor.execute(statement)

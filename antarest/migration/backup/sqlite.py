@@ -24,7 +24,7 @@ from ..errors.settings.urls import redact_url
 from .files import Backup, Contents, Folder, Progress, create, read_contents
 
 _MAGIC = b"SQLite format 3\0"
-_STEP = 2000  # pages copied between two reports of the progress, when signals are handled too
+_STEP = 2000  # pages copied between two reports of the progress; with each report, signals are handled too
 
 
 def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
@@ -92,7 +92,7 @@ def write(source: sqlite3.Connection, file: Path, progress: Progress) -> None:
     """Copy a database into a new file."""
     os.close(create(file))
     with closing(sqlite3.connect(file, isolation_level=None)) as target:
-        # Safe, because the file is deleted after a failure, and synced when it is complete.
+        # This is safe, because the file is deleted after a failure, and synced when it is complete.
         target.execute("PRAGMA journal_mode = OFF")
         target.execute("PRAGMA synchronous = OFF")
         copy(source, target, progress)
@@ -102,7 +102,7 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progr
     """Copy a database over another one, in one transaction.
 
     Raises:
-        Busy: another process has the file. The driver itself would wait without a limit.
+        Busy: another process has locked the file. The driver itself would wait without a limit.
     """
 
     def look(status: int, remaining: int, total: int) -> None:
@@ -121,7 +121,7 @@ def driver_of(connection: Connection) -> sqlite3.Connection:
 
 
 class Busy(sqlite3.OperationalError):
-    """Another process has the file."""
+    """Another process has locked the file."""
 
     sqlite_errorcode = sqlite3.SQLITE_BUSY
 
@@ -129,13 +129,13 @@ class Busy(sqlite3.OperationalError):
 @contextmanager
 def opened(file: Path) -> Iterator[Connection]:
     """Open a backup to read it, without changing its file or creating others beside it."""
-    has_wal = Path(f"{file}-wal").exists()  # Only a foreign backup has one, with data in it.
+    has_wal = Path(f"{file}-wal").exists()  # Only a backup that we did not make has one, with data in it.
     uri = f"file:{quote(str(file))}?{'mode=ro' if has_wal else 'immutable=1'}"
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool)
     with engine.connect() as connection:
         driver_of(connection).set_progress_handler(
             lambda: 0, 100_000
-        )  # Python handles signals there, also during a long statement.
+        )  # In this callback Python handles signals, also during a long statement.
         yield connection
 
 

@@ -21,10 +21,10 @@ class Applied:
 
     Attributes:
         revisions: the applied revisions, by id.
-        contents: their files.
-        found: the files that are not from this checkout, with their places.
-        changed: the recorded hash of each revision whose found file is not the applied one.
-        edited: the files of this checkout that were edited after they were applied, if the old file is lost.
+        contents: the contents of their files.
+        found: the files that are not from this checkout, with the places where they were found.
+        changed: by revision, the recorded hash, if the file that was found has another one.
+        edited: the revisions whose file in this checkout was edited later, and whose applied file is lost.
     """
 
     revisions: dict[str, Revision] = field(default_factory=dict)
@@ -46,7 +46,7 @@ def read_applied(
 
     Args:
         home: the project in this checkout.
-        history: the revisions that the database should match. They are searched for only if they differ.
+        history: the revisions that the database should match. The search skips those whose file is as applied.
         current: the revisions that the database is at.
         record: its record.
         database: its URL, redacted.

@@ -97,9 +97,9 @@ def _rollback_script(project: Project) -> Check:
 
 
 def _unchanged_since_deployed(project: Project) -> Check:
-    """Others have applied the deployed revisions, so nobody may change them."""
+    """Check that nobody has changed the deployed revisions, because others have applied them."""
     claim, since = "nothing changed below the deployed revision", project.deployed_from
-    # Without a tag or commit, the record itself has to be corrected.
+    # If no tag or commit is recorded, the command corrects the record itself.
     command = f"git diff {since} -- {project.folder}" if since else "inv db.deployed REF"
     failures = [CheckFailure("deployed", fact, command) for fact in changed_since(project)]
     if not failures and not (since and project.repository):
@@ -126,7 +126,7 @@ def unregistered(project: Project) -> Iterator[str]:
     metadata = project.metadata()
     registered = set(metadata.tables)
     package = importlib.import_module(project.metadata_name.partition(":")[0].partition(".")[0])
-    folders = getattr(package, "__path__", ())  # a single module has no others
+    folders = getattr(package, "__path__", ())  # a single module has no submodules
     for module in pkgutil.walk_packages(folders, f"{package.__name__}."):
         if module.name.rpartition(".")[2] in ("model", "models"):
             importlib.import_module(module.name)
@@ -149,7 +149,7 @@ def _diagram(project: Project) -> Check:
 
 
 def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
-    """The number of tables without a model, if most have none: then the models were not imported. Else 0."""
+    """The number of tables without a model if these are most of the tables, as after a missing import; else 0."""
     dropped = sum(each.kind == "table" and each.after is None for each in found)
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 

@@ -1,6 +1,6 @@
-"""The deployed revision, recorded in `alembic.ini`, and the changes below it since then.
+"""The deployed revision, which `alembic.ini` records, and the changes of deployed files since the deployment.
 
-While it is recorded, `rollback.sh` goes there, and the revisions at or below it are history: others have applied them.
+While it is recorded, it is the target of `rollback.sh`. Others have applied the revisions at or below it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def clear(project: Project) -> None:
 
 
 def changed_since(project: Project) -> list[str]:
-    """The changes at or below the deployed revision since then, one fact each."""
+    """The changes at or below the deployed revision since its tag or commit, one fact each."""
     history, deployed, origin = project.history, project.deployed, project.deployed_from
     if not deployed:
         return []

@@ -16,7 +16,7 @@ from ..project.project import Project
 from .generated import block, with_block
 
 _NAME = "schema"
-_LABELS = 10  # of an enum, that are shown
+_LABELS = 10  # at most so many labels of an enum are shown
 _PAGE = f"""\
 # The schema
 

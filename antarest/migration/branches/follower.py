@@ -51,7 +51,7 @@ class Follower:
 
     @contextmanager
     def switching(self, branch: str, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan to switch to a branch, with a database that matches it and the uncommitted work that git takes along.
+        """Plan to switch to a branch, so that the database matches it and the uncommitted work that git takes along.
 
         Args:
             branch: the branch, as `git switch` takes it.
@@ -115,7 +115,7 @@ class Follower:
         """Plan to put the revisions of this branch on top of another head, with the database.
 
         Args:
-            onto: the branch with the other head. The default is main. On main it is the merged or pulled commit.
+            onto: the branch with the other head. The default is main; on main, it is the merged or pulled commit.
 
         Yields:
             The plan, and the changes of the files.
@@ -218,7 +218,7 @@ def files_at(home: Project, commit: str, branch: str, folder: Path) -> Project:
         SwitchRefused: the commit has no revisions in the folders where this checkout has them.
     """
     repository = home.repository
-    assert repository is not None  # noqa: S101 - who names a commit has one
+    assert repository is not None  # noqa: S101 - a commit comes from a repository
     below = home.is_recursive
     if len(home.history) and not repository.objects(commit, home.versions, recursive=below):
         raise SwitchRefused(branch, f"that branch has no revisions in {home.folder}", is_ours=True)

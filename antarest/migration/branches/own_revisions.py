@@ -92,7 +92,7 @@ def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Reb
             if reason := _immovable(revision, deployed, published):
                 raise RebaseRefused(f"revision {revision.id} {reason}")
             moved[revision.id], contents[revision.path] = (revision.down, tip), follow(revision, tip)
-        tip = chain[-1].id  # Chains of its own come one after the other.
+        tip = chain[-1].id  # Several chains are put one after the other.
     return Rebase(theirs.head, moved, contents)
 
 
@@ -124,7 +124,7 @@ def _immovable(revision: Revision, deployed: Collection[str], published: Collect
 
 
 def _published(project: Project, repository: Repository) -> set[str]:
-    """The revisions that others have: those of main on the remote and, on other branches, of the local main."""
+    """The revisions that others have: those of the remote main, and on a branch also those of the local main."""
     names = [name for name in MAINS if name.startswith("origin/") or repository.branch not in MAINS]
     commits = [(name, commit) for name in names if (commit := repository.commit(name))]
     return {id_ for name, commit in commits for id_ in project.references(repository).history_at(commit, name).order}
@@ -179,7 +179,7 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
 
 
 def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
-    """On main, revisions go on top of the pulled commit, or if none was pulled, on top of main without the merge."""
+    """On main, revisions go on top of the pulled commit. If none was pulled, they go on main before the merge."""
     upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
     is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)
     if is_pulled:
@@ -195,6 +195,6 @@ def _merged_main(repository: Repository) -> tuple[str, str]:
     bases = [(name, repository.ask("merge-base", "HEAD", name)) for name in names]
     name, base = max(bases, key=lambda each: int(repository.ask("rev-list", "--count", each[1]) or 0))
     newest = repository.commit(name)
-    # Before a merge, main has to be merged first.
+    # Without a merge, the newest commit of main counts. If its revisions are missing here, the caller refuses.
     is_merged = base == newest or repository.ask("rev-list", "--merges", "-1", f"{base}..HEAD")
     return name, base if is_merged else newest

@@ -33,11 +33,11 @@ class SyncPlan:
 
     Attributes:
         project: the project that the database is to match.
-        applied: the project with the revisions as they were applied; the same where there is nothing to undo.
+        applied: the project with the revisions as they were applied; equal to `project` if there is nothing to undo.
         undo: the downgrades, newest first, with what they lose.
         between: the revisions that the database is at after the downgrades.
         apply: the upgrades that follow, in order.
-        found: by revision, the place of the code of its downgrade, if that is not in the checkout.
+        found: by revision, where the code of its downgrade was found, if it is not in the checkout.
         edited: the revisions that stay although their file was edited: the applied file is lost, or others have applied
             it too.
         command: the command that carries it out.
@@ -110,7 +110,7 @@ def plan_sync(
         MultipleHeads: the checkout has several heads.
     """
     history = goal.history
-    _ = history.head  # Raises where there are several.
+    _ = history.head  # This raises MultipleHeads.
     current = read_current(connection, home.version_table)
     applied = read_applied(home, history, current, read_record(connection, home.version_table, database), database)
     kept, edited = _kept(home, history, applied, options.again)
@@ -143,7 +143,7 @@ def steps_of(plan: SyncPlan) -> Callable[[ScriptDirectory, Sequence[str]], Itera
     def sync(ours: ScriptDirectory, current: Sequence[str]) -> Iterator[MigrationStep]:
         at = tuple(sorted(current))
         if at != plan.current:
-            if at == plan.end:  # Another run has done the same.
+            if at == plan.end:  # Another run has already done the same.
                 return
             raise PlanOvertaken(at, plan.current, plan.command)
         for step in plan.undo.steps:
@@ -158,7 +158,7 @@ def steps_of(plan: SyncPlan) -> Callable[[ScriptDirectory, Sequence[str]], Itera
 def _kept(
     home: Project, history: History, applied: Applied, again: Collection[str]
 ) -> tuple[set[str], tuple[str, ...]]:
-    """The applied revisions that the checkout has in the same place, and those of them that were edited."""
+    """The applied revisions that the checkout has at the same place of the graph, and which of them were edited."""
     kept = set[str]()
     edited = list(applied.edited)
     for id_ in applied.history.order:
@@ -166,7 +166,7 @@ def _kept(
             continue
         if sorted(applied.history[id_].predecessors) != sorted(history[id_].predecessors):
             continue
-        if id_ in applied.found:  # It does something else now.
+        if id_ in applied.found:  # The file in the checkout does something else.
             if not home.is_on_main(history[id_].path.name):
                 continue
             edited.append(id_)

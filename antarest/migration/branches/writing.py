@@ -87,13 +87,13 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
         hint = Hint("Name its purpose", 'inv db.revision --message="add study horizon"')
         raise UsageError("the message of a revision needs at least one letter or digit", hint)
     project.refuse_installed()
-    _ = project.history.head  # It raises MultipleHeads.
+    _ = project.history.head  # This raises MultipleHeads.
     if empty:
         return Written(_write(Writing(project), message, id_))
-    migrated = migrated_inventory(project, "sqlite")  # First: a broken revision file counts more than missing models.
+    migrated = migrated_inventory(project, "sqlite")  # First, to report a broken revision file before missing models.
     models = models_inventory(project, "sqlite")
     before = differences(migrated, models)
-    # Alembic compares less than we do, so tables without a difference of ours have none for Alembic.
+    # Alembic compares less than we do. In a table where we find no difference, it finds none either.
     tables = frozenset(difference.table for difference in before)
     path = _write(Writing(project, only_changes=True, tables=tables), message, id_) if before else None
     now = Project.load(project.ini) if path else project
@@ -163,7 +163,7 @@ def models_inventory(project: Project, engine: EngineName, server: PostgresServe
     """Reflect the schema that the models make on an empty scratch database of an engine."""
     with scratch_database(engine, server) as url, moving(url) as connection:
         with connection.begin():
-            project.metadata().create_all(connection, checkfirst=engine != "sqlite")  # It is empty.
+            project.metadata().create_all(connection, checkfirst=engine != "sqlite")  # The database is empty.
         return reflect(connection, exclude=project.workflow_tables)
 
 
@@ -211,7 +211,7 @@ def _drop_in_order(operations: ops.UpgradeOps) -> None:
     graph = {name: _referred_to(drops[name]) & drops.keys() - {name} for name in sorted(drops)}
     try:
         order = [*TopologicalSorter(graph).static_order()][::-1]
-    except CycleError:  # PostgreSQL needs a statement by hand to drop them.
+    except CycleError:  # On PostgreSQL, somebody has to write a statement to drop these.
         order = sorted(drops)
     own = [each for each in operations.ops if getattr(each, "table_name", None) in drops]
     others = [each for each in operations.ops if each not in own]

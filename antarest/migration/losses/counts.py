@@ -154,7 +154,7 @@ class LossCounter:
                 values = self._values_lost(table, same, counted, changes.deleted)
                 values |= dict.fromkeys(unforeseen.get(table.identity, ()))
             elif name in now and now[name].identity not in self._by_identity:
-                # It was rebuilt: the new table with its name has its columns by their names.
+                # The table was rebuilt: the new table has the same name, and columns are matched by name.
                 rows = counted.rows - measure(self._connection, now[name]).rows if counted else None
                 values = self._values_copied(table, now[name], counted, rows or 0)
             else:
@@ -171,7 +171,7 @@ class LossCounter:
         if not changes.deleted or not table.readable:
             return changes.deleted
         before = counted.rows if counted else measure(self._connection, table).rows + changes.deleted - changes.inserted
-        return min(changes.deleted, before)  # Not those that it inserted itself.
+        return min(changes.deleted, before)  # Without rows that the revision inserted itself.
 
     def _values_lost(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, deleted: int
@@ -221,7 +221,7 @@ class LossCounter:
 
     @staticmethod
     def _not_arrived(item: str, lost: int, places: Iterable[str], arrived: dict[str, int]) -> int:
-        """The number of rows or values that are still lost. One that arrived in a place counts for one source only."""
+        """The number of rows or values that are still lost. Each arrival in a place is counted for one source only."""
         for place in places:
             there = arrived[place]
             if there and lost > 0 and "." in place and "." not in item:

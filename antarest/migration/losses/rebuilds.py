@@ -65,10 +65,10 @@ class RebuildGuard:
         self._connection: Connection = context.connection
         self._exclude = json.dumps([*exclude])
         self._before: list[_Row] = []
-        self._after: list[_Row] | None = None  # of the revision that ran last: the next one begins there
+        self._after: list[_Row] | None = None  # the rows after the last revision; the next one begins with these
         self._named = _NamedDrops()
         self._metadata: sa.MetaData | None = context.opts.get("target_metadata")
-        context.opts[_OPTION] = self  # There `report_operation` finds it.
+        context.opts[_OPTION] = self  # `report_operation` finds the guard there.
 
     def begin(self) -> None:
         """Watch a revision that is about to run."""
@@ -115,7 +115,7 @@ class RebuildGuard:
     # ---- the comparison
 
     def _look(self) -> list[_Row]:
-        # Without SQLAlchemy, which takes longer for the rows than SQLite: the schema is read at each revision.
+        # Each revision reads the schema, so this avoids SQLAlchemy, which takes longer for the rows than SQLite.
         driver = self._connection.connection.cursor()
         try:
             rows: list[_Row] = driver.execute(_MASTER, (self._exclude,)).fetchall()
@@ -150,7 +150,7 @@ class RebuildGuard:
         before = _find(self._before, "table", table)
         columns = read_table(before.sql).columns if before else frozenset[str]()
         gone = {column for column in columns - now.columns if (fold(table), column) not in self._named.renamed}
-        tokens = tokenise(with_quotes_for_brackets(sql))  # in lower case, and not of ASCII alone
+        tokens = tokenise(with_quotes_for_brackets(sql))  # names are compared in lower case, also outside of ASCII
         return bool({name.lower() for name in gone} & {name_of(token).lower() for token in tokens})
 
     def _compare_tables(self, name: str, old: TableText, new: TableText) -> Iterator[Missing]:

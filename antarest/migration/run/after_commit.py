@@ -23,7 +23,7 @@ def finish(request: RunRequest, outcome: RunOutcome) -> None:
     try:
         if request.project.is_checkout and rollback_script.sync(request.project):
             request.listener.note(f"rewrote {request.project.rollback_script}")
-    except OSError as error:  # The run is committed. It has not failed, and an old `rollback.sh` refuses to run.
+    except OSError as error:  # The run is committed, so it succeeded. An old `rollback.sh` refuses to run.
         request.listener.note(f"cannot rewrite {request.project.rollback_script}: {reason(error)}")
 
 

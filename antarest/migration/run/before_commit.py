@@ -44,7 +44,7 @@ def refuse_losses(request: RunRequest, losses: Sequence[Loss], state: str) -> No
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
     """The foreign keys that more rows violate than before, as "table -> table"."""
-    # A rebuild keeps the rowid of a table with an integer key only, so the rows cannot be told apart: count them.
+    # A rebuild may change the rowid of a table without an integer key. So rows are counted, and not identified.
     counts, known = (Counter((row[0], row[2]) for row in rows) for rows in (after, before))
     return [f"{table} -> {referred}" for table, referred in sorted(counts - known)]
 
@@ -57,8 +57,8 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
         with translate_errors(url):
             yield
     except AntarestError as error:
-        if isinstance(error, DatabaseError):  # The connection does not know the revision.
-            error.state = outcome.state(failed=True) if outcome.total else error.state  # 0: nothing had begun.
+        if isinstance(error, DatabaseError):  # This error does not name the revision yet.
+            error.state = outcome.state(failed=True) if outcome.total else error.state  # total 0: nothing had begun.
             if segment.running:
                 error.details["during"] = f"the {segment.running[1]} of revision {segment.running[0].id}"
         raise

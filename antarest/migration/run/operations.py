@@ -1,8 +1,8 @@
 """Operations that move data: `op.move_column`, `op.backfill`, `op.copy_rows`, `op.split_json` and `op.join_json`.
 
-They work on sets and never loop over rows: one statement, or one for each range of keys where a table is large, so that
-a run can print its progress. All of it is part of the revision's transaction, no row is loaded, and `--sql` writes it
-as one statement. Importing this module registers them, as Alembic's documentation describes for custom operations.
+They never loop over rows. Each executes one statement or, on a large table, one for each range of keys, so that a run
+can print its progress. All statements are part of the revision's transaction, and load no rows. `--sql` writes a single
+statement. Importing this module registers the operations, as Alembic's documentation describes for custom operations.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class DataOperations(_Operation):
             chunk: the rows of a range; 0 for one statement.
 
         Raises:
-            ValueError: the source has several rows for one of the target, so that one value would win.
+            ValueError: several rows of the source match one row of the target, which can take only one value.
         """
         (from_table, from_column), (to_table, to_column) = _split(source), _split(target)
         there, here = _table(from_table, from_column, *on), _table(to_table, to_column, key, *on.values())
@@ -103,7 +103,7 @@ class DataOperations(_Operation):
             chunk: the rows of a range; 0 for one statement.
         """
         here = _table(table, key, *values)
-        # A column without a type would give none to a plain value, which `--sql` has to write down.
+        # `--sql` needs the type of a plain value to write it. The columns here have no type, so `literal` finds it.
         given = {
             name: each if isinstance(each, sa.ClauseElement) else sa.literal(each) for name, each in values.items()
         }
@@ -128,7 +128,7 @@ class DataOperations(_Operation):
             operations: Alembic's.
             source: the table with the rows.
             target: the table that gets them.
-            columns: those that both have; or by column of the target, the one of the source, or an expression.
+            columns: the columns that both have; or by column of the target, a column of the source or an expression.
             where: the condition for the rows, as SQL; without it all rows.
             key: a unique column of the source. A large table is processed in ranges of its values.
             chunk: the rows of a range; 0 for one statement.
@@ -161,7 +161,7 @@ class DataOperations(_Operation):
             source: "table.column" with the lists.
             target: the table that gets the rows.
             value: its column for the element, as text.
-            keys: the columns of the source that go into columns of the target with each element. Without keys, equal
+            keys: which columns of the source go into which of the target with each element. Without keys, equal
                 elements of several lists make one row.
             key: a unique column of the source. A large table is processed in ranges of its values.
             chunk: the rows of a range; 0 for one statement. Without `keys` it is always one statement.
@@ -189,7 +189,7 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """The reverse of `split_json`: make JSON lists of rows, in the order of the code points on both engines.
+        """The reverse of `split_json`: make JSON lists from rows, sorted by code points on both engines.
 
         Rows of the target without elements keep their lists.
 
@@ -238,7 +238,7 @@ def _in_ranges(
     statement: Any,
     into: sa.TableClause | None = None,
 ) -> None:
-    """Execute an update, or copy the rows of a query into a table, for each range of keys, and report how far it is."""
+    """Execute an update, or copy the rows of a query into a table, for each range of keys, and report the progress."""
     context = operations.migration_context
     report: Report | None = context.opts.get(REPORT)
     if context.as_sql or not chunk:
@@ -268,7 +268,7 @@ def _build(statement: Any, into: sa.TableClause | None, *conditions: sa.ColumnEl
 def _refuse_several(
     operations: Operations, table: sa.TableClause, columns: Sequence[str], source: str, target: str
 ) -> None:
-    """Refuse a move if several values could arrive in one row, and chance would decide."""
+    """Refuse a move if several values could arrive in one row, since chance would decide which one stays."""
     if operations.migration_context.as_sql:
         return
     inspector = sa.inspect(operations.get_bind())
@@ -288,7 +288,7 @@ def _elements(operations: Operations, column: sa.ColumnElement[Any]) -> Any:
     if operations.migration_context.dialect.name == "postgresql":
         elements: Any = sa.func.json_array_elements_text(sa.cast(column, sa.JSON()))
     else:
-        # SQLite would take the values of an object, or a single value, for a list; PostgreSQL stops there.
+        # SQLite would accept an object or a single value as a list. PostgreSQL fails on these.
         is_list = sa.func.json_type(column) == "array"
         elements = sa.func.json_each(sa.case((column.is_(None), None), (is_list, column), else_="not a list"))
     return elements.table_valued("value", joins_implicitly=True)

@@ -60,7 +60,7 @@ class RunOutcome:
         after: the revisions that it is at now, as far as the run was committed.
         total: how many revisions there were to run.
         steps: the revisions that were committed.
-        losses: what was lost, declared (and agreed to).
+        losses: what was lost. All of it was declared, and a person agreed to the losses of downgrades.
         is_prepared: whether `RunRequest.prepare` has run, and was committed.
         backup: the backup that was made before the run changed anything.
         segment: the segment under way.

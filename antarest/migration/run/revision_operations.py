@@ -1,9 +1,9 @@
-"""`op` as a revision finds it while it runs.
+"""The `op` that a revision uses while it runs.
 
-It is Alembic's, with two changes. `op.batch_alter_table` reads the one table that it rebuilds, and not all tables that
-can be reached from it by foreign keys: nothing of those goes into the new table, and with 20 tables in a chain reading
-them was 60 % of the time of all revisions. And the watcher of rebuilds gets each operation, since inside a batch there
-is no statement to watch. Alembic has no hook for either, so both are set on the `Operations` of the run; the classes
+It is Alembic's `op` with two changes. First, `op.batch_alter_table` reads only the table that it rebuilds, and not all
+tables that foreign keys lead to. The new table does not need those: with 20 tables in a chain, reading them took 60 %
+of the time of all revisions. Second, the watcher of rebuilds gets each operation, since inside a batch there is no
+statement to watch. Alembic has no hook for either, so both are set on the `Operations` of the run; the classes
 stay as they are.
 """
 
@@ -56,7 +56,7 @@ def _note_operations(operations: AbstractOperations) -> None:
 
 
 def _has_untyped_column(context: MigrationContext, table: str) -> bool:
-    """Whether a column has no type: it gets that of the column to which it refers, whose table is then read too."""
+    """Whether a column has no type. It gets the type of the column that it refers to, so that table is read too."""
     connection = context.connection
     if connection is None or connection.dialect.name != "sqlite":
         return False

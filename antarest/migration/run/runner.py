@@ -1,8 +1,8 @@
 """One run of revisions: under the lock, segment by segment, each of them all or nothing.
 
 A segment is one transaction on both engines. Before it commits, its losses are compared with the declarations of its
-revisions; after it, a second connection reads where the database is. A segment that cannot get a lock is rolled back,
-and tried again when those who queued behind it have passed.
+revisions. After the commit, a second connection reads where the database is. A segment that cannot get a lock is rolled
+back, and tried again after a pause in which the sessions that queued behind it can go on.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _naming_backup(outcome: RunOutcome) -> Iterator[None]:
 
 @contextmanager
 def _stoppable(request: RunRequest, outcome: RunOutcome) -> Iterator[Signals]:
-    """Let a signal end the run with an error that has the state of the database."""
+    """Let a signal end the run with an error that names the state of the database."""
     try:
         with stoppable() as signals:
             yield signals
@@ -201,7 +201,7 @@ class _Run:
                 **{REPORT: request.listener.moved, **request.project.alembic_options()},
             )
             guard = self._guard(connection)
-            # The first statement takes the lock. Before this line, Alembic must find no transaction.
+            # Alembic must find no transaction here. The first statement takes the lock.
             with self.context.begin_transaction():
                 steps += self._next_steps(connection)
                 segment.goal = self.outcome.after
@@ -232,7 +232,7 @@ class _Run:
             self.left = self.plan(current)
             outcome.total = len(self.left)
             if request.before_change and (self.left or request.prepare):
-                # At each try: others have written meanwhile.
+                # Each try makes a backup, since others may have written since the last one.
                 outcome.backup = request.before_change(request, outcome) or outcome.backup
         elif current != outcome.after:
             self._follow(current)
@@ -320,7 +320,7 @@ class _Run:
             found = _current(self.request)
         except (AntarestError, SQLAlchemyError):
             return False
-        segment.is_unsure = segment.goal == self.outcome.after  # The same after a reset: nobody can tell.
+        segment.is_unsure = segment.goal == self.outcome.after  # After a reset they can be equal: nobody can tell.
         return found == segment.goal and not segment.is_unsure
 
     def _confirm(self, steps: Sequence[Step]) -> None:

@@ -1,7 +1,7 @@
-"""The steps of a run, and its segments: the parts that are committed on their own, as the revisions ask for.
+"""The steps of a run, and its segments: the parts that are committed separately, as the revisions ask.
 
-A run is one segment, unless a revision says `transaction = "own"` (it is committed before and after it) or `"none"` (it
-also leaves its transaction, with `autocommit_block()`, for what PostgreSQL refuses to do inside one).
+A run is one segment, unless a revision says `transaction = "own"` (the run commits before and after it) or `"none"`
+(the revision also leaves its transaction, with `autocommit_block()`, for what PostgreSQL refuses to do inside one).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _INVALID = text("""
     FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
     WHERE i.indrelid = to_regclass(:table) AND c.relname = :index AND NOT i.indisvalid
 """)
-# PostgreSQL does not show every role what a session of another role builds: it may be this index.
+# For some roles, PostgreSQL hides the table on which another role builds an index: it may be this one.
 _BUILDS = text("""
     SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index AS p
     WHERE p.datname = current_database() AND p.pid <> pg_backend_pid()
@@ -80,7 +80,7 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
         steps = list(steps_of(() if request.prepare else current, None))
     except CommandError as error:
         if destination is not None:
-            request.project.history.resolve(destination)  # Its error is better for an unknown or ambiguous id.
+            request.project.history.resolve(destination)  # This raises a better error for an unknown or ambiguous id.
         raise AlembicRefused(str(error)) from error
     for position, step in enumerate(steps):
         revision = request.revision_of(step)
@@ -175,7 +175,7 @@ class Blocks:
         self._guard.begin(*self._running)
 
     def _reset_timeouts(self) -> None:
-        """Set the timeouts again that the lock has unset for the block: behind a pooler, others use the session too."""
+        """`RESET` the timeouts that the lock unset for the block: behind a pooler, others use this session too."""
         with suppress(SQLAlchemyError):
             for name in ("lock_timeout", "statement_timeout"):
                 self._connection.exec_driver_sql(f"RESET {name}")

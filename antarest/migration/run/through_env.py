@@ -29,10 +29,10 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
         target: where they lead, for messages.
 
     Returns:
-        The outcome, which `env.py` leaves there.
+        The outcome, which `env.py` leaves in the configuration.
 
     Raises:
-        EnvNotAdopted: `env.py` did not call `environment.run`. Then it may not run the steps itself.
+        EnvNotAdopted: `env.py` did not call `environment.run`. It is not allowed to run the steps itself.
         RunFailed: `env.py` ended the program.
     """
     project = request.project
@@ -40,7 +40,7 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
     scripts = ScriptDirectory.from_config(config)
 
     def steps(current: tuple[str, ...], context: object) -> Iterable[Any]:
-        if context is not None:  # Alembic gives one where `env.py` runs revisions, perhaps on another database.
+        if context is not None:  # Alembic passes one if `env.py` runs revisions itself, perhaps on another database.
             raise EnvNotAdopted(project.ini, request.database)
         return steps_of(scripts, current)
 

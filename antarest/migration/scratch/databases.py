@@ -101,7 +101,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         NoPostgres: none is available. The error has the reason for each kind that was tried.
     """
     with ExitStack() as stack:
-        atexit.register(stack.close)  # the interpreter ends a block that nothing else ends
+        atexit.register(stack.close)  # if nothing else ends the block, the end of the interpreter does
         stack.callback(atexit.unregister, stack.close)
         yield _first_server(stack)
 
@@ -183,7 +183,7 @@ def _first_server(stack: ExitStack) -> PostgresServer:
 
 
 def _close_sockets(error: BaseException | None) -> None:
-    """Close the sockets that the package docker leaves open without an answer: their warning would stop pytest."""
+    """Close the sockets that the package docker leaves open if no engine answers: their warning would stop pytest."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         while error:
@@ -228,7 +228,7 @@ def _container() -> Iterator[_Running]:
         if not client.images.list(image):
             client.images.pull(image)
         if not client.images.list(testcontainers_config.ryuk_image):
-            # It cleans up after a kill -9. This is not worth a pull that may hang.
+            # The missing image would clean up after a kill -9. That is not worth a pull that may hang.
             testcontainers_config.ryuk_disabled = True
     container = PostgresContainer(image, username="postgres", password=secrets.token_urlsafe(), dbname="postgres")
     container.with_env("PGDATA", "/scratch").with_tmpfs_mount("/scratch")

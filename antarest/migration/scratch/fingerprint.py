@@ -12,7 +12,7 @@ from typing import Any
 
 from ..project.history import History
 
-# Code that depends only on its own text. Text that merely looks like other code counts as other code.
+# Patterns of code that depends only on its own text. Any text that may be other code counts as other code.
 _IMPORT = re.compile(rb"^.*\bimport\b.*$", re.MULTILINE)
 _STANDING = (
     rb"(?:sqlalchemy|typing|__future__|collections|datetime|decimal|enum|functools|itertools|json|re|textwrap|uuid)"
@@ -75,7 +75,7 @@ def stands_alone(content: bytes) -> bool:
     return (
         all(_HARMLESS.fullmatch(line) for line in _IMPORT.findall(content))
         and not _REACHES_OUT.search(content)
-        and _OPERATIONS.issuperset(_OPERATION.findall(content))  # The models may register others.
+        and _OPERATIONS.issuperset(_OPERATION.findall(content))  # The models may register other operations.
     )
 
 

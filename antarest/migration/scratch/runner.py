@@ -34,7 +34,7 @@ from ..run.segments import first_segment, let_blocks_pass, refuse_not_runnable
 
 @dataclass(frozen=True)
 class ScratchRunner:
-    """Runs the revisions of a project on connections to scratch databases, which have no transaction.
+    """Runs the revisions of a project on scratch databases, over connections without a transaction.
 
     Attributes:
         config: the Alembic configuration of the project.

@@ -53,7 +53,7 @@ class Drop:
     Attributes:
         loss: the rows or values in it now, with the declaration of the revision.
         moved_to: where the revision says that the values are kept.
-        is_drop: False when only some rows or values of it may go, and the count is the most that can be lost.
+        is_drop: False if only some of its rows or values may go. Then the count is the most that can be lost.
     """
 
     loss: Loss
@@ -145,7 +145,7 @@ def plan_undo(
     Raises:
         Irreversible: one of them cannot be undone.
     """
-    from ..scratch.migrated import downgrade_effects  # It imports Alembic, which an upgrade at head does not need.
+    from ..scratch.migrated import downgrade_effects  # This imports Alembic, which an upgrade at head does not need.
 
     history = project.history
     for position, revision in enumerate(history[id_] for id_ in undone):
@@ -171,13 +171,13 @@ def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -
 
 
 class _Counter:
-    """Counts the data in items now. An item that a downgrade makes from another one is counted as the other one."""
+    """Counts the present data of items. For an item that a downgrade makes from another one, it counts the other."""
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self._connection = connection
         self._tables = read_tables(connection, exclude=exclude)
-        # The present place of the rows and values of an item. None for one that was dropped on the way: a new one of
-        # that name may have other data.
+        # Where the rows and values of an item are now. None if a downgrade on the way drops the item, since a new item
+        # of that name may have other data.
         self._origins: dict[str, tuple[str, ...] | None] = {}
 
     def follow(self, step: DowngradeEffect, moved: Mapping[str, Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""A reset: the objects of the history are dropped, and nothing else that lives in the database."""
+"""A reset: it drops the objects of the history, and nothing else in the database."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def plan_reset(project: Project, connection: Connection) -> ResetPlan:
     """Find which tables of the history the database has, at whatever revision it is."""
     present = read_catalog(connection, exclude=project.workflow_tables)
     ours = tables_of_history(project)
-    # The name of a table while Alembic rebuilds it; a run without a transaction leaves it behind when it is killed.
+    # Alembic rebuilds a table under such a name. A killed run without a transaction leaves that table behind.
     ours |= {f"_alembic_tmp_{table}"[:50] for table in ours}
     return ResetPlan(redact_url(connection.engine.url), count_rows(connection, ours & present.keys()))
 
@@ -88,7 +88,7 @@ def require_local(url: URL, verb: str = "reset") -> None:
         verb: the refused action.
 
     Raises:
-        ResetRefused: an address of the server is neither loopback nor a socket, or a service file names it.
+        ResetRefused: an address of the server is neither loopback nor a socket, or a service file names the server.
     """
     if url.get_backend_name() != "postgresql":
         return

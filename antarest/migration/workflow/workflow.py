@@ -187,7 +187,7 @@ class MigrationWorkflow:
         plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to)
         if plan.pending:
             return self.run(_upgrade(plan.target), self.request, plan.target)
-        # At the target Alembic is not needed, and so no other thread has to be waited for.
+        # The database is at the target. Alembic is not needed, so there is no need to wait for other threads.
         outcome = RunOutcome(before=plan.current, after=plan.current)
         finish(self.request, outcome)
         return outcome

@@ -72,7 +72,7 @@ class ChangeTracker(Protocol):
         """Run the triggers that wait for the commit, since they can delete rows or values."""
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
-        """The rows inserted, deleted and updated so far, by the identity of the table. With a table, only its own."""
+        """The rows inserted, deleted and updated so far, by the identity of the table; of all tables or only one."""
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
         """The columns that may have lost values although `before()` did not name them.
@@ -99,7 +99,7 @@ class Savepoints(Generic[State]):
     """Follows the savepoints of a transaction by its statements.
 
     Where it cannot follow (several statements in one string, a released savepoint) it forgets: then a loss that was
-    rolled back may be reported, and never the reverse.
+    rolled back may be reported, but no real loss is missed.
     """
 
     def __init__(self, save: Callable[[], State], restore: Callable[[State], None]) -> None:
@@ -118,7 +118,7 @@ class Savepoints(Generic[State]):
         self._states.clear()
 
     def follow(self, statement: str) -> bool:
-        """A statement has run; returns whether the transaction went back, so that tables may be as they were."""
+        """Note a statement that has run. Return whether the transaction went back, so that tables may have changed."""
         if "SAVEPOINT" not in (upper := statement.upper()) and "ROLLBACK" not in upper and "RELEASE" not in upper:
             return False
         bare = _COMMENTS.sub(" ", statement)
@@ -135,5 +135,5 @@ class Savepoints(Generic[State]):
 
 
 def _name(written: str) -> str:
-    """One name for all spellings: two savepoints that share it are the later one, which forgives less."""
+    """One name for all spellings. If two savepoints share it, the later one is used, so that no loss is missed."""
     return written.strip("\"'`[]").lower()

@@ -2,7 +2,7 @@
 
 The server counts the rows that a transaction deletes and updates, by any statement. The tables that a statement drops,
 truncates or updates are found by the names in it, and in the functions, views, triggers and rules that it calls. Where
-that fails (dynamic SQL) the loss is still noticed, and its count is unknown.
+that fails (dynamic SQL) the loss is still noticed, but its count is unknown.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from .statement import (
 _WRITES = (INSERTS, DELETES, UPDATES)
 _NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
 
-# Tables that lose rows or values together: partitions and heirs ("i"), and tables with a foreign key, by the action on
-# a delete of the row that they refer to, or (in upper case) on an update of its key.
+# Tables that lose rows or values together with another: partitions and heirs ("i"), and tables with a foreign key to
+# it. For a foreign key the letter is the action on a delete or, in upper case, on an update.
 _LINKS = """
     SELECT inhparent, inhrelid, 'i' FROM pg_catalog.pg_inherits
     UNION SELECT confrelid, conrelid, confdeltype::text FROM pg_catalog.pg_constraint WHERE contype = 'f'
     UNION SELECT confrelid, conrelid, upper(confupdtype::text) FROM pg_catalog.pg_constraint WHERE contype = 'f'
 """
-# Definitions that a statement calls by their name, or by that of their table; without those of extensions.
+# Definitions that a statement calls by their own name or by the name of their table, without those of extensions.
 _DEFINITIONS = """
     SELECT p.proname, pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -140,7 +140,7 @@ class PostgresTracker:
         if seen.does(DROPS, TRUNCATES, UPDATES):
             changed = self._reached(self._named, "iacrnd" if seen.does(TRUNCATES) else "i")
         deleted, nulled = self._named, set[Hashable]()
-        if seen.does(DELETES):  # The deleted rows are known afterwards, but the values that a key sets to NULL are not.
+        if seen.does(DELETES):  # Afterwards the deleted rows are known, but not the values that a key sets to NULL.
             deleted = self._reached(self._named, "ic")
             nulled |= self._nulled(deleted, "nd")
         if seen.does(UPDATES):
@@ -218,7 +218,7 @@ class PostgresTracker:
         return found
 
     def _nulled(self, parents: Collection[Hashable], kinds: str) -> set[Hashable]:
-        """The tables with a foreign key to these that a deletion sets to NULL, or to its default."""
+        """The tables with a foreign key to these tables, if its action sets it to NULL or to its default."""
         return {child for above, child, kind in self._links or () if above in parents and kind in kinds}
 
     # ---- savepoints

@@ -30,7 +30,7 @@ _Actions = list[tuple[int, str, str | None]]
 class _Rows:
     """Counts of the rows of one table. They are taken when the kind of its writes changes, and at the end.
 
-    So the deleted rows are known, even if as many rows are inserted after them.
+    This way the number of deleted rows is known, even if as many rows are inserted later.
 
     Attributes:
         changes: the rows that were inserted and deleted until the last count.
@@ -72,8 +72,8 @@ class SqliteTracker:
         self._rows: dict[Hashable, _Rows] = {}
         self._texts: dict[str, tuple[int, str]] = {}  # the place and the text of each table, as last looked at
         self._replacing: set[str] = set()  # the tables whose own definition replaces rows
-        self._any_replaces = False  # whether a trigger does
-        self._is_text_true = True  # whether the texts describe the tables; not if a revision writes a text itself
+        self._any_replaces = False  # whether the definition of a trigger replaces rows
+        self._is_text_true = True  # whether texts describe their tables; False if a revision may write texts itself
         # Of the statement that runs:
         self._replaces = False
         self._is_heard = True
@@ -102,7 +102,7 @@ class SqliteTracker:
         old, new = self.tables, {name: table for name, table in self.tables.items() if name in texts} | read
         gone = [table for name, table in old.items() if name not in new] if self._renaming else []
         for name, table in read.items():
-            # Under a new name it keeps its place in the file.
+            # A renamed table keeps its place in the file.
             known = old.get(name) or next((other for other in gone if other.file == table.file), None)
             new[name] = self._with_identities(table, known)
         self.tables, self._texts = new, texts
@@ -138,7 +138,7 @@ class SqliteTracker:
                 taken = takes.setdefault(name, set())
                 if code in _DROPS or self._way(code, name) == _REPLACE or table.identity in self._refilled:
                     taken.update(table.columns)
-                elif column:  # An UPDATE names it, and so does an ALTER that drops it, as the statement writes it.
+                elif column:  # An UPDATE or an ALTER that drops the column names it in the statement's spelling.
                     taken.update(known for known in table.columns if known.lower() == column.lower())
         return takes
 
@@ -176,7 +176,7 @@ class SqliteTracker:
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
     def _follow_rows(self, actions: _Actions) -> None:
-        """Count the rows of each table that the statement writes to in another way than the last one did."""
+        """Count the rows of each table to which the statement writes in another way than the previous write."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
         self._refilled = set()
         for code, name in writes:
@@ -186,7 +186,7 @@ class SqliteTracker:
                 rows.record_count(measure(self._connection, table).rows)
                 rows.way = way
             if code == sqlite3.SQLITE_INSERT and (sqlite3.SQLITE_DELETE, name) in writes:
-                self._refilled.add(table.identity)  # A trigger does both, and nobody knows how many rows each.
+                self._refilled.add(table.identity)  # A trigger inserts and deletes: the number of each is not known.
 
     # ---- savepoints
 
@@ -221,7 +221,7 @@ class SqliteTracker:
             # The number prevents the driver from using a statement that is already compiled.
             self._driver.execute(f"/* {next(self._numbers)} */ EXPLAIN {statement}").close()
         except sqlite3.ProgrammingError:
-            pass  # Its parameters are missing. By then it is compiled.
+            pass  # The parameters are missing, but the statement was compiled.
         except sqlite3.Error:
             self._is_heard = False  # The statement is wrong, and fails when it runs.
         finally:
