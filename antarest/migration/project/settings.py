@@ -141,7 +141,7 @@ def _as_alembic_reads_them(path: Path, own: Mapping[str, str]) -> Settings:
     location = config.get_alembic_option("script_location")
     if not location:
         raise InvalidProject(path, "it has no script_location", _LOOK)
-    if config.get_alembic_boolean_option("sourceless"):
+    if _is_true(config, "sourceless"):
         reason = "it says sourceless = true, and revisions without a source cannot be read"
         raise InvalidProject(path, reason, _LOOK)
     try:
@@ -152,5 +152,16 @@ def _as_alembic_reads_them(path: Path, own: Mapping[str, str]) -> Settings:
         folders = tuple(root / coerce_resource_to_filename(each) for each in named) or (scripts / "versions",)
     finally:
         sys.path[:] = search
-    is_recursive = config.get_alembic_boolean_option("recursive_version_locations")
+    is_recursive = _is_true(config, "recursive_version_locations")
     return Settings(scripts, folders, is_recursive, own)
+
+
+def _is_true(config: Config, name: str) -> bool:
+    """Read a boolean option as Alembic does. Alembic 1.16.0 has no function for it yet."""
+    section = config.config_ini_section
+    if config.file_config.has_option(section, name):
+        return config.file_config.get(section, name) == "true"
+    value: object = config.toml_alembic_config.get(name, False)
+    if not isinstance(value, bool):
+        raise TypeError(f"boolean value expected for TOML parameter {name!r}")
+    return value
