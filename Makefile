@@ -79,7 +79,7 @@ test-oldest: ## prove histories with the oldest SQLAlchemy and Alembic that pypr
 	@$(MAKE) --no-print-directory install VENV=$(OLDEST)
 	$(OLDEST)/bin/python -m pip install -qq --requirement requirements-oldest.txt
 	@$(MAKE) --no-print-directory test VENV=$(OLDEST) \
-		ARGS="tests/unit/migration tests/integration/test_verify*.py $(ARGS)"
+		ARGS="tests/unit/migration tests/integration/test_verify*.py tests/integration/test_record.py $(ARGS)"
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types; changes nothing

@@ -152,7 +152,7 @@ def read_record(connection: Connection, version_table: str, database: str = "") 
         if database:
             raise RecordUnreadable(table.name, database)
         return []
-    found = connection.execute(select(*table.c[1:]).order_by(table.c.id))
+    found = connection.execute(select(*list(table.c)[1:]).order_by(table.c.id))
     return [RecordLine(*row) for row in found]
 
 
