@@ -59,7 +59,7 @@ RULES = (
     Patch(
         "layouts: folders below are not read",
         f"{_WORKFLOW}/project/settings.py",
-        'config.get_alembic_boolean_option("recursive_version_locations")',
+        '_is_true(config, "recursive_version_locations")',
         "False",
         [
             f"{_LAYOUTS}::test_a_layout_is_read_as_alembic_reads_it[recursive]",
@@ -83,7 +83,7 @@ RULES = (
     Patch(
         "layouts: compiled revisions are not refused",
         f"{_WORKFLOW}/project/settings.py",
-        'if config.get_alembic_boolean_option("sourceless"):',
+        'if _is_true(config, "sourceless"):',
         "if False:",
         [f"{_LAYOUTS}::test_settings_that_are_read_otherwise_are_refused[compiled files]"],
     ),
