@@ -25,7 +25,7 @@ def write_notes(project: Project, between: RevisionRange, listener: Listener) ->
     Args:
         project: the project.
         between: the revisions of the release.
-        listener: is told which revision is being measured.
+        listener: hears which revision is being measured.
 
     Raises:
         NoPostgres: no PostgreSQL is available.
