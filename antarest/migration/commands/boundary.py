@@ -76,12 +76,13 @@ class CommandContext:
         lock_timeout: str | None = None,
         *,
         backup: bool = False,
+        json: bool = False,
     ) -> None:
         self._config_path = config
         self._project = project
         self._lock_timeout = lock_timeout
         self._backup = backup
-        self.progress = Progress(sys.stdout)
+        self.progress = Progress(sys.stderr if json else sys.stdout)
 
     @property
     def named(self) -> str:

@@ -99,10 +99,11 @@ def run(
     Returns:
         The exit code.
     """
-    context = CommandContext(config, project, lock_timeout, backup=backup)
+    as_json = options.get("json") is True
+    context = CommandContext(config, project, lock_timeout, backup=backup, json=as_json)
 
     def call() -> int:
         refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(context, **options)
 
-    return guard(context, call, debug=debug, json=options.get("json") is True)
+    return guard(context, call, debug=debug, json=as_json)

@@ -5,6 +5,7 @@ SQLAlchemy's events do not see a revision that uses the driver's own connection 
 
 from __future__ import annotations
 
+import select
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -160,13 +161,21 @@ class _SqliteCursor(sqlite3.Cursor):
 @cache
 def postgres_connection() -> type[Any]:
     """Return the class of connections of `psycopg2`. It is created here, since SQLite does not need the driver."""
+    from psycopg2 import OperationalError
     from psycopg2.extensions import connection, cursor
 
     class Reporting(cursor):
         def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
             connection = cast("Any", self.connection)
-            with connection.reporting(_text(query, self)), begins_within(connection, connection.patience):
-                super().execute(query, vars)
+            if _has_spoken(connection):  # Nobody has asked, so it says why it ended the session.
+                connection.poll()
+            try:
+                with connection.reporting(_text(query, self)), begins_within(connection, connection.patience):
+                    super().execute(query, vars)
+            except OperationalError as error:
+                if not connection.closed or not connection.notices:
+                    raise
+                raise OperationalError(f"{connection.notices[-1]}{error}") from error
 
         def executemany(self, query: Any, vars_list: Any) -> None:
             with cast("WatchedConnection", self.connection).reporting(_text(query, self)):
@@ -188,6 +197,13 @@ def postgres_connection() -> type[Any]:
             return super().cursor(name, factory, *options, **named)
 
     return PostgresConnection
+
+
+def _has_spoken(connection: Any) -> bool:
+    """Return whether a server has sent something that nobody has read yet."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _text(query: Any, cursor: Any) -> str:
