@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from ..database.catalog import Tables, read_catalog
 from ..database.connection import moving
-from ..database.driver_connections import Watcher, set_watcher
+from ..database.driver_connections import Attempt, Watcher, set_watcher
 from ..losses.tracking import open_tracker
 from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
@@ -105,7 +105,7 @@ class _TrackerWatcher(Watcher):
     def __init__(self, tracker: ChangeTracker) -> None:
         self._tracker = tracker
 
-    def before(self, statement: str) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
         with suppress(NotAllowed):
             self._tracker.before(statement)
 
