@@ -233,7 +233,7 @@ EXAMPLES = [
     NotRecorded(IDS[1], IDS[0], DATABASE),
     InMemoryDatabase(FILE),
     ResetRefused("its server db1 is not on this host", DATABASE),
-    ResetNotConfirmed(DATABASE, 1204, 7),
+    ResetNotConfirmed(DATABASE, "1,204 rows", 7),
     NotConfirmed("Roll back to base?", "inv db.rollback --yes"),
     SqlNotSupported("sqlite:////srv/antarest/antarest.db"),
     NotAtHead("seed", "base", IDS[1], DATABASE),
