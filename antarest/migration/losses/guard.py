@@ -27,6 +27,7 @@ from ..database.driver_connections import Attempt, Watcher, is_in_transaction, s
 from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
 from .counts import LossCounter
+from .deferred import DeferredConstraints
 from .rebuilds import RebuildGuard
 from .tracking import open_tracker
 from .tracking.base import ENDS_TRANSACTION, NotAllowed
@@ -75,11 +76,18 @@ class LossGuard(Watcher):
             Error: the error of the driver, if another session holds a table that has to be locked for too long.
         """
         self._tracker.start(self._learned)
+        self._deferred = DeferredConstraints(self._connection)
         set_watcher(self._connection, self)
         event.listen(self._connection.engine, "do_connect", _refuse_connection)
 
     def begin(self, revision: Revision, direction: Direction) -> None:
-        """Watch a revision that is about to run."""
+        """Watch a revision that is about to run.
+
+        Raises:
+            NotAllowed: a deferred constraint cannot be deferred again.
+        """
+        with self.unwatched():
+            self._deferred.defer_again()
         if self._tracker.tables:
             with self.unwatched():
                 self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
@@ -88,11 +96,16 @@ class LossGuard(Watcher):
                 self._rebuilds.begin()
 
     def end(self, revision: Revision, direction: Direction) -> None:
-        """A revision has run: record what it lost."""
+        """A revision has run: run what it has deferred, and record what it lost.
+
+        Raises:
+            DeferredFails: a deferred constraint fails.
+        """
         self._require_transaction()
+        with self.unwatched():
+            self._deferred.run()
         if self._counter:
             with self.unwatched():
-                self._tracker.run_deferred()
                 self._tracker.look()
                 for lost in self._counter.lost():
                     item = lost.table if lost.column is None else f"{lost.table}.{lost.column}"

@@ -306,6 +306,9 @@ DEFERRED = (
 @cases(
     case("a trigger that waits for the commit", "INSERT INTO task VALUES (9, NULL)",
          loses={"study.path": 2, "study_tag": 4}, on=POSTGRESQL, before=DEFERRED),
+    case("a trigger that the revision lets wait", "SET CONSTRAINTS ALL DEFERRED", "INSERT INTO task VALUES (9, NULL)",
+         loses={"study.path": 2, "study_tag": 4}, on=POSTGRESQL,
+         before=(DEFERRED[0], DEFERRED[1].replace("INITIALLY DEFERRED", "INITIALLY IMMEDIATE"))),
 )  # fmt: skip
 def test_sees_what_would_happen_at_the_commit(database: Database, engine: EngineName, case: Case) -> None:
     assert losses(database(engine), case) == case.loses

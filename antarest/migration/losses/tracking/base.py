@@ -92,9 +92,6 @@ class ChangeTracker(Protocol):
             NotAllowed: the statement could not be watched.
         """
 
-    def run_deferred(self) -> None:
-        """Run the triggers that wait for the commit, since they can delete rows or values."""
-
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
         """The rows inserted, deleted and updated so far, by the identity of the table; of all tables or only one."""
 

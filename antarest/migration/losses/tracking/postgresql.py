@@ -63,10 +63,6 @@ _ROW_CHANGES = """
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
 """
-_WAITING = """
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.conname) FROM pg_catalog.pg_constraint c
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.contype = 't' AND c.condeferred
-"""
 _NULLABLE = """
     SELECT attrelid, attname FROM pg_catalog.pg_attribute
     WHERE attrelid = ANY (:tables) AND attnum > 0 AND NOT attisdropped AND NOT attnotnull AND attgenerated = ''
@@ -227,12 +223,6 @@ class PostgresTracker:
         if self._statement.does(CHANGES_TABLES):
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
         return self._statement.does(CHANGES_TABLES)
-
-    def run_deferred(self) -> None:
-        """Run the triggers that wait for the commit. The triggers of later revisions wait for it again."""
-        if waiting := ", ".join(self._connection.execute(text(_WAITING)).scalars()):
-            for when in ("IMMEDIATE", "DEFERRED"):
-                self._connection.exec_driver_sql(f"SET CONSTRAINTS {waiting} {when}")
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
         """The rows inserted, deleted and updated so far, as the server counts them."""

@@ -159,9 +159,6 @@ class SqliteTracker:
             self.look()
         return self._changes_schema or went_back
 
-    def run_deferred(self) -> None:
-        """Do nothing: SQLite has no deferred triggers."""
-
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
         """Count the tables that were written to, and return the changes of their rows."""
         for each in self.tables.values():
