@@ -161,6 +161,7 @@ class _Run:
             segment.is_committing = False
             self.left = self.left[len(segment.steps) :]
             self.outcome.record_commit()
+            self.request.listener.committed(self.outcome.after)
             if segment.steps:
                 self._confirm(segment.steps)
         finally:
