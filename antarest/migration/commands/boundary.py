@@ -25,6 +25,7 @@ from ..errors.settings.db_config import with_lock_timeout
 from ..errors.settings.urls import redact
 from ..errors.text import described, fields
 from ..project.project import Project
+from ..project.staging import delete_left
 from ..workflow.workflow import MigrationWorkflow
 from .output import Output, complain
 from .progress import Progress
@@ -99,7 +100,12 @@ class CommandContext:
     @cached_property
     def project(self) -> Project:
         """The Alembic project."""
-        return self._project if isinstance(self._project, Project) else Project.load(self._project)
+        if isinstance(self._project, Project):
+            return self._project
+        project = Project.load(self._project)
+        for left in delete_left(project):
+            complain(f"removed {left}: a killed command has left it. Each file of the project is complete.\n")
+        return project
 
     @cached_property
     def config(self) -> Config:

@@ -12,6 +12,7 @@ from ...errors.base import EXIT_DONE, Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import VerifyFailed
 from ...errors.revision import BASE
+from ...errors.settings.whole_file import write_whole
 from ...scratch.databases import EngineName
 from ...verify import Verification, prove_history
 from ...verify.env_reader import target_of
@@ -111,7 +112,7 @@ class _Printer:
 def _write(path: str | None, text: str) -> None:
     try:
         if path:
-            Path(path).write_text(text, encoding="utf-8")
+            write_whole(Path(path), text.encode())
     except OSError as error:
         raise _usage(f"{path} cannot be written: {error.strerror}", "--json=FILE") from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNREPORTED, SEE_STATUS, Hint, MigrationError
 
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
@@ -183,6 +185,23 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
             Hint("Or go back without a plan", "alembic downgrade -1"),
             _TRACEBACK,
             details={"scratch": f"an empty {engine} database, at the same revision"},
+        )
+
+
+class RevisionUnfinished(MigrationError, code="db.E615"):
+    """The new revision was written, and it does not run on a scratch database yet.
+
+    Why: it uses a type or a function of a module that it does not import, or something that this engine does not have.
+
+    To do: fix the file that the message names. `inv db.check` runs it again.
+    """
+
+    def __init__(self, revision: str, reason: str, path: Path, scratch: str) -> None:
+        super().__init__(
+            f"revision {revision} was written, and does not run yet: {reason}",
+            Hint("Fix the file, then check it", "inv db.check"),
+            details={"file": str(path), "scratch": scratch},
+            state="The file stays. No database was changed.",
         )
 
 
