@@ -164,6 +164,7 @@ class _Run:
             self.learned.clear()
             self.left = self.left[len(segment.steps) :]
             self.outcome.record_commit()
+            self.request.listener.committed(self.outcome.after)
             if segment.steps:
                 self._confirm(segment.steps)
         finally:
