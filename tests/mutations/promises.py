@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from tests.mutations.all_or_nothing import ALL_OR_NOTHING
 from tests.mutations.patch import Patch
+from tests.mutations.waiting import NOBODY_IS_KEPT_WAITING
 
 _WORKFLOW = "antarest/migration"
 _BACKUP, _DATABASE, _LOCK = f"{_WORKFLOW}/backup", f"{_WORKFLOW}/database", f"{_WORKFLOW}/database/lock"
 _LOSSES, _RUN = f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
 _TESTS = "integration"
 _PRIVATE = f"{_TESTS}/test_private_files.py"
+_DEFERRED = f"{_TESTS}/test_deferred.py"
+_RESET = f"{_TESTS}/test_reset_objects.py"
 
 WITHOUT_PATCH = {
     "pgbouncer/test_lock.py::test_the_lock_is_not_granted_twice": "it needs the Debian package pgbouncer",
@@ -79,6 +82,33 @@ _NOTHING_IS_LOST = (
         "if (found := _IN_THE_WAY.search(message)):",
         [f"{_TESTS}/test_rebuilds.py::test_a_view_on_the_table_ends_a_rebuild_and_the_message_says_what_to_do"],
     ),
+    Patch(
+        "Nothing is lost: what is deferred waits for the commit",
+        f"{_LOSSES}/guard.py",
+        "self._deferred.run()",
+        "pass",
+        [
+            f"{_DEFERRED}::{test}"
+            for test in (
+                "test_a_key_that_only_a_later_revision_repairs_is_the_fault_of_the_one_that_breaks_it",
+                "test_nothing_is_pending_for_the_next_revision_and_keys_are_deferred_again",
+            )
+        ],
+    ),
+    Patch(
+        "Nothing is lost: a reset does not count partitions that others made",
+        f"{_WORKFLOW}/workflow/reset.py",
+        "            gone |= new",
+        "            break",
+        [f"{_RESET}::test_every_kind_of_object_of_the_history_is_dropped_and_made_again[postgresql]"],
+    ),
+    Patch(
+        "Nothing is lost: a reset drops what was written after the agreement",
+        f"{_WORKFLOW}/workflow/reset.py",
+        "if not everything and not all(",
+        "if False and not all(",
+        [f"{_RESET}::test_rows_that_others_write_after_the_agreement_are_refused[sqlite]"],
+    ),
 )
 
 _ONE_AT_A_TIME = (
@@ -112,9 +142,9 @@ _ONE_AT_A_TIME = (
     ),
     Patch(
         "One at a time: the error does not say who holds the database",
-        f"{_LOCK}/sqlite.py",
-        "if found := holder(self._file):",
-        "if found := None:",
+        f"{_DATABASE}/driver_errors.py",
+        "(found := holder(file))",
+        "(found := '')",
         [f"{_TESTS}/test_lock.py::test_who_waits_too_long_is_told_who_holds_it[sqlite]"],
     ),
     Patch(
@@ -130,33 +160,6 @@ _ONE_AT_A_TIME = (
         "self.writer.check(connection)",
         "pass",
         [f"{_TESTS}/test_lock.py::test_a_run_that_lost_its_lock_does_not_commit"],
-    ),
-)
-
-_NOBODY_IS_KEPT_WAITING = (
-    Patch(
-        "Nobody is kept waiting: a run does not try again",
-        f"{_RUN}/runner.py",
-        "tries = self.request.db.lock_retries + 1",
-        "tries = 1",
-        [
-            f"{_TESTS}/test_waiting.py::test_a_lock_that_is_not_to_be_had_is_not_waited_for_without_end[sqlite]",
-            f"{_TESTS}/test_waiting.py::test_it_is_tried_again_until_it_is_had[postgresql]",
-        ],
-    ),
-    Patch(
-        "Nobody is kept waiting: a run waits long for the lock on a table",
-        f"{_LOCK}/postgresql.py",
-        'f"{self._db.lock_timeout}s"',
-        'f"{35 * self._db.lock_timeout}s"',
-        [f"{_TESTS}/test_waiting.py::test_readers_are_not_kept_waiting_by_a_run_that_waits"],
-    ),
-    Patch(
-        "Nobody is kept waiting: the lock holds back CREATE INDEX CONCURRENTLY",
-        f"{_DATABASE}/connection.py",
-        'isolation_level="READ COMMITTED"',
-        'isolation_level="REPEATABLE READ"',
-        [f"{_TESTS}/test_lock.py::test_others_can_build_an_index_concurrently_meanwhile"],
     ),
 )
 
@@ -303,7 +306,7 @@ PROMISES = (
     *ALL_OR_NOTHING,
     *_NOTHING_IS_LOST,
     *_ONE_AT_A_TIME,
-    *_NOBODY_IS_KEPT_WAITING,
+    *NOBODY_IS_KEPT_WAITING,
     *_BACKUPS,
     *_SECRETS_AND_STRANGERS,
 )

@@ -16,10 +16,11 @@ from ..errors.base import NOTHING_CHANGED, AntarestError, Hint
 from ..errors.facts.database import DatabaseError, NoRoomForLocks
 from ..errors.facts.lock import ObjectLocked, TableLocked
 from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
-from ..errors.facts.run import RevisionFailed, RunFailed
+from ..errors.facts.run import DeferredConstraintFailed, RevisionFailed, RunFailed
 from ..errors.loss import Loss
 from ..errors.settings.urls import redact
 from ..errors.text import described, reason
+from ..losses.deferred import DeferredFails
 from .request import RunOutcome, RunRequest, Step
 
 _LONGEST_STATEMENT = 100
@@ -75,7 +76,8 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
             raise RunFailed(why, database=request.database, state=state) from error
         revision, direction = segment.running
         statement = redact(_statement(error), url)
-        raise RevisionFailed(
+        failed = DeferredConstraintFailed if isinstance(error, DeferredFails) else RevisionFailed
+        raise failed(
             revision.id, direction, why, database=request.database, state=state, statement=statement
         ) from error
 
