@@ -55,7 +55,8 @@ from antarest.migration.errors.facts.configuration import (
     UsageError,
     VariableUnset,
 )
-from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
+from antarest.migration.errors.facts.database import NoRoomForLocks
+from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, TableLocked, ThreadLocked
 from antarest.migration.errors.facts.loss import (
     ForeignKeysViolated,
     InTheWay,
@@ -148,6 +149,7 @@ FROM_LIBPQ = [
     said('FATAL:  role "antarest" does not exist'),
     said('FATAL:  database "antarest" does not exist'),
     said('invalid connection option "sslmodus"'),
+    said("FATAL:  terminating connection due to idle-session timeout"),
 ]
 
 # Long lists on purpose: an error has at most nine lines whatever it is about.
@@ -173,6 +175,8 @@ EXAMPLES = [
     ThreadLocked(DATABASE, 60),
     ObjectLocked("the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."),
     LockLost(DATABASE),
+    NoRoomForLocks("no room for more locks", Hint("In parts", "inv db.upgrade --to=a"), database=DATABASE),
+    TableLocked("study", "pid 4711", DATABASE, waited=60),
     BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
     NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
     ProgramsMissing(15, IDS, database=DATABASE),
