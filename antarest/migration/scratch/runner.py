@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision
-from ..errors.settings.urls import ENGINES
+from ..errors.settings.urls import ENGINES, redact
 from ..errors.text import described, reason
 from ..losses.deferred import DeferredConstraints
 from ..losses.tracking.base import NotAllowed
@@ -129,6 +129,7 @@ class ScratchRunner:
             direction = "upgrade" if running[0].is_upgrade else "downgrade"
             engine = ENGINES[connection.dialect.name]
             why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+            why = redact(why, connection.engine.url)
             raise ScratchRunFailed(running[0].revision.revision, direction, why, engine) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")

@@ -232,8 +232,8 @@ def require_local(url: URL, verb: str = "reset") -> None:
     """
     if url.get_backend_name() != "postgresql":
         return
-    if service := [*_parameters(url, "service"), *_environment("PGSERVICE")]:
-        raise ResetRefused(f"its server is named by the service {service[0]}, not by the URL", redact_url(url), verb)
+    if _parameters(url, "service") or _environment("PGSERVICE"):
+        raise ResetRefused("its server is named by a service, not by the URL", redact_url(url), verb)
     for host in _hosts(url):
         if not host.startswith(("/", "@")) and not _is_loopback(host):
             raise ResetRefused(f"its server {host} is not on this host", redact_url(url), verb)
