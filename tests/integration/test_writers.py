@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from antarest.migration.errors.revision import HEAD
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from antarest.migration.testing import NewDatabase
 from tests import database as own
-from tests.support_histories import Database, Script, write_project
+from tests.support_histories import Database, Notes, Script, write_project
 from tests.support_runs import LOCKS, Runner, session
 
 TABLES = Script(
@@ -85,6 +86,73 @@ def test_what_is_committed_while_a_statement_waits_is_counted(database: URL, tmp
         here.workflow.upgrade()
 
     assert {loss.item: loss.count for loss in error.value.losses} == losses
+
+
+COPIES = {
+    "a copy, a drop and a rename": (
+        Script(
+            "moves",
+            upgrade="""
+                sql("CREATE TABLE new (LIKE log)", "INSERT INTO new SELECT * FROM log")
+                exec({gate!r})
+                sql("DROP TABLE log", "ALTER TABLE new RENAME TO log")
+            """,
+        ),
+        ("INSERT INTO log VALUES (1, 'late')", "UPDATE log SET text = 'late' WHERE job = 2"),
+        ("SELECT text FROM log ORDER BY text", ["late", "late", "x"]),
+    ),
+    "move_column and a drop": (
+        Script(
+            "moves",
+            upgrade="""
+                op.add_column("log", sa.Column("stats", sa.Text))
+                op.move_column("job.stats", "log.stats", on={{"id": "job"}}, key="job")
+                exec({gate!r})
+                op.drop_column("job", "stats")
+            """,
+            moves={"job.stats": "log.stats"},
+        ),
+        ("UPDATE job SET stats = 'late' WHERE id = 1",),
+        ("SELECT stats FROM log ORDER BY stats", ["b", "late"]),
+    ),
+    "values that others take": (
+        Script("moves", upgrade="sql(\"UPDATE job SET stats = 'x' WHERE id = 2\"); exec({gate!r})"),
+        ("UPDATE job SET stats = NULL WHERE id = 1",),
+        ("SELECT stats FROM job ORDER BY id", [None, "x"]),
+    ),
+}
+GATE = """
+import pathlib, time
+pathlib.Path({0!r}).touch()
+while not pathlib.Path({1!r}).exists():
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("claim", COPIES)
+def test_what_others_commit_after_a_copy_is_not_lost_and_no_loss(
+    postgres_database: URL, tmp_path: Path, claim: str
+) -> None:
+    """The run finds it before its commit, and its next try locks the table before its first statement."""
+    script, writes, (query, expected) = COPIES[claim]
+    copied, gate = tmp_path / "copied", tmp_path / "gate"
+    script = replace(script, upgrade=script.upgrade.format(gate=GATE.format(str(copied), str(gate))))
+    here = Database(postgres_database, write_project(tmp_path / "project", TABLES, script))
+    here.workflow.upgrade("tables")
+    here.execute("UPDATE job SET stats = chr(96 + id)", "INSERT INTO log VALUES (1, 'x'), (2, 'y')")
+    notes = Notes()
+
+    with ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(here.workflow_with(notes).upgrade)
+        Runner.wait_for(lambda: copied.exists() or upgrade.done())
+        here.execute(*writes)
+        gate.touch()
+        upgrade.result()
+
+    with here.connect() as connection:
+        assert connection.exec_driver_sql(query).scalars().all() == expected
+    assert len(notes.notes) == 1
+    assert notes.notes[0].startswith("other sessions wrote to ")
 
 
 def test_a_rollback_of_our_own_history_loses_nothing_that_its_plan_does_not_show(new_database: NewDatabase) -> None:

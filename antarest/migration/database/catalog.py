@@ -65,10 +65,17 @@ Tables = dict[str, CatalogTable]
 
 @dataclass(frozen=True)
 class Measure:
-    """The number of rows of a table, and for some of its columns the number of values that are not NULL."""
+    """The number of rows of a table, and for some of its columns the number of values that are not NULL.
+
+    Attributes:
+        rows: the number of rows.
+        values: the numbers of values, by column.
+        chosen: the number of rows for which a condition is true.
+    """
 
     rows: int
     values: Mapping[str, int]
+    chosen: int = 0
 
     def of(self, column: str | None) -> int:
         """Return the number of values of a column, or of rows where it is None."""
@@ -130,17 +137,19 @@ def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | N
     return None
 
 
-def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] = ()) -> Measure:
-    """Count the rows of a table and the values in its columns, in one scan."""
+def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] = (), condition: str = "") -> Measure:
+    """Count the rows of a table, the values in its columns, and the rows with a condition, in one scan."""
     names = sorted(columns)
-    counts = ", ".join(["count(*)", *(f"count({_quote(name)})" for name in names)])
+    # Without a filter SQLite counts rows without reading them.
+    filtered = f"count(*) FILTER (WHERE {condition})" if condition else "0"
+    counts = ", ".join(["count(*)", filtered, *(f"count({_quote(name)})" for name in names)])
     cursor = connection.connection.cursor()
     try:
         cursor.execute(f"SELECT {counts} FROM {table.sql}")
-        rows, *values = cursor.fetchone() or (0,)
+        rows, chosen, *values = cursor.fetchone() or (0, 0)
     finally:
         cursor.close()
-    return Measure(rows, dict(zip(names, values, strict=True)))
+    return Measure(rows, dict(zip(names, values, strict=True)), chosen)
 
 
 def _quote(name: str) -> str:

@@ -40,6 +40,8 @@ class LossGuard(Watcher):
 
     Attributes:
         losses: what has been lost so far, in order.
+        overtaken: the tables of which a revision took away what it had used, and what others had changed since. Another
+            try, which locks them first, does better.
         missing: what a rebuild of the last revision lost beside rows.
     """
 
@@ -60,6 +62,7 @@ class LossGuard(Watcher):
                 the tables that this try has to lock are added (PostgreSQL).
         """
         self.losses: list[Loss] = []
+        self.overtaken: list[str] = []
         self.missing: list[Missing] = []
         self._rebuilds = rebuilds
         self._learned = set() if learned is None else learned
@@ -94,7 +97,11 @@ class LossGuard(Watcher):
             with self.unwatched():
                 self._tracker.run_deferred()
                 self._tracker.look()
-                for lost in self._counter.lost():
+                found = list(self._counter.lost())
+                for table in self._counter.overtaken(found, revision.losses(direction)):
+                    self._learned.add(table.identity)
+                    self.overtaken.append(table.name)
+                for lost in found:
                     item = lost.table if lost.column is None else f"{lost.table}.{lost.column}"
                     reason = revision.losses(direction).get(item, "")
                     unit = "row" if lost.column is None else "value"

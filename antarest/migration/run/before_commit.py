@@ -4,40 +4,46 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
 from ..database.driver_errors import translate_errors
+from ..database.lock.tables import LOCK_FAILURES
 from ..errors.base import AntarestError
 from ..errors.facts.database import DatabaseError
+from ..errors.facts.lock import Overtaken
 from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
 from ..errors.facts.run import RevisionFailed, RunFailed
-from ..errors.loss import Loss
 from ..errors.settings.urls import redact
 from ..errors.text import described, reason
+from ..losses.guard import LossGuard
 from .request import RunOutcome, RunRequest
 
-_LOCK_FAILURES = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 _LONGEST_STATEMENT = 100
 
 
-def refuse_losses(request: RunRequest, losses: Sequence[Loss], state: str) -> None:
+def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
     """Refuse a loss that no revision declares, or that a downgrade causes and nobody agreed to.
+
+    Where other sessions wrote to tables before the run took away what it had used of them, it did not count all losses.
 
     Args:
         request: the run.
-        losses: what it loses.
+        guard: what it loses.
         state: the state of the database, for the error.
 
     Raises:
+        Overtaken: other sessions wrote first.
         LossNotDeclared, LossNotConfirmed: there is one.
     """
-    if undeclared := [loss for loss in losses if not loss.declared]:
+    if guard.overtaken:
+        raise Overtaken(guard.overtaken, request.database, state)
+    if undeclared := [loss for loss in guard.losses if not loss.declared]:
         raise LossNotDeclared(undeclared, request.database, state)
-    refused = [loss for loss in losses if loss.direction == "downgrade" and not request.agreement.covers(loss)]
+    refused = [loss for loss in guard.losses if loss.direction == "downgrade" and not request.agreement.covers(loss)]
     if refused:
         raise LossNotConfirmed(refused, request.database, state, command=request.command)
 
@@ -84,11 +90,13 @@ def _statement(error: BaseException) -> str:
 
 
 def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
-    """Whether the segment failed because another session holds a lock, so that another try can help."""
+    """Whether the segment failed because another session holds a lock, or wrote first: then another try can help."""
     cause: BaseException | None = error
     while cause:
+        if isinstance(cause, Overtaken):
+            return True
         raised = cause.orig if isinstance(cause, DBAPIError) else cause
-        if getattr(raised, "pgcode", None) in _LOCK_FAILURES:
+        if getattr(raised, "pgcode", None) in LOCK_FAILURES:
             return True
         if committing and isinstance(raised, sqlite3.Error):
             return raised.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

@@ -25,7 +25,7 @@ from ..database.lock.base import Patience, Writer
 from ..database.record import Recorder
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
-from ..errors.facts.lock import ObjectLocked
+from ..errors.facts.lock import ObjectLocked, Overtaken
 from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.facts.run import NotRecorded, RunInterrupted, RunTerminated
@@ -136,24 +136,32 @@ class _Run:
             try:
                 self._run_segment(segment)
             except Exception as error:
-                if not is_lock_failure(error, committing=segment.is_committing):
+                can_help = is_lock_failure(error, committing=segment.is_committing)
+                if not can_help or (number == tries and isinstance(error, Overtaken)):
                     raise
                 blockers = self.writer.blockers()
                 if number == tries:
                     raise self._object_locked(segment, blockers) from error
-                pause = min(2.0 ** (number - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-                who = f" ({blockers})" if blockers else ""
-                self.request.listener.note(f"cannot get a lock{who}: rolled back, next try in {pause:.1f} s")
+                time.sleep(self._note_next_try(number, error, blockers))
             else:
                 return
-            time.sleep(pause)
+
+    def _note_next_try(self, number: int, error: Exception, blockers: str) -> float:
+        """Tell the user why a segment is tried again. Return the seconds to wait before."""
+        if isinstance(error, Overtaken):
+            self.request.listener.note(f"{error.message}: rolled back, and the next try locks that first")
+            return 0.0
+        pause = min(2.0 ** (number - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+        who = f" ({blockers})" if blockers else ""
+        self.request.listener.note(f"cannot get a lock{who}: rolled back, next try in {pause:.1f} s")
+        return pause
 
     def _object_locked(self, segment: Segment, blockers: str) -> ObjectLocked:
         running, db, state = segment.running, self.request.db, self.outcome.state(failed=True)
         named = f"the {running[1]} of revision {running[0].id}" if running else "the run"
         what = "the commit" if segment.is_committing else named
-        tries, timeout = db.lock_retries + 1, db.lock_timeout
-        return ObjectLocked(what, blockers, self.request.database, tries=tries, timeout=timeout, state=state)
+        limits = {"tries": db.lock_retries + 1, "timeout": db.lock_timeout}
+        return ObjectLocked(what, blockers, self.request.database, **limits, state=state)
 
     def _run_segment(self, segment: Segment) -> None:
         """Run one segment and commit it, or leave nothing of it."""
@@ -268,7 +276,7 @@ class _Run:
             raise
         guard.finish()
         segment.losses = guard.losses
-        refuse_losses(request, guard.losses, outcome.state())
+        refuse_losses(request, guard, outcome.state())
         if worse := new_violations(violations, foreign_key_violations(connection)):
             raise ForeignKeysViolated(worse, request.database, outcome.state())
         note_grants(request, grant(request, connection))
@@ -309,7 +317,7 @@ class _Run:
     def _leave(self, guard: LossGuard) -> None:
         """Check the losses before a revision leaves its transaction, because that commits it."""
         segment = self.outcome.segment
-        refuse_losses(self.request, guard.losses, self.outcome.state())
+        refuse_losses(self.request, guard, self.outcome.state())
         segment.outside = segment.running[0].id if segment.running else ""
 
     # ---- after the commit

@@ -111,6 +111,15 @@ class ChangeTracker(Protocol):
     def was_read(self, column: Hashable) -> bool:
         """Whether the revision can have copied the values of this column."""
 
+    def was_used(self, table: Hashable) -> bool:
+        """Whether a statement of the revision read the table or wrote to it while other sessions could write too."""
+
+    def written_by_others(self) -> str:
+        """The SQL condition for rows that other sessions have written since the revision used a table first.
+
+        It is empty where there can be none.
+        """
+
 
 State = TypeVar("State")
 

@@ -63,6 +63,16 @@ _ROW_CHANGES = """
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
 """
+# Rows of transactions that had not ended when this query ran, except for our own. Numbers of transactions start again
+# after 2^32 of them, so that only their ages can be compared.
+_BY_OTHERS = """
+    SELECT format(
+        '(age(xmin) <= age(%L::xid) OR xmin::text = ANY (%L))'
+            ' AND xmin::text <> (SELECT coalesce(txid_current_if_assigned() %% %s, 0)::text)',
+        (txid_snapshot_xmax(seen) % size)::text,
+        ARRAY(SELECT (each % size)::text FROM txid_snapshot_xip(seen) each), size)
+    FROM txid_current_snapshot() seen, (VALUES (4294967296)) AS numbers (size)
+"""
 _WAITING = """
     SELECT pg_catalog.format('%I.%I', n.nspname, c.conname) FROM pg_catalog.pg_constraint c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.contype = 't' AND c.condeferred
@@ -89,6 +99,8 @@ class PostgresTracker:
         self.emptied: set[Hashable] = set()
         self.locked: set[Hashable] = set()
         self._locks = TableLocks(connection)
+        self._by_others = ""  # a condition, see written_by_others()
+        self._used: set[Hashable] = set()
         self.unlocked = self._locks.refused
         self._connection = connection
         self._exclude = tuple(exclude)
@@ -117,6 +129,8 @@ class PostgresTracker:
         self._columns_read.clear()
         self._savepoints.forget()
         self._undone.clear()
+        self._by_others = ""
+        self._used.clear()
         self._definitions = self._links = None
 
     def look(self) -> None:
@@ -145,6 +159,9 @@ class PostgresTracker:
         if seen.does(CHANGES_TABLES):
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
+        if named and seen.does(READS, *_WRITES):
+            self._by_others = self._by_others or self._connection.scalar(text(_BY_OTHERS))
+            self._used |= {table.identity for table in named}
         self._named = self._reached({table.identity for table in named}, "i")
         if seen.does(READS):
             read = (table.columns.items() for table in named)
@@ -249,6 +266,14 @@ class PostgresTracker:
             for table, column in self._connection.execute(text(_NULLABLE), {"tables": tables}):
                 found.setdefault(table, set()).add(column)
         return found
+
+    def was_used(self, table: Hashable) -> bool:
+        """Whether a statement of the revision named the table to read it or to write to it."""
+        return table in self._used
+
+    def written_by_others(self) -> str:
+        """The condition for rows that other transactions wrote which had not ended when a table was used first."""
+        return self._by_others
 
     def was_read(self, column: Hashable) -> bool:
         """Whether a statement of the revision can have read the column."""
