@@ -55,7 +55,7 @@ from antarest.migration.errors.facts.configuration import (
     UsageError,
     VariableUnset,
 )
-from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
+from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, Overtaken, ThreadLocked
 from antarest.migration.errors.facts.loss import (
     ForeignKeysViolated,
     InTheWay,
@@ -169,6 +169,7 @@ EXAMPLES = [
     ThreadLocked(DATABASE, 60),
     ObjectLocked("the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."),
     LockLost(DATABASE),
+    Overtaken(IDS, DATABASE, "Nothing was changed."),
     BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
     NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
     ProgramsMissing(15, IDS, database=DATABASE),

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.errors.facts.loss import LossNotConfirmed, LossNotDeclared
+from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.revision import HEAD
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from antarest.migration.testing import NewDatabase
@@ -169,5 +170,26 @@ def test_a_rollback_of_our_own_history_loses_nothing_that_its_plan_does_not_show
 
     (rows,) = here.query("SELECT count(*) FROM job_result")
     assert [(loss.item, loss.count) for loss in error.value.losses] == [("job_result.solver_stats", rows[0])]
+    assert error.value.details["loses"].endswith("; the plan showed 0 values")
     assert here.query(values) == [rows]
     assert rows[0] > 0
+
+
+def test_an_agreement_is_to_the_numbers_that_the_plan_showed(postgres_database: URL, tmp_path: Path) -> None:
+    lossy = {"downgrade": {"log": "made by this revision"}}
+    made = Script("made", upgrade='sql("CREATE TABLE log (text TEXT)")', downgrade='op.drop_table("log")', lossy=lossy)
+    here = Database(postgres_database, write_project(tmp_path, Script("first"), made))
+    here.workflow.upgrade()
+    here.execute("INSERT INTO log VALUES ('x'), ('y')")
+    plan = here.workflow.plan_rollback()
+    rows = "INSERT INTO log SELECT 'z' FROM generate_series(1, 100)"
+
+    with open_while_it_waits(postgres_database, rows), pytest.raises(LossNotConfirmed) as error:
+        here.workflow.rollback(plan, plan.agreement)
+    assert error.value.message == "the rollback would lose more than its plan showed"
+    assert error.value.details["loses"] == "log: 102 rows (made by this revision); the plan showed 2 rows"
+    assert here.value("SELECT count(*) FROM log") == 102
+
+    with open_while_it_waits(postgres_database, rows):
+        lost = here.workflow.rollback(plan, Agreement(everything=True)).losses
+    assert [(loss.item, loss.count) for loss in lost] == [("log", 202)]

@@ -45,7 +45,7 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
         raise LossNotDeclared(undeclared, request.database, state)
     refused = [loss for loss in guard.losses if loss.direction == "downgrade" and not request.agreement.covers(loss)]
     if refused:
-        raise LossNotConfirmed(refused, request.database, state, command=request.command)
+        raise LossNotConfirmed(refused, request.database, state, command=request.command, agreement=request.agreement)
 
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
