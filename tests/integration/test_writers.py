@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,9 +16,11 @@ from sqlalchemy import URL
 from antarest.migration.errors.facts.loss import LossNotConfirmed, LossNotDeclared
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.revision import HEAD
+from antarest.migration.losses import guard
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from antarest.migration.testing import NewDatabase
 from tests import database as own
+from tests.integration.conftest import Build
 from tests.support_histories import Database, Notes, Script, write_project
 from tests.support_runs import LOCKS, Runner, session
 
@@ -130,6 +133,20 @@ while not pathlib.Path({1!r}).exists():
 """
 
 
+def test_a_table_that_the_role_may_drop_and_not_lock_loses_an_unknown_number(database: URL, tmp_path: Path) -> None:
+    """The owner of a schema may drop what is in it, and the server gives it no other right on that."""
+    statements = ("CREATE ROLE {0}", "ALTER SCHEMA old OWNER TO {0}", "GRANT SELECT ON old.job TO {0}", "SET ROLE {0}")
+    role = f"owner_{secrets.token_hex(4)}"
+    as_owner = [*(each.format(role) for each in statements), "DROP TABLE old.job", "RESET ROLE"]
+    here = Database(database, write_project(tmp_path, TABLES, Script("drop", upgrade=f"sql(*{as_owner!r})")))
+    here.workflow.upgrade("tables")
+
+    with pytest.raises(LossNotDeclared) as error:
+        here.workflow.upgrade()
+
+    assert [(loss.item, loss.count) for loss in error.value.losses] == [("old.job", None)]
+
+
 @pytest.mark.parametrize("claim", COPIES)
 def test_what_others_commit_after_a_copy_is_not_lost_and_no_loss(
     postgres_database: URL, tmp_path: Path, claim: str
@@ -173,6 +190,19 @@ def test_a_rollback_of_our_own_history_loses_nothing_that_its_plan_does_not_show
     assert error.value.details["loses"].endswith("; the plan showed 0 values")
     assert here.query(values) == [rows]
     assert rows[0] > 0
+
+
+def test_a_note_says_that_others_wait_for_a_long_count(postgres_filled: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_LONG", 0.0)
+    drop = Script("drop", upgrade='op.drop_table("study_tag")', lossy={"upgrade": {"study_tag": "old"}})
+    notes = Notes()
+
+    postgres_filled(drop).workflow_with(notes).upgrade()
+
+    assert notes.notes == [
+        "counted study_tag in 0.0 s, and other sessions had to wait for it",
+        "lost study_tag: 4 rows (old)",
+    ]
 
 
 def test_an_agreement_is_to_the_numbers_that_the_plan_showed(postgres_database: URL, tmp_path: Path) -> None:

@@ -230,7 +230,7 @@ class _Run:
         if connection.dialect.name == "sqlite":
             let_blocks_pass(context)
             return LossGuard(connection, exclude, RebuildGuard(context, exclude))
-        guard = LossGuard(connection, exclude, learned=self.learned)
+        guard = LossGuard(connection, exclude, learned=self.learned, note=self.request.listener.note)
         self.blocks = Blocks(context, guard, partial(self._leave, guard), self.patience)
         return guard
 
