@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -190,6 +191,27 @@ def test_a_rollback_of_our_own_history_loses_nothing_that_its_plan_does_not_show
     assert error.value.details["loses"].endswith("; the plan showed 0 values")
     assert here.query(values) == [rows]
     assert rows[0] > 0
+
+
+@pytest.mark.parametrize("statements", [("DROP TABLE a, b",), ("DROP TABLE a", "DROP TABLE b")])
+def test_no_other_session_is_the_victim_of_a_deadlock(
+    postgres_database: URL, tmp_path: Path, statements: tuple[str, ...]
+) -> None:
+    """It holds the second table when the run has the first one, and then wants the first one."""
+    tables = Script("tables", upgrade='sql("CREATE TABLE a (id INTEGER)", "CREATE TABLE b (id INTEGER)")')
+    lossy = {"upgrade": {"a": "old", "b": "old"}}
+    drops = Script("drops", upgrade=f"sql(*{statements!r})", lossy=lossy)
+    here = Database(postgres_database, write_project(tmp_path, tables, drops))
+    here.workflow.upgrade("tables")
+
+    with ThreadPoolExecutor(1) as pool, session(postgres_database, "INSERT INTO b VALUES (1)") as other:
+        upgrade = pool.submit(here.workflow.upgrade)
+        time.sleep(1.5)  # longer than deadlock_timeout: then the server looks at the session that waits last
+        other.cursor().execute("INSERT INTO a VALUES (1)")
+        other.commit()
+        lost = upgrade.result().losses
+
+    assert {loss.item: loss.count for loss in lost} == {"a": 1, "b": 1}
 
 
 def test_a_note_says_that_others_wait_for_a_long_count(postgres_filled: Build, monkeypatch: pytest.MonkeyPatch) -> None:
