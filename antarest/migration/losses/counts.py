@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ..database.catalog import CatalogTable, find, measure
+from ..database.catalog import CatalogTable, Fullness, find, measure
 from .tracking.base import ChangeTracker, RowChanges
 
 
@@ -22,28 +22,34 @@ class Lost(NamedTuple):
 
 @dataclass
 class _Values:
-    """Counts of the values in a column that are not NULL, before and after statements that may overwrite them.
+    """The fullness of a column, before and after statements that may overwrite its values.
 
     Attributes:
-        first: how many there were at first.
-        count: how many there were when they were counted last.
+        first: how full it was at first.
+        now: how full it was when it was counted last.
         deleted: how many rows had been deleted by then.
-        lost: how many had been overwritten with NULL by then.
+        overwritten: how many values had been overwritten by then: with NULL, and with NULL or an empty text.
     """
 
-    first: int
-    count: int
+    first: Fullness
+    now: Fullness
     deleted: int
-    lost: int = 0
+    overwritten: Fullness = field(default_factory=Fullness)
 
-    def count_again(self, now: int, deleted: int) -> None:
+    @property
+    def lost(self) -> int:
+        """How many values are lost. An empty text that takes the place of NULL does not make up for one."""
+        return max(self.overwritten)
+
+    def count_again(self, now: Fullness, deleted: int) -> None:
         """Take a new count after statements that may overwrite values. Values of deleted rows were not overwritten."""
-        self.lost += self.count - now - max(deleted - self.deleted, 0)
+        gone = max(deleted - self.deleted, 0)
+        self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone))
         self.begin(now, deleted)
 
-    def begin(self, now: int, deleted: int) -> None:
+    def begin(self, now: Fullness, deleted: int) -> None:
         """Take a new count after rows were inserted or deleted."""
-        self.count, self.deleted = now, deleted
+        self.now, self.deleted = now, deleted
 
 
 @dataclass
@@ -113,7 +119,7 @@ class LossCounter:
             counted = self._counted.setdefault(
                 table.identity, _Counted(found.rows + changes.deleted - changes.inserted)
             )
-            for name, count in found.values.items():
+            for name, count in found.columns.items():
                 first = _Values(count, count, changes.deleted)
                 counted.values.setdefault(names[name], first).begin(count, changes.deleted)
         counted.open = True
@@ -123,7 +129,7 @@ class LossCounter:
         names = {now: name for now, name in _names(before, table).items() if name in counted.values}
         found, deleted = measure(self._connection, table, names), self._changes_of(table).deleted
         for now, name in names.items():
-            counted.values[name].count_again(found.values[now], deleted)
+            counted.values[name].count_again(found.columns[now], deleted)
         counted.open = False
 
     def note_missing_columns(self) -> None:
@@ -180,13 +186,13 @@ class LossCounter:
         names = {name: new for new, name in _names(table, now).items()}
         known = counted.values if counted else {}
         lost: dict[str, int | None] = {
-            name: known[name].first if name in known else None for name in table.columns if name not in names
+            name: known[name].first.values if name in known else None for name in table.columns if name not in names
         }
         present = {name: names[name] for name in known if name in names}
         if counted and counted.open and present:
             left = measure(self._connection, now, present.values())
             for name, new in present.items():
-                known[name].count_again(left.values[new], deleted)
+                known[name].count_again(left.columns[new], deleted)
         return lost | {name: known[name].lost for name in present}
 
     def _values_copied(
@@ -205,10 +211,10 @@ class LossCounter:
             if name not in known:
                 lost[name] = None
             elif name in copied:
-                known[name].count_again(left.values[name], max(rows, known[name].deleted))
+                known[name].count_again(left.columns[name], max(rows, known[name].deleted))
                 lost[name] = known[name].lost
             else:
-                lost[name] = known[name].first
+                lost[name] = known[name].first.values
         return lost
 
     def _changes_of(self, table: CatalogTable) -> RowChanges:
