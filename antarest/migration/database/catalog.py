@@ -17,8 +17,7 @@ Catalog = dict[str, frozenset[str]]
 
 # Generated columns are left out, because they hold no data of their own.
 _TABLES_QUERY = {
-    "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL, c.type,"
-    " c.type NOT LIKE '%INT%' AND c.type NOT LIKE '%REAL%' AND c.type NOT LIKE '%FLOA%' FROM sqlite_master m"
+    "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL, c.type, NULL FROM sqlite_master m"
     " JOIN pragma_table_xinfo(m.name, 'main') c ON c.hidden = 0"
     " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
     # ONLY: a partition, or a table that inherits, is counted as a table of its own.
@@ -35,6 +34,14 @@ _TABLES_QUERY = {
         WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         ORDER BY c.oid, a.attnum
     """,
+}
+
+# The rules of SQLite, in their order.
+_AFFINITIES = {
+    ("int",): "integer",
+    ("char", "clob", "text"): "text",
+    ("blob",): "blob",
+    ("real", "floa", "doub"): "real",
 }
 
 
@@ -127,17 +134,30 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
 def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
     """A table, from the rows that the query returns for its columns, or from one row if it has none."""
     first, columns = rows[0], [row for row in rows if row[2] is not None]
+    types = {row[2]: row[8].lower() for row in columns}
+    if engine == "sqlite":
+        texts = {column for column, declared in types.items() if affinity(declared) not in {"integer", "real"}}
+    else:
+        texts = {row[2] for row in columns if row[9]}
     return CatalogTable(
         name=name,
         bare_name=first[1],
         sql=quote(first[1]) if engine == "sqlite" else f"ONLY {quote(first[7])}.{quote(first[1])}",
         identity=first[3],
         columns={row[2]: (row[3], row[4]) for row in columns},
-        types={row[2]: row[8].lower() for row in columns},
-        texts=frozenset(row[2] for row in columns if row[9]),
+        types=types,
+        texts=texts,
         file=first[5],
         readable=bool(first[6]),
     )
+
+
+def affinity(declared: str) -> str:
+    """The affinity that SQLite gives to a column with this type, in lower case."""
+    for words, name in _AFFINITIES.items():
+        if any(word in declared for word in words):
+            return name
+    return "numeric" if declared else "blob"
 
 
 def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:

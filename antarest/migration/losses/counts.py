@@ -199,23 +199,36 @@ class LossCounter:
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, rows: int
     ) -> dict[str, int | None]:
         """The values that are gone from a table that was rebuilt, without those of deleted rows."""
-        known = counted.values if counted else {}
-        copied = {
-            name
-            for name, identity in table.columns.items()
-            if name in now.columns and (table.name, name) not in self._missing and self._tracker.was_read(identity)
-        }
-        left = measure(self._connection, now, copied & known.keys())
+        known, places = counted.values if counted else {}, self._copies_of(table, now)
+        left = measure(self._connection, now, {new for name, (new, _) in places.items() if name in known})
         lost: dict[str, int | None] = {}
         for name in table.columns:
             if name not in known:
                 lost[name] = None
-            elif name in copied:
-                known[name].count_again(left.columns[name], max(rows, known[name].deleted))
-                lost[name] = known[name].lost
+            elif name in places:
+                new, changed = places[name]
+                known[name].count_again(left.columns[new], max(rows, known[name].deleted))
+                lost[name] = None if changed is None else known[name].lost + changed
             else:
                 lost[name] = known[name].first.values
         return lost
+
+    def _copies_of(self, table: CatalogTable, now: CatalogTable) -> dict[str, tuple[str, int | None]]:
+        """Where the columns of a table are in the table that was made from it, and how many values are others there."""
+        origins = {new: self._tracker.origins[identity] for new, identity in now.columns.items()}
+        places: dict[Hashable, tuple[str, int | None]] = {}
+        for new, origin in origins.items():
+            if origin.column not in places or table.columns.get(new) == origin.column:
+                places[origin.column] = (new, origin.changed)
+        found = {name: places[identity] for name, identity in table.columns.items() if identity in places}
+        for name, identity in table.columns.items():
+            # No statement was understood to fill the column. It may have been filled by its name.
+            is_unknown = name in now.columns and origins[name].column == now.columns[name]
+            is_other = not is_unknown or (table.name, name) in self._missing or not self._tracker.was_read(identity)
+            if name not in found and not is_other:
+                converts = self._tracker.origins.converts(table.types[name], now.types[name])
+                found[name] = (name, None if converts else 0)
+        return found
 
     def _changes_of(self, table: CatalogTable) -> RowChanges:
         return self._since(table.identity, self._tracker.row_changes(table.identity))

@@ -187,7 +187,7 @@ class _Counter:
             origin = self._origin(source)
             for place in places:
                 before = arrived.get(place, ())
-                arrived[place] = None if origin is None or before is None else before + origin
+                arrived[place] = None if origin is None or before is None else tuple(dict.fromkeys((*before, *origin)))
         self._origins |= dict.fromkeys([*step.dropped, *step.renamed]) | arrived
 
     def count(self, item: str) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ...database.catalog import Tables
+from .conversions import Origins
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
 
@@ -43,10 +44,12 @@ class ChangeTracker(Protocol):
     Attributes:
         tables: the tables as they were last looked at, with identities that outlive a rename.
         emptied: the identities of the tables that lost all their rows, as far as is known.
+        origins: where the values of each column come from.
     """
 
     tables: Tables
     emptied: set[Hashable]
+    origins: Origins
 
     def begin(self) -> None:
         """Begin a revision: look at the tables, and forget which ones were emptied."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from ...database.catalog import Tables, read_tables
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
+from .conversions import Origins
 from .statement import (
     CHANGES_TABLES,
     DEFINES,
@@ -80,6 +81,7 @@ class PostgresTracker:
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
+        self.origins = Origins(connection)
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
+from .conversions import Origin, Origins
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
@@ -56,6 +57,7 @@ class _SqliteState(NamedTuple):
     texts: dict[str, tuple[int, str]]
     emptied: set[Hashable]
     rows: dict[Hashable, _Rows]
+    origins: dict[Hashable, Origin]
 
 
 class SqliteTracker:
@@ -64,6 +66,7 @@ class SqliteTracker:
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
+        self.origins = Origins(connection)
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -89,6 +92,7 @@ class SqliteTracker:
         """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
+        self.origins.clear()
         self._read.clear()
         self._savepoints.forget()
 
@@ -150,6 +154,7 @@ class SqliteTracker:
         went_back = self._savepoints.follow(statement)
         if self._changes_schema or went_back:
             self.look()
+        self.origins.note(statement, self.tables)
         return self._changes_schema or went_back
 
     def run_deferred(self) -> None:
@@ -192,11 +197,12 @@ class SqliteTracker:
 
     def _save(self) -> _SqliteState:
         rows = {identity: replace(rows) for identity, rows in self._rows.items()}
-        return _SqliteState(self.tables, self._texts, set(self.emptied), rows)
+        return _SqliteState(self.tables, self._texts, set(self.emptied), rows, self.origins.save())
 
     def _restore(self, state: _SqliteState) -> None:
         self.tables, self._texts, self.emptied = state.tables, state.texts, set(state.emptied)
         self._rows = {identity: replace(rows) for identity, rows in state.rows.items()}
+        self.origins.restore(state.origins)
 
     # ---- what SQLite says
 
