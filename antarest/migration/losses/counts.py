@@ -208,7 +208,7 @@ class LossCounter:
             elif name in places:
                 new, changed = places[name]
                 known[name].count_again(left.columns[new], max(rows, known[name].deleted))
-                lost[name] = None if changed is None else known[name].lost + changed
+                lost[name] = None if changed is None else max(known[name].lost, 0) + changed
             else:
                 lost[name] = known[name].first.values
         return lost
@@ -226,7 +226,7 @@ class LossCounter:
             is_unknown = name in now.columns and origins[name].column == now.columns[name]
             is_other = not is_unknown or (table.name, name) in self._missing or not self._tracker.was_read(identity)
             if name not in found and not is_other:
-                converts = self._tracker.origins.converts(table.types[name], now.types[name])
+                converts = self._tracker.origins.can_convert(table.types[name], now.types[name])
                 found[name] = (name, None if converts else 0)
         return found
 

@@ -67,7 +67,7 @@ def _keep_dates(context: MigrationContext) -> None:
     def copy_or_cast(existing: sa.Column[Any], transfer: dict[str, Any], type_: Any) -> None:
         old, new = existing.type._type_affinity, type_._type_affinity  # noqa: SLF001 - as Alembic compares them
         if (old, new) == (sa.Date, sa.DateTime):
-            transfer["expr"] = transfer["expr"].concat(sa.literal_column("' 00:00:00.000000'"))
+            transfer["expr"] = sa.type_coerce(transfer["expr"], sa.String()) + sa.literal_column("' 00:00:00.000000'")
         elif (old, new) == (sa.DateTime, sa.Date):
             transfer["expr"] = sa.func.substr(transfer["expr"], sa.literal_column("1"), sa.literal_column("10"))
         elif new not in _DATES:

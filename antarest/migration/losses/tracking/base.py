@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ...database.catalog import Tables
-from .conversions import Origins
+from .origins import Origins
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
 

@@ -1,88 +1,68 @@
-"""Counts the values that a change of type has changed: cast back to the old type, they are other values."""
+"""The SQL that counts the values which a change of type changes: cast back to the old type, they are other values."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ...database.catalog import Tables, affinity
-from .copies import Copied, Copy, read_copy
+from ...database.catalog import affinity
 
 
-class Origin(NamedTuple):
-    """Where the values of a column come from.
+class Conversion(NamedTuple):
+    """A change of the type of a column.
 
     Attributes:
-        column: the identity of the column that they were copied from.
-        changed: how many of them a change of type has changed on the way; None where nobody knows.
+        old: the old value as SQL.
+        new: the new value as SQL, before it is stored.
+        old_type: the type of the old value, in lower case.
+        new_type: the type of the column that stores the new one.
     """
 
-    column: Hashable
-    changed: int | None = 0
+    old: str
+    new: str
+    old_type: str
+    new_type: str
 
 
-class Origins:
-    """Follows the values of a transaction from column to column, by the statements that copy them."""
+def can_convert(engine: str, old: str, new: str) -> bool:
+    """Whether a value of one type can become another value in a column of another type."""
+    if engine == "sqlite":
+        return affinity(old) != affinity(new)
+    (kind, sizes), (wider, room) = _parsed(old), _parsed(new)
+    if wider != kind and wider not in _WIDER.get(kind, ()):
+        return True
+    return bool(room) and (len(sizes) != len(room) or any(one > other for one, other in zip(sizes, room, strict=True)))
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._is_sqlite = connection.dialect.name == "sqlite"
-        self._origins: dict[Hashable, Origin] = {}
 
-    def __getitem__(self, column: Hashable) -> Origin:
-        """Where the values of a column come from: from itself, unless a statement has copied them."""
-        return self._origins.get(column, Origin(column))
+def count_changed(connection: Connection, reads: str, conversions: Sequence[Conversion]) -> list[int | None]:
+    """Count the values that each conversion changes, with one statement. Values that become NULL are not counted.
 
-    def clear(self) -> None:
-        """Begin a revision: values come from where they are."""
-        self._origins.clear()
+    Args:
+        connection: the database, where the old values still are.
+        reads: the part of a query from its FROM on, whose rows are converted.
+        conversions: what is converted.
 
-    def save(self) -> dict[Hashable, Origin]:
-        """The state, for a savepoint."""
-        return dict(self._origins)
-
-    def restore(self, state: dict[Hashable, Origin]) -> None:
-        """Go back to a state."""
-        self._origins = dict(state)
-
-    def note(self, statement: str, tables: Tables) -> None:
-        """Note a statement that has run, with the tables as they are then."""
-        copy = read_copy(statement, brackets=self._is_sqlite)
-        copied = copy.columns(tables) if copy else []
-        if not copy or not copied:
-            return
-        converted = [each for each in copied if self._is_converted(each)]
-        changed = dict(zip((each.column for each in converted), self._count(copy, converted), strict=True))
-        for each in copied:
-            column, origin = each.target.columns[each.column], self[each.source.columns[each.original]]
-            before = self._origins.get(column)
-            if before is None or before.column != origin.column:
-                before = origin
-            self._origins[column] = Origin(origin.column, _sum(before.changed, changed.get(each.column, 0)))
-
-    def converts(self, old: str, new: str) -> bool:
-        """Whether a value of one type can become another value in a column of another type."""
-        return affinity(old) != affinity(new) if self._is_sqlite else old != new
-
-    def _is_converted(self, copied: Copied) -> bool:
-        old, new = copied.types
-        return self.converts(old, new) or (old != new and not copied.is_bare)
-
-    def _count(self, copy: Copy, converted: Sequence[Copied]) -> Sequence[int | None]:
-        """Count the values that each conversion has changed, with one statement."""
-        if not converted or not copy.is_plain:
-            return [None] * len(converted)
+    Returns:
+        A count for each; None where the values cannot be read again.
+    """
+    if connection.dialect.name == "sqlite":
         try:
-            return self._connection.exec_driver_sql(_sqlite(copy.reads, converted)).one()
+            return [*connection.exec_driver_sql(_sqlite(reads, conversions)).one()]
         except DBAPIError:  # Its parameters are missing, for one.
-            return [None] * len(converted)
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
+            return [None] * len(conversions)
+    found = _in_savepoint(connection, _postgresql(reads, conversions))
+    if found is None:  # A type has no "=", or no way back: such values are compared as texts, each column by itself.
+        for each in conversions:
+            one = [each]
+            counts = _in_savepoint(connection, _postgresql(reads, one)) or _in_savepoint(
+                connection, _postgresql(reads, one, as_text=True)
+            )
+            found = [*(found or []), *(counts or [None])]
+    return found or []
 
 
 # ---- SQLite
@@ -90,12 +70,11 @@ def _sum(one: int | None, other: int | None) -> int | None:
 _MIDNIGHT = "' 00:00:00.000000'"
 
 
-def _sqlite(reads: str, converted: Sequence[Copied]) -> str:
-    """Count the changed values of each conversion, in one scan of what the query reads."""
-    raw = ", ".join(f"{each.old} AS o{at}, ({each.new}) AS e{at}" for at, each in enumerate(converted))
-    stored = ", ".join(f"o{at}, {_stored(f'e{at}', each.types[1])} AS v{at}" for at, each in enumerate(converted))
+def _sqlite(reads: str, conversions: Sequence[Conversion]) -> str:
+    raw = ", ".join(f"{each.old} AS o{at}, ({each.new}) AS e{at}" for at, each in enumerate(conversions))
+    stored = ", ".join(f"o{at}, {_stored(f'e{at}', each.new_type)} AS v{at}" for at, each in enumerate(conversions))
     counts = ", ".join(
-        f"coalesce(sum(coalesce(NOT ({_same(f'v{at}', f'o{at}', each)}), 0)), 0)" for at, each in enumerate(converted)
+        f"coalesce(sum(coalesce(NOT ({_same(f'v{at}', f'o{at}', each)}), 0)), 0)" for at, each in enumerate(conversions)
     )
     return f"SELECT {counts} FROM (SELECT {stored} FROM (SELECT {raw} {reads}))"
 
@@ -112,15 +91,68 @@ def _stored(value: str, declared: str) -> str:
     return f"CASE WHEN typeof({value}) IN ('integer', 'real') OR {is_number} THEN {number} ELSE {value} END"
 
 
-def _same(new: str, old: str, copied: Copied) -> str:
+def _same(new: str, old: str, conversion: Conversion) -> str:
     """Whether a value is still the old one. It is NULL where one of both is NULL."""
     kinds = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "blob": "BLOB"}
     back = " ".join(f"WHEN '{kind}' THEN CAST({new} AS {name})" for kind, name in kinds.items())
     same = f"+{old} = +(CASE typeof({old}) {back} END) COLLATE BINARY"
-    if any("date" in each or "time" in each for each in copied.types):
-        same += (
-            f" OR {old} || {_MIDNIGHT} = {new} OR {new} || {_MIDNIGHT} = {old}"  # A date is the time of its midnight.
-        )
-    if affinity(copied.types[1]) not in {"integer", "real"}:
+    if any("date" in each or "time" in each for each in (conversion.old_type, conversion.new_type)):
+        # A date is the same as the midnight with which it begins.
+        same += f" OR {old} || {_MIDNIGHT} = {new} OR {new} || {_MIDNIGHT} = {old}"
+    if affinity(conversion.new_type) not in {"integer", "real"}:
         same += f" OR {new} = ''"  # The fullness of the column tells this.
     return same
+
+
+# ---- PostgreSQL
+
+_WIDER = {
+    "smallint": {"integer", "bigint", "numeric"},
+    "integer": {"bigint", "numeric", "double precision"},
+    "bigint": {"numeric"},
+    "real": {"double precision"},
+    "character": {"character varying", "text"},
+    "character varying": {"text"},
+    "text": {"character varying"},
+    "date": {"timestamp without time zone"},
+}
+_SIZES = re.compile(r"\s*\(([\d, -]+)\)")
+
+
+def _parsed(type_: str) -> tuple[str, list[int]]:
+    """The name of a type, and its sizes: of a number those before and after its point."""
+    sizes = [int(size) for found in _SIZES.finditer(type_) for size in found[1].split(",")]
+    if len(sizes) == 2:  # noqa: PLR2004 - precision and scale
+        sizes[0] -= sizes[1]
+    return _SIZES.sub("", type_), sizes
+
+
+def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool = False) -> str:
+    raw = ", ".join(
+        f"{each.old} AS o{at}, CAST(({each.new}) AS {each.new_type}) AS v{at}" for at, each in enumerate(conversions)
+    )
+    counts = []
+    for at, each in enumerate(conversions):
+        old, new = (f"o{at}::text", f"v{at}::text") if as_text else (f"o{at}", f"CAST(v{at} AS {each.old_type})")
+        counts.append(
+            f"count(CASE WHEN o{at} IS NOT NULL AND v{at} IS NOT NULL AND v{at}::text <> '' THEN 1 END)"
+            f" - count(CASE WHEN v{at}::text <> '' AND {new} = {old} THEN 1 END)"
+        )
+    return f"SELECT {', '.join(counts)} FROM (SELECT {raw} {reads}) AS converted"
+
+
+def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None:
+    """The one row that a query returns; None if it fails."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute("SAVEPOINT antarest_conversions")
+        try:
+            cursor.execute(query)
+            return [*(cursor.fetchone() or ())]
+        except connection.dialect.loaded_dbapi.Error:
+            cursor.execute("ROLLBACK TO SAVEPOINT antarest_conversions")
+            return None
+        finally:
+            cursor.execute("RELEASE SAVEPOINT antarest_conversions")
+    finally:
+        cursor.close()

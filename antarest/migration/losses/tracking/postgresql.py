@@ -14,7 +14,8 @@ from sqlalchemy import Connection, text
 
 from ...database.catalog import Tables, read_tables
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
-from .conversions import Origins
+from .copies import find_table
+from .origins import Origin, Origins
 from .statement import (
     CHANGES_TABLES,
     DEFINES,
@@ -73,6 +74,7 @@ class _PostgresState(NamedTuple):
     tables: Tables
     emptied: set[Hashable]
     changes: dict[Hashable, RowChanges]
+    origins: dict[Hashable, Origin]
 
 
 class PostgresTracker:
@@ -100,6 +102,7 @@ class PostgresTracker:
         """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
+        self.origins.clear()
         self._foreseen.clear()
         self._columns_read.clear()
         self._savepoints.forget()
@@ -170,6 +173,10 @@ class PostgresTracker:
             self._definitions = None
         if self._statement.does(CHANGES_TABLES):
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
+        if copy := self.origins.read(statement):
+            if find_table(self.tables, copy.into) is None:
+                self.look()  # The revision has made it.
+            self.origins.note(copy, self.tables)
         return self._statement.does(CHANGES_TABLES)
 
     def run_deferred(self) -> None:
@@ -226,10 +233,11 @@ class PostgresTracker:
     # ---- savepoints
 
     def _save(self) -> _PostgresState:
-        return _PostgresState(self.tables, set(self.emptied), self.row_changes())
+        return _PostgresState(self.tables, set(self.emptied), self.row_changes(), self.origins.save())
 
     def _restore(self, state: _PostgresState) -> None:
         for table, changes in self.row_changes().items():
             undone = changes.minus(state.changes.get(table, RowChanges()))
             self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)
         self.tables, self.emptied = state.tables, set(state.emptied)
+        self.origins.restore(state.origins)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
-from .conversions import Origin, Origins
+from .origins import Origin, Origins
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
@@ -154,7 +154,8 @@ class SqliteTracker:
         went_back = self._savepoints.follow(statement)
         if self._changes_schema or went_back:
             self.look()
-        self.origins.note(statement, self.tables)
+        if copy := self.origins.read(statement):
+            self.origins.note(copy, self.tables)
         return self._changes_schema or went_back
 
     def run_deferred(self) -> None:
