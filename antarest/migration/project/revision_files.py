@@ -40,11 +40,13 @@ _USUAL_LINES = re.compile(
 )
 _QUOTED = re.compile(r"[\"']([\w.]+)[\"']")
 _COMMENT = b"# revision identifiers, used by Alembic."  # in the templates of Alembic
+# Whether a line may set the names otherwise. An honest "no" is all that counts: a file that is in doubt is parsed.
+# The expression begins with a word, so that Python finds its places quickly; therefore it looks back.
 _MAY_BIND = re.compile(
-    rb"\b(?:down_)?revision\b[ \t]*(?:[-+*/|&,:;=)\]]|in\b)"
-    rb"|(?:\b(?:as|class|def|del|global|import)[ \t]+|,[ \t]*)(?:down_)?revision\b"
+    rb"revision\b(?:[ \t]*(?:[-+*/|&,:;=)\]]|in\b)"
+    rb"|(?<=[sflt,][ \t]revision)|(?<=[ \t]{2}revision)|(?<=,revision)"  # as, class, def, del, global, import
+    rb"|(?<=[sflt,][ \t]down_revision)|(?<=[ \t]{2}down_revision)|(?<=,down_revision))"
 )
-_SUSPICIOUS = (b"branch_labels", b"depends_on", b"<<<<<<< ")
 _LONGEST = 1 << 16  # bytes of a file that is read by its lines
 
 
@@ -151,7 +153,7 @@ def _outline(folder: str, file: str) -> Revision | None:
     if found is None:
         return None
     rest = content[: found.start()].replace(_COMMENT, b"") + content[found.end() :]
-    if any(word in rest for word in _SUSPICIOUS) or (b"revision" in rest and _MAY_BIND.search(rest)):
+    if b"branch_labels" in rest or b"depends_on" in rest or b"<<<<<<< " in rest or _MAY_BIND.search(rest):
         return None
     return _Outline(found["id"][1:-1].decode(), tuple(_QUOTED.findall(found["down"].decode())), (folder, file))
 
