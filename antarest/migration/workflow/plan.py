@@ -215,7 +215,8 @@ class _Counter:
     def _origin(self, item: str) -> tuple[str, ...] | None:
         if item in self._origins:
             return self._origins[item]
-        table, _, column = item.partition(".")
+        place = self._find(item)
+        table, column = place or item.partition(".")[::2]
         if not column or table not in self._origins:
             return (item,)
         tables = self._origins[table]
