@@ -52,6 +52,7 @@ class CatalogTable:
     Attributes:
         name: its name, with its schema where that is not the current one (PostgreSQL).
         bare_name: its name without its schema.
+        schema: its schema; empty on SQLite.
         sql: its name as SQL.
         identity: a value that a rename does not change. On SQLite it is the name, unless renames are tracked.
         columns: the identity of each column, by name.
@@ -63,6 +64,7 @@ class CatalogTable:
 
     name: str
     bare_name: str
+    schema: str
     sql: str
     identity: Hashable
     columns: Mapping[str, Hashable]
@@ -90,6 +92,10 @@ class Fullness(NamedTuple):
     def plus(self, other: Fullness) -> Fullness:
         """The sum of both."""
         return Fullness(self.values + other.values, self.filled + other.filled)
+
+    def most(self, other: Fullness) -> Fullness:
+        """The larger count of each."""
+        return Fullness(max(self.values, other.values), max(self.filled, other.filled))
 
     def minus(self, other: Fullness) -> Fullness:
         """These without the other ones."""
@@ -142,6 +148,7 @@ def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
     return CatalogTable(
         name=name,
         bare_name=first[1],
+        schema="" if engine == "sqlite" else first[7],
         sql=quote(first[1]) if engine == "sqlite" else f"ONLY {quote(first[7])}.{quote(first[1])}",
         identity=first[3],
         columns={row[2]: (row[3], row[4]) for row in columns},

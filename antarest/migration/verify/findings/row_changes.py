@@ -126,15 +126,13 @@ def row_findings(
     found: list[RowFinding] = []
     for item, number in sorted(lost.items()):
         table = _table_of(before, item)
-        if _is_declared(declared, item, table, before, on_the_way) or (
-            not after and _arrives(before, between, revision, direction, item)
-        ):
+        arrives = not after and _arrives(before, between, revision, direction, item)
+        if arrives or _is_declared(declared, item, table, before, on_the_way):
             continue
         amount = f"{count(number, 'row' if item == table else 'value')} of {item}"
         if item in on_the_way or table in on_the_way:
-            is_plain = between.find(item) is None and not declares
-            id_ = "V501" if direction == "upgrade" else "V502"
-            found.append(RowFinding(id_, item, amount, "note" if is_plain else "error"))
+            severity: Severity = "note" if between.find(item) is None and not declares else "error"
+            found.append(RowFinding("V501" if direction == "upgrade" else "V502", item, amount, severity))
         else:
             found.append(RowFinding("V504", item, f"{amount} lost {round_trip}"))
     for item, number in sorted(_without_momentary(final.changed, moments, momentary).items()):
