@@ -200,7 +200,20 @@ class LossCounter:
             left = measure(self._connection, now, present.values())
             for name, new in present.items():
                 known[name].count_again(left.columns[new], deleted)
-        return lost | {name: known[name].lost for name in present}
+        return lost | {name: known[name].lost for name in present} | self._retyped(table, names, known)
+
+    def _retyped(
+        self, table: CatalogTable, kept: Collection[str], known: Mapping[str, _Values]
+    ) -> dict[str, int | None]:
+        """The values that are gone from columns with another type now, as far as that has changed any."""
+        lost: dict[str, int | None] = {}
+        for name in kept:
+            origin, values = self._tracker.origins[table.columns[name]], known.get(name)
+            if origin.changed is None:
+                lost[name] = 0 if values and not values.first.values else None
+            elif origin.changed:
+                lost[name] = origin.changed + (max(values.lost, 0) if values else 0)
+        return lost
 
     def _values_copied(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, rows: int

@@ -11,7 +11,7 @@ from sqlalchemy import URL
 from sqlalchemy.types import TypeEngine
 
 from antarest.migration.scratch.databases import EngineName
-from tests.support_losses import SQLITE, Case, Step, batch, case, cases, losses
+from tests.support_losses import POSTGRESQL, SQLITE, Case, Step, batch, case, cases, losses
 
 Database = Callable[[EngineName], URL]
 
@@ -49,6 +49,44 @@ NUMBERS = "id INTEGER, s INTEGER"
          "v.d": 2, "v.t": 2}, on=SQLITE, before=VALUES),
 )  # fmt: skip
 def test_sqlite_counts_the_values_that_a_type_changes(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+ALTER = "ALTER TABLE v ALTER COLUMN"
+JSONS = ("CREATE TABLE v (s JSON)", "INSERT INTO v VALUES ('{\"a\":1}'), ('{\"a\": 1}')")
+MOODS = ("CREATE TYPE mood AS ENUM ('a')", "CREATE TABLE v (s mood)", "INSERT INTO v VALUES ('a')")
+PARTS = ("CREATE TABLE p (id INT, s TEXT) PARTITION BY LIST (id)", "CREATE TABLE p_1 PARTITION OF p FOR VALUES IN (1)",
+         "INSERT INTO p VALUES (1, '01'), (1, '2')")  # fmt: skip
+
+
+@cases(
+    case("a text that a number does not give back", f"{ALTER} s TYPE integer USING s::integer", loses={"v.s": 1},
+         on=POSTGRESQL, before=VALUES),
+    case("a fraction, and two at once", f"{ALTER} f TYPE integer, ALTER s SET DATA TYPE varchar(2) USING left(s, 2)",
+         loses={"v.f": 1, "v.s": 1}, on=POSTGRESQL, before=VALUES),
+    case("by Alembic, under a new name", batch(lambda b: b.alter_column("s", new_column_name="x", type_=sa.Integer(),
+         postgresql_using="s::integer"), table="v"), loses={"v.s": 1}, on=POSTGRESQL, before=VALUES),
+    case("a time of the day", f"{ALTER} t TYPE date", loses={"v.t": 1}, on=POSTGRESQL, before=VALUES),
+    case("a date as a time, a text and a time again", f"{ALTER} d TYPE timestamp", f"{ALTER} d TYPE text",
+         f"{ALTER} d TYPE timestamp USING d::timestamp", on=POSTGRESQL, before=VALUES),
+    case("a wider number, a longer text", f"{ALTER} n TYPE bigint, ALTER s TYPE varchar(99)", f"{ALTER} s TYPE text",
+         on=POSTGRESQL, before=VALUES),
+    case("a conversion that is meant", f"{ALTER} n TYPE text USING 'n' || n", loses={"v.n": 2}, on=POSTGRESQL,
+         before=VALUES),
+    case("another value of the same type", f"{ALTER} s TYPE varchar(50) USING upper(s || 'x')", on=POSTGRESQL,
+         before=VALUES),
+    case("an empty text", f"{ALTER} s TYPE text USING ''", loses={"v.s": 2}, on=POSTGRESQL, before=VALUES),
+    case("a type without =", f"{ALTER} s TYPE jsonb", loses={"v.s": 1}, on=POSTGRESQL, before=JSONS),
+    case("a type without a way back", f"{ALTER} s TYPE integer USING 1", loses={"v.s": 1}, on=POSTGRESQL,
+         before=MOODS),
+    case("a partition", "ALTER TABLE p ALTER s TYPE integer USING s::integer", loses={"p_1.s": 1}, on=POSTGRESQL,
+         before=PARTS),
+    case("in a block: its count is unknown", f"DO $$ BEGIN {ALTER} s TYPE integer USING 7; END $$",
+         loses={"v.s": None}, on=POSTGRESQL, before=VALUES),
+    case("in a block, without values", "DO $$ BEGIN ALTER TABLE empty ALTER note TYPE integer USING 7; END $$",
+         on=POSTGRESQL),
+)  # fmt: skip
+def test_postgresql_counts_the_values_that_a_type_changes(database: Database, engine: EngineName, case: Case) -> None:
     assert losses(database(engine), case) == case.loses
 
 

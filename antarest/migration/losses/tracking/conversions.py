@@ -49,6 +49,8 @@ def count_changed(connection: Connection, reads: str, conversions: Sequence[Conv
     Returns:
         A count for each; None where the values cannot be read again.
     """
+    if not conversions:
+        return []
     if connection.dialect.name == "sqlite":
         try:
             return [*connection.exec_driver_sql(_sqlite(reads, conversions)).one()]
@@ -116,6 +118,22 @@ _WIDER = {
     "text": {"character varying"},
     "date": {"timestamp without time zone"},
 }
+_SAME = {
+    "varchar": "character varying",
+    "char": "character",
+    "bpchar": "character",
+    "int2": "smallint",
+    "int": "integer",
+    "int4": "integer",
+    "int8": "bigint",
+    "decimal": "numeric",
+    "float": "double precision",
+    "float4": "real",
+    "float8": "double precision",
+    "bool": "boolean",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+}
 _SIZES = re.compile(r"\s*\(([\d, -]+)\)")
 
 
@@ -124,7 +142,8 @@ def _parsed(type_: str) -> tuple[str, list[int]]:
     sizes = [int(size) for found in _SIZES.finditer(type_) for size in found[1].split(",")]
     if len(sizes) == 2:  # noqa: PLR2004 - precision and scale
         sizes[0] -= sizes[1]
-    return _SIZES.sub("", type_), sizes
+    name = " ".join(_SIZES.sub("", type_).split())
+    return _SAME.get(name, name), sizes
 
 
 def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool = False) -> str:

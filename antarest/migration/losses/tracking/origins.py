@@ -80,7 +80,7 @@ class Origins:
         return self.can_convert(old, new) or (not copied.is_bare and (old != new or is_renamed))
 
     def _count(self, copy: Copy, converted: Sequence[Copied]) -> list[int | None]:
-        if not converted or not copy.is_plain:
+        if not copy.is_plain or not all(each.source.readable for each in converted):
             return [None] * len(converted)
         conversions = [Conversion(each.old, each.new, *each.types) for each in converted]
         return count_changed(self._connection, copy.reads, conversions)
