@@ -25,11 +25,34 @@ class Watcher:
     def after(self, statement: str) -> None:
         """Called after a statement has run."""
 
+    def inside(self, statement: str) -> None:
+        """Called before a statement that runs inside another one, by a function or by the parameters of executemany."""
+
     def on_commit(self) -> None:
         """Called before the driver commits."""
 
     def on_rollback(self) -> None:
         """Called before the driver rolls back."""
+
+
+class _Inside(Watcher):
+    """Takes the reports while a statement runs.
+
+    Attributes:
+        refusal: the error of the watcher, if it has refused a statement. Whoever ran it may have caught the error.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.refusal: Exception | None = None
+        self._watcher = watcher
+        self.on_commit, self.on_rollback = watcher.on_commit, watcher.on_rollback  # type: ignore[method-assign]
+
+    def before(self, statement: str) -> None:
+        try:
+            self._watcher.inside(statement)
+        except Exception as error:
+            self.refusal = error
+            raise
 
 
 class WatchedConnection:
@@ -57,12 +80,20 @@ class WatchedConnection:
     def reporting(self, statement: str) -> Iterator[None]:
         """Report a statement that runs inside the block. Statements of the watcher itself are not reported."""
         watcher, self.watcher = self.watcher, None
-        try:
-            if watcher:
-                watcher.before(statement)
+        if watcher is None:
             yield
-            if watcher:
-                watcher.after(statement)
+            return
+        inside = _Inside(watcher)
+        try:
+            watcher.before(statement)
+            self.watcher = inside
+            try:
+                yield
+            finally:
+                self.watcher = None
+                if inside.refusal:  # A function or the driver may have caught it, or raised another error.
+                    raise inside.refusal
+            watcher.after(statement)
         finally:
             self.watcher = watcher
 

@@ -30,7 +30,7 @@ from .counts import LossCounter
 from .deferred import DeferredConstraints
 from .rebuilds import RebuildGuard
 from .tracking import open_tracker
-from .tracking.base import ENDS_TRANSACTION, NotAllowed
+from .tracking.base import ENDS_TRANSACTION, RUNS_INSIDE, NotAllowed
 
 
 class LossGuard(Watcher):
@@ -133,6 +133,10 @@ class LossGuard(Watcher):
         """Look at the tables that the statement has changed."""
         if self._counter and self._tracker.after(statement):
             self._counter.note_missing_columns()
+
+    def inside(self, statement: str) -> None:  # noqa: ARG002 - any statement is refused
+        """Refuse a statement that runs inside another one."""
+        raise NotAllowed(RUNS_INSIDE)
 
     def on_commit(self) -> None:
         """Refuse a commit: the losses are not known yet."""

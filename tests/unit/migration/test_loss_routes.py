@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,6 +141,48 @@ def test_a_revision_cannot_change_anything_beside_the_transaction(
     database: Database, engine: EngineName, case: Case
 ) -> None:
     assert_not_allowed("second connection", database(engine), *case.steps)
+
+
+def parameters(op: Operations) -> None:
+    """Delete rows while the parameters of another statement are made, as many as that inserts."""
+    cursor = driver(op).cursor()
+
+    def rows() -> Iterator[tuple[int]]:
+        for number in (8, 9):
+            cursor.execute("DELETE FROM study_tag WHERE study_id = 1")
+            yield (number,)
+
+    mark = "?" if op.get_bind().dialect.name == "sqlite" else "%s"
+    driver(op).cursor().executemany(f"INSERT INTO study_tag VALUES ({mark}, 'new')", rows())
+
+
+def function_that_hides_it(op: Operations) -> None:
+    def delete() -> None:
+        with suppress(Exception):
+            driver(op).execute("DELETE FROM study_tag")
+
+    driver(op).create_function("f", 0, delete)
+    op.execute("SELECT f()")
+
+
+@cases(
+    case("by the parameters of executemany", parameters),
+    case("by a function, which hides the refusal", function_that_hides_it, on=SQLITE),
+)
+def test_a_statement_inside_another_one_is_refused(database: Database, engine: EngineName, case: Case) -> None:
+    assert_not_allowed("inside another one", database(engine), *case.steps)
+
+
+def test_an_attached_file_is_read_and_not_written_to(database: Database, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.executescript("CREATE TABLE tag (label); INSERT INTO tag VALUES ('imported')")
+    attach = f"ATTACH '{other}' AS other"
+    imports = "INSERT INTO study_tag SELECT 1, label FROM other.tag"
+
+    assert losses(database("sqlite"), Case("", (imports,), {}, (attach,))) == {}
+    for writes in ("DELETE FROM other.tag", "DROP TABLE other.tag", "CREATE TABLE other.more (id INTEGER)"):
+        assert_not_allowed("attached database other", database("sqlite"), attach, writes)
 
 
 @pytest.mark.parametrize("later", [(), ("SET LOCAL track_counts = on",)])

@@ -204,6 +204,8 @@ UNIQUE = ("CREATE TABLE u (id INTEGER PRIMARY KEY, k TEXT UNIQUE)", "INSERT INTO
          "UPDATE study SET path = name WHERE id < 3"),
     case("a row that replaces two, before a new one", "INSERT OR REPLACE INTO u VALUES (1, 'b')",
          "INSERT INTO u VALUES (3, 'c')", loses={"u": 1}, on=SQLITE, before=UNIQUE),
+    case("a row that replaces two, before one that replaces none", "INSERT OR REPLACE INTO u VALUES (1, 'b')",
+         "INSERT OR REPLACE INTO u VALUES (3, 'c')", loses={"u": 1}, on=SQLITE, before=UNIQUE),
     case("a row that replaces one is no loss", "INSERT OR REPLACE INTO u VALUES (1, 'x'), (3, 'c')", on=SQLITE,
          before=UNIQUE),
     case("rows that a trigger replaces", "INSERT INTO task VALUES (9, NULL)", loses={"study_tag": 4}, on=SQLITE,

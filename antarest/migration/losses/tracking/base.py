@@ -9,6 +9,10 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from ...database.catalog import Tables
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
+RUNS_INSIDE = (
+    "it runs a statement inside another one, by a function or by the parameters of executemany, where nobody can count "
+    "what it takes away: run them one after the other"
+)
 
 Takes = dict[str, set[str]]
 """The tables that a statement may write to, each with the columns that it may take values from.
