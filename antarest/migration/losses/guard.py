@@ -29,6 +29,7 @@ from ..errors.revision import Direction, Revision
 from .counts import LossCounter
 from .deferred import DeferredConstraints
 from .rebuilds import RebuildGuard
+from .row_security import RowSecurity
 from .tracking import open_tracker
 from .tracking.base import ENDS_TRANSACTION, RUNS_INSIDE, NotAllowed
 
@@ -42,6 +43,7 @@ class LossGuard(Watcher):
     Attributes:
         losses: what has been lost so far, in order.
         missing: what a rebuild of the last revision lost beside rows.
+        hidden: the tables of which row security may have hidden rows from the last revision, which wrote to them.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class LossGuard(Watcher):
         """Prepare to watch `connection`, except for the tables in `exclude`; `rebuilds` is for SQLite."""
         self.losses: list[Loss] = []
         self.missing: list[Missing] = []
+        self.hidden: list[str] = []
         self._rebuilds = rebuilds
         self._connection = connection
         self._tracker = open_tracker(connection, exclude)
@@ -59,7 +62,7 @@ class LossGuard(Watcher):
     def start(self) -> None:
         """Begin to watch. A database without tables has nothing to lose, and is not counted."""
         self._tracker.look()
-        self._deferred = DeferredConstraints(self._connection)
+        self._deferred, self._row_security = DeferredConstraints(self._connection), RowSecurity(self._connection)
         set_watcher(self._connection, self)
         event.listen(self._connection.engine, "do_connect", _refuse_connection)
 
@@ -71,6 +74,7 @@ class LossGuard(Watcher):
         """
         with self.unwatched():
             self._deferred.defer_again()
+            self._row_security.begin()
         if self._tracker.tables:
             with self.unwatched():
                 self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
@@ -87,6 +91,7 @@ class LossGuard(Watcher):
         self._require_transaction()
         with self.unwatched():
             self._deferred.run()
+            self.hidden = [] if revision.row_security else self._row_security.written()
         if self._counter:
             with self.unwatched():
                 self._tracker.look()
@@ -124,6 +129,7 @@ class LossGuard(Watcher):
         self._require_transaction()
         if self._rebuilds:
             self._rebuilds.note_statement(statement)
+        self._row_security.before(statement)
         takes = self._tracker.before(statement)
         if self._counter:
             for name, columns in takes.items():
@@ -131,6 +137,7 @@ class LossGuard(Watcher):
 
     def after(self, statement: str) -> None:
         """Look at the tables that the statement has changed."""
+        self._row_security.after(statement)
         if self._counter and self._tracker.after(statement):
             self._counter.note_missing_columns()
 
