@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.catalog import Tables
 from ..database.connection import moving
-from ..database.driver_connections import Watcher, set_watcher
+from ..database.driver_connections import Attempt, Watcher, set_watcher
 from ..database.objects import ObjectKey, read_objects
 from ..errors.facts.run import ScratchRunFailed
 from ..losses.tracking import open_tracker
@@ -136,7 +136,7 @@ class _TrackerWatcher(Watcher):
     def __init__(self, tracker: ChangeTracker) -> None:
         self._tracker = tracker
 
-    def before(self, statement: str) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
         with suppress(NotAllowed):
             self._tracker.before(statement)
 
