@@ -34,7 +34,7 @@ class Watcher:
         """Called after a statement has run."""
 
     def inside(self, statement: str) -> None:
-        """Called before a statement that runs inside another one, by a function or by the parameters of executemany."""
+        """Called before a statement that a function runs inside another one."""
 
     def on_commit(self) -> None:
         """Called before the driver commits."""
@@ -47,7 +47,7 @@ class _Inside(Watcher):
     """Takes the reports while a statement runs.
 
     Attributes:
-        refusal: the error of the watcher, if it has refused a statement. Whoever ran it may have caught the error.
+        refusal: the error of the watcher, if it has refused a statement. The function may have caught the error.
     """
 
     def __init__(self, watcher: Watcher) -> None:
@@ -99,7 +99,7 @@ class WatchedConnection:
                 yield
             finally:
                 self.watcher = None
-                if inside.refusal:  # A function or the driver may have caught it, or raised another error.
+                if inside.refusal:  # The driver raises another error, if any.
                     raise inside.refusal
             watcher.after(statement)
         finally:
@@ -179,8 +179,9 @@ class _SqliteCursor(sqlite3.Cursor):
             return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
+        rows = list(parameters)  # Making them can run other statements, which are reported for themselves.
         with self.connection.reporting(sql):
-            return super().executemany(sql, parameters)
+            return super().executemany(sql, rows)
 
     def executescript(self, script: str, /) -> Self:
         """Run the statements one by one: the driver's own method would commit first."""
@@ -210,7 +211,7 @@ def postgres_connection() -> type[Any]:
                 run()
 
         def executemany(self, query: Any, vars_list: Any) -> None:
-            rows = list(vars_list)
+            rows = list(vars_list)  # as above
             run = partial(super().executemany, query, rows)
             with cast("WatchedConnection", self.connection).reporting(_text(query, self), run):
                 run()

@@ -11,8 +11,8 @@ from ...database.driver_connections import Attempt
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
 RUNS_INSIDE = (
-    "it runs a statement inside another one, by a function or by the parameters of executemany, where nobody can count "
-    "what it takes away: run them one after the other"
+    "a function runs a statement inside another one, where nobody can count what it takes away: run them one after the "
+    "other"
 )
 
 Takes = dict[str, set[str]]

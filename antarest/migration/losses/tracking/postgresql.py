@@ -220,6 +220,9 @@ class PostgresTracker:
             self._links = None
         if self._statement.does(DEFINES):
             self._definitions = None
+        if (what := self._statement.on_tables) and what.verb == "TRUNCATE" and not self._statement.names("only"):
+            # A table that the run has rewritten keeps its file.
+            self.emptied |= {table.identity for table in self._in_the_way(self._statement, what)}
         if self._statement.does(CHANGES_TABLES):
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
         return self._statement.does(CHANGES_TABLES)
