@@ -110,7 +110,7 @@ class ChangeTracker(Protocol):
         """
 
     def was_read(self, column: Hashable) -> bool:
-        """Whether the revision can have copied the values of this column."""
+        """Whether a statement of the revision can have copied the values of this column."""
 
 
 State = TypeVar("State")

@@ -19,6 +19,7 @@ from .attempts import Attempted, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .statement import (
     CHANGES_TABLES,
+    COPIES,
     DEFINES,
     DELETES,
     DROPS,
@@ -142,7 +143,7 @@ class PostgresTracker:
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
         self._named = self._reached({table.identity for table in named}, "i")
-        if seen.does(READS):
+        if seen.does(READS) and seen.does(COPIES):
             read = (table.columns.items() for table in named)
             self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
         takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}

@@ -19,6 +19,9 @@ from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
+_COPIES = frozenset(
+    {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_TEMP_TABLE}
+)
 _WRITES = _ROW_ACTIONS | _DROPS | {sqlite3.SQLITE_TRANSACTION}
 _REPLACE = "replace"
 _ATTACHED = "it writes to the attached database {}, which no run protects: only reading from it is possible"
@@ -211,8 +214,12 @@ class SqliteTracker:
     def _actions(self, statement: str) -> _Actions:
         """Compile the statement, without running it, and note what it will write."""
         heard: _Actions = []
+        read: set[tuple[str, Hashable]] = set()
+        written: set[str] = set()
 
         def hear(code: int, first: str | None, second: str | None, third: str | None, _trigger: str | None) -> int:
+            if code in _COPIES and not str(first).startswith("sqlite_"):
+                written.add(f"{third}.{first}")
             if code == sqlite3.SQLITE_ALTER_TABLE:
                 heard.append((code, second or "", third))
             elif code in _WRITES and third in {"main", None}:
@@ -222,7 +229,7 @@ class SqliteTracker:
             elif code == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "writable_schema":
                 self._is_text_true = False
             elif code == sqlite3.SQLITE_READ and (table := self.tables.get(first or "")):
-                self._read.add(table.columns.get(second or ""))
+                read.add((f"{third}.{first}", table.columns.get(second or "")))
             return sqlite3.SQLITE_OK
 
         self._is_heard, self._written_to = True, ""
@@ -236,4 +243,6 @@ class SqliteTracker:
             self._is_heard = False  # The statement is wrong, and fails when it runs.
         finally:
             self._driver.set_authorizer(None)
+        # A SELECT alone copies nothing, nor does an UPDATE of the table itself.
+        self._read |= {column for table, column in read if written - {table}}
         return heard
