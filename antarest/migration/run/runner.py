@@ -26,7 +26,7 @@ from ..database.record import Recorder
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked
-from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses
+from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses, RowsHidden
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.facts.run import NotRecorded, RunInterrupted, RunTerminated
 from ..errors.revision import BASE, Direction
@@ -295,6 +295,8 @@ class _Run:
             if guard.missing:
                 state = self.outcome.state()
                 raise RebuildLoses(revision.id, direction, guard.missing, request.database, state)
+            if guard.hidden:
+                raise RowsHidden(revision.id, direction, guard.hidden, request.database, self.outcome.state())
             seconds = time.perf_counter() - began
             recorder.add(revision, direction, seconds)
             segment.steps.append((revision, direction, seconds))

@@ -23,6 +23,7 @@ from .origins import Origin, Origins
 from .retypes import read_retypes
 from .statement import (
     CHANGES_TABLES,
+    COPIES,
     DEFINES,
     DELETES,
     DROPS,
@@ -152,7 +153,7 @@ class PostgresTracker:
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
         self._named = self._reached({table.identity for table in named}, "i")
-        if seen.does(READS):
+        if seen.does(READS) and seen.does(COPIES):
             read = (table.columns.items() for table in named)
             self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
         takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
@@ -261,6 +262,9 @@ class PostgresTracker:
             self._links = None
         if self._statement.does(DEFINES):
             self._definitions = None
+        if (what := self._statement.on_tables) and what.verb == "TRUNCATE" and not self._statement.names("only"):
+            # A table that the run has rewritten keeps its file.
+            self.emptied |= {table.identity for table in self._in_the_way(self._statement, what)}
         if self._statement.does(CHANGES_TABLES):
             before = self.tables
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
