@@ -107,7 +107,7 @@ def config_of(path: Path, **options: Any) -> Config:
     from alembic.config import Config
 
     config = Config(None if is_toml(path) else path, toml_file=path.with_name(TOML), **options)
-    config.file_config.defaults()["here"] = _here(path)
+    config.file_config["DEFAULT"]["here"] = _here(path)
     return config
 
 

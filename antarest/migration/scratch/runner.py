@@ -23,7 +23,7 @@ from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
-from ..errors.text import described, reason
+from ..errors.text import described, details_of, reason
 from ..losses.tracking.base import NotAllowed
 from ..project.history import History
 from ..project.project import Project
@@ -115,14 +115,15 @@ class ScratchRunner:
         try:
             with self._environment(context), context.begin_transaction():
                 context.run_migrations()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # A revision may call sys.exit(0).
             connection.rollback()
-            if not running:
+            if not running or isinstance(error, KeyboardInterrupt):
                 raise
             direction = "upgrade" if running[0].is_upgrade else "downgrade"
             engine = ENGINES[connection.dialect.name]
             why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
-            raise ScratchRunFailed(running[0].revision.revision, direction, why, engine) from error
+            id_, said = running[0].revision.revision, details_of(error)
+            raise ScratchRunFailed(id_, direction, why, engine, details=said) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
