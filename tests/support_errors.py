@@ -96,6 +96,7 @@ from antarest.migration.errors.facts.refusal import (
 from antarest.migration.errors.facts.run import (
     AlembicRefused,
     AutocommitNotAsked,
+    DeferredConstraintFailed,
     NotRecorded,
     NotReported,
     OutputFailed,
@@ -229,6 +230,7 @@ EXAMPLES = [
     RevisionFailed(
         IDS[2], "upgrade", "no such table: x", database=DATABASE, state="Nothing was changed.", statement="SELECT x"
     ),
+    DeferredConstraintFailed(IDS[2], "upgrade", "violates fk", database=DATABASE, state="Nothing was changed."),
     RebuildLoses(IDS[1], "upgrade", [MISSING] * 30, DATABASE, "Nothing was changed."),
     InTheWay(IDS[1], "upgrade", MISSING, "error in view v: no such table: t", DATABASE, "Nothing was changed."),
     AutocommitNotAsked(IDS[1], str(FOLDER / "a.py")),
@@ -245,7 +247,7 @@ EXAMPLES = [
     NotRecorded(IDS[1], IDS[0], DATABASE),
     InMemoryDatabase(FILE),
     ResetRefused("its server db1 is not on this host", DATABASE),
-    ResetNotConfirmed(DATABASE, 1204, 7),
+    ResetNotConfirmed(DATABASE, "1,204 rows", 7),
     NotConfirmed("Roll back to base?", "inv db.rollback --yes"),
     SqlNotSupported("sqlite:////srv/antarest/antarest.db"),
     NotAtHead("seed", "base", IDS[1], DATABASE),

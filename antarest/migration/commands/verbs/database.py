@@ -8,7 +8,6 @@ from ...errors.base import EXIT_DONE, EXIT_FAILED
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import ResetNotConfirmed
 from ...errors.revision import HEAD
-from ...errors.text import count
 from ...project import rollback_script
 from ..boundary import CommandContext
 from ..questions import HOW_FAR, agree, ask, positive
@@ -70,14 +69,14 @@ def reset(
     context.introduce()
     plan = workflow.plan_reset(allow_production=allow_production)
     context.print(results.reset_plan(plan))
-    question = f"Drop {count(plan.total, 'row')} in {plan.database}?"
-    if plan.total and not allow_data_loss:
+    question = f"Drop {plan.amount} in {plan.database}?"
+    if plan.loses and not allow_data_loss:
         if yes or not sys.stdin.isatty():
-            raise ResetNotConfirmed(plan.database, plan.total, sum(rows > 0 for rows in plan.rows.values()))
+            raise ResetNotConfirmed(plan.database, plan.amount, len(plan.filled))
         ask(question, "inv db.reset --yes --allow-data-loss")
     elif not yes:
-        ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
-    context.report(results.outcome(workflow.reset(plan), "reset"))
+        ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.loses else ""))
+    context.report(results.outcome(workflow.reset(plan, everything=allow_data_loss), "reset"))
     return EXIT_DONE
 
 

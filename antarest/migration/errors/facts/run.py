@@ -9,6 +9,8 @@ from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNREPORTED, SEE_STATU
 
 _ROLLED_BACK = "Everything that was not committed was rolled back."
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
+_PENDING = "pending trigger events"
+_RUN_THEM = Hint("Before this statement, write in the revision", 'op.execute("SET CONSTRAINTS ALL IMMEDIATE")')
 
 
 class RevisionFailed(MigrationError, code="db.E601"):
@@ -35,9 +37,42 @@ class RevisionFailed(MigrationError, code="db.E601"):
         self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
             f"the {direction} of revision {revision} failed: {reason}",
+            *([_RUN_THEM] if _PENDING in reason else []),
             Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
             _TRACEBACK,
             details={"database": database} | ({"statement": statement} if statement else {}) | dict(details or {}),
+            state=state,
+        )
+
+
+class DeferredConstraintFailed(MigrationError, code="db.E620"):
+    """After a revision a deferred foreign key or constraint trigger fails. The run was rolled back.
+
+    Why: the constraint is deferred, so that the statements of the revision may break it. It is checked at the end of
+    each revision, and not only at the commit of the run. A key that one revision breaks and a later one repairs does
+    not pass.
+
+    To do: break and repair the key in one revision: put what repairs it into the revision that the message names.
+    """
+
+    def __init__(
+        self,
+        revision: str,
+        direction: str,
+        reason: str,
+        *,
+        database: str,
+        state: str,
+        statement: str = "",
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
+        super().__init__(
+            f"after the {direction} of revision {revision} a deferred constraint fails: {reason}",
+            Hint(
+                "If a later revision repairs it, put that into this one. Then look at what is pending", "inv db.status"
+            ),
+            details={"database": database, **(details or {})},
             state=state,
         )
 
