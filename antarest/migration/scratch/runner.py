@@ -126,11 +126,7 @@ class ScratchRunner:
             connection.rollback()
             if not running or isinstance(error, KeyboardInterrupt):
                 raise
-            direction = "upgrade" if running[0].is_upgrade else "downgrade"
-            engine = ENGINES[connection.dialect.name]
-            why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
-            id_, said = running[0].revision.revision, details_of(error)
-            raise ScratchRunFailed(id_, direction, why, engine, details=said) from error
+            raise _failure(running[0], error, connection) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
@@ -150,6 +146,13 @@ class ScratchRunner:
         finally:
             if outer:
                 outer._install_proxy()  # noqa: SLF001 - as its own `__enter__` does
+
+
+def _failure(step: Any, error: BaseException, connection: Connection) -> ScratchRunFailed:
+    direction = "upgrade" if step.is_upgrade else "downgrade"
+    engine = ENGINES[connection.dialect.name]
+    why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+    return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error))
 
 
 def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: MigrationContext) -> Iterator[Any]:
