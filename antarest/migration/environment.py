@@ -25,11 +25,12 @@ from .branches.writing import Writing, autogenerate_options, format_file
 from .commands.output import Output, complain
 from .commands.rendering import results
 from .database.connection import looking, moving, read_current
+from .database.explained import explain
 from .database.lock import in_this_process, one_writer
 from .database.record import Recorder
 from .errors.base import EXIT_INTERRUPTED, AntarestError
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
-from .errors.facts.run import NotReported
+from .errors.facts.run import AlembicRefused, NotReported, UnexpectedFailure
 from .errors.listener import Listener
 from .errors.loss import Agreement
 from .errors.rendering import interrupted, render_error
@@ -211,6 +212,13 @@ def _command_line(context: Any) -> Iterator[None]:
     except KeyboardInterrupt:
         complain(f"\n{interrupted()}")
         raise SystemExit(EXIT_INTERRUPTED) from None
+    except Exception as error:
+        known = explain(error)
+        if isinstance(known, (AlembicRefused, UnexpectedFailure)):  # Alembic prints its own errors, and a traceback.
+            raise
+        known.state = "What was not committed was rolled back."
+        complain(render_error(known))
+        raise SystemExit(known.exit_code) from None
 
 
 def _heard_failures() -> Sequence[logging.LogRecord]:

@@ -16,14 +16,15 @@ from dataclasses import replace
 from functools import cached_property
 from types import FrameType
 
+from ..database.explained import explain
 from ..database.signals import Stopped, insisting
 from ..errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError
-from ..errors.facts.run import NotReported, OutputFailed, UnexpectedFailure
+from ..errors.facts.run import NotReported, OutputFailed
 from ..errors.rendering import interrupted, render_error, render_error_json
 from ..errors.settings.config import Config, load_config
 from ..errors.settings.db_config import with_lock_timeout
 from ..errors.settings.urls import redact
-from ..errors.text import described, fields
+from ..errors.text import fields
 from ..project.project import Project
 from ..project.staging import delete_left
 from ..workflow.workflow import MigrationWorkflow
@@ -146,9 +147,12 @@ class CommandContext:
         urls = [url for url in (self.config.db.url, self.config.db.admin_url) if url is not None]
         return redact(text, *urls)
 
-    def known(self, error: Exception) -> AntarestError:
+    def known(self, error: BaseException) -> AntarestError:
         """Convert an error to one of ours, whose hints name the same configuration as the command line."""
-        known = error if isinstance(error, AntarestError) else UnexpectedFailure(self.redact(described(error)))
+        known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None)
+        if known is not error:
+            undone = "What was not committed was rolled back."
+            known.state = f"The database is at {self.progress.end}. {undone}" if self.progress.end else undone
         known.config = self.named
         return known
 
@@ -182,7 +186,9 @@ def guard(
                 context.output.finish()
                 if context.output.failure and code == EXIT_DONE:
                     raise NotReported(context.output.failure)  # noqa: TRY301 - every error is told in one place
-            except Exception as error:  # noqa: BLE001 - every error ends here
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - every error ends here
                 handler.is_decided = True
                 code = tell(context, error, debug=debug, json=json)
         except KeyboardInterrupt as interruption:
@@ -193,7 +199,7 @@ def guard(
     return code
 
 
-def tell(context: CommandContext, error: Exception, *, debug: bool = False, json: bool = False) -> int:
+def tell(context: CommandContext, error: BaseException, *, debug: bool = False, json: bool = False) -> int:
     """Print an error of any kind.
 
     Args:

@@ -57,7 +57,7 @@ _LAST_WORDS = ("57P01", "57P02", "57P03", "57P05")
 
 def is_connection_error(error: BaseException) -> bool:
     """Return whether a driver's error is about reaching or opening the database, and not about the SQL that was run."""
-    raised = _raised_by_driver(error)
+    raised = driver_error(error)
     if isinstance(raised, sqlite3.Error):
         return _sqlite_code(raised) in _FILE_CODES
     if raised is None:
@@ -76,10 +76,10 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
         error: the error of the driver, or SQLAlchemy's error around it.
         url: the URL of the connection.
     """
-    raised = _raised_by_driver(error) or error
+    raised = driver_error(error) or error
     text = str(raised)
     if url.get_backend_name() == "sqlite":
-        return _sqlite_error(_sqlite_code(raised), url, _first_line(text))
+        return _sqlite_error(raised, url)
     # Search before redacting: the password may be a word of the message, such as "database".
     known = ((re.search(rf".*(?:{words}).*", text), build) for words, build in _KNOWN)
     line, build = next(((said[0], build) for said, build in known if said), (text, _unreachable))
@@ -99,7 +99,8 @@ def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
     )
 
 
-def _raised_by_driver(error: BaseException) -> BaseException | None:
+def driver_error(error: BaseException) -> BaseException | None:
+    """Return the error of the driver, without SQLAlchemy's error around it; None for any other error."""
     raised = error.orig if isinstance(error, DBAPIError) else error
     return raised if raised and type(raised).__module__.partition(".")[0] in {"psycopg2", "sqlite3"} else None
 
@@ -190,8 +191,9 @@ def _sqlite_code(error: BaseException) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF  # the extended codes refine the lowest byte
 
 
-def _sqlite_error(code: int, url: URL, reason: str) -> DatabaseError:
-    file = str(url.database)
+def _sqlite_error(raised: BaseException, url: URL) -> DatabaseError:
+    file, code, reason = str(url.database), _sqlite_code(raised), _first_line(str(raised))
+    is_moved = getattr(raised, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED
     kind: type[DatabaseError] = DatabaseUnreachable
     message, hint = f"the SQLite file cannot be used: {file}", _LOOK
     missing = _why_not_opened(file) if code == sqlite3.SQLITE_CANTOPEN else ""
@@ -207,6 +209,9 @@ def _sqlite_error(code: int, url: URL, reason: str) -> DatabaseError:
     elif code == sqlite3.SQLITE_CORRUPT:
         kind, message = NotADatabase, f"the SQLite database is damaged: {file}"
         hint = Hint("See what is left of it", shlex.join(["sqlite3", file, "PRAGMA integrity_check"]))
+    elif is_moved:
+        kind, message = DatabaseLocked, f"the SQLite file was replaced or deleted while the command used it: {file}"
+        hint = Hint("Run the command again, on the file that is there now; look first", "inv db.status")
     elif code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
         kind, message = DatabaseReadOnly, f"the SQLite file cannot be {done} by this user: {file}"

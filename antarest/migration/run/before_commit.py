@@ -17,7 +17,7 @@ from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
 from ..errors.facts.run import DeferredConstraintFailed, RevisionFailed, RunFailed
 from ..errors.loss import Loss
 from ..errors.settings.urls import redact
-from ..errors.text import described, reason
+from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredFails
 from .request import RunOutcome, RunRequest
 
@@ -69,13 +69,14 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
         # A revision that calls sys.exit(0) must not end the command as if it had succeeded.
         why = redact(reason(error) if isinstance(error, Exception) else described(error), url)
         state = outcome.state(failed=True)
+        said = {name: redact(value, url) for name, value in details_of(error).items()}
         if segment.running is None:
-            raise RunFailed(why, database=request.database, state=state) from error
+            raise RunFailed(why, database=request.database, state=state, details=said) from error
         revision, direction = segment.running
         statement = redact(_statement(error), url)
         failed = DeferredConstraintFailed if isinstance(error, DeferredFails) else RevisionFailed
         raise failed(
-            revision.id, direction, why, database=request.database, state=state, statement=statement
+            revision.id, direction, why, database=request.database, state=state, statement=statement, details=said
         ) from error
 
 
