@@ -167,6 +167,28 @@ class NotADatabase(DatabaseError, code="db.E308"):
     """
 
 
+class EndedByServer(DatabaseError, code="db.E310"):
+    """The server ended a statement, or the whole session, because of a limit or on somebody's demand.
+
+    Why: the role, the database or the server has a time limit for sessions that wait (`idle_session_timeout`), or
+    somebody called `pg_cancel_backend`. The limits for statements and transactions are switched off for the
+    transactions of this program, but some statements run outside of them.
+
+    To do: raise the limit for the role that migrates, with the command of the message, and run the command again.
+    """
+
+
+class NoRoomForLocks(DatabaseError, code="db.E311"):
+    """The server has no room for the locks that one transaction needs.
+
+    Why: a transaction keeps a lock on each table and index that it touches until its end. The server has room for
+    `max_locks_per_transaction` locks for each of its `max_connections`. A run of thousands of revisions needs more.
+
+    To do: run it in parts, each with its own commit: the message names the first one. Or raise
+    `max_locks_per_transaction` in `postgresql.conf`, and restart the server.
+    """
+
+
 class DatabaseLocked(DatabaseError, code="db.E401", exit_code=EXIT_LOCKED):
     """Another process holds the database; trying again can help.
 
