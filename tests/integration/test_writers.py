@@ -93,18 +93,24 @@ def test_what_is_committed_while_a_statement_waits_is_counted(database: URL, tmp
     assert {loss.item: loss.count for loss in error.value.losses} == losses
 
 
+COPY = Script(
+    "moves",
+    upgrade="""
+        sql("CREATE TABLE new (LIKE log)", "INSERT INTO new SELECT * FROM log")
+        exec({gate!r})
+        sql("DROP TABLE log", "ALTER TABLE new RENAME TO log")
+    """,
+)
 COPIES = {
     "a copy, a drop and a rename": (
-        Script(
-            "moves",
-            upgrade="""
-                sql("CREATE TABLE new (LIKE log)", "INSERT INTO new SELECT * FROM log")
-                exec({gate!r})
-                sql("DROP TABLE log", "ALTER TABLE new RENAME TO log")
-            """,
-        ),
+        COPY,
         ("INSERT INTO log VALUES (1, 'late')", "UPDATE log SET text = 'late' WHERE job = 2"),
         ("SELECT text FROM log ORDER BY text", ["late", "late", "x"]),
+    ),
+    "a copy of rows that are deleted then": (
+        COPY,
+        ("DELETE FROM log WHERE job = 2",),
+        ("SELECT text FROM log ORDER BY text", ["x"]),
     ),
     "move_column and a drop": (
         Script(

@@ -29,9 +29,11 @@ from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
 from ..errors.text import shorten
 from .counts import LossCounter
+from .deferred import DeferredConstraints
 from .rebuilds import RebuildGuard
+from .row_security import RowSecurity
 from .tracking import open_tracker
-from .tracking.base import ENDS_TRANSACTION, NotAllowed
+from .tracking.base import ENDS_TRANSACTION, RUNS_INSIDE, NotAllowed
 
 _LONG = 1.0  # seconds of a count, after which a note says that others wait for it
 
@@ -47,6 +49,7 @@ class LossGuard(Watcher):
         overtaken: the tables of which a revision took away what it had used, and what others had changed since. Another
             try, which locks them first, does better.
         missing: what a rebuild of the last revision lost beside rows.
+        hidden: the tables of which row security may have hidden rows from the last revision, which wrote to them.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class LossGuard(Watcher):
         self.losses: list[Loss] = []
         self.overtaken: list[str] = []
         self.missing: list[Missing] = []
+        self.hidden: list[str] = []
         self._rebuilds = rebuilds
         self._learned = set() if learned is None else learned
         self._note = note
@@ -85,11 +89,19 @@ class LossGuard(Watcher):
             Error: the error of the driver, if another session holds a table that has to be locked for too long.
         """
         self._tracker.start(self._learned)
+        self._deferred, self._row_security = DeferredConstraints(self._connection), RowSecurity(self._connection)
         set_watcher(self._connection, self)
         event.listen(self._connection.engine, "do_connect", _refuse_connection)
 
     def begin(self, revision: Revision, direction: Direction) -> None:
-        """Watch a revision that is about to run."""
+        """Watch a revision that is about to run.
+
+        Raises:
+            NotAllowed: a deferred constraint cannot be deferred again.
+        """
+        with self.unwatched():
+            self._deferred.defer_again()
+            self._row_security.begin()
         if self._tracker.tables:
             with self.unwatched():
                 self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
@@ -98,11 +110,17 @@ class LossGuard(Watcher):
                 self._rebuilds.begin()
 
     def end(self, revision: Revision, direction: Direction) -> None:
-        """A revision has run: record what it lost."""
+        """A revision has run: run what it has deferred, and record what it lost.
+
+        Raises:
+            DeferredFails: a deferred constraint fails.
+        """
         self._require_transaction()
+        with self.unwatched():
+            self._deferred.run()
+            self.hidden = [] if revision.row_security else self._row_security.written()
         if self._counter:
             with self.unwatched():
-                self._tracker.run_deferred()
                 self._tracker.look()
                 found = list(self._counter.lost())
                 for table in self._counter.overtaken(found, revision.losses(direction)):
@@ -142,6 +160,7 @@ class LossGuard(Watcher):
         self._require_transaction()
         if self._rebuilds:
             self._rebuilds.note_statement(statement)
+        self._row_security.before(statement)
         takes = self._tracker.before(statement, attempt if self._counter else None)
         began = time.monotonic()
         if self._counter:
@@ -152,8 +171,13 @@ class LossGuard(Watcher):
 
     def after(self, statement: str) -> None:
         """Look at the tables that the statement has changed."""
+        self._row_security.after(statement)
         if self._counter and self._tracker.after(statement):
             self._counter.note_missing_columns()
+
+    def inside(self, statement: str) -> None:  # noqa: ARG002 - any statement is refused
+        """Refuse a statement that runs inside another one."""
+        raise NotAllowed(RUNS_INSIDE)
 
     def on_commit(self) -> None:
         """Refuse a commit: the losses are not known yet."""

@@ -7,7 +7,6 @@ back, and tried again after a pause in which the sessions that queued behind it 
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from ..database.record import Recorder
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked, Overtaken
-from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses
+from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses, RowsHidden
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.facts.run import NotRecorded, RunInterrupted, RunTerminated
 from ..errors.revision import BASE, Direction
@@ -35,13 +34,11 @@ from ..losses.guard import LossGuard
 from ..losses.rebuilds import RebuildGuard
 from ..project.revision_store import keeping
 from .after_commit import finish, grant, note_grants
-from .before_commit import failures, is_lock_failure, new_violations, refuse_losses
+from .before_commit import failures, is_lock_failure, new_violations, note_next_try, refuse_losses
 from .operations import REPORT
 from .request import RunOutcome, RunRequest, Segment, Step
 from .revision_operations import revision_operations
 from .segments import Blocks, StepsOf, first_segment, let_blocks_pass, plan_steps
-
-_LONGEST_PAUSE = 30.0  # seconds
 
 
 def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str | None) -> RunOutcome:
@@ -81,7 +78,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
 
 def _current(request: RunRequest) -> tuple[str, ...]:
     """The revisions that the database is at, read on a connection of its own."""
-    with looking(request.db) as connection:
+    with looking(request.db, request.listener.note) as connection:
         return read_current(connection, request.project.version_table)
 
 
@@ -142,19 +139,9 @@ class _Run:
                 blockers = self.writer.blockers()
                 if number == tries:
                     raise self._object_locked(segment, blockers) from error
-                time.sleep(self._note_next_try(number, error, blockers))
+                time.sleep(note_next_try(self.request, number, error, blockers))
             else:
                 return
-
-    def _note_next_try(self, number: int, error: Exception, blockers: str) -> float:
-        """Tell the user why a segment is tried again. Return the seconds to wait before."""
-        if isinstance(error, Overtaken):
-            self.request.listener.note(f"{error.message}: rolled back, and the next try locks that first")
-            return 0.0
-        pause = min(2.0 ** (number - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-        who = f" ({blockers})" if blockers else ""
-        self.request.listener.note(f"cannot get a lock{who}: rolled back, next try in {pause:.1f} s")
-        return pause
 
     def _object_locked(self, segment: Segment, blockers: str) -> ObjectLocked:
         running, db, state = segment.running, self.request.db, self.outcome.state(failed=True)
@@ -172,6 +159,7 @@ class _Run:
             self.learned.clear()
             self.left = self.left[len(segment.steps) :]
             self.outcome.record_commit()
+            self.request.listener.committed(self.outcome.after)
             if segment.steps:
                 self._confirm(segment.steps)
         finally:
@@ -302,6 +290,8 @@ class _Run:
             if guard.missing:
                 state = self.outcome.state()
                 raise RebuildLoses(revision.id, direction, guard.missing, request.database, state)
+            if guard.hidden:
+                raise RowsHidden(revision.id, direction, guard.hidden, request.database, self.outcome.state())
             seconds = time.perf_counter() - began
             recorder.add(revision, direction, seconds)
             segment.steps.append((revision, direction, seconds))
