@@ -64,6 +64,7 @@ from antarest.migration.errors.facts.loss import (
     LossNotConfirmed,
     LossNotDeclared,
     RebuildLoses,
+    RowsHidden,
 )
 from antarest.migration.errors.facts.project import (
     AmbiguousRevision,
@@ -233,6 +234,7 @@ EXAMPLES = [
     ),
     DeferredConstraintFailed(IDS[2], "upgrade", "violates fk", database=DATABASE, state="Nothing was changed."),
     RebuildLoses(IDS[1], "upgrade", [MISSING] * 30, DATABASE, "Nothing was changed."),
+    RowsHidden(IDS[1], "upgrade", ["doc", "public.note"], DATABASE, "Nothing was changed."),
     InTheWay(IDS[1], "upgrade", MISSING, "error in view v: no such table: t", DATABASE, "Nothing was changed."),
     AutocommitNotAsked(IDS[1], str(FOLDER / "a.py")),
     RevisionNotRunnable(IDS[1], "upgrade", "generator", str(FOLDER / "a.py")),

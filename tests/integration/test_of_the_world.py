@@ -103,9 +103,9 @@ def test_without_a_right_on_the_version_table_the_right_is_named(runner: Start, 
     here.database.execute(f'REVOKE ALL ON alembic_version FROM "{login.username}"')
 
     for verb in ("status", "upgrade"):
-        refused = refusal(here.module(verb).end(), "db.E310", EXIT_FAILED)
+        refused = refusal(here.module(verb).end(), "db.E313", EXIT_FAILED)
         assert refused.commands == [f"GRANT SELECT ON alembic_version TO {login.username};"]
-    assert "error db.E310" in here.start("alembic", "current").end().err
+    assert "error db.E313" in here.start("alembic", "current").end().err
 
 
 def test_a_database_in_sql_ascii_takes_any_text(runner: Start, postgres: PostgresServer) -> None:

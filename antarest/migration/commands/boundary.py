@@ -16,7 +16,6 @@ from dataclasses import replace
 from functools import cached_property
 from types import FrameType
 
-from ..database.explained import explain
 from ..database.signals import Stopped, insisting
 from ..errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError
 from ..errors.facts.run import NotReported, OutputFailed
@@ -28,6 +27,7 @@ from ..errors.text import fields
 from ..project.project import Project
 from ..project.staging import delete_left
 from ..workflow.workflow import MigrationWorkflow
+from .explained import explain
 from .output import Output, complain
 from .progress import Progress
 
@@ -79,6 +79,7 @@ class CommandContext:
         *,
         backup: bool = False,
         only_looks: bool = False,
+        json: bool = False,
     ) -> None:
         self._config_path = config
         self._project = project
@@ -86,7 +87,7 @@ class CommandContext:
         self._backup = backup
         self.only_looks = only_looks  # such a command ends without a word where its reader has left, as in `| head`
         self.output = Output(sys.stdout)
-        self.progress = Progress(self.output)
+        self.progress = Progress(Output(sys.stderr) if json else self.output)
 
     @property
     def named(self) -> str:

@@ -106,7 +106,7 @@ class InvalidParameter(DatabaseError, code="db.E306", exit_code=EXIT_USAGE):
     """
 
 
-class RightMissing(DatabaseError, code="db.E310"):
+class RightMissing(DatabaseError, code="db.E313"):
     """The role may not do what the command needs.
 
     Why: the tables belong to another role, and this one has no right on them; or only the owner may change them.
@@ -115,7 +115,7 @@ class RightMissing(DatabaseError, code="db.E310"):
     """
 
 
-class StatementRefused(DatabaseError, code="db.E311"):
+class StatementRefused(DatabaseError, code="db.E314"):
     """The database refused a statement of the workflow, or the statement cannot be made for this engine.
 
     Why: the message quotes the database. Most often it lacks something that the statement uses, such as a type, a
@@ -164,6 +164,28 @@ class NotADatabase(DatabaseError, code="db.E308"):
 
     To do: make sure that it is the right file. If it is, keep a copy, read the output of `sqlite3 FILE 'PRAGMA
     integrity_check'`, and restore a backup.
+    """
+
+
+class EndedByServer(DatabaseError, code="db.E310"):
+    """The server ended a statement, or the whole session, because of a limit or on somebody's demand.
+
+    Why: the role, the database or the server has a time limit for sessions that wait (`idle_session_timeout`), or
+    somebody called `pg_cancel_backend`. The limits for statements and transactions are switched off for the
+    transactions of this program, but some statements run outside of them.
+
+    To do: raise the limit for the role that migrates, with the command of the message, and run the command again.
+    """
+
+
+class NoRoomForLocks(DatabaseError, code="db.E311"):
+    """The server has no room for the locks that one transaction needs.
+
+    Why: a transaction keeps a lock on each table and index that it touches until its end. The server has room for
+    `max_locks_per_transaction` locks for each of its `max_connections`. A run of thousands of revisions needs more.
+
+    To do: run it in parts, each with its own commit: the message names the first one. Or raise
+    `max_locks_per_transaction` in `postgresql.conf`, and restart the server.
     """
 
 

@@ -12,12 +12,12 @@ import re
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ..database.driver_errors import connection_error, driver_error, is_connection_error
 from ..errors.base import AntarestError, Hint
 from ..errors.facts.database import RightMissing, StatementRefused
 from ..errors.facts.run import AlembicRefused, SystemRefused, UnexpectedFailure
 from ..errors.settings.urls import ENGINES, redact, redact_url
 from ..errors.text import described, details_of, reason
-from .driver_errors import connection_error, driver_error, is_connection_error
 
 _NO_RIGHT = "42501"
 _OBJECT = re.compile(r"for (?P<kind>table|view|materialized view|sequence|schema) (?P<name>\S+)")
