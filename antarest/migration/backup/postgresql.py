@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from ..database.connection import looking
 from ..database.driver_errors import is_connection_error
 from ..errors.facts.backup import BackupFailed, BackupUnusable
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..errors.text import reason
@@ -33,7 +34,7 @@ _UNDISTURBED = text(f"""
 """)
 
 
-def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
+def make(db: DbConfig, version_table: VersionTable, progress: Progress) -> Backup:
     """Back up a PostgreSQL database. Others can read and write meanwhile; their new commits are not in the backup.
 
     Args:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.connection import looking
 from ..errors.facts.backup import BackupFailed, BackupUnusable
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from .files import Backup, Contents, Folder, Progress, create, read_contents
@@ -27,7 +28,7 @@ _MAGIC = b"SQLite format 3\0"
 _STEP = 2000  # pages copied between two reports of the progress; with each report, signals are handled too
 
 
-def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
+def make(db: DbConfig, version_table: VersionTable, progress: Progress) -> Backup:
     """Back up an SQLite database. This process may hold its write lock.
 
     Args:
@@ -52,7 +53,7 @@ def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
 def make_from(
     source: sqlite3.Connection,
     folder: Folder,
-    version_table: str,
+    version_table: VersionTable,
     progress: Progress,
     *,
     spare: Path | None = None,
@@ -139,7 +140,7 @@ def opened(file: Path) -> Iterator[Connection]:
         yield connection
 
 
-def read(file: Path, version_table: str) -> Contents:
+def read(file: Path, version_table: VersionTable) -> Contents:
     """Verify a backup, and return its contents.
 
     Raises:

@@ -63,13 +63,14 @@ def check(project: Project, status: Status | None = None) -> list[Check]:
     """
     for id_ in project.history.order:
         _ = project.history[id_].message  # This reads the whole file.
-    no_models = "" if project.metadata_name else "[antarest] metadata is not set"
+    no_models = "" if project.has_metadata else "neither env.py nor [antarest] names the metadata of the models"
+    no_module = "" if project.metadata_name else "[antarest] metadata is not set"
     return [
         Check("one head", [*_heads(project)]),
         _rollback_script(project),
         *([_unchanged_since_deployed(project)] if project.deployed else []),
         _unedited(status),
-        Check("every model registered", [] if no_models else [*_registry(project)], no_models),
+        Check("every model registered", [] if no_module else [*_registry(project)], no_module),
         _diagram(project),
         Check("models equal to the migrations on both engines", [] if no_models else [*_drift(project)], no_models),
     ]
@@ -137,7 +138,7 @@ def unregistered(project: Project) -> Iterator[str]:
 
 def _diagram(project: Project) -> Check:
     claim, path = "diagram in sync", project.diagram
-    if path is None or not project.metadata_name:
+    if path is None or not project.has_metadata:
         return Check(claim, skipped=f"[antarest] {'metadata' if path else 'diagram'} is not set")
     if not project.is_checkout:
         return Check(claim, skipped="this is no checkout")
@@ -167,7 +168,7 @@ def _drift_on(project: Project, engine: EngineName, server: PostgresServer | Non
         yield CheckFailure(
             "models",
             f"{engine}: {unmodelled} of {len(migrated.tables)} tables have no model: the models were not imported",
-            f"import them in {project.metadata_name.partition(':')[0]}",
+            f"import them in {project.metadata_name.partition(':')[0] or project.env.name}",
         )
         return
     for difference in found:

@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import ENGINES, is_memory
 from .driver_connections import SqliteConnection, postgres_connection
@@ -96,16 +97,17 @@ def looking(db: DbConfig | URL) -> Iterator[Connection]:
         yield connection
 
 
-def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
+def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
     """Read the current revisions of a database with one query, sorted; empty where it has none.
 
     A transaction that the caller has begun stays usable, even where the table is missing.
     """
-    quoted = connection.dialect.identifier_preparer.quote(version_table)
+    quote = connection.dialect.identifier_preparer.quote
+    table = ".".join(map(quote, filter(None, (version_table.schema, version_table.name))))
     # After a statement failed, PostgreSQL refuses all others in the transaction. A savepoint keeps it usable.
     begun = connection.begin_nested() if connection.in_transaction() else None
     try:
-        rows = connection.execute(text(f"SELECT version_num FROM {quoted}")).all()
+        rows = connection.execute(text(f"SELECT version_num FROM {table}")).all()
     except DBAPIError as error:
         if not _is_about_a_missing_table(error):
             raise

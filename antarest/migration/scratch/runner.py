@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
-from alembic import context as alembic_context
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
@@ -21,10 +20,11 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
-from ..errors.revision import Direction, Revision
+from ..errors.revision import Direction, Revision, VersionTable
 from ..errors.settings.urls import ENGINES
 from ..errors.text import described, reason
 from ..losses.tracking.base import NotAllowed
+from ..project.env_options import outer_kept
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
@@ -57,7 +57,7 @@ class ScratchRunner:
         script = ScriptDirectory.from_config(config)
         with importing(project.versions):
             script.get_heads()
-        return cls(config, script, project.history, project.alembic_options())
+        return cls(config, script, project.history, project.scratch_options(), project.commits_each)
 
     def upgrade(
         self,
@@ -76,7 +76,7 @@ class ScratchRunner:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
         for target in targets:
-            current: Any = read_current(connection, self.options["version_table"])
+            current: Any = read_current(connection, VersionTable(self.options["version_table"]))
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
@@ -133,15 +133,10 @@ class ScratchRunner:
     @contextmanager
     def _environment(self, context: MigrationContext) -> Iterator[None]:
         """Let revisions use `alembic.op` and `alembic.context`. An `env.py` that is running gets its own back."""
-        outer = getattr(alembic_context, "_proxy", None)
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
-        try:
-            with _without_output(), environment, revision_operations(context):
-                yield
-        finally:
-            if outer:
-                outer._install_proxy()  # noqa: SLF001 - as its own `__enter__` does
+        with outer_kept(), _without_output(), environment, revision_operations(context):
+            yield
 
 
 def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: MigrationContext) -> Iterator[Any]:

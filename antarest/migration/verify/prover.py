@@ -59,7 +59,7 @@ class Prover:
         self._plan = plan
         self._target = plan.target
         self._clones = clones
-        self._exclude = [plan.target.project.version_table]
+        self._exclude = [plan.target.project.version_table.name]
         self._bare = clones.new()  # the database at the revision before, without rows
         self._schema = self._reflect(self._bare)
         self._filled: URL | None = None  # the same with rows; None until it is needed
@@ -298,7 +298,7 @@ class Prover:
         return schema
 
     def _run_with_rows(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> RowSnapshot:
-        meter = ImpactMeter(self._target.project.version_table)
+        meter = ImpactMeter(self._target.project.version_table.name)
         with self._clones.connected(url) as connection:
             violations, unchecked = integrity.violations(connection), integrity.unchecked(connection)
             late = integrity.late_sequences(connection)

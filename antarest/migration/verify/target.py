@@ -133,7 +133,7 @@ class Target:
             "target_metadata": metadata,
             "render_as_batch": self.render_as_batch,
             "transactional_ddl": True,
-            "version_table": self.project.version_table,
+            "version_table": self.project.version_table.name,
         }
 
     @cached_property

@@ -60,8 +60,9 @@ def drop_objects(project: Project, connection: Connection, tables: list[str]) ->
     for kind, names in candidates.items():
         for name in connection.execute(text(_UNUSED[kind]), {"names": sorted(names)}).scalars().all():
             connection.execute(text(f"DROP {kind} {quote(name)}"))
-    for table in project.workflow_tables:
-        connection.execute(text(f"DROP TABLE IF EXISTS {quote(table)}"))
+    place = project.version_table
+    for name in (place.name, place.history):
+        connection.execute(text(f"DROP TABLE IF EXISTS {'.'.join(map(quote, filter(None, (place.schema, name))))}"))
 
 
 def refuse_production(environment: str, url: URL, verb: str) -> None:
@@ -158,7 +159,7 @@ def _candidates(project: Project, connection: Connection, tables: list[str]) -> 
     """The enum types and sequences that these tables use, and those that the models name."""
     types = set(connection.execute(text(_USED_TYPES), {"tables": tables}).scalars())
     sequences = set(connection.execute(text(_USED_SEQUENCES), {"tables": tables}).scalars())
-    if project.metadata_name:
+    if project.has_metadata:
         metadata = project.metadata()
         columns = [column for table in metadata.tables.values() for column in table.columns]
         types |= {column.type.name for column in columns if isinstance(column.type, Enum) and column.type.name}

@@ -8,6 +8,7 @@ import pytest
 
 from antarest.core.persistence import Base
 from antarest.migration.errors.facts.project import InvalidProject, InvalidRevisionFile, ProjectNotFound
+from antarest.migration.errors.revision import VersionTable
 from antarest.migration.project.project import Project
 from tests.support import ROOT
 
@@ -34,10 +35,12 @@ def test_a_named_file_beats_the_one_that_is_here(tmp_path: Path, monkeypatch: py
     assert Project.load().ini == here / "alembic.ini"
 
 
-def test_outside_of_a_project_it_is_the_one_beside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_of_a_project_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert Project.load().ini == ROOT / "alembic.ini"
+    with pytest.raises(ProjectNotFound):
+        Project.load()
+    assert Project.own().ini == ROOT / "alembic.ini"
 
 
 def test_a_named_file_that_is_missing_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +62,7 @@ def test_what_nobody_says_has_a_default(tmp_path: Path) -> None:
     assert found == Project(
         tmp_path / "alembic.ini", (tmp_path / "scripts" / "versions",), scripts=tmp_path / "scripts"
     )
-    assert found.alembic_options()["version_table"] == found.version_table == "alembic_version"
+    assert (found.version_table, found.alembic_options()["version_table"]) == (VersionTable(), "alembic_version")
 
 
 def test_everything_can_be_said(tmp_path: Path) -> None:
@@ -67,6 +70,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         "[alembic]\nscript_location = %(here)s/db\nversion_locations = %(here)s/one:two\npath_separator = :\n"
         "file_template = %%(rev)s_%%(slug)s\n"
         "[antarest]\nmetadata = shop.models:metadata\nrollback_script = bin/back.sh\nversion_table = shop_version\n"
+        "version_table_schema = shop\n"
     )
 
     found = project(tmp_path, text)
@@ -75,7 +79,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     assert found.folder == "one, two"
     assert found.metadata_name == "shop.models:metadata"
     assert found.rollback_script == tmp_path / "bin" / "back.sh"
-    assert found.version_table == "shop_version"
+    assert found.version_table == VersionTable("shop_version", "shop")
 
 
 def test_our_own_project_is_complete() -> None:

@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ...errors.facts.database import DatabaseError
 from ...errors.facts.lock import LockLost, MigrationLocked
+from ...errors.revision import VersionTable
 from ...errors.settings.db_config import DbConfig
 from ...errors.settings.urls import redact_url
 from ..connection import looking, moving
@@ -93,9 +94,9 @@ class ServerSession:
 class PostgresWriter:
     """The migration lock of a PostgreSQL database."""
 
-    def __init__(self, db: DbConfig, version_table: str, patience: Patience, connection: Connection) -> None:
+    def __init__(self, db: DbConfig, version_table: VersionTable, patience: Patience, connection: Connection) -> None:
         self._db = db
-        self._key = zlib.crc32(version_table.encode()) & 0x7FFFFFFF
+        self._key = zlib.crc32(str(version_table).encode()) & 0x7FFFFFFF
         self._patience = patience
         self._connection = connection
         self._settings: dict[str, str] = {}
@@ -103,7 +104,7 @@ class PostgresWriter:
 
     @classmethod
     @contextmanager
-    def taken(cls, db: DbConfig, version_table: str, patience: Patience) -> Iterator[PostgresWriter]:
+    def taken(cls, db: DbConfig, version_table: VersionTable, patience: Patience) -> Iterator[PostgresWriter]:
         """Take the first lock for the block.
 
         Raises:

@@ -53,15 +53,16 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
     Why: `env.py` is the one that `alembic init` wrote, or one of your own; or it failed before that line. The workflow
     does not let it run revisions itself, because it may name another database.
 
-    To do: replace it by the two lines of `docs/adopting.md`, or fix the reason that the error names.
+    To do: replace its calls of `context.configure` as `docs/adopting.md` shows, or fix the reason that the error names.
     """
 
-    def __init__(self, ini: Path, database: str, reason: str = "") -> None:
+    def __init__(self, ini: Path, database: str = "", reason: str = "") -> None:
+        details = {"project": str(ini), "database": database, "reason": reason}
         super().__init__(
             "env.py did not call environment.run(context), so the workflow did not run anything",
             Hint("Look where the database is", "inv db.status"),
-            Hint("docs/adopting.md has the two lines of env.py."),
-            details={"project": str(ini), "database": database} | ({"reason": reason} if reason else {}),
+            Hint("docs/adopting.md shows the call in env.py."),
+            details={name: value for name, value in details.items() if value},
             state="No revision ran. It is not known what else env.py did, and to which database.",
         )
 
