@@ -32,7 +32,9 @@ def _task(name: str) -> Task[Any]:
         if code := print_error(error) if error else run(name, **options):
             sys.exit(code)
 
-    flags = {flag: verb.flag(flag) for flag in (*verb.flags, "config", "debug") if verb.flag(flag).help != HIDDEN}
+    flags = {
+        flag: verb.flag(flag) for flag in (*verb.flags, "config", "project", "debug") if verb.flag(flag).help != HIDDEN
+    }
     body.__doc__ = verb.call.__doc__
     body.__dict__["__signature__"] = Signature(
         [Parameter(each, Parameter.POSITIONAL_OR_KEYWORD) for each in ("_", *verb.words)]

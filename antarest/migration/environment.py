@@ -243,7 +243,7 @@ class _LogListener(Listener):
 def _plain_request(context: Any, project: Project) -> RunRequest:
     arguments = context.get_x_argument() if context.config.cmd_opts else []
     named = dict(argument.partition("=")[::2] for argument in arguments)
-    config = load_config(named.get("config"), sections=project.settings())
+    config = load_config(named.get("config"), sections=project.settings(), home=project.root)
     db = with_lock_timeout(config.db, named.get("lock-timeout"), "-x lock-timeout")
     request = RunRequest(
         project=project,

@@ -21,11 +21,13 @@ from ..database.signals import Stopped, insisting
 from ..errors.base import EXIT_FAILED, EXIT_INTERRUPTED, AntarestError
 from ..errors.facts.run import UnexpectedFailure
 from ..errors.rendering import interrupted, render_error, render_error_json
+from ..errors.settings.commands import repeating
 from ..errors.settings.config import Config, load_config
 from ..errors.settings.db_config import with_lock_timeout
 from ..errors.settings.urls import redact
 from ..errors.text import described, fields
 from ..project.project import Project
+from ..project.settings import VARIABLE, others_around
 from ..workflow.workflow import MigrationWorkflow
 from .progress import Progress
 
@@ -76,17 +78,24 @@ class CommandContext:
         lock_timeout: str | None = None,
         *,
         backup: bool = False,
+        or_own: bool = False,
     ) -> None:
         self._config_path = config
         self._project = project
         self._lock_timeout = lock_timeout
         self._backup = backup
+        self._or_own = or_own
         self.progress = Progress(sys.stdout)
 
     @property
     def named(self) -> str:
         """The configuration file that the command line names; empty where it names none."""
         return self._config_path or ""
+
+    @property
+    def project_named(self) -> str:
+        """The `--project` of the command line; empty where it names none."""
+        return self._project if isinstance(self._project, str) else ""
 
     @property
     def project_name(self) -> str | None:
@@ -96,23 +105,28 @@ class CommandContext:
     @cached_property
     def project(self) -> Project:
         """The Alembic project."""
-        return self._project if isinstance(self._project, Project) else Project.load(self._project)
+        if isinstance(self._project, Project):
+            return self._project
+        return Project.load(self._project, or_own=self._or_own)
 
     @cached_property
     def config(self) -> Config:
         """The configuration."""
-        config = load_config(self._config_path, sections=self.project.settings())
+        config = load_config(self._config_path, sections=self.project.settings(), home=self.project.root)
         db = with_lock_timeout(config.db, self._lock_timeout, "--lock-timeout")
         return replace(config, db=replace(db, backup=db.backup or self._backup))
 
     @cached_property
     def workflow(self) -> MigrationWorkflow:
         """The workflow on the configured database, with progress on the standard output."""
-        return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress)
+        is_found = self._project is None and not os.environ.get(VARIABLE)
+        others = others_around(self.project.ini, self.config.source) if is_found else ()
+        return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress, others=others)
 
     def introduce(self) -> None:
-        """Print the configuration file and the database that it names."""
-        self.say(("configuration", str(self.config.source)), ("database", self.workflow.database))
+        """Print the project, the configuration file, and the database that it names."""
+        facts = ("project", str(self.project.ini)), ("configuration", str(self.config.source))
+        self.say(*facts, ("database", self.workflow.database))
 
     def say(self, *facts: tuple[str, str]) -> None:
         """Print facts, one a line."""
@@ -130,10 +144,8 @@ class CommandContext:
         return redact(text, *urls)
 
     def known(self, error: Exception) -> AntarestError:
-        """Convert an error to one of ours, whose hints name the same configuration as the command line."""
-        known = error if isinstance(error, AntarestError) else UnexpectedFailure(self.redact(described(error)))
-        known.config = self.named
-        return known
+        """Convert an error to one of ours."""
+        return error if isinstance(error, AntarestError) else UnexpectedFailure(self.redact(described(error)))
 
 
 def guard(
@@ -154,7 +166,7 @@ def guard(
     """
     handler = _SignalHandler()
     code = EXIT_FAILED  # if the reader of our output leaves before its end, as `| head` does
-    with handler.in_place(always=always):
+    with handler.in_place(always=always), repeating(config=context.named, project=context.project_named):
         # Python calls no signal handler between the beginning of a block and an assignment such as these.
         try:
             handler.is_running = True
@@ -170,7 +182,7 @@ def guard(
         except KeyboardInterrupt as interruption:
             handler.is_decided = True
             _stop_progress(context)
-            _complain(f"\n{interrupted(context.named)}")
+            _complain(f"\n{interrupted()}")
             code = interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
     return code
 

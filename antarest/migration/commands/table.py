@@ -58,10 +58,7 @@ VERBS = {
     "verify": Verb(
         revisions.verify,
         ("engine", "revisions", "new", "rows", "json", "markdown", *_FOREIGN, "since", "keep"),
-        {
-            "json": Flag("also write the result as JSON", "FILE"),
-            "project": Flag("the alembic.ini of any project (default: the one here)", "PATH"),
-        },
+        {"json": Flag("also write the result as JSON", "FILE")},
     ),
     "deployed": Verb(releases.deployed, words=("ref",)),
     "deployed-clear": Verb(releases.deployed_clear),
@@ -83,6 +80,7 @@ def run(
     lock_timeout: str | None = None,
     backup: bool = False,
     debug: bool = False,
+    or_own: bool = False,
     **options: Any,
 ) -> int:
     """Run a command, and print its result or its error.
@@ -90,16 +88,17 @@ def run(
     Args:
         verb: its name in the table.
         config: the configuration file; None for the usual one.
-        project: the `alembic.ini`; None for the one here.
+        project: the `alembic.ini` or its folder; None for the one that is found from this folder.
         lock_timeout: how many seconds to wait for another run.
         backup: whether a backup is made first, also on PostgreSQL.
         debug: whether the traceback of an error is shown.
+        or_own: whether the history of this package is used where no project is found.
         options: the flags and words of this verb.
 
     Returns:
         The exit code.
     """
-    context = CommandContext(config, project, lock_timeout, backup=backup)
+    context = CommandContext(config, project, lock_timeout, backup=backup, or_own=or_own)
 
     def call() -> int:
         refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)

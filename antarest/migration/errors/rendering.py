@@ -12,13 +12,9 @@ from .settings.commands import spell
 from .text import style
 
 
-def interrupted(config: str = "") -> str:
-    """Return the message for a command that Ctrl-C or SIGTERM ended.
-
-    Args:
-        config: the configuration that the command line named.
-    """
-    hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command, config=config))
+def interrupted() -> str:
+    """Return the message for a command that Ctrl-C or SIGTERM ended."""
+    hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command))
     return "\n".join(["interrupted: a run that was not committed was rolled back", *_hints([hint])]) + "\n"
 
 

@@ -77,18 +77,19 @@ class Project:
     at_commit: str = ""
 
     @classmethod
-    def load(cls, ini: str | Path | None = None) -> Project:
+    def load(cls, ini: str | Path | None = None, *, or_own: bool = False) -> Project:
         """Read the settings of a project: the named one, else the one that is found from this folder; see `find`.
 
         Args:
             ini: its `alembic.ini`, a `pyproject.toml` with `[tool.alembic]`, or the folder of one of them.
+            or_own: whether the project of this code is meant where none is found.
 
         Raises:
             ProjectNotFound: there is no such file.
             InvalidProject: it does not say where the revisions are.
         """
         found = find(ini, Path.cwd(), os.environ)
-        path = (found or Path(INI)).absolute()
+        path = (found or (ROOT / INI if or_own else Path(INI))).absolute()
         if not path.is_file():
             raise ProjectNotFound(path)
         settings = read_settings(path)

@@ -143,6 +143,25 @@ def find(named: str | Path | None, start: Path, environ: Mapping[str, str]) -> P
     return next(found, None) or next((each for each in below if each.is_file()), None)
 
 
+def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
+    """Find other projects than the one that was found, for which the configured database may be.
+
+    Args:
+        ini: the settings of the project that was found.
+        config: the configuration file.
+
+    Returns:
+        The settings of the project that is found from the folder of the configuration, and of those just below this
+        folder. If the project that was found lies around this folder, only a `migrations/alembic.ini` counts there.
+    """
+    here = Path.cwd()
+    is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)
+    below = [here / "migrations" / INI] if is_around else [*here.glob(f"*/{INI}"), *here.glob(f"*/migrations/{INI}")]
+    found = [find(None, config.parent, {}), *sorted(each for each in below if each.is_file())]
+    others = {each.resolve(): each for each in found if each and each.resolve() != ini.resolve()}
+    return tuple(others.values())
+
+
 def _in_folder(folder: Path) -> tuple[Path, ...]:
     toml = folder / TOML
     return (folder / INI, *([toml] if names_project(toml) else []), folder / "migrations" / INI, toml)

@@ -10,6 +10,7 @@ from antarest.core.persistence import Base
 from antarest.migration.errors.facts.project import InvalidProject, InvalidRevisionFile, ProjectNotFound
 from antarest.migration.errors.revision import VersionTable
 from antarest.migration.project.project import Project
+from antarest.migration.project.settings import find
 from tests.support import ROOT
 
 MINIMAL = "[alembic]\nscript_location = scripts\n"
@@ -51,6 +52,44 @@ def test_a_named_file_that_is_missing_is_never_replaced(tmp_path: Path, monkeypa
         Project.load("nowhere.ini")
 
     assert caught.value.message == f"there is no Alembic project at {tmp_path / 'nowhere.ini'}"
+
+
+PLACES = {
+    "here": ("alembic.ini", "."),
+    "above": ("alembic.ini", "src/shop"),
+    "in pyproject.toml": ("pyproject.toml", "."),
+    "in pyproject.toml above": ("pyproject.toml", "src/shop"),
+    "below, as Flask-Migrate has it": ("migrations/alembic.ini", "."),
+    "below a folder above": ("migrations/alembic.ini", "src/shop"),
+    "in its own folder": ("migrations/alembic.ini", "migrations/versions"),
+}
+
+
+@pytest.mark.parametrize(("file", "start"), PLACES.values(), ids=PLACES)
+def test_a_project_is_found_as_git_finds_a_repository(tmp_path: Path, file: str, start: str) -> None:
+    (tmp_path / start).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "src").mkdir(exist_ok=True)
+    (tmp_path / "src" / "pyproject.toml").write_text("[project]\nname = 'shop'\n")  # no settings of Alembic
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("[tool.alembic]\nscript_location = 'x'\n" if path.suffix == ".toml" else MINIMAL)
+
+    assert find(None, tmp_path / start, {}) == path
+    assert find(path.parent, tmp_path / "src", {}) == path  # a folder may be named
+    assert find(None, Path("/"), {"ALEMBIC_CONFIG": str(path)}) == path
+
+
+def test_what_is_named_beats_what_is_found(tmp_path: Path) -> None:
+    project(tmp_path)
+
+    assert find("other.ini", tmp_path, {"ALEMBIC_CONFIG": "third.ini"}) == tmp_path / "other.ini"
+    assert find(None, tmp_path, {"ALEMBIC_CONFIG": "third.ini"}) == tmp_path / "third.ini"
+
+
+def test_the_ini_of_flask_migrate_names_no_folder_and_lies_in_it(tmp_path: Path) -> None:
+    (tmp_path / "env.py").write_text("")
+
+    assert project(tmp_path, "[alembic]\n").versions == (tmp_path / "versions",)
 
 
 # ---- what it says
@@ -110,6 +149,9 @@ def test_only_what_is_under_version_control_is_a_checkout(tmp_path: Path) -> Non
         ("", "it has no section [alembic]"),
         ("[antarest]\nmetadata = a:b\n", "it has no section [alembic]"),
         ("[alembic]\nprepend_sys_path = .\n", "it has no script_location in the section [alembic]"),
+        (f"{MINIMAL}databases = a, b\n", "a history of several databases is not supported"),
+        (f"{MINIMAL}[antarest]\nversion_tabel = x\n", "did you mean version_table?"),
+        (f"{MINIMAL}[antarest]\nnothing = x\n", "nothing is a key that nothing reads: the keys are metadata,"),
         ("script_location = scripts\n", "File contains no section headers."),
         ("[alembic]\nscript_location = %(nowhere)s/scripts\n", "Bad value substitution"),
         (MINIMAL + MINIMAL, "section 'alembic' already exists"),

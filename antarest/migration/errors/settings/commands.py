@@ -7,33 +7,66 @@ import re
 import shlex
 import shutil
 import sys
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from .location import PACKAGE, ROOT
+from .location import PACKAGE
 
 PROGRAM: Final = "antarest-db"
-_TASK: Final = re.compile(r"\binv db\.(?=[a-z])")
+PROVER: Final = "antarest-verify"
+_TASK: Final = re.compile(r"\binv db\.(?P<verb>[a-z][a-z-]*)")
+_INVOKE: Final = ("inv", "invoke")
+
+_flags: list[str] = []
+"""The flags of the running command that its next commands must repeat, else they would work on something else."""
 
 
-def spell(text: str, *, config: str = "") -> str:
-    """Return the text with our commands as they can be typed here.
+@contextmanager
+def repeating(**flags: str | None) -> Iterator[None]:
+    """Repeat these flags in each command of ours that is shown in the block; those without a value are left out."""
+    before = [*_flags]
+    _flags[:] = [f"{spelled(name)}={shlex.quote(value)}" for name, value in flags.items() if value]
+    try:
+        yield
+    finally:
+        _flags[:] = before
 
-    They stay unchanged where Invoke and `tasks.py` are available. In an installed copy, `inv db.status` becomes
-    `antarest-db status`, with the folder of the program where the shell would not find it.
+
+def spell(text: str) -> str:
+    """Return the text with our commands as they can be typed here, with the program that was called.
+
+    `inv db.status` stays where Invoke was called, or where it and a `tasks.py` are. Else it becomes `antarest-db
+    status`, with the folder of the program where the shell would not find it. The flags of `repeating` are added where
+    the command does not have them.
 
     Args:
         text: one command, or a text with commands in it.
-        config: the configuration to add to the command, where it does not name one.
     """
     if "inv db." not in text:
         return text
-    named = (
-        f" --config={shlex.quote(config)}" if config and text.startswith("inv db.") and "--config" not in text else ""
-    )
-    return _TASK.sub(lambda _: _prefix(), text) + named
+    if text.startswith("inv db."):
+        added = "".join(f" {flag}" for flag in _flags if flag.partition("=")[0] not in text)
+        return _TASK.sub(lambda found: _called(found["verb"]), text) + added
+    added = "".join(f" {flag}" for flag in _flags)
+    return _TASK.sub(lambda found: _called(found["verb"]) + added, text)
+
+
+def _called(verb: str) -> str:
+    """The command of a verb, with the program that was called."""
+    called = Path(sys.argv[0])
+    if verb == "verify" and called.name == PROVER:
+        return typed(PROVER) or shlex.quote(str(called))
+    if called.name in _INVOKE:
+        return f"inv db.{verb}"
+    program = typed(PROGRAM)
+    if called.name in (PROGRAM, PROVER) and program:
+        return f"{program} {verb}"
+    if find_spec("invoke") and any((folder / "tasks.py").is_file() for folder in (Path.cwd(), *Path.cwd().parents)):
+        return f"inv db.{verb}"
+    return f"{program or f'{shlex.quote(sys.executable)} -m {PACKAGE}'} {verb}"
 
 
 def typed(program: str) -> str:
@@ -50,14 +83,6 @@ def typed(program: str) -> str:
         return ""
     found = shutil.which(program)
     return program if found and Path(found).samefile(path) else shlex.quote(str(path))
-
-
-@cache
-def _prefix() -> str:
-    if (ROOT / "tasks.py").is_file() and find_spec("invoke"):
-        return "inv db."
-    program = typed(PROGRAM)
-    return f"{program} " if program else f"{shlex.quote(sys.executable)} -m {PACKAGE} "
 
 
 def spelled(flag: str) -> str:
