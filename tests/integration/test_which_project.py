@@ -54,8 +54,8 @@ def test_an_empty_database_beside_another_project_is_refused(tmp_path: Path, cal
 
         assert refused.details["project"] == str(OWN)
         assert refused.details["other project"] == str(theirs)
+        assert refused.commands == [f"antarest-db status --project={theirs}", f"antarest-db status --project={OWN}"]
     assert not (tmp_path / "the.db").exists()
-    assert refused.commands == [f"antarest-db status --project={theirs}", f"antarest-db status --project={OWN}"]
     named = call(tmp_path / "work", "antarest-db", "upgrade", "-c", str(theirs.parent))
     assert named.code == EXIT_DONE, named.err
     assert "the database is at a1" in named.out

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors.settings.commands import repeating
 from .boundary import CommandContext, guard
 from .flags import FLAGS, Flag, refuse_empty
 from .verbs import backups, branches, database, development, releases, revisions
 
 _RUN = ("backup", "lock_timeout")
 _ASKED = ("dry_run", "yes", "allow_data_loss", *_RUN)
+_REPEATED = ("engine", "versions", "metadata", "rows_from")  # They say what is proved, and on which engine.
 _FOREIGN = ("project", "versions", "metadata", "rows_from")
 
 
@@ -39,6 +41,8 @@ class Verb:
         return self.own.get(name, FLAGS[name])
 
 
+_REPORTS = ("notes", "json", "markdown", "comment", "sarif", "html", "github")
+
 VERBS = {
     "upgrade": Verb(database.upgrade, ("to", "dry_run", *_RUN)),
     "rollback": Verb(database.rollback, ("steps", "to", *_ASKED, "sql", "head")),
@@ -57,7 +61,7 @@ VERBS = {
     "check": Verb(revisions.check),
     "verify": Verb(
         revisions.verify,
-        ("engine", "revisions", "new", "rows", "json", "markdown", *_FOREIGN, "since", "keep"),
+        ("engine", "revisions", "new", "rows", *_REPORTS, *_FOREIGN, "since", "keep"),
         {"json": Flag("also write the result as JSON", "FILE")},
     ),
     "deployed": Verb(releases.deployed, words=("ref",)),
@@ -104,4 +108,5 @@ def run(
         refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(context, **options)
 
-    return guard(context, call, debug=debug, json=options.get("json") is True)
+    with repeating(verb, **{name: options.get(name) for name in _REPEATED}):
+        return guard(context, call, debug=debug, json=options.get("json") is True)

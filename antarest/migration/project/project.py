@@ -82,7 +82,7 @@ class Project:
 
         Args:
             ini: its `alembic.ini`, a `pyproject.toml` with `[tool.alembic]`, or the folder of one of them.
-            or_own: whether the project of this code is meant where none is found.
+            or_own: whether the project of this code is meant where none is found, or only a checkout of it.
 
         Raises:
             ProjectNotFound: there is no such file.
@@ -94,6 +94,8 @@ class Project:
             raise ProjectNotFound(path)
         settings = read_settings(path)
         own = settings.own
+        if or_own and not ini and INSTALLED and own.get("settings", "") == read_settings(ROOT / INI).own["settings"]:
+            return cls.own()  # An installed release beside a checkout of the same application.
         script, diagram = own.get("rollback_script"), own.get("diagram")
         return cls(
             ini=path,

@@ -58,14 +58,14 @@ def test_installed_they_are_our_program(environment: Path, monkeypatch: pytest.M
     [
         ("/venv/bin/inv", "inv db.status", "inv db.status --project=a.ini"),
         ("/venv/bin/antarest-db", "inv db.status", "antarest-db status --project=a.ini"),
-        ("/venv/bin/antarest-db", "inv db.verify", "antarest-db verify --project=a.ini"),
-        ("/venv/bin/antarest-verify", "inv db.verify", "antarest-verify --project=a.ini"),
+        ("/venv/bin/antarest-db", "inv db.verify", "antarest-db verify --engine=sqlite --project=a.ini"),
+        ("/venv/bin/antarest-verify", "inv db.verify", "antarest-verify --engine=sqlite --project=a.ini"),
         ("/venv/bin/antarest-verify", "inv db.history", "antarest-db history --project=a.ini"),
         ("/venv/bin/inv", "inv db.status --project=PATH", "inv db.status --project=PATH"),
         (
             "/venv/bin/inv",
-            "it is old: inv db.diagram, then look",
-            "it is old: inv db.diagram --project=a.ini, then look",
+            "old: inv db.diagram, then look",
+            "old: inv db.diagram --project=a.ini, then look",
         ),
     ],
 )
@@ -75,7 +75,7 @@ def test_the_program_and_the_flags_are_those_that_were_called(
     monkeypatch.setenv("PATH", f"{environment}:/bin")
     monkeypatch.setattr(sys, "argv", [program])
 
-    with commands.repeating(project="a.ini", config=None):
+    with commands.repeating("verify", engine="sqlite"), commands.repeating(project="a.ini", config=None):
         assert commands.spell(text) == shown
     assert "--project=a.ini" not in commands.spell(text)
 

@@ -20,15 +20,20 @@ PROVER: Final = "antarest-verify"
 _TASK: Final = re.compile(r"\binv db\.(?P<verb>[a-z][a-z-]*)")
 _INVOKE: Final = ("inv", "invoke")
 
-_flags: list[str] = []
-"""The flags of the running command that its next commands must repeat, else they would work on something else."""
+_flags: list[tuple[str, str]] = []
+"""The flags that commands of ours repeat, each with the verb that takes it; without a verb where all of them do."""
 
 
 @contextmanager
-def repeating(**flags: str | None) -> Iterator[None]:
-    """Repeat these flags in each command of ours that is shown in the block; those without a value are left out."""
+def repeating(verb: str = "", **flags: str | None) -> Iterator[None]:
+    """Repeat flags of the user in the commands that are shown in the block: without them, those would do another thing.
+
+    Args:
+        verb: the verb that takes the flags; empty if all verbs do.
+        flags: the flags with their values; those without a value are left out.
+    """
     before = [*_flags]
-    _flags[:] = [f"{spelled(name)}={shlex.quote(value)}" for name, value in flags.items() if value]
+    _flags.extend((verb, f"{spelled(name)}={shlex.quote(value)}") for name, value in flags.items() if value)
     try:
         yield
     finally:
@@ -47,11 +52,14 @@ def spell(text: str) -> str:
     """
     if "inv db." not in text:
         return text
-    if text.startswith("inv db."):
-        added = "".join(f" {flag}" for flag in _flags if flag.partition("=")[0] not in text)
-        return _TASK.sub(lambda found: _called(found["verb"]), text) + added
-    added = "".join(f" {flag}" for flag in _flags)
-    return _TASK.sub(lambda found: _called(found["verb"]) + added, text)
+    if command := _TASK.match(text):
+        added = [flag for flag in _repeated(command["verb"]) if flag.partition("=")[0] not in text]
+        return " ".join([_called(command["verb"]) + text[command.end() :], *added])
+    return _TASK.sub(lambda found: " ".join([_called(found["verb"]), *_repeated(found["verb"])]), text)
+
+
+def _repeated(verb: str) -> list[str]:
+    return list(dict.fromkeys(flag for takes, flag in _flags if takes in ("", verb)))
 
 
 def _called(verb: str) -> str:
