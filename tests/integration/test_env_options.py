@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,52 @@ def test_a_revision_is_written_as_env_py_says(tmp_path: Path) -> None:
     assert "import money_of_env\n" in text
     assert written.detected == ("adds table code",)
     assert "theirs" not in text
+
+
+CONTEXT = '''
+"""It asks alembic.context for everything."""
+import sqlalchemy as sa
+from alembic import context, op
+
+revision = "three"
+down_revision = "two"
+dialect = context.get_context().dialect.name  # when the file is imported
+
+
+def upgrade():
+    assert context.get_bind() is op.get_bind()
+    assert context.get_x_argument(as_dictionary=True) == {"tenant": "t1"}
+    assert not context.is_offline_mode()
+    assert context.config.get_main_option("script_location")
+    op.execute(sa.text(f"CREATE TABLE {dialect} (id INTEGER)"))
+
+
+def downgrade():
+    assert context.get_x_argument(as_dictionary=True) == {"tenant": "t1"}
+    op.drop_table(context.get_context().dialect.name)
+'''
+
+
+def test_a_revision_may_use_the_context_in_plans_as_in_runs(tmp_path: Path, empty_database: URL) -> None:
+    project = write_project(tmp_path, *TABLES)
+    (project.versions[0] / "three.py").write_text(CONTEXT.lstrip())
+    project = replace(Project.load(project.ini), x_arguments=("tenant=t1",))
+    workflow = MigrationWorkflow(project, DbConfig(empty_database))
+
+    workflow.upgrade()
+
+    plan = workflow.plan_rollback()
+    assert [drop.loss.item for step in plan.steps for drop in step.drops] in (["sqlite"], ["postgresql"])
+    workflow.rollback(plan, Agreement())
+    assert workflow.current() == ("two",)
+
+
+def test_op_run_async_is_refused_by_name(tmp_path: Path, empty_database: URL) -> None:
+    asynchronous = Script("three", "async def work(connection):\n    pass\nop.run_async(work)")
+    workflow = MigrationWorkflow(write_project(tmp_path, *TABLES, asynchronous), DbConfig(empty_database))
+
+    with pytest.raises(RevisionFailed) as caught:
+        workflow.upgrade()
+
+    assert "it calls op.run_async, which needs an asynchronous driver" in str(caught.value)
+    assert workflow.current() == ()

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
@@ -79,12 +79,14 @@ class CommandContext:
         *,
         backup: bool = False,
         or_own: bool = False,
+        x: Sequence[str] = (),
     ) -> None:
         self._config_path = config
         self._project = project
         self._lock_timeout = lock_timeout
         self._backup = backup
         self._or_own = or_own
+        self._x = tuple(x)
         self.progress = Progress(sys.stdout)
 
     @property
@@ -107,7 +109,7 @@ class CommandContext:
         """The Alembic project."""
         if isinstance(self._project, Project):
             return self._project
-        return Project.load(self._project, or_own=self._or_own)
+        return replace(Project.load(self._project, or_own=self._or_own), x_arguments=self._x)
 
     @cached_property
     def config(self) -> Config:

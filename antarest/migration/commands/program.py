@@ -11,7 +11,7 @@ from ..errors.settings.commands import PROGRAM, spelled
 from ..errors.settings.location import PACKAGE
 from ..errors.text import first_line
 from .arguments import ArgumentParser
-from .table import VERBS, run
+from .table import EVERYWHERE, VERBS, run
 
 
 def _is_program() -> bool:
@@ -28,9 +28,10 @@ def _parser() -> ArgumentParser:
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         for word in verb.words:
             sub.add_argument(word, metavar=word.upper(), help=verb.flag(word).help)
-        for each in dict.fromkeys((*verb.flags, "config", "project", "debug")):
+        for each in dict.fromkeys((*verb.flags, *EVERYWHERE)):
             flag = verb.flag(each)
             takes: dict[str, Any] = {"metavar": flag.value} if flag.value else {"action": "store_true"}
+            takes |= {"action": "append"} if each == "x" else {}
             names = ["-c", spelled(each)] if each == "project" else [spelled(each)]  # Alembic's -c
             sub.add_argument(*names, dest=each, help=flag.help, **takes)
     return parser

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ from ..errors.settings.commands import repeating
 from .boundary import CommandContext, guard
 from .flags import FLAGS, Flag, refuse_empty
 from .verbs import backups, branches, database, development, releases, revisions
+
+EVERYWHERE = ("config", "project", "x", "debug")
+"""The flags of every verb."""
 
 _RUN = ("backup", "lock_timeout")
 _ASKED = ("dry_run", "yes", "allow_data_loss", *_RUN)
@@ -22,7 +25,7 @@ _FOREIGN = ("project", "versions", "metadata", "rows_from")
 
 @dataclass(frozen=True)
 class Verb:
-    """A command: its function and its own flags. Each verb also has `config`, `debug` and `project`.
+    """A command: its function and its own flags. Each verb also has those of `EVERYWHERE`.
 
     Attributes:
         call: the function; its docstring is the help text.
@@ -81,6 +84,7 @@ def run(
     *,
     config: str | None = None,
     project: str | None = None,
+    x: Sequence[str] | None = None,
     lock_timeout: str | None = None,
     backup: bool = False,
     debug: bool = False,
@@ -93,6 +97,7 @@ def run(
         verb: its name in the table.
         config: the configuration file; None for the usual one.
         project: the `alembic.ini` or its folder; None for the one that is found from this folder.
+        x: the values of `-x`.
         lock_timeout: how many seconds to wait for another run.
         backup: whether a backup is made first, also on PostgreSQL.
         debug: whether the traceback of an error is shown.
@@ -102,11 +107,11 @@ def run(
     Returns:
         The exit code.
     """
-    context = CommandContext(config, project, lock_timeout, backup=backup, or_own=or_own)
+    context = CommandContext(config, project, lock_timeout, backup=backup, or_own=or_own, x=x or ())
 
     def call() -> int:
         refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(context, **options)
 
-    with repeating(verb, **{name: options.get(name) for name in _REPEATED}):
+    with repeating(verb, x=x or (), **{name: options.get(name) for name in _REPEATED}):
         return guard(context, call, debug=debug, json=options.get("json") is True)

@@ -29,6 +29,7 @@ from ..errors.text import described
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy import MetaData
 
 Options = Mapping[str, Any]
@@ -197,6 +198,19 @@ def outer_kept() -> Iterator[None]:
     finally:
         if outer:
             outer._install_proxy()  # noqa: SLF001 - as its own `__enter__` does
+
+
+def stand_in(environment: EnvironmentContext, drivername: str) -> None:
+    """Let revision files that are imported now use `context.get_context()`, before the context has its connection.
+
+    Args:
+        environment: Alembic's context. A later call of its `configure` replaces what this sets.
+        drivername: the dialect that they see, such as `sqlite` or `postgresql+psycopg2`.
+    """
+    from alembic.runtime.migration import MigrationContext
+
+    context = MigrationContext.configure(dialect_name=drivername, environment_context=environment)
+    environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from ..errors.revision import BASE, Direction
 from ..errors.settings.urls import is_memory
 from ..losses.guard import LossGuard
 from ..losses.rebuilds import RebuildGuard
+from ..project.env_options import stand_in
 from ..project.revision_store import keeping
 from .after_commit import finish, grant, note_grants
 from .before_commit import failures, is_lock_failure, new_violations, refuse_losses
@@ -65,6 +66,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
         raise InMemoryDatabase(None)
     plan = partial(plan_steps, request, steps_of, destination)
     current = _current(request)
+    stand_in(context._proxy, request.db.migration_url.drivername)  # noqa: SLF001 - the plan imports the revisions
     outcome = RunOutcome(before=current, after=current)
     if plan(current) or request.prepare:
         with _naming_backup(outcome), _stoppable(request, outcome) as signals:

@@ -24,7 +24,7 @@ from ..errors.revision import Direction, Revision, VersionTable
 from ..errors.settings.urls import ENGINES
 from ..errors.text import described, reason
 from ..losses.tracking.base import NotAllowed
-from ..project.env_options import outer_kept
+from ..project.env_options import outer_kept, stand_in
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
@@ -52,11 +52,9 @@ class ScratchRunner:
 
     @classmethod
     def of(cls, project: Project) -> Self:
-        """Make the runner of a project that follows our conventions; its revision files are imported."""
+        """Make the runner of a project that follows our conventions. Its revision files are imported when they run."""
         config = project.alembic_config()
         script = ScriptDirectory.from_config(config)
-        with importing(project.versions):
-            script.get_heads()
         return cls(config, script, project.history, project.scratch_options(), project.commits_each)
 
     def upgrade(
@@ -75,6 +73,7 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
+        self._import_revisions(connection)
         for target in targets:
             current: Any = read_current(connection, VersionTable(self.options["version_table"]))
             connection.rollback()  # Alembic commits only the transactions that it has begun.
@@ -99,6 +98,7 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
+        self._import_revisions(connection)
         running: list[Any] = []
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
@@ -126,6 +126,14 @@ class ScratchRunner:
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
+
+    def _import_revisions(self, connection: Connection) -> None:
+        """Import the revision files, once. Their tops may ask `alembic.context` for the dialect."""
+        environment = EnvironmentContext(self.config, self.script, as_sql=False)
+        folders = {revision.path.parent for revision in map(self.history.__getitem__, self.history.order)}
+        with outer_kept(), _without_output(), environment, importing(folders):
+            stand_in(environment, connection.engine.url.drivername)
+            self.script.get_heads()
 
     def _revision_of(self, step: Any) -> Revision:
         return self.history[step.revision.revision]

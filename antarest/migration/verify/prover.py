@@ -13,6 +13,7 @@ from ..errors.settings.urls import redact_url
 from ..schema.compare import differences
 from ..schema.inventory import Inventory
 from ..schema.reflection import reflect
+from ..scratch.databases import EngineName
 from .clones import Clones
 from .findings import integrity, models, row_changes
 from .findings.behaviour import behaviour, momentary
@@ -47,9 +48,10 @@ class ProofPlan:
     since: tuple[Target, ...] = ()
     keep: bool = False
 
-    def for_another_process(self) -> ProofPlan:
-        """Return the same plan without the modules that this process has imported."""
-        return replace(self, target=replace(self.target), since=tuple(replace(each) for each in self.since))
+    def for_another_process(self, engine: EngineName) -> ProofPlan:
+        """Return the same plan for an engine, without the modules that this process has imported."""
+        since = tuple(replace(each, engine=engine) for each in self.since)
+        return replace(self, target=replace(self.target, engine=engine), since=since)
 
 
 class Prover:

@@ -20,7 +20,7 @@ from antarest.migration.commands.boundary import CommandContext, guard
 from antarest.migration.commands.flags import HIDDEN, find_swallowed
 from antarest.migration.commands.program import main
 from antarest.migration.commands.questions import HOW_FAR
-from antarest.migration.commands.table import VERBS, Verb
+from antarest.migration.commands.table import EVERYWHERE, VERBS, Verb
 from antarest.migration.commands.table import run as run_command
 from antarest.migration.database.signals import Stopped
 from antarest.migration.errors.base import (
@@ -50,9 +50,7 @@ def test_invoke_has_the_same_verbs_and_flags() -> None:
 
     assert offered == {
         f"db.{name}": {
-            spelled(flag)
-            for flag in (*verb.words, *verb.flags, "config", "project", "debug")
-            if verb.flag(flag).help != HIDDEN
+            spelled(flag) for flag in (*verb.words, *verb.flags, *EVERYWHERE) if verb.flag(flag).help != HIDDEN
         }
         for name, verb in VERBS.items()
     }
@@ -67,7 +65,7 @@ def test_each_flag_is_explained_by_invoke_and_by_our_own_help(capsys: Capture) -
         ours = " ".join(capsys.readouterr().out.split())
 
         assert ended.value.code == EXIT_DONE
-        for flag in (*verb.words, *verb.flags, "config", "project", "debug"):
+        for flag in (*verb.words, *verb.flags, *EVERYWHERE):
             if verb.flag(flag).help != HIDDEN:
                 assert verb.flag(flag).help in ours
                 assert invoke_tasks()[f"db.{name}"].flags[spelled(flag)].help == verb.flag(flag).help

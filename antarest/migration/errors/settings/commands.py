@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,14 +25,16 @@ _flags: list[tuple[str, str]] = []
 
 
 @contextmanager
-def repeating(verb: str = "", **flags: str | None) -> Iterator[None]:
+def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | None) -> Iterator[None]:
     """Repeat flags of the user in the commands that are shown in the block: without them, those would do another thing.
 
     Args:
         verb: the verb that takes the flags; empty if all verbs do.
+        x: the values of `-x`, which all verbs take.
         flags: the flags with their values; those without a value are left out.
     """
     before = [*_flags]
+    _flags.extend(("", f"-x {shlex.quote(each)}") for each in x)
     _flags.extend((verb, f"{spelled(name)}={shlex.quote(value)}") for name, value in flags.items() if value)
     try:
         yield
@@ -95,4 +97,4 @@ def typed(program: str) -> str:
 
 def spelled(flag: str) -> str:
     """Return the flag of a parameter, such as `--from` for `from_` (Python does not allow the name `from`)."""
-    return f"--{flag.strip('_').replace('_', '-')}"
+    return f"--{flag.strip('_').replace('_', '-')}" if len(flag) > 1 else f"-{flag}"

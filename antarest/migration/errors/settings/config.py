@@ -129,7 +129,9 @@ def _find(path: str | Path | None, environ: Mapping[str, str], cwd: Path, home: 
     default = ROOT / "resources" / FILE_NAME if is_own else home / FILE_NAME
     # lexists: a broken link is somebody's configuration too, and is reported.
     found = next((each for each in (cwd / FILE_NAME, home / FILE_NAME) if os.path.lexists(each)), default)
-    return _read_file(str(found), cwd, "nobody, so it is the default" if is_own else "nobody")
+    return _read_file(
+        str(found), cwd, "nobody, so it is the default" if is_own else "nobody, and this is where it may lie"
+    )
 
 
 def _read_file(name: str, cwd: Path, named_by: str) -> tuple[Path, bytes]:
