@@ -275,8 +275,7 @@ def _invoke_flags(task: Task[Callable[..., None]]) -> dict[str, str]:
 def _module_flags(parser: argparse.ArgumentParser) -> dict[str, str]:
     """Without its help, and without what only rollback.sh uses."""
     names = {
-        (action.option_strings or [action.dest])[-1].lstrip("-").replace("-", "_"): action
-        for action in parser._actions
+        (action.option_strings or [action.dest])[-1].lstrip("-").replace("-", "_"): action for action in parser._actions
     }
     return {name: str(action.help) for name, action in names.items() if name != "help" and action.help != HIDDEN}
 

@@ -18,9 +18,8 @@ from ..errors.revision import BASE, HEAD, VersionTable
 from ..errors.settings.location import INSTALLED, ROOT
 from .env_options import EnvFile, Options, combined, named_table
 from .history import History
-from .imports import import_named
 from .revision_files import listed, read_history
-from .settings import INI, config_of, find, read_settings, seconds
+from .settings import INI, config_of, find, import_named, read_settings, seconds
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import configparser
 import difflib
+import importlib
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject
+from ..errors.facts.refusal import PackageMissing
+from ..errors.text import described
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -87,7 +91,7 @@ def read_settings(path: Path) -> Settings:
 
 def _read(path: Path) -> Settings:
     tables = _tables(path.with_name(TOML))
-    parser = configparser.ConfigParser({"here": path.parent.as_posix()})
+    parser = configparser.ConfigParser({"here": _here(path)})
     if not is_toml(path):
         parser.read(path, encoding="utf-8")
     # The values are read one by one: `sqlalchemy.url` may have a placeholder that only `env.py` fills in.
@@ -96,7 +100,7 @@ def _read(path: Path) -> Settings:
     if parser.has_section(SECTION):
         own |= {key: value for key, value in parser[SECTION].items() if key not in parser.defaults()}
     _refuse_unknown(path, own)
-    if "databases" in {**main, **tables.get("alembic", {})}:
+    if "databases" in main or "databases" in tables.get("alembic", {}):
         reason = "it says databases = ..., and a history of several databases is not supported: make a project for each"
         raise InvalidProject(path, reason, _LOOK)
     search = main.get("prepend_sys_path", "")
@@ -194,7 +198,14 @@ def config_of(path: Path, **options: Any) -> Config:
     # Imported here: most commands start without Alembic.
     from alembic.config import Config
 
-    return Config(None if is_toml(path) else path, toml_file=path.with_name(TOML), **options)
+    config = Config(None if is_toml(path) else path, toml_file=path.with_name(TOML), **options)
+    config.file_config["DEFAULT"]["here"] = _here(path)
+    return config
+
+
+def _here(path: Path) -> str:
+    """The folder of the project, as the value of `%(here)s`. In an ini file, a percent sign begins a placeholder."""
+    return path.parent.as_posix().replace("%", "%%")
 
 
 def search_paths(config: Config) -> list[str]:
@@ -267,3 +278,44 @@ def seconds(path: Path, text: str) -> float | None:
     except ValueError:
         reason = f"[{SECTION}] max_seconds must be a number of seconds, not {text!r}"
         raise InvalidProject(path, reason, _LOOK) from None
+
+
+# ---- what the settings name in the application
+
+
+def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any:
+    """Import an object that the section `[antarest]` names.
+
+    Args:
+        path: the settings file of the project.
+        key: the key in the section.
+        name: its value, as `package.module:attribute`; the attribute may have dots.
+        search: the folders to put at the beginning of `sys.path`.
+
+    Raises:
+        InvalidProject: nothing is named, or it cannot be imported.
+        PackageMissing: it needs a package that is not installed.
+    """
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        raise InvalidProject(
+            path,
+            f"[{SECTION}] {key} is not named",
+            Hint("Name it in the file", f"[{SECTION}] {key} = package.module:attribute"),
+        )
+    prepend(search)
+    try:
+        return attrgetter(attribute)(importlib.import_module(module))
+    except (Exception, SystemExit) as error:  # Whatever a module of the application raises, or `sys.exit(0)`.
+        missing = (getattr(error, "name", "") or "").partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
+            raise PackageMissing(missing, f"[{SECTION}] {key} = {name}") from error
+        why = str(error) if isinstance(error, (ImportError, AttributeError)) else described(error)
+        reason = f"[{SECTION}] {key} = {name}: {why}"
+        raise InvalidProject(path, reason, Hint("Fix it, then look again", "inv db.check")) from error
+
+
+def prepend(folders: Iterable[Path]) -> None:
+    """Put folders at the beginning of `sys.path`, as Alembic does; those that are there stay where they are."""
+    known = {Path(each).resolve() for each in sys.path}
+    sys.path[:0] = [str(each.resolve()) for each in folders if each.resolve() not in known]

@@ -22,7 +22,8 @@ from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision, VersionTable
 from ..errors.settings.urls import ENGINES
-from ..errors.text import described, reason
+from ..errors.text import described, details_of, reason
+from ..losses.deferred import DeferredConstraints
 from ..losses.tracking.base import NotAllowed
 from ..project.env_options import outer_kept, stand_in
 from ..project.history import History
@@ -42,6 +43,8 @@ class ScratchRunner:
         history: the same revisions, with what they declare.
         options: the options of Alembic's migration context.
         commits_each: whether each revision is committed on its own, as `transaction_per_migration` asks for.
+        runs_deferred: whether deferred constraints run at the end of each revision, as they do in a run of the
+            workflow. Plain Alembic leaves them to the commit.
     """
 
     config: Config
@@ -49,13 +52,15 @@ class ScratchRunner:
     history: History
     options: Mapping[str, Any]
     commits_each: bool = False
+    runs_deferred: bool = False
 
     @classmethod
     def of(cls, project: Project) -> Self:
         """Make the runner of a project that follows our conventions. Its revision files are imported when they run."""
         config = project.alembic_config()
         script = ScriptDirectory.from_config(config)
-        return cls(config, script, project.history, project.scratch_options(), project.commits_each)
+        commits_each = project.commits_each
+        return cls(config, script, project.history, project.scratch_options(), commits_each, runs_deferred=True)
 
     def upgrade(
         self,
@@ -99,13 +104,16 @@ class ScratchRunner:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
         self._import_revisions(connection)
-        running: list[Any] = []
+        running, deferred = list[Any](), DeferredConstraints(connection)
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
             for step in steps_in(context):
                 running[:] = [step]
                 refuse_not_runnable(step, self._revision_of(step))
+                deferred.defer_again()
                 yield step
+                if self.runs_deferred:
+                    deferred.run()
 
         is_sqlite = connection.dialect.name == "sqlite"
         options = {"fn": steps, "script": self.script, "as_sql": False, **self.options}
@@ -115,14 +123,11 @@ class ScratchRunner:
         try:
             with self._environment(context), context.begin_transaction():
                 context.run_migrations()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # A revision may call sys.exit(0).
             connection.rollback()
-            if not running:
+            if not running or isinstance(error, KeyboardInterrupt):
                 raise
-            direction = "upgrade" if running[0].is_upgrade else "downgrade"
-            engine = ENGINES[connection.dialect.name]
-            why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
-            raise ScratchRunFailed(running[0].revision.revision, direction, why, engine) from error
+            raise _failure(running[0], error, connection) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
@@ -145,6 +150,13 @@ class ScratchRunner:
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
         with outer_kept(), _without_output(), environment, revision_operations(context):
             yield
+
+
+def _failure(step: Any, error: BaseException, connection: Connection) -> ScratchRunFailed:
+    direction = "upgrade" if step.is_upgrade else "downgrade"
+    engine = ENGINES[connection.dialect.name]
+    why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+    return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error))
 
 
 def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: MigrationContext) -> Iterator[Any]:
