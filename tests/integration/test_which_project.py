@@ -50,7 +50,7 @@ def test_an_empty_database_beside_another_project_is_refused(tmp_path: Path, cal
     theirs = write_project(tmp_path / "work" / "backend", TABLES).ini
 
     for verb in ("upgrade", "sync", "reset"):
-        refused = refusal(call(tmp_path / "work", "antarest-db", verb), "db.E211", EXIT_USAGE)
+        refused = refusal(call(tmp_path / "work", "antarest-db", verb), "db.E212", EXIT_USAGE)
 
         assert refused.details["project"] == str(OWN)
         assert refused.details["other project"] == str(theirs)
@@ -67,7 +67,7 @@ def test_a_configuration_beside_another_project_is_refused(tmp_path: Path, call:
     config = beside.parent / "database.yaml"
     config.write_text("db:\n  url: sqlite:///new.db\n")
 
-    refused = refusal(call(theirs.parent, "module", "upgrade", f"--config={config}"), "db.E211", EXIT_USAGE)
+    refused = refusal(call(theirs.parent, "module", "upgrade", f"--config={config}"), "db.E212", EXIT_USAGE)
 
     assert refused.details["other project"] == str(beside)
     assert not (beside.parent / "new.db").exists()
@@ -79,7 +79,7 @@ def test_a_database_of_ours_is_never_taken_for_that_of_the_found_project(tmp_pat
     before = (tmp_path / "the.db").read_bytes()
 
     for verb in ("upgrade", "rollback", "sync", "reset"):
-        refused = refusal(call(theirs.parent, "antarest-db", verb), "db.E211", EXIT_USAGE)
+        refused = refusal(call(theirs.parent, "antarest-db", verb), "db.E212", EXIT_USAGE)
         assert refused.fact.endswith(f"revision {HISTORY.head}, which the project lacks, and another project has")
         assert (refused.details["project"], refused.details["other project"]) == (str(theirs), str(OWN))
     status = call(theirs.parent, "antarest-db", "status", "--json")

@@ -33,7 +33,7 @@ class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
         )
 
 
-class OtherProject(MigrationError, code="db.E211", exit_code=EXIT_USAGE):
+class OtherProject(MigrationError, code="db.E212", exit_code=EXIT_USAGE):
     """The database may belong to another project than the one that was found.
 
     Why: it is at a revision that the project lacks, and that another project near this folder or near the
