@@ -26,9 +26,8 @@ from antarest.migration.workflow.reset import ResetPlan
 from antarest.migration.workflow.status import EDITED, HistoryEntry, Status
 
 STUDY = Revision("a1b2c3d4e5f6", (), "create studies", Path("a.py"))
-TAGS = Revision(
-    "b1b2c3d4e5f6", ("a1b2c3d4e5f6",), "move tags", Path("b.py"), lossy={"upgrade": {"study.tags": "order"}}
-)
+LOSSY = {"upgrade": {"study.tags": "order"}}
+TAGS = Revision("b1b2c3d4e5f6", ("a1b2c3d4e5f6",), "move tags", Path("b.py"), lossy=LOSSY)
 DATABASE = "postgresql://antarest:***@db1:5432/antarest"
 FILES = "/srv/alembic.ini", "/srv/application.yaml"
 AT_HEAD = Status("PostgreSQL 15.18", DATABASE, (TAGS.id,), (TAGS.id,), (), 2, (), True, ())
