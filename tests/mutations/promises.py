@@ -34,7 +34,7 @@ _ONE_AT_A_TIME = (
     ),
     Patch(
         "One at a time: threads meet in Alembic",
-        f"{_LOCK}/__init__.py",
+        f"{_WORKFLOW}/project/env_options.py",
         "threading.RLock()",
         "threading.BoundedSemaphore(9)",
         [f"{_TESTS}/test_lock.py::test_threads_of_one_process_do_not_meet[sqlite]"],
