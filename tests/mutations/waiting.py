@@ -10,6 +10,20 @@ _HELD = f"{_TESTS}/test_held.py"
 
 NOBODY_IS_KEPT_WAITING = (
     Patch(
+        "Nobody is kept waiting: a run waits for a table with another one in hand",
+        f"{_DATABASE}/lock/tables.py",
+        "_ROUND = 0.8",
+        "_ROUND = 800.0",
+        [f"{_TESTS}/test_writers.py::test_no_other_session_is_the_victim_of_a_deadlock[statements0]"],
+    ),
+    Patch(
+        "Nobody is kept waiting: a long count is not noted",
+        "antarest/migration/losses/guard.py",
+        "> _LONG:",
+        "> 600:",
+        [f"{_TESTS}/test_writers.py::test_a_note_says_that_others_wait_for_a_long_count"],
+    ),
+    Patch(
         "Nobody is kept waiting: a run does not try again",
         f"{_RUN}/runner.py",
         "tries = self.request.db.lock_retries + 1",

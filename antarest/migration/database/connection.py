@@ -16,8 +16,10 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from ..errors.facts.database import VersionTableDamaged
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
-from ..errors.settings.urls import ENGINES, is_memory
+from ..errors.settings.urls import ENGINES, is_memory, redact_url
 from .driver_connections import SqliteConnection, postgres_connection, set_watcher
 from .driver_errors import translate_errors
 from .waits import ReadWatch, Tell, configure, say_nothing, undisturbed
@@ -108,16 +110,20 @@ def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection
         yield connection
 
 
-def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
+def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
     """Read the current revisions of a database with one query, sorted; empty where it has none.
 
     A transaction that the caller has begun stays usable, even where the table is missing.
+
+    Raises:
+        VersionTableDamaged: a row of the table is no revision.
     """
-    quoted = connection.dialect.identifier_preparer.quote(version_table)
+    quote = connection.dialect.identifier_preparer.quote
+    table = ".".join(map(quote, filter(None, (version_table.schema, version_table.name))))
     # After a statement failed, PostgreSQL refuses all others in the transaction. A savepoint keeps it usable.
     begun = connection.begin_nested() if connection.in_transaction() else None
     try:
-        rows = connection.execute(text(f"SELECT version_num FROM {quoted}")).all()
+        rows = connection.execute(text(f"SELECT version_num FROM {table}")).all()
     except DBAPIError as error:
         if not _is_about_a_missing_table(error):
             raise
@@ -125,7 +131,10 @@ def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
         return ()
     if begun:
         begun.commit()
-    return tuple(sorted(row[0] for row in rows))
+    found = {row[0] for row in rows}  # Two equal rows say no more than one.
+    if wrong := [value for value in found if not isinstance(value, str) or not value]:
+        raise VersionTableDamaged(str(version_table), repr(wrong[0]), redact_url(connection.engine.url))
+    return tuple(sorted(found))
 
 
 def _is_about_a_missing_table(error: DBAPIError) -> bool:
@@ -183,6 +192,7 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size:
         event.listen(engine, "connect", _prepare_sqlite(db))
     else:
         wanted = {"connect_timeout": db.connect_timeout, "application_name": APPLICATION_NAME, **_KEEPALIVES}
+        wanted["client_encoding"] = "utf8"  # A database in SQL_ASCII would make the driver take ASCII only.
         own = {key: value for key, value in wanted.items() if key not in url.query}
         own["connection_factory"] = partial(_patient, max(db.migration_lock_timeout, db.connect_timeout))
         # Set even if the role has another default: after waiting for a lock, a run must see what others changed.

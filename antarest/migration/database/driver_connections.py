@@ -35,11 +35,34 @@ class Watcher:
     def after(self, statement: str) -> None:
         """Called after a statement has run."""
 
+    def inside(self, statement: str) -> None:
+        """Called before a statement that a function runs inside another one."""
+
     def on_commit(self) -> None:
         """Called before the driver commits."""
 
     def on_rollback(self) -> None:
         """Called before the driver rolls back."""
+
+
+class _Inside(Watcher):
+    """Takes the reports while a statement runs.
+
+    Attributes:
+        refusal: the error of the watcher, if it has refused a statement. The function may have caught the error.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.refusal: Exception | None = None
+        self._watcher = watcher
+        self.on_commit, self.on_rollback = watcher.on_commit, watcher.on_rollback  # type: ignore[method-assign]
+
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it does not run
+        try:
+            self._watcher.inside(statement)
+        except Exception as error:
+            self.refusal = error
+            raise
 
 
 class WatchedConnection:
@@ -67,12 +90,20 @@ class WatchedConnection:
     def reporting(self, statement: str, attempt: Attempt | None = None) -> Iterator[None]:
         """Report a statement that runs inside the block. Statements of the watcher itself are not reported."""
         watcher, self.watcher = self.watcher, None
-        try:
-            if watcher:
-                watcher.before(statement, attempt)
+        if watcher is None:
             yield
-            if watcher:
-                watcher.after(statement)
+            return
+        inside = _Inside(watcher)
+        try:
+            watcher.before(statement, attempt)
+            self.watcher = inside
+            try:
+                yield
+            finally:
+                self.watcher = None
+                if inside.refusal:  # The driver raises another error, if any.
+                    raise inside.refusal
+            watcher.after(statement)
         finally:
             self.watcher = watcher
 
@@ -150,8 +181,9 @@ class _SqliteCursor(sqlite3.Cursor):
             return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
+        rows = list(parameters)  # Making them can run other statements, which are reported for themselves.
         with self.connection.reporting(sql):
-            return super().executemany(sql, parameters)
+            return super().executemany(sql, rows)
 
     def executescript(self, script: str, /) -> Self:
         """Run the statements one by one: the driver's own method would commit first."""
@@ -181,7 +213,7 @@ def postgres_connection() -> type[Any]:
                 run()
 
         def executemany(self, query: Any, vars_list: Any) -> None:
-            rows = list(vars_list)
+            rows = list(vars_list)  # as above
             run = partial(super().executemany, query, rows)
             with cast("WatchedConnection", self.connection).reporting(_text(query, self), run):
                 run()

@@ -52,6 +52,8 @@ _FILE_CODES = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
+# Another file has the name now, or the journal is not beside it any more.
+_MOVED = frozenset({sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_DELETE_NOENT})
 _READ_ONLY_STATE = "25006"
 _CONNECTION_STATES = "08"  # the class of SQLSTATEs from a pooler that is full, or cannot reach its server
 # The states that end a session: an administrator ended it, or the server stopped or crashed.
@@ -72,7 +74,7 @@ LOCK_FAILURES = frozenset({"55P03", "40P01"})
 
 def is_connection_error(error: BaseException) -> bool:
     """Return whether a driver's error is about reaching or opening the database, and not about the SQL that was run."""
-    raised = _raised_by_driver(error)
+    raised = driver_error(error)
     if isinstance(raised, sqlite3.Error):
         return _sqlite_code(raised) in _FILE_CODES
     if raised is None:
@@ -88,7 +90,7 @@ def is_connection_error(error: BaseException) -> bool:
 
 def sqlstate(error: BaseException) -> str:
     """Return the SQLSTATE of an error of psycopg2; empty for any other error."""
-    return getattr(_raised_by_driver(error), "pgcode", None) or ""
+    return getattr(driver_error(error), "pgcode", None) or ""
 
 
 def connection_error(error: BaseException, url: URL) -> DatabaseError:
@@ -98,10 +100,10 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
         error: the error of the driver, or SQLAlchemy's error around it.
         url: the URL of the connection.
     """
-    raised = _raised_by_driver(error) or error
+    raised = driver_error(error) or error
     text = str(raised)
     if url.get_backend_name() == "sqlite":
-        return _sqlite_error(_sqlite_code(raised), url, _first_line(text))
+        return _sqlite_error(raised, url)
     known = ((re.search(rf".*(?:{words}).*", text), build) for words, build in _KNOWN)
     line, build = next(((said[0], build) for said, build in known if said), (text, _unreachable))
     is_known = build is not _unreachable
@@ -123,7 +125,8 @@ def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
     )
 
 
-def _raised_by_driver(error: BaseException) -> BaseException | None:
+def driver_error(error: BaseException) -> BaseException | None:
+    """Return the error of the driver, without SQLAlchemy's error around it; None for any other error."""
     raised = error.orig if isinstance(error, DBAPIError) else error
     return raised if raised and type(raised).__module__.partition(".")[0] in {"psycopg2", "sqlite3"} else None
 
@@ -237,8 +240,9 @@ def _sqlite_code(error: BaseException) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF  # the extended codes refine the lowest byte
 
 
-def _sqlite_error(code: int, url: URL, reason: str) -> DatabaseError:
-    file = str(url.database)
+def _sqlite_error(raised: BaseException, url: URL) -> DatabaseError:
+    file, code, reason = str(url.database), _sqlite_code(raised), _first_line(str(raised))
+    is_moved = getattr(raised, "sqlite_errorcode", 0) in _MOVED
     kind: type[DatabaseError] = DatabaseUnreachable
     message, hint = f"the SQLite file cannot be used: {file}", _LOOK
     missing = _why_not_opened(file) if code == sqlite3.SQLITE_CANTOPEN else ""
@@ -254,6 +258,9 @@ def _sqlite_error(code: int, url: URL, reason: str) -> DatabaseError:
     elif code == sqlite3.SQLITE_CORRUPT:
         kind, message = NotADatabase, f"the SQLite database is damaged: {file}"
         hint = Hint("See what is left of it", shlex.join(["sqlite3", file, "PRAGMA integrity_check"]))
+    elif is_moved:
+        kind, message = DatabaseLocked, f"the SQLite file was replaced or deleted while the command used it: {file}"
+        hint = Hint("Run the command again, on the file that is there now; look first", "inv db.status")
     elif code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
         kind, message = DatabaseReadOnly, f"the SQLite file cannot be {done} by this user: {file}"

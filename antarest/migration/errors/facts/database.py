@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..base import EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE, NOTHING_CHANGED, AntarestError, Hint
+from collections.abc import Mapping
+
+from ..base import EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE, NOTHING_CHANGED, SEE_STATUS, AntarestError, Hint
 
 
 class DatabaseError(AntarestError, code="db.E300"):
@@ -13,14 +15,22 @@ class DatabaseError(AntarestError, code="db.E300"):
         hints: what to do next.
         database: the URL of the database, redacted.
         reason: what the driver said, redacted.
+        details: further values.
         state: the state that the database is in now.
     """
 
     def __init__(
-        self, message: str, *hints: Hint, database: str, reason: str = "", state: str = NOTHING_CHANGED
+        self,
+        message: str,
+        *hints: Hint,
+        database: str,
+        reason: str = "",
+        details: Mapping[str, str] | None = None,
+        state: str = NOTHING_CHANGED,
     ) -> None:
         self.database, self.reason = database, reason
-        details = {"database": database} | ({"reason": reason} if reason else {})
+        named = {"database": database, "reason": reason}
+        details = {label: value for label, value in named.items() if value} | dict(details or {})
         super().__init__(message, *hints, details=details, state=state)
 
 
@@ -94,6 +104,46 @@ class InvalidParameter(DatabaseError, code="db.E306", exit_code=EXIT_USAGE):
 
     To do: compare the reason in the message with the URL, and correct or remove the parameter.
     """
+
+
+class RightMissing(DatabaseError, code="db.E313"):
+    """The role may not do what the command needs.
+
+    Why: the tables belong to another role, and this one has no right on them; or only the owner may change them.
+
+    To do: let the owner grant the right that the message names, or name the owner in `db.admin_url`.
+    """
+
+
+class StatementRefused(DatabaseError, code="db.E314"):
+    """The database refused a statement of the workflow, or the statement cannot be made for this engine.
+
+    Why: the message quotes the database. Most often it lacks something that the statement uses, such as a type, a
+    collation or space.
+
+    To do: remove the reason, and run the command again. `inv db.status` shows where the database is.
+    """
+
+    def __init__(self, message: str, *, database: str, details: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, SEE_STATUS, database=database, details=details)
+
+
+class VersionTableDamaged(DatabaseError, code="db.E312"):
+    """The version table has a row that is no revision.
+
+    Why: somebody wrote into the table by hand, or the file is damaged.
+
+    To do: look at the rows. If you know the revision of the database, `alembic stamp --purge REV` records it, and
+    changes no other table. Otherwise restore a backup.
+    """
+
+    def __init__(self, table: str, value: str, database: str) -> None:
+        super().__init__(
+            f"the table {table} has a row that is no revision: {value}",
+            Hint("List the backups, with their revisions", "inv db.backups"),
+            Hint("If you know the revision of the database, record it", "alembic stamp --purge REV"),
+            database=database,
+        )
 
 
 class DatabaseReadOnly(DatabaseError, code="db.E307"):
