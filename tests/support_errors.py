@@ -55,6 +55,7 @@ from antarest.migration.errors.facts.configuration import (
     UsageError,
     VariableUnset,
 )
+from antarest.migration.errors.facts.database import RightMissing, StatementRefused, VersionTableDamaged
 from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
 from antarest.migration.errors.facts.loss import (
     ForeignKeysViolated,
@@ -90,7 +91,9 @@ from antarest.migration.errors.facts.refusal import (
     ResetNotConfirmed,
     ResetRefused,
     RollbackScriptStale,
+    RowsOverlap,
     SqlNotSupported,
+    Unrecorded,
     VerifyFailed,
 )
 from antarest.migration.errors.facts.run import (
@@ -107,6 +110,7 @@ from antarest.migration.errors.facts.run import (
     RunInterrupted,
     RunTerminated,
     ScratchRunFailed,
+    SystemRefused,
     UnexpectedFailure,
 )
 from antarest.migration.errors.loss import Loss, Missing
@@ -165,6 +169,9 @@ EXAMPLES = [
     UnreadableUrl("postgresql://***", Hint("Write it as %40"), reason="an @ that is not quoted"),
     UsageError("--steps must be a whole number from 1, not '0'", Hint("One", "inv db.rollback --steps=1")),
     *FROM_LIBPQ,
+    RightMissing("the role lacks a right", Hint("Grant it", "GRANT SELECT ON t TO app;"), database=DATABASE),
+    StatementRefused("PostgreSQL refused a statement", database=DATABASE, details={"detail": "view v needs it"}),
+    VersionTableDamaged("alembic_version", "None", DATABASE),
     from_sqlite(sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
     from_sqlite(sqlite3.SQLITE_NOTADB, "file is not a database"),
     from_sqlite(sqlite3.SQLITE_BUSY, "database is locked"),
@@ -237,6 +244,7 @@ EXAMPLES = [
     AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
     RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
     ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
+    SystemRefused("Permission denied: /srv/antarest/scripts/rollback.sh"),
     OutputFailed("Broken pipe"),
     NotReported("No space left on device"),
     UnexpectedFailure("ZeroDivisionError: division by zero"),
@@ -246,6 +254,8 @@ EXAMPLES = [
     ResetNotConfirmed(DATABASE, "1,204 rows", 7),
     NotConfirmed("Roll back to base?", "inv db.rollback --yes"),
     SqlNotSupported("sqlite:////srv/antarest/antarest.db"),
+    Unrecorded(DATABASE, [f"t{n}" for n in range(9)], ["a1", "b2"], {"foo": ["b2"]}, "alembic_version"),
+    RowsOverlap("a1", "b2", DATABASE),
     NotAtHead("seed", "base", IDS[1], DATABASE),
     AlreadyFilled(1204, 7, DATABASE),
     PackageMissing("faker", "[antarest] seed = antarest.seed:seed"),

@@ -44,7 +44,7 @@ class Verb:
 _REPORTS = ("notes", "json", "markdown", "comment", "sarif", "html", "github")
 
 VERBS = {
-    "upgrade": Verb(database.upgrade, ("to", "dry_run", *_RUN)),
+    "upgrade": Verb(database.upgrade, ("to", "dry_run", "from_base", *_RUN)),
     "rollback": Verb(database.rollback, ("steps", "to", *_ASKED, "sql", "head")),
     "sync": Verb(branches.sync, (*_ASKED, "allow_changed")),
     "switch": Verb(branches.switch, (*_ASKED, "allow_changed"), words=("branch",)),
@@ -106,10 +106,12 @@ def run(
     Returns:
         The exit code.
     """
-    context = CommandContext(config, project, lock_timeout, backup=backup, only_looks=VERBS[verb].only_looks)
+    as_json = options.get("json") is True
+    looks = VERBS[verb].only_looks
+    context = CommandContext(config, project, lock_timeout, backup=backup, only_looks=looks, json=as_json)
 
     def call() -> int:
         refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(context, **options)
 
-    return guard(context, call, debug=debug, json=options.get("json") is True)
+    return guard(context, call, debug=debug, json=as_json)

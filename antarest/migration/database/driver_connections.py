@@ -5,6 +5,7 @@ SQLAlchemy's events do not see a revision that uses the driver's own connection 
 
 from __future__ import annotations
 
+import select
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -207,7 +208,8 @@ def postgres_connection() -> type[Any]:
             connection = cast("Any", self.connection)
             run = partial(super().execute, query, vars)
             attempt = None if self.name else run  # The driver declares a cursor with a name only once.
-            with connection.reporting(_text(query, self), attempt), begins_within(connection, connection.patience):
+            reporting = connection.reporting(_text(query, self), attempt)
+            with _last_words(connection), reporting, begins_within(connection, connection.patience):
                 run()
 
         def executemany(self, query: Any, vars_list: Any) -> None:
@@ -233,6 +235,28 @@ def postgres_connection() -> type[Any]:
             return super().cursor(name, factory, *options, **named)
 
     return PostgresConnection
+
+
+@contextmanager
+def _last_words(connection: Any) -> Iterator[None]:
+    """Add to an error the reason that the server gave when it ended the session without being asked."""
+    from psycopg2 import OperationalError
+
+    if _has_spoken(connection):
+        connection.poll()
+    try:
+        yield
+    except OperationalError as error:
+        if not connection.closed or not connection.notices:
+            raise
+        raise OperationalError(f"{connection.notices[-1]}{error}") from error
+
+
+def _has_spoken(connection: Any) -> bool:
+    """Return whether a server has sent something that nobody has read yet."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _text(query: Any, cursor: Any) -> str:

@@ -81,7 +81,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
 
 def _current(request: RunRequest) -> tuple[str, ...]:
     """The revisions that the database is at, read on a connection of its own."""
-    with looking(request.db) as connection:
+    with looking(request.db, request.listener.note) as connection:
         return read_current(connection, request.project.version_table)
 
 

@@ -187,7 +187,7 @@ class _Counter:
             origin = self._origin(source)
             for place in places:
                 before = arrived.get(place, ())
-                arrived[place] = None if origin is None or before is None else before + origin
+                arrived[place] = None if origin is None or before is None else tuple(dict.fromkeys((*before, *origin)))
         self._origins |= dict.fromkeys([*step.dropped, *step.renamed]) | arrived
 
     def count(self, item: str) -> int | None:
@@ -215,7 +215,8 @@ class _Counter:
     def _origin(self, item: str) -> tuple[str, ...] | None:
         if item in self._origins:
             return self._origins[item]
-        table, _, column = item.partition(".")
+        place = self._find(item)
+        table, column = place or item.partition(".")[::2]
         if not column or table not in self._origins:
             return (item,)
         tables = self._origins[table]

@@ -6,20 +6,23 @@ A method looks, plans or runs, and returns the result as data. Nothing here prin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
-from ..database.record import edited, last_applied, read_record
+from ..database.record import edited, last_applied, read_record, recorded_elsewhere
+from ..database.waits import Tell, say_nothing
+from ..errors.base import AntarestError
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
 from ..errors.revision import HEAD
 from ..errors.settings.config import Config
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
+from ..errors.text import shorten
 from ..project import rollback_script
 from ..project.project import Project
 from .plan import RollbackPlan, UpgradePlan, plan_rollback, plan_upgrade
@@ -77,6 +80,11 @@ class MigrationWorkflow:
         return redact_url(self.db.migration_url)
 
     @property
+    def tell(self) -> Tell:
+        """Tells the listener a line, where there is one."""
+        return self.listener.note if self.listener else say_nothing
+
+    @property
     def backups(self) -> Backups:
         """The backups of the database: it lists, makes and restores them."""
         from ..backup import Backups
@@ -106,6 +114,7 @@ class MigrationWorkflow:
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
             record = read_record(connection, self.project.version_table) if current else []
+            elsewhere = {} if current else recorded_elsewhere(connection, self.project.version_table, history)
             engine = engine_version(connection)
             missing = grants.lacking(self.project, self.db, connection) if current else []
         return Status(
@@ -120,6 +129,7 @@ class MigrationWorkflow:
             elsewhere=self.project.describe_location(next(iter(unknown), "")),
             deployed=self.project.deployed,
             rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
+            recorded_elsewhere=elsewhere,
             missing_grants=tuple(grant.sql for grant in missing),
             rollback_script=str(self.project.rollback_script or ""),
             not_checked=not_checked(self.project, current, record),
@@ -152,27 +162,39 @@ class MigrationWorkflow:
 
     # ---- moving
 
-    def plan_upgrade(self, to: str = HEAD) -> UpgradePlan:
+    def plan_upgrade(self, to: str = HEAD, *, from_base: bool = False) -> UpgradePlan:
         """Plan an upgrade.
 
         Args:
             to: where it goes: `head`, a revision or the beginning of its id, or a tag, a branch, a commit or a date.
+            from_base: whether it may start at base although the database is not empty.
 
         Raises:
+            Unrecorded, RowsOverlap: nobody knows which revision the database is at.
             UnknownRevision: the database is at a revision that the files do not have.
             OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
         """
-        current = self.current()
-        self.project.refuse_unknown(current, self.database)
-        return plan_upgrade(self.project, current, to)
+        with self.looking() as connection:
+            current = read_current(connection, self.project.version_table)
+            self.project.refuse_unknown(current, self.database)
+            plan = plan_upgrade(self.project, current, to)
+            if plan.pending:
+                from ..run.segments import refuse_overlap  # These need Alembic; a database at head does not.
+                from .unrecorded import refuse_unrecorded
 
-    def upgrade(self, to: UpgradePlan | str = HEAD) -> RunOutcome:
+                refuse_overlap(self.project.history, current, self.database)
+                if not current and not from_base:
+                    refuse_unrecorded(self.project, connection)
+        return plan
+
+    def upgrade(self, to: UpgradePlan | str = HEAD, *, from_base: bool = False) -> RunOutcome:
         """Upgrade the database, all or nothing, and read its revision from a second connection.
 
         It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
 
         Args:
             to: a plan that `plan_upgrade` returned, or the argument to make one.
+            from_base: whether it may start at base although the database is not empty.
 
         Raises:
             UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
@@ -184,9 +206,9 @@ class MigrationWorkflow:
         from ..run.after_commit import finish
         from ..run.request import RunOutcome
 
-        plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to)
+        plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to, from_base=from_base)
         if plan.pending:
-            return self.run(_upgrade(plan.target), self.request, plan.target)
+            return self.run(_upgrade(plan.target), replace(self.request, from_base=from_base), plan.target)
         # The database is at the target. Alembic is not needed, so there is no need to wait for other threads.
         outcome = RunOutcome(before=plan.current, after=plan.current)
         finish(self.request, outcome)
@@ -195,9 +217,9 @@ class MigrationWorkflow:
     @property
     def request(self) -> RunRequest:
         """A run on this database that makes a backup before it changes something."""
-        from ..backup import before_change
         from ..errors.listener import Listener
         from ..run.request import RunRequest
+        from .unrecorded import before_change
 
         return RunRequest(self.project, self.db, self.listener or Listener(), before_change=before_change)
 
@@ -223,7 +245,17 @@ class MigrationWorkflow:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
         """
         request = replace(self.request, agreement=agreement)
-        return self.run(_downgrade(plan.target), request, plan.target)
+        outcome = self.run(_downgrade(plan.target), request, plan.target)
+        self._note_left_over(request.listener)
+        return outcome
+
+    def _note_left_over(self, listener: Listener) -> None:
+        """Name the tables that the downgrades should have dropped: the next upgrade would meet them."""
+        from .unrecorded import left_over
+
+        with suppress(AntarestError), self.looking() as connection:  # The rollback is committed already.
+            if tables := left_over(self.project, connection):
+                listener.note(f"left behind: {shorten(tables)}, which no downgrade has dropped")
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
         """Find out what a reset would drop.
@@ -288,7 +320,7 @@ class MigrationWorkflow:
             DatabaseError: it cannot be reached.
         """
         self._refuse_memory()
-        with looking(self.db) as connection:
+        with looking(self.db, self.tell) as connection:
             yield connection
 
     def _refuse_memory(self) -> None:

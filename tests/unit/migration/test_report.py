@@ -153,6 +153,7 @@ def test_the_status_for_machines() -> None:
         "elsewhere": "",
         "edited": [],
         "rollback_script": "",
+        "recorded_elsewhere": {},
         "not_checked": {},
     }
 

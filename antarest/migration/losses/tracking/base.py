@@ -8,6 +8,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ...database.catalog import Tables
 from ...database.driver_connections import Attempt
+from .origins import Origins
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
 RUNS_INSIDE = (
@@ -48,12 +49,14 @@ class ChangeTracker(Protocol):
     Attributes:
         tables: the tables as they were last looked at, with identities that outlive a rename.
         emptied: the identities of the tables that lost all their rows, as far as is known.
+        origins: where the values of each column come from.
         locked: the identities of the tables that the last `before()` locked, so that a count is exact from now on.
         unlocked: the identities of the tables that it had to lock and could not, so that no count is exact.
     """
 
     tables: Tables
     emptied: set[Hashable]
+    origins: Origins
     locked: set[Hashable]
     unlocked: set[Hashable]
 

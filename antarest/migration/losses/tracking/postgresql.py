@@ -7,7 +7,7 @@ that fails (dynamic SQL) the loss is still noticed, but its count is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -17,6 +17,10 @@ from ...database.driver_connections import Attempt
 from ...database.lock.tables import LOCK_FAILURES, TableLocks
 from .attempts import Attempted, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
+from .conversions import count_changed
+from .copies import find_table
+from .origins import Origin, Origins
+from .retypes import read_retypes
 from .statement import (
     CHANGES_TABLES,
     COPIES,
@@ -26,6 +30,7 @@ from .statement import (
     INSERTS,
     LINKS_TABLES,
     READS,
+    RETYPES,
     RUNS_TEXT,
     TRUNCATES,
     UPDATES,
@@ -76,6 +81,7 @@ class _PostgresState(NamedTuple):
     tables: Tables
     emptied: set[Hashable]
     changes: dict[Hashable, RowChanges]
+    origins: dict[Hashable, Origin]
 
 
 class PostgresTracker:
@@ -84,6 +90,7 @@ class PostgresTracker:
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
+        self.origins = Origins(connection)
         self.locked: set[Hashable] = set()
         self._locks = TableLocks(connection)
         self.unlocked = self._locks.refused
@@ -97,6 +104,7 @@ class PostgresTracker:
         # Of the statement that runs: its text, and the tables that it names, with their partitions.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
+        self._retyped: dict[Hashable, int | None] = {}  # the values that it changes by changing their type
         # Of the revision: the tables that a statement was seen to update, and the columns that one can have read.
         self._foreseen: set[Hashable] = set()
         self._columns_read: set[Hashable] = set()
@@ -110,6 +118,7 @@ class PostgresTracker:
         """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
+        self.origins.clear()
         self._foreseen.clear()
         self._columns_read.clear()
         self._savepoints.forget()
@@ -131,6 +140,7 @@ class PostgresTracker:
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
         """Lock the tables that a statement drops, truncates or rewrites, and find those that it names and writes to."""
         self.locked = set()
+        self._retyped = {}
         self._statement = seen = self._read(statement)
         self._named = set()
         if seen.ends_transaction:
@@ -151,7 +161,38 @@ class PostgresTracker:
             self.locked = self._locks.take(self._in_the_way(seen, seen.on_tables))
         elif attempt and seen.can_run_in_savepoint:
             self._lock_by_attempts(attempt, takes)
+        if seen.does(RETYPES) and seen.on_tables:
+            self._count_retyped(statement, seen.on_tables)
         return takes
+
+    def _count_retyped(self, statement: str, what: OnTables) -> None:
+        """Count the values that a change of their type changes, if the server writes them again."""
+        named = {table.identity for schema, name in what.tables for table in self._called(schema, name)}
+        retypes, reached = read_retypes(statement), self._reached(named, "i")
+        for table in [table for table in self.tables.values() if table.identity in reached]:
+            found = {each.column: each.conversion(table) for each in retypes}
+            conversions = {column: each for column, each in found.items() if each}
+            counts: Sequence[int | None] = [None] * len(conversions)
+            if table.readable and table.identity not in self.unlocked:
+                counts = count_changed(self._connection, f"FROM {table.sql}", [*conversions.values()])
+            self._retyped |= zip((table.columns[column] for column in conversions), counts, strict=True)
+            self._retyped |= {
+                table.columns[name]: 0 for name, each in found.items() if not each and name in table.columns
+            }
+
+    def _note_retyped(self, before: Tables) -> None:
+        """Note the columns that have another type now, if their tables were written again."""
+        was = {table.identity: table for table in before.values()}
+        for table in self.tables.values():
+            old = was.get(table.identity)
+            if old is None or old.file == table.file or old.types == table.types:
+                continue
+            types = {identity: old.types[name] for name, identity in old.columns.items()}
+            for name, identity in table.columns.items():
+                type_ = types.get(identity, table.types[name])
+                if type_ != table.types[name]:
+                    unknown = None if self.origins.can_convert(type_, table.types[name]) else 0
+                    self.origins.add(identity, self.origins[identity], self._retyped.get(identity, unknown))
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
         """The tables that the statement locks: those that it names, and those that lose rows or keys with them."""
@@ -225,7 +266,13 @@ class PostgresTracker:
             # A table that the run has rewritten keeps its file.
             self.emptied |= {table.identity for table in self._in_the_way(self._statement, what)}
         if self._statement.does(CHANGES_TABLES):
+            before = self.tables
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
+            self._note_retyped(before)
+        if copy := self.origins.read(statement):
+            if find_table(self.tables, copy.into) is None:
+                self.look()  # The revision has made it.
+            self.origins.note(copy, self.tables)
         return self._statement.does(CHANGES_TABLES)
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
@@ -276,10 +323,11 @@ class PostgresTracker:
     # ---- savepoints
 
     def _save(self) -> _PostgresState:
-        return _PostgresState(self.tables, set(self.emptied), self.row_changes())
+        return _PostgresState(self.tables, set(self.emptied), self.row_changes(), self.origins.save())
 
     def _restore(self, state: _PostgresState) -> None:
         for table, changes in self.row_changes().items():
             undone = changes.minus(state.changes.get(table, RowChanges()))
             self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)
         self.tables, self.emptied = state.tables, set(state.emptied)
+        self.origins.restore(state.origins)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
+from .origins import Origin, Origins
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
@@ -61,6 +62,7 @@ class _SqliteState(NamedTuple):
     texts: dict[str, tuple[int, str]]
     emptied: set[Hashable]
     rows: dict[Hashable, _Rows]
+    origins: dict[Hashable, Origin]
 
 
 class SqliteTracker:
@@ -69,6 +71,7 @@ class SqliteTracker:
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
+        self.origins = Origins(connection)
         self.locked: set[Hashable] = set()  # never any: the transaction is the only writer
         self.unlocked: set[Hashable] = set()
         self._connection = connection
@@ -101,6 +104,7 @@ class SqliteTracker:
         """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
+        self.origins.clear()
         self._read.clear()
         self._savepoints.forget()
 
@@ -164,6 +168,8 @@ class SqliteTracker:
         went_back = self._savepoints.follow(statement)
         if self._changes_schema or went_back:
             self.look()
+        if copy := self.origins.read(statement):
+            self.origins.note(copy, self.tables)
         return self._changes_schema or went_back
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
@@ -203,11 +209,12 @@ class SqliteTracker:
 
     def _save(self) -> _SqliteState:
         rows = {identity: replace(rows) for identity, rows in self._rows.items()}
-        return _SqliteState(self.tables, self._texts, set(self.emptied), rows)
+        return _SqliteState(self.tables, self._texts, set(self.emptied), rows, self.origins.save())
 
     def _restore(self, state: _SqliteState) -> None:
         self.tables, self._texts, self.emptied = state.tables, state.texts, set(state.emptied)
         self._rows = {identity: replace(rows) for identity, rows in state.rows.items()}
+        self.origins.restore(state.origins)
 
     # ---- what SQLite says
 
