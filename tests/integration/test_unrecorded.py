@@ -11,9 +11,8 @@ from sqlalchemy import URL
 
 from antarest.migration.errors.facts.refusal import RowsOverlap, Unrecorded
 from antarest.migration.errors.loss import Agreement
-from tests.integration.test_loss import Notes
 from tests.support import ROOT, ConfigFile, Run
-from tests.support_histories import Database, Script, write_project
+from tests.support_histories import Database, Notes, Script, write_project
 
 TABLES = Script("a1", upgrade='sql("CREATE TABLE t (id INTEGER)")', downgrade='op.drop_table("t")')
 COLUMN = Script("b2", upgrade='op.add_column("t", sa.Column("price", sa.Integer))')

@@ -17,7 +17,7 @@ from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Float, MetaDat
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
-from ..errors.revision import Revision, history_table
+from ..errors.revision import Revision, VersionTable
 from ..errors.settings.whole_file import content_of
 from ..project.history import History
 from ..project.project import Project
@@ -25,16 +25,16 @@ from ..project.revision_files import HASH, digest_of
 
 _OTHER_SCHEMAS = text("""
     SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relname = :name AND c.relkind = 'r' AND n.nspname <> current_schema() AND n.nspname !~ '^pg_'
-        AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+    WHERE c.relname = :name AND c.relkind = 'r' AND n.nspname <> coalesce(:schema, current_schema())
+        AND n.nspname !~ '^pg_' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
     ORDER BY n.nspname
 """)
 
 
-def _table(version_table: str) -> Table:
+def _table(version_table: VersionTable) -> Table:
     """The history table beside a version table, with the types that both engines read in the same way."""
     return Table(
-        history_table(version_table),
+        version_table.history,
         MetaData(),
         Column("id", BigInteger, primary_key=True, autoincrement=False),
         Column("revision", String(255), nullable=False),
@@ -46,6 +46,7 @@ def _table(version_table: str) -> Table:
         Column("digest", String(80), nullable=False),
         Column("user_name", String(255), nullable=False),
         Column("host", String(255), nullable=False),
+        schema=version_table.schema or None,
     )
 
 
@@ -132,16 +133,16 @@ class Recorder:
 
     def _is_there(self) -> bool:
         """Create the table where it is missing. Return False where this role may not create it."""
-        if self._connection.dialect.has_table(self._connection, self._table.name):
+        if self._connection.dialect.has_table(self._connection, self._table.name, self._table.schema):
             return True
-        if _may_create(self._connection):
+        if _may_create(self._connection, self._table):
             self._table.create(self._connection)
             return True
         self._tell(f"no record is kept: this role may not create the table {self._table.name}")
         return False
 
 
-def read_record(connection: Connection, version_table: str, database: str = "") -> list[RecordLine]:
+def read_record(connection: Connection, version_table: VersionTable, database: str = "") -> list[RecordLine]:
     """Read the whole record, oldest first; empty where there is none.
 
     Args:
@@ -153,9 +154,9 @@ def read_record(connection: Connection, version_table: str, database: str = "") 
         RecordUnreadable: this role may not read the record.
     """
     table = _table(version_table)
-    if not connection.dialect.has_table(connection, table.name):
+    if not connection.dialect.has_table(connection, table.name, table.schema):
         return []
-    if not _may_read(connection, table.name):
+    if not _may_read(connection, table):
         if database:
             raise RecordUnreadable(table.name, database)
         return []
@@ -163,13 +164,16 @@ def read_record(connection: Connection, version_table: str, database: str = "") 
     return [RecordLine(*row) for row in found]
 
 
-def recorded_elsewhere(connection: Connection, version_table: str, history: History) -> dict[str, tuple[str, ...]]:
+def recorded_elsewhere(
+    connection: Connection, version_table: VersionTable, history: History
+) -> dict[str, tuple[str, ...]]:
     """The revisions of a history that version tables in other schemas record, by schema (PostgreSQL)."""
     found: dict[str, tuple[str, ...]] = {}
     if connection.dialect.name == "postgresql":
         quote = connection.dialect.identifier_preparer.quote
-        for schema in connection.execute(_OTHER_SCHEMAS, {"name": version_table}).scalars().all():
-            place = f"{quote(schema)}.{quote(version_table)}"
+        named = {"name": version_table.name, "schema": version_table.schema or None}
+        for schema in connection.execute(_OTHER_SCHEMAS, named).scalars().all():
+            place = f"{quote(schema)}.{quote(version_table.name)}"
             recorded = tuple(sorted(connection.execute(text(f"SELECT version_num FROM {place}")).scalars()))
             if recorded and not history.unknown(recorded):
                 found[schema] = recorded
@@ -197,16 +201,17 @@ def edited(record: Sequence[RecordLine], history: History, current: Sequence[str
             yield id_
 
 
-def _may_create(connection: Connection) -> bool:
+def _may_create(connection: Connection, table: Table) -> bool:
     if connection.dialect.name != "postgresql":
         return True
-    return bool(connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")))
+    query = text("SELECT has_schema_privilege(coalesce(:schema, current_schema()), 'CREATE')")
+    return bool(connection.scalar(query, {"schema": table.schema}))
 
 
-def _may_read(connection: Connection, name: str) -> bool:
+def _may_read(connection: Connection, table: Table) -> bool:
     if connection.dialect.name != "postgresql":
         return True
-    quoted = connection.dialect.identifier_preparer.quote(name)
+    quoted = connection.dialect.identifier_preparer.format_table(table)
     return bool(connection.scalar(text("SELECT has_table_privilege(:name, 'SELECT')"), {"name": quoted}))
 
 

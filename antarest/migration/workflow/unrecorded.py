@@ -16,8 +16,10 @@ from ..database.record import recorded_elsewhere
 from ..errors.base import AntarestError
 from ..errors.facts.refusal import Unrecorded
 from ..errors.settings.urls import redact_url
+from ..errors.text import shorten
 from ..project.project import Project
 from ..run.request import RunOutcome, RunRequest
+from ..run.segments import refuse_overlap
 from ..scratch.states import TableStates, table_states
 
 # Tables that a revision makes, as its text names them.
@@ -36,11 +38,28 @@ def before_change(request: RunRequest, outcome: RunOutcome) -> Path | None:
     """
     if not outcome.before and not request.prepare and not request.from_base:
         with looking(request.db) as connection:
-            refuse_unrecorded(request.project, connection)
+            refuse_start(request.project, connection, (), from_base=False)
     return backup.before_change(request, outcome)
 
 
-def refuse_unrecorded(project: Project, connection: Connection) -> None:
+def refuse_start(project: Project, connection: Connection, current: tuple[str, ...], *, from_base: bool) -> None:
+    """Refuse an upgrade of a database of which nobody knows the revision.
+
+    Args:
+        project: the project.
+        connection: a connection to the database.
+        current: the revisions that it records.
+        from_base: whether it may start at base although the database is not empty.
+
+    Raises:
+        RowsOverlap, Unrecorded: nobody knows it.
+    """
+    refuse_overlap(project.history, current, redact_url(connection.engine.url))
+    if not current and not from_base:
+        _refuse_unrecorded(project, connection)
+
+
+def _refuse_unrecorded(project: Project, connection: Connection) -> None:
     """Refuse an upgrade from base if the database has tables of the history, or records its revision elsewhere.
 
     Raises:
@@ -59,18 +78,17 @@ def refuse_unrecorded(project: Project, connection: Connection) -> None:
     if read_current(connection, project.version_table):
         return  # Another run has upgraded it in the meantime.
     fits = states.fitting(present) if ours else []
-    raise Unrecorded(redact_url(connection.engine.url), ours, fits, elsewhere, project.version_table)
+    raise Unrecorded(redact_url(connection.engine.url), ours, fits, elsewhere, project.version_table.name)
 
 
-def left_over(project: Project, connection: Connection) -> list[str]:
-    """The tables of the history that a database at its revision should not have: a downgrade has left them behind."""
-    current = read_current(connection, project.version_table)
-    if len(current) > 1:
-        return []
-    with suppress(AntarestError):
+def note_left_over(request: RunRequest) -> None:
+    """Note the tables that the downgrades of a committed run should have dropped: the next upgrade would meet them."""
+    project = request.project
+    with suppress(AntarestError), looking(request.db) as connection:
+        current = read_current(connection, project.version_table)
         present = read_catalog(connection, exclude=project.workflow_tables)
-        return table_states(project).left_over(present, next(iter(current), None))
-    return []
+        if len(current) <= 1 and (tables := table_states(project).left_over(present, next(iter(current), None))):
+            request.listener.note(f"left behind: {shorten(tables)}, which no downgrade has dropped")
 
 
 def _named(project: Project) -> Iterator[str]:

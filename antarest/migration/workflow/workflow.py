@@ -5,8 +5,8 @@ A method looks, plans or runs, and returns the result as data. Nothing here prin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,16 +15,15 @@ from ..database import grants
 from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record, recorded_elsewhere
 from ..database.waits import Tell, say_nothing
-from ..errors.base import AntarestError
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
 from ..errors.revision import HEAD
 from ..errors.settings.config import Config
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
-from ..errors.text import shorten
 from ..project import rollback_script
 from ..project.project import Project
+from .others import other_project, refuse_others
 from .plan import RollbackPlan, UpgradePlan, plan_rollback, plan_upgrade
 from .status import HistoryEntry, Status, not_checked
 
@@ -50,6 +49,7 @@ class MigrationWorkflow:
         environment: str = "development",
         source: Path | None = None,
         listener: Listener | None = None,
+        others: Sequence[Path] = (),
     ) -> None:
         """Bind a project to a database.
 
@@ -59,19 +59,31 @@ class MigrationWorkflow:
             environment: the environment that is configured; production is reset only with `--allow-production`.
             source: the configuration file, for messages.
             listener: receives the progress of a run.
+            others: the settings of other projects, for which the database may be.
         """
         self.project = project
+        self.others = tuple(others)
         self.db = db
         self.environment, self.source = environment, source
         self.listener = listener
 
     @classmethod
     def from_config(
-        cls, config: Config, project: Project | None = None, *, listener: Listener | None = None
+        cls,
+        config: Config,
+        project: Project | None = None,
+        *,
+        listener: Listener | None = None,
+        others: Sequence[Path] = (),
     ) -> MigrationWorkflow:
         """Bind a project (default: our own, wherever the program is started) to the database of a configuration."""
         return cls(
-            project or Project.own(), config.db, environment=config.environment, source=config.source, listener=listener
+            project or Project.own(),
+            config.db,
+            environment=config.environment,
+            source=config.source,
+            listener=listener,
+            others=others,
         )
 
     @property
@@ -126,7 +138,8 @@ class MigrationWorkflow:
             applied=len(history.applied(current)),
             edited=tuple(edited(record, history, current)),
             unknown=(unknown := history.unknown(current)),
-            elsewhere=self.project.describe_location(next(iter(unknown), "")),
+            other_project=str((other := other_project(self.project, self.others, current)) or ""),
+            elsewhere="" if other else self.project.describe_location(next(iter(unknown), "")),
             deployed=self.project.deployed,
             rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
             recorded_elsewhere=elsewhere,
@@ -160,6 +173,10 @@ class MigrationWorkflow:
             if id_ in shown
         ]
 
+    def refuse_others(self, current: Sequence[str]) -> None:
+        """Refuse a database that may belong to another project; see `others.refuse_others`."""
+        refuse_others(self.project, self.others, current, self.database)
+
     # ---- moving
 
     def plan_upgrade(self, to: str = HEAD, *, from_base: bool = False) -> UpgradePlan:
@@ -176,15 +193,13 @@ class MigrationWorkflow:
         """
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
+            self.refuse_others(current)
             self.project.refuse_unknown(current, self.database)
             plan = plan_upgrade(self.project, current, to)
             if plan.pending:
-                from ..run.segments import refuse_overlap  # These need Alembic; a database at head does not.
-                from .unrecorded import refuse_unrecorded
+                from .unrecorded import refuse_start  # This needs Alembic; a database at head does not.
 
-                refuse_overlap(self.project.history, current, self.database)
-                if not current and not from_base:
-                    refuse_unrecorded(self.project, connection)
+                refuse_start(self.project, connection, current, from_base=from_base)
         return plan
 
     def upgrade(self, to: UpgradePlan | str = HEAD, *, from_base: bool = False) -> RunOutcome:
@@ -231,6 +246,7 @@ class MigrationWorkflow:
         """
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
+            self.refuse_others(current)
             self.project.refuse_unknown(current, self.database)
             return plan_rollback(self.project, connection, current, steps=steps, to=to)
 
@@ -245,17 +261,11 @@ class MigrationWorkflow:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
         """
         request = replace(self.request, agreement=agreement)
+        from .unrecorded import note_left_over
+
         outcome = self.run(_downgrade(plan.target), request, plan.target)
-        self._note_left_over(request.listener)
+        note_left_over(request)
         return outcome
-
-    def _note_left_over(self, listener: Listener) -> None:
-        """Name the tables that the downgrades should have dropped: the next upgrade would meet them."""
-        from .unrecorded import left_over
-
-        with suppress(AntarestError), self.looking() as connection:  # The rollback is committed already.
-            if tables := left_over(self.project, connection):
-                listener.note(f"left behind: {shorten(tables)}, which no downgrade has dropped")
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
         """Find out what a reset would drop.
@@ -268,6 +278,7 @@ class MigrationWorkflow:
         from . import reset
 
         with self.looking() as connection:
+            self.refuse_others(read_current(connection, self.project.version_table))
             return reset.plan_reset(self.project, connection)
 
     def refuse_production(self, verb: str) -> None:
