@@ -98,7 +98,7 @@ class PostgresTracker:
         self._locks = TableLocks(connection)
         self._by_others = ""  # a condition, see written_by_others()
         self._used: set[Hashable] = set()
-        self.unlocked = self._locks.refused
+        self.unlocked: set[Hashable] = set()
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -172,6 +172,7 @@ class PostgresTracker:
             self.locked = self._locks.take(self._in_the_way(seen, seen.on_tables))
         elif attempt and seen.can_run_in_savepoint:
             self._lock_by_attempts(attempt, takes)
+        self.unlocked |= self._locks.refused & {self.tables[name].identity for name in takes}
         if seen.does(RETYPES) and seen.on_tables:
             self._count_retyped(statement, seen.on_tables)
         return takes
