@@ -199,7 +199,14 @@ def test_a_rollback_of_our_own_history_loses_nothing_that_its_plan_does_not_show
     assert rows[0] > 0
 
 
-@pytest.mark.parametrize("statements", [("DROP TABLE a, b",), ("DROP TABLE a", "DROP TABLE b")])
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("DROP TABLE a, b",),
+        ("DROP TABLE a", "DROP TABLE b"),
+        ("DROP TABLE a", "ALTER TABLE b ADD COLUMN n INTEGER", "DROP TABLE b"),
+    ],
+)
 def test_no_other_session_is_the_victim_of_a_deadlock(
     postgres_database: URL, tmp_path: Path, statements: tuple[str, ...]
 ) -> None:

@@ -42,6 +42,7 @@ class TableLocks:
         learned: the tables that it was asked to lock. A further try of the transaction locks them at its beginning.
         refused: the tables that this role may not lock, or that cannot be locked.
         first: the tables that were locked at the beginning of the transaction.
+        has_taken: whether it has locked a table.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -49,6 +50,7 @@ class TableLocks:
         self.learned: set[Hashable] = set()
         self.refused: set[Hashable] = set()
         self.first: set[Hashable] = set()
+        self.has_taken = False
         self._connection = connection
         self._shared: frozenset[Hashable] = frozenset()
 
@@ -86,6 +88,7 @@ class TableLocks:
         self.learned |= {table.identity for table in shared}
         if wanted := [table for table in shared if not held.get(table.identity)]:
             self._take(wanted, has_locks=bool(held))
+            self.has_taken = True
         return {table.identity for table in shared} - self.refused
 
     def _take(self, queue: list[CatalogTable], *, has_locks: bool) -> None:
