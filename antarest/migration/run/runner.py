@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from alembic.util import to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -32,6 +33,7 @@ from ..errors.revision import BASE, Direction
 from ..errors.settings.urls import is_memory
 from ..losses.guard import LossGuard
 from ..losses.rebuilds import RebuildGuard
+from ..project.env_options import stand_in
 from ..project.revision_store import keeping
 from .after_commit import finish, grant, note_grants
 from .before_commit import failures, is_lock_failure, new_violations, note_next_try, refuse_losses
@@ -61,6 +63,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
         raise InMemoryDatabase(None)
     plan = partial(plan_steps, request, steps_of, destination)
     current = _current(request)
+    stand_in(context._proxy, request.db.migration_url.drivername)  # noqa: SLF001 - the plan imports the revisions
     outcome = RunOutcome(before=current, after=current)
     if plan(current) or request.prepare:
         with _naming_backup(outcome), _stoppable(request, outcome) as signals:
@@ -193,12 +196,13 @@ class _Run:
         with failures(request, self.outcome), moving(request.db, self.writer.begin) as connection:
             self.signals.cancels(connection)
             guard: LossGuard
-            self.context.configure(
-                connection=connection,
-                fn=lambda _heads, _context: self._steps(steps, connection, guard),
-                on_version_apply=self._note_heads,
-                **{REPORT: request.listener.moved, **request.project.alembic_options()},
-            )
+            options = request.project.alembic_options()
+            options |= {
+                "fn": lambda _heads, _context: self._steps(steps, connection, guard),
+                "on_version_apply": (self._note_heads, *to_tuple(options.get("on_version_apply"), ())),
+                REPORT: request.listener.moved,
+            }
+            self.context.configure(connection=connection, **options)
             guard = self._guard(connection)
             # Alembic must find no transaction here. The first statement takes the lock.
             with self.context.begin_transaction():
@@ -235,7 +239,8 @@ class _Run:
                 outcome.backup = request.before_change(request, outcome) or outcome.backup
         elif current != outcome.after:
             self._follow(current)
-        return first_segment(self.left, request.revision_of, connection.dialect.name)
+        first = first_segment(self.left, request.revision_of, connection.dialect.name)
+        return first[:1] if request.project.commits_each else first
 
     def _follow(self, current: tuple[str, ...]) -> None:
         """Continue after another run that came between two segments (SQLite), if it applied some of our steps."""

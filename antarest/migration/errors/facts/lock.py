@@ -58,7 +58,7 @@ class ObjectLocked(DatabaseLocked, code="db.E404"):
         self.details |= {"blocked by": blockers or "a session that has ended since"}
 
 
-class Overtaken(DatabaseLocked, code="db.E407"):
+class Overtaken(DatabaseLocked, code="db.E408"):
     """Other sessions changed rows after a revision had read them, and before it dropped them. Nothing was committed.
 
     Why: a revision copies or moves rows and then drops their table or column. Between the two, other sessions wrote
