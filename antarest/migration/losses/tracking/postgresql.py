@@ -98,7 +98,7 @@ class PostgresTracker:
         self._locks = TableLocks(connection)
         self._by_others = ""  # a condition, see written_by_others()
         self._used: set[Hashable] = set()
-        self.unlocked = self._locks.refused
+        self.unlocked: set[Hashable] = set()
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -168,13 +168,20 @@ class PostgresTracker:
             read = (table.columns.items() for table in named)
             self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
         takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
-        if seen.on_tables:
-            self.locked = self._locks.take(self._in_the_way(seen, seen.on_tables))
-        elif attempt and seen.can_run_in_savepoint:
-            self._lock_by_attempts(attempt, takes)
+        self._lock(seen, takes, attempt)
         if seen.does(RETYPES) and seen.on_tables:
             self._count_retyped(statement, seen.on_tables)
         return takes
+
+    def _lock(self, seen: Statement, takes: Takes, attempt: Attempt | None) -> None:
+        if what := seen.on_tables:
+            # What can lose nothing waits for its own lock, unless a deadlock could then end another session.
+            if what.takes or self._locks.has_taken:
+                taken = self._locks.take(self._in_the_way(seen, what))
+                self.locked = taken if what.takes else set()
+        elif attempt and seen.can_run_in_savepoint:
+            self._lock_by_attempts(attempt, takes)
+        self.unlocked |= self._locks.refused & {self.tables[name].identity for name in takes}
 
     def _count_retyped(self, statement: str, what: OnTables) -> None:
         """Count the values that a change of their type changes, if the server writes them again."""
