@@ -55,8 +55,20 @@ from antarest.migration.errors.facts.configuration import (
     UsageError,
     VariableUnset,
 )
-from antarest.migration.errors.facts.database import RightMissing, StatementRefused, VersionTableDamaged
-from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
+from antarest.migration.errors.facts.database import (
+    NoRoomForLocks,
+    RightMissing,
+    StatementRefused,
+    VersionTableDamaged,
+)
+from antarest.migration.errors.facts.lock import (
+    LockLost,
+    MigrationLocked,
+    ObjectLocked,
+    Overtaken,
+    TableLocked,
+    ThreadLocked,
+)
 from antarest.migration.errors.facts.loss import (
     ForeignKeysViolated,
     InTheWay,
@@ -99,6 +111,7 @@ from antarest.migration.errors.facts.run import (
     AlembicRefused,
     AutocommitNotAsked,
     DeferredConstraintFailed,
+    ModelsNotMade,
     NotRecorded,
     NotReported,
     OutputFailed,
@@ -152,6 +165,7 @@ FROM_LIBPQ = [
     said('FATAL:  role "antarest" does not exist'),
     said('FATAL:  database "antarest" does not exist'),
     said('invalid connection option "sslmodus"'),
+    said("FATAL:  terminating connection due to idle-session timeout"),
 ]
 
 # Long lists on purpose: an error has at most nine lines whatever it is about.
@@ -180,6 +194,9 @@ EXAMPLES = [
     ThreadLocked(DATABASE, 60),
     ObjectLocked("the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."),
     LockLost(DATABASE),
+    Overtaken(IDS, DATABASE, "Nothing was changed."),
+    NoRoomForLocks("no room for more locks", Hint("In parts", "inv db.upgrade --to=a"), database=DATABASE),
+    TableLocked("study", "pid 4711", DATABASE, waited=60),
     BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
     NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
     ProgramsMissing(15, IDS, database=DATABASE),
@@ -244,6 +261,7 @@ EXAMPLES = [
     AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
     RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
     ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
+    ModelsNotMade("SQLite", "no such collation sequence: de-x-icu", "shop.models:metadata"),
     SystemRefused("Permission denied: /srv/antarest/scripts/rollback.sh"),
     OutputFailed("Broken pipe"),
     NotReported("No space left on device"),

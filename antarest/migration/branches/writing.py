@@ -18,12 +18,16 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy import Index
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..database.connection import moving
 from ..errors.base import Hint
 from ..errors.facts.configuration import UsageError
-from ..errors.facts.run import RevisionUnfinished, ScratchRunFailed
+from ..errors.facts.project import InvalidProject
+from ..errors.facts.run import ModelsNotMade, RevisionUnfinished, ScratchRunFailed
 from ..errors.revision import Revision
+from ..errors.settings.urls import ENGINES
+from ..errors.text import reason
 from ..project.project import Project
 from ..project.staging import Staging, staging
 from ..schema.compare import Difference, differences
@@ -91,6 +95,7 @@ def write_revision(project: Project, message: str, *, empty: bool = False) -> Wr
         raise UsageError("the message of a revision needs at least one letter or digit", hint)
     project.refuse_installed()
     _ = project.history.head  # This raises MultipleHeads.
+    _require_template(project)
     with staging(project) as place:
         if empty:
             return _put(place, Written(_write(Writing(place.project), place, message)))
@@ -125,6 +130,17 @@ def _write(writing: Writing, place: Staging, message: str, id_: str | None = Non
     return Path(script.path) if isinstance(script, Script) else None
 
 
+def _require_template(project: Project) -> None:
+    """Refuse a project without the template of its revisions.
+
+    Raises:
+        InvalidProject: there is no `script.py.mako`.
+    """
+    if project.scripts and not (project.scripts / "script.py.mako").is_file():
+        hint = Hint("Make an example of a project elsewhere, and copy its script.py.mako", "alembic init example")
+        raise InvalidProject(project.ini, f"there is no script.py.mako in {project.scripts}", hint)
+
+
 def _put(place: Staging, written: Written) -> Written:
     return replace(written, path=place.put(written.path)) if written.path else written
 
@@ -140,6 +156,7 @@ def write_again(project: Project, revision: Revision) -> Written:
         The result. If its path is None, there is nothing to change, and the file stays as it was.
     """
     project.refuse_installed()
+    _require_template(project)
     with staging(project, replaced=revision) as place:
         return _put(place, _write_changes(place, revision.message, revision.id))
 
@@ -155,6 +172,7 @@ def merge_heads(project: Project, message: str) -> Path:
         The new file.
     """
     project.refuse_installed()
+    _require_template(project)
     with staging(project, alone=True) as place:
         config = place.project.alembic_config(antarest=Writing(place.project))
         with contextlib.redirect_stdout(io.StringIO()):  # as above
@@ -177,8 +195,12 @@ def migrated_inventory(project: Project, engine: EngineName, server: PostgresSer
 def models_inventory(project: Project, engine: EngineName, server: PostgresServer | None = None) -> Inventory:
     """Reflect the schema that the models make on an empty scratch database of an engine."""
     with scratch_database(engine, server) as url, moving(url) as connection:
-        with connection.begin():
-            project.metadata().create_all(connection, checkfirst=engine != "sqlite")  # The database is empty.
+        metadata = project.metadata()
+        try:
+            with connection.begin():
+                metadata.create_all(connection, checkfirst=engine != "sqlite")  # The database is empty.
+        except SQLAlchemyError as error:
+            raise ModelsNotMade(ENGINES[engine], reason(error), project.metadata_name) from error
         return reflect(connection, exclude=project.workflow_tables)
 
 

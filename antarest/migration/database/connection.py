@@ -100,7 +100,7 @@ def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     url = db.migration_url
     if url.get_backend_name() == "sqlite" and _is_absent(Path(url.database or "")):
-        with create_engine("sqlite://", poolclass=NullPool).connect() as connection:
+        with create_engine("sqlite://", poolclass=NullPool, pool_logging_name=APPLICATION_NAME).connect() as connection:
             yield connection
         return
     engine = _engine(replace(db, busy_timeout=min(db.busy_timeout, db.migration_lock_timeout)), _begin("BEGIN"))

@@ -306,7 +306,7 @@ def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any
     prepend(search)
     try:
         return attrgetter(attribute)(importlib.import_module(module))
-    except (Exception, SystemExit) as error:  # Whatever a module of the application raises, or `sys.exit(0)`.
+    except (Exception, SystemExit, GeneratorExit) as error:  # a module may raise anything
         missing = (getattr(error, "name", "") or "").partition(".")[0]
         if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
             raise PackageMissing(missing, f"[{SECTION}] {key} = {name}") from error

@@ -61,7 +61,8 @@ def test_it_is_one_query(empty_database: URL) -> None:
         event.listen(connection.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
         read_current(connection, TABLE)
 
-    assert [each for each in asked if each != "BEGIN"] == [f"SELECT version_num FROM {TABLE.name}"]
+    read = [each for each in asked if each != "BEGIN" and "set_config(" not in each]
+    assert read == [f"SELECT version_num FROM {TABLE.name}"]
 
 
 def test_a_version_table_may_have_any_name(empty_database: URL) -> None:

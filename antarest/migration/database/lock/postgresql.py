@@ -102,6 +102,8 @@ class PostgresWriter:
         driver: Any = connection.connection.dbapi_connection
         if driver.autocommit:
             _unset_timeouts(connection)
+            pid = connection.scalar(text("SELECT pg_backend_pid()"))
+            self._watch = LockWatch(self._connection.engine, self._patience.tell, pid=pid).start()
             return
         limits = {"lock_timeout": f"{self._db.lock_timeout}s", "statement_timeout": f"{self._db.statement_timeout}s"}
         pid = configure(connection, {**self._settings, **limits})

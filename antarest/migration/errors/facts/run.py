@@ -261,6 +261,24 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
         )
 
 
+class ModelsNotMade(MigrationError, code="db.E617"):
+    """The tables of the models cannot be created on an empty scratch database of an engine.
+
+    Why: a type, a collation or a default is of one engine only.
+
+    To do: give the column a form that both engines have, such as a type with a variant
+    (`sa.JSON().with_variant(JSONB(), "postgresql")`).
+    """
+
+    def __init__(self, engine: str, reason: str, metadata: str) -> None:
+        super().__init__(
+            f"the models cannot be created on {engine}: {reason}",
+            Hint("Give the column a form that this engine has, then look again", "inv db.check"),
+            _TRACEBACK,
+            details={"models": metadata, "scratch": f"an empty {engine} database"},
+        )
+
+
 class RevisionUnfinished(MigrationError, code="db.E615"):
     """The new revision was written, and it does not run on a scratch database yet.
 
