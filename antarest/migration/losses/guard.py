@@ -108,10 +108,9 @@ class LossGuard(Watcher):
             with self.unwatched():
                 self._tracker.look()
                 for lost in self._counter.lost():
-                    item = lost.table if lost.column is None else f"{lost.table}.{lost.column}"
-                    reason = revision.losses(direction).get(item, "")
+                    reason = revision.losses(direction).get(lost.item, "")
                     unit = "row" if lost.column is None else "value"
-                    self.losses.append(Loss(revision.id, direction, item, lost.amount, reason, unit))
+                    self.losses.append(Loss(revision.id, direction, lost.item, lost.amount, reason, unit))
         self._counter = None
         if self._rebuilds:
             with self.unwatched():
@@ -143,13 +142,12 @@ class LossGuard(Watcher):
             self._rebuilds.note_statement(statement)
         takes = self._tracker.before(statement, attempt if self._counter else None)
         if self._counter:
-            for name, columns in takes.items():
-                self._counter.count_before(self._tracker.tables[name], columns)
+            self._counter.before(statement, takes)
 
     def after(self, statement: str) -> None:
         """Look at the tables that the statement has changed."""
-        if self._counter and self._tracker.after(statement):
-            self._counter.note_missing_columns()
+        if self._counter:
+            self._counter.after(has_changed_tables=self._tracker.after(statement))
 
     def on_commit(self) -> None:
         """Refuse a commit: the losses are not known yet."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from ...database.catalog import Tables
+from ...database.catalog import CatalogTable, Tables
 from ...database.driver_connections import Attempt
 from .origins import Origins
 
@@ -107,6 +107,15 @@ class ChangeTracker(Protocol):
         Returns:
             The names that these columns have now, by the identity of their table.
         """
+
+    def reads(self, table: CatalogTable, column: str | None) -> bool:
+        """Whether the statement can read a column, or any column of a table."""
+
+    def writes_to(self, table: CatalogTable, column: str | None) -> bool:
+        """Whether the statement can insert rows into a table, or write to a column."""
+
+    def rows_written(self, table: CatalogTable) -> int:
+        """A number that grows with each row that is inserted into a table or updated."""
 
     def was_read(self, column: Hashable) -> bool:
         """Whether the revision can have copied the values of this column."""

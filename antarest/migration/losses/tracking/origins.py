@@ -18,10 +18,12 @@ class Origin(NamedTuple):
     Attributes:
         column: the identity of the column that they were copied from.
         changed: how many of them a change of type has changed on the way; None where nobody knows.
+        is_exact: whether they were copied as they are.
     """
 
     column: Hashable
     changed: int | None = 0
+    is_exact: bool = True
 
 
 class Origins:
@@ -58,12 +60,14 @@ class Origins:
             before = self._origins.get(column)
             if before is None or before.column != origin.column:
                 before = origin
-            self.add(column, before, changed.get(each.column, 0))
+            is_exact = origin.is_exact and each.is_bare and each.column not in changed
+            self.add(column, before, changed.get(each.column, 0), is_exact=is_exact)
 
-    def add(self, column: Hashable, origin: Origin, changed: int | None) -> None:
+    def add(self, column: Hashable, origin: Origin, changed: int | None, *, is_exact: bool = False) -> None:
         """Note that a column has got the values of an origin, of which a change of type has changed so many."""
         is_known = changed is not None and origin.changed is not None
-        self._origins[column] = Origin(origin.column, (origin.changed or 0) + (changed or 0) if is_known else None)
+        amount = (origin.changed or 0) + (changed or 0) if is_known else None
+        self._origins[column] = Origin(origin.column, amount, origin.is_exact and is_exact)
 
     def can_convert(self, old: str, new: str) -> bool:
         """Whether a value of one type can become another value in a column of another type."""

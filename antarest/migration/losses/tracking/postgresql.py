@@ -287,6 +287,26 @@ class PostgresTracker:
                 found.setdefault(table, set()).add(column)
         return found
 
+    def reads(self, table: CatalogTable, column: str | None) -> bool:
+        """Whether the statement can read a column, or any column of a table."""
+        seen = self._statement
+        if column is None or table.identity not in self._named:
+            return table.identity in self._named
+        return seen.can_read(column) if seen.does(READS) else seen.names(column)
+
+    def writes_to(self, table: CatalogTable, column: str | None) -> bool:
+        """Whether the statement can insert rows into a table, or write to a column."""
+        seen = self._statement
+        if table.identity not in self._named:
+            return False
+        # An UPDATE can move rows to another partition.
+        return seen.does(INSERTS) or (seen.does(UPDATES) and (column is None or seen.names(column)))
+
+    def rows_written(self, table: CatalogTable) -> int:
+        """The rows that were inserted into a table, and those that were updated."""
+        changes = self.row_changes().get(table.identity, RowChanges())
+        return changes.inserted + changes.updated
+
     def was_read(self, column: Hashable) -> bool:
         """Whether a statement of the revision can have read the column."""
         return column in self._columns_read
