@@ -147,7 +147,7 @@ class Moves:
             name = names.get(move.table.columns[move.column])
             pairs = [(name, column)] if name else []
         elif move.column is None and column is None:
-            exact = {new: origins[identity] for new, identity in target.columns.items()}
+            exact = {new: origins.filling(identity) for new, identity in target.columns.items()}
             pairs = [(names[each.column], new) for new, each in exact.items() if each.is_exact and each.column in names]
             pairs = pairs or [(name, name) for name in source.columns if name in target.columns]
         else:
@@ -172,7 +172,7 @@ class Moves:
                 column = names.get(move.table.columns[move.column]) if move.column else None
                 if self._tracker.reads(table, column):
                     return True
-            elif any(origins[each].column in columns for each in names) and self._tracker.reads(table, None):
+            elif any(origins.filling(each).column in columns for each in names) and self._tracker.reads(table, None):
                 return True
         return False
 

@@ -117,7 +117,7 @@ class PostgresTracker:
         """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
-        self.origins.clear()
+        self.origins.begin(self.tables)
         self._foreseen.clear()
         self._columns_read.clear()
         self._savepoints.forget()

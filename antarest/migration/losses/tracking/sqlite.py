@@ -101,7 +101,7 @@ class SqliteTracker:
         """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
-        self.origins.clear()
+        self.origins.begin(self.tables)
         self._read.clear()
         self._savepoints.forget()
 
