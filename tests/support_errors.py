@@ -55,6 +55,7 @@ from antarest.migration.errors.facts.configuration import (
     UsageError,
     VariableUnset,
 )
+from antarest.migration.errors.facts.database import RightMissing, StatementRefused, VersionTableDamaged
 from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
 from antarest.migration.errors.facts.loss import (
     ForeignKeysViolated,
@@ -63,6 +64,7 @@ from antarest.migration.errors.facts.loss import (
     LossNotConfirmed,
     LossNotDeclared,
     RebuildLoses,
+    RowsHidden,
 )
 from antarest.migration.errors.facts.project import (
     AmbiguousRevision,
@@ -106,6 +108,7 @@ from antarest.migration.errors.facts.run import (
     RunInterrupted,
     RunTerminated,
     ScratchRunFailed,
+    SystemRefused,
     UnexpectedFailure,
 )
 from antarest.migration.errors.loss import Loss, Missing
@@ -164,6 +167,9 @@ EXAMPLES = [
     UnreadableUrl("postgresql://***", Hint("Write it as %40"), reason="an @ that is not quoted"),
     UsageError("--steps must be a whole number from 1, not '0'", Hint("One", "inv db.rollback --steps=1")),
     *FROM_LIBPQ,
+    RightMissing("the role lacks a right", Hint("Grant it", "GRANT SELECT ON t TO app;"), database=DATABASE),
+    StatementRefused("PostgreSQL refused a statement", database=DATABASE, details={"detail": "view v needs it"}),
+    VersionTableDamaged("alembic_version", "None", DATABASE),
     from_sqlite(sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
     from_sqlite(sqlite3.SQLITE_NOTADB, "file is not a database"),
     from_sqlite(sqlite3.SQLITE_BUSY, "database is locked"),
@@ -227,6 +233,7 @@ EXAMPLES = [
     ),
     DeferredConstraintFailed(IDS[2], "upgrade", "violates fk", database=DATABASE, state="Nothing was changed."),
     RebuildLoses(IDS[1], "upgrade", [MISSING] * 30, DATABASE, "Nothing was changed."),
+    RowsHidden(IDS[1], "upgrade", ["doc", "public.note"], DATABASE, "Nothing was changed."),
     InTheWay(IDS[1], "upgrade", MISSING, "error in view v: no such table: t", DATABASE, "Nothing was changed."),
     AutocommitNotAsked(IDS[1], str(FOLDER / "a.py")),
     RevisionNotRunnable(IDS[1], "upgrade", "generator", str(FOLDER / "a.py")),
@@ -235,6 +242,7 @@ EXAMPLES = [
     AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
     RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
     ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
+    SystemRefused("Permission denied: /srv/antarest/scripts/rollback.sh"),
     OutputFailed("Broken pipe"),
     NotReported("No space left on device"),
     UnexpectedFailure("ZeroDivisionError: division by zero"),

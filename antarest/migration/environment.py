@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from . import backup
 from .branches.writing import Writing, autogenerate_options, format_file
+from .commands.explained import explain
 from .commands.output import Output, complain
 from .commands.rendering import results
 from .database.connection import looking, moving, read_current
@@ -29,7 +30,7 @@ from .database.lock import in_this_process, one_writer
 from .database.record import Recorder
 from .errors.base import EXIT_INTERRUPTED, AntarestError
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
-from .errors.facts.run import NotReported
+from .errors.facts.run import AlembicRefused, NotReported, UnexpectedFailure
 from .errors.listener import Listener
 from .errors.loss import Agreement
 from .errors.rendering import interrupted, render_error
@@ -40,6 +41,7 @@ from .project import rollback_script
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
 from .project.revision_store import RevisionStore, keeping
+from .run.before_commit import naming_blockers
 from .run.request import OUTCOME, REQUEST, RunOutcome, RunRequest
 from .run.runner import run as run_revisions
 from .scratch.migrated import scratch_at
@@ -118,7 +120,7 @@ def purpose_of(options: Container[str]) -> Literal["run", "stamp", "compare", "m
 
 
 def _read(context: Any, request: RunRequest) -> None:
-    with looking(request.db) as connection:
+    with looking(request.db, request.listener.note) as connection:
         request.project.refuse_unknown(read_current(connection, request.project.version_table), request.database)
         connection.rollback()  # Alembic must find the connection without a transaction.
         context.configure(connection=connection, dont_mutate=True, **request.project.alembic_options())
@@ -132,6 +134,7 @@ def _stamp(context: Any, request: RunRequest) -> None:
     with (
         in_this_process(request.db, request.patience()),
         one_writer(request.db, request.project.version_table, request.patience()) as writer,
+        naming_blockers("the stamp", request, writer),
         moving(request.db, writer.begin) as connection,
     ):
         context.configure(connection=connection, **request.project.alembic_options())
@@ -211,6 +214,13 @@ def _command_line(context: Any) -> Iterator[None]:
     except KeyboardInterrupt:
         complain(f"\n{interrupted()}")
         raise SystemExit(EXIT_INTERRUPTED) from None
+    except Exception as error:
+        known = explain(error)
+        if isinstance(known, (AlembicRefused, UnexpectedFailure)):  # Alembic prints its own errors, and a traceback.
+            raise
+        known.state = "What was not committed was rolled back."
+        complain(render_error(known))
+        raise SystemExit(known.exit_code) from None
 
 
 def _heard_failures() -> Sequence[logging.LogRecord]:

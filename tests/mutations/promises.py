@@ -48,9 +48,9 @@ _ONE_AT_A_TIME = (
     ),
     Patch(
         "One at a time: the error does not say who holds the database",
-        f"{_LOCK}/sqlite.py",
-        "if found := holder(self._file):",
-        "if found := None:",
+        f"{_DATABASE}/driver_errors.py",
+        "(found := holder(file)):",
+        "(found := None):",
         [f"{_TESTS}/test_lock.py::test_who_waits_too_long_is_told_who_holds_it[sqlite]"],
     ),
     Patch(

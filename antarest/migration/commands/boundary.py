@@ -18,15 +18,16 @@ from types import FrameType
 
 from ..database.signals import Stopped, insisting
 from ..errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError
-from ..errors.facts.run import NotReported, OutputFailed, UnexpectedFailure
+from ..errors.facts.run import NotReported, OutputFailed
 from ..errors.rendering import interrupted, render_error, render_error_json
 from ..errors.settings.config import Config, load_config
 from ..errors.settings.db_config import with_lock_timeout
 from ..errors.settings.urls import redact
-from ..errors.text import described, fields
+from ..errors.text import fields
 from ..project.project import Project
 from ..project.staging import delete_left
 from ..workflow.workflow import MigrationWorkflow
+from .explained import explain
 from .output import Output, complain
 from .progress import Progress
 
@@ -78,6 +79,7 @@ class CommandContext:
         *,
         backup: bool = False,
         only_looks: bool = False,
+        json: bool = False,
     ) -> None:
         self._config_path = config
         self._project = project
@@ -85,7 +87,7 @@ class CommandContext:
         self._backup = backup
         self.only_looks = only_looks  # such a command ends without a word where its reader has left, as in `| head`
         self.output = Output(sys.stdout)
-        self.progress = Progress(self.output)
+        self.progress = Progress(Output(sys.stderr) if json else self.output)
 
     @property
     def named(self) -> str:
@@ -146,9 +148,12 @@ class CommandContext:
         urls = [url for url in (self.config.db.url, self.config.db.admin_url) if url is not None]
         return redact(text, *urls)
 
-    def known(self, error: Exception) -> AntarestError:
+    def known(self, error: BaseException) -> AntarestError:
         """Convert an error to one of ours, whose hints name the same configuration as the command line."""
-        known = error if isinstance(error, AntarestError) else UnexpectedFailure(self.redact(described(error)))
+        known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None)
+        if known is not error:
+            undone = "What was not committed was rolled back."
+            known.state = f"The database is at {self.progress.end}. {undone}" if self.progress.end else undone
         known.config = self.named
         return known
 
@@ -182,7 +187,9 @@ def guard(
                 context.output.finish()
                 if context.output.failure and code == EXIT_DONE:
                     raise NotReported(context.output.failure)  # noqa: TRY301 - every error is told in one place
-            except Exception as error:  # noqa: BLE001 - every error ends here
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - every error ends here
                 handler.is_decided = True
                 code = tell(context, error, debug=debug, json=json)
         except KeyboardInterrupt as interruption:
@@ -193,7 +200,7 @@ def guard(
     return code
 
 
-def tell(context: CommandContext, error: Exception, *, debug: bool = False, json: bool = False) -> int:
+def tell(context: CommandContext, error: BaseException, *, debug: bool = False, json: bool = False) -> int:
     """Print an error of any kind.
 
     Args:

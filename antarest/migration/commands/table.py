@@ -106,10 +106,12 @@ def run(
     Returns:
         The exit code.
     """
-    context = CommandContext(config, project, lock_timeout, backup=backup, only_looks=VERBS[verb].only_looks)
+    as_json = options.get("json") is True
+    looks = VERBS[verb].only_looks
+    context = CommandContext(config, project, lock_timeout, backup=backup, only_looks=looks, json=as_json)
 
     def call() -> int:
         refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(context, **options)
 
-    return guard(context, call, debug=debug, json=options.get("json") is True)
+    return guard(context, call, debug=debug, json=as_json)

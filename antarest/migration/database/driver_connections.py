@@ -5,6 +5,7 @@ SQLAlchemy's events do not see a revision that uses the driver's own connection 
 
 from __future__ import annotations
 
+import select
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -33,11 +34,34 @@ class Watcher:
     def after(self, statement: str) -> None:
         """Called after a statement has run."""
 
+    def inside(self, statement: str) -> None:
+        """Called before a statement that a function runs inside another one."""
+
     def on_commit(self) -> None:
         """Called before the driver commits."""
 
     def on_rollback(self) -> None:
         """Called before the driver rolls back."""
+
+
+class _Inside(Watcher):
+    """Takes the reports while a statement runs.
+
+    Attributes:
+        refusal: the error of the watcher, if it has refused a statement. The function may have caught the error.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.refusal: Exception | None = None
+        self._watcher = watcher
+        self.on_commit, self.on_rollback = watcher.on_commit, watcher.on_rollback  # type: ignore[method-assign]
+
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it does not run
+        try:
+            self._watcher.inside(statement)
+        except Exception as error:
+            self.refusal = error
+            raise
 
 
 class WatchedConnection:
@@ -65,12 +89,20 @@ class WatchedConnection:
     def reporting(self, statement: str, attempt: Attempt | None = None) -> Iterator[None]:
         """Report a statement that runs inside the block. Statements of the watcher itself are not reported."""
         watcher, self.watcher = self.watcher, None
-        try:
-            if watcher:
-                watcher.before(statement, attempt)
+        if watcher is None:
             yield
-            if watcher:
-                watcher.after(statement)
+            return
+        inside = _Inside(watcher)
+        try:
+            watcher.before(statement, attempt)
+            self.watcher = inside
+            try:
+                yield
+            finally:
+                self.watcher = None
+                if inside.refusal:  # The driver raises another error, if any.
+                    raise inside.refusal
+            watcher.after(statement)
         finally:
             self.watcher = watcher
 
@@ -148,8 +180,9 @@ class _SqliteCursor(sqlite3.Cursor):
             return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
+        rows = list(parameters)  # Making them can run other statements, which are reported for themselves.
         with self.connection.reporting(sql):
-            return super().executemany(sql, parameters)
+            return super().executemany(sql, rows)
 
     def executescript(self, script: str, /) -> Self:
         """Run the statements one by one: the driver's own method would commit first."""
@@ -175,11 +208,12 @@ def postgres_connection() -> type[Any]:
             connection = cast("Any", self.connection)
             run = partial(super().execute, query, vars)
             attempt = None if self.name else run  # The driver declares a cursor with a name only once.
-            with connection.reporting(_text(query, self), attempt), begins_within(connection, connection.patience):
+            reporting = connection.reporting(_text(query, self), attempt)
+            with _last_words(connection), reporting, begins_within(connection, connection.patience):
                 run()
 
         def executemany(self, query: Any, vars_list: Any) -> None:
-            rows = list(vars_list)
+            rows = list(vars_list)  # as above
             run = partial(super().executemany, query, rows)
             with cast("WatchedConnection", self.connection).reporting(_text(query, self), run):
                 run()
@@ -201,6 +235,28 @@ def postgres_connection() -> type[Any]:
             return super().cursor(name, factory, *options, **named)
 
     return PostgresConnection
+
+
+@contextmanager
+def _last_words(connection: Any) -> Iterator[None]:
+    """Add to an error the reason that the server gave when it ended the session without being asked."""
+    from psycopg2 import OperationalError
+
+    if _has_spoken(connection):
+        connection.poll()
+    try:
+        yield
+    except OperationalError as error:
+        if not connection.closed or not connection.notices:
+            raise
+        raise OperationalError(f"{connection.notices[-1]}{error}") from error
+
+
+def _has_spoken(connection: Any) -> bool:
+    """Return whether a server has sent something that nobody has read yet."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _text(query: Any, cursor: Any) -> str:

@@ -93,6 +93,13 @@ def described(error: BaseException) -> str:
     return ": ".join(filter(None, [type(error).__name__, first_line(error)]))
 
 
+def details_of(error: BaseException) -> dict[str, str]:
+    """Return what PostgreSQL adds to the fact: its DETAIL and its HINT, each on one line."""
+    said = getattr(getattr(error, "orig", error), "diag", None)
+    lines = {name: getattr(said, f"message_{name}", None) or "" for name in ("detail", "hint")}
+    return {name: shorten(text.splitlines(), _SHOWN) for name, text in lines.items() if text}
+
+
 def reason(error: BaseException) -> str:
     """Return the first line of an error, without SQLAlchemy's wrapping; its class name where it has no text."""
     return first_line(getattr(error, "orig", None) or error) or type(error).__name__

@@ -29,8 +29,9 @@ from ..errors.revision import Direction, Revision
 from .counts import LossCounter
 from .deferred import DeferredConstraints
 from .rebuilds import RebuildGuard
+from .row_security import RowSecurity
 from .tracking import open_tracker
-from .tracking.base import ENDS_TRANSACTION, NotAllowed
+from .tracking.base import ENDS_TRANSACTION, RUNS_INSIDE, NotAllowed
 
 
 class LossGuard(Watcher):
@@ -42,6 +43,7 @@ class LossGuard(Watcher):
     Attributes:
         losses: what has been lost so far, in order.
         missing: what a rebuild of the last revision lost beside rows.
+        hidden: the tables of which row security may have hidden rows from the last revision, which wrote to them.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class LossGuard(Watcher):
         """
         self.losses: list[Loss] = []
         self.missing: list[Missing] = []
+        self.hidden: list[str] = []
         self._rebuilds = rebuilds
         self._learned = set() if learned is None else learned
         self._connection = connection
@@ -76,7 +79,7 @@ class LossGuard(Watcher):
             Error: the error of the driver, if another session holds a table that has to be locked for too long.
         """
         self._tracker.start(self._learned)
-        self._deferred = DeferredConstraints(self._connection)
+        self._deferred, self._row_security = DeferredConstraints(self._connection), RowSecurity(self._connection)
         set_watcher(self._connection, self)
         event.listen(self._connection.engine, "do_connect", _refuse_connection)
 
@@ -88,6 +91,7 @@ class LossGuard(Watcher):
         """
         with self.unwatched():
             self._deferred.defer_again()
+            self._row_security.begin()
         if self._tracker.tables:
             with self.unwatched():
                 self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
@@ -104,6 +108,7 @@ class LossGuard(Watcher):
         self._require_transaction()
         with self.unwatched():
             self._deferred.run()
+            self.hidden = [] if revision.row_security else self._row_security.written()
         if self._counter:
             with self.unwatched():
                 self._tracker.look()
@@ -140,14 +145,20 @@ class LossGuard(Watcher):
         self._require_transaction()
         if self._rebuilds:
             self._rebuilds.note_statement(statement)
+        self._row_security.before(statement)
         takes = self._tracker.before(statement, attempt if self._counter else None)
         if self._counter:
             self._counter.before(statement, takes)
 
     def after(self, statement: str) -> None:
         """Look at the tables that the statement has changed."""
+        self._row_security.after(statement)
         if self._counter:
             self._counter.after(has_changed_tables=self._tracker.after(statement))
+
+    def inside(self, statement: str) -> None:  # noqa: ARG002 - any statement is refused
+        """Refuse a statement that runs inside another one."""
+        raise NotAllowed(RUNS_INSIDE)
 
     def on_commit(self) -> None:
         """Refuse a commit: the losses are not known yet."""

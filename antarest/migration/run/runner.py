@@ -26,7 +26,7 @@ from ..database.record import Recorder
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked
-from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses
+from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses, RowsHidden
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.facts.run import NotRecorded, RunInterrupted, RunTerminated
 from ..errors.revision import BASE, Direction
@@ -81,7 +81,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
 
 def _current(request: RunRequest) -> tuple[str, ...]:
     """The revisions that the database is at, read on a connection of its own."""
-    with looking(request.db) as connection:
+    with looking(request.db, request.listener.note) as connection:
         return read_current(connection, request.project.version_table)
 
 
@@ -295,6 +295,8 @@ class _Run:
             if guard.missing:
                 state = self.outcome.state()
                 raise RebuildLoses(revision.id, direction, guard.missing, request.database, state)
+            if guard.hidden:
+                raise RowsHidden(revision.id, direction, guard.hidden, request.database, self.outcome.state())
             seconds = time.perf_counter() - began
             recorder.add(revision, direction, seconds)
             segment.steps.append((revision, direction, seconds))

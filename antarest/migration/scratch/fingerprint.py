@@ -39,7 +39,7 @@ _RUN_REVISIONS = (
     "run/segments",
     "losses/rebuilds",
     "scratch/runner",
-    "database/objects",
+    "schema/objects",
 )
 """Our modules that take part when a revision runs or that read what it made, as paths in this package."""
 

@@ -14,11 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from ..database.catalog import Tables
 from ..database.connection import moving
 from ..database.driver_connections import Attempt, Watcher, set_watcher
-from ..database.objects import ObjectKey, read_objects
 from ..errors.facts.run import ScratchRunFailed
 from ..losses.tracking import open_tracker
 from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
+from ..schema.objects import ObjectKey, read_objects
 from .cache import ScratchCache
 from .databases import EngineName, NoPostgres, PostgresServer, postgres_server, scratch_database
 from .runner import ScratchRunner

@@ -23,7 +23,7 @@ from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
-from ..errors.text import described, reason
+from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredConstraints
 from ..losses.tracking.base import NotAllowed
 from ..project.history import History
@@ -122,14 +122,11 @@ class ScratchRunner:
         try:
             with self._environment(context), context.begin_transaction():
                 context.run_migrations()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # A revision may call sys.exit(0).
             connection.rollback()
-            if not running:
+            if not running or isinstance(error, KeyboardInterrupt):
                 raise
-            direction = "upgrade" if running[0].is_upgrade else "downgrade"
-            engine = ENGINES[connection.dialect.name]
-            why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
-            raise ScratchRunFailed(running[0].revision.revision, direction, why, engine) from error
+            raise _failure(running[0], error, connection) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
@@ -149,6 +146,13 @@ class ScratchRunner:
         finally:
             if outer:
                 outer._install_proxy()  # noqa: SLF001 - as its own `__enter__` does
+
+
+def _failure(step: Any, error: BaseException, connection: Connection) -> ScratchRunFailed:
+    direction = "upgrade" if step.is_upgrade else "downgrade"
+    engine = ENGINES[connection.dialect.name]
+    why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+    return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error))
 
 
 def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: MigrationContext) -> Iterator[Any]:

@@ -190,4 +190,5 @@ def _revision(script: Script) -> Revision:
         moves=declared("moves", dict),
         irreversible=declared("irreversible", str),
         transaction=declared("transaction", str),
+        row_security=declared("row_security", str),
     )

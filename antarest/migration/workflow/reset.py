@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import URL, Connection, text
 
 from ..database.catalog import Tables, measure, read_tables
-from ..database.objects import DatabaseObject, ObjectKey, read_objects
 from ..errors.facts.refusal import ResetNotConfirmed, ResetRefused
 from ..errors.settings.urls import redact_url
 from ..errors.text import count
 from ..project.project import Project
+from ..schema.objects import DatabaseObject, ObjectKey, read_objects
 from ..scratch.migrated import objects_of_history
 
 _BEFORE_TABLES = frozenset({"event trigger", "materialized view", "view"})

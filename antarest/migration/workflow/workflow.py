@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record
+from ..database.waits import Tell, say_nothing
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
 from ..errors.revision import HEAD
@@ -75,6 +76,11 @@ class MigrationWorkflow:
     def database(self) -> str:
         """The URL of the database, redacted."""
         return redact_url(self.db.migration_url)
+
+    @property
+    def tell(self) -> Tell:
+        """Tells the listener a line, where there is one."""
+        return self.listener.note if self.listener else say_nothing
 
     @property
     def backups(self) -> Backups:
@@ -288,7 +294,7 @@ class MigrationWorkflow:
             DatabaseError: it cannot be reached.
         """
         self._refuse_memory()
-        with looking(self.db) as connection:
+        with looking(self.db, self.tell) as connection:
             yield connection
 
     def _refuse_memory(self) -> None:

@@ -141,3 +141,26 @@ class InTheWay(MigrationError, code="db.E506"):
             details={"database": database, "reason": reason},
             state=state,
         )
+
+
+class RowsHidden(MigrationError, code="db.E510"):
+    """A revision writes to a table of which row security may hide rows from its role, and does not declare that.
+
+    Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). UPDATE and DELETE then
+    reach only the rows that a policy shows, without a message, and the other rows stay as they were.
+
+    To do: migrate as a role with BYPASSRLS (`db.admin_url`), or switch FORCE off and on again in the revision. If it
+    means only the rows that the policies show, let it say `row_security = "why"`.
+    """
+
+    def __init__(self, revision: str, direction: str, tables: Sequence[str], database: str, state: str) -> None:
+        self.revision, self.tables = revision, tuple(tables)
+        name = tables[0]
+        around = f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY"
+        super().__init__(
+            f"row security may hide rows of {shorten(tables)} from the {direction} of revision {revision}",
+            Hint("To reach all rows, write in the revision (and FORCE after it)", f"op.execute({around!r})"),
+            Hint("If it means only the rows that the policies show, declare it there", 'row_security = "why"'),
+            details={"database": database},
+            state=state,
+        )

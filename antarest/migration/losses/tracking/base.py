@@ -11,6 +11,10 @@ from ...database.driver_connections import Attempt
 from .origins import Origins
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
+RUNS_INSIDE = (
+    "a function runs a statement inside another one, where nobody can count what it takes away: run them one after the "
+    "other"
+)
 
 Takes = dict[str, set[str]]
 """The tables that a statement may write to, each with the columns that it may take values from.
@@ -118,7 +122,7 @@ class ChangeTracker(Protocol):
         """A number that grows with each row that is inserted into a table or updated."""
 
     def was_read(self, column: Hashable) -> bool:
-        """Whether the revision can have copied the values of this column."""
+        """Whether a statement of the revision can have copied the values of this column."""
 
 
 State = TypeVar("State")

@@ -7,7 +7,7 @@ that fails (dynamic SQL) the loss is still noticed, but its count is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -17,12 +17,12 @@ from ...database.driver_connections import Attempt
 from ...database.lock.tables import LOCK_FAILURES, TableLocks
 from .attempts import Attempted, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
-from .conversions import count_changed
 from .copies import find_table
 from .origins import Origin, Origins
-from .retypes import read_retypes
+from .retypes import Retypes
 from .statement import (
     CHANGES_TABLES,
+    COPIES,
     DEFINES,
     DELETES,
     DROPS,
@@ -90,6 +90,7 @@ class PostgresTracker:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
         self.origins = Origins(connection)
+        self._retypes = Retypes(connection, self.origins)
         self.locked: set[Hashable] = set()
         self._locks = TableLocks(connection)
         self.unlocked = self._locks.refused
@@ -103,7 +104,6 @@ class PostgresTracker:
         # Of the statement that runs: its text, and the tables that it names, with their partitions.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
-        self._retyped: dict[Hashable, int | None] = {}  # the values that it changes by changing their type
         # Of the revision: the tables that a statement was seen to update, and the columns that one can have read.
         self._foreseen: set[Hashable] = set()
         self._columns_read: set[Hashable] = set()
@@ -139,7 +139,7 @@ class PostgresTracker:
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
         """Lock the tables that a statement drops, truncates or rewrites, and find those that it names and writes to."""
         self.locked = set()
-        self._retyped = {}
+        self._retypes.forget()
         self._statement = seen = self._read(statement)
         self._named = set()
         if seen.ends_transaction:
@@ -152,7 +152,7 @@ class PostgresTracker:
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
         self._named = self._reached({table.identity for table in named}, "i")
-        if seen.does(READS):
+        if seen.does(READS) and seen.does(COPIES):
             read = (table.columns.items() for table in named)
             self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
         takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
@@ -161,37 +161,10 @@ class PostgresTracker:
         elif attempt and seen.can_run_in_savepoint:
             self._lock_by_attempts(attempt, takes)
         if seen.does(RETYPES) and seen.on_tables:
-            self._count_retyped(statement, seen.on_tables)
+            named = {table.identity for schema, name in seen.on_tables.tables for table in self._called(schema, name)}
+            reached = self._reached(named, "i")
+            self._retypes.count(statement, [each for each in self.tables.values() if each.identity in reached])
         return takes
-
-    def _count_retyped(self, statement: str, what: OnTables) -> None:
-        """Count the values that a change of their type changes, if the server writes them again."""
-        named = {table.identity for schema, name in what.tables for table in self._called(schema, name)}
-        retypes, reached = read_retypes(statement), self._reached(named, "i")
-        for table in [table for table in self.tables.values() if table.identity in reached]:
-            found = {each.column: each.conversion(table) for each in retypes}
-            conversions = {column: each for column, each in found.items() if each}
-            counts: Sequence[int | None] = [None] * len(conversions)
-            if table.readable and table.identity not in self.unlocked:
-                counts = count_changed(self._connection, f"FROM {table.sql}", [*conversions.values()])
-            self._retyped |= zip((table.columns[column] for column in conversions), counts, strict=True)
-            self._retyped |= {
-                table.columns[name]: 0 for name, each in found.items() if not each and name in table.columns
-            }
-
-    def _note_retyped(self, before: Tables) -> None:
-        """Note the columns that have another type now, if their tables were written again."""
-        was = {table.identity: table for table in before.values()}
-        for table in self.tables.values():
-            old = was.get(table.identity)
-            if old is None or old.file == table.file or old.types == table.types:
-                continue
-            types = {identity: old.types[name] for name, identity in old.columns.items()}
-            for name, identity in table.columns.items():
-                type_ = types.get(identity, table.types[name])
-                if type_ != table.types[name]:
-                    unknown = None if self.origins.can_convert(type_, table.types[name]) else 0
-                    self.origins.add(identity, self.origins[identity], self._retyped.get(identity, unknown))
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
         """The tables that the statement locks: those that it names, and those that lose rows or keys with them."""
@@ -261,10 +234,13 @@ class PostgresTracker:
             self._links = None
         if self._statement.does(DEFINES):
             self._definitions = None
+        if (what := self._statement.on_tables) and what.verb == "TRUNCATE" and not self._statement.names("only"):
+            # A table that the run has rewritten keeps its file.
+            self.emptied |= {table.identity for table in self._in_the_way(self._statement, what)}
         if self._statement.does(CHANGES_TABLES):
             before = self.tables
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
-            self._note_retyped(before)
+            self._retypes.note(before, self.tables)
         if copy := self.origins.read(statement):
             if find_table(self.tables, copy.into) is None:
                 self.look()  # The revision has made it.

@@ -20,8 +20,12 @@ from .origins import Origin, Origins
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
+_COPIES = frozenset(
+    {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_TEMP_TABLE}
+)
 _WRITES = _ROW_ACTIONS | _DROPS | {sqlite3.SQLITE_TRANSACTION}
 _REPLACE = "replace"
+_ATTACHED = "it writes to the attached database {}, which no run protects: only reading from it is possible"
 _SCHEMA = "SELECT type, name, rootpage, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
 
 _Actions = list[tuple[int, str, str | None]]
@@ -85,6 +89,7 @@ class SqliteTracker:
         self._writes: _Actions = []
         self._replaces = False
         self._is_heard = True
+        self._written_to = ""  # the attached file to which it writes
         self._renaming = False
         self._changes_schema = False
         self._refilled: set[Hashable] = set()
@@ -145,6 +150,8 @@ class SqliteTracker:
         codes = {code for code, _, _ in actions}
         if sqlite3.SQLITE_TRANSACTION in codes:
             raise NotAllowed(ENDS_TRANSACTION)
+        if self._written_to:
+            raise NotAllowed(_ATTACHED.format(self._written_to))
         self._renaming = sqlite3.SQLITE_ALTER_TABLE in codes
         self._changes_schema = any(table == "sqlite_master" for _, table, _ in actions)
         self._replaces = self._any_replaces or "REPLACE" in statement.upper()
@@ -211,7 +218,7 @@ class SqliteTracker:
         for code, name in writes:
             table, way = self.tables[name], self._way(code, name)
             rows = self._rows.setdefault(table.identity, _Rows())
-            if rows.way != way:
+            if rows.way != way or way == _REPLACE:  # Each replacement can delete more rows than it inserts.
                 rows.record_count(measure(self._connection, table).rows)
                 rows.way = way
             if code == sqlite3.SQLITE_INSERT and (sqlite3.SQLITE_DELETE, name) in writes:
@@ -233,21 +240,27 @@ class SqliteTracker:
     def _actions(self, statement: str) -> _Actions:
         """Compile the statement, without running it, and note what it will write."""
         heard: _Actions = []
+        read: set[tuple[str, Hashable]] = set()
+        written: set[str] = set()
 
         def hear(code: int, first: str | None, second: str | None, third: str | None, _trigger: str | None) -> int:
+            if code in _COPIES and not str(first).startswith("sqlite_"):
+                written.add(f"{third}.{first}")
             if code == sqlite3.SQLITE_ALTER_TABLE:
                 heard.append((code, second or "", third))
             elif code in _WRITES and third in {"main", None}:
                 heard.append((code, first or "", second))
+            elif code in _WRITES and third != "temp":
+                self._written_to = third or ""
             elif code == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "writable_schema":
                 self._is_text_true = False
             elif code == sqlite3.SQLITE_READ and (table := self.tables.get(first or "")):
-                read = table.columns.get(second or "")
-                self._read.add(read)
-                self._reads |= {table.identity, read}
+                column = table.columns.get(second or "")
+                read.add((f"{third}.{first}", column))
+                self._reads |= {table.identity, column}
             return sqlite3.SQLITE_OK
 
-        self._is_heard = True
+        self._is_heard, self._written_to = True, ""
         self._driver.set_authorizer(hear)
         try:
             # The number prevents the driver from using a statement that is already compiled.
@@ -258,4 +271,6 @@ class SqliteTracker:
             self._is_heard = False  # The statement is wrong, and fails when it runs.
         finally:
             self._driver.set_authorizer(None)
+        # A SELECT alone copies nothing, nor does an UPDATE of the table itself.
+        self._read |= {column for table, column in read if written - {table}}
         return heard
