@@ -161,8 +161,8 @@ class PostgresTracker:
         elif attempt and seen.can_run_in_savepoint:
             self._lock_by_attempts(attempt, takes)
         if seen.does(RETYPES) and seen.on_tables:
-            named = {table.identity for schema, name in seen.on_tables.tables for table in self._called(schema, name)}
-            reached = self._reached(named, "i")
+            called = (self._called(schema, name) for schema, name in seen.on_tables.tables)
+            reached = self._reached({table.identity for tables in called for table in tables}, "i") - self.unlocked
             self._retypes.count(statement, [each for each in self.tables.values() if each.identity in reached])
         return takes
 
