@@ -10,7 +10,6 @@ itself inserted and deleted beside others, count as lost. It does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself;
-- values that dynamic SQL sets to NULL, in a table that the revision also updates with plain SQL (PostgreSQL);
 - values that one statement sets to NULL while it inserts as many, as `ON CONFLICT DO UPDATE` can;
 - a row that one `INSERT OR REPLACE` deletes beside the one that it replaces, while it adds another one (SQLite);
 - the exact number of values while other sessions change the same column (PostgreSQL): nobody is locked out for a count.
@@ -107,6 +106,8 @@ class LossGuard(Watcher):
         """
         self._require_transaction()
         with self.unwatched():
+            if self._counter:
+                self._tracker.foresee_deferred()
             self._deferred.run()
             self.hidden = [] if revision.row_security else self._row_security.written()
         if self._counter:

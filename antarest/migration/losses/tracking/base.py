@@ -102,6 +102,9 @@ class ChangeTracker(Protocol):
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
         """The rows inserted, deleted and updated so far, by the identity of the table; of all tables or only one."""
 
+    def foresee_deferred(self) -> None:
+        """Foresee what deferred triggers update. Call it right before they run at the end of a revision."""
+
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
         """The columns that may have lost values although `before()` did not name them.
 

@@ -7,6 +7,7 @@ that fails (dynamic SQL) the loss is still noticed, but its count is unknown.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ from .statement import (
     OnTables,
     Statement,
 )
+from .updates import Updates
 
 _WRITES = (INSERTS, DELETES, UPDATES)
 _NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
@@ -68,9 +70,11 @@ _ROW_CHANGES = """
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
 """
-_NULLABLE = """
-    SELECT attrelid, attname FROM pg_catalog.pg_attribute
-    WHERE attrelid = ANY (:tables) AND attnum > 0 AND NOT attisdropped AND NOT attnotnull AND attgenerated = ''
+# The columns that can lose a value: to NULL, or to an empty text.
+_CAN_LOSE = """
+    SELECT a.attrelid, a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = ANY (:tables) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        AND (NOT a.attnotnull OR t.typcategory = 'S')
 """
 
 
@@ -81,6 +85,7 @@ class _PostgresState(NamedTuple):
     emptied: set[Hashable]
     changes: dict[Hashable, RowChanges]
     origins: dict[Hashable, Origin]
+    explained: Counter[Hashable]
 
 
 class PostgresTracker:
@@ -104,8 +109,8 @@ class PostgresTracker:
         # Of the statement that runs: its text, and the tables that it names, with their partitions.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
-        # Of the revision: the tables that a statement was seen to update, and the columns that one can have read.
-        self._foreseen: set[Hashable] = set()
+        # Of the revision: what statements were seen to update, and the columns that one can have read.
+        self._updates = Updates(self.row_changes)
         self._columns_read: set[Hashable] = set()
 
     def start(self, learned: set[Hashable]) -> None:
@@ -118,7 +123,7 @@ class PostgresTracker:
         self.look()
         self.emptied.clear()
         self.origins.begin(self.tables)
-        self._foreseen.clear()
+        self._updates.begin()
         self._columns_read.clear()
         self._savepoints.forget()
         self._undone.clear()
@@ -140,6 +145,7 @@ class PostgresTracker:
         """Lock the tables that a statement drops, truncates or rewrites, and find those that it names and writes to."""
         self.locked = set()
         self._retypes.forget()
+        self._updates.forget()
         self._statement = seen = self._read(statement)
         self._named = set()
         if seen.ends_transaction:
@@ -186,7 +192,7 @@ class PostgresTracker:
 
     def _lock_by_attempts(self, attempt: Attempt, takes: Takes) -> None:
         """Run the statement in a savepoint to see what it locks and takes, and lock that, until nothing is new."""
-        named = list(takes)
+        named, attempted = list(takes), set[Hashable]()
         while True:
             state = self._save()
             try:
@@ -196,12 +202,24 @@ class PostgresTracker:
                     raise
                 # Perhaps the text names the tables that it did not get.
                 found, named = Attempted(named, {}, has_new=True), []
+            attempted |= self._foresee_attempted(state, takes)
             self._restore(state)
             for name, columns in found.takes.items():
                 takes[name] = takes.get(name, set()) | columns
             self.locked |= self._locks.take(self.tables[name] for name in found.locked)
             if not found.has_new:
-                return
+                break
+        self._updates.foresee(attempted)
+
+    def _foresee_attempted(self, state: _PostgresState, takes: Takes) -> set[Hashable]:
+        """The tables that an attempt has updated and nobody foresaw. The server also counts what was rolled back."""
+        changes, found = self.row_changes(), set[Hashable]()
+        for table in self.tables.values():
+            before, now = (each.get(table.identity, RowChanges()) for each in (state.changes, changes))
+            if now.updated > before.updated and table.identity not in self._updates:
+                takes[table.name] = set(table.columns)
+                found.add(table.identity)
+        return found
 
     def _takes(self, seen: Statement) -> Takes:
         changed: set[Hashable] = set()
@@ -214,8 +232,8 @@ class PostgresTracker:
         if seen.does(UPDATES):
             updated = self._reached(self._named, "iC")
             nulled |= self._nulled(updated, "ND")
-            self._foreseen |= updated
-        self._foreseen |= nulled
+            self._updates.foresee(updated)
+        self._updates.foresee(nulled)
         takes: Takes = {}
         for table in self.tables.values():
             if table.identity in nulled or (table.identity in changed and not seen.is_plain):
@@ -228,6 +246,7 @@ class PostgresTracker:
 
     def after(self, statement: str) -> bool:
         """Look again when the statement may have changed tables."""
+        self._updates.explain()
         if self._savepoints.follow(statement):
             return True
         if self._statement.does(LINKS_TABLES):
@@ -254,12 +273,15 @@ class PostgresTracker:
             raise NotAllowed(_NOT_COUNTED)
         return {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], RowChanges())) for row in rows}
 
+    def foresee_deferred(self) -> None:
+        """Foresee what deferred triggers update."""
+        self._updates.foresee_deferred()
+
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns of the tables that were updated, although no statement was seen to update them."""
-        tables = [table for table, rows in updated.items() if rows and table not in self._foreseen]
+        """The columns of the tables of which more rows were updated than the statements explain."""
         found: dict[Hashable, set[str]] = {}
-        if tables:
-            for table, column in self._connection.execute(text(_NULLABLE), {"tables": tables}):
+        if tables := self._updates.unexplained(updated):
+            for table, column in self._connection.execute(text(_CAN_LOSE), {"tables": tables}):
                 found.setdefault(table, set()).add(column)
         return found
 
@@ -315,7 +337,8 @@ class PostgresTracker:
     # ---- savepoints
 
     def _save(self) -> _PostgresState:
-        return _PostgresState(self.tables, set(self.emptied), self.row_changes(), self.origins.save())
+        origins, explained = self.origins.save(), self._updates.save()
+        return _PostgresState(self.tables, set(self.emptied), self.row_changes(), origins, explained)
 
     def _restore(self, state: _PostgresState) -> None:
         for table, changes in self.row_changes().items():
@@ -323,3 +346,4 @@ class PostgresTracker:
             self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)
         self.tables, self.emptied = state.tables, set(state.emptied)
         self.origins.restore(state.origins)
+        self._updates.restore(state.explained)

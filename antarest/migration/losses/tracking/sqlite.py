@@ -185,6 +185,9 @@ class SqliteTracker:
                 rows.record_count(measure(self._connection, each).rows)
         return {identity: rows.changes for identity, rows in self._rows.items()}
 
+    def foresee_deferred(self) -> None:
+        """Do nothing: SQLite defers no statement."""
+
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all
         """Return nothing: SQLite says beforehand what a statement updates."""
         return {}
