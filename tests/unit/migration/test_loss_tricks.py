@@ -34,10 +34,6 @@ def copy(sql: str) -> Callable[[Operations], None]:
     return lambda op: op.get_bind().connection.cursor().copy_expert(sql, StringIO())
 
 
-def copy_from(op: Operations) -> None:
-    op.get_bind().connection.cursor().copy_from(StringIO("9\t\\N\n"), "task")
-
-
 # ---- what a statement calls
 
 NULLS = function("UPDATE study SET path = NULL")
@@ -105,11 +101,6 @@ EMPTIES = MADE_UP.replace("NULL", "''''")
          on=POSTGRESQL),
     case("a statement that was prepared", "EXECUTE p", loses=PATHS, on=POSTGRESQL,
          before=("PREPARE p AS UPDATE study SET path = NULL",)),
-    case("a trigger that makes up names, by a COPY of the driver: its count is unknown", copy_from, loses=UNKNOWN,
-         on=POSTGRESQL, before=(function(MADE_UP, "f() RETURNS trigger"),
-                                "CREATE TRIGGER t AFTER INSERT ON task EXECUTE FUNCTION f()")),
-    case("a trigger, by a COPY of the driver", copy_from, loses=PATHS, on=POSTGRESQL, before=(
-         NULLS_AS_TRIGGER, "CREATE TRIGGER t AFTER INSERT ON task EXECUTE FUNCTION f()")),
     case("an event trigger", "CREATE INDEX i ON study (path)", loses=UNKNOWN, on=POSTGRESQL, before=(
          "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE study SET path = NULL; END $$",
          "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION f()")),

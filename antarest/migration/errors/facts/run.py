@@ -83,7 +83,7 @@ class RevisionNotRunnable(MigrationError, code="db.E612"):
     Why: the function has a `yield`, or is defined with `async def`. Alembic calls it and records the revision as
     applied, although none of its lines has run.
 
-    To do: remove the `yield`, or the `async`. For asynchronous code use `op.run_async`.
+    To do: remove the `yield`, or the `async`.
     """
 
     def __init__(self, revision: str, direction: str, kind: str, file: str) -> None:
@@ -258,6 +258,24 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
             Hint("Fix it, then prove it on scratch databases", f"inv db.verify --revisions={revision}"),
             _TRACEBACK,
             details={"scratch": f"an empty {engine} database, at the same revision", **(details or {})},
+        )
+
+
+class ModelsNotMade(MigrationError, code="db.E617"):
+    """The tables of the models cannot be created on an empty scratch database of an engine.
+
+    Why: a type, a collation or a default is of one engine only.
+
+    To do: give the column a form that both engines have, such as a type with a variant
+    (`sa.JSON().with_variant(JSONB(), "postgresql")`).
+    """
+
+    def __init__(self, engine: str, reason: str, metadata: str) -> None:
+        super().__init__(
+            f"the models cannot be created on {engine}: {reason}",
+            Hint("Give the column a form that this engine has, then look again", "inv db.check"),
+            _TRACEBACK,
+            details={"models": metadata, "scratch": f"an empty {engine} database"},
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
+from ...database.catalog import CatalogTable
 from .base import RowChanges
 
 
@@ -30,16 +31,18 @@ class Updates:
         """Begin with the next statement."""
         self._foreseen = {}
 
-    def __contains__(self, table: Hashable) -> bool:
-        """Whether the statement was seen to update a table."""
-        return table in self._foreseen
-
     def foresee(self, tables: Iterable[Hashable]) -> None:
         """Note that the statement can update these tables."""
         if found := set(tables) - self._foreseen.keys():
             changes = self._changes()
             self._foreseen |= {table: changes.get(table, RowChanges()).updated for table in found}
             self._explained.update(dict.fromkeys(found, 0))
+
+    def attempted(self, before: Mapping[Hashable, RowChanges], tables: Iterable[CatalogTable]) -> list[CatalogTable]:
+        """The tables that an attempt has updated and nobody foresaw. The server also counts what was rolled back."""
+        now, none = self._changes(), RowChanges()
+        grown = {table for table, change in now.items() if change.updated > before.get(table, none).updated}
+        return [table for table in tables if table.identity in grown - self._foreseen.keys()]
 
     def foresee_deferred(self) -> None:
         """Note that what statements have deferred can update the tables that they were seen to update."""
