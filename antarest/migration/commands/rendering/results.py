@@ -220,6 +220,10 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
             f"careful        {each}, with its data. If it is a rename, write it as one; the file says how"
             for each in written.drops
         ]
+        lines += [
+            f"careful        {each}. A value that the new type changes ends the run, unless the file declares it"
+            for each in written.retypes
+        ]
     elif not written.by_hand:
         lines.append("nothing detected: the models match the migrations, and nothing was written")
     lines += [f"by hand        {each}: Alembic does not see it" for each in written.by_hand]
