@@ -234,8 +234,12 @@ def test_the_holder_of_a_table_that_is_not_waited_for_is_named(runner: Start, po
     )
     here.database.workflow.upgrade("tables")
 
-    with session(postgres_database, "SELECT * FROM b"):
-        error = refused(here.module("upgrade"), "db.E404")
+    with ThreadPoolExecutor(1) as pool, session(postgres_database, "SELECT * FROM b"):
+        run = here.module("upgrade")
+        here.wait_for(lambda: here.database.value(f"{LOCKS} AND mode = 'AccessExclusiveLock'"))
+        waits = pool.submit(here.database.execute, "INSERT INTO a VALUES (1)")  # behind the run
+        error = refused(run, "db.E404")
+        waits.result()
 
     assert ", somebody, " in error.details["blocked by"]
 
