@@ -55,8 +55,20 @@ from antarest.migration.errors.facts.configuration import (
     UsageError,
     VariableUnset,
 )
-from antarest.migration.errors.facts.database import RightMissing, StatementRefused, VersionTableDamaged
-from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
+from antarest.migration.errors.facts.database import (
+    NoRoomForLocks,
+    RightMissing,
+    StatementRefused,
+    VersionTableDamaged,
+)
+from antarest.migration.errors.facts.lock import (
+    LockLost,
+    MigrationLocked,
+    ObjectLocked,
+    Overtaken,
+    TableLocked,
+    ThreadLocked,
+)
 from antarest.migration.errors.facts.loss import (
     ForeignKeysViolated,
     InTheWay,
@@ -74,6 +86,7 @@ from antarest.migration.errors.facts.project import (
     InvalidRevisionFile,
     MissingPredecessor,
     MultipleHeads,
+    OtherProject,
     OutOfReach,
     ProjectNotFound,
     RevisionCycle,
@@ -152,6 +165,7 @@ FROM_LIBPQ = [
     said('FATAL:  role "antarest" does not exist'),
     said('FATAL:  database "antarest" does not exist'),
     said('invalid connection option "sslmodus"'),
+    said("FATAL:  terminating connection due to idle-session timeout"),
 ]
 
 # Long lists on purpose: an error has at most nine lines whatever it is about.
@@ -180,6 +194,9 @@ EXAMPLES = [
     ThreadLocked(DATABASE, 60),
     ObjectLocked("the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."),
     LockLost(DATABASE),
+    Overtaken(IDS, DATABASE, "Nothing was changed."),
+    NoRoomForLocks("no room for more locks", Hint("In parts", "inv db.upgrade --to=a"), database=DATABASE),
+    TableLocked("study", "pid 4711", DATABASE, waited=60),
     BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
     NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
     ProgramsMissing(15, IDS, database=DATABASE),
@@ -196,6 +213,7 @@ EXAMPLES = [
     RestoreFailed("pg_restore: error: no", database=DATABASE, backup=FILE),
     DatabaseChanged("it is at another revision", database=DATABASE),
     ProjectNotFound(FOLDER / "alembic.ini"),
+    OtherProject("the database is empty", FOLDER / "alembic.ini", Path("/srv/other/alembic.ini"), DATABASE),
     EnvNotAdopted(FOLDER / "alembic.ini", DATABASE),
     InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", Hint("Fix it", "inv db.history")),
     InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),

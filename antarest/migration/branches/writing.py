@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic import command
+from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
@@ -204,31 +205,68 @@ def models_inventory(project: Project, engine: EngineName, server: PostgresServe
 
 
 def autogenerate_options(writing: Writing) -> dict[str, Any]:
-    """Make the options with which Alembic compares the models with a scratch database."""
-    own, tables = writing.project.workflow_tables, writing.tables
+    """Make the options with which Alembic compares the models with a scratch database: those of `env.py`, and ours."""
+    given, ours = writing.project.options, _Rules(writing)
+    return {
+        "compare_type": given.get("compare_type", True),
+        "compare_server_default": given.get("compare_server_default", True),
+        "process_revision_directives": ours.complete,
+        # `include_object` alone is enough, but then Alembic first reads all tables.
+        "include_name": ours.include_name,
+        "include_object": ours.include_object,
+        "render_item": ours.render_item,
+    }
 
-    def complete(context: MigrationContext, _revision: object, directives: list[ops.MigrationScript]) -> None:
-        if writing.only_changes and all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list):
-            directives.clear()
+
+class _Rules:
+    """What Alembic compares and writes, where both `env.py` and the workflow have a say."""
+
+    def __init__(self, writing: Writing) -> None:
+        self._given = writing.project.options
+        self._own, self._tables = writing.project.workflow_tables, writing.tables
+        self._only_changes = writing.only_changes
+
+    def complete(self, context: MigrationContext, revision: object, directives: list[ops.MigrationScript]) -> None:
+        """Order the operations, let `env.py` change them, and declare the losses of those that are left."""
         for script in directives:
             for upgrade, way_back in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
                 _drop_in_order(upgrade)
                 upgrade.reverse_into(way_back)
+        if change := self._given.get("process_revision_directives"):
+            change(context, revision, directives)
+        if self._only_changes and all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list):
+            directives.clear()
+        for script in directives:
             downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_)}
             context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
             context.opts["template_args"]["drops"] = [i for ops_ in script.upgrade_ops_list for i in _dropped(ops_)]
 
-    def is_compared(name: str, kind: str) -> bool:
-        return kind != "table" or (name not in own and (tables is None or name in tables))
+    def include_name(self, name: str | None, kind: str, parents: Any) -> bool:
+        """Whether an object of the database is compared."""
+        theirs = self._given.get("include_name")
+        return self._is_compared(name, kind) and (theirs is None or theirs(name, kind, parents))
 
-    return {
-        "compare_type": True,
-        "compare_server_default": True,
-        "process_revision_directives": complete,
-        # `include_object` alone is enough, but then Alembic first reads all tables.
-        "include_name": lambda name, kind, _parents: is_compared(name, kind),
-        "include_object": lambda _object, name, kind, *_: is_compared(name, kind),
-    }
+    def include_object(self, found: Any, name: str | None, kind: str, *others: Any) -> bool:
+        """Whether an object of the database or of the models is compared."""
+        theirs = self._given.get("include_object")
+        return self._is_compared(name, kind) and (theirs is None or theirs(found, name, kind, *others))
+
+    def _is_compared(self, name: str | None, kind: str) -> bool:
+        return kind != "table" or (name not in self._own and (self._tables is None or name in self._tables))
+
+    def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+        """Render as `env.py` says. Else Alembic writes `module.Type()` for a type, and this adds the import."""
+        theirs = self._given.get("render_item")
+        rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False
+        module = type(item).__module__
+        if rendered is False and kind == "type" and not self._given.get("user_module_prefix") and not _is_known(module):
+            context.imports.add(f"import {module}")
+        return rendered
+
+
+def _is_known(module: str) -> bool:
+    """Whether the template of a revision imports what its types need."""
+    return module.partition(".")[0] in ("sqlalchemy", "alembic")
 
 
 def format_file(path: str) -> None:

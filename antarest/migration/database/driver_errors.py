@@ -222,7 +222,7 @@ _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r'database ".*" does not exist', _database_missing),
     (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
     (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
-    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of pool_timeout.py
+    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of driver_connections.py
     (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
     (r"not permitted to log in|permission denied for database", _refused),
     (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),

@@ -83,7 +83,7 @@ class RevisionNotRunnable(MigrationError, code="db.E612"):
     Why: the function has a `yield`, or is defined with `async def`. Alembic calls it and records the revision as
     applied, although none of its lines has run.
 
-    To do: remove the `yield`, or the `async`. For asynchronous code use `op.run_async`.
+    To do: remove the `yield`, or the `async`.
     """
 
     def __init__(self, revision: str, direction: str, kind: str, file: str) -> None:
