@@ -114,7 +114,10 @@ def test_what_is_done_to_a_copy_stays_there(project: Project) -> None:
         connection.commit()
 
     assert tables(project) == {"one", "two"}
-    assert [effect.dropped for effect in downgrade_effects(project, ["two"], ["two", "one"])] == [["two"], ["one"]]
+    assert [effect.dropped for effect in downgrade_effects(project, connection, ["two"], ["two", "one"])] == [
+        ["two"],
+        ["one"],
+    ]
     assert tables(project) == {"one", "two"}
 
 

@@ -10,6 +10,7 @@ _BACKUP, _DATABASE, _LOCK = f"{_WORKFLOW}/backup", f"{_WORKFLOW}/database", f"{_
 _LOSSES, _RUN = f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
 _TESTS = "integration"
 _PRIVATE = f"{_TESTS}/test_private_files.py"
+_SERVERS = "unit/migration/test_scratch_servers.py"
 
 WITHOUT_PATCH = {
     "pgbouncer/test_lock.py::test_the_lock_is_not_granted_twice": "it needs the Debian package pgbouncer",
@@ -50,6 +51,27 @@ _NOTHING_IS_LOST = (
             f"{_TESTS}/test_loss.py::{test}[sqlite]"
             for test in ("test_a_downgrade_needs_an_agreement", "test_plain_alembic_refuses_as_a_process")
         ],
+    ),
+    Patch(
+        "Nothing is lost: a plan changes the server that others use",
+        f"{_WORKFLOW}/scratch/servers.py",
+        "if _WHOLE_SERVER.search(statement)",
+        "if not statement",
+        [f"{_SERVERS}::test_revisions_that_change_a_whole_server_do_not_run_on_one_that_others_use"],
+    ),
+    Patch(
+        "Nothing is lost: a scratch database stays on the server that others use",
+        f"{_WORKFLOW}/scratch/servers.py",
+        "f'DROP DATABASE IF EXISTS \"{url.database}\" WITH (FORCE)'",
+        '"SELECT 1"',
+        [f"{_SERVERS}::test_the_server_of_the_database_is_used_after_it_is_said_and_nothing_stays"],
+    ),
+    Patch(
+        "Nothing is lost: a plan that knows nothing says that nothing is lost",
+        f"{_WORKFLOW}/commands/rendering/results.py",
+        "elif not plan.unknown:",
+        "else:",
+        [f"{_SERVERS}::test_without_any_server_the_plan_says_so_and_the_run_measures"],
     ),
     Patch(
         "Nothing is lost: foreign keys act during a run",

@@ -188,7 +188,8 @@ class Follower:
             applied.mkdir()
             project = goal(there)
             with flow.looking() as connection:
-                plan = plan_sync(flow.project, project, connection, flow.database, applied, options)
+                told = replace(options, note=flow.note)
+                plan = plan_sync(flow.project, project, connection, flow.database, applied, told)
             yield plan
 
     def _as_it_is(self, _folder: Path) -> Project:

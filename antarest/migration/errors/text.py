@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
@@ -13,6 +14,7 @@ _THOUSAND = 1000.0
 _TEN = 9.95  # smaller sizes have one decimal
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 _SHOWN = 3  # An error has at most nine lines, so a list in it is cut after this many entries.
+_OBJECT = re.compile(r" ?<[\w.]+ object at 0x[0-9a-f]+>")
 
 
 def shorten(items: Sequence[object], shown: int = _SHOWN) -> str:
@@ -69,8 +71,8 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def first_line(text: object) -> str:
-    """Return the first line of a text, without spaces around it."""
-    return str(text).strip().partition("\n")[0].rstrip()
+    """Return the first line of a text, without spaces around it, and without the addresses of Python objects."""
+    return _OBJECT.sub("", str(text).strip().partition("\n")[0].rstrip())
 
 
 def described(error: BaseException) -> str:

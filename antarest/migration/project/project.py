@@ -20,7 +20,7 @@ from ..errors.settings.location import INSTALLED, ROOT
 from ..errors.text import described
 from .history import History
 from .revision_files import listed, read_history
-from .settings import SECTION, TOML, config_of, names_project, read_settings, search_paths
+from .settings import SECTION, TOML, config_of, names_project, read_settings, read_values, search_paths
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -53,6 +53,7 @@ class Project:
         at_commit: the commit of these files, if it is not the one that is checked out.
         deployed: the revision of production; empty if none is recorded.
         deployed_from: the tag or commit of that revision; empty if it was recorded without one.
+        engines: the engines that it is for ("sqlite", "postgresql"); empty if it does not say.
         max_seconds: the time limit of an upgrade on the rows of `db.verify`; None if there is no limit.
     """
 
@@ -66,6 +67,7 @@ class Project:
     seed_name: str = ""
     settings_name: str = ""
     version_table: str = "alembic_version"
+    engines: tuple[str, ...] = ()
     max_seconds: float | None = None
     deployed: str = ""
     deployed_from: str = ""
@@ -102,7 +104,7 @@ class Project:
             version_table=own.get("version_table", "alembic_version"),
             deployed=own.get("deployed", ""),
             deployed_from=own.get("deployed_from", ""),
-            max_seconds=_seconds(path, own.get("max_seconds", "")),
+            **read_values(path, own),
         )
 
     @classmethod
@@ -340,11 +342,3 @@ def _here() -> Path:
     if Path("alembic.ini").is_file():
         return Path("alembic.ini")
     return Path(TOML) if names_project(Path(TOML)) else ROOT / "alembic.ini"
-
-
-def _seconds(ini: Path, text: str) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        reason = f"[{SECTION}] max_seconds must be a number of seconds, not {text!r}"
-        raise InvalidProject(ini, reason, _LOOK) from None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject
+from ..errors.settings.urls import ENGINES
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -81,6 +82,27 @@ def _read(path: Path) -> Settings:
         raise InvalidProject(path, f"it has no {missing}", _LOOK)
     scripts = path.parent / main["script_location"]
     return Settings(scripts, (scripts / "versions",), is_recursive=False, own=own)
+
+
+def read_values(ini: Path, own: Mapping[str, str]) -> dict[str, Any]:
+    """Read the keys of `[antarest]` whose values are no plain text.
+
+    Args:
+        ini: the `alembic.ini` of the project.
+        own: the section.
+
+    Raises:
+        InvalidProject: an engine is not supported, or a number is none.
+    """
+    engines, seconds = tuple(own.get("engines", "").replace(",", " ").split()), own.get("max_seconds", "")
+    if wrong := [each for each in engines if each not in ENGINES]:
+        reason = f"[{SECTION}] engines has {wrong[0]!r}, which is not one of {', '.join(ENGINES)}"
+        raise InvalidProject(ini, reason, _LOOK)
+    try:
+        return {"engines": engines, "max_seconds": float(seconds) if seconds else None}
+    except ValueError:
+        reason = f"[{SECTION}] max_seconds must be a number of seconds, not {seconds!r}"
+        raise InvalidProject(ini, reason, _LOOK) from None
 
 
 def is_toml(path: Path) -> bool:

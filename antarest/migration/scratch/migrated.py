@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,17 @@ from sqlalchemy import Connection
 from ..database.catalog import Tables, read_catalog
 from ..database.connection import moving
 from ..database.driver_connections import Watcher, set_watcher
+from ..errors.settings.db_config import DbConfig
 from ..losses.tracking import open_tracker
 from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
 from .cache import ScratchCache
 from .databases import scratch_database
 from .runner import ScratchRunner
+from .servers import ScratchServer, read_asked, scratch_servers
+
+_FINDS_EFFECTS = ("scratch/migrated", "scratch/servers", "losses/tracking/*")
+"""Our modules on which the effect of a downgrade depends, as it is kept, beside those that run revisions."""
 
 
 @contextmanager
@@ -74,38 +79,91 @@ class DowngradeEffect:
     renamed: dict[str, str]
 
 
-def downgrade_effects(project: Project, current: Collection[str], undone: Sequence[str]) -> list[DowngradeEffect]:
+def downgrade_effects(
+    project: Project,
+    connection: Connection,
+    current: Collection[str],
+    undone: Sequence[str],
+    note: Callable[[str], object] = lambda _text: None,
+) -> list[DowngradeEffect]:
     """Find the effect of the downgrade of each of these revisions, in this order.
 
-    The downgrades run on an empty scratch SQLite database. No live table is locked, and nothing is guessed.
+    The downgrades run on an empty scratch database of the same engine. No live table is locked, and nothing is guessed.
+
+    Args:
+        project: the project of the revisions.
+        connection: to the database that is asked about, to learn what a scratch database needs.
+        current: the revisions that it is at.
+        undone: the revisions to undo.
+        note: told before a scratch database is made on the server of that database.
+
+    Raises:
+        NoPostgres: there is no PostgreSQL on which the revisions can run.
+        ScratchRunFailed: a revision fails on a scratch database.
     """
+    if connection.dialect.name == "sqlite":
+        with scratch_at(project, current) as scratch:
+            return _effects(project, scratch, undone)
+    asked = read_asked(DbConfig(connection.engine.url), connection)
+    cache = ScratchCache(project, _order(project, current), _FINDS_EFFECTS)
+    key = f"effects {asked.version} {asked.schemas} {asked.extensions} {undone}"
+    if (known := cache.facts(key)) is not None:
+        return [DowngradeEffect(**each) for each in known]
+
+    def run(server: ScratchServer) -> list[DowngradeEffect]:
+        with server.database() as scratch:
+            ScratchRunner.of(project).upgrade(scratch, current)
+            return _effects(project, scratch, undone, server.guard)
+
+    with scratch_servers(asked, revision_texts(project), note) as servers:
+        found = servers.run(run)
+    cache.store_facts(key, [asdict(each) for each in found])
+    return found
+
+
+def revision_texts(project: Project) -> list[str]:
+    """Read all revision files of a project."""
+    return [project.history[id_].path.read_text(encoding="utf-8", errors="replace") for id_ in project.history.order]
+
+
+def _effects(
+    project: Project, connection: Connection, undone: Sequence[str], guard: Watcher | None = None
+) -> list[DowngradeEffect]:
+    """Undo these revisions on a scratch database. Each statement is passed to the guard too."""
     result: list[DowngradeEffect] = []
-    with scratch_at(project, current) as connection:
-        tracker = open_tracker(connection, exclude=project.workflow_tables)
-        tracker.look()
-        connection.rollback()
-        runner = ScratchRunner.of(project)
+    tracker = open_tracker(connection, exclude=project.workflow_tables)
+    tracker.look()
+    connection.rollback()
+    runner = ScratchRunner.of(project)
 
-        def steps(_context: object) -> Iterator[Any]:
-            for id_ in undone:
-                before = tracker.tables
-                yield runner.step(id_, "downgrade")
-                tracker.look()
-                result.append(_effect(id_, before, tracker.tables))
+    def steps(downgrades: Sequence[Any]) -> Iterator[Any]:
+        for step in downgrades:
+            tracker.look()
+            before = tracker.tables
+            yield step
+            tracker.look()
+            result.append(_effect(step.revision.revision, before, tracker.tables))
 
-        set_watcher(connection, _TrackerWatcher(tracker))  # A rename differs from a drop only in its statement.
-        runner.run(connection, steps)
-        set_watcher(connection, None)
+    set_watcher(connection, _TrackerWatcher(tracker, guard))  # A rename differs from a drop only in its statement.
+    left = [runner.step(id_, "downgrade") for id_ in undone]
+    while left:
+        segment = runner.segment(left, connection)
+        runner.run(connection, lambda _context, segment=segment: steps(segment))  # type: ignore[misc]
+        left = left[len(segment) :]
+    set_watcher(connection, guard)
     return result
 
 
 class _TrackerWatcher(Watcher):
-    """Passes each statement to a tracker, and allows all of them."""
+    """Passes each statement to a tracker, and allows all that a guard allows."""
 
-    def __init__(self, tracker: ChangeTracker) -> None:
+    def __init__(self, tracker: ChangeTracker, guard: Watcher | None) -> None:
         self._tracker = tracker
+        self._guard = guard
 
     def before(self, statement: str) -> None:
+        if self._guard:
+            self._guard.before(statement)
         with suppress(NotAllowed):
             self._tracker.before(statement)
 

@@ -6,7 +6,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -17,19 +17,24 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import read_current
+from ..errors.base import Hint
+from ..errors.facts.loss import drop_and_make_again
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
 from ..errors.text import described, reason
+from ..losses.rebuilds import in_the_way
 from ..losses.tracking.base import NotAllowed
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
 from ..run.revision_operations import revision_operations
 from ..run.segments import first_segment, let_blocks_pass, refuse_not_runnable
+
+_SAVEPOINT = "antarest_before_revision"
 
 
 @dataclass(frozen=True)
@@ -80,9 +85,13 @@ class ScratchRunner:
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
-                size = 1 if self.commits_each else len(first_segment(left, self._revision_of, connection.dialect.name))
-                self.run(connection, partial(_each, left[:size], after_step))
-                left = left[size:]
+                segment = self.segment(left, connection)
+                self.run(connection, partial(_each, segment, after_step))
+                left = left[len(segment) :]
+
+    def segment(self, steps: Sequence[Any], connection: Connection) -> list[Any]:
+        """The first of these steps of Alembic that are committed together."""
+        return [*steps[:1]] if self.commits_each else first_segment(steps, self._revision_of, connection.dialect.name)
 
     def step(self, revision: str, direction: Direction) -> Any:
         """Make Alembic's step that runs one revision."""
@@ -100,11 +109,14 @@ class ScratchRunner:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
         running: list[Any] = []
+        fixes: list[Hint] = []
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
             for step in steps_in(context):
                 running[:] = [step]
                 refuse_not_runnable(step, self._revision_of(step))
+                if not is_sqlite:
+                    connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
                 yield step
 
         is_sqlite = connection.dialect.name == "sqlite"
@@ -113,7 +125,7 @@ class ScratchRunner:
         if is_sqlite:
             let_blocks_pass(context)
         try:
-            with self._environment(context), context.begin_transaction():
+            with self._environment(context), context.begin_transaction(), _learning_fixes(connection, fixes):
                 context.run_migrations()
         except (Exception, SystemExit) as error:
             connection.rollback()
@@ -122,7 +134,7 @@ class ScratchRunner:
             direction = "upgrade" if running[0].is_upgrade else "downgrade"
             engine = ENGINES[connection.dialect.name]
             why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
-            raise ScratchRunFailed(running[0].revision.revision, direction, why, engine) from error
+            raise ScratchRunFailed(running[0].revision.revision, direction, why, engine, fixes) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
@@ -148,6 +160,20 @@ def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: M
     for step in steps:
         yield step
         after_step(step.revision.revision)
+
+
+@contextmanager
+def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]:
+    """Learn from the database what to write in a revision that fails in the block, before all is rolled back."""
+    try:
+        yield
+    except DBAPIError as error:
+        with suppress(SQLAlchemyError):  # A block outside of the transaction has no savepoint.
+            if connection.dialect.name != "sqlite":
+                connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            for each in in_the_way(connection, error):
+                fixes += drop_and_make_again(each, "this change")
+        raise
 
 
 @contextmanager

@@ -84,6 +84,11 @@ class MigrationWorkflow:
         self._refuse_memory()
         return Backups(self.project, self.db, self.listener)
 
+    def note(self, text: str) -> None:
+        """Tell the listener what the user should know."""
+        if self.listener:
+            self.listener.note(text)
+
     # ---- looking
 
     def current(self) -> tuple[str, ...]:
@@ -210,7 +215,7 @@ class MigrationWorkflow:
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
             self.project.refuse_unknown(current, self.database)
-            return plan_rollback(self.project, connection, current, steps=steps, to=to)
+            return plan_rollback(self.project, connection, current, steps=steps, to=to, note=self.note)
 
     def rollback(self, plan: RollbackPlan, agreement: Agreement) -> RunOutcome:
         """Roll back as planned, in one transaction.

@@ -171,7 +171,8 @@ def test_follows_a_column_that_a_batch_renames(at_head: Build) -> None:
     plan = database.workflow.plan_rollback(to="study")
 
     assert named(plan) == {"rename": {}, "path": {"study.path": 1}}
-    assert "moves column study.place (1 value) to study.path" in results.plan(plan)
+    if database.url.get_backend_name() == "sqlite":  # A rebuild drops and moves the column. PostgreSQL renames it.
+        assert "moves column study.place (1 value) to study.path" in results.plan(plan)
     assert [loss.count for loss in database.workflow.rollback(plan, plan.agreement).losses] == [1]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
 from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, SEE_STATUS, Hint, MigrationError
 
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
@@ -134,22 +137,77 @@ class UnexpectedFailure(MigrationError, code="db.E699"):
 class ScratchRunFailed(MigrationError, code="db.E610"):
     """A revision raised an error on the empty scratch database on which a plan or a check tries it.
 
-    Why: the revision runs on PostgreSQL only, needs rows that an empty database does not have, or its downgrade was
-    never run before.
+    Why: the revision needs rows that an empty database does not have, it cannot run on this engine, or its downgrade
+    was never run before.
 
-    To do: fix the revision so that it runs on an empty database, from base and back; `--debug` shows where it fails.
-    Until then, `alembic downgrade -1` goes back without a plan, in one transaction and with the same protection against
-    loss.
+    To do: fix the revision so that it runs on an empty database, from base and back; `--debug` shows where it fails. If
+    the project is for one engine only, `engines = postgresql` in `[antarest]` says so. For a downgrade,
+    `alembic downgrade` with the revision below goes back without a plan, in one transaction and with the same
+    protection against loss.
+
+    Args:
+        revision: the revision.
+        direction: the direction in which it ran.
+        reason: the error.
+        engine: the engine of the scratch database.
+        fixes: what to write in the revision, if that is known.
     """
 
-    def __init__(self, revision: str, direction: str, reason: str, engine: str = "SQLite") -> None:
+    def __init__(
+        self, revision: str, direction: str, reason: str, engine: str = "SQLite", fixes: Sequence[Hint] = ()
+    ) -> None:
         self.revision, self.direction, self.reason = revision, direction, reason
+        self.engine, self.fixes = engine, tuple(fixes)
         super().__init__(
             f"the {direction} of revision {revision} fails on a scratch database: {reason}",
+            *self.fixes,
             Hint("Fix it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
-            Hint("Or go back without a plan", "alembic downgrade -1"),
+            *([Hint("Or go back without a plan", "alembic downgrade -1")] if direction == "downgrade" else []),
             _TRACEBACK,
             details={"scratch": f"an empty {engine} database, at the same revision"},
+        )
+
+
+class WrittenRevisionFails(MigrationError, code="db.E614"):
+    """`db.revision` has written a revision that does not run on an empty scratch database.
+
+    Why: the models have a change that Alembic cannot write completely, for example of a column that a view uses.
+
+    To do: the message says what to write, if that is known. Edit the file that it names, or delete it. No database was
+    changed.
+    """
+
+    def __init__(self, failed: ScratchRunFailed, path: str) -> None:
+        self.failed, self.path = failed, path
+        super().__init__(
+            f"the new revision {failed.revision} fails on a scratch database: {failed.reason}",
+            *failed.fixes,
+            Hint("Edit the file, then look again", "inv db.check"),
+            Hint("Or delete it", f"rm {shlex.quote(path)} && inv db.rollback-script"),
+            details={"written": path, "scratch": f"an empty {failed.engine} database"},
+            state="The file was written, and stays. No database was changed.",
+        )
+
+
+class ModelsNotMade(MigrationError, code="db.E613"):
+    """The tables of the models cannot be made on a scratch database of an engine.
+
+    Why: a column has a type, a default or a collation that the engine does not have, or the models need something
+    that only the migrations make.
+
+    To do: if the project is for one engine only, `engines = postgresql` (or `sqlite`) in `[antarest]` says so. Else
+    give the type a variant for the other engine (`JSON().with_variant(JSONB(), "postgresql")`).
+    """
+
+    def __init__(self, engine: str, reason: str) -> None:
+        self.engine = engine
+        other = "postgresql" if engine == "SQLite" else "sqlite"
+        super().__init__(
+            f"the models cannot be made on {engine}: {reason}",
+            Hint("Fix the models, then look again", "inv db.check"),
+            Hint(f"Or say in [antarest] that the project is not for {engine}", f"engines = {other}"),
+            _TRACEBACK,
+            details={"scratch": f"an empty {engine} database"},
         )
 
 

@@ -1,0 +1,238 @@
+"""Writes revisions: autogenerates them, declares the losses of the downgrade, and names the changes that are left."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alembic import command
+from alembic.script import Script
+
+from ...errors.base import Hint
+from ...errors.facts.configuration import UsageError
+from ...errors.facts.run import ScratchRunFailed, WrittenRevisionFails
+from ...errors.revision import Revision
+from ...errors.settings.db_config import DbConfig
+from ...project import rollback_script
+from ...project.project import Project
+from ...project.revision_files import listed
+from ...schema.compare import Difference
+from ...scratch.comparison import Bench, Comparison, bench
+from ...scratch.databases import EngineName
+from .autogenerate import Writing, autogenerate_options
+
+__all__ = ["Writing", "Written", "autogenerate_options", "format_file", "merge_heads", "write_again", "write_revision"]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The result of writing a revision. The changes are the differences between the migrations and the models.
+
+    Attributes:
+        path: the new file; None if nothing was detected.
+        detected: the changes that the file makes.
+        drops: those of them that drop a table or a column.
+        by_hand: the changes that have to be written by hand, because Alembic does not see them.
+        skipped: why nothing was compared on an engine.
+    """
+
+    path: Path | None
+    detected: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
+    skipped: Mapping[EngineName, str] = field(default_factory=dict)
+
+
+def write_revision(
+    project: Project,
+    message: str,
+    *,
+    empty: bool = False,
+    id_: str | None = None,
+    db: DbConfig | None = None,
+    note: Callable[[str], object] = lambda _text: None,
+) -> Written:
+    """Write a revision file from the difference between the models and the migrations.
+
+    Both are made on scratch databases of each engine that the project has, where the new revision runs too. The
+    differences that are left have to be written by hand.
+
+    Args:
+        project: the project that gets the revision.
+        message: its purpose. The words become the name of the file.
+        empty: write an empty revision, for changes by hand, whatever the models say.
+        id_: its id; None for a new one.
+        db: the configured database, which says what a scratch database needs; nothing is changed in it.
+        note: told before a scratch database is made on the server of the configured database.
+
+    Raises:
+        InstalledCopy: the project is an installed copy.
+        UsageError: the message has no letter or digit.
+        MultipleHeads: the history has several heads.
+        InvalidProject: the models cannot be imported.
+        ScratchRunFailed, ModelsNotMade: no file was written, since the migrations or the models do not work.
+        WrittenRevisionFails: the new revision does not run.
+    """
+    _refuse(project, message)
+    if empty:
+        return Written(_write(Writing(project), message, id_))
+    with bench(project, db, note, only_first=True) as compared:
+        before = compared.compare()
+        path = _write_changes(compared, before[0], message, id_)
+        with _leaving_no_file(project):
+            left = _compare_again(compared, path) if path else before
+    return _written(path, before, left, compared.skipped)
+
+
+def _written(
+    path: Path | None, before: Sequence[Comparison], left: Sequence[Comparison], skipped: Mapping[EngineName, str]
+) -> Written:
+    """The changes of a new file, if there is one, from the comparisons before and after it."""
+    remaining = {each for comparison in left for each in comparison.found}
+    detected = [each for comparison in before for each in comparison.found if each not in remaining]
+    drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
+    seen, careful = (tuple(dict.fromkeys(_render(each))) for each in (detected, drops))
+    return Written(path, seen, careful, tuple(_shown(left)), skipped)
+
+
+def _refuse(project: Project, message: str) -> None:
+    """Refuse a message from which no file name can be made, and a project in which nothing can be written."""
+    if not re.search(r"[^\W_]", message):
+        hint = Hint("Name its purpose", 'inv db.revision --message="add study horizon"')
+        raise UsageError("the message of a revision needs at least one letter or digit", hint)
+    project.refuse_installed()
+    _ = project.history.head  # This raises MultipleHeads.
+
+
+def _write_changes(compared: Bench, first: Comparison, message: str, id_: str | None) -> Path | None:
+    """Write what Alembic sees of the differences on the most important engine. None if it sees nothing."""
+    if not first.found:
+        return None
+    # Alembic compares less than we do. Where we find no difference, it finds none either, or is wrong.
+    writing = Writing(
+        compared.project,
+        only_changes=True,
+        tables=frozenset(each.table for each in first.found),
+        columns=frozenset(each.path for each in first.found if each.kind == "column"),
+        at_head=compared.at_head[first.engine],
+        in_batches="sqlite" in compared.at_head,
+    )
+    return _write(writing, message, id_)
+
+
+def _compare_again(compared: Bench, path: Path) -> list[Comparison]:
+    try:
+        return compared.compare_again(Project.load(compared.project.ini))
+    except ScratchRunFailed as error:
+        raise WrittenRevisionFails(error, _near(path)) from error
+
+
+@contextmanager
+def _leaving_no_file(project: Project) -> Iterator[None]:
+    """Delete the revision files that the block has written, if it fails with an error that does not name them."""
+    before = {Path(folder, name) for folder, name in listed(project.versions, recursive=project.is_recursive)}
+    try:
+        yield
+    except WrittenRevisionFails:
+        raise
+    except BaseException:
+        for folder, name in listed(project.versions, recursive=project.is_recursive):
+            if (path := Path(folder, name)) not in before:
+                path.unlink()
+        rollback_script.sync(project)
+        raise
+
+
+def _near(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Render differences, and name the engine of those that only one engine shows."""
+    lines: dict[str, list[str]] = {}
+    for comparison in comparisons:
+        for line in _render(comparison.found):
+            lines.setdefault(line, []).append(comparison.name)
+    for line, engines in lines.items():
+        yield line if len(engines) == len(comparisons) else f"{engines[0]}: {line}"
+
+
+def _write(writing: Writing, message: str, id_: str | None) -> Path | None:
+    config = writing.project.alembic_config(antarest=writing)
+    # Alembic reports each write hook, even with `quiet`. A hook that fails leaves the file.
+    with _leaving_no_file(writing.project), contextlib.redirect_stdout(io.StringIO()):
+        script = command.revision(config, message, autogenerate=writing.only_changes, rev_id=id_)
+    return Path(script.path) if isinstance(script, Script) else None
+
+
+def write_again(
+    project: Project,
+    revision: Revision,
+    db: DbConfig | None = None,
+    note: Callable[[str], object] = lambda _text: None,
+) -> Written:
+    """Write the newest revision again from the models, with its id and message.
+
+    Args:
+        project: the project of the revision.
+        revision: the revision, which no other one follows.
+        db: the configured database, as for `write_revision`.
+        note: told what `write_revision` tells.
+
+    Returns:
+        The result. If its path is None, there is nothing to change, and the file stays as it was.
+    """
+    message, content = revision.message, revision.path.read_bytes()
+    revision.path.unlink()
+    written: Written | None = None
+    try:
+        written = write_revision(Project.load(project.ini), message, id_=revision.id, db=db, note=note)
+    except WrittenRevisionFails as error:
+        Path(error.path).absolute().unlink()
+        error.failed.state = "The revision file is as it was before."
+        raise error.failed from error
+    finally:
+        if written is None or written.path is None:
+            revision.path.write_bytes(content)
+    return written
+
+
+def merge_heads(project: Project, message: str) -> Path:
+    """Write a revision that joins all heads.
+
+    Args:
+        project: the project that gets the revision.
+        message: its purpose.
+
+    Returns:
+        The new file.
+    """
+    project.refuse_installed()
+    with contextlib.redirect_stdout(io.StringIO()):  # as above
+        script = command.merge(project.alembic_config(antarest=Writing(project)), list(project.history.heads), message)
+    assert isinstance(script, Script)  # noqa: S101 - Alembic writes one, or raises
+    return Path(script.path)
+
+
+def format_file(path: str) -> None:
+    """Format a new revision file and sort its imports, if ruff is installed. It is a development tool."""
+    try:
+        from ruff import find_ruff_bin
+    except ImportError:
+        return
+    for arguments in (["check", "--fix-only"], ["format"]):
+        subprocess.run([find_ruff_bin(), *arguments, "--quiet", path], check=False)
+
+
+def _render(differences: Iterable[Difference]) -> Iterator[str]:
+    for difference in differences:
+        if difference.aspect:
+            yield difference.render("the migrations", "the models")
+        else:
+            yield f"{'drops' if difference.after is None else 'adds'} {difference.kind} {difference.path}"
