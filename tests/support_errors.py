@@ -55,6 +55,7 @@ from antarest.migration.errors.facts.configuration import (
     UsageError,
     VariableUnset,
 )
+from antarest.migration.errors.facts.database import RightMissing, StatementRefused, VersionTableDamaged
 from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
 from antarest.migration.errors.facts.loss import (
     ForeignKeysViolated,
@@ -63,6 +64,7 @@ from antarest.migration.errors.facts.loss import (
     LossNotConfirmed,
     LossNotDeclared,
     RebuildLoses,
+    RowsHidden,
 )
 from antarest.migration.errors.facts.project import (
     AmbiguousRevision,
@@ -95,13 +97,18 @@ from antarest.migration.errors.facts.refusal import (
 from antarest.migration.errors.facts.run import (
     AlembicRefused,
     AutocommitNotAsked,
+    DeferredConstraintFailed,
     NotRecorded,
+    NotReported,
+    OutputFailed,
     RevisionFailed,
     RevisionNotRunnable,
+    RevisionUnfinished,
     RunFailed,
     RunInterrupted,
     RunTerminated,
     ScratchRunFailed,
+    SystemRefused,
     UnexpectedFailure,
 )
 from antarest.migration.errors.loss import Loss, Missing
@@ -160,6 +167,9 @@ EXAMPLES = [
     UnreadableUrl("postgresql://***", Hint("Write it as %40"), reason="an @ that is not quoted"),
     UsageError("--steps must be a whole number from 1, not '0'", Hint("One", "inv db.rollback --steps=1")),
     *FROM_LIBPQ,
+    RightMissing("the role lacks a right", Hint("Grant it", "GRANT SELECT ON t TO app;"), database=DATABASE),
+    StatementRefused("PostgreSQL refused a statement", database=DATABASE, details={"detail": "view v needs it"}),
+    VersionTableDamaged("alembic_version", "None", DATABASE),
     from_sqlite(sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
     from_sqlite(sqlite3.SQLITE_NOTADB, "file is not a database"),
     from_sqlite(sqlite3.SQLITE_BUSY, "database is locked"),
@@ -197,6 +207,7 @@ EXAMPLES = [
     SqlDiffers("upgrade.sql", "table a is not in upgrade.sql"),
     AmendRefused("main has revision c0ffee123456, so others may have applied it"),
     EditedRevision("c0ffee123456", Path("/srv/antarest/alembic/versions/c0ffee123456_add.py")),
+    RevisionUnfinished(IDS[1], "NameError: name 'types' is not defined", FOLDER / "a.py", "an empty SQLite database"),
     RebaseRefused("main has revision c0ffee123456, and this checkout does not", merge="main"),
     BranchNotFound("featur", ["feature", "main"]),
     NoRepository(Path("/srv/antarest")),
@@ -220,7 +231,9 @@ EXAMPLES = [
     RevisionFailed(
         IDS[2], "upgrade", "no such table: x", database=DATABASE, state="Nothing was changed.", statement="SELECT x"
     ),
+    DeferredConstraintFailed(IDS[2], "upgrade", "violates fk", database=DATABASE, state="Nothing was changed."),
     RebuildLoses(IDS[1], "upgrade", [MISSING] * 30, DATABASE, "Nothing was changed."),
+    RowsHidden(IDS[1], "upgrade", ["doc", "public.note"], DATABASE, "Nothing was changed."),
     InTheWay(IDS[1], "upgrade", MISSING, "error in view v: no such table: t", DATABASE, "Nothing was changed."),
     AutocommitNotAsked(IDS[1], str(FOLDER / "a.py")),
     RevisionNotRunnable(IDS[1], "upgrade", "generator", str(FOLDER / "a.py")),
@@ -229,11 +242,14 @@ EXAMPLES = [
     AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
     RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
     ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
+    SystemRefused("Permission denied: /srv/antarest/scripts/rollback.sh"),
+    OutputFailed("Broken pipe"),
+    NotReported("No space left on device"),
     UnexpectedFailure("ZeroDivisionError: division by zero"),
     NotRecorded(IDS[1], IDS[0], DATABASE),
     InMemoryDatabase(FILE),
     ResetRefused("its server db1 is not on this host", DATABASE),
-    ResetNotConfirmed(DATABASE, 1204, 7),
+    ResetNotConfirmed(DATABASE, "1,204 rows", 7),
     NotConfirmed("Roll back to base?", "inv db.rollback --yes"),
     SqlNotSupported("sqlite:////srv/antarest/antarest.db"),
     NotAtHead("seed", "base", IDS[1], DATABASE),

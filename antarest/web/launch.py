@@ -84,13 +84,13 @@ def require_head(context: CommandContext, *, upgrade: bool, command: str) -> Non
     """
     # Read as the application's role, which may differ from the role of migrations, and must be able to read this.
     db, project = replace(context.config.db, admin_url=None), context.project
-    application = MigrationWorkflow(project, db, source=context.config.source)
+    application = MigrationWorkflow(project, db, source=context.config.source, listener=context.progress)
     current = _current(application)
     if upgrade and not project.history.unknown(current) and project.history.pending(current):
         plan = context.workflow.plan_upgrade()
         if plan.pending:
             context.print(results.upgrade(plan))
-        context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
+        context.report(results.outcome(context.workflow.upgrade(plan), "upgraded"))
         current = _current(application)
     refuse_other_than_head(project, current, application.database, command)
     context.say(("schema", f"{position(current)} (head)"))
@@ -142,5 +142,5 @@ def serve_app(
             on_ready(address)
 
     code = serve(app, bound, on_ready=ready, command=command)
-    context.print("stopped" if code == EXIT_DONE else "stopped; running requests were cut off")
+    context.report("stopped" if code == EXIT_DONE else "stopped; running requests were cut off")
     return code

@@ -158,7 +158,8 @@ case $1 in --version) exec "{programs}/pg_dump" "$@" ;; esac
 # ---- killed
 
 DUMPING = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'antarest-backup'"
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND application_name LIKE 'antarest-backup-%'"
 )
 KILL = """
 class Killer:

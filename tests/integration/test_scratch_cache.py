@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from antarest.migration.errors.facts.run import ScratchRunFailed
 from antarest.migration.project.project import Project
+from antarest.migration.schema.objects import ObjectKey
 from antarest.migration.scratch import cache
-from antarest.migration.scratch.migrated import downgrade_effects, scratch_at, tables_of_history
+from antarest.migration.scratch.migrated import downgrade_effects, objects_of_history, scratch_at
 from tests.support import run
 from tests.support_histories import Script, write_project, write_script
 
@@ -147,11 +148,11 @@ def test_the_oldest_go(project: Project, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found == {("four",), ("five",)}
 
 
-def test_every_table_of_the_history_is_noted(project: Project, ran: Ran) -> None:
-    first = tables_of_history(project)
-
-    assert (first, ran()) == ({"one", "two"}, ["one", "two"])
-    assert (tables_of_history(project), ran()) == ({"one", "two"}, [])
+def test_every_object_of_the_history_is_noted(project: Project, ran: Ran) -> None:
+    expected = {ObjectKey("table", "one"), ObjectKey("table", "two")}
+    with sa.create_engine("sqlite://").connect() as connection:
+        assert (objects_of_history(project, connection), ran()) == (expected, ["one", "two"])
+        assert (objects_of_history(project, connection), ran()) == (expected, [])
 
 
 def test_without_a_repository_nothing_is_kept(tmp_path: Path, ran: Ran) -> None:

@@ -3,105 +3,19 @@
 from __future__ import annotations
 
 from tests.mutations.all_or_nothing import ALL_OR_NOTHING
+from tests.mutations.nothing_is_lost import NOTHING_IS_LOST
 from tests.mutations.patch import Patch
 
 _WORKFLOW = "antarest/migration"
 _BACKUP, _DATABASE, _LOCK = f"{_WORKFLOW}/backup", f"{_WORKFLOW}/database", f"{_WORKFLOW}/database/lock"
-_LOSSES, _RUN = f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
+_RUN = f"{_WORKFLOW}/run"
 _TESTS = "integration"
 _PRIVATE = f"{_TESTS}/test_private_files.py"
-_SERVERS = "unit/migration/test_scratch_servers.py"
 
 WITHOUT_PATCH = {
     "pgbouncer/test_lock.py::test_the_lock_is_not_granted_twice": "it needs the Debian package pgbouncer",
 }
 """By a test that a promise names: why no patch breaks this promise."""
-
-_NOTHING_IS_LOST = (
-    Patch(
-        "Nothing is lost: a loss needs no declaration",
-        f"{_RUN}/before_commit.py",
-        "[loss for loss in losses if not loss.declared]",
-        "[]",
-        [
-            f"{_TESTS}/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[{engine}-a table]"
-            for engine in ("sqlite", "postgresql")
-        ],
-    ),
-    Patch(
-        "Nothing is lost: a revision deletes through the driver",
-        f"{_DATABASE}/driver_connections.py",
-        "factory or _SqliteCursor",
-        "factory or sqlite3.Cursor",
-        [f"{_TESTS}/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[sqlite-a table, by a cursor]"],
-    ),
-    Patch(
-        "Nothing is lost: only the first revision that loses something is watched",
-        f"{_LOSSES}/guard.py",
-        "if self._tracker.tables:",
-        "if self._tracker.tables and not self.losses:",
-        [f"{_TESTS}/test_loss.py::test_each_revision_answers_for_its_own_losses[sqlite]"],
-    ),
-    Patch(
-        "Nothing is lost: a rollback needs no agreement",
-        f"{_RUN}/before_commit.py",
-        'loss.direction == "downgrade" and not',
-        'loss.direction == "sideways" and not',
-        [
-            f"{_TESTS}/test_loss.py::{test}[sqlite]"
-            for test in ("test_a_downgrade_needs_an_agreement", "test_plain_alembic_refuses_as_a_process")
-        ],
-    ),
-    Patch(
-        "Nothing is lost: a plan changes the server that others use",
-        f"{_WORKFLOW}/scratch/servers.py",
-        "if _WHOLE_SERVER.search(statement)",
-        "if not statement",
-        [f"{_SERVERS}::test_revisions_that_change_a_whole_server_do_not_run_on_one_that_others_use"],
-    ),
-    Patch(
-        "Nothing is lost: a scratch database stays on the server that others use",
-        f"{_WORKFLOW}/scratch/servers.py",
-        "f'DROP DATABASE IF EXISTS \"{url.database}\" WITH (FORCE)'",
-        '"SELECT 1"',
-        [f"{_SERVERS}::test_the_server_of_the_database_is_used_after_it_is_said_and_nothing_stays"],
-    ),
-    Patch(
-        "Nothing is lost: a plan that knows nothing says that nothing is lost",
-        f"{_WORKFLOW}/commands/rendering/results.py",
-        "elif not plan.unknown:",
-        "else:",
-        [f"{_SERVERS}::test_without_any_server_the_plan_says_so_and_the_run_measures"],
-    ),
-    Patch(
-        "Nothing is lost: foreign keys act during a run",
-        f"{_DATABASE}/connection.py",
-        '"PRAGMA foreign_keys = OFF"',
-        '"PRAGMA foreign_keys = ON"',
-        [f"{_TESTS}/test_all_or_nothing.py::test_a_rebuild_keeps_the_rows_that_refer_to_its_table"],
-    ),
-    Patch(
-        "Nothing is lost: rows refer to nothing",
-        f"{_RUN}/before_commit.py",
-        "sorted(counts - known)",
-        "()",
-        [f"{_TESTS}/test_all_or_nothing.py::test_rows_that_would_refer_to_nothing_are_refused"],
-    ),
-    Patch(
-        "Nothing is lost: a rebuild loses a trigger, an index, a check, ...",
-        f"{_RUN}/runner.py",
-        "if guard.missing:",
-        "if False:",
-        [f"{_TESTS}/test_rebuilds.py::test_what_would_be_lost_is_named"],
-    ),
-    Patch(
-        "Nothing is lost: the error about a rebuild does not say what to write",
-        f"{_LOSSES}/rebuilds.py",
-        "if (found := _IN_THE_WAY.search(message)) is None:",
-        "if (found := _IN_THE_WAY.search(message)):",
-        [f"{_TESTS}/test_rebuilds.py::test_a_view_on_the_table_ends_a_rebuild_and_the_message_says_what_to_do"],
-    ),
-)
 
 _ONE_AT_A_TIME = (
     Patch(
@@ -134,9 +48,9 @@ _ONE_AT_A_TIME = (
     ),
     Patch(
         "One at a time: the error does not say who holds the database",
-        f"{_LOCK}/sqlite.py",
-        "if found := holder(self._file):",
-        "if found := None:",
+        f"{_DATABASE}/driver_errors.py",
+        "(found := holder(file)):",
+        "(found := None):",
         [f"{_TESTS}/test_lock.py::test_who_waits_too_long_is_told_who_holds_it[sqlite]"],
     ),
     Patch(
@@ -323,7 +237,7 @@ _SECRETS_AND_STRANGERS = (
 
 PROMISES = (
     *ALL_OR_NOTHING,
-    *_NOTHING_IS_LOST,
+    *NOTHING_IS_LOST,
     *_ONE_AT_A_TIME,
     *_NOBODY_IS_KEPT_WAITING,
     *_BACKUPS,

@@ -5,31 +5,63 @@ SQLAlchemy's events do not see a revision that uses the driver's own connection 
 
 from __future__ import annotations
 
+import select
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, Self, cast
 
 from sqlalchemy import Connection
 
 from .pool_timeout import begins_within
 
+Attempt = Callable[[], object]
+"""Runs a statement that is about to run, with its parameters."""
+
 
 class Watcher:
     """An object to which a connection reports. A subclass overrides the methods that it needs."""
 
-    def before(self, statement: str) -> None:
-        """Called before a statement runs."""
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:
+        """Called before a statement runs.
+
+        Args:
+            statement: its text.
+            attempt: runs it, as often as it is called; None where it can run only once, or the driver cannot say.
+        """
 
     def after(self, statement: str) -> None:
         """Called after a statement has run."""
+
+    def inside(self, statement: str) -> None:
+        """Called before a statement that a function runs inside another one."""
 
     def on_commit(self) -> None:
         """Called before the driver commits."""
 
     def on_rollback(self) -> None:
         """Called before the driver rolls back."""
+
+
+class _Inside(Watcher):
+    """Takes the reports while a statement runs.
+
+    Attributes:
+        refusal: the error of the watcher, if it has refused a statement. The function may have caught the error.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.refusal: Exception | None = None
+        self._watcher = watcher
+        self.on_commit, self.on_rollback = watcher.on_commit, watcher.on_rollback  # type: ignore[method-assign]
+
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it does not run
+        try:
+            self._watcher.inside(statement)
+        except Exception as error:
+            self.refusal = error
+            raise
 
 
 class WatchedConnection:
@@ -54,15 +86,23 @@ class WatchedConnection:
         super().rollback()  # type: ignore[misc]
 
     @contextmanager
-    def reporting(self, statement: str) -> Iterator[None]:
+    def reporting(self, statement: str, attempt: Attempt | None = None) -> Iterator[None]:
         """Report a statement that runs inside the block. Statements of the watcher itself are not reported."""
         watcher, self.watcher = self.watcher, None
-        try:
-            if watcher:
-                watcher.before(statement)
+        if watcher is None:
             yield
-            if watcher:
-                watcher.after(statement)
+            return
+        inside = _Inside(watcher)
+        try:
+            watcher.before(statement, attempt)
+            self.watcher = inside
+            try:
+                yield
+            finally:
+                self.watcher = None
+                if inside.refusal:  # The driver raises another error, if any.
+                    raise inside.refusal
+            watcher.after(statement)
         finally:
             self.watcher = watcher
 
@@ -140,8 +180,9 @@ class _SqliteCursor(sqlite3.Cursor):
             return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
+        rows = list(parameters)  # Making them can run other statements, which are reported for themselves.
         with self.connection.reporting(sql):
-            return super().executemany(sql, parameters)
+            return super().executemany(sql, rows)
 
     def executescript(self, script: str, /) -> Self:
         """Run the statements one by one: the driver's own method would commit first."""
@@ -165,20 +206,26 @@ def postgres_connection() -> type[Any]:
     class Reporting(cursor):
         def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
             connection = cast("Any", self.connection)
-            with connection.reporting(_text(query, self)), begins_within(connection, connection.patience):
-                super().execute(query, vars)
+            run = partial(super().execute, query, vars)
+            attempt = None if self.name else run  # The driver declares a cursor with a name only once.
+            reporting = connection.reporting(_text(query, self), attempt)
+            with _last_words(connection), reporting, begins_within(connection, connection.patience):
+                run()
 
         def executemany(self, query: Any, vars_list: Any) -> None:
-            with cast("WatchedConnection", self.connection).reporting(_text(query, self)):
-                super().executemany(query, vars_list)
+            rows = list(vars_list)  # as above
+            run = partial(super().executemany, query, rows)
+            with cast("WatchedConnection", self.connection).reporting(_text(query, self), run):
+                run()
 
         def copy_expert(self, sql: Any, *arguments: Any, **named: Any) -> None:
             with cast("WatchedConnection", self.connection).reporting(_text(sql, self)):
                 super().copy_expert(sql, *arguments, **named)
 
         def callproc(self, procname: Any, *arguments: Any) -> None:
-            with cast("WatchedConnection", self.connection).reporting(f"CALL {procname}"):
-                super().callproc(procname, *arguments)
+            run = partial(super().callproc, procname, *arguments)
+            with cast("WatchedConnection", self.connection).reporting(f"CALL {procname}", run):
+                run()
 
     class PostgresConnection(WatchedConnection, connection):
         patience: float = 0  # seconds that the first statement of a transaction may wait for a pooler
@@ -188,6 +235,28 @@ def postgres_connection() -> type[Any]:
             return super().cursor(name, factory, *options, **named)
 
     return PostgresConnection
+
+
+@contextmanager
+def _last_words(connection: Any) -> Iterator[None]:
+    """Add to an error the reason that the server gave when it ended the session without being asked."""
+    from psycopg2 import OperationalError
+
+    if _has_spoken(connection):
+        connection.poll()
+    try:
+        yield
+    except OperationalError as error:
+        if not connection.closed or not connection.notices:
+            raise
+        raise OperationalError(f"{connection.notices[-1]}{error}") from error
+
+
+def _has_spoken(connection: Any) -> bool:
+    """Return whether a server has sent something that nobody has read yet."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _text(query: Any, cursor: Any) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .revision import Direction
@@ -35,11 +36,6 @@ class Loss:
         return bool(self.reason)
 
     @property
-    def declaration(self) -> str:
-        """The line that declares the loss in the revision file."""
-        return f'lossy = {{"{self.direction}": {{"{self.item}": "why"}}}}'
-
-    @property
     def amount(self) -> str:
         """The count in words, such as `12 rows`."""
         if self.count is None:
@@ -48,6 +44,12 @@ class Loss:
 
     def __str__(self) -> str:
         return f"{self.item}: {self.amount}" + (f" ({self.reason})" if self.reason else " (not declared)")
+
+
+def declaration(direction: Direction, items: Iterable[str]) -> str:
+    """The line of a revision file that declares these losses."""
+    reasons = ", ".join(f'{json.dumps(item, ensure_ascii=False)}: "why"' for item in items)
+    return f'lossy = {{"{direction}": {{{reasons}}}}}'
 
 
 @dataclass(frozen=True)

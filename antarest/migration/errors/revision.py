@@ -30,6 +30,7 @@ class Revision:
         irreversible: the reason why it cannot be undone; empty where it can.
         transaction: "own" for a commit before and after it, "none" where its statements cannot run in a transaction
             (`CREATE INDEX CONCURRENTLY`), "" for one transaction with its neighbours.
+        row_security: the reason why it may write to tables of which row security hides rows; empty where it may not.
         uses_autocommit: whether its file names `autocommit_block`.
         branch_labels: the names of the branch that begins with it.
     """
@@ -43,6 +44,7 @@ class Revision:
     moves: Mapping[str, str] = field(default_factory=dict)
     irreversible: str = ""
     transaction: Literal["", "own", "none"] = ""
+    row_security: str = ""
     uses_autocommit: bool = False
     branch_labels: tuple[str, ...] = ()
 

@@ -18,18 +18,20 @@ itself inserted and deleted beside others, count as lost. It does not see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, event
 
-from ..database.driver_connections import Watcher, is_in_transaction, set_watcher
+from ..database.driver_connections import Attempt, Watcher, is_in_transaction, set_watcher
 from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
 from .counts import LossCounter
+from .deferred import DeferredConstraints
 from .rebuilds import RebuildGuard
+from .row_security import RowSecurity
 from .tracking import open_tracker
-from .tracking.base import ENDS_TRANSACTION, NotAllowed
+from .tracking.base import ENDS_TRANSACTION, RUNS_INSIDE, NotAllowed
 
 
 class LossGuard(Watcher):
@@ -41,28 +43,55 @@ class LossGuard(Watcher):
     Attributes:
         losses: what has been lost so far, in order.
         missing: what a rebuild of the last revision lost beside rows.
+        hidden: the tables of which row security may have hidden rows from the last revision, which wrote to them.
     """
 
     def __init__(
-        self, connection: Connection, exclude: Iterable[str] = (), rebuilds: RebuildGuard | None = None
+        self,
+        connection: Connection,
+        exclude: Iterable[str] = (),
+        rebuilds: RebuildGuard | None = None,
+        learned: set[Hashable] | None = None,
     ) -> None:
-        """Prepare to watch `connection`, except for the tables in `exclude`; `rebuilds` is for SQLite."""
+        """Prepare to watch a transaction.
+
+        Args:
+            connection: its connection.
+            exclude: the tables that are not watched.
+            rebuilds: watches the rebuilds of tables (SQLite).
+            learned: the tables that earlier tries of the transaction had to lock. They are locked at its beginning, and
+                the tables that this try has to lock are added (PostgreSQL).
+        """
         self.losses: list[Loss] = []
         self.missing: list[Missing] = []
+        self.hidden: list[str] = []
         self._rebuilds = rebuilds
+        self._learned = set() if learned is None else learned
         self._connection = connection
         self._tracker = open_tracker(connection, exclude)
         self._counter: LossCounter | None = None
         self._is_rolled_back = False
 
     def start(self) -> None:
-        """Begin to watch. A database without tables has nothing to lose, and is not counted."""
-        self._tracker.look()
+        """Begin to watch. A database without tables has nothing to lose, and is not counted.
+
+        Raises:
+            Error: the error of the driver, if another session holds a table that has to be locked for too long.
+        """
+        self._tracker.start(self._learned)
+        self._deferred, self._row_security = DeferredConstraints(self._connection), RowSecurity(self._connection)
         set_watcher(self._connection, self)
         event.listen(self._connection.engine, "do_connect", _refuse_connection)
 
     def begin(self, revision: Revision, direction: Direction) -> None:
-        """Watch a revision that is about to run."""
+        """Watch a revision that is about to run.
+
+        Raises:
+            NotAllowed: a deferred constraint cannot be deferred again.
+        """
+        with self.unwatched():
+            self._deferred.defer_again()
+            self._row_security.begin()
         if self._tracker.tables:
             with self.unwatched():
                 self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
@@ -71,11 +100,17 @@ class LossGuard(Watcher):
                 self._rebuilds.begin()
 
     def end(self, revision: Revision, direction: Direction) -> None:
-        """A revision has run: record what it lost."""
+        """A revision has run: run what it has deferred, and record what it lost.
+
+        Raises:
+            DeferredFails: a deferred constraint fails.
+        """
         self._require_transaction()
+        with self.unwatched():
+            self._deferred.run()
+            self.hidden = [] if revision.row_security else self._row_security.written()
         if self._counter:
             with self.unwatched():
-                self._tracker.run_deferred()
                 self._tracker.look()
                 for lost in self._counter.lost():
                     item = lost.table if lost.column is None else f"{lost.table}.{lost.column}"
@@ -106,20 +141,26 @@ class LossGuard(Watcher):
 
     # ---- called by the connection
 
-    def before(self, statement: str) -> None:
-        """Count the tables that the statement is about to take something from."""
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:
+        """Lock and count the tables that the statement is about to take something from."""
         self._require_transaction()
         if self._rebuilds:
             self._rebuilds.note_statement(statement)
-        takes = self._tracker.before(statement)
+        self._row_security.before(statement)
+        takes = self._tracker.before(statement, attempt if self._counter else None)
         if self._counter:
             for name, columns in takes.items():
                 self._counter.count_before(self._tracker.tables[name], columns)
 
     def after(self, statement: str) -> None:
         """Look at the tables that the statement has changed."""
+        self._row_security.after(statement)
         if self._counter and self._tracker.after(statement):
             self._counter.note_missing_columns()
+
+    def inside(self, statement: str) -> None:  # noqa: ARG002 - any statement is refused
+        """Refuse a statement that runs inside another one."""
+        raise NotAllowed(RUNS_INSIDE)
 
     def on_commit(self) -> None:
         """Refuse a commit: the losses are not known yet."""

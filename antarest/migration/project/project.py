@@ -283,7 +283,7 @@ class Project:
             )
         try:
             return getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # Whatever a module of the application raises.
+        except (Exception, SystemExit) as error:  # Whatever a module of the application raises, or `sys.exit(0)`.
             missing = (getattr(error, "name", "") or "").partition(".")[0]
             if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
                 raise PackageMissing(missing, f"[{SECTION}] {key} = {name}") from error

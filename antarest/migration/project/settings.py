@@ -67,7 +67,7 @@ def read_settings(path: Path) -> Settings:
 
 def _read(path: Path) -> Settings:
     tables = _tables(path.with_name(TOML))
-    parser = configparser.ConfigParser({"here": path.parent.as_posix()})
+    parser = configparser.ConfigParser({"here": _here(path)})
     if not is_toml(path):
         parser.read(path, encoding="utf-8")
     # The values are read one by one: `sqlalchemy.url` may have a placeholder that only `env.py` fills in.
@@ -128,7 +128,14 @@ def config_of(path: Path, **options: Any) -> Config:
     # Imported here: most commands start without Alembic.
     from alembic.config import Config
 
-    return Config(None if is_toml(path) else path, toml_file=path.with_name(TOML), **options)
+    config = Config(None if is_toml(path) else path, toml_file=path.with_name(TOML), **options)
+    config.file_config["DEFAULT"]["here"] = _here(path)
+    return config
+
+
+def _here(path: Path) -> str:
+    """The folder of the project, as the value of `%(here)s`. In an ini file, a percent sign begins a placeholder."""
+    return path.parent.as_posix().replace("%", "%%")
 
 
 def search_paths(config: Config) -> list[str]:

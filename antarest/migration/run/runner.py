@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +26,7 @@ from ..database.record import Recorder
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked
-from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses
+from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses, RowsHidden
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.facts.run import NotRecorded, RunInterrupted, RunTerminated
 from ..errors.revision import BASE, Direction
@@ -81,7 +81,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
 
 def _current(request: RunRequest) -> tuple[str, ...]:
     """The revisions that the database is at, read on a connection of its own."""
-    with looking(request.db) as connection:
+    with looking(request.db, request.listener.note) as connection:
         return read_current(connection, request.project.version_table)
 
 
@@ -120,6 +120,7 @@ class _Run:
     writer: Writer
     left: list[Any] = field(default_factory=list)
     blocks: Blocks | None = None  # on PostgreSQL
+    learned: set[Hashable] = field(default_factory=set)  # the tables that the next try of the segment locks first
 
     def run(self) -> None:
         """Run all segments."""
@@ -149,7 +150,8 @@ class _Run:
 
     def _object_locked(self, segment: Segment, blockers: str) -> ObjectLocked:
         running, db, state = segment.running, self.request.db, self.outcome.state(failed=True)
-        what = f"the {running[1]} of revision {running[0].id}" if running else "the commit"
+        named = f"the {running[1]} of revision {running[0].id}" if running else "the run"
+        what = "the commit" if segment.is_committing else named
         tries, timeout = db.lock_retries + 1, db.lock_timeout
         return ObjectLocked(what, blockers, self.request.database, tries=tries, timeout=timeout, state=state)
 
@@ -159,8 +161,10 @@ class _Run:
             with self._undoing_file_change(segment), self._passing_a_commit_that_took_place(segment):
                 self._transact(segment)
             segment.is_committing = False
+            self.learned.clear()
             self.left = self.left[len(segment.steps) :]
             self.outcome.record_commit()
+            self.request.listener.committed(self.outcome.after)
             if segment.steps:
                 self._confirm(segment.steps)
         finally:
@@ -219,7 +223,7 @@ class _Run:
         if connection.dialect.name == "sqlite":
             let_blocks_pass(context)
             return LossGuard(connection, exclude, RebuildGuard(context, exclude))
-        guard = LossGuard(connection, exclude)
+        guard = LossGuard(connection, exclude, learned=self.learned)
         self.blocks = Blocks(context, guard, partial(self._leave, guard), self.patience)
         return guard
 
@@ -291,6 +295,8 @@ class _Run:
             if guard.missing:
                 state = self.outcome.state()
                 raise RebuildLoses(revision.id, direction, guard.missing, request.database, state)
+            if guard.hidden:
+                raise RowsHidden(revision.id, direction, guard.hidden, request.database, self.outcome.state())
             seconds = time.perf_counter() - began
             recorder.add(revision, direction, seconds)
             segment.steps.append((revision, direction, seconds))

@@ -18,13 +18,13 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..database.driver_connections import Watcher, set_watcher
+from ..database.driver_connections import Attempt, Watcher, set_watcher
 from ..database.lock.base import Patience
 from ..errors.facts.loss import Irreversible
 from ..errors.facts.run import AlembicRefused, AutocommitNotAsked, RevisionNotRunnable
 from ..errors.revision import Direction, Revision
 from ..losses.guard import LossGuard
-from ..losses.tracking.base import NotAllowed
+from ..losses.tracking.base import RUNS_INSIDE, NotAllowed
 from .request import RunRequest
 
 StepsOf = Callable[..., Iterable[Any]]
@@ -188,12 +188,15 @@ class _BlockWatcher(Watcher):
         self._connection, self._patience = connection, patience
         self._built: list[re.Match[str]] = []
 
-    def before(self, statement: str) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
         if found := _CREATES.fullmatch(statement):
             self._built.append(found)
             self._drop_invalid(found)
         elif not _OTHERS.fullmatch(statement):
             raise NotAllowed(_AGAIN)
+
+    def inside(self, statement: str) -> None:  # noqa: ARG002 - any statement is refused
+        raise NotAllowed(RUNS_INSIDE)
 
     def clean(self) -> None:
         """Drop the indexes of a block that failed, if the connection still works."""

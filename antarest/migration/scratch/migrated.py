@@ -10,13 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..database.catalog import Tables, read_catalog
+from ..database.catalog import Tables
 from ..database.connection import moving
-from ..database.driver_connections import Watcher, set_watcher
+from ..database.driver_connections import Attempt, Watcher, set_watcher
 from ..errors.settings.db_config import DbConfig
 from ..losses.tracking import open_tracker
 from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
+from ..schema.objects import ObjectKey, read_objects
 from .cache import ScratchCache
 from .databases import scratch_database
 from .runner import ScratchRunner
@@ -44,19 +45,48 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
             yield connection
 
 
-def tables_of_history(project: Project) -> set[str]:
-    """Find every table that some revision of the history has, also if a later revision drops or renames it."""
-    heads, exclude = project.history.heads, project.workflow_tables
-    cache = ScratchCache(project, _order(project, heads))
-    if (cached := cache.tables()) is not None:
-        return set(cached)
-    tables: set[str] = set()
-    with scratch_database("sqlite") as url, moving(url) as connection:
-        ScratchRunner.of(project).upgrade(
-            connection, heads, lambda _revision: tables.update(read_catalog(connection, exclude=exclude))
-        )
-    cache.store_tables(sorted(tables))
-    return tables
+def objects_of_history(
+    project: Project, connection: Connection, note: Callable[[str], object] = lambda _text: None
+) -> set[ObjectKey]:
+    """Find every object that some revision of the history has, also if a later revision drops or renames it.
+
+    Args:
+        project: the project.
+        connection: to the database that the objects are for. The revisions run on a scratch database of its engine.
+        note: told before a scratch database is made on the server of that database.
+
+    Raises:
+        NoPostgres, ScratchRunFailed: the history cannot be run anywhere.
+    """
+    cache = ScratchCache(project, _order(project, project.history.heads))
+    if (cached := cache.objects(connection.dialect.name)) is not None:
+        return {ObjectKey(*each) for each in cached}
+    if connection.dialect.name == "sqlite":
+        with scratch_database("sqlite") as url, moving(url) as scratch:
+            made = _objects_made(project, scratch)
+    else:
+
+        def run(server: ScratchServer) -> set[ObjectKey]:
+            with server.database() as scratch:
+                return _objects_made(project, scratch)
+
+        asked = read_asked(DbConfig(connection.engine.url), connection)
+        with scratch_servers(asked, revision_texts(project), note) as servers:
+            made = servers.run(run)
+    cache.store_objects(connection.dialect.name, sorted(made))
+    return made
+
+
+def _objects_made(project: Project, connection: Connection) -> set[ObjectKey]:
+    made: set[ObjectKey] = set()
+    others = {each.key for each in read_objects(connection)}  # A scratch database can have extensions and schemas.
+    connection.rollback()
+    ScratchRunner.of(project).upgrade(
+        connection,
+        project.history.heads,
+        lambda _revision: made.update(each.key for each in read_objects(connection)),
+    )
+    return made - others - {ObjectKey("table", name) for name in project.workflow_tables}
 
 
 def _order(project: Project, revisions: Collection[str]) -> Sequence[str]:
@@ -70,8 +100,7 @@ class DowngradeEffect:
     Attributes:
         revision: the revision whose downgrade ran.
         dropped: the tables and columns ("table", "table.column") that are gone.
-        renamed: the new names of tables and columns by their old names. A column that a rebuild of its table renames
-            is in `dropped`.
+        renamed: the new names of tables and columns by their old names.
     """
 
     revision: str
@@ -138,11 +167,10 @@ def _effects(
 
     def steps(downgrades: Sequence[Any]) -> Iterator[Any]:
         for step in downgrades:
-            tracker.look()
             before = tracker.tables
             yield step
             tracker.look()
-            result.append(_effect(step.revision.revision, before, tracker.tables))
+            result.append(_effect(step.revision.revision, before, tracker))
 
     set_watcher(connection, _TrackerWatcher(tracker, guard))  # A rename differs from a drop only in its statement.
     left = [runner.step(id_, "downgrade") for id_ in undone]
@@ -161,9 +189,9 @@ class _TrackerWatcher(Watcher):
         self._tracker = tracker
         self._guard = guard
 
-    def before(self, statement: str) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:
         if self._guard:
-            self._guard.before(statement)
+            self._guard.before(statement, attempt)
         with suppress(NotAllowed):
             self._tracker.before(statement)
 
@@ -172,21 +200,23 @@ class _TrackerWatcher(Watcher):
             self._tracker.after(statement)
 
 
-def _effect(revision: str, before: Tables, after: Tables) -> DowngradeEffect:
+def _effect(revision: str, before: Tables, tracker: ChangeTracker) -> DowngradeEffect:
     """Compare the tables. A table keeps its identity, or its name if it was rebuilt."""
-    alive = {table.identity: table for table in after.values()}
+    alive = {table.identity: table for table in tracker.tables.values()}
     dropped, renamed = [], {}
     for name, table in sorted(before.items()):
-        now = alive.get(table.identity) or after.get(name)
+        now = alive.get(table.identity) or tracker.tables.get(name)
         if now is None:
             dropped.append(name)
             continue
         if now.name != name:
             renamed[name] = now.name
-        names = {identity: column for column, identity in now.columns.items()}
-        is_same = now.identity == table.identity
+        names = {tracker.origins[identity].column: column for column, identity in now.columns.items()}
+        is_rebuilt = now.identity != table.identity
         for column, identity in sorted(table.columns.items()):
-            found = names.get(identity) if is_same else column if column in now.columns else None
+            found = names.get(tracker.origins[identity].column)
+            if found is None and is_rebuilt and now.columns.get(column) in names:
+                found = column  # No statement was understood to fill it. It was filled by its name.
             if found is None:
                 dropped.append(f"{name}.{column}")
             elif found != column:

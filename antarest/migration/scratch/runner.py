@@ -25,7 +25,8 @@ from ..errors.facts.loss import drop_and_make_again
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
-from ..errors.text import described, reason
+from ..errors.text import described, details_of, reason
+from ..losses.deferred import DeferredConstraints
 from ..losses.rebuilds import in_the_way
 from ..losses.tracking.base import NotAllowed
 from ..project.history import History
@@ -47,6 +48,8 @@ class ScratchRunner:
         history: the same revisions, with what they declare.
         options: the options of Alembic's migration context.
         commits_each: whether each revision is committed on its own, as `transaction_per_migration` asks for.
+        runs_deferred: whether deferred constraints run at the end of each revision, as they do in a run of the
+            workflow. Plain Alembic leaves them to the commit.
     """
 
     config: Config
@@ -54,6 +57,7 @@ class ScratchRunner:
     history: History
     options: Mapping[str, Any]
     commits_each: bool = False
+    runs_deferred: bool = False
 
     @classmethod
     def of(cls, project: Project) -> Self:
@@ -62,7 +66,7 @@ class ScratchRunner:
         script = ScriptDirectory.from_config(config)
         with importing(project.versions):
             script.get_heads()
-        return cls(config, script, project.history, project.alembic_options())
+        return cls(config, script, project.history, project.alembic_options(), runs_deferred=True)
 
     def upgrade(
         self,
@@ -108,16 +112,18 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
-        running: list[Any] = []
-        fixes: list[Hint] = []
+        running, fixes, deferred = list[Any](), list[Hint](), DeferredConstraints(connection)
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
             for step in steps_in(context):
                 running[:] = [step]
                 refuse_not_runnable(step, self._revision_of(step))
+                deferred.defer_again()
                 if not is_sqlite:
                     connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
                 yield step
+                if self.runs_deferred:
+                    deferred.run()
 
         is_sqlite = connection.dialect.name == "sqlite"
         options = {"fn": steps, "script": self.script, "as_sql": False, **self.options}
@@ -127,14 +133,11 @@ class ScratchRunner:
         try:
             with self._environment(context), context.begin_transaction(), _learning_fixes(connection, fixes):
                 context.run_migrations()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # A revision may call sys.exit(0).
             connection.rollback()
-            if not running:
+            if not running or isinstance(error, KeyboardInterrupt):
                 raise
-            direction = "upgrade" if running[0].is_upgrade else "downgrade"
-            engine = ENGINES[connection.dialect.name]
-            why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
-            raise ScratchRunFailed(running[0].revision.revision, direction, why, engine, fixes) from error
+            raise _failure(running[0], error, connection, fixes) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
@@ -154,6 +157,13 @@ class ScratchRunner:
         finally:
             if outer:
                 outer._install_proxy()  # noqa: SLF001 - as its own `__enter__` does
+
+
+def _failure(step: Any, error: BaseException, connection: Connection, fixes: Sequence[Hint]) -> ScratchRunFailed:
+    direction = "upgrade" if step.is_upgrade else "downgrade"
+    engine = ENGINES[connection.dialect.name]
+    why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+    return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error), fixes=fixes)
 
 
 def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: MigrationContext) -> Iterator[Any]:

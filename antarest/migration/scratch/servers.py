@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ..database.connection import looking, moving
-from ..database.driver_connections import Watcher, set_watcher
+from ..database.driver_connections import Attempt, Watcher, set_watcher
 from ..errors.base import AntarestError
 from ..errors.facts.run import ModelsNotMade, ScratchRunFailed
 from ..errors.settings.db_config import DbConfig
@@ -178,7 +178,7 @@ class ScratchServer:
 class Considerate(Watcher):
     """Refuses statements with an effect on a whole server, since others use it."""
 
-    def before(self, statement: str) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
         """Refuse a statement about roles, databases or settings of the server."""
         if _WHOLE_SERVER.search(statement):
             raise NotAllowed("it changes the whole server, which others use")

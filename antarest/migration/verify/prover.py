@@ -19,7 +19,7 @@ from .findings.behaviour import behaviour, momentary
 from .findings.proof import ImpactMeter, Proof
 from .rows.draw import NoValidRow
 from .rows.filler import fill
-from .rows.snapshots import RowSnapshot, snapshot
+from .rows.snapshots import RowSnapshot, samples, snapshot
 from .steps import run_step
 from .target import Target
 
@@ -138,6 +138,7 @@ class Prover:
 
     def _prove_revision(self, proof: Proof, revision: Revision) -> None:
         is_wanted = revision.id in self._plan.wanted
+        proof.starts_empty = not self._applied
         bare = self._clones.copy(self._bare)
         try:
             proof.schema = self._run_without_rows(bare, revision, "upgrade", proof)
@@ -244,6 +245,8 @@ class Prover:
     def _compare_rows(
         self, proof: Proof, revision: Revision, direction: Direction, moments: row_changes.Moments
     ) -> list[row_changes.RowFinding]:
+        if direction == "upgrade":
+            proof.samples = samples(*moments[:2])
         impossible, unseen = row_changes.unfounded_declarations(*moments[:2], revision.losses(direction))
         proof.add("V503", *(f"{direction}: {each}" for each in impossible))
         proof.add("V503", *(f"{direction}: {each}" for each in unseen), severity="note")

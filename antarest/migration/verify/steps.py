@@ -9,7 +9,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from ..database.driver_connections import Watcher, set_watcher
+from ..database.driver_connections import Attempt, Watcher, set_watcher
 from ..errors.loss import Missing
 from ..errors.revision import Direction
 from ..losses.rebuilds import RebuildGuard
@@ -64,5 +64,5 @@ class _RebuildWatcher(Watcher):
     def __init__(self, guard: RebuildGuard) -> None:
         self._guard = guard
 
-    def before(self, statement: str) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
         self._guard.note_statement(statement)

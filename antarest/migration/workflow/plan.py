@@ -223,10 +223,11 @@ class _Counter:
     def follow(self, step: DowngradeEffect, moved: Mapping[str, Sequence[str]]) -> None:
         """Note what a downgrade drops, renames and moves."""
         arrived: dict[str, tuple[str, ...] | None] = {}
-        moves = [(source, place) for source, places in moved.items() for place in places]
-        for source, place in dict.fromkeys([*moves, *step.renamed.items()]):  # A rename can be in `moves` too.
-            origin, before = self._origin(source), arrived.get(place, ())
-            arrived[place] = None if origin is None or before is None else before + origin
+        for source, places in [*moved.items(), *((old, [new]) for old, new in step.renamed.items())]:
+            origin = self._origin(source)
+            for place in places:
+                before = arrived.get(place, ())
+                arrived[place] = None if origin is None or before is None else tuple(dict.fromkeys((*before, *origin)))
         self._origins |= dict.fromkeys([*step.dropped, *step.renamed]) | arrived
 
     def count(self, item: str) -> int | None:
@@ -254,7 +255,8 @@ class _Counter:
     def _origin(self, item: str) -> tuple[str, ...] | None:
         if item in self._origins:
             return self._origins[item]
-        table, _, column = item.partition(".")
+        place = self._find(item)
+        table, column = place or item.partition(".")[::2]
         if not column or table not in self._origins:
             return (item,)
         tables = self._origins[table]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record
+from ..database.waits import Tell, say_nothing
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
 from ..errors.revision import HEAD
@@ -75,6 +76,11 @@ class MigrationWorkflow:
     def database(self) -> str:
         """The URL of the database, redacted."""
         return redact_url(self.db.migration_url)
+
+    @property
+    def tell(self) -> Tell:
+        """Tells the listener a line, where there is one."""
+        return self.listener.note if self.listener else say_nothing
 
     @property
     def backups(self) -> Backups:
@@ -241,7 +247,7 @@ class MigrationWorkflow:
         from . import reset
 
         with self.looking() as connection:
-            return reset.plan_reset(self.project, connection)
+            return reset.plan_reset(self.project, connection, self.note)
 
     def refuse_production(self, verb: str) -> None:
         """Refuse a database that looks like one that others use; see `reset.refuse_production`."""
@@ -249,10 +255,15 @@ class MigrationWorkflow:
 
         reset.refuse_production(self.environment, self.db.migration_url, verb)
 
-    def reset(self, plan: ResetPlan) -> RunOutcome:
+    def reset(self, plan: ResetPlan, *, everything: bool = False) -> RunOutcome:
         """Drop the objects of the history and migrate to head again, in one transaction.
 
+        Args:
+            plan: what `plan_reset` returned.
+            everything: whether all rows may be lost, and not only as many as the plan shows.
+
         Raises:
+            ResetNotConfirmed: there are more rows by now; nothing was changed.
             RevisionFailed, AlembicRefused: the run was rolled back; nothing was changed.
         """
         from . import reset
@@ -260,7 +271,7 @@ class MigrationWorkflow:
         head = self.project.history.head
 
         def prepare(connection: Connection) -> None:
-            reset.drop_objects(self.project, connection, sorted(plan.rows))
+            reset.drop_objects(self.project, connection, plan, everything=everything)
 
         return self.run(_upgrade(head), replace(self.request, prepare=prepare), head)
 
@@ -288,7 +299,7 @@ class MigrationWorkflow:
             DatabaseError: it cannot be reached.
         """
         self._refuse_memory()
-        with looking(self.db) as connection:
+        with looking(self.db, self.tell) as connection:
             yield connection
 
     def _refuse_memory(self) -> None:

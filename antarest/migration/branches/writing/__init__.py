@@ -7,8 +7,7 @@ import io
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from alembic import command
@@ -16,12 +15,11 @@ from alembic.script import Script
 
 from ...errors.base import Hint
 from ...errors.facts.configuration import UsageError
-from ...errors.facts.run import ScratchRunFailed, WrittenRevisionFails
+from ...errors.facts.run import RevisionUnfinished, ScratchRunFailed
 from ...errors.revision import Revision
 from ...errors.settings.db_config import DbConfig
-from ...project import rollback_script
 from ...project.project import Project
-from ...project.revision_files import listed
+from ...project.staging import Staging, staging
 from ...schema.compare import Difference
 from ...scratch.comparison import Bench, Comparison, bench
 from ...scratch.databases import EngineName
@@ -54,7 +52,6 @@ def write_revision(
     message: str,
     *,
     empty: bool = False,
-    id_: str | None = None,
     db: DbConfig | None = None,
     note: Callable[[str], object] = lambda _text: None,
 ) -> Written:
@@ -67,7 +64,6 @@ def write_revision(
         project: the project that gets the revision.
         message: its purpose. The words become the name of the file.
         empty: write an empty revision, for changes by hand, whatever the models say.
-        id_: its id; None for a new one.
         db: the configured database, which says what a scratch database needs; nothing is changed in it.
         note: told before a scratch database is made on the server of the configured database.
 
@@ -77,17 +73,18 @@ def write_revision(
         MultipleHeads: the history has several heads.
         InvalidProject: the models cannot be imported.
         ScratchRunFailed, ModelsNotMade: no file was written, since the migrations or the models do not work.
-        WrittenRevisionFails: the new revision does not run.
+        RevisionUnfinished: the new file does not run on a scratch database. It stays, to be fixed.
     """
     _refuse(project, message)
-    if empty:
-        return Written(_write(Writing(project), message, id_))
-    with bench(project, db, note, only_first=True) as compared:
-        before = compared.compare()
-        path = _write_changes(compared, before[0], message, id_)
-        with _leaving_no_file(project):
-            left = _compare_again(compared, path) if path else before
-    return _written(path, before, left, compared.skipped)
+    with staging(project) as place:
+        if empty:
+            return _put(place, Written(_write(Writing(place.project), place, message)))
+        try:
+            return _put(place, _write_changes(place, message, None, db, note))
+        except ScratchRunFailed as error:
+            if made := next(place.folder.rglob("*.py"), None):
+                raise RevisionUnfinished(error, place.put(made)) from error
+            raise
 
 
 def _written(
@@ -110,12 +107,20 @@ def _refuse(project: Project, message: str) -> None:
     _ = project.history.head  # This raises MultipleHeads.
 
 
-def _write_changes(compared: Bench, first: Comparison, message: str, id_: str | None) -> Path | None:
-    """Write what Alembic sees of the differences on the most important engine. None if it sees nothing."""
-    if not first.found:
-        return None
+def _write_changes(
+    place: Staging, message: str, id_: str | None, db: DbConfig | None, note: Callable[[str], object]
+) -> Written:
+    with bench(place.project, db, note, only_first=True) as compared:
+        before = compared.compare()
+        path = _write(_changes(compared, before[0]), place, message, id_) if before[0].found else None
+        left = compared.compare_again(replace(place.project)) if path else before  # The history is read again.
+    return _written(path, before, left, compared.skipped)
+
+
+def _changes(compared: Bench, first: Comparison) -> Writing:
+    """The request to write what Alembic sees of the differences on the most important engine."""
     # Alembic compares less than we do. Where we find no difference, it finds none either, or is wrong.
-    writing = Writing(
+    return Writing(
         compared.project,
         only_changes=True,
         tables=frozenset(each.table for each in first.found),
@@ -123,34 +128,6 @@ def _write_changes(compared: Bench, first: Comparison, message: str, id_: str | 
         at_head=compared.at_head[first.engine],
         in_batches="sqlite" in compared.at_head,
     )
-    return _write(writing, message, id_)
-
-
-def _compare_again(compared: Bench, path: Path) -> list[Comparison]:
-    try:
-        return compared.compare_again(Project.load(compared.project.ini))
-    except ScratchRunFailed as error:
-        raise WrittenRevisionFails(error, _near(path)) from error
-
-
-@contextmanager
-def _leaving_no_file(project: Project) -> Iterator[None]:
-    """Delete the revision files that the block has written, if it fails with an error that does not name them."""
-    before = {Path(folder, name) for folder, name in listed(project.versions, recursive=project.is_recursive)}
-    try:
-        yield
-    except WrittenRevisionFails:
-        raise
-    except BaseException:
-        for folder, name in listed(project.versions, recursive=project.is_recursive):
-            if (path := Path(folder, name)) not in before:
-                path.unlink()
-        rollback_script.sync(project)
-        raise
-
-
-def _near(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -163,12 +140,15 @@ def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
         yield line if len(engines) == len(comparisons) else f"{engines[0]}: {line}"
 
 
-def _write(writing: Writing, message: str, id_: str | None) -> Path | None:
-    config = writing.project.alembic_config(antarest=writing)
-    # Alembic reports each write hook, even with `quiet`. A hook that fails leaves the file.
-    with _leaving_no_file(writing.project), contextlib.redirect_stdout(io.StringIO()):
-        script = command.revision(config, message, autogenerate=writing.only_changes, rev_id=id_)
+def _write(writing: Writing, place: Staging, message: str, id_: str | None = None) -> Path | None:
+    config, folder = writing.project.alembic_config(antarest=writing), str(place.folder)
+    with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, even with `quiet`.
+        script = command.revision(config, message, writing.only_changes, rev_id=id_, version_path=folder)
     return Path(script.path) if isinstance(script, Script) else None
+
+
+def _put(place: Staging, written: Written) -> Written:
+    return replace(written, path=place.put(written.path)) if written.path else written
 
 
 def write_again(
@@ -188,19 +168,9 @@ def write_again(
     Returns:
         The result. If its path is None, there is nothing to change, and the file stays as it was.
     """
-    message, content = revision.message, revision.path.read_bytes()
-    revision.path.unlink()
-    written: Written | None = None
-    try:
-        written = write_revision(Project.load(project.ini), message, id_=revision.id, db=db, note=note)
-    except WrittenRevisionFails as error:
-        Path(error.path).absolute().unlink()
-        error.failed.state = "The revision file is as it was before."
-        raise error.failed from error
-    finally:
-        if written is None or written.path is None:
-            revision.path.write_bytes(content)
-    return written
+    project.refuse_installed()
+    with staging(project, replaced=revision) as place:
+        return _put(place, _write_changes(place, revision.message, revision.id, db, note))
 
 
 def merge_heads(project: Project, message: str) -> Path:
@@ -214,10 +184,12 @@ def merge_heads(project: Project, message: str) -> Path:
         The new file.
     """
     project.refuse_installed()
-    with contextlib.redirect_stdout(io.StringIO()):  # as above
-        script = command.merge(project.alembic_config(antarest=Writing(project)), list(project.history.heads), message)
-    assert isinstance(script, Script)  # noqa: S101 - Alembic writes one, or raises
-    return Path(script.path)
+    with staging(project, alone=True) as place:
+        config = place.project.alembic_config(antarest=Writing(place.project))
+        with contextlib.redirect_stdout(io.StringIO()):  # as above
+            script = command.merge(config, list(project.history.heads), message)
+        assert isinstance(script, Script)  # noqa: S101 - Alembic writes one, or raises
+        return place.put(Path(script.path))
 
 
 def format_file(path: str) -> None:

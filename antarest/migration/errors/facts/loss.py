@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..base import SEE_STATUS, Hint, MigrationError
-from ..loss import Loss, Missing
+from ..loss import Loss, Missing, declaration
+from ..revision import Direction
 from ..text import count, numbered, shorten
 
 _SHOWN = 2  # An error has at most nine lines, and one of them may name the backup.
+
+
+def _fix(revision: str) -> str:
+    return f"Fix {revision or 'the revision'} so that it keeps the data, or declare the loss in its file"
+
+
+def _all(losses: Sequence[Loss]) -> dict[str, str]:
+    """All of them, since each has to be declared: one on a line, or all on one line."""
+    if len(losses) <= _SHOWN:
+        return numbered("loses", losses, _SHOWN)
+    return {"loses": "; ".join(f"{loss.item}: {loss.amount}" for loss in losses)}
 
 
 class LossNotDeclared(MigrationError, code="db.E501"):
@@ -24,10 +36,14 @@ class LossNotDeclared(MigrationError, code="db.E501"):
     def __init__(self, losses: Sequence[Loss], database: str, state: str) -> None:
         self.losses = tuple(losses)
         first = losses[0]
+        found = {
+            each.revision: declaration(each.direction, [loss.item for loss in losses if loss.revision == each.revision])
+            for each in losses
+        }
         super().__init__(
             f"the {first.direction} of revision {first.revision} would lose data that it does not declare",
-            Hint("Fix the revision so that it keeps the data, or declare the loss in its file", first.declaration),
-            details={"database": database, **numbered("loses", losses, _SHOWN)},
+            *(Hint(_fix(revision if len(found) > 1 else ""), line) for revision, line in found.items()),
+            details={"database": database, **_all(losses)},
             state=state,
         )
 
@@ -94,14 +110,16 @@ class RebuildLoses(MigrationError, code="db.E505"):
     To do: to keep the object, add the line that the message shows to the revision; or declare the loss in `lossy`.
     """
 
-    def __init__(self, revision: str, direction: str, missing: Sequence[Missing], database: str, state: str) -> None:
+    def __init__(
+        self, revision: str, direction: Direction, missing: Sequence[Missing], database: str, state: str
+    ) -> None:
         self.revision, self.missing = revision, tuple(missing)
-        first = missing[0]
+        it, its = ("it", "its") if len(missing) == 1 else ("them", "their")
         super().__init__(
             f"the {direction} of revision {revision} rebuilds a table without what belongs to it",
-            Hint("Keep it, in the revision", first.again),
-            Hint("Or declare its loss there", f'lossy = {{"{direction}": {{"{first.item}": "why"}}}}'),
-            details={"database": database, "loses": shorten([each.what for each in missing])},
+            Hint(f"Keep {it}, in the revision", "; ".join(each.again for each in missing)),
+            Hint(f"Or declare {its} loss there", declaration(direction, [each.item for each in missing])),
+            details={"database": database, "loses": ", ".join(each.what for each in missing)},
             state=state,
         )
 
@@ -133,5 +151,28 @@ class InTheWay(MigrationError, code="db.E506"):
             f"the {direction} of revision {revision} rebuilds a table that {object_.what} refers to",
             *drop_and_make_again(object_, "the rebuild"),
             details={"database": database, "reason": reason},
+            state=state,
+        )
+
+
+class RowsHidden(MigrationError, code="db.E510"):
+    """A revision writes to a table of which row security may hide rows from its role, and does not declare that.
+
+    Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). UPDATE and DELETE then
+    reach only the rows that a policy shows, without a message, and the other rows stay as they were.
+
+    To do: migrate as a role with BYPASSRLS (`db.admin_url`), or switch FORCE off and on again in the revision. If it
+    means only the rows that the policies show, let it say `row_security = "why"`.
+    """
+
+    def __init__(self, revision: str, direction: str, tables: Sequence[str], database: str, state: str) -> None:
+        self.revision, self.tables = revision, tuple(tables)
+        name = tables[0]
+        around = f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY"
+        super().__init__(
+            f"row security may hide rows of {shorten(tables)} from the {direction} of revision {revision}",
+            Hint("To reach all rows, write in the revision (and FORCE after it)", f"op.execute({around!r})"),
+            Hint("If it means only the rows that the policies show, declare it there", 'row_security = "why"'),
+            details={"database": database},
             state=state,
         )

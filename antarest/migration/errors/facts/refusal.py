@@ -45,15 +45,17 @@ class ResetRefused(MigrationError, code="db.E702"):
 class ResetNotConfirmed(MigrationError, code="db.E703"):
     """A reset would lose rows, and nobody has agreed to it.
 
-    Why: a reset drops every table of the history, and this database has rows in them.
+    Why: a reset drops every table of the history with its partitions, and this database has rows in them. Or others
+    have written rows since you agreed.
 
     To do: on a terminal, `inv db.reset` shows what would be lost and asks. In a script, `--yes --allow-data-loss`
     agrees to the loss.
     """
 
-    def __init__(self, database: str, rows: int, tables: int) -> None:
+    def __init__(self, database: str, rows: str, tables: int, *, agreed: str = "") -> None:
         super().__init__(
-            f"db.reset would lose {count(rows, 'row')} in {count(tables, 'table')}",
+            f"db.reset would lose {rows} in {count(tables, 'table')}"
+            + (f", and you have agreed to lose {agreed}" if agreed else ""),
             Hint("Agree to it", "inv db.reset --yes --allow-data-loss"),
             details={"database": database},
         )
@@ -132,7 +134,7 @@ class PackageMissing(MigrationError, code="db.E722", exit_code=EXIT_USAGE):
     def __init__(self, package: str, needed_by: str) -> None:
         super().__init__(
             f"the package {package} is not installed, and is needed",
-            Hint("It is one for development: install it", f"pip install {package}"),
+            Hint("Install the package that has it; often it has the same name", f"pip install {package}"),
             details={"needed by": needed_by},
         )
 

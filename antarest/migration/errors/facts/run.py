@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, SEE_STATUS, Hint, MigrationError
+from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNREPORTED, SEE_STATUS, Hint, MigrationError
 
+_ROLLED_BACK = "Everything that was not committed was rolled back."
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
+_PENDING = "pending trigger events"
+_RUN_THEM = Hint("Before this statement, write in the revision", 'op.execute("SET CONSTRAINTS ALL IMMEDIATE")')
 
 
 class RevisionFailed(MigrationError, code="db.E601"):
@@ -21,14 +24,55 @@ class RevisionFailed(MigrationError, code="db.E601"):
     """
 
     def __init__(
-        self, revision: str, direction: str, reason: str, *, database: str, state: str, statement: str = ""
+        self,
+        revision: str,
+        direction: str,
+        reason: str,
+        *,
+        database: str,
+        state: str,
+        statement: str = "",
+        details: Mapping[str, str] | None = None,
     ) -> None:
         self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
             f"the {direction} of revision {revision} failed: {reason}",
+            *([_RUN_THEM] if _PENDING in reason else []),
             Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
             _TRACEBACK,
-            details={"database": database} | ({"statement": statement} if statement else {}),
+            details={"database": database} | ({"statement": statement} if statement else {}) | dict(details or {}),
+            state=state,
+        )
+
+
+class DeferredConstraintFailed(MigrationError, code="db.E620"):
+    """After a revision a deferred foreign key or constraint trigger fails. The run was rolled back.
+
+    Why: the constraint is deferred, so that the statements of the revision may break it. It is checked at the end of
+    each revision, and not only at the commit of the run. A key that one revision breaks and a later one repairs does
+    not pass.
+
+    To do: break and repair the key in one revision: put what repairs it into the revision that the message names.
+    """
+
+    def __init__(
+        self,
+        revision: str,
+        direction: str,
+        reason: str,
+        *,
+        database: str,
+        state: str,
+        statement: str = "",
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
+        super().__init__(
+            f"after the {direction} of revision {revision} a deferred constraint fails: {reason}",
+            Hint(
+                "If a later revision repairs it, put that into this one. Then look at what is pending", "inv db.status"
+            ),
+            details={"database": database, **(details or {})},
             state=state,
         )
 
@@ -113,9 +157,31 @@ class RunFailed(MigrationError, code="db.E604"):
     To do: `inv db.status` shows where the database is. Remove the cause, and run the command again.
     """
 
-    def __init__(self, reason: str, *, database: str, state: str) -> None:
+    def __init__(self, reason: str, *, database: str, state: str, details: Mapping[str, str] | None = None) -> None:
         super().__init__(
-            f"the run failed: {reason}", SEE_STATUS, _TRACEBACK, details={"database": database}, state=state
+            f"the run failed: {reason}",
+            SEE_STATUS,
+            _TRACEBACK,
+            details={"database": database, **(details or {})},
+            state=state,
+        )
+
+
+class SystemRefused(MigrationError, code="db.E616"):
+    """The system refused something that the command needs: a file, a folder, or the conversion of a text.
+
+    Why: a file is missing or belongs to another user, the folder is read-only, the disk is full, or the current folder
+    was deleted.
+
+    To do: the message names the file and the reason. Remove the reason, and run the command again.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the system refused: {reason}",
+            Hint("Remove the reason, then see where the database is", "inv db.status"),
+            _TRACEBACK,
+            state=_ROLLED_BACK,
         )
 
 
@@ -130,7 +196,40 @@ class UnexpectedFailure(MigrationError, code="db.E699"):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"an unexpected error: {reason}", SEE_STATUS, _TRACEBACK, state="An open transaction was rolled back."
+            f"an unexpected error: {reason}",
+            SEE_STATUS,
+            _TRACEBACK,
+            state=_ROLLED_BACK,
+        )
+
+
+class OutputFailed(MigrationError, code="db.E613"):
+    """The command cannot print what it is going to do, so it does not do it.
+
+    Why: the disk under the output is full, or the program that reads the output has ended.
+
+    To do: make room, or give the command another output, and run it again.
+    """
+
+    def __init__(self, reason: str, *, is_gone: bool = False) -> None:
+        self.is_gone = is_gone
+        super().__init__(f"the output cannot be written: {reason}", SEE_STATUS)
+
+
+class NotReported(MigrationError, code="db.E614", exit_code=EXIT_UNREPORTED):
+    """The command has done its work, but could not print all of its output where it should.
+
+    Why: the disk under the output is full, or the program that reads the output has ended.
+
+    To do: nothing is to be repeated. The lines before this error say what was done; `inv db.status` shows where the
+    database is.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the command is done, but its output could not be written: {reason}",
+            SEE_STATUS,
+            state="Nothing that the command did is undone; the lines above say what it was.",
         )
 
 
@@ -140,56 +239,61 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
     Why: the revision needs rows that an empty database does not have, it cannot run on this engine, or its downgrade
     was never run before.
 
-    To do: fix the revision so that it runs on an empty database, from base and back; `--debug` shows where it fails. If
-    the project is for one engine only, `engines = postgresql` in `[antarest]` says so. For a downgrade,
-    `alembic downgrade` with the revision below goes back without a plan, in one transaction and with the same
-    protection against loss.
+    To do: fix the revision so that it runs on an empty database, from base and back; `--debug` shows where it fails.
+    `inv db.verify` tries it on both engines. If the project is for one engine only, `engines = postgresql` in
+    `[antarest]` says so.
 
     Args:
         revision: the revision.
         direction: the direction in which it ran.
         reason: the error.
         engine: the engine of the scratch database.
+        details: the values that belong to it.
         fixes: what to write in the revision, if that is known.
     """
 
     def __init__(
-        self, revision: str, direction: str, reason: str, engine: str = "SQLite", fixes: Sequence[Hint] = ()
+        self,
+        revision: str,
+        direction: str,
+        reason: str,
+        engine: str = "SQLite",
+        *,
+        details: Mapping[str, str] | None = None,
+        fixes: Sequence[Hint] = (),
     ) -> None:
         self.revision, self.direction, self.reason = revision, direction, reason
-        self.engine, self.fixes = engine, tuple(fixes)
+        self.fixes = tuple(fixes)
         super().__init__(
             f"the {direction} of revision {revision} fails on a scratch database: {reason}",
             *self.fixes,
-            Hint("Fix it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
-            *([Hint("Or go back without a plan", "alembic downgrade -1")] if direction == "downgrade" else []),
+            Hint("Fix it, then prove it on scratch databases", f"inv db.verify --revisions={revision}"),
             _TRACEBACK,
-            details={"scratch": f"an empty {engine} database, at the same revision"},
+            details={"scratch": f"an empty {engine} database, at the same revision", **(details or {})},
         )
 
 
-class WrittenRevisionFails(MigrationError, code="db.E614"):
-    """`db.revision` has written a revision that does not run on an empty scratch database.
+class RevisionUnfinished(MigrationError, code="db.E615"):
+    """The new revision was written, and it does not run on a scratch database yet.
 
-    Why: the models have a change that Alembic cannot write completely, for example of a column that a view uses.
+    Why: it uses something that this engine does not have, or changes a column that a view uses.
 
-    To do: the message says what to write, if that is known. Edit the file that it names, or delete it. No database was
-    changed.
+    To do: fix the file that the message names. The message says what to write, if that is known. `inv db.check` runs
+    it again.
     """
 
-    def __init__(self, failed: ScratchRunFailed, path: str) -> None:
-        self.failed, self.path = failed, path
+    def __init__(self, failed: ScratchRunFailed, path: Path) -> None:
+        self.path = path
         super().__init__(
-            f"the new revision {failed.revision} fails on a scratch database: {failed.reason}",
+            f"revision {failed.revision} was written, and does not run yet: {failed.reason}",
             *failed.fixes,
-            Hint("Edit the file, then look again", "inv db.check"),
-            Hint("Or delete it", f"rm {shlex.quote(path)} && inv db.rollback-script"),
-            details={"written": path, "scratch": f"an empty {failed.engine} database"},
-            state="The file was written, and stays. No database was changed.",
+            Hint("Fix the file, then check it", "inv db.check"),
+            details={"file": str(path), **failed.details},
+            state="The file stays. No database was changed.",
         )
 
 
-class ModelsNotMade(MigrationError, code="db.E613"):
+class ModelsNotMade(MigrationError, code="db.E618"):
     """The tables of the models cannot be made on a scratch database of an engine.
 
     Why: a column has a type, a default or a collation that the engine does not have, or the models need something

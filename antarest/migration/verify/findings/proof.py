@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, text
 
 from ...schema.inventory import Inventory
+from ..rows.snapshots import Sample
 from .kinds import Finding
 
 # https://www.postgresql.org/docs/current/explicit-locking.html, weakest first
@@ -85,9 +86,6 @@ class ImpactMeter:
         return {name: file for name, file in rows if name != self._version_table}
 
 
-_SHOWN = 12  # findings of one kind for one revision
-
-
 @dataclass
 class Proof:
     """The proof of one revision on one engine.
@@ -101,6 +99,8 @@ class Proof:
         impact: the effects of the upgrade on tables with rows.
         is_irreversible: whether the revision declares that it has no downgrade.
         behaviour: for the history as a whole, the results of changes to rows at head, by change.
+        samples: by table, a few of the rows that the upgrade changes, before and after it.
+        starts_empty: whether nothing is applied before it.
         kept: the URLs of the databases that were kept, by "before" and "after"; "" if one could not be kept.
     """
 
@@ -112,12 +112,13 @@ class Proof:
     impact: Impact = field(default_factory=Impact)
     is_irreversible: bool = False
     behaviour: dict[str, str] = field(default_factory=dict)
+    samples: dict[str, tuple[Sample, Sample]] = field(default_factory=dict)
+    starts_empty: bool = False
     kept: dict[str, str] = field(default_factory=dict)
 
     def add(self, id_: str, *found: str, **more: str) -> None:
         """Add findings of one kind."""
-        shown = [*found[:_SHOWN], *([f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else [])]
-        self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in shown]
+        self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in found]
 
     def has(self, *ids: str) -> bool:
         """Whether there are findings of these kinds."""

@@ -11,9 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Dialect, TableClause
 from typing_extensions import override
 
+from ...database.catalog import find, read_tables
 from ...schema.reflection import OWN_TABLES, only_reading
 
 Row = tuple[object, ...]
+Sample = list[tuple[str, ...]]
+"""The names of the columns of a table, and the texts of a few of its rows."""
+_SAMPLE = 5  # rows
+_CELL = 40  # characters of a value
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,41 @@ class TableRows:
 
 @dataclass(frozen=True)
 class RowSnapshot:
-    """All rows of a database, by table."""
+    """All rows of a database.
+
+    Attributes:
+        tables: the rows by table.
+        elsewhere: the tables and columns of other schemas, whose rows are not read, as `lossy` names them.
+    """
 
     tables: Mapping[str, TableRows]
+    elsewhere: Collection[str] = ()
+
+    def find(self, item: str) -> tuple[str, str | None] | None:
+        """Split "table" or "table.column", as the run does; None where it does not exist."""
+        return find({name: rows.columns for name, rows in self.tables.items()}, item)
+
+
+def samples(before: RowSnapshot, after: RowSnapshot) -> dict[str, tuple[Sample, Sample]]:
+    """Return a few rows of each table whose rows differ, before and after."""
+    names = sorted({*before.tables, *after.tables})
+    sides = {name: (before.tables.get(name), after.tables.get(name)) for name in names}
+    changed = {
+        name: pair for name, pair in sides.items() if pair[0] != pair[1] and any(each and each.rows for each in pair)
+    }
+    return {name: (_sample(one), _sample(other)) for name, (one, other) in changed.items()}
+
+
+def _sample(table: TableRows | None) -> Sample:
+    if table is None:
+        return []
+    return [table.columns, *(tuple(_shown(value) for value in row) for row in table.rows[:_SAMPLE])]
+
+
+def _shown(value: object) -> str:
+    """Return a value as text, cut if it is long."""
+    text = "NULL" if value is None else repr(value)
+    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
 
 
 def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> RowSnapshot:
@@ -49,12 +86,13 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
     """
     with only_reading(connection):
         keys = sa.inspect(connection).get_multi_pk_constraint()
-        return RowSnapshot(
-            {
-                name: _read(connection, table, tuple(keys[None, name]["constrained_columns"]))
-                for name, table in reflect_tables(connection, exclude).items()
-            }
-        )
+        tables = {
+            name: _read(connection, table, tuple(keys[None, name]["constrained_columns"]))
+            for name, table in reflect_tables(connection, exclude).items()
+        }
+        others = {name: table for name, table in read_tables(connection).items() if name != table.bare_name}
+        columns = {f"{name}.{column}" for name, table in others.items() for column in table.columns}
+        return RowSnapshot(tables, {*others, *columns})
 
 
 def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> TableRows:
