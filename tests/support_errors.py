@@ -55,8 +55,20 @@ from antarest.migration.errors.facts.configuration import (
     UsageError,
     VariableUnset,
 )
-from antarest.migration.errors.facts.database import RightMissing, StatementRefused, VersionTableDamaged
-from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
+from antarest.migration.errors.facts.database import (
+    NoRoomForLocks,
+    RightMissing,
+    StatementRefused,
+    VersionTableDamaged,
+)
+from antarest.migration.errors.facts.lock import (
+    LockLost,
+    MigrationLocked,
+    ObjectLocked,
+    Overtaken,
+    TableLocked,
+    ThreadLocked,
+)
 from antarest.migration.errors.facts.loss import (
     ForeignKeysViolated,
     InTheWay,
@@ -74,6 +86,7 @@ from antarest.migration.errors.facts.project import (
     InvalidRevisionFile,
     MissingPredecessor,
     MultipleHeads,
+    OtherProject,
     OutOfReach,
     ProjectNotFound,
     RevisionCycle,
@@ -98,6 +111,7 @@ from antarest.migration.errors.facts.run import (
     AlembicRefused,
     AutocommitNotAsked,
     DeferredConstraintFailed,
+    ModelsNotMade,
     NotRecorded,
     NotReported,
     OutputFailed,
@@ -151,6 +165,7 @@ FROM_LIBPQ = [
     said('FATAL:  role "antarest" does not exist'),
     said('FATAL:  database "antarest" does not exist'),
     said('invalid connection option "sslmodus"'),
+    said("FATAL:  terminating connection due to idle-session timeout"),
 ]
 
 # Long lists on purpose: an error has at most nine lines whatever it is about.
@@ -179,6 +194,9 @@ EXAMPLES = [
     ThreadLocked(DATABASE, 60),
     ObjectLocked("the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."),
     LockLost(DATABASE),
+    Overtaken(IDS, DATABASE, "Nothing was changed."),
+    NoRoomForLocks("no room for more locks", Hint("In parts", "inv db.upgrade --to=a"), database=DATABASE),
+    TableLocked("study", "pid 4711", DATABASE, waited=60),
     BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
     NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
     ProgramsMissing(15, IDS, database=DATABASE),
@@ -195,6 +213,7 @@ EXAMPLES = [
     RestoreFailed("pg_restore: error: no", database=DATABASE, backup=FILE),
     DatabaseChanged("it is at another revision", database=DATABASE),
     ProjectNotFound(FOLDER / "alembic.ini"),
+    OtherProject("the database is empty", FOLDER / "alembic.ini", Path("/srv/other/alembic.ini"), DATABASE),
     EnvNotAdopted(FOLDER / "alembic.ini", DATABASE),
     InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", Hint("Fix it", "inv db.history")),
     InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
@@ -242,6 +261,7 @@ EXAMPLES = [
     AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
     RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
     ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
+    ModelsNotMade("SQLite", "no such collation sequence: de-x-icu", "shop.models:metadata"),
     SystemRefused("Permission denied: /srv/antarest/scripts/rollback.sh"),
     OutputFailed("Broken pipe"),
     NotReported("No space left on device"),

@@ -173,6 +173,17 @@ class Database:
             return reflect(connection, exclude=()), snapshot(connection, exclude=())
 
 
+class Notes(Listener):
+    """Keeps what a user would be told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Keep it."""
+        self.notes.append(text)
+
+
 STUDY_TABLES = Script(
     "tables",
     upgrade="""

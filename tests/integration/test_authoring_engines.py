@@ -308,6 +308,6 @@ def test_models_that_the_configured_engine_cannot_have_are_a_clear_error(author:
     with pytest.raises(ModelsNotMade) as refused:
         author.revise()
 
-    assert "the models cannot be made on SQLite: " in refused.value.message
+    assert "the models cannot be created on SQLite: " in refused.value.message
     assert " object at 0x" not in refused.value.message
     assert "engines = postgresql" in [hint.command for hint in refused.value.hints]

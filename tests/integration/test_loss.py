@@ -9,11 +9,10 @@ from alembic import command
 from alembic.config import Config
 
 from antarest.migration.errors.facts.loss import LossNotConfirmed, LossNotDeclared
-from antarest.migration.errors.listener import Listener
 from antarest.migration.errors.loss import Agreement, Loss
 from antarest.migration.project.project import Project
 from tests.support import ROOT, ConfigFile, Run
-from tests.support_histories import Database, Script
+from tests.support_histories import Database, Notes, Script
 
 Build = Callable[..., Database]
 
@@ -30,17 +29,6 @@ def refused(database: Database) -> list[tuple[str, str, int | None]]:
     assert database.state() == before
     assert "Nothing was changed." in error.value.state
     return counts(error.value.losses)
-
-
-class Notes(Listener):
-    """Keeps what a user would be told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        """Keep it."""
-        self.notes.append(text)
 
 
 LOSSES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.all_or_nothing import ALL_OR_NOTHING
 from tests.mutations.nothing_is_lost import NOTHING_IS_LOST
 from tests.mutations.patch import Patch
+from tests.mutations.waiting import NOBODY_IS_KEPT_WAITING
 
 _WORKFLOW = "antarest/migration"
 _BACKUP, _DATABASE, _LOCK = f"{_WORKFLOW}/backup", f"{_WORKFLOW}/database", f"{_WORKFLOW}/database/lock"
@@ -34,7 +35,7 @@ _ONE_AT_A_TIME = (
     ),
     Patch(
         "One at a time: threads meet in Alembic",
-        f"{_LOCK}/__init__.py",
+        f"{_WORKFLOW}/project/env_options.py",
         "threading.RLock()",
         "threading.BoundedSemaphore(9)",
         [f"{_TESTS}/test_lock.py::test_threads_of_one_process_do_not_meet[sqlite]"],
@@ -49,8 +50,8 @@ _ONE_AT_A_TIME = (
     Patch(
         "One at a time: the error does not say who holds the database",
         f"{_DATABASE}/driver_errors.py",
-        "(found := holder(file)):",
-        "(found := None):",
+        "(found := holder(file))",
+        "(found := '')",
         [f"{_TESTS}/test_lock.py::test_who_waits_too_long_is_told_who_holds_it[sqlite]"],
     ),
     Patch(
@@ -66,33 +67,6 @@ _ONE_AT_A_TIME = (
         "self.writer.check(connection)",
         "pass",
         [f"{_TESTS}/test_lock.py::test_a_run_that_lost_its_lock_does_not_commit"],
-    ),
-)
-
-_NOBODY_IS_KEPT_WAITING = (
-    Patch(
-        "Nobody is kept waiting: a run does not try again",
-        f"{_RUN}/runner.py",
-        "tries = self.request.db.lock_retries + 1",
-        "tries = 1",
-        [
-            f"{_TESTS}/test_waiting.py::test_a_lock_that_is_not_to_be_had_is_not_waited_for_without_end[sqlite]",
-            f"{_TESTS}/test_waiting.py::test_it_is_tried_again_until_it_is_had[postgresql]",
-        ],
-    ),
-    Patch(
-        "Nobody is kept waiting: a run waits long for the lock on a table",
-        f"{_LOCK}/postgresql.py",
-        'f"{self._db.lock_timeout}s"',
-        'f"{35 * self._db.lock_timeout}s"',
-        [f"{_TESTS}/test_waiting.py::test_readers_are_not_kept_waiting_by_a_run_that_waits"],
-    ),
-    Patch(
-        "Nobody is kept waiting: the lock holds back CREATE INDEX CONCURRENTLY",
-        f"{_DATABASE}/connection.py",
-        'isolation_level="READ COMMITTED"',
-        'isolation_level="REPEATABLE READ"',
-        [f"{_TESTS}/test_lock.py::test_others_can_build_an_index_concurrently_meanwhile"],
     ),
 )
 
@@ -239,7 +213,7 @@ PROMISES = (
     *ALL_OR_NOTHING,
     *NOTHING_IS_LOST,
     *_ONE_AT_A_TIME,
-    *_NOBODY_IS_KEPT_WAITING,
+    *NOBODY_IS_KEPT_WAITING,
     *_BACKUPS,
     *_SECRETS_AND_STRANGERS,
 )

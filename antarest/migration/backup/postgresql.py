@@ -20,6 +20,7 @@ from ..database.waits import LockWatch, lock_timeout
 from ..errors.facts.backup import BackupFailed, BackupUnusable
 from ..errors.facts.lock import TableLocked
 from ..errors.listener import Listener
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..errors.text import reason
@@ -33,7 +34,7 @@ _CHUNK = 2**20
 _ESTIMATE = text("SELECT pg_database_size(current_database()) / 3")
 
 
-def make(db: DbConfig, version_table: str, listener: Listener) -> Backup:
+def make(db: DbConfig, version_table: VersionTable, listener: Listener) -> Backup:
     """Back up a PostgreSQL database. Others can read and write meanwhile; their new commits are not in the backup.
 
     Args:

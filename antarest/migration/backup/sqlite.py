@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from ..database.connection import looking
 from ..errors.facts.backup import BackupFailed, BackupUnusable
 from ..errors.listener import Listener
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from .files import Backup, Contents, Folder, Progress, create, read_contents
@@ -29,7 +30,7 @@ _MAGIC = b"SQLite format 3\0"
 _STEP = 2000  # pages copied between two reports of the progress; with each report, signals are handled too
 
 
-def make(db: DbConfig, version_table: str, listener: Listener) -> Backup:
+def make(db: DbConfig, version_table: VersionTable, listener: Listener) -> Backup:
     """Back up an SQLite database. This process may hold its write lock.
 
     Args:
@@ -55,7 +56,7 @@ def make(db: DbConfig, version_table: str, listener: Listener) -> Backup:
 def make_from(
     source: sqlite3.Connection,
     folder: Folder,
-    version_table: str,
+    version_table: VersionTable,
     progress: Progress,
     *,
     spare: Path | None = None,
@@ -142,7 +143,7 @@ def opened(file: Path) -> Iterator[Connection]:
         yield connection
 
 
-def read(file: Path, version_table: str) -> Contents:
+def read(file: Path, version_table: VersionTable) -> Contents:
     """Verify a backup, and return its contents.
 
     Raises:

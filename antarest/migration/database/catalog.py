@@ -108,10 +108,17 @@ class Fullness(NamedTuple):
 
 @dataclass(frozen=True)
 class Measure:
-    """The number of rows of a table, and the fullness of some of its columns."""
+    """The number of rows of a table, and the fullness of some of its columns.
+
+    Attributes:
+        rows: the number of rows.
+        columns: the fullness, by column.
+        chosen: the number of rows for which a condition is true.
+    """
 
     rows: int
     columns: Mapping[str, Fullness]
+    chosen: int = 0
 
     def of(self, column: str | None) -> int:
         """Return the number of values of a column, or of rows where it is None."""
@@ -188,22 +195,24 @@ def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | N
     return None
 
 
-def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] = ()) -> Measure:
-    """Count the rows of a table and the values in its columns, in one scan."""
+def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] = (), condition: str = "") -> Measure:
+    """Count the rows of a table, the values in its columns, and the rows with a condition, in one scan."""
     names = sorted(columns)
     texts = [name for name in names if name in table.texts]
     as_text = "" if connection.dialect.name == "sqlite" else "::text"  # A domain, for one, may refuse an empty text.
-    counts = ["count(*)", *(f"count({quote(name)})" for name in names)]
+    # Without a filter SQLite counts rows without reading them.
+    counts = ["count(*)", f"count(*) FILTER (WHERE {condition})" if condition else "0"]
+    counts += [f"count({quote(name)})" for name in names]
     counts += [f"count(nullif({quote(name)}{as_text}, ''))" for name in texts]
     cursor = connection.connection.cursor()
     try:
         cursor.execute(f"SELECT {', '.join(counts)} FROM {table.sql}")
-        rows, *found = cursor.fetchone() or (0,)
+        rows, chosen, *found = cursor.fetchone() or (0, 0)
     finally:
         cursor.close()
     values = dict(zip(names, found, strict=False))
     filled = values | dict(zip(texts, found[len(names) :], strict=True))
-    return Measure(rows, {name: Fullness(values[name], filled[name]) for name in names})
+    return Measure(rows, {name: Fullness(values[name], filled[name]) for name in names}, chosen)
 
 
 def quote(name: str) -> str:

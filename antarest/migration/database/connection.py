@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ..errors.facts.database import VersionTableDamaged
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import ENGINES, is_memory, redact_url
 from .driver_connections import SqliteConnection, postgres_connection, set_watcher
@@ -99,7 +100,7 @@ def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     url = db.migration_url
     if url.get_backend_name() == "sqlite" and _is_absent(Path(url.database or "")):
-        with create_engine("sqlite://", poolclass=NullPool).connect() as connection:
+        with create_engine("sqlite://", poolclass=NullPool, pool_logging_name=APPLICATION_NAME).connect() as connection:
             yield connection
         return
     engine = _engine(replace(db, busy_timeout=min(db.busy_timeout, db.migration_lock_timeout)), _begin("BEGIN"))
@@ -109,7 +110,7 @@ def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection
         yield connection
 
 
-def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
+def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
     """Read the current revisions of a database with one query, sorted; empty where it has none.
 
     A transaction that the caller has begun stays usable, even where the table is missing.
@@ -117,11 +118,12 @@ def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
     Raises:
         VersionTableDamaged: a row of the table is no revision.
     """
-    quoted = connection.dialect.identifier_preparer.quote(version_table)
+    quote = connection.dialect.identifier_preparer.quote
+    table = ".".join(map(quote, filter(None, (version_table.schema, version_table.name))))
     # After a statement failed, PostgreSQL refuses all others in the transaction. A savepoint keeps it usable.
     begun = connection.begin_nested() if connection.in_transaction() else None
     try:
-        rows = connection.execute(text(f"SELECT version_num FROM {quoted}")).all()
+        rows = connection.execute(text(f"SELECT version_num FROM {table}")).all()
     except DBAPIError as error:
         if not _is_about_a_missing_table(error):
             raise
@@ -131,7 +133,7 @@ def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
         begun.commit()
     found = {row[0] for row in rows}  # Two equal rows say no more than one.
     if wrong := [value for value in found if not isinstance(value, str) or not value]:
-        raise VersionTableDamaged(version_table, repr(wrong[0]), redact_url(connection.engine.url))
+        raise VersionTableDamaged(str(version_table), repr(wrong[0]), redact_url(connection.engine.url))
     return tuple(sorted(found))
 
 

@@ -52,6 +52,8 @@ _FILE_CODES = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
+# Another file has the name now, or the journal is not beside it any more.
+_MOVED = frozenset({sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_DELETE_NOENT})
 _READ_ONLY_STATE = "25006"
 _CONNECTION_STATES = "08"  # the class of SQLSTATEs from a pooler that is full, or cannot reach its server
 # The states that end a session: an administrator ended it, or the server stopped or crashed.
@@ -218,7 +220,7 @@ _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r'database ".*" does not exist', _database_missing),
     (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
     (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
-    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of pool_timeout.py
+    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of driver_connections.py
     (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
     (r"not permitted to log in|permission denied for database", _refused),
     (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),
@@ -239,7 +241,7 @@ def _sqlite_code(error: BaseException) -> int:
 
 def _sqlite_error(raised: BaseException, url: URL) -> DatabaseError:
     file, code, reason = str(url.database), _sqlite_code(raised), _first_line(str(raised))
-    is_moved = getattr(raised, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED
+    is_moved = getattr(raised, "sqlite_errorcode", 0) in _MOVED
     kind: type[DatabaseError] = DatabaseUnreachable
     message, hint = f"the SQLite file cannot be used: {file}", _LOOK
     missing = _why_not_opened(file) if code == sqlite3.SQLITE_CANTOPEN else ""

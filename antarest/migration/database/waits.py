@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from ..errors.facts.lock import TableLocked
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
-from .driver_connections import Watcher
+from .driver_connections import Attempt, Watcher
 from .driver_errors import LOCK_FAILURES, sqlstate
 from .file_locks import blocker
 
@@ -284,7 +284,7 @@ class ReadWatch(LockWatch, Watcher):
         finally:
             self.stop()
 
-    def before(self, statement: str, attempt: Callable[[], object] | None = None) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:
         """A statement begins."""
         del attempt
         self._statement, self._since = statement, time.monotonic()

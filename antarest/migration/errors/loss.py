@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .revision import Direction
 from .text import count
@@ -59,7 +59,7 @@ class Agreement:
     Attributes:
         everything: whether they agreed to all losses that the revisions declare.
         most: the largest count that they agreed to, by revision and item, as the plan showed it; None where the plan
-            showed an unknown number.
+            showed an unknown number, and 0 where it showed an empty table or column.
     """
 
     everything: bool = False
@@ -69,6 +69,11 @@ class Agreement:
         """Return whether the person agreed to this loss with this count."""
         named = self.most.get((loss.revision, loss.item), 0)
         return self.everything or named is None or (loss.count is not None and loss.count <= named)
+
+    def shown(self, loss: Loss) -> str:
+        """Return the amount that the plan showed, such as `2 rows`; empty where nobody saw a plan with this loss."""
+        key = (loss.revision, loss.item)
+        return replace(loss, count=self.most[key]).amount if key in self.most else ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ _TEN = 9.95  # smaller sizes have one decimal
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 # Characters that a terminal obeys, or that turn a line around. Our own colours may pass, and so may line breaks.
 _CONTROL = re.compile(r"(?P<colour>\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_OBJECT = re.compile(r" <[\w.]+ object at 0x[0-9a-f]+>")  # says nothing to a user
 _SHOWN = 3  # An error has at most nine lines, so a list in it is cut after this many entries.
 _OBJECT = re.compile(r" ?<[\w.]+ object at 0x[0-9a-f]+>")
 
@@ -102,5 +103,6 @@ def details_of(error: BaseException) -> dict[str, str]:
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of an error, without SQLAlchemy's wrapping; its class name where it has no text."""
-    return first_line(getattr(error, "orig", None) or error) or type(error).__name__
+    """Return the first line of an error, without SQLAlchemy's wrapping; its class name if it has no text."""
+    said = first_line(getattr(error, "orig", None) or error) or type(error).__name__
+    return _OBJECT.sub("", said)

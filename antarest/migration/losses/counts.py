@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ..database.catalog import CatalogTable, Fullness, find, measure
+from ..database.catalog import CatalogTable, Fullness, Measure, find, measure
 from .tracking.base import ChangeTracker, RowChanges
 
 
@@ -60,11 +60,13 @@ class _Counted:
         rows: how many rows it had when the revision began.
         values: the counted columns, by the names that they had then.
         open: whether statements may have overwritten values since the last count.
+        others: how many rows other sessions have written or deleted while it was not locked, as far as was seen.
     """
 
     rows: int
     values: dict[str, _Values] = field(default_factory=dict)
     open: bool = False
+    others: int = 0
 
 
 class LossCounter:
@@ -120,9 +122,10 @@ class LossCounter:
         # What was counted without a lock is counted again under it: others may have written since.
         unsure = {name for name in columns if is_locked and names.get(name) in known}
         if counted is None or new or again or is_locked:
-            found, changes = measure(self._connection, table, new | again | unsure), self._changes_of(table)
+            found, changes = self._measure(table, new | again | unsure), self._changes_of(table)
             rows = found.rows + changes.deleted - changes.inserted
             counted = self._counted.setdefault(table.identity, _Counted(rows))
+            self._note_others(table, counted, found, changes)
             counted.rows = rows if is_locked else counted.rows
             for name in unsure:
                 known[names[name]].first = known[names[name]].first.most(found.columns[name])
@@ -134,9 +137,10 @@ class LossCounter:
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
         """Count the values that statements have overwritten so far. The next statements only insert or delete rows."""
         names = {now: name for now, name in _names(before, table).items() if name in counted.values}
-        found, deleted = measure(self._connection, table, names), self._changes_of(table).deleted
+        found, changes = self._measure(table, names), self._changes_of(table)
+        self._note_others(table, counted, found, changes)
         for now, name in names.items():
-            counted.values[name].count_again(found.columns[now], deleted)
+            counted.values[name].count_again(found.columns[now], changes.deleted)
         counted.open = False
 
     def note_missing_columns(self) -> None:
@@ -156,6 +160,33 @@ class LossCounter:
             if lost is None or lost > 0:
                 yield Lost(table, column, lost)
 
+    def overtaken(self, lost: Iterable[Lost], declared: Collection[str]) -> Iterator[CatalogTable]:
+        """The tables of which the revision took away what it had used, and what other sessions had changed since.
+
+        It may have copied old rows and values, or counted the losses of others.
+
+        Args:
+            lost: what `lost()` returned.
+            declared: the losses that the revision declares. Those need no other try.
+        """
+        alive = {table.identity: table for table in self._tracker.tables.values()}
+        nulled = {(each.table, each.column) for each in lost}
+        for name, table in self._before.items():
+            counted, same = self._counted.get(table.identity), alive.get(table.identity)
+            if not counted or not counted.others:
+                continue
+            if same and table.identity not in self._tracker.emptied:
+                kept = _names(table, same).values()
+                taken = {
+                    f"{name}.{column}"
+                    for column in table.columns
+                    if ((name, column) in nulled if column in kept else self._tracker.was_used(table.identity))
+                }
+            else:
+                taken = {name} if self._tracker.was_used(table.identity) else set()
+            if taken - {*declared}:
+                yield table
+
     def _all_lost(self) -> Iterator[Lost]:
         now, changed = self._tracker.tables, self._tracker.row_changes()
         alive = {table.identity: table for table in now.values()}
@@ -164,11 +195,13 @@ class LossCounter:
             counted, changes = self._counted.get(table.identity), self._since(table.identity, changed)
             if same := alive.get(table.identity):
                 rows = self._rows_lost(same, counted, changes)
-                values = self._values_lost(table, same, counted, changes.deleted)
+                values = self._values_lost(table, same, counted, changes)
                 values |= dict.fromkeys(unforeseen.get(table.identity, ()))
             elif name in now and now[name].identity not in self._by_identity:
                 # The table was rebuilt: the new table has the same name, and columns are matched by name.
                 rows = counted.rows - measure(self._connection, now[name]).rows if counted else None
+                if counted and rows is not None and self._tracker.may_be_shared(table.identity):
+                    counted.others = max(counted.others, -rows)  # Perhaps they deleted rows after they were copied.
                 values = self._values_copied(table, now[name], counted, rows or 0)
             else:
                 rows, values = counted.rows if counted else None, {}
@@ -187,7 +220,7 @@ class LossCounter:
         return min(changes.deleted, before)  # Without rows that the revision inserted itself.
 
     def _values_lost(
-        self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, deleted: int
+        self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, changes: RowChanges
     ) -> dict[str, int | None]:
         """The values that are gone from a table that still exists, without those of deleted rows."""
         names = {name: new for new, name in _names(table, now).items()}
@@ -197,9 +230,10 @@ class LossCounter:
         }
         present = {name: names[name] for name in known if name in names}
         if counted and counted.open and present:
-            left = measure(self._connection, now, present.values())
+            left = self._measure(now, present.values())
+            self._note_others(now, counted, left, changes)
             for name, new in present.items():
-                known[name].count_again(left.columns[new], deleted)
+                known[name].count_again(left.columns[new], changes.deleted)
         return lost | {name: known[name].lost for name in present} | self._retyped(table, names, known)
 
     def _retyped(
@@ -249,6 +283,15 @@ class LossCounter:
                 converts = self._tracker.origins.can_convert(table.types[name], now.types[name])
                 found[name] = (name, None if converts else 0)
         return found
+
+    def _measure(self, table: CatalogTable, columns: Iterable[str]) -> Measure:
+        return measure(self._connection, table, columns, self._tracker.written_by_others())
+
+    def _note_others(self, table: CatalogTable, counted: _Counted, found: Measure, changes: RowChanges) -> None:
+        """Note what other sessions have done to a table that is counted again: rows that they wrote, or deleted."""
+        if self._tracker.written_by_others() and table.identity not in self._tracker.emptied:
+            expected = counted.rows + changes.inserted - changes.deleted
+            counted.others = max(counted.others, found.chosen, abs(found.rows - expected))
 
     def _changes_of(self, table: CatalogTable) -> RowChanges:
         return self._since(table.identity, self._tracker.row_changes(table.identity))

@@ -18,7 +18,8 @@ itself inserted and deleted beside others, count as lost. It does not see
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, event
@@ -26,12 +27,15 @@ from sqlalchemy import Connection, event
 from ..database.driver_connections import Attempt, Watcher, is_in_transaction, set_watcher
 from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
+from ..errors.text import shorten
 from .counts import LossCounter
 from .deferred import DeferredConstraints
 from .rebuilds import RebuildGuard
 from .row_security import RowSecurity
 from .tracking import open_tracker
 from .tracking.base import ENDS_TRANSACTION, RUNS_INSIDE, NotAllowed
+
+_LONG = 1.0  # seconds of a count, after which a note says that others wait for it
 
 
 class LossGuard(Watcher):
@@ -42,6 +46,8 @@ class LossGuard(Watcher):
 
     Attributes:
         losses: what has been lost so far, in order.
+        overtaken: the tables of which a revision took away what it had used, and what others had changed since. Another
+            try, which locks them first, does better.
         missing: what a rebuild of the last revision lost beside rows.
         hidden: the tables of which row security may have hidden rows from the last revision, which wrote to them.
     """
@@ -52,6 +58,7 @@ class LossGuard(Watcher):
         exclude: Iterable[str] = (),
         rebuilds: RebuildGuard | None = None,
         learned: set[Hashable] | None = None,
+        note: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """Prepare to watch a transaction.
 
@@ -61,12 +68,15 @@ class LossGuard(Watcher):
             rebuilds: watches the rebuilds of tables (SQLite).
             learned: the tables that earlier tries of the transaction had to lock. They are locked at its beginning, and
                 the tables that this try has to lock are added (PostgreSQL).
+            note: called with what the user should know.
         """
         self.losses: list[Loss] = []
+        self.overtaken: list[str] = []
         self.missing: list[Missing] = []
         self.hidden: list[str] = []
         self._rebuilds = rebuilds
         self._learned = set() if learned is None else learned
+        self._note = note
         self._connection = connection
         self._tracker = open_tracker(connection, exclude)
         self._counter: LossCounter | None = None
@@ -112,7 +122,11 @@ class LossGuard(Watcher):
         if self._counter:
             with self.unwatched():
                 self._tracker.look()
-                for lost in self._counter.lost():
+                found = list(self._counter.lost())
+                for table in self._counter.overtaken(found, revision.losses(direction)):
+                    self._learned.add(table.identity)
+                    self.overtaken.append(table.name)
+                for lost in found:
                     item = lost.table if lost.column is None else f"{lost.table}.{lost.column}"
                     reason = revision.losses(direction).get(item, "")
                     unit = "row" if lost.column is None else "value"
@@ -148,9 +162,12 @@ class LossGuard(Watcher):
             self._rebuilds.note_statement(statement)
         self._row_security.before(statement)
         takes = self._tracker.before(statement, attempt if self._counter else None)
+        began = time.monotonic()
         if self._counter:
             for name, columns in takes.items():
                 self._counter.count_before(self._tracker.tables[name], columns)
+        if self._tracker.locked and (seconds := time.monotonic() - began) > _LONG:
+            self._note(f"counted {shorten(sorted(takes))} in {seconds:.1f} s, and other sessions had to wait for it")
 
     def after(self, statement: str) -> None:
         """Look at the tables that the statement has changed."""

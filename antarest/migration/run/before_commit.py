@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,34 +15,40 @@ from ..database.driver_errors import LOCK_FAILURES, translate_errors
 from ..database.lock.base import Writer
 from ..errors.base import NOTHING_CHANGED, AntarestError, Hint
 from ..errors.facts.database import DatabaseError, NoRoomForLocks
-from ..errors.facts.lock import ObjectLocked, TableLocked
+from ..errors.facts.lock import ObjectLocked, Overtaken, TableLocked
 from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
 from ..errors.facts.run import DeferredConstraintFailed, RevisionFailed, RunFailed
-from ..errors.loss import Loss
 from ..errors.settings.urls import redact
 from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredFails
+from ..losses.guard import LossGuard
 from .request import RunOutcome, RunRequest, Step
 
 _LONGEST_STATEMENT = 100
+_LONGEST_PAUSE = 30.0  # seconds
 
 
-def refuse_losses(request: RunRequest, losses: Sequence[Loss], state: str) -> None:
+def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
     """Refuse a loss that no revision declares, or that a downgrade causes and nobody agreed to.
+
+    Where other sessions wrote to tables before the run took away what it had used of them, it did not count all losses.
 
     Args:
         request: the run.
-        losses: what it loses.
+        guard: what it loses.
         state: the state of the database, for the error.
 
     Raises:
+        Overtaken: other sessions wrote first.
         LossNotDeclared, LossNotConfirmed: there is one.
     """
-    if undeclared := [loss for loss in losses if not loss.declared]:
+    if guard.overtaken:
+        raise Overtaken(guard.overtaken, request.database, state)
+    if undeclared := [loss for loss in guard.losses if not loss.declared]:
         raise LossNotDeclared(undeclared, request.database, state)
-    refused = [loss for loss in losses if loss.direction == "downgrade" and not request.agreement.covers(loss)]
+    refused = [loss for loss in guard.losses if loss.direction == "downgrade" and not request.agreement.covers(loss)]
     if refused:
-        raise LossNotConfirmed(refused, request.database, state, command=request.command)
+        raise LossNotConfirmed(refused, request.database, state, command=request.command, agreement=request.agreement)
 
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
@@ -120,12 +127,35 @@ def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[
         raise ObjectLocked(what, blockers, request.database, tries=1, timeout=limit, state=NOTHING_CHANGED) from error
 
 
+def note_next_try(request: RunRequest, number: int, error: Exception, blockers: str) -> float:
+    """Tell the user why a segment is tried again.
+
+    Args:
+        request: the run.
+        number: how many times it was tried.
+        error: why the last try failed.
+        blockers: the session in the way, as far as it was seen.
+
+    Returns:
+        The seconds to wait before the next try, so that others can go on.
+    """
+    if isinstance(error, Overtaken):
+        request.listener.note(f"{error.message}: rolled back, and the next try locks that first")
+        return 0.0
+    pause = min(2.0 ** (number - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+    who = f" ({blockers})" if blockers else ""
+    request.listener.note(f"cannot get a lock{who}: rolled back, next try in {pause:.1f} s")
+    return pause
+
+
 def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
-    """Whether the segment failed because another session holds a lock, so that another try can help."""
+    """Whether the segment failed because another session holds a lock, or wrote first: then another try can help."""
     if isinstance(error, TableLocked):  # A backup has waited for long enough.
         return False
     cause: BaseException | None = error
     while cause:
+        if isinstance(cause, Overtaken):
+            return True
         raised = cause.orig if isinstance(cause, DBAPIError) else cause
         if getattr(raised, "pgcode", None) in LOCK_FAILURES:
             return True

@@ -20,6 +20,7 @@ from alembic.operations.base import AbstractOperations
 from alembic.runtime.migration import MigrationContext
 
 from ..losses.rebuilds import report_operation
+from ..losses.tracking.base import NotAllowed
 from . import operations as _  # noqa: F401 - registers `op.move_column` and the others
 
 
@@ -41,10 +42,20 @@ def revision_operations(context: MigrationContext) -> Iterator[Operations]:
                 yield batch
 
         operations.batch_alter_table = read_one_table  # type: ignore[method-assign]
+        operations.run_async = _refuse_async  # type: ignore[method-assign, assignment]
         _note_operations(operations)
         if context.dialect.name == "sqlite":
             _keep_dates(context)
         yield operations
+
+
+def _refuse_async(*_arguments: object, **_named: object) -> None:
+    """Refuse `op.run_async`: our drivers are not asynchronous.
+
+    Raises:
+        NotAllowed: always.
+    """
+    raise NotAllowed("it calls op.run_async, which needs an asynchronous driver: use op.get_bind() and op.execute()")
 
 
 def _note_operations(operations: AbstractOperations) -> None:

@@ -190,7 +190,7 @@ class Bench:
             with _keeping_rules(metadata), connection.begin():
                 metadata.create_all(connection, checkfirst=engine != "sqlite")  # On SQLite the database is empty.
         except SQLAlchemyError as error:
-            raise ModelsNotMade(ENGINES[engine], reason(error)) from error
+            raise ModelsNotMade(ENGINES[engine], reason(error), self.project.metadata_name) from error
         return reflect(connection, exclude=self.project.workflow_tables)
 
     def _keep(self, engine: EngineName, url: URL, migrated: Inventory, models: Inventory) -> Comparison:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -165,7 +165,7 @@ def _effects(
     connection.rollback()
     runner = ScratchRunner.of(project)
 
-    def steps(downgrades: Sequence[Any]) -> Iterator[Any]:
+    def steps(downgrades: Iterable[Any]) -> Iterator[Any]:
         for step in downgrades:
             before = tracker.tables
             yield step
@@ -173,11 +173,7 @@ def _effects(
             result.append(_effect(step.revision.revision, before, tracker))
 
     set_watcher(connection, _TrackerWatcher(tracker, guard))  # A rename differs from a drop only in its statement.
-    left = [runner.step(id_, "downgrade") for id_ in undone]
-    while left:
-        segment = runner.segment(left, connection)
-        runner.run(connection, lambda _context, segment=segment: steps(segment))  # type: ignore[misc]
-        left = left[len(segment) :]
+    runner.downgrade(connection, undone, steps)
     set_watcher(connection, guard)
     return result
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
-from alembic import context as alembic_context
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
@@ -23,12 +22,13 @@ from ..database.connection import read_current
 from ..errors.base import Hint
 from ..errors.facts.loss import drop_and_make_again
 from ..errors.facts.run import ScratchRunFailed
-from ..errors.revision import Direction, Revision
+from ..errors.revision import Direction, Revision, VersionTable
 from ..errors.settings.urls import ENGINES
 from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredConstraints
 from ..losses.rebuilds import in_the_way
 from ..losses.tracking.base import NotAllowed
+from ..project.env_options import outer_kept, stand_in
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
@@ -61,12 +61,11 @@ class ScratchRunner:
 
     @classmethod
     def of(cls, project: Project) -> Self:
-        """Make the runner of a project that follows our conventions; its revision files are imported."""
+        """Make the runner of a project that follows our conventions. Its revision files are imported when they run."""
         config = project.alembic_config()
         script = ScriptDirectory.from_config(config)
-        with importing(project.versions):
-            script.get_heads()
-        return cls(config, script, project.history, project.alembic_options(), runs_deferred=True)
+        commits_each = project.commits_each
+        return cls(config, script, project.history, project.scratch_options(), commits_each, runs_deferred=True)
 
     def upgrade(
         self,
@@ -84,16 +83,37 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
+        self._import_revisions(connection)
         for target in targets:
-            current: Any = read_current(connection, self.options["version_table"])
+            current: Any = read_current(connection, VersionTable(self.options["version_table"]))
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
-                segment = self.segment(left, connection)
+                segment = self._segment(left, connection)
                 self.run(connection, partial(_each, segment, after_step))
                 left = left[len(segment) :]
 
-    def segment(self, steps: Sequence[Any], connection: Connection) -> list[Any]:
+    def downgrade(
+        self, connection: Connection, revisions: Sequence[str], steps_of: Callable[[Sequence[Any]], Iterable[Any]]
+    ) -> None:
+        """Undo these revisions, in this order, and commit where they ask for it.
+
+        Args:
+            connection: to a scratch database.
+            revisions: their ids.
+            steps_of: given the steps of one transaction, returns them. A generator can act before and after each.
+
+        Raises:
+            ScratchRunFailed: a revision failed. Its transaction was rolled back.
+        """
+        self._import_revisions(connection)
+        left = [self.step(id_, "downgrade") for id_ in revisions]
+        while left:
+            segment = self._segment(left, connection)
+            self.run(connection, partial(_called, steps_of, segment))
+            left = left[len(segment) :]
+
+    def _segment(self, steps: Sequence[Any], connection: Connection) -> list[Any]:
         """The first of these steps of Alembic that are committed together."""
         return [*steps[:1]] if self.commits_each else first_segment(steps, self._revision_of, connection.dialect.name)
 
@@ -112,6 +132,7 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
+        self._import_revisions(connection)
         running, fixes, deferred = list[Any](), list[Hint](), DeferredConstraints(connection)
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
@@ -142,21 +163,24 @@ class ScratchRunner:
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
 
+    def _import_revisions(self, connection: Connection) -> None:
+        """Import the revision files, once. Their tops may ask `alembic.context` for the dialect."""
+        environment = EnvironmentContext(self.config, self.script, as_sql=False)
+        folders = {revision.path.parent for revision in map(self.history.__getitem__, self.history.order)}
+        with outer_kept(), _without_output(), environment, importing(folders):
+            stand_in(environment, connection.engine.url.drivername)
+            self.script.get_heads()
+
     def _revision_of(self, step: Any) -> Revision:
         return self.history[step.revision.revision]
 
     @contextmanager
     def _environment(self, context: MigrationContext) -> Iterator[None]:
         """Let revisions use `alembic.op` and `alembic.context`. An `env.py` that is running gets its own back."""
-        outer = getattr(alembic_context, "_proxy", None)
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
-        try:
-            with _without_output(), environment, revision_operations(context):
-                yield
-        finally:
-            if outer:
-                outer._install_proxy()  # noqa: SLF001 - as its own `__enter__` does
+        with outer_kept(), _without_output(), environment, revision_operations(context):
+            yield
 
 
 def _failure(step: Any, error: BaseException, connection: Connection, fixes: Sequence[Hint]) -> ScratchRunFailed:
@@ -164,6 +188,12 @@ def _failure(step: Any, error: BaseException, connection: Connection, fixes: Seq
     engine = ENGINES[connection.dialect.name]
     why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
     return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error), fixes=fixes)
+
+
+def _called(
+    steps_of: Callable[[Sequence[Any]], Iterable[Any]], steps: Sequence[Any], _context: object
+) -> Iterable[Any]:
+    return steps_of(steps)
 
 
 def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: MigrationContext) -> Iterator[Any]:

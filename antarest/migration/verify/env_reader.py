@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, ProjectNotFound
+from ..errors.revision import VersionTable
+from ..project.env_options import named_table
 from ..project.project import Project
 from ..project.revision_files import listed
 from .target import Target
@@ -91,7 +93,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         convention, missing = _convention(module)
         unknown += missing
     return Target(
-        replace(project, version_table=str(values.get("version_table", project.version_table))),
+        replace(project, named_version_table=named_table(values) or project.named_version_table or VersionTable()),
         metadata or "",
         rows,
         # If only one of several calls asks for batches, that call is for SQLite.

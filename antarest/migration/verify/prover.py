@@ -13,6 +13,7 @@ from ..errors.settings.urls import redact_url
 from ..schema.compare import differences
 from ..schema.inventory import Inventory
 from ..schema.reflection import reflect
+from ..scratch.databases import EngineName
 from .clones import Clones
 from .findings import integrity, models, row_changes
 from .findings.behaviour import behaviour, momentary
@@ -47,9 +48,10 @@ class ProofPlan:
     since: tuple[Target, ...] = ()
     keep: bool = False
 
-    def for_another_process(self) -> ProofPlan:
-        """Return the same plan without the modules that this process has imported."""
-        return replace(self, target=replace(self.target), since=tuple(replace(each) for each in self.since))
+    def for_another_process(self, engine: EngineName) -> ProofPlan:
+        """Return the same plan for an engine, without the modules that this process has imported."""
+        since = tuple(replace(each, engine=engine) for each in self.since)
+        return replace(self, target=replace(self.target, engine=engine), since=since)
 
 
 class Prover:
@@ -59,7 +61,7 @@ class Prover:
         self._plan = plan
         self._target = plan.target
         self._clones = clones
-        self._exclude = [plan.target.project.version_table]
+        self._exclude = [plan.target.project.version_table.name]
         self._bare = clones.new()  # the database at the revision before, without rows
         self._schema = self._reflect(self._bare)
         self._filled: URL | None = None  # the same with rows; None until it is needed
@@ -301,7 +303,7 @@ class Prover:
         return schema
 
     def _run_with_rows(self, url: URL, revision: Revision, direction: Direction, proof: Proof) -> RowSnapshot:
-        meter = ImpactMeter(self._target.project.version_table)
+        meter = ImpactMeter(self._target.project.version_table.name)
         with self._clones.connected(url) as connection:
             violations, unchecked = integrity.violations(connection), integrity.unchecked(connection)
             late = integrity.late_sequences(connection)

@@ -41,7 +41,7 @@ def run_step(
     missing: list[Missing] = []
 
     def steps(context: MigrationContext) -> Iterator[Any]:
-        guard = RebuildGuard(context, [target.project.version_table]) if context.dialect.name == "sqlite" else None
+        guard = RebuildGuard(context, [target.project.version_table.name]) if context.dialect.name == "sqlite" else None
         if guard:
             guard.begin()
             set_watcher(connection, _RebuildWatcher(guard))

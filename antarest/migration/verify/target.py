@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.script.base import Script
 from sqlalchemy import MetaData
@@ -21,13 +22,17 @@ from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, InvalidRevisionFile
 from ..errors.revision import Revision
 from ..errors.text import first_line
+from ..project.env_options import outer_kept, stand_in
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
 from ..project.settings import config_of, search_paths
+from ..scratch.databases import EngineName
 from ..scratch.runner import ScratchRunner
 
 Values = Mapping[str, Sequence[object]]
+
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg2"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Target:
         commits_each: whether each revision is committed on its own: `transaction_per_migration` in `env.py`.
         is_own: whether the project follows our conventions, and so declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
+        engine: the dialect that the top of a revision file sees when it is imported.
     """
 
     project: Project
@@ -53,6 +59,7 @@ class Target:
     commits_each: bool = False
     is_own: bool = True
     unknown: tuple[str, ...] = ()
+    engine: EngineName = "sqlite"
 
     @cached_property
     def script(self) -> ScriptDirectory:
@@ -63,7 +70,14 @@ class Target:
             InvalidProject: the revisions form no history.
         """
         script = ScriptDirectory.from_config(self.config)
-        with importing(self.project.versions), warnings.catch_warnings(record=True) as caught:
+        environment = EnvironmentContext(self.config, script)
+        with (
+            outer_kept(),
+            environment,
+            importing(self.project.versions),
+            warnings.catch_warnings(record=True) as caught,
+        ):
+            stand_in(environment, _DRIVERS[self.engine])
             warnings.simplefilter("always")
             try:
                 script.get_heads()
@@ -133,7 +147,7 @@ class Target:
             "target_metadata": metadata,
             "render_as_batch": self.render_as_batch,
             "transactional_ddl": True,
-            "version_table": self.project.version_table,
+            "version_table": self.project.version_table.name,
         }
 
     @cached_property

@@ -119,7 +119,8 @@ class RollbackPlan:
     @property
     def agreement(self) -> Agreement:
         """The agreement to lose what this plan names, with at most the counts that it names."""
-        return Agreement(most={(loss.revision, loss.item): loss.count for loss in self.losses})
+        shown = [drop.loss for step in self.steps for drop in step.drops if drop.loses or drop.loss.count == 0]
+        return Agreement(most={(loss.revision, loss.item): loss.count for loss in shown})
 
 
 def plan_rollback(

@@ -114,8 +114,9 @@ def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, e
         raise ResetNotConfirmed(now.database, now.amount, len(now.filled), agreed=plan.amount)
     _drop(found.dropped, connection)
     quote = connection.dialect.identifier_preparer.quote_identifier
-    for table in project.workflow_tables:
-        connection.execute(text(f"DROP TABLE IF EXISTS {quote(table)}"))
+    place = project.version_table
+    for name in (place.name, place.history):
+        connection.execute(text(f"DROP TABLE IF EXISTS {'.'.join(map(quote, filter(None, (place.schema, name))))}"))
 
 
 def _is_agreed(now: int | None, shown: int | None) -> bool:

@@ -5,7 +5,7 @@ A method looks, plans or runs, and returns the result as data. Nothing here prin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
 from ..project import rollback_script
 from ..project.project import Project
+from .others import other_project, refuse_others
 from .plan import RollbackPlan, UpgradePlan, plan_rollback, plan_upgrade
 from .status import HistoryEntry, Status, not_checked
 
@@ -48,6 +49,7 @@ class MigrationWorkflow:
         environment: str = "development",
         source: Path | None = None,
         listener: Listener | None = None,
+        others: Sequence[Path] = (),
     ) -> None:
         """Bind a project to a database.
 
@@ -57,19 +59,31 @@ class MigrationWorkflow:
             environment: the environment that is configured; production is reset only with `--allow-production`.
             source: the configuration file, for messages.
             listener: receives the progress of a run.
+            others: the settings of other projects, for which the database may be.
         """
         self.project = project
+        self.others = tuple(others)
         self.db = db
         self.environment, self.source = environment, source
         self.listener = listener
 
     @classmethod
     def from_config(
-        cls, config: Config, project: Project | None = None, *, listener: Listener | None = None
+        cls,
+        config: Config,
+        project: Project | None = None,
+        *,
+        listener: Listener | None = None,
+        others: Sequence[Path] = (),
     ) -> MigrationWorkflow:
         """Bind a project (default: our own, wherever the program is started) to the database of a configuration."""
         return cls(
-            project or Project.own(), config.db, environment=config.environment, source=config.source, listener=listener
+            project or Project.own(),
+            config.db,
+            environment=config.environment,
+            source=config.source,
+            listener=listener,
+            others=others,
         )
 
     @property
@@ -128,7 +142,8 @@ class MigrationWorkflow:
             applied=len(history.applied(current)),
             edited=tuple(edited(record, history, current)),
             unknown=(unknown := history.unknown(current)),
-            elsewhere=self.project.describe_location(next(iter(unknown), "")),
+            other_project=str((other := other_project(self.project, self.others, current)) or ""),
+            elsewhere="" if other else self.project.describe_location(next(iter(unknown), "")),
             deployed=self.project.deployed,
             rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
             missing_grants=tuple(grant.sql for grant in missing),
@@ -161,6 +176,10 @@ class MigrationWorkflow:
             if id_ in shown
         ]
 
+    def refuse_others(self, current: Sequence[str]) -> None:
+        """Refuse a database that may belong to another project; see `others.refuse_others`."""
+        refuse_others(self.project, self.others, current, self.database)
+
     # ---- moving
 
     def plan_upgrade(self, to: str = HEAD) -> UpgradePlan:
@@ -174,6 +193,7 @@ class MigrationWorkflow:
             OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
         """
         current = self.current()
+        self.refuse_others(current)
         self.project.refuse_unknown(current, self.database)
         return plan_upgrade(self.project, current, to)
 
@@ -220,6 +240,7 @@ class MigrationWorkflow:
         """
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
+            self.refuse_others(current)
             self.project.refuse_unknown(current, self.database)
             return plan_rollback(self.project, connection, current, steps=steps, to=to, note=self.note)
 
@@ -247,6 +268,7 @@ class MigrationWorkflow:
         from . import reset
 
         with self.looking() as connection:
+            self.refuse_others(read_current(connection, self.project.version_table))
             return reset.plan_reset(self.project, connection, self.note)
 
     def refuse_production(self, verb: str) -> None:

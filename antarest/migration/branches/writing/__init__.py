@@ -15,6 +15,7 @@ from alembic.script import Script
 
 from ...errors.base import Hint
 from ...errors.facts.configuration import UsageError
+from ...errors.facts.project import InvalidProject
 from ...errors.facts.run import RevisionUnfinished, ScratchRunFailed
 from ...errors.revision import Revision
 from ...errors.settings.db_config import DbConfig
@@ -105,6 +106,7 @@ def _refuse(project: Project, message: str) -> None:
         raise UsageError("the message of a revision needs at least one letter or digit", hint)
     project.refuse_installed()
     _ = project.history.head  # This raises MultipleHeads.
+    _require_template(project)
 
 
 def _write_changes(
@@ -147,6 +149,17 @@ def _write(writing: Writing, place: Staging, message: str, id_: str | None = Non
     return Path(script.path) if isinstance(script, Script) else None
 
 
+def _require_template(project: Project) -> None:
+    """Refuse a project without the template of its revisions.
+
+    Raises:
+        InvalidProject: there is no `script.py.mako`.
+    """
+    if project.scripts and not (project.scripts / "script.py.mako").is_file():
+        hint = Hint("Make an example of a project elsewhere, and copy its script.py.mako", "alembic init example")
+        raise InvalidProject(project.ini, f"there is no script.py.mako in {project.scripts}", hint)
+
+
 def _put(place: Staging, written: Written) -> Written:
     return replace(written, path=place.put(written.path)) if written.path else written
 
@@ -169,6 +182,7 @@ def write_again(
         The result. If its path is None, there is nothing to change, and the file stays as it was.
     """
     project.refuse_installed()
+    _require_template(project)
     with staging(project, replaced=revision) as place:
         return _put(place, _write_changes(place, revision.message, revision.id, db, note))
 
@@ -184,6 +198,7 @@ def merge_heads(project: Project, message: str) -> Path:
         The new file.
     """
     project.refuse_installed()
+    _require_template(project)
     with staging(project, alone=True) as place:
         config = place.project.alembic_config(antarest=Writing(place.project))
         with contextlib.redirect_stdout(io.StringIO()):  # as above

@@ -40,48 +40,79 @@ class Writing:
 
 
 def autogenerate_options(writing: Writing) -> dict[str, Any]:
-    """Make the options with which Alembic compares the models with a scratch database."""
-    own, tables = writing.project.workflow_tables, writing.tables
-
-    def complete(context: MigrationContext, _revision: object, directives: list[ops.MigrationScript]) -> None:
-        for script in directives:
-            for upgrade, way_back in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
-                _alter_only(upgrade, writing.columns, has_identity=context.dialect.name != "sqlite")
-                _create_keys_last(upgrade)
-                _drop_in_order(upgrade)
-                upgrade.reverse_into(way_back)
-            downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_)}
-            context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
-            context.opts["template_args"]["drops"] = [i for ops_ in script.upgrade_ops_list for i in _dropped(ops_)]
-        if writing.only_changes and all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list):
-            directives.clear()
-
-    def is_compared(name: str, kind: str, schema: str | None) -> bool:
-        full = f"{schema}.{name}" if schema else name
-        return kind != "table" or (name not in own and (tables is None or full in tables))
-
+    """Make the options with which Alembic compares the models with a scratch database: those of `env.py`, and ours."""
+    given, ours = writing.project.options, _Rules(writing)
+    has_schemas = any(table.schema for table in writing.project.metadata().tables.values())
     return {
-        "compare_type": True,
-        "compare_server_default": True,
-        "render_as_batch": writing.in_batches,
-        "include_schemas": any(table.schema for table in writing.project.metadata().tables.values()),
-        "process_revision_directives": complete,
-        "render_item": _render,
+        "compare_type": given.get("compare_type", True),
+        "compare_server_default": given.get("compare_server_default", True),
+        "render_as_batch": writing.in_batches and given.get("render_as_batch", True),
+        "include_schemas": given.get("include_schemas", has_schemas),
+        "process_revision_directives": ours.complete,
         # `include_object` alone is enough, but then Alembic first reads all tables.
-        "include_name": lambda name, kind, parents: is_compared(name, kind, parents.get("schema_name")),
-        "include_object": lambda each, name, kind, *_: is_compared(name, kind, getattr(each, "schema", None)),
+        "include_name": ours.include_name,
+        "include_object": ours.include_object,
+        "render_item": ours.render_item,
     }
 
 
-def _render(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
-    """Render what Alembic would render for one engine only, and import the modules of types."""
-    if kind == "type":
+class _Rules:
+    """What Alembic compares and writes, where both `env.py` and the workflow have a say."""
+
+    def __init__(self, writing: Writing) -> None:
+        self._given = writing.project.options
+        self._own = writing.project.workflow_tables
+        self._writing = writing
+
+    def complete(self, context: MigrationContext, revision: object, directives: list[ops.MigrationScript]) -> None:
+        """Correct and order the operations, let `env.py` change them, and declare the losses of those that are left."""
+        for script in directives:
+            for upgrade, way_back in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
+                _alter_only(upgrade, self._writing.columns, has_identity=context.dialect.name != "sqlite")
+                _create_keys_last(upgrade)
+                _drop_in_order(upgrade)
+                upgrade.reverse_into(way_back)
+        if change := self._given.get("process_revision_directives"):
+            change(context, revision, directives)
+        is_empty = all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list)
+        if self._writing.only_changes and is_empty:
+            directives.clear()
+        for script in directives:
+            downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_)}
+            context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
+            context.opts["template_args"]["drops"] = [i for ops_ in script.upgrade_ops_list for i in _dropped(ops_)]
+
+    def include_name(self, name: str | None, kind: str, parents: Any) -> bool:
+        """Whether an object of the database is compared."""
+        theirs = self._given.get("include_name")
+        is_ours = self._is_compared(name, kind, parents.get("schema_name"))
+        return is_ours and (theirs is None or theirs(name, kind, parents))
+
+    def include_object(self, found: Any, name: str | None, kind: str, *others: Any) -> bool:
+        """Whether an object of the database or of the models is compared."""
+        theirs = self._given.get("include_object")
+        is_ours = self._is_compared(name, kind, getattr(found, "schema", None))
+        return is_ours and (theirs is None or theirs(found, name, kind, *others))
+
+    def _is_compared(self, name: str | None, kind: str, schema: str | None) -> bool:
+        full, tables = f"{schema}.{name}" if schema else name, self._writing.tables
+        return kind != "table" or (name not in self._own and (tables is None or full in tables))
+
+    def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+        """Render as `env.py` says. Else add the import of a type, and write what both engines understand."""
+        theirs = self._given.get("render_item")
+        rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False
+        if rendered is not False:
+            return rendered
         module = type(item).__module__
-        if module.partition(".")[0] not in ("sqlalchemy", "builtins", "__main__"):
+        if kind == "type" and not self._given.get("user_module_prefix") and not _is_known(module):
             context.imports.add(f"import {module}")
-    if kind == "server_default":
-        return _expression(getattr(item, "arg", None)) or False
-    return False
+        return (kind == "server_default" and _expression(getattr(item, "arg", None))) or False
+
+
+def _is_known(module: str) -> bool:
+    """Whether the template of a revision imports what its types need."""
+    return module.partition(".")[0] in ("sqlalchemy", "alembic", "builtins", "__main__")
 
 
 def _expression(item: Any) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from ...errors.facts.lock import LockLost, MigrationLocked
+from ...errors.revision import VersionTable
 from ...errors.settings.db_config import DbConfig
 from ...errors.settings.urls import redact_url
 from ..connection import moving
@@ -61,9 +62,9 @@ _LONGEST_NAME: Final = 63
 class PostgresWriter:
     """The migration lock of a PostgreSQL database."""
 
-    def __init__(self, db: DbConfig, version_table: str, patience: Patience, connection: Connection) -> None:
+    def __init__(self, db: DbConfig, version_table: VersionTable, patience: Patience, connection: Connection) -> None:
         self._db = db
-        self._key = zlib.crc32(version_table.encode()) & 0x7FFFFFFF
+        self._key = zlib.crc32(str(version_table).encode()) & 0x7FFFFFFF
         self._patience = patience
         self._connection = connection
         self._settings: dict[str, str] = {}
@@ -71,7 +72,7 @@ class PostgresWriter:
 
     @classmethod
     @contextmanager
-    def taken(cls, db: DbConfig, version_table: str, patience: Patience) -> Iterator[PostgresWriter]:
+    def taken(cls, db: DbConfig, version_table: VersionTable, patience: Patience) -> Iterator[PostgresWriter]:
         """Take the first lock for the block.
 
         Raises:
@@ -101,6 +102,8 @@ class PostgresWriter:
         driver: Any = connection.connection.dbapi_connection
         if driver.autocommit:
             _unset_timeouts(connection)
+            pid = connection.scalar(text("SELECT pg_backend_pid()"))
+            self._watch = LockWatch(self._connection.engine, self._patience.tell, pid=pid).start()
             return
         limits = {"lock_timeout": f"{self._db.lock_timeout}s", "statement_timeout": f"{self._db.statement_timeout}s"}
         pid = configure(connection, {**self._settings, **limits})

@@ -106,7 +106,7 @@ class InvalidParameter(DatabaseError, code="db.E306", exit_code=EXIT_USAGE):
     """
 
 
-class RightMissing(DatabaseError, code="db.E310"):
+class RightMissing(DatabaseError, code="db.E313"):
     """The role may not do what the command needs.
 
     Why: the tables belong to another role, and this one has no right on them; or only the owner may change them.
@@ -115,7 +115,7 @@ class RightMissing(DatabaseError, code="db.E310"):
     """
 
 
-class StatementRefused(DatabaseError, code="db.E311"):
+class StatementRefused(DatabaseError, code="db.E314"):
     """The database refused a statement of the workflow, or the statement cannot be made for this engine.
 
     Why: the message quotes the database. Most often it lacks something that the statement uses, such as a type, a

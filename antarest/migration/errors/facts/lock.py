@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..base import NOTHING_CHANGED, SEE_STATUS, Hint
-from ..text import count
+from ..text import count, shorten
 from .database import DatabaseLocked
 
 LONGER = Hint("Wait longer for it", "inv db.upgrade --lock-timeout=600")
@@ -54,6 +56,27 @@ class ObjectLocked(DatabaseLocked, code="db.E404"):
             state=state,
         )
         self.details |= {"blocked by": blockers or "a session that has ended since"}
+
+
+class Overtaken(DatabaseLocked, code="db.E408"):
+    """Other sessions changed rows after a revision had read them, and before it dropped them. Nothing was committed.
+
+    Why: a revision copies or moves rows and then drops their table or column. Between the two, other sessions wrote
+    there. The next try locks these tables before its first statement, and that is enough. `db.lock_retries` says how
+    many tries there are.
+
+    To do: run the command again, with a `db.lock_retries` of at least 1.
+    """
+
+    def __init__(self, tables: Sequence[str], database: str, state: str) -> None:
+        self.tables = tuple(tables)
+        super().__init__(
+            f"other sessions wrote to {shorten(tables)} while the run moved data from there",
+            Hint("With db.lock_retries of at least 1, run the same command again"),
+            SEE_STATUS,
+            database=database,
+            state=state,
+        )
 
 
 class LockLost(DatabaseLocked, code="db.E405"):

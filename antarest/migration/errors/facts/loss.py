@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..base import SEE_STATUS, Hint, MigrationError
-from ..loss import Loss, Missing, declaration
+from ..loss import Agreement, Loss, Missing, declaration
 from ..revision import Direction
 from ..text import count, numbered, shorten
 
@@ -51,19 +51,31 @@ class LossNotDeclared(MigrationError, code="db.E501"):
 class LossNotConfirmed(MigrationError, code="db.E502"):
     """A rollback would lose data that its revisions declare, and nobody has agreed to it.
 
-    Why: the downgrade drops what the upgrade created, and rows were written there since.
+    Why: the downgrade drops what the upgrade created, and rows were written there since. Some may have been written
+    after the plan was shown. An agreement is to the numbers of the plan, and the message names both numbers.
 
     To do: read the plan (`inv db.rollback --dry-run`), and save the data that matters. Then agree with
     `--allow-data-loss`, or with a yes on a terminal. `--yes` alone never agrees to a loss.
     """
 
-    def __init__(self, losses: Sequence[Loss], database: str, state: str, *, command: str = "inv db.rollback") -> None:
+    def __init__(
+        self,
+        losses: Sequence[Loss],
+        database: str,
+        state: str,
+        *,
+        command: str = "inv db.rollback",
+        agreement: Agreement | None = None,
+    ) -> None:
         self.losses = tuple(losses)
+        shown = [(loss, agreement.shown(loss) if agreement else "") for loss in losses]
+        texts = [f"{loss}; the plan showed {before}" if before else str(loss) for loss, before in shown]
+        more = "the rollback would lose more than its plan showed"
         super().__init__(
-            "the rollback would lose data, and nobody agreed to it",
+            more if any(before for _, before in shown) else "the rollback would lose data, and nobody agreed to it",
             Hint("See the plan", f"{command} --dry-run"),
             Hint("Agree to the loss", f"{command} --allow-data-loss"),
-            details={"database": database, **numbered("loses", losses, _SHOWN)},
+            details={"database": database, **numbered("loses", texts, _SHOWN)},
             state=state,
         )
 

@@ -83,7 +83,7 @@ class RevisionNotRunnable(MigrationError, code="db.E612"):
     Why: the function has a `yield`, or is defined with `async def`. Alembic calls it and records the revision as
     applied, although none of its lines has run.
 
-    To do: remove the `yield`, or the `async`. For asynchronous code use `op.run_async`.
+    To do: remove the `yield`, or the `async`.
     """
 
     def __init__(self, revision: str, direction: str, kind: str, file: str) -> None:
@@ -273,6 +273,28 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
         )
 
 
+class ModelsNotMade(MigrationError, code="db.E617"):
+    """The tables of the models cannot be created on a scratch database of an engine.
+
+    Why: a type, a collation or a default is of one engine only, or the models need something that only the migrations
+    make.
+
+    To do: if the project is for one engine only, `engines = postgresql` (or `sqlite`) in `[antarest]` says so. Else
+    give the column a form that both engines have, such as a type with a variant
+    (`sa.JSON().with_variant(JSONB(), "postgresql")`).
+    """
+
+    def __init__(self, engine: str, reason: str, metadata: str) -> None:
+        other = "postgresql" if engine == "SQLite" else "sqlite"
+        super().__init__(
+            f"the models cannot be created on {engine}: {reason}",
+            Hint("Give the column a form that this engine has, then look again", "inv db.check"),
+            Hint(f"Or say in [antarest] that the project is not for {engine}", f"engines = {other}"),
+            _TRACEBACK,
+            details={"models": metadata, "scratch": f"an empty {engine} database"},
+        )
+
+
 class RevisionUnfinished(MigrationError, code="db.E615"):
     """The new revision was written, and it does not run on a scratch database yet.
 
@@ -290,28 +312,6 @@ class RevisionUnfinished(MigrationError, code="db.E615"):
             Hint("Fix the file, then check it", "inv db.check"),
             details={"file": str(path), **failed.details},
             state="The file stays. No database was changed.",
-        )
-
-
-class ModelsNotMade(MigrationError, code="db.E618"):
-    """The tables of the models cannot be made on a scratch database of an engine.
-
-    Why: a column has a type, a default or a collation that the engine does not have, or the models need something
-    that only the migrations make.
-
-    To do: if the project is for one engine only, `engines = postgresql` (or `sqlite`) in `[antarest]` says so. Else
-    give the type a variant for the other engine (`JSON().with_variant(JSONB(), "postgresql")`).
-    """
-
-    def __init__(self, engine: str, reason: str) -> None:
-        self.engine = engine
-        other = "postgresql" if engine == "SQLite" else "sqlite"
-        super().__init__(
-            f"the models cannot be made on {engine}: {reason}",
-            Hint("Fix the models, then look again", "inv db.check"),
-            Hint(f"Or say in [antarest] that the project is not for {engine}", f"engines = {other}"),
-            _TRACEBACK,
-            details={"scratch": f"an empty {engine} database"},
         )
 
 

@@ -115,6 +115,18 @@ class ChangeTracker(Protocol):
     def was_read(self, column: Hashable) -> bool:
         """Whether a statement of the revision can have copied the values of this column."""
 
+    def was_used(self, table: Hashable) -> bool:
+        """Whether a statement of the revision read the table or wrote to it while other sessions could write too."""
+
+    def may_be_shared(self, table: Hashable) -> bool:
+        """Whether other sessions could write to the table at the beginning of the transaction."""
+
+    def written_by_others(self) -> str:
+        """The SQL condition for rows that other sessions have written since the revision used a table first.
+
+        It is empty where there can be none.
+        """
+
 
 State = TypeVar("State")
 

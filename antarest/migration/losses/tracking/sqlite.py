@@ -183,6 +183,18 @@ class SqliteTracker:
         """Return nothing: SQLite says beforehand what a statement updates."""
         return {}
 
+    def was_used(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
+        """Return False: the transaction is the only writer."""
+        return False
+
+    def may_be_shared(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
+        """Return False: the transaction is the only writer."""
+        return False
+
+    def written_by_others(self) -> str:
+        """Return nothing: the transaction is the only writer."""
+        return ""
+
     def was_read(self, column: Hashable) -> bool:
         """Whether a statement of the revision has read the column."""
         return column in self._read
