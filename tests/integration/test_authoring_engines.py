@@ -311,3 +311,37 @@ def test_models_that_the_configured_engine_cannot_have_are_a_clear_error(author:
     assert "the models cannot be created on SQLite: " in refused.value.message
     assert " object at 0x" not in refused.value.message
     assert "engines = postgresql" in [hint.command for hint in refused.value.hints]
+
+
+INCLUDES = """
+from alembic import context
+from antarest.migration import environment
+
+def include_name(name, kind, parents):
+    return not (kind == "table" and name.startswith("legacy"))
+
+def include_object(item, name, kind, reflected, compare_to):
+    return not item.info.get("elsewhere")
+
+environment.run(context, include_name=include_name, include_object=include_object)
+"""
+
+
+@pytest.mark.usefixtures("postgres")
+def test_what_env_py_leaves_out_is_neither_written_nor_found(author: Author) -> None:
+    legacy = 'op.create_table("legacy_a", sa.Column("id", sa.Integer, primary_key=True))'
+    author.write(Script("legacy", upgrade=legacy))
+    (author.folder / "alembic" / "env.py").write_text(INCLUDES)
+    author.models("""
+sa.Table("elsewhere", metadata, sa.Column("id", sa.Integer, primary_key=True), info={"elsewhere": True})
+sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("x", sa.Text))
+""")
+    assert author.revise().detected == ("adds table a",)
+    author.models("""
+sa.Table("elsewhere", metadata, sa.Column("id", sa.Integer, primary_key=True), info={"elsewhere": True})
+sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("x", sa.Text),
+    sa.Column("y", sa.Text, info={"elsewhere": True}))
+""")
+
+    assert author.findings() == []
+    assert author.revise() == Written(None)

@@ -27,6 +27,7 @@ from ..schema.compare import Difference, differences, without_unmodelled
 from ..schema.inventory import Inventory
 from ..schema.reflection import reflect
 from .databases import EngineName, NoPostgres, scratch_database
+from .included import included
 from .migrated import revision_texts, scratch_at
 from .runner import ScratchRunner
 from .servers import ScratchServer, ScratchServers, asked_of, scratch_servers
@@ -77,9 +78,10 @@ class Comparison:
     not_compared: Sequence[Difference] = ()
 
     @classmethod
-    def of(cls, engine: EngineName, migrated: Inventory, models: Inventory) -> Comparison:
-        """Compare both."""
-        found, not_compared = without_unmodelled(differences(migrated, models), models)
+    def of(cls, project: Project, engine: EngineName, migrated: Inventory, models: Inventory) -> Comparison:
+        """Compare both, as far as `env.py` does not leave it out."""
+        different = included(project, differences(migrated, models), migrated)
+        found, not_compared = without_unmodelled(different, models)
         return cls(engine, migrated, models, found, not_compared)
 
     @property
@@ -143,7 +145,7 @@ class Bench:
                 with moving(self.at_head[engine]) as connection:
                     ScratchRunner.of(project).upgrade(connection, heads)
                     migrated = reflect(connection, exclude=project.workflow_tables)
-            found.append(Comparison.of(engine, migrated, models))
+            found.append(Comparison.of(project, engine, migrated, models))
         return found
 
     def _how_to_say(self, engine: EngineName) -> str:
@@ -195,7 +197,7 @@ class Bench:
 
     def _keep(self, engine: EngineName, url: URL, migrated: Inventory, models: Inventory) -> Comparison:
         self.at_head[engine], self._models[engine] = url, models
-        return Comparison.of(engine, migrated, models)
+        return Comparison.of(self.project, engine, migrated, models)
 
 
 def engines_of(project: Project, db: DbConfig | None) -> tuple[list[EngineName], list[EngineName]]:
