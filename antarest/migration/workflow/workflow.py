@@ -248,7 +248,7 @@ class MigrationWorkflow:
             current = read_current(connection, self.project.version_table)
             self.refuse_others(current)
             self.project.refuse_unknown(current, self.database)
-            return plan_rollback(self.project, connection, current, steps=steps, to=to)
+            return plan_rollback(self.project, connection, current, steps=steps, to=to, note=self.tell)
 
     def rollback(self, plan: RollbackPlan, agreement: Agreement) -> RunOutcome:
         """Roll back as planned, in one transaction.
@@ -279,7 +279,7 @@ class MigrationWorkflow:
 
         with self.looking() as connection:
             self.refuse_others(read_current(connection, self.project.version_table))
-            return reset.plan_reset(self.project, connection)
+            return reset.plan_reset(self.project, connection, self.tell)
 
     def refuse_production(self, verb: str) -> None:
         """Refuse a database that looks like one that others use; see `reset.refuse_production`."""
