@@ -12,7 +12,6 @@ import contextlib
 import difflib
 import inspect
 import io
-import logging.config
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -237,6 +236,8 @@ def logging_left_alone() -> Iterator[None]:
 
     A module that is first imported in the block may keep these functions, so they work again after it.
     """
+    import logging.config  # here, since few commands run `env.py`
+
     modules = {"fileConfig": logging.config, "dictConfig": logging.config, "basicConfig": logging}
     before: dict[str, Callable[..., object]] = {name: getattr(module, name) for name, module in modules.items()}
     inside = [threading.get_ident()]
