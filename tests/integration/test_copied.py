@@ -109,7 +109,7 @@ def test_the_hints_of_a_copy_name_it(project: Path) -> None:
 
 
 def test_a_copy_works_in_a_package_that_is_called_antarest_too(project: Path) -> None:
-    """As in AntaREST itself, whose package has its own `core` and `login`. An installed wheel would replace it."""
+    """AntaREST itself is such a package, with a `core` and a `login` of its own. An installed wheel would replace it."""
     package = project / "antarest"
     (project / "other").rename(package)
     (package / "db").rename(package / "migration")
@@ -119,9 +119,8 @@ def test_a_copy_works_in_a_package_that_is_called_antarest_too(project: Path) ->
     (package / "login" / "model.py").write_text("import sqlalchemy as sa\nmetadata = sa.MetaData()\n")
     env = project / "migrations" / "env.py"
     options = "target_metadata=antarest.login.model.metadata"
-    call = (
-        f"import antarest.core, antarest.login.model\nassert antarest.core.THEIRS\nenvironment.run(context, {options})"
-    )
+    imports = "import antarest.core, antarest.login.model\nassert antarest.core.THEIRS"
+    call = f"{imports}\nenvironment.run(context, {options})"
     env.write_text(ENV.replace("other.db", "antarest.migration").replace("environment.run(context)", call))
 
     upgraded = run("python", "-m", "antarest.migration", "upgrade", cwd=project)

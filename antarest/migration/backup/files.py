@@ -301,7 +301,7 @@ def _identity(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{os.path.realpath(str(url.database))}"
     place = {key: url.query[key] for key in ("host", "port", "service") if key in url.query}
-    return redact_url(url.set(username=None, password=None, query=place))
+    return url.set(drivername="postgresql", username=None, password=None, query=place).render_as_string()
 
 
 def _plain(name: str) -> str:
