@@ -127,6 +127,15 @@ class EnvFile:
         """
         return self.named or _version_table_in(self.path) or named_table(self.options) or VersionTable()
 
+    def refuse_schema(self, engine: str) -> None:
+        """Refuse a version table in another schema on an engine that has no schemas.
+
+        Raises:
+            InvalidProject: it is SQLite.
+        """
+        if engine == "sqlite" and (schema := self.version_table.schema):
+            raise InvalidProject(self.ini, f"version_table_schema is {schema}, and SQLite has no schemas", _FIX)
+
     def tell(self, config: Config, options: Options) -> None:
         """Take over the options of the `env.py` that runs right now.
 
@@ -138,6 +147,8 @@ class EnvFile:
             InvalidProject: the workflow cannot respect one of them, or the settings name another version table.
         """
         options = checked(self.ini, options)
+        if "." in (options.get("version_table") or ""):
+            raise InvalidProject(self.ini, "env.py gives a version_table with a dot: use version_table_schema", _FIX)
         _known[_key(config, self.path)] = options
         there = named_table(options)
         if there and there != self.version_table:
