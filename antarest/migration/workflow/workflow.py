@@ -337,6 +337,7 @@ class MigrationWorkflow:
     def _refuse_memory(self) -> None:
         if is_memory(self.db.migration_url):
             raise InMemoryDatabase(self.source)
+        self.project.env.refuse_schema(self.db.migration_url.get_backend_name())
 
 
 def _upgrade(target: str) -> StepsOf:
