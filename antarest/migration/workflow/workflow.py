@@ -143,7 +143,7 @@ class MigrationWorkflow:
             rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
             missing_grants=tuple(grant.sql for grant in missing),
             rollback_script=str(self.project.rollback_script or ""),
-            not_checked=not_checked(self.project, current, record),
+            not_checked=not_checked(self.project, self.db.role_to_grant, current, record),
         )
 
     def history(self, to: str | None = None) -> list[HistoryEntry]:
@@ -300,6 +300,8 @@ class MigrationWorkflow:
         """
         from ..run.after_commit import grant_at_rest
 
+        if self.db.role_to_grant and not self.project.has_metadata:
+            self.project.metadata()  # raises the error: without the models, nobody knows the tables
         return [grant.sql for grant in grant_at_rest(self.request)]
 
     def run(self, steps_of: StepsOf, request: RunRequest, target: str | None = None) -> RunOutcome:
