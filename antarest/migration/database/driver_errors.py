@@ -169,7 +169,9 @@ def _create_database(url: URL) -> Hint:
 
 
 _LOWER = Hint("Try again later, or lower db.pool_size where the application runs", "inv db.status")
-_RAISE = Hint("A migration takes two or three of a pooler's connections: raise its pool size, then", "inv db.upgrade")
+_RAISE = Hint(
+    "A migration takes two or three of a pooler's connections: raise its pool size, then look", "inv db.status"
+)
 _unreachable = _on_server(DatabaseUnreachable, "cannot connect to PostgreSQL on {server}", _is_up, _LOOK)
 _lost = _on_server(ConnectionLost, "the connection to PostgreSQL on {server} was lost", _is_up, _LOOK)
 _too_many = _on_server(TooManyConnections, "PostgreSQL on {server} has no connection left", _LOWER)

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import URL, Connection, text
 
 from ..database.catalog import Tables, measure, read_tables
+from ..errors.base import Hint
 from ..errors.facts.refusal import ResetNotConfirmed, ResetRefused
+from ..errors.facts.run import ScratchRunFailed
 from ..errors.settings.urls import redact_url
 from ..errors.text import count
 from ..project.project import Project
@@ -68,7 +70,11 @@ def plan_reset(project: Project, connection: Connection) -> ResetPlan:
     Raises:
         NoPostgres, ScratchRunFailed: nobody knows what the history makes, because it cannot be run anywhere.
     """
-    made = objects_of_history(project, connection.engine.url)
+    try:
+        made = objects_of_history(project, connection.engine.url)
+    except ScratchRunFailed as error:
+        error.hints = (Hint("Fix it, then reset again", "inv db.reset"),)
+        raise
     # Alembic rebuilds a table under such a name. A killed run without a transaction leaves that table behind.
     made |= {ObjectKey("table", f"_alembic_tmp_{name}"[:50]) for kind, name in made if kind == "table"}
     return _plan(_Found.read(project, connection, frozenset(made)), connection)
