@@ -145,7 +145,7 @@ class MigrationWorkflow:
             recorded_elsewhere=elsewhere,
             missing_grants=tuple(grant.sql for grant in missing),
             rollback_script=str(self.project.rollback_script or ""),
-            not_checked=not_checked(self.project, current, record),
+            not_checked=not_checked(self.project, self.db.role_to_grant, current, record),
         )
 
     def history(self, to: str | None = None) -> list[HistoryEntry]:
@@ -315,6 +315,8 @@ class MigrationWorkflow:
         """
         from ..run.after_commit import grant_at_rest
 
+        if self.db.role_to_grant and not self.project.has_metadata:
+            self.project.metadata()  # raises the error: without the models, nobody knows the tables
         return [grant.sql for grant in grant_at_rest(self.request)]
 
     def run(self, steps_of: StepsOf, request: RunRequest, target: str | None = None) -> RunOutcome:
