@@ -104,7 +104,9 @@ from antarest.migration.errors.facts.refusal import (
     ResetNotConfirmed,
     ResetRefused,
     RollbackScriptStale,
+    RowsOverlap,
     SqlNotSupported,
+    Unrecorded,
     VerifyFailed,
 )
 from antarest.migration.errors.facts.run import (
@@ -272,6 +274,8 @@ EXAMPLES = [
     ResetNotConfirmed(DATABASE, "1,204 rows", 7),
     NotConfirmed("Roll back to base?", "inv db.rollback --yes"),
     SqlNotSupported("sqlite:////srv/antarest/antarest.db"),
+    Unrecorded(DATABASE, [f"t{n}" for n in range(9)], ["a1", "b2"], {"foo": ["b2"]}, "alembic_version"),
+    RowsOverlap("a1", "b2", DATABASE),
     NotAtHead("seed", "base", IDS[1], DATABASE),
     AlreadyFilled(1204, 7, DATABASE),
     PackageMissing("faker", "[antarest] seed = antarest.seed:seed"),

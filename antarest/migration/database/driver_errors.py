@@ -104,13 +104,14 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
     text = str(raised)
     if url.get_backend_name() == "sqlite":
         return _sqlite_error(raised, url)
-    # Search before redacting: the password may be a word of the message, such as "database".
     known = ((re.search(rf".*(?:{words}).*", text), build) for words, build in _KNOWN)
     line, build = next(((said[0], build) for said, build in known if said), (text, _unreachable))
+    is_known = build is not _unreachable
     state = sqlstate(raised)
     if state != _OUT_OF_MEMORY or LOCK_TABLE in text:
         build = _OF_STATES.get(state, build)
-    return build(url, redact(_first_line(line), url))
+    # The known messages have no password in them, and a password may be one of their words, such as "database".
+    return build(url, redact(_first_line(line)) if is_known else redact(_first_line(line), url))
 
 
 def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:

@@ -157,6 +157,16 @@ class History:
                 waiting.extend(self._by_id[id_].predecessors)
         return frozenset(seen)
 
+    def below(self, revision: str) -> frozenset[str]:
+        """The revisions that this one follows, near and far, without those that it only depends on."""
+        seen: set[str] = set()
+        waiting = [revision] if revision in self._by_id else []
+        while waiting:
+            new = set(self._by_id[waiting.pop()].down) - seen
+            seen |= new
+            waiting.extend(new)
+        return frozenset(seen)
+
     def pending(self, current: Iterable[str], to: str | None = None) -> tuple[str, ...]:
         """The revisions that an upgrade from `current` to `to` (default: all heads) runs, in order."""
         wanted = frozenset(self.order) if to is None else self.applied([to])

@@ -188,6 +188,56 @@ def test_a_password_is_masked_wherever_it_stands(password: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "parameter",
+    [
+        *(f"{key}=geheim" for key in ("passwd", "PASSWORD", "pwd", "sslpassword", "sslPassword", "service")),
+        *("passfile=/geheim", "options=-c%20app.key%3Dgeheim", "dbname=x%20Password%20%3D%20%27geheim%27"),
+    ],
+)
+def test_a_parameter_whose_value_may_be_a_secret_is_masked(parameter: str) -> None:
+    url = f"postgresql://u@h/d?sslmode=require&{parameter}"
+
+    assert "sslmode=require" in redact_url(url)
+    assert "***" in redact_url(url)
+    assert "geheim" not in redact_url(url) + redact(f"cannot use {url}, or another one") + redact(f"{url}", url)
+
+
+def test_a_connection_string_is_no_name_of_a_database() -> None:
+    with pytest.raises(UnreadableUrl, match="connection string") as refused:
+        normalise_url("postgresql://u@h/?dbname=d password=geheim")
+
+    assert "geheim" not in str(refused.value.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("dsn: 'user=u password=geheim dbname=d'", "dsn: 'user=u password=*** dbname=d'"),
+        ("PASSWD = 'ge\\'heim heim' host=h", "PASSWD = *** host=h"),
+        ("ALTER ROLE u PASSWORD 'ge''heim' LOGIN", "ALTER ROLE u PASSWORD *** LOGIN"),
+        ("PGPASSWORD=geheim pg_dump", "PGPASSWORD=*** pg_dump"),
+        ("postgres://u:geheim@h/d?pwd=geheim&sslmode=x", "postgres://u:***@h/d?pwd=***&sslmode=x"),
+        ('definition of service "geheim" not found', 'definition of service "***" not found'),
+        (
+            "password authentication failed, no password supplied",
+            "password authentication failed, no password supplied",
+        ),
+    ],
+)
+def test_a_secret_is_masked_where_it_is_written_and_nobody_knows_it(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_a_short_password_changes_no_word_around_it() -> None:
+    url = "postgresql://up:up@h/d"
+
+    assert redact("upper_group: closed up, 'up' (postgresql://up:up@h/d)", url).startswith(
+        "upper_group: closed ***, '***'"
+    )
+    assert redact("unexpectedly: x", "postgresql://u:x@h/d") == "unexpectedly: ***"
+
+
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("postgresql://u:geheim@h:port/d", "postgresql://***@h:port/d"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..base import EXIT_USAGE, Hint, MigrationError
+from ..base import EXIT_USAGE, NOTHING_CHANGED, Hint, MigrationError
 from ..settings.location import PACKAGE
-from ..text import count
+from ..text import count, shorten
 
 
 class InMemoryDatabase(MigrationError, code="db.E701", exit_code=EXIT_USAGE):
@@ -86,6 +87,60 @@ class SqlNotSupported(MigrationError, code="db.E705"):
         super().__init__(
             "--sql writes scripts for PostgreSQL only; SQLite rebuilds tables, which needs the database itself",
             Hint("Upgrade the SQLite file directly", "alembic upgrade head"),
+            details={"database": database},
+        )
+
+
+class Unrecorded(MigrationError, code="db.E706"):
+    """An upgrade would start at base, but the database is not empty: it has tables of the history.
+
+    Why: the tables were made in another way (`metadata.create_all()`, a dump, a copy), or the revision is recorded in a
+    version table of another schema. An upgrade would make the tables again, and change values a second time.
+
+    To do: name the schema of the version table, or record the revision that the database is at with `alembic stamp`.
+    The message names the revisions whose tables and columns fit. If the history is meant to meet these tables,
+    `inv db.upgrade --from-base` runs it (`alembic -x from-base upgrade head`).
+    """
+
+    def __init__(
+        self,
+        database: str,
+        tables: Sequence[str],
+        fits: Sequence[str],
+        elsewhere: Mapping[str, Sequence[str]],
+        version_table: str,
+    ) -> None:
+        self.tables, self.fits = tuple(tables), tuple(fits)
+        schema, recorded = next(iter(elsewhere.items()), ("", ()))
+        named = Hint("Read that one: in alembic.ini, section [antarest]", f"version_table_schema = {schema}")
+        which = f" ({shorten(fits)} have these tables and columns)" if len(fits) > 1 else ""
+        revision = fits[0] if len(fits) == 1 else "REV"
+        stamp = Hint(f"Record the revision that it is at{which}", f"alembic stamp {revision}")
+        super().__init__(
+            "the database has no recorded revision, and is not empty: an upgrade would start at base",
+            *([named] if schema else []),
+            *([stamp] if tables else []),
+            Hint("If the history is meant to meet what is there", "inv db.upgrade --from-base"),
+            details={"database": database}
+            | ({"recorded": f"{', '.join(recorded)}, in {schema}.{version_table}"} if schema else {})
+            | ({"tables": shorten(tables)} if tables else {}),
+            state=f"{NOTHING_CHANGED} The database is still at base.",
+        )
+
+
+class RowsOverlap(MigrationError, code="db.E707"):
+    """The version table records two revisions of which one includes the other.
+
+    Why: somebody inserted a row by hand, or two tools wrote to the table. Nobody can tell which of the two is true.
+
+    To do: see which tables and columns the database has, and record that revision alone with `alembic stamp --purge`.
+    """
+
+    def __init__(self, included: str, revision: str, database: str) -> None:
+        super().__init__(
+            f"the database records revision {revision}, and {included}, which is below it",
+            Hint("See both", f"inv db.history --to={revision}"),
+            Hint("Record the one that it is at, alone", f"alembic stamp --purge {revision}"),
             details={"database": database},
         )
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ...database.catalog import affinity
+from ...database.catalog import CatalogTable, affinity, quote
 
 
 class Conversion(NamedTuple):
@@ -65,6 +65,40 @@ def count_changed(connection: Connection, reads: str, conversions: Sequence[Conv
             )
             found = [*(found or []), *(counts or [None])]
     return found or []
+
+
+def count_common(
+    connection: Connection, one: CatalogTable, other: CatalogTable, columns: Sequence[tuple[str, str]], *, values: bool
+) -> int | None:
+    """Count what two tables have in common, each as often as both have it.
+
+    Args:
+        connection: the database.
+        one: a table.
+        other: another one.
+        columns: the columns that are compared, of both.
+        values: whether NULL is left out.
+
+    Returns:
+        The number; None where it cannot be counted.
+    """
+    for as_text in ("", "::text"):  # Some types of PostgreSQL have no "=".
+        parts = []
+        for weight, table in enumerate((other, one)):
+            names = [quote(pair[1 - weight]) for pair in columns]
+            chosen = ", ".join(f"{name}{as_text} AS c{at}" for at, name in enumerate(names))
+            where = f" WHERE {names[0]} IS NOT NULL" if values else ""
+            parts.append(f"SELECT {chosen}, {weight} AS w FROM {table.sql}{where}")
+        group = ", ".join(f"c{at}" for at in range(len(columns)))
+        query = (
+            "SELECT coalesce(sum(CASE WHEN a < b THEN a ELSE b END), 0) FROM (SELECT sum(w) AS a, sum(1 - w) AS b"
+            f" FROM ({' UNION ALL '.join(parts)}) AS both_of_them GROUP BY {group}) AS counted"
+        )
+        if connection.dialect.name == "sqlite":
+            return int(connection.exec_driver_sql(query).scalar_one())
+        if found := _in_savepoint(connection, query):
+            return int(found[0] or 0)
+    return None
 
 
 # ---- SQLite
