@@ -33,7 +33,7 @@ from ..errors.facts.database import (
     RoleMissing,
     TooManyConnections,
 )
-from ..errors.settings.urls import first, redact, redact_url, server_name
+from ..errors.settings.urls import redact, redact_url, server_name, servers
 from .file_locks import holder
 
 _LOOK = Hint("Look again", "inv db.status")
@@ -169,7 +169,9 @@ def _create_database(url: URL) -> Hint:
 
 
 _LOWER = Hint("Try again later, or lower db.pool_size where the application runs", "inv db.status")
-_RAISE = Hint("A migration takes two or three of a pooler's connections: raise its pool size, then", "inv db.upgrade")
+_RAISE = Hint(
+    "A migration takes two or three of a pooler's connections: raise its pool size, then look", "inv db.status"
+)
 _unreachable = _on_server(DatabaseUnreachable, "cannot connect to PostgreSQL on {server}", _is_up, _LOOK)
 _lost = _on_server(ConnectionLost, "the connection to PostgreSQL on {server} was lost", _is_up, _LOOK)
 _too_many = _on_server(TooManyConnections, "PostgreSQL on {server} has no connection left", _LOWER)
@@ -204,8 +206,8 @@ def _ended_by(limit: str) -> Callable[[URL, str], DatabaseError]:
 
 def server_command(program: str, url: URL, *arguments: str) -> str:
     """Return the command line of a PostgreSQL program for the server of a URL, as a person types it."""
-    host, port = url.host or first(url.query.get("host")), url.port or first(url.query.get("port"))
-    server = [f"--host={host}" if host else "", f"--port={port}" if port else ""]
+    hosts, ports = [",".join(each) for each in zip(*servers(url), strict=True)] or ("", "")
+    server = [f"--host={hosts}" if hosts else "", f"--port={ports}" if ports.strip(",") else ""]
     return shlex.join([each for each in (program, *server, *arguments) if each])
 
 

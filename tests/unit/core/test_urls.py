@@ -283,6 +283,8 @@ def test_redaction_masks_each_url_and_leaves_the_rest() -> None:
         ("postgresql:///d", "the default host"),
         ("postgresql:///d?host=/run/postgresql", "the socket in /run/postgresql"),
         ("postgresql:///d?host=db1&port=5433", "db1:5433"),
+        ("postgresql:///d?host=db1:1&host=db2", "db1:1,db2:5432"),
+        ("postgresql://[::1],db2:2/d", "[::1]:5432,db2:2"),
     ],
 )
 def test_a_server_has_a_name_for_messages(text: str, server: str) -> None:
@@ -290,6 +292,16 @@ def test_a_server_has_a_name_for_messages(text: str, server: str) -> None:
 
     assert server_name(url) == server
     assert database_name(url) == f"d on {server}"
+
+
+def test_several_hosts_are_read_as_libpq_lists_them() -> None:
+    listed = normalise_url("postgresql://u:p,%40@db1:1,db2,db3:3/d?sslmode=require")
+
+    assert listed == normalise_url("postgresql://u:p,%40@/d?host=db1:1&host=db2&host=db3:3&sslmode=require")
+    assert normalise_url(listed.render_as_string(hide_password=False)) == listed
+    in_brackets = normalise_url("postgresql://[::1]:1,db2/d").get_dialect()()
+    connected = in_brackets.create_connect_args(normalise_url("postgresql://[::1]:1,db2/d"))[1]
+    assert (connected["host"], connected["port"]) == ("::1,db2", "1,")
 
 
 def test_the_errors_about_urls_are_configuration_errors() -> None:

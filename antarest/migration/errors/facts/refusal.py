@@ -57,7 +57,7 @@ class ResetNotConfirmed(MigrationError, code="db.E703"):
         super().__init__(
             f"db.reset would lose {rows} in {count(tables, 'table')}"
             + (f", and you have agreed to lose {agreed}" if agreed else ""),
-            Hint("Agree to it", "inv db.reset --yes --allow-data-loss"),
+            Hint("Agree to the loss", "inv db.reset --yes --allow-data-loss"),
             details={"database": database},
         )
 
@@ -86,7 +86,7 @@ class SqlNotSupported(MigrationError, code="db.E705"):
     def __init__(self, database: str) -> None:
         super().__init__(
             "--sql writes scripts for PostgreSQL only; SQLite rebuilds tables, which needs the database itself",
-            Hint("Upgrade the SQLite file directly", "alembic upgrade head"),
+            Hint("Run the same command without --sql: it works on the file itself."),
             details={"database": database},
         )
 
@@ -173,7 +173,7 @@ class AlreadyFilled(MigrationError, code="db.E721"):
         super().__init__(
             f"db.seed fills an empty database, and this one has {count(rows, 'row')} in {count(tables, 'table')}",
             Hint("See which database is configured", "inv db.status"),
-            Hint("If you do not need its rows, empty it, then seed again", "inv db.reset"),
+            Hint("Name another database, which is empty", "inv db.seed --config=PATH"),
             details={"database": database},
         )
 
@@ -228,7 +228,7 @@ class RollbackScriptStale(MigrationError, code="db.E801"):
         super().__init__(
             f"{path.name} was written for head {written_for}, and the head is {head}",
             Hint("Write it again", "inv db.rollback-script"),
-            Hint("Or roll back one step from where the database is", "inv db.rollback"),
+            Hint("Or see what one step back from where the database is would undo", "inv db.rollback --dry-run"),
             details={"file": str(path)},
         )
 

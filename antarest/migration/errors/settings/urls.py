@@ -21,6 +21,8 @@ ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 """The supported engines: the name in SQLAlchemy, and the name in messages."""
 
 MEMORY = ":memory:"
+_PORT = 5432
+_GROUPS = ((1, "host"), (2, "port"))
 _MASK = "***"
 
 SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
@@ -126,14 +128,22 @@ def redact(text: str, *urls: URL | str) -> str:
 
 
 def server_name(url: URL) -> str:
-    """Return host and port, or the socket, of a PostgreSQL URL, for messages."""
-    host, port = url.host or first(url.query.get("host")), url.port or first(url.query.get("port"))
-    if not host:
-        return "the default host"
-    if host.startswith("/"):
-        return f"the socket in {host}"
-    name = f"[{host}]" if ":" in host and url.host else host
-    return f"{name}:{port or 5432}"
+    """Return each host and port, or the socket, of a PostgreSQL URL, for messages."""
+    names = []
+    for host, port in servers(url):
+        shown = f"[{host}]" if ":" in host else host
+        names.append(f"the socket in {host}" if host.startswith("/") else f"{shown}:{port or _PORT}")
+    return ",".join(names) or "the default host"
+
+
+def servers(url: URL) -> list[tuple[str, str]]:
+    """Return the hosts of a PostgreSQL URL, each with its port, which is empty where the URL names none."""
+    named, ports = _listed(url.query.get("host")), _listed(url.query.get("port"))
+    if url.host or not named:
+        return [(url.host, str(url.port or ",".join(ports)))] if url.host else []
+    found = [each.rpartition(":") if re.fullmatch(r"[^:]+:\d+", each) else (each, "", "") for each in named]
+    own = [*ports, *[""] * len(named)]
+    return [(host, port or own[number]) for number, (host, _, port) in enumerate(found)]
 
 
 def database_name(url: URL) -> str:
@@ -180,10 +190,25 @@ def _parse(text: str) -> URL:
 
 def _try_parse(text: str) -> URL | None:
     try:
-        parsed = make_url(text.strip())
+        parsed = make_url(_with_named_hosts(text.strip()))
     except (ArgumentError, ValueError):
         return None
     return None if _is_ambiguous(text, parsed) else parsed
+
+
+def _with_named_hosts(text: str) -> str:
+    """Return a URL whose several hosts, as libpq lists them, are parameters, as SQLAlchemy lists them."""
+    scheme, separator, rest = text.partition("://")
+    place, _, query = rest.partition("?")
+    user, at, place = place.rpartition("@")
+    listed, _, database = place.partition("/")
+    if "," not in listed or not scheme.lower().startswith("postgres"):
+        return text
+    parameters = [f"host={quote(each, safe=':')}" for each in listed.split(",")]
+    if "[" in listed:  # SQLAlchemy takes no port of an IPv6 address here.
+        hosts = [re.fullmatch(r"\[?(.*?)\]?(?::(\d*))?", each) for each in listed.split(",")]
+        parameters = [f"{name}={','.join((each and each[group]) or '' for each in hosts)}" for group, name in _GROUPS]
+    return f"{scheme}{separator}{user}{at}/{database}?{'&'.join([*parameters, *filter(None, [query])])}"
 
 
 def _is_ambiguous(text: str, parsed: URL) -> bool:
@@ -247,9 +272,10 @@ def _written_forms(secret: str) -> set[str]:
     return {secret, quote(secret, safe=""), quote(secret, safe=" +"), quote_plus(secret), repr(secret)[1:-1]}
 
 
-def first(value: str | tuple[str, ...] | None) -> str | None:
-    """Return the first value of a URL's parameter, which may occur more than once."""
-    return value[0] if isinstance(value, tuple) else value
+def _listed(value: str | tuple[str, ...] | None) -> list[str]:
+    """Return the values of a URL's parameter, which may occur more than once, and may be a list."""
+    values = (value,) if isinstance(value, str) else value or ()
+    return [each for listed in values for each in listed.split(",")]
 
 
 def _last(value: str | tuple[str, ...] | None) -> str | None:

@@ -112,7 +112,8 @@ def _sqlite(reads: str, conversions: Sequence[Conversion]) -> str:
     counts = ", ".join(
         f"coalesce(sum(coalesce(NOT ({_same(f'v{at}', f'o{at}', each)}), 0)), 0)" for at, each in enumerate(conversions)
     )
-    return f"SELECT {counts} FROM (SELECT {stored} FROM (SELECT {raw} {reads}))"
+    # With a LIMIT, SQLite computes each value once, and not wherever it is named.
+    return f"SELECT {counts} FROM (SELECT {stored} FROM (SELECT {raw} {reads} LIMIT -1) LIMIT -1)"
 
 
 def _stored(value: str, declared: str) -> str:
@@ -131,10 +132,11 @@ def _same(new: str, old: str, conversion: Conversion) -> str:
     """Whether a value is still the old one. It is NULL where one of both is NULL."""
     kinds = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "blob": "BLOB"}
     back = " ".join(f"WHEN '{kind}' THEN CAST({new} AS {name})" for kind, name in kinds.items())
-    same = f"+{old} = +(CASE typeof({old}) {back} END) COLLATE BINARY"
+    same = f"+{old} = +{new} COLLATE BINARY"
     if any("date" in each or "time" in each for each in (conversion.old_type, conversion.new_type)):
         # A date is the same as the midnight with which it begins.
         same += f" OR {old} || {_MIDNIGHT} = {new} OR {new} || {_MIDNIGHT} = {old}"
+    same += f" OR +{old} = +(CASE typeof({old}) {back} END) COLLATE BINARY"
     if affinity(conversion.new_type) not in {"integer", "real"}:
         same += f" OR {new} = ''"  # The fullness of the column tells this.
     return same
