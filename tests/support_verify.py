@@ -11,7 +11,7 @@ from antarest.migration.verify import Verification, processes, prove_history
 from antarest.migration.verify.clones import Clones
 from antarest.migration.verify.env_reader import target_of
 from antarest.migration.verify.findings.proof import Proof
-from antarest.migration.verify.prover import ProofPlan, Prover
+from antarest.migration.verify.proving.prover import ProofPlan, Prover
 from tests.support import ROOT
 
 HISTORIES = ROOT / "tests" / "histories" / "verify"
@@ -33,7 +33,7 @@ EXPECTED: dict[str, Findings] = {
     "duplicate_id": _on("V102", ""),
     # PostgreSQL says itself what becomes of it.
     "id_of_40_characters": _on("V103", LONG_ID) | _on("V301", LONG_ID, _POSTGRESQL),
-    "name_of_64_characters": _on("V104", B, "sqlite"),  # PostgreSQL has cut it already
+    "name_of_64_characters": _on("V104", B),
     "import_that_fails": _on("V106", ""),
     # ---- 2: the file
     "live_model_imported": _on("V201", A),

@@ -14,7 +14,7 @@ from antarest.migration.scratch.databases import PostgresServer
 from antarest.migration.verify import processes
 from antarest.migration.verify.env_reader import target_of
 from antarest.migration.verify.findings.kinds import KINDS
-from antarest.migration.verify.steps import run_step
+from antarest.migration.verify.proving.steps import Step
 from tests.support_verify import CLEAN, EXPECTED, HISTORIES, NOTES, WITHOUT_HISTORY, A, ini_of, prove, prove_here
 
 
@@ -68,6 +68,6 @@ def test_dates_are_read_where_the_database_writes_them_otherwise(postgres_databa
     target = target_of(str(ini_of("clean_move")), None, None, None)
 
     with moving(postgres_database) as connection:
-        run_step(connection, target, A, "upgrade")
+        Step(A, "upgrade").run(connection, target)
         found = connection.exec_driver_sql("SELECT timestamp '2026-11-05 01:02:03'").scalar()
     assert found == datetime(2026, 11, 5, 1, 2, 3)  # noqa: DTZ001 - naive, as the column has it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -73,7 +74,7 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
         else:
             named["dbname"] = database()
 
-    engine = _engine(DbConfig(url), _begin("BEGIN IMMEDIATE"), query_cache_size=500)
+    engine = _engine(DbConfig(url), _begin_as_first_or_beside(), query_cache_size=500)
     event.listen(engine, "do_connect", choose)
     return engine
 
@@ -151,6 +152,18 @@ def _begin(statement: str) -> Callable[[Connection], None]:
     def begin(connection: Connection) -> None:
         if connection.dialect.name == "sqlite":  # The driver of PostgreSQL begins transactions itself.
             connection.exec_driver_sql(statement)
+
+    return begin
+
+
+def _begin_as_first_or_beside() -> Callable[[Connection], None]:
+    """Begin as the only writer, unless a revision opens a second connection beside its own: then that can read."""
+    begun: list[weakref.ref[Connection]] = []
+
+    def begin(connection: Connection) -> None:
+        open_ = [each for ref in begun if (each := ref()) is not None and not each.closed and each.in_transaction()]
+        begun[:] = [weakref.ref(each) for each in (*open_, connection)]
+        _begin("BEGIN" if open_ else "BEGIN IMMEDIATE")(connection)
 
     return begin
 

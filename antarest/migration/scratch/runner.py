@@ -137,7 +137,7 @@ class ScratchRunner:
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
         try:
-            with _without_output(), environment, revision_operations(context):
+            with without_output(), environment, revision_operations(context):
                 yield
         finally:
             if outer:
@@ -151,7 +151,7 @@ def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: M
 
 
 @contextmanager
-def _without_output() -> Iterator[None]:
+def without_output() -> Iterator[None]:
     """Suppress what revisions print, and their warnings: they are not about the user's database."""
     with (
         contextlib.redirect_stdout(io.StringIO()),

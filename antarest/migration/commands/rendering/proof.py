@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from ...errors.text import count, fields, style
@@ -13,6 +14,7 @@ from ...verify.findings.kinds import KINDS, Finding
 from ...verify.target import Target
 from .proof_table import NAMES
 
+_SHOWN = 12  # findings of one kind, for one revision and engine
 _NOT_KEPT = "deleted with its server; ANTAREST_TEST_POSTGRES_URL names a server that goes on"
 
 
@@ -35,23 +37,36 @@ def summary(found: Verification, stream: TextIO) -> str:
     for id_ in dict.fromkeys(each.id for each in found.findings):
         same = [each for each in found.findings if each.id == id_]
         lines += ["", _style(f"{id_} {KINDS[id_].title}", same, stream)]
-        is_mixed = len({each.severity for each in same}) > 1
-        for each in same:
-            note = "note: " if is_mixed and each.severity == "note" else ""
-            lines.append(f"  {note}{_where(each)}{each.found}{_expected(each)}")
+        lines += _lines(same)
         lines.append(f"  {style(KINDS[id_].fix, 'dim', stream)}")
     if found.not_proved:
         lines += ["", style("not proved", "yellow", stream)]
         lines += [
             f"  {revision or 'the history'} on {NAMES[engine]}: {why}" for revision, engine, why in found.not_proved
         ]
-    if found.not_checked:
+    if found.not_checked or found.not_tried:
         lines += ["", style("not checked", "yellow", stream)]
         lines += [f"  {what}: {why}" for what, why in found.not_checked.items()]
+        lines += [
+            f"  {revision or 'the history'} on {NAMES[engine]}: {why}" for revision, engine, why in found.not_tried
+        ]
     if kept := _kept(found):
         lines += ["", style("kept, with rows", "bold", stream)]
         lines += [f"  {when} {revision} on {NAMES[engine]}: {url or _NOT_KEPT}" for revision, engine, when, url in kept]
     return "\n".join([*lines, *([""] if lines else []), outcome(found)])
+
+
+def _lines(same: Sequence[Finding]) -> Iterator[str]:
+    """Render the findings of one kind: the first ones of each revision and engine. JSON and Markdown have all."""
+    is_mixed = len({each.severity for each in same}) > 1
+    shown: Counter[str] = Counter()
+    for each in same:
+        where = _where(each)
+        shown[where] += 1
+        if shown[where] <= _SHOWN:
+            note = "note: " if is_mixed and each.severity == "note" else ""
+            yield f"  {note}{where}{each.found}{_expected(each)}"
+    yield from (f"  {where}and {number - _SHOWN} more" for where, number in shown.items() if number > _SHOWN)
 
 
 def _kept(found: Verification) -> list[tuple[str, str, str, str]]:
@@ -93,17 +108,31 @@ def as_json(found: Verification) -> str:
     ]
     findings = [{**dataclasses.asdict(each), "title": each.kind.title, "fix": each.kind.fix} for each in found.findings]
     data = {
-        "complete": found.is_complete,
-        "clean": not found.errors,
+        "complete": found.is_complete and bool(proofs) and not found.not_proved,
+        "clean": not found.errors and not found.not_proved,
         "engines": found.engines,
         "seconds": round(found.seconds, 3),
         "findings": findings,
-        "not_proved": [dict(zip(("revision", "engine", "reason"), each, strict=True)) for each in found.not_proved],
+        "not_proved": [_gap(found, *each) for each in found.not_proved],
+        "not_tried": [dict(zip(("revision", "engine", "reason"), each, strict=True)) for each in found.not_tried],
         "not_checked": found.not_checked,
         "proofs": proofs,
         "kept": [dict(zip(("revision", "engine", "when", "url"), each, strict=True)) for each in _kept(found)],
     }
     return json.dumps(data, indent=2)
+
+
+def _gap(found: Verification, revision: str, engine: str, reason: str) -> dict[str, str]:
+    """Something that is not proved, with the traceback if an unexpected error is the reason."""
+    proof = found.proofs.get((revision, engine))
+    traceback = proof.tracebacks.get(reason, "") if proof else ""
+    more = {"traceback": traceback} if traceback else {}
+    return {"revision": revision, "engine": engine, "reason": reason, **more}
+
+
+def tracebacks(found: Verification) -> str:
+    """Render the tracebacks of all unexpected errors."""
+    return "\n".join(text for proof in found.proofs.values() for text in proof.tracebacks.values())
 
 
 def as_markdown(found: Verification) -> str:

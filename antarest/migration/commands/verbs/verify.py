@@ -10,7 +10,7 @@ from pathlib import Path
 from ...database.signals import stoppable
 from ...errors.base import EXIT_DONE, Hint
 from ...errors.facts.configuration import UsageError
-from ...errors.facts.refusal import VerifyFailed
+from ...errors.facts.refusal import NotAllProved, VerifyFailed
 from ...errors.revision import BASE
 from ...scratch.databases import EngineName
 from ...verify import Verification, prove_history
@@ -69,6 +69,8 @@ def verify(
                 _write(markdown, proof.as_markdown(found))
     if found.errors:
         raise VerifyFailed(len(found.errors))
+    if found.not_proved:
+        raise NotAllProved(len(found.not_proved))
     return EXIT_DONE
 
 

@@ -11,20 +11,23 @@ import decimal
 import secrets
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import URL, Column, Connection, Enum, MetaData, Table, text
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DataError, IntegrityError, NoReferencedTableError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Mapper, Session, attributes, configure_mappers, mapperlib
 
 from ...branches import checks
 from ...database import grants
-from ...errors.text import first_line, reason
-from ...schema.compare import differences
+from ...errors.text import described, first_line, reason
+from ...schema.compare import Difference, differences
 from ...schema.inventory import Inventory
 from ..clones import Clones
 from .proof import Proof
+
+_NAMES_NOT_COMPARED = ("primary key", "foreign key", "check")
 
 
 def compare(
@@ -34,6 +37,7 @@ def compare(
     clones: Clones,
     at_head: URL,
     read_schema: Callable[[URL], Inventory],
+    start: Inventory | None = None,
 ) -> None:
     """Compare the models with the schema at head. If they are the same, try the mapped classes.
 
@@ -44,27 +48,46 @@ def compare(
         clones: makes databases.
         at_head: a database at head, without rows.
         read_schema: reads the schema of a database.
+        start: the schema before the revisions that are proved. A difference that it has already is only a note.
     """
     if metadata is None:
         return
+    if not metadata.tables:
+        proof.not_tried.append("the models: the metadata has no tables")
+        return
+    with clones.connected(at_head) as connection:
+        unreadable = unreadable_defaults(connection, metadata, schema)
+    proof.add("V704", *unreadable)
     url = clones.new()
     try:
         with clones.connected(url) as connection:
             metadata.create_all(connection)
             connection.commit()
+    except NoReferencedTableError as error:
+        proof.add("V702", f"{first_line(error)}; the module of {error.table_name} was not imported")
+        return
     except SQLAlchemyError as error:
         proof.not_proved.append(f"the models: this engine cannot make their tables: {first_line(error)}")
         return
-    found = differences(schema, read_schema(url))
+    models = read_schema(url)
+    found = differences(schema, models)
     if unmodelled := checks.were_not_imported(found, schema):
         proof.add("V702", f"{unmodelled} of {len(schema.tables)} tables have no model")
         return
-    proof.add("V701", *(each.render("the migrations", "the models") for each in found))
-    if not found:
-        with clones.connected(clones.copy(at_head)) as connection:
-            used = use_classes(connection, metadata)
+    older = {_text(each) for each in differences(start, models)} if start and start.tables else set()
+    for each in found:
+        # Alembic does not compare the names of these keys.
+        is_note = _text(each) in older or (each.aspect == "name" and each.kind in _NAMES_NOT_COMPARED)
+        proof.add("V701", _text(each), severity="note" if is_note else "error")
+    with clones.connected(clones.copy(at_head)) as connection:
+        used = use_classes(connection, metadata)
+    proof.not_tried += used.not_tried
+    if not (found or unreadable):
         proof.add("V704", *used.faults)
-        proof.not_proved += used.not_tried
+
+
+def _text(difference: Difference) -> str:
+    return difference.render("the migrations", "the models")
 
 
 _DAY = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - naive, like the values of a column without a time zone
@@ -102,6 +125,27 @@ class OrmUse:
     not_tried: list[str] = field(default_factory=list)
 
 
+def unreadable_defaults(connection: Connection, metadata: MetaData, schema: Inventory) -> list[str]:
+    """Describe the defaults of the database that the type in the model cannot load, such as an unknown label."""
+    found = []
+    for name, table in metadata.tables.items():
+        migrated = {column.name: column for column in schema.tables[name].columns} if name in schema.tables else {}
+        for column in table.columns:
+            default = migrated[column.name].default if column.name in migrated else None
+            if not default or not isinstance(column.type, Enum):
+                continue
+            with suppress(SQLAlchemyError), connection.begin():
+                value = connection.execute(
+                    text(f"SELECT CAST({default.replace(':', chr(92) + ':')} AS VARCHAR)")
+                ).scalar()
+                read = column.type.dialect_impl(connection.dialect).result_processor(connection.dialect, None)
+                try:
+                    _ = read(value) if read else None
+                except LookupError as error:
+                    found.append(f"{name}.{column.name}: its default cannot be loaded: {first_line(error)}")
+    return found
+
+
 def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
     """Try every class that is mapped to these tables.
 
@@ -124,8 +168,10 @@ def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
             result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {error}")
         except (IntegrityError, DataError) as error:
             result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {reason(error)}")
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, LookupError) as error:
             result.faults.append(f"{mapper.class_.__name__}: {reason(error)}")
+        except Exception as error:  # noqa: BLE001 - a class may raise anything, for example in a validator
+            result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {described(error)}")
         finally:
             transaction.rollback()
     return result

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
 
+from ...errors.base import EXIT_UNREACHABLE, AntarestError
+from ...errors.text import described
 from ...schema.inventory import Inventory
 from .kinds import Finding
+
+ColumnValues = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""By table and column, the sorted values in one spelling for both engines."""
 
 # https://www.postgresql.org/docs/current/explicit-locking.html, weakest first
 _LOCKS = (
@@ -85,9 +93,6 @@ class ImpactMeter:
         return {name: file for name, file in rows if name != self._version_table}
 
 
-_SHOWN = 12  # findings of one kind for one revision
-
-
 @dataclass
 class Proof:
     """The proof of one revision on one engine.
@@ -97,9 +102,14 @@ class Proof:
         engine: the engine.
         findings: everything that is wrong.
         not_proved: everything that could not be tried, each with the reason.
+        not_tried: everything that nobody asked for, and that was not tried, each with the reason.
+        tracebacks: the traceback of each unexpected error, by the line in `not_proved`.
         schema: the schema after the upgrade; None if the upgrade failed.
+        before: the schema before the upgrade, if no proof has it as its schema.
         impact: the effects of the upgrade on tables with rows.
-        is_irreversible: whether the revision declares that it has no downgrade.
+        is_irreversible: whether the revision has no downgrade, as it declares or says when it is called.
+        compares_rows: whether rows were compared.
+        rows: by table, the values of each column before and after the upgrade, for the comparison of the engines.
         behaviour: for the history as a whole, the results of changes to rows at head, by change.
         kept: the URLs of the databases that were kept, by "before" and "after"; "" if one could not be kept.
     """
@@ -108,17 +118,40 @@ class Proof:
     engine: str
     findings: list[Finding] = field(default_factory=list)
     not_proved: list[str] = field(default_factory=list)
+    not_tried: list[str] = field(default_factory=list)
+    tracebacks: dict[str, str] = field(default_factory=dict)
     schema: Inventory | None = None
+    before: Inventory | None = None
     impact: Impact = field(default_factory=Impact)
     is_irreversible: bool = False
+    compares_rows: bool = False
+    rows: tuple[ColumnValues, ColumnValues] | None = None
     behaviour: dict[str, str] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
 
     def add(self, id_: str, *found: str, **more: str) -> None:
         """Add findings of one kind."""
-        shown = [*found[:_SHOWN], *([f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else [])]
-        self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in shown]
+        self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in found]
 
     def has(self, *ids: str) -> bool:
         """Whether there are findings of these kinds."""
         return any(each.id in ids for each in self.findings)
+
+    @contextmanager
+    def trying(self, what: str) -> Iterator[None]:
+        """Note that something is not proved if the block raises an error that nobody expects.
+
+        Args:
+            what: what the block proves.
+
+        Raises:
+            AntarestError: the database cannot be reached, so nothing more can be proved.
+        """
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, AntarestError) and error.exit_code == EXIT_UNREACHABLE:
+                raise
+            line = f"{what}: {described(error)}"
+            self.not_proved.append(line)
+            self.tracebacks[line] = "".join(traceback.format_exception(error))

@@ -29,6 +29,8 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
         if id_ in wanted:
             if len(id_) > _LONGEST_ID:
                 yield Finding.of("V103", f"{len(id_)} characters", id_)
+            if len(history[id_].down) > 1:
+                yield Finding.of("V107", f"it follows {' and '.join(history[id_].down)}", id_)
             yield from _file(history[id_].path, id_, packages)
 
 
