@@ -41,7 +41,7 @@ def on_sqlite(run: Run, history: str, *flags: str) -> Result:
 
 def revisions(done: Result) -> list[str]:
     """The revisions that it printed a line for."""
-    return re.findall(r"^([0-9a-f]{12}) ", done.out, re.MULTILINE)
+    return re.findall(r"^([0-9a-f]{12}) {4}", done.out, re.MULTILINE)
 
 
 # ---- what it says
@@ -63,44 +63,54 @@ def test_a_history_without_a_fault_is_one_line_a_revision(run: Run, command: tup
         "b00000000000    ok     none   ok     ok N  ok     none   ok     ok N  ok",
         "in one run      ok            ok                     ok            ok                     ok",
         "",
-        "not checked",
-        "  the models: no metadata is named",
+        "not checked: the models: no metadata is named",
         "",
         "no findings: 2 revisions on SQLite and PostgreSQL in N s",
     ]
 
 
 def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run, tmp_path: Path) -> None:
-    as_json, as_markdown = tmp_path / "found.json", tmp_path / "found.md"
+    ini = ini_of("cast_on_sqlite")
+    files = {form: tmp_path / f"found.{form}" for form in ("json", "markdown", "comment", "sarif", "html")}
 
-    done = run(*MODULE, f"--project={ini_of('cast_on_sqlite')}", f"--json={as_json}", f"--markdown={as_markdown}")
+    done = run(*MODULE, f"--project={ini}", "--github", *(f"--{form}={path}" for form, path in files.items()))
 
     assert refusal(done, "db.E803", EXIT_FAILED).fact == "db.verify has 1 finding, see above"
     assert revisions(done) == ["a00000000000", "b10000000000", "b20000000000", "c00000000000"]
-    found, missing = done.out.split("\n\n")[1:3]
-    assert found.splitlines()[:2] == [
-        "V301 the upgrade fails on empty tables",
-        '  b10000000000, SQLite: unrecognized token: ":"',
+    overview, by_revision = done.out.split("\n\n")[1:3]
+    assert overview.splitlines() == [
+        "V301 the upgrade fails on empty tables: 1 in b10000000000",
+        "not proved: c00000000000 on SQLite: it follows b10000000000, which does not run",
+        "not proved: the history on SQLite: the whole history in one run: a revision does not run",
+        "not checked: the models: no metadata is named",
     ]
-    assert missing.splitlines() == [
-        "not proved",
-        "  c00000000000 on SQLite: it follows b10000000000, which does not run",
-        "  the history on SQLite: the whole history in one run: a revision does not run",
-    ]
+    file = (ini.parent / "versions" / "b10000000000_name_rivers.py").relative_to(Path.cwd())
+    name, *rest = by_revision.splitlines()
+    assert name == f"b10000000000  {file}"
+    assert rest[:2] == ["  V301 the upgrade fails on empty tables", '    SQLite: unrecognized token: ":"']
     assert re.search(
         r"^1 finding, 0 notes, 2 not proved: 4 revisions on SQLite and PostgreSQL in ", done.out, re.MULTILINE
     )
-    _assert_in_json(json.loads(as_json.read_text()))
-    _assert_in_markdown(as_markdown.read_text())
+    line = file.read_text().splitlines().index("def upgrade():") + 1
+    assert f"::error file={file},line={line},title=V301 the upgrade fails on empty tables::b10000000000" in done.out
+    texts = {form: path.read_text() for form, path in files.items()}
+    _assert_in_json(json.loads(texts["json"]))
+    _assert_in_markdown(texts["markdown"])
+    assert f"- **V301 the upgrade fails on empty tables** in b10000000000 (`{file}:{line}`)" in texts["comment"]
+    (result,) = json.loads(texts["sarif"])["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert (result["ruleId"], result["level"]) == ("V301", "error")
+    assert place == {"artifactLocation": {"uri": str(file)}, "region": {"startLine": line}}
+    assert '<a class="error" href="#revision-b10000000000">V301</a>' in texts["html"]
 
 
 def test_a_proof_of_one_engine_or_of_some_revisions_says_so(run: Run) -> None:
     done = run(*MODULE, f"--project={ini_of('clean_irreversible')}", "--engine=sqlite", "--revisions=a00000000000")
 
-    assert done.out.split("not checked\n")[1].splitlines()[:3] == [
-        "  the models: no metadata is named",
-        "  the history as a whole: the head is not among the revisions",
-        "  one engine against the other: only one was asked for",
+    assert [line for line in done.out.splitlines() if line.startswith("not checked")] == [
+        "not checked: the models: no metadata is named",
+        "not checked: the history as a whole: the head is not among the revisions",
+        "not checked: one engine against the other: only one was asked for",
     ]
 
 
@@ -158,12 +168,14 @@ def _assert_in_markdown(page: str) -> None:
 
 
 def test_a_note_fails_nothing(run: Run) -> None:
-    done = on_sqlite(run, "swapped_column_order")
+    counted, listed = (on_sqlite(run, "swapped_column_order", *flags) for flags in ((), ("--notes",)))
 
-    assert (done.code, done.err) == (EXIT_DONE, "")
-    assert "V405 the downgrade changes the order of the columns" in done.out
-    assert "  b00000000000, SQLite: river: id, name, alias (expected: id, alias, name)\n" in done.out
-    assert "0 findings, 1 note: 2 revisions" in done.out
+    assert (counted.code, counted.err, listed.code) == (EXIT_DONE, "", EXIT_DONE)
+    assert "\nnotes: V405 1; --notes lists them\n" in counted.out
+    assert "V405 the downgrade changes the order of the columns" in listed.out
+    assert "\n    SQLite: river: id, name, alias (expected: id, alias, name)\n" in listed.out
+    assert "V405 the downgrade" not in counted.out
+    assert "0 findings, 1 note: 2 revisions" in counted.out
 
 
 def test_files_that_make_no_history_are_a_finding(run: Run) -> None:
@@ -232,7 +244,7 @@ def test_a_rollback_script_that_is_out_of_date_is_a_finding(checkout: Checkout) 
     done = checkout.run("inv", "db.verify", f"--revisions={HISTORY.order[0]}", "--engine=sqlite")
 
     refusal(done, "db.E803", EXIT_FAILED)
-    assert "V105 rollback.sh does not match the history\n  rollback.sh is not in sync\n" in done.out
+    assert "  V105 rollback.sh does not match the history\n    rollback.sh is not in sync\n" in done.out
 
 
 # ---- what it refuses

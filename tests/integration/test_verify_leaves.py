@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import NullPool, create_engine, inspect, make_url, text
 
-from antarest.migration.commands.rendering.proof_table import NAMES
+from antarest.migration.commands.rendering.proof_groups import NAMES
 from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
 from tests.support import ROOT, Run
@@ -154,7 +154,8 @@ def test_who_stops_it_learns_what_is_proved_so_far(
             process.kill()
 
     assert process.returncode == code, err
-    assert "  second on SQLite: it was not reached\n  second on PostgreSQL: it was not reached\n" in out
+    for engine in ("SQLite", "PostgreSQL"):
+        assert f"\nnot proved: second on {engine}: it was not reached\n" in out
     assert re.search(r"2 not proved: 2 revisions on SQLite and PostgreSQL in \d+\.\d s; interrupted$", out.strip())
     assert err.startswith("\ninterrupted: ")
     assert json.loads(found.read_text())["complete"] is False

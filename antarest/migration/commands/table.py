@@ -39,6 +39,8 @@ class Verb:
         return self.own.get(name, FLAGS[name])
 
 
+_REPORTS = ("notes", "json", "markdown", "comment", "sarif", "html", "github")
+
 VERBS = {
     "upgrade": Verb(database.upgrade, ("to", "dry_run", *_RUN)),
     "rollback": Verb(database.rollback, ("steps", "to", *_ASKED, "sql", "head")),
@@ -57,7 +59,7 @@ VERBS = {
     "check": Verb(revisions.check),
     "verify": Verb(
         revisions.verify,
-        ("engine", "revisions", "new", "rows", "json", "markdown", *_FOREIGN, "since", "keep"),
+        ("engine", "revisions", "new", "rows", *_REPORTS, *_FOREIGN, "since", "keep"),
         {
             "json": Flag("also write the result as JSON", "FILE"),
             "project": Flag("the alembic.ini of any project (default: the one here)", "PATH"),

@@ -200,8 +200,8 @@ class Target:
     def import_paths(self) -> None:
         """Extend the search path as Alembic does.
 
-        A folder of revisions without `alembic.ini` says nothing of it, and models that somebody names lie in the project.
-        So the folder of the project, and the current one, come last.
+        A folder of revisions without `alembic.ini` says nothing of it, and models that somebody names lie in the
+        project. So the folder of the project, and the current one, come last.
         """
         sys.path[:0] = [path for path in self.paths if path not in sys.path]
         if not self.project.ini.is_file() or (self.metadata_name and not self.models_of_env):

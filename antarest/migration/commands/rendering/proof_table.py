@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
-from ...errors.settings.urls import ENGINES
 from ...errors.text import style
 from ...verify import Verification
 from ...verify.findings.kinds import Finding
 from ...verify.findings.proof import Proof
+from .proof_groups import NAMES
 
-NAMES = {**ENGINES, "": "both"}
-_PROPERTIES = ("up", "down", "schema", "rows")
+PROPERTIES = ("up", "down", "schema", "rows")
 _WIDTH = 7
 _SECONDS = 7
 _FIRST = 14  # the least width of the first column
@@ -31,9 +30,9 @@ Cell = tuple[str, str]
 
 def head(found: Verification) -> str:
     """Render the two lines above the revisions."""
-    width = _WIDTH * len(_PROPERTIES) + _SECONDS
+    width = _WIDTH * len(PROPERTIES) + _SECONDS
     names = "".join(f"  {NAMES[engine]:<{width}}" for engine in found.engines)
-    properties = "".join(name.ljust(_WIDTH) for name in _PROPERTIES)
+    properties = "".join(name.ljust(_WIDTH) for name in PROPERTIES)
     columns = f"  {properties}{'s':>{_SECONDS}}" * len(found.engines)
     parity = "  parity" if len(found.engines) > 1 else ""
     first = _first(found)
@@ -52,27 +51,41 @@ def width(found: Verification) -> int:
 def line(found: Verification, revision: str, stream: TextIO) -> str:
     """Render the line of a revision, as far as it is proved; "" is the history as a whole."""
     text = f"{revision or 'in one run':<{_first(found)}}"
-    others: list[Finding] = []
     for engine in found.engines:
-        proof, here = found.proofs.get((revision, engine)), found.of(revision, engine)
-        cells = [_cell(proof, name, _about(here, name)) for name in _PROPERTIES]
+        proof = found.proofs.get((revision, engine))
         seconds = f"{proof.impact.seconds:.2f}" if proof and proof.schema else ""
+        cells = cells_of(found, revision, engine)
         text += "  " + "".join(style(cell.ljust(_WIDTH), colour, stream) for cell, colour in cells)
         text += seconds.rjust(_SECONDS)
-        others += _about(here, "")
-    both = found.of(revision)
     if len(found.engines) > 1 and all((revision, engine) in found.proofs for engine in found.engines):
         sides = [found.proofs[revision, engine] for engine in found.engines]
         is_compared = all(side.schema or not side.revision for side in sides) and not (
             not revision and any(side.not_proved for side in sides)
         )
-        about = _about(both, "parity")
+        about = _about(found.of(revision), "parity")
         cell, colour = _result(about) if about or is_compared else ("-", "yellow")
         text += "  " + style(cell.ljust(_WIDTH), colour, stream)
-    if others := [*others, *_about(both, "")]:
+    if others := _others(found, revision):
         cell, colour = _result(others)
         text += f"  {style(cell, colour, stream)}"
     return text.rstrip()
+
+
+def cells_of(found: Verification, revision: str, engine: str) -> list[Cell]:
+    """Return the result of each property of a revision on an engine, with its style."""
+    proof, here = found.proofs.get((revision, engine)), found.of(revision, engine)
+    return [_cell(proof, name, _about(here, name)) for name in PROPERTIES]
+
+
+def parity_of(found: Verification, revision: str) -> Cell:
+    """Return the result of the comparison of the engines and of everything else about a revision, with its style."""
+    findings = [*_about(found.of(revision), "parity"), *_others(found, revision)]
+    return _result(findings) if findings else ("", "dim")
+
+
+def _others(found: Verification, revision: str) -> list[Finding]:
+    """The findings about a revision that have no column."""
+    return [each for engine in (*found.engines, "") for each in _about(found.of(revision, engine), "")]
 
 
 def _about(findings: Sequence[Finding], name: str) -> list[Finding]:

@@ -20,11 +20,21 @@ from ...verify.git_revisions import earlier_targets, new_revisions
 from ...verify.target import Target
 from ..boundary import CommandContext
 from ..rendering import proof, proof_table
+from ..rendering.proof_files import as_annotations, as_comment, as_json, as_markdown, as_sarif
+from ..rendering.proof_groups import NAMES
+from ..rendering.proof_page import as_html
 
 _ENGINES: dict[str, tuple[EngineName, ...]] = {
     "both": ("sqlite", "postgresql"),
     "sqlite": ("sqlite",),
     "postgresql": ("postgresql",),
+}
+_FORMS: dict[str, Callable[[Verification, Target], str]] = {
+    "json": as_json,
+    "markdown": lambda found, _target: as_markdown(found),
+    "comment": as_comment,
+    "sarif": as_sarif,
+    "html": as_html,
 }
 _ROWS = "3"
 _VERB = "inv db.verify"
@@ -37,13 +47,14 @@ def verify(
     revisions: str | None = None,
     new: bool = False,
     rows: str | None = None,
-    json: str | None = None,
-    markdown: str | None = None,
+    notes: bool = False,
+    github: bool = False,
     versions: str | None = None,
     metadata: str | None = None,
     rows_from: str | None = None,
     since: str | None = None,
     keep: bool = False,
+    **files: str | None,
 ) -> int:
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     if (engine or "both") not in _ENGINES:
@@ -52,7 +63,7 @@ def verify(
         raise _usage(f"--rows must be a whole number from 1 to 9999999, not {rows!r}", f"--rows={_ROWS}")
     if new and revisions:
         raise _usage("--new and --revisions cannot be given together", "--new")
-    _refuse_missing_folders({"--json": json, "--markdown": markdown})
+    _refuse_missing_folders(files)
     found, number = Verification(_ENGINES[engine or "both"]), int(rows or _ROWS)
     target = target_of(context.project_name, versions, metadata, rows_from)
     select = new_revisions if new else _between(revisions) if revisions else None
@@ -64,21 +75,20 @@ def verify(
         finally:
             context.progress.stop()
             if found.is_complete or found.proofs:  # If nothing was proved, the error gives the reason.
-                context.print(proof.summary(found, sys.stdout))
-                _write(json, proof.as_json(found))
-                _write(markdown, proof.as_markdown(found))
-    if found.errors:
-        raise VerifyFailed(len(found.errors))
-    if found.not_proved:
-        raise NotAllProved(len(found.not_proved))
+                context.print(proof.summary(found, target, sys.stdout, notes=notes))
+                _report(context, found, target, files, github=github)
+    if found.errors or found.not_proved:
+        error = VerifyFailed(len(found.errors)) if found.errors else NotAllProved(len(found.not_proved))
+        error.add_note(proof.tracebacks(found))  # `--debug` shows it.
+        raise error
     return EXIT_DONE
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
     """Check the files that flags name, before the proof, which may take long."""
-    for flag, path in files.items():
+    for form, path in files.items():
         if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
-            raise _usage(f"{flag} must be a file in a folder that exists, not {path!r}", f"{flag}=FILE")
+            raise _usage(f"--{form} must be a file in a folder that exists, not {path!r}", f"--{form}=FILE")
 
 
 class _Printer:
@@ -106,16 +116,25 @@ class _Printer:
         begun = [line for line in left if any((line, engine) in found.proofs for engine in found.engines)]
         shown = [*([] if self._printed else proof_table.head(found).splitlines())] if begun else []
         shown += [proof_table.line(found, line, sys.stdout) for line in begun]
-        shown.append(f"{proof_table.NAMES[proof.engine]} has proved {proof.revision or 'the whole'}")
+        shown.append(f"{NAMES[proof.engine]} has proved {proof.revision or 'the whole'}")
         self._context.progress.block(shown, proof_table.width(found))
 
 
-def _write(path: str | None, text: str) -> None:
+def _report(
+    context: CommandContext, found: Verification, target: Target, files: Mapping[str, str | None], *, github: bool
+) -> None:
+    for line in as_annotations(found, target) if github else ():
+        context.print(line)
+    for form, path in files.items():
+        _write(form, path, found, target)
+
+
+def _write(form: str, path: str | None, found: Verification, target: Target) -> None:
     try:
         if path:
-            Path(path).write_text(text, encoding="utf-8")
+            Path(path).write_text(_FORMS[form](found, target), encoding="utf-8")
     except OSError as error:
-        raise _usage(f"{path} cannot be written: {error.strerror}", "--json=FILE") from error
+        raise _usage(f"{path} cannot be written: {error.strerror}", f"--{form}=FILE") from error
 
 
 def _usage(message: str, right: str) -> UsageError:

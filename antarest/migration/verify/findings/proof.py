@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from ...errors.base import EXIT_UNREACHABLE, AntarestError
 from ...errors.text import described
 from ...schema.inventory import Inventory
+from ..rows.snapshots import Sample
 from .kinds import Finding
 
 ColumnValues = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -111,6 +112,8 @@ class Proof:
         compares_rows: whether rows were compared.
         rows: by table, the values of each column before and after the upgrade, for the comparison of the engines.
         behaviour: for the history as a whole, the results of changes to rows at head, by change.
+        samples: by table, a few of the rows that the upgrade changes, before and after it.
+        starts_empty: whether nothing is applied before it.
         kept: the URLs of the databases that were kept, by "before" and "after"; "" if one could not be kept.
     """
 
@@ -127,6 +130,8 @@ class Proof:
     compares_rows: bool = False
     rows: tuple[ColumnValues, ColumnValues] | None = None
     behaviour: dict[str, str] = field(default_factory=dict)
+    samples: dict[str, tuple[Sample, Sample]] = field(default_factory=dict)
+    starts_empty: bool = False
     kept: dict[str, str] = field(default_factory=dict)
 
     def add(self, id_: str, *found: str, **more: str) -> None:

@@ -44,7 +44,8 @@ def culprit(state: State, source: str, fails: Callable[[Awkward], bool]) -> str:
     filled = state.fill(has_one([value]))
     state.runs.clones.drop(filled.url)
     shown = next(each for each in _pool(state, *column) if repr(each) == value)
-    return f" ({'.'.join(column)} is {_short(value if isinstance(shown, str) else str(shown))}{_row(filled.rows, *column, value)})"
+    text = _short(value if isinstance(shown, str) else str(shown))
+    return f" ({'.'.join(column)} is {text}{_row(filled.rows, *column, value)})"
 
 
 def _narrowed(items: Sequence[_Item], fails: Callable[[Sequence[_Item]], bool]) -> _Item | None:

@@ -34,6 +34,7 @@ def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *
     Returns:
         The database after it, which may be another one; None if no path leads there.
     """
+    proof.starts_empty = not state.applied
     bare = runs.clones.copy(state.bare)
     try:
         proof.schema = runs.without_rows(bare, Step(revision.id, "upgrade"), proof)

@@ -20,7 +20,7 @@ from ..findings.kinds import Finding
 from ..findings.proof import Proof
 from ..findings.row_values import column_values
 from ..rows.plain import Awkward
-from ..rows.snapshots import RowSnapshot
+from ..rows.snapshots import RowSnapshot, samples
 from .culprits import culprit
 from .runs import Runs
 from .state import Filled, State, everywhere, nowhere
@@ -155,6 +155,8 @@ class RowProof:
         moments = (trial.before, trial.between, trial.after)
         if any(table.rows for table in trial.before.tables.values()):
             self._proof.compares_rows = True
+        if trial.direction == "upgrade":
+            self._proof.samples = samples(trial.before, trial.between)
         declared = self._revision.losses(trial.direction)
         impossible, unseen = row_changes.unfounded_declarations(trial.before, trial.between, declared)
         trial.proof.add("V503", *(f"{trial.direction}: {each}" for each in impossible))

@@ -18,6 +18,10 @@ from ...schema.reflection import OWN_TABLES, only_reading
 
 Row = tuple[object, ...]
 _FIRST_WITH_JSONB = (3, 45)
+Sample = list[tuple[str, ...]]
+"""The names of the columns of a table, and the texts of a few of its rows."""
+_SAMPLE = 5  # rows
+_CELL = 40  # characters of a value
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,28 @@ class RowSnapshot:
     """All rows of a database, by table."""
 
     tables: Mapping[str, TableRows]
+
+
+def samples(before: RowSnapshot, after: RowSnapshot) -> dict[str, tuple[Sample, Sample]]:
+    """Return a few rows of each table whose rows differ, before and after."""
+    names = sorted({*before.tables, *after.tables})
+    sides = {name: (before.tables.get(name), after.tables.get(name)) for name in names}
+    changed = {
+        name: pair for name, pair in sides.items() if pair[0] != pair[1] and any(each and each.rows for each in pair)
+    }
+    return {name: (_sample(one), _sample(other)) for name, (one, other) in changed.items()}
+
+
+def _sample(table: TableRows | None) -> Sample:
+    if table is None:
+        return []
+    return [table.columns, *(tuple(_shown(value) for value in row) for row in table.rows[:_SAMPLE])]
+
+
+def _shown(value: object) -> str:
+    """Return a value as text, cut if it is long."""
+    text = "NULL" if value is None else repr(value)
+    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
 
 
 def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> RowSnapshot:

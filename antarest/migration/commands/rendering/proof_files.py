@@ -1,0 +1,181 @@
+"""Renders the result of a proof for other programs: JSON, Markdown, SARIF and the annotations of GitHub."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...verify import Verification
+from ...verify.findings.kinds import KINDS, Finding
+from ...verify.target import Target
+from .proof import kept_databases, outcome
+from .proof_groups import NAMES, grouped, place_of
+
+_COMMENT = 65_000  # characters of a comment; GitHub refuses 65,536
+_LINES = 4  # findings of one kind in one revision, in a comment
+_LONGEST = 1_000  # characters of one finding in a comment
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def as_json(found: Verification, target: Target) -> str:
+    """Render everything as JSON."""
+    proofs = [
+        {
+            "revision": proof.revision,
+            "engine": proof.engine,
+            "irreversible": proof.is_irreversible,
+            "impact": dataclasses.asdict(proof.impact),
+        }
+        for proof in found.proofs.values()
+        if proof.schema
+    ]
+    findings = []
+    for each in found.findings:
+        path, line = place_of(each, target)
+        more = {"title": each.kind.title, "fix": each.kind.fix, "file": str(path), "line": line}
+        findings.append({**dataclasses.asdict(each), **more})
+    data = {
+        "complete": found.is_complete and bool(proofs) and not found.not_proved,
+        "clean": not found.errors and not found.not_proved,
+        "engines": found.engines,
+        "seconds": round(found.seconds, 3),
+        "findings": findings,
+        "not_proved": [_gap(found, *each) for each in found.not_proved],
+        "not_tried": [dict(zip(("revision", "engine", "reason"), each, strict=True)) for each in found.not_tried],
+        "not_checked": found.not_checked,
+        "proofs": proofs,
+        "kept": [dict(zip(("revision", "engine", "when", "url"), each, strict=True)) for each in kept_databases(found)],
+    }
+    return json.dumps(data, indent=2)
+
+
+def _gap(found: Verification, revision: str, engine: str, reason: str) -> dict[str, str]:
+    """Something that is not proved, with the traceback if an unexpected error is the reason."""
+    proof = found.proofs.get((revision, engine))
+    traceback = proof.tracebacks.get(reason, "") if proof else ""
+    more = {"traceback": traceback} if traceback else {}
+    return {"revision": revision, "engine": engine, "reason": reason, **more}
+
+
+def as_markdown(found: Verification) -> str:
+    """Render everything as Markdown, for a pull request."""
+    lines = [f"**{outcome(found)}**", ""]
+    if found.findings:
+        lines += _table("id", "revision", "engine", "found", "fix")
+        for each in found.findings:
+            engine = NAMES[each.engine]
+            expected = f" (expected: {each.expected})" if each.expected else ""
+            lines.append(_row(each.id, each.revision, engine, each.found + expected, each.kind.fix))
+        lines.append("")
+    if found.not_checked:
+        lines += [f"Not checked: {'; '.join(f'{what}: {why}' for what, why in found.not_checked.items())}.", ""]
+    lines += _table("revision", "engine", "seconds", "locks", "rewritten", "rows written")
+    for proof in found.proofs.values():
+        if proof.schema:
+            impact = proof.impact
+            locks = ", ".join(f"{table}: {mode}" for table, mode in impact.locks.items())
+            written = ", ".join(f"{table}: {rows}" for table, rows in impact.written.items())
+            seconds, rewritten = f"{impact.seconds:.2f}", ", ".join(impact.rewritten)
+            lines.append(_row(proof.revision, NAMES[proof.engine], seconds, locks, rewritten, written))
+    return "\n".join(lines) + "\n"
+
+
+def _table(*names: str) -> list[str]:
+    return [_row(*names), "|---" * len(names) + "|"]
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def as_comment(found: Verification, target: Target) -> str:
+    """Render the result as Markdown for a comment on a pull request, which GitHub limits to 65,536 characters."""
+    lines = [f"**{outcome(found)}**", ""]
+    size = len(lines[0])
+    groups = grouped(found, found.findings)
+    for number, each in enumerate(groups):
+        path, line = place_of(each.findings[0], target)
+        items = "".join(f"\n  - {_escaped(text)}" for text in each.lines[:_LINES])
+        more = f"\n  - and {len(each.lines) - _LINES} more" if len(each.lines) > _LINES else ""
+        place = f"{each.revision or 'the history'} (`{_relative(path)}:{line}`)"
+        entry = f"- **{each.kind.id} {each.kind.title}** in {place}{items}{more}\n  - {each.kind.fix}"
+        size += len(entry) + 1
+        if size > _COMMENT:
+            lines.append(f"- and {len(groups) - number} more entries, in the file of `--json`")
+            break
+        lines.append(entry)
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{each}" if each in "\\`*_<>[]|" else each for each in text[:_LONGEST])
+
+
+def as_sarif(found: Verification, target: Target) -> str:
+    """Render the findings as SARIF 2.1.0, which services of code review read.
+
+    Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+    """
+    used = sorted({each.id for each in found.findings})
+    rules = [
+        {
+            "id": id_,
+            "shortDescription": {"text": KINDS[id_].title},
+            "fullDescription": {"text": KINDS[id_].why},
+            "help": {"text": KINDS[id_].fix},
+        }
+        for id_ in used
+    ]
+    results = []
+    for each in found.findings:
+        path, line = place_of(each, target)
+        place = {"artifactLocation": {"uri": _relative(path)}, "region": {"startLine": line}}
+        level = "error" if each.severity == "error" else "note"
+        results.append(
+            {
+                "ruleId": each.id,
+                "level": level,
+                "message": {"text": _sentence(each)},
+                "locations": [{"physicalLocation": place}],
+            }
+        )
+    run = {
+        "tool": {"driver": {"name": "antarest-verify", "rules": rules}},
+        "invocations": [{"executionSuccessful": found.is_complete and not found.not_proved}],
+        "results": results,
+    }
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def as_annotations(found: Verification, target: Target) -> Iterator[str]:
+    """Render each finding as a command of GitHub Actions, which shows it at its file and line.
+
+    Source: https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+    """
+    for each in found.findings:
+        path, line = place_of(each, target)
+        level = "error" if each.severity == "error" else "notice"
+        title = f"{each.id} {each.kind.title}"
+        place = f"file={_property(_relative(path))},line={line},title={_property(title)}"
+        yield f"::{level} {place}::{_data(_sentence(each))}"
+
+
+def _sentence(finding: Finding) -> str:
+    where = " on ".join(filter(None, [finding.revision, NAMES[finding.engine] if finding.engine else ""]))
+    expected = f" (expected: {finding.expected})" if finding.expected else ""
+    return f"{f'{where}: ' if where else ''}{finding.found}{expected} - {finding.kind.fix}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _relative(path: Path) -> str:
+    """The path from the working folder, as services expect it; the whole path if it lies elsewhere."""
+    return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()

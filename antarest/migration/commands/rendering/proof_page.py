@@ -1,0 +1,153 @@
+"""Renders the result of a proof as one page for a browser, which needs no network and no script."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+
+from ...errors.text import count
+from ...schema.inventory import Inventory, Table
+from ...verify import Verification
+from ...verify.findings.proof import Proof
+from ...verify.target import Target
+from .proof import outcome
+from .proof_groups import NAMES, FindingGroup, grouped, place_of
+from .proof_table import PROPERTIES, Cell, cells_of, parity_of
+
+_TEMPLATE = Path(__file__).with_suffix(".html")
+_COLOURS = {"red": "error", "yellow": "note", "green": "ok", "dim": "soft"}
+
+
+def as_html(found: Verification, target: Target) -> str:
+    """Render the history as a grid of revisions, properties and engines. Each cell opens its findings."""
+    lines = [*([""] if found.is_whole else []), *reversed(found.revisions)]
+    missing = [
+        f"not proved: {revision or 'the history'} on {NAMES[on]}: {why}" for revision, on, why in found.not_proved
+    ]
+    missing += [f"not checked: {what}: {why}" for what, why in found.not_checked.items()]
+    parts = {
+        "project": escape(str(target.project.ini if target.project.ini.is_file() else target.project.versions[0])),
+        "outcome": escape(outcome(found)),
+        "overview": "\n".join(f'<p class="note">{escape(each)}</p>' for each in missing),
+        "grid": "\n".join([_head(found), *(_line(found, revision) for revision in lines)]),
+        "sections": "\n".join(_section(found, revision, target) for revision in dict.fromkeys(["", *lines])),
+    }
+    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(parts)
+
+
+def _head(found: Verification) -> str:
+    engines = "".join(f'<th colspan="{len(PROPERTIES) + 1}">{NAMES[engine]}</th>' for engine in found.engines)
+    names = "".join(f"<th>{name}</th>" for name in (*PROPERTIES, "s")) * len(found.engines)
+    return f"<tr><th></th>{engines}<th></th></tr>\n<tr><th>revision</th>{names}<th>others</th></tr>"
+
+
+def _line(found: Verification, revision: str) -> str:
+    target = f"#{_anchor(revision)}"
+    cells = ""
+    for engine in found.engines:
+        proof = found.proofs.get((revision, engine))
+        cells += "".join(_cell(cell, target) for cell in cells_of(found, revision, engine))
+        cells += f"<td>{f'{proof.impact.seconds:.2f}' if proof and proof.schema else ''}</td>"
+    others = _cell(parity_of(found, revision), target)
+    return f'<tr><td><a href="{target}">{escape(revision or "the history")}</a></td>{cells}{others}</tr>'
+
+
+def _cell(cell: Cell, target: str) -> str:
+    text, style = cell
+    return f'<td><a class="{_COLOURS[style]}" href="{target}">{escape(text)}</a></td>' if text else "<td></td>"
+
+
+def _anchor(revision: str) -> str:
+    return f"revision-{escape(revision, quote=True)}" if revision else "the-history"
+
+
+def _section(found: Verification, revision: str, target: Target) -> str:
+    mine = [each for each in found.findings if each.revision == revision]
+    path = f"{place_of(mine[0], target)[0]}" if mine else ""
+    parts = [f'<h2>{escape(revision or "the history")}</h2><p class="soft">{escape(path)}</p>']
+    parts += [_group(each) for each in grouped(found, mine)] or ["<p>Nothing was found here.</p>"]
+    for engine in found.engines:
+        if (proof := found.proofs.get((revision, engine))) and proof.schema and revision:
+            parts += [f"<h3>{NAMES[engine]}</h3>", *_impact(proof), *_schemas(found, proof), *_rows(proof)]
+    return f'<section id="{_anchor(revision)}">{"".join(parts)}</section>'
+
+
+def _group(group: FindingGroup) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in group.lines)
+    kind, colour = group.kind, "error" if group.is_error else "note"
+    title = f'<h3 class="{colour}"><span class="id">{kind.id}</span> {escape(kind.title)}</h3>'
+    return f"{title}<ul>{items}</ul><p>{escape(kind.why)}</p><p><b>Fix:</b> {escape(kind.fix)}</p>"
+
+
+def _impact(proof: Proof) -> Iterator[str]:
+    impact = proof.impact
+    parts = [f"{impact.seconds:.2f} s on the generated rows"]
+    parts += [f"{mode} on {table}" for table, mode in impact.locks.items()]
+    parts += [f"rewrites {table}" for table in impact.rewritten]
+    parts += [f"writes {count(rows, 'row')} of {table}" for table, rows in impact.written.items()]
+    yield f'<p class="soft">{escape("; ".join(parts))}</p>'
+
+
+def _schemas(found: Verification, proof: Proof) -> Iterator[str]:
+    """The tables that the upgrade changes, before and after it."""
+    before, after = _before(found, proof), proof.schema
+    if before is None or after is None:
+        return
+    for name in sorted({*before.tables, *after.tables}):
+        if before.tables.get(name) != after.tables.get(name):
+            sides = [list(_described(schema.tables.get(name))) for schema in (before, after)]
+            yield _pair(f"table {name}", *_marked(*sides))
+
+
+def _before(found: Verification, proof: Proof) -> Inventory | None:
+    """The schema before a revision: that of the revision proved before it. It is not known for the first of a range."""
+    position = found.revisions.index(proof.revision)
+    if position:
+        earlier = found.proofs.get((found.revisions[position - 1], proof.engine))
+        return earlier.schema if earlier else None
+    return Inventory(proof.engine) if proof.starts_empty else None
+
+
+def _described(table: Table | None) -> Iterator[str]:
+    if table is None:
+        yield "(no such table)"
+        return
+    for column in table.columns:
+        default = f" DEFAULT {column.default}" if column.default is not None else ""
+        yield f"{column.name} {column.type}{'' if column.nullable else ' NOT NULL'}{default}"
+    if key := table.primary_key:
+        yield f"PRIMARY KEY ({', '.join(key.columns)})"
+    for each in table.foreign_keys:
+        to = f"{each.referred_table} ({', '.join(each.referred_columns)})"
+        yield f"FOREIGN KEY ({', '.join(each.columns)}) REFERENCES {to} ON DELETE {each.on_delete}"
+    yield from (f"UNIQUE ({', '.join(each.columns)})" for each in table.uniques)
+    yield from (f"CHECK {each.expression}" for each in table.checks)
+    yield from (
+        f"{'UNIQUE ' if each.unique else ''}INDEX {each.name} ({', '.join(each.keys)})" for each in table.indexes
+    )
+
+
+def _rows(proof: Proof) -> Iterator[str]:
+    """Rows of the tables that the upgrade changes, before and after it."""
+    for table, sides in proof.samples.items():
+        lines = [["  ".join(each) for each in side] or ["(no rows)"] for side in sides]
+        yield _pair(f"rows of {table}", *_marked(*lines))
+
+
+def _marked(before: Sequence[str], after: Sequence[str]) -> tuple[str, str]:
+    """Both sides as HTML; what only one of them has is marked."""
+    left, right = list(map(escape, before)), list(map(escape, after))
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for tag, first, first_end, second, second_end in matcher.get_opcodes():
+        if tag != "equal":
+            left[first:first_end] = [f"<del>{each}</del>" for each in left[first:first_end]]
+            right[second:second_end] = [f"<ins>{each}</ins>" for each in right[second:second_end]]
+    return "\n".join(left), "\n".join(right)
+
+
+def _pair(title: str, left: str, right: str) -> str:
+    sides = "".join(f"<div><b>{when}</b><pre>{text}</pre></div>" for when, text in (("before", left), ("after", right)))
+    return f'<h3>{escape(title)}</h3><div class="pair">{sides}</div>'
