@@ -39,7 +39,8 @@ def _task(name: str) -> Task[Any]:
         + [Parameter(each, Parameter.KEYWORD_ONLY, default=None if flags[each].value else False) for each in flags]
     )
     words = {each: verb.flag(each).help for each in (*verb.words, *flags)}
-    return Task(body, name=name, help=words, auto_shortflags=False)
+    repeated = [each for each, flag in flags.items() if flag.repeats]
+    return Task(body, name=name, help=words, auto_shortflags=False, iterable=repeated)
 
 
 namespace = Collection()

@@ -31,6 +31,7 @@ def _parser() -> ArgumentParser:
         for each in dict.fromkeys((*verb.flags, "config", "project", "debug")):
             flag = verb.flag(each)
             takes: dict[str, Any] = {"metavar": flag.value} if flag.value else {"action": "store_true"}
+            takes |= {"action": "append"} if flag.repeats else {}
             sub.add_argument(spelled(each), dest=each, help=flag.help, **takes)
     return parser
 

@@ -59,7 +59,7 @@ VERBS = {
     "check": Verb(revisions.check),
     "verify": Verb(
         revisions.verify,
-        ("engine", "revisions", "new", "rows", *_REPORTS, *_FOREIGN, "since", "keep"),
+        ("engine", "revisions", "new", "rows", *_REPORTS, *_FOREIGN, "start", "run_env", "env", "since", "keep"),
         {
             "json": Flag("also write the result as JSON", "FILE"),
             "project": Flag("the alembic.ini of any project (default: the one here)", "PATH"),

@@ -74,7 +74,8 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
         else:
             named["dbname"] = database()
 
-    engine = _engine(DbConfig(url), _begin_as_first_or_beside(), query_cache_size=500)
+    # Nobody else uses the database, so a writer that waits is a second connection of a revision, and waits for ever.
+    engine = _engine(DbConfig(url, busy_timeout=1), _begin_as_first_or_beside(), query_cache_size=500)
     event.listen(engine, "do_connect", choose)
     return engine
 

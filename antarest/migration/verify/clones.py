@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -55,8 +56,11 @@ class Clones:
         self._numbers = itertools.count()
         self._database = str(location.url.database)
         self._engine = moving_engine(location.url, lambda: self._database)
+        self.settings: list[str] = []
+        """Statements with which each connection begins, as those of an `env.py` do."""
         self._alembics_engine = create_engine(location.url, poolclass=NullPool)
         event.listen(self._alembics_engine, "do_connect", self._choose_file)
+        event.listen(self._engine, "connect", self._set)
 
     def close(self) -> None:
         """Close the connection to the server."""
@@ -84,6 +88,12 @@ class Clones:
                 yield connection
         finally:
             self._database = outer
+
+    def _set(self, driver: Any, _record: object) -> None:
+        if self.settings:
+            with driver.cursor() as cursor:
+                cursor.execute("; ".join(self.settings))
+            driver.commit()
 
     def _choose_file(self, _dialect: object, _record: object, arguments: list[object], _named: object) -> None:
         if arguments:

@@ -18,6 +18,7 @@ _FIX = Hint("Fix it, then prove again", "inv db.verify")
 _ROWS = Path("tests", "rows.py")
 _CONDITIONS = ("render_as_batch", "transaction_per_migration")
 _OPTIONS = (*_CONDITIONS, "version_table")
+_FUNCTIONS = ("include_object", "include_name", "include_schemas", "version_table_schema")
 _MOST_FILES = 200  # the limit of the search for the naming convention: an application may have many more
 
 
@@ -90,6 +91,11 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
             else:
                 values[name] = found
         models = _metadata(module)
+        unknown += [
+            f"{name} in line {node.lineno} of {env.name} (--run-env reads it)"
+            for name, node in _options(module.tree, _FUNCTIONS)
+            if models.name or metadata
+        ]
         convention, missing = _convention(module, models.name.partition(":")[0].partition(".")[0])
         unknown += [*missing, *([models.problem] if models.problem and not metadata else [])]
     return Target(

@@ -45,6 +45,9 @@ class Target:
         models_problem: the reason why the metadata of `env.py` is not known.
         is_own: whether the project follows our conventions, and so declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
+        start: by engine, what makes the tables from which the history starts: a file of SQL, or a function.
+        run_env: the variables with which `env.py` is run; None if it is not run.
+        env_options: the options that `env.py` gave to Alembic when it was run.
     """
 
     project: Project
@@ -57,6 +60,9 @@ class Target:
     models_problem: str = ""
     is_own: bool = True
     unknown: tuple[str, ...] = ()
+    start: Mapping[str, str] = field(default_factory=dict)
+    run_env: Mapping[str, str] | None = None
+    env_options: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def script(self) -> ScriptDirectory:
@@ -134,7 +140,9 @@ class Target:
         )
 
     def _imported_metadata(self) -> MetaData | None:
-        if not self.metadata_name:
+        if isinstance(given := self.env_options.get("target_metadata"), MetaData):
+            return given
+        if not self.metadata_name or self.env_options:
             return None
         module, _, attribute = self.metadata_name.partition(":")
         try:
@@ -164,6 +172,7 @@ class Target:
             "render_as_batch": self.render_as_batch,
             "transactional_ddl": True,
             "version_table": self.project.version_table,
+            **self.env_options,
         }
 
     @cached_property

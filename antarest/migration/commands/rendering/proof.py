@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -61,7 +61,7 @@ def _overview(found: Verification, groups: Sequence[FindingGroup], stream: TextI
     if hidden and not notes:
         kinds = shorten([f"{id_} {number}" for id_, number in hidden.most_common()])
         lines.append(f"{style('notes', 'yellow', stream)}: {kinds}; --notes lists them")
-    unchecked = found.not_checked | _by_reason(found.not_tried)
+    unchecked = [*(f"{what}: {why}" for what, why in found.not_checked.items()), *_by_reason(found.not_tried)]
     return (
         lines
         + _missing("not proved", _by_reason(found.not_proved), stream)
@@ -69,18 +69,17 @@ def _overview(found: Verification, groups: Sequence[FindingGroup], stream: TextI
     )
 
 
-def _missing(title: str, what: Mapping[str, str], stream: TextIO) -> list[str]:
-    reasons = [f"{name}: {why}" for name, why in what.items()]
+def _missing(title: str, reasons: Sequence[str], stream: TextIO) -> list[str]:
     more = [f"and {len(reasons) - _REASONS} more, in the file of --json"] if len(reasons) > _REASONS else []
     return [f"{style(title, 'yellow', stream)}: {each}" for each in [*reasons[:_REASONS], *more]]
 
 
-def _by_reason(missing: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+def _by_reason(missing: Iterable[tuple[str, str, str]]) -> list[str]:
     """Everything that was not proved or tried: one reason for all revisions that have it, by engine."""
     same: dict[tuple[str, str], list[str]] = {}
     for revision, engine, why in missing:
         same.setdefault((engine, why), []).append(revision or "the history")
-    return {f"{shorten(ids)} on {NAMES[engine]}": why for (engine, why), ids in same.items()}
+    return [f"{shorten(ids)} on {NAMES[engine]}: {why}" for (engine, why), ids in same.items()]
 
 
 def _by_revision(groups: Sequence[FindingGroup], target: Target, stream: TextIO) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...database.signals import stoppable
@@ -17,6 +18,7 @@ from ...verify import Verification, prove_history
 from ...verify.env_reader import target_of
 from ...verify.findings.proof import Proof
 from ...verify.git_revisions import earlier_targets, new_revisions
+from ...verify.start import read_start
 from ...verify.target import Target
 from ..boundary import CommandContext
 from ..rendering import proof, proof_table
@@ -52,6 +54,9 @@ def verify(
     versions: str | None = None,
     metadata: str | None = None,
     rows_from: str | None = None,
+    start: str | None = None,
+    run_env: bool = False,
+    env: Sequence[str] | None = None,
     since: str | None = None,
     keep: bool = False,
     **files: str | None,
@@ -61,11 +66,18 @@ def verify(
         raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {engine!r}", "--engine=both")
     if not re.fullmatch(r"[1-9][0-9]{0,6}", rows or _ROWS):
         raise _usage(f"--rows must be a whole number from 1 to 9999999, not {rows!r}", f"--rows={_ROWS}")
+    if env and not run_env:
+        raise _usage("--env is only for --run-env", "--run-env --env=NAME=VALUE")
     if new and revisions:
         raise _usage("--new and --revisions cannot be given together", "--new")
     _refuse_missing_folders(files)
     found, number = Verification(_ENGINES[engine or "both"]), int(rows or _ROWS)
-    target = target_of(context.project_name, versions, metadata, rows_from)
+    target = replace(
+        target_of(context.project_name, versions, metadata, rows_from),
+        start=read_start(start),
+        run_env=_variables(env or ()) if run_env else None,
+    )
+    target = replace(target, unknown=()) if run_env else target
     select = new_revisions if new else _between(revisions) if revisions else None
     on_proof = _Printer(context, found).print_proof
     context.print(proof.head(found, target))
@@ -82,6 +94,13 @@ def verify(
         error.add_note(proof.tracebacks(found))  # `--debug` shows it.
         raise error
     return EXIT_DONE
+
+
+def _variables(given: Sequence[str]) -> dict[str, str]:
+    """Read the variables for `env.py`, each as `NAME=VALUE`."""
+    if wrong := [each for each in given if not re.match(r"\w+=", each)]:
+        raise _usage(f"--env must be NAME=VALUE, not {wrong[0]!r}", "--run-env --env=NAME=VALUE")
+    return dict(each.split("=", 1) for each in given)
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:

@@ -279,6 +279,13 @@ _ALL = (
         "role of the application lacks.",
         "Repeat the failing step on that engine. Then fix the model, or grant the right in a revision.",
     ),
+    FindingKind(
+        "V705",
+        "the role of the application may not use a table or sequence",
+        "Every statement of the application on it is refused, if the application has a role of its own.",
+        "Grant the rights in the revision that makes the object, or set default privileges (ALTER DEFAULT PRIVILEGES) "
+        "for the role before. `inv db.grant` grants them too.",
+    ),
     # ---- 8: impact
     FindingKind(
         "V801",

@@ -1,4 +1,4 @@
-"""Compares the models with the migrations on one engine, and tries the mapped classes.
+"""Tries the mapped classes on a database at head.
 
 To try a class, it inserts, loads, changes and deletes an object through the ORM, as the application does. On
 PostgreSQL it uses a role that owns nothing and has the rights that `db.grant` gives. Every change is rolled back.
@@ -10,85 +10,18 @@ import datetime as dt
 import decimal
 import secrets
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import URL, Column, Connection, Enum, MetaData, Table, text
-from sqlalchemy.exc import DataError, IntegrityError, NoReferencedTableError, SQLAlchemyError, StatementError
+from sqlalchemy import Column, Connection, Enum, MetaData, Table, text
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Mapper, Session, attributes, configure_mappers, mapperlib
 
-from ...branches import checks
 from ...database import grants
 from ...errors.text import described, first_line, reason
-from ...schema.compare import Difference, differences
 from ...schema.inventory import Inventory
-from ..clones import Clones
-from .proof import Proof
-
-_NAMES_NOT_COMPARED = ("primary key", "foreign key", "check")
-
-
-def compare(
-    proof: Proof,
-    metadata: MetaData | None,
-    schema: Inventory,
-    clones: Clones,
-    at_head: URL,
-    read_schema: Callable[[URL], Inventory],
-    start: Inventory | None = None,
-) -> None:
-    """Compare the models with the schema at head. If they are the same, try the mapped classes.
-
-    Args:
-        proof: receives the findings.
-        metadata: the models; None if the project does not name them.
-        schema: the schema that the migrations make.
-        clones: makes databases.
-        at_head: a database at head, without rows.
-        read_schema: reads the schema of a database.
-        start: the schema before the revisions that are proved. A difference that it has already is only a note.
-    """
-    if metadata is None:
-        return
-    if not metadata.tables:
-        proof.not_tried.append("the models: the metadata has no tables")
-        return
-    with clones.connected(at_head) as connection:
-        unreadable = unreadable_defaults(connection, metadata, schema)
-    proof.add("V704", *unreadable)
-    url = clones.new()
-    try:
-        with clones.connected(url) as connection:
-            metadata.create_all(connection)
-            connection.commit()
-    except NoReferencedTableError as error:
-        proof.add("V702", f"{first_line(error)}; the module of {error.table_name} was not imported")
-        return
-    except SQLAlchemyError as error:
-        proof.not_proved.append(f"the models: this engine cannot make their tables: {first_line(error)}")
-        return
-    models = read_schema(url)
-    found = differences(schema, models)
-    if unmodelled := checks.were_not_imported(found, schema):
-        proof.add("V702", f"{unmodelled} of {len(schema.tables)} tables have no model")
-        return
-    older = {_text(each) for each in differences(start, models)} if start and start.tables else set()
-    for each in found:
-        # Alembic does not compare the names of these keys.
-        is_note = _text(each) in older or (each.aspect == "name" and each.kind in _NAMES_NOT_COMPARED)
-        proof.add("V701", _text(each), severity="note" if is_note else "error")
-    with clones.connected(clones.copy(at_head)) as connection:
-        used = use_classes(connection, metadata)
-    proof.not_tried += used.not_tried
-    if not (found or unreadable):
-        proof.add("V704", *used.faults)
-
-
-def _text(difference: Difference) -> str:
-    return difference.render("the migrations", "the models")
-
 
 _DAY = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - naive, like the values of a column without a time zone
 _VALUES: dict[type, Callable[[int], Any]] = {
@@ -146,12 +79,13 @@ def unreadable_defaults(connection: Connection, metadata: MetaData, schema: Inve
     return found
 
 
-def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
+def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[str] = ()) -> OrmUse:
     """Try every class that is mapped to these tables.
 
     Args:
         connection: to a database at head; every change is rolled back.
         metadata: the models.
+        skipped: tables that are not as the models have them. Their classes are not tried.
     """
     result = OrmUse()
     try:
@@ -160,6 +94,8 @@ def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
         result.faults.append(f"the classes cannot be mapped: {error}")
         return result
     for mapper in sorted(_mappers(metadata), key=lambda each: each.class_.__name__):
+        if any(isinstance(each, Table) and each.name in skipped for each in mapper.tables):
+            continue
         transaction = connection.begin()
         try:
             _use_plain_role(connection, metadata)

@@ -19,6 +19,7 @@ from .steps import Step
 
 _LOCKED = "database is locked"
 _NO_EXTENSION = re.compile(r"extension \"?([\w-]+)\"? is not available|extension control file .*?([\w-]+)\.control")
+_NO_ROLE = re.compile(r"role \"([^\"]+)\" does not exist")
 _NO_TABLE = re.compile(r"no such table: (?:main\.)?(\w+)|relation \"(?:\w+\.)?(\w+)\" does not exist")
 
 
@@ -58,8 +59,8 @@ def another_path(
         return reached
     if state.applied and not revision.predecessors and (reached := _from_nothing(runs, revision)):
         return reached
-    if extension := next(filter(None, _groups(_NO_EXTENSION, failed.reason)), ""):
-        proof.not_proved.append(f"the upgrade: the PostgreSQL server has no extension {extension}")
+    if lacking := _lacking(failed.reason):
+        proof.not_proved.append(f"the upgrade: the PostgreSQL server of the proof has no {lacking}")
         return next(_without_statements(runs, revision, state), None)
     if reached := next(_in_one_run(runs, revision, state), None):
         proof.add("V306", failed.reason)
@@ -67,6 +68,13 @@ def another_path(
     proof.add(*_kind(runs, failed))
     paths = (_without_statements(runs, revision, state), _with_rows(runs, revision, state))
     return next((found for path in paths for found in path), None)
+
+
+def _lacking(reason: str) -> str:
+    """What the server lacks, if that is the reason."""
+    extension = next(filter(None, _groups(_NO_EXTENSION, reason)), "")
+    role = next(filter(None, _groups(_NO_ROLE, reason)), "")
+    return f"extension {extension}" if extension else f"role {role}" if role else ""
 
 
 def _kind(runs: Runs, failed: ScratchRunFailed) -> tuple[str, str]:
@@ -122,7 +130,7 @@ def _with_rows(runs: Runs, revision: Revision, state: State) -> Iterator[Reached
 def _try(
     runs: Runs, state: State, upgrade: Callable[[URL], Inventory], *, is_proved: bool, is_empty: bool = False
 ) -> Iterator[Reached]:
-    url = runs.clones.new() if is_empty else runs.clones.copy(state.bare)
+    url = runs.new() if is_empty else runs.clones.copy(state.bare)
     try:
         yield Reached(state, url, upgrade(url), is_proved)
     except ScratchRunFailed:

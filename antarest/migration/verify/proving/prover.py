@@ -11,6 +11,7 @@ from ...errors.revision import Revision
 from ...errors.settings.urls import redact_url
 from ...schema.inventory import Inventory
 from ..clones import Clones
+from ..env_run import EnvRun, run_env, with_options_of_env
 from ..findings.behaviour import behaviour
 from ..findings.proof import Proof
 from ..target import Target
@@ -51,9 +52,19 @@ class Prover:
     """Runs the revisions of a history upwards, and proves those that are wanted."""
 
     def __init__(self, plan: ProofPlan, clones: Clones) -> None:
+        ran = EnvRun()
+        target = plan.target
+        if target.run_env is not None:
+            url = clones.new()
+            with clones.connected(url) as connection:
+                ran = run_env(target, connection, url)
+            target = with_options_of_env(target, ran)
+            clones.settings = [each for each in ran.statements if each.lstrip().upper().startswith("SET ")]
         self._plan = plan
-        self._target = plan.target
-        self._runs = Runs(plan.target, clones, plan.rows)
+        self._target = target
+        self._runs = Runs(target, clones, plan.rows)
+        self._runs.preparation = tuple(each for each in ran.statements if each not in clones.settings)
+        self._runs.refused = tuple(ran.refused)
         self._states = [State.empty(self._runs)]
         self._start: Inventory | None = None  # the schema before the first wanted revision
         self._blocked: set[str] = set()

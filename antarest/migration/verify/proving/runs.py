@@ -20,6 +20,7 @@ from ..findings import integrity
 from ..findings.proof import ImpactMeter, Proof
 from ..rows.hints import Hints
 from ..rows.snapshots import RowSnapshot, snapshot
+from ..start import make_start
 from ..target import Target
 from .steps import Step
 
@@ -35,6 +36,8 @@ class Runs:
         exclude: the tables that belong to Alembic.
         beside: the ids of the revisions that write through a connection of their own. On SQLite they run as with plain
             Alembic, because a transaction of ours would lock them out.
+        preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
+        refused: the connections that it tried to open elsewhere.
     """
 
     def __init__(self, target: Target, clones: Clones, rows: int) -> None:
@@ -44,12 +47,32 @@ class Runs:
         self.hints = Hints.of(target.history[id_].path for id_ in target.history.order)
         self.exclude = [target.project.version_table]
         self.beside: set[str] = set()
+        self.preparation: tuple[str, ...] = ()
+        self.refused: tuple[str, ...] = ()
 
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
         """Open a connection, as this revision needs it."""
         with self.clones.connected(url, as_alembic=revision in self.beside) as connection:
             yield connection
+
+    def prepared(self) -> URL:
+        """Make a database as `env.py` prepares it for the revisions, if it was run; otherwise an empty one."""
+        url = self.clones.new()
+        if self.preparation:
+            with self.connected(url) as connection:
+                for each in self.preparation:
+                    connection.exec_driver_sql(each)
+                connection.commit()
+        return url
+
+    def new(self) -> URL:
+        """Make a database from which the history starts: a prepared one, or one with the tables of `--start`."""
+        url = self.prepared()
+        if name := self.target.start.get(self.clones.engine, ""):
+            with self.connected(url) as connection:
+                make_start(connection, name)
+        return url
 
     def schema(self, url: URL) -> Inventory:
         """Read the schema of a database."""
@@ -121,7 +144,7 @@ class Runs:
             The reason if one fails.
         """
         try:
-            with self.connected(url) as connection:
+            with self.clones.connected(url, as_alembic=bool(self.beside)) as connection:
                 target.runner.upgrade(connection, heads)
         except ScratchRunFailed as failed:
             return failed.reason

@@ -50,6 +50,7 @@ class State:
         applied: the ids of the revisions that it has, in order.
         before: the schema before the last of them. Plain rows respect its unique keys and checks too: right after an
             upgrade that drops one, an application has no rows that break it.
+        made_by: the revision that has made each table and sequence, by name.
     """
 
     runs: Runs
@@ -57,12 +58,13 @@ class State:
     schema: Inventory
     applied: list[str] = field(default_factory=list)
     before: Inventory | None = None
+    made_by: dict[str, str] = field(default_factory=dict)
     _filled: dict[Awkward, Filled] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, runs: Runs) -> State:
-        """Make an empty database."""
-        bare = runs.clones.new()
+        """Make the database from which the history starts."""
+        bare = runs.new()
         return cls(runs, bare, runs.schema(bare))
 
     def filled(self, awkward: Awkward) -> Filled:
@@ -100,5 +102,7 @@ class State:
         """Take the database after a revision for the next one."""
         for url in (self.bare, *(each.url for each in self._filled.values())):
             self.runs.clones.drop(url)
+        new = {*schema.tables, *schema.sequences} - {*self.schema.tables, *self.schema.sequences}
+        self.made_by |= dict.fromkeys(new, revision)
         self.bare, self.schema, self.before, self._filled = bare, schema, self.schema, {}
         self.applied.append(revision)

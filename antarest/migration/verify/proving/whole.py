@@ -8,10 +8,12 @@ from ...errors.base import AntarestError
 from ...errors.text import described
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
-from ..findings import integrity, models
+from ..findings import integrity
 from ..findings.behaviour import behaviour
 from ..findings.proof import Proof
+from ..findings.rights import missing_rights
 from ..target import Target
+from .drift import compare_models
 from .runs import Runs
 from .state import State, everywhere
 
@@ -38,17 +40,21 @@ def prove_whole(
     if blocked:
         proof.not_proved.append("the whole history in one run: a revision does not run")
         return proof
+    proof.not_tried += [f"env.py: {each} was refused" for each in runs.refused]
     for state in states:
         with proof.trying("the whole history in one run"):
             _prove_one_run(runs, proof, state, failures, is_only=len(states) == 1)
     last = states[-1]
     with proof.trying("the models"):
-        if why := runs.target.why_no_models:
-            proof.not_proved.append(f"the models: {why}")
-        models.compare(proof, runs.target.metadata, last.schema, runs.clones, last.bare, runs.schema, start)
+        compare_models(runs, proof, last, start)
     with proof.trying("the content of other schemas"), runs.connected(last.bare) as connection:
         if others := integrity.other_schemas(connection):
             proof.not_tried.append(f"the content of other schemas: {', '.join(others)}")
+    with proof.trying("the rights"), runs.connected(last.bare) as connection:
+        metadata = runs.target.metadata
+        is_noted = metadata is not None and bool(metadata.tables) and not runs.target.is_own
+        version_table = runs.target.project.version_table
+        proof.findings += missing_rights(proof, connection, last.made_by, version_table, is_noted=is_noted)
     with proof.trying("the changes to rows at head"):
         filled = last.filled(everywhere)
         proof.behaviour = behaviour(filled.url, last.schema, filled.rows)
@@ -59,7 +65,7 @@ def prove_whole(
 
 
 def _prove_one_run(runs: Runs, proof: Proof, state: State, failures: Collection[str], *, is_only: bool) -> None:
-    url = runs.clones.new()
+    url = runs.new()
     heads = ("heads",) if is_only else _heads(runs, state)
     if why := runs.upgrade(url, runs.target, heads):
         if why in failures:
@@ -82,7 +88,7 @@ def _prove_since(runs: Runs, proof: Proof, since: Target, state: State) -> None:
     if gone := [id_ for id_ in since.history.order if id_ not in history]:
         proof.add("V901", *(f"{id_} is not there any more" for id_ in gone))
         return
-    url = runs.clones.new()
+    url = runs.new()
     if why := runs.upgrade(url, since):
         proof.not_proved.append(f"a database from before: the earlier revisions do not run: {why}")
         return
