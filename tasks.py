@@ -17,7 +17,7 @@ from antarest.migration.commands.table import VERBS, run
 from antarest.migration.errors.settings import bootstrap
 
 _NAMESPACE = "db"
-bootstrap.replace_closed_streams()
+bootstrap.prepare_streams()
 if code := bootstrap.refuse_system():
     sys.exit(code)
 atexit.register(bootstrap.finish, 0)

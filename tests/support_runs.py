@@ -24,6 +24,10 @@ from tests.support_histories import Database
 
 HANGS = 300
 SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+LOCKS = (
+    "SELECT count(*) FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+"""Counts the locks in this database."""
 
 GATE = """\
 import os, pathlib, time

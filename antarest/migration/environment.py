@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +22,14 @@ from sqlalchemy import Connection
 
 from . import backup
 from .branches.writing import Writing, autogenerate_options, format_file
+from .commands.output import Output, complain
+from .commands.rendering import results
 from .database.connection import looking, moving, read_current
 from .database.lock import in_this_process, one_writer
 from .database.record import Recorder
 from .errors.base import EXIT_INTERRUPTED, AntarestError
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
+from .errors.facts.run import NotReported
 from .errors.listener import Listener
 from .errors.loss import Agreement
 from .errors.rendering import interrupted, render_error
@@ -37,7 +40,7 @@ from .project import rollback_script
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
 from .project.revision_store import RevisionStore, keeping
-from .run.request import OUTCOME, REQUEST, RunRequest
+from .run.request import OUTCOME, REQUEST, RunOutcome, RunRequest
 from .run.runner import run as run_revisions
 from .scratch.migrated import scratch_at
 
@@ -198,14 +201,44 @@ def _command_line(context: Any) -> Iterator[None]:
         return
     if context.config.config_file_name and context.config.file_config.has_section("loggers"):
         logging.config.fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+    lost = _heard_failures()
     try:
         yield
+        _require_reported(context.config.attributes.get(OUTCOME), lost)
     except AntarestError as error:
-        sys.stderr.write(render_error(error))
+        complain(render_error(error))
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        sys.stderr.write(f"\n{interrupted()}")
+        complain(f"\n{interrupted()}")
         raise SystemExit(EXIT_INTERRUPTED) from None
+
+
+def _heard_failures() -> Sequence[logging.LogRecord]:
+    """Return a list that gets the lines that cannot be logged. The library would print a traceback for each."""
+    lost: list[logging.LogRecord] = []
+    for logger in (logging.getLogger(), *logging.getLogger().manager.loggerDict.values()):
+        for handler in logger.handlers if isinstance(logger, logging.Logger) else ():
+            handler.handleError = lost.append  # type: ignore[method-assign,assignment]
+    return lost
+
+
+def _require_reported(done: RunOutcome | None, lost: Sequence[logging.LogRecord]) -> None:
+    """Say on the stream that still works what was done, if the log or the output could not be written.
+
+    Args:
+        done: the outcome of a run.
+        lost: the lines that could not be logged.
+
+    Raises:
+        NotReported: it could not be written.
+    """
+    output, logs = Output(sys.stdout), Output(sys.stderr)
+    output.finish()
+    logs.finish()
+    if failure := output.failure or logs.failure or ("the log does not work" if lost else ""):
+        lines = [results.outcome(done, "done"), *(f"lost {loss}" for loss in done.losses)] if done else []
+        complain("".join(f"{line}\n" for line in lines))
+        raise NotReported(failure)
 
 
 class _LogListener(Listener):

@@ -90,7 +90,7 @@ def require_head(context: CommandContext, *, upgrade: bool, command: str) -> Non
         plan = context.workflow.plan_upgrade()
         if plan.pending:
             context.print(results.upgrade(plan))
-        context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
+        context.report(results.outcome(context.workflow.upgrade(plan), "upgraded"))
         current = _current(application)
     refuse_other_than_head(project, current, application.database, command)
     context.say(("schema", f"{position(current)} (head)"))
@@ -142,5 +142,5 @@ def serve_app(
             on_ready(address)
 
     code = serve(app, bound, on_ready=ready, command=command)
-    context.print("stopped" if code == EXIT_DONE else "stopped; running requests were cut off")
+    context.report("stopped" if code == EXIT_DONE else "stopped; running requests were cut off")
     return code

@@ -49,6 +49,15 @@ def signalled(number: signal.Signals) -> Callable[[Runner], Result]:
     return provoke
 
 
+def unreported(here: Runner) -> Result:
+    """An upgrade whose reader goes away."""
+    run = here.started()
+    assert run.process.stdout
+    run.process.stdout.close()
+    here.open()
+    return run.end()
+
+
 def called(*words: str) -> Callable[[Runner], Result]:
     """One command."""
     return lambda here: here.module(*words).end()
@@ -66,6 +75,7 @@ PROVOKED: dict[int, dict[str, Callable[[Runner], Result]]] = {
     2: {"usage": called("upgrade", "--nowhere"), "configuration": called("upgrade", "--config=nowhere")},
     3: {"unreachable": unreachable},
     4: {"locked": locked},
+    5: {"unreported": unreported},
     130: {"Ctrl-C": signalled(signal.SIGINT)},
     143: {"SIGTERM": signalled(signal.SIGTERM)},
 }

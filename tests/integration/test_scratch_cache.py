@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from antarest.migration.database.objects import ObjectKey
 from antarest.migration.errors.facts.run import ScratchRunFailed
 from antarest.migration.project.project import Project
 from antarest.migration.scratch import cache
-from antarest.migration.scratch.migrated import downgrade_effects, scratch_at, tables_of_history
+from antarest.migration.scratch.migrated import downgrade_effects, objects_of_history, scratch_at
 from tests.support import run
 from tests.support_histories import Script, write_project, write_script
 
@@ -144,11 +145,12 @@ def test_the_oldest_go(project: Project, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found == {("four",), ("five",)}
 
 
-def test_every_table_of_the_history_is_noted(project: Project, ran: Ran) -> None:
-    first = tables_of_history(project)
+def test_every_object_of_the_history_is_noted(project: Project, ran: Ran) -> None:
+    url, expected = sa.URL.create("sqlite"), {ObjectKey("table", "one"), ObjectKey("table", "two")}
+    first = objects_of_history(project, url)
 
-    assert (first, ran()) == ({"one", "two"}, ["one", "two"])
-    assert (tables_of_history(project), ran()) == ({"one", "two"}, [])
+    assert (first, ran()) == (expected, ["one", "two"])
+    assert (objects_of_history(project, url), ran()) == (expected, [])
 
 
 def test_without_a_repository_nothing_is_kept(tmp_path: Path, ran: Ran) -> None:

@@ -11,15 +11,11 @@ from sqlalchemy import URL
 from antarest.migration.database.lock.sqlite import _PENDING, _holding
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, NOTHING_CHANGED
 from tests.support_histories import Script
-from tests.support_runs import HANGS, Start, refused, session
+from tests.support_runs import HANGS, LOCKS, Start, refused, session
 
 TABLE = Script("table", upgrade='sql("CREATE TABLE study (id INTEGER)", "INSERT INTO study VALUES (1)")')
 LOG = Script("log", upgrade='sql("CREATE TABLE log (id INTEGER)")')
 ALTER = Script("alter", upgrade='op.add_column("study", sa.Column("name", sa.String(50)))')
-
-LOCKS = (
-    "SELECT count(*) FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
 
 
 def reads(url: URL) -> tuple[str, ...]:

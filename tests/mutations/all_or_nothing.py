@@ -159,4 +159,18 @@ ALL_OR_NOTHING = (
         "            except Exception as error:  # noqa: BLE001 - every error ends here\n",
         ["unit/migration/test_last_word.py::test_an_error_that_is_being_told_is_told_to_its_end[SIGTERM]"],
     ),
+    Patch(
+        "All or nothing: a revision is deleted before it is written again",
+        "antarest/migration/project/staging.py",
+        "write_whole(old.path, content)  #",
+        "old.path.unlink(), write_whole(old.path, content)  #",
+        [f"{_TESTS}/test_killed.py::test_a_revision_that_is_written_again_is_never_lost"],
+    ),
+    Patch(
+        "All or nothing: output that does not work ends a run",
+        "antarest/migration/commands/output.py",
+        "        if self.failure or self._try(text):\n            complain(text)",
+        "        if self._try(text):\n            raise OutputFailed(self.failure)",
+        [f"{_TESTS}/test_unreported.py::test_a_reader_that_leaves_during_a_run_does_not_end_it_and_is_told_elsewhere"],
+    ),
 )

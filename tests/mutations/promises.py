@@ -10,6 +10,8 @@ _BACKUP, _DATABASE, _LOCK = f"{_WORKFLOW}/backup", f"{_WORKFLOW}/database", f"{_
 _LOSSES, _RUN = f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
 _TESTS = "integration"
 _PRIVATE = f"{_TESTS}/test_private_files.py"
+_DEFERRED = f"{_TESTS}/test_deferred.py"
+_RESET = f"{_TESTS}/test_reset_objects.py"
 
 WITHOUT_PATCH = {
     "pgbouncer/test_lock.py::test_the_lock_is_not_granted_twice": "it needs the Debian package pgbouncer",
@@ -78,6 +80,33 @@ _NOTHING_IS_LOST = (
         "if (found := _IN_THE_WAY.search(message)) is None:",
         "if (found := _IN_THE_WAY.search(message)):",
         [f"{_TESTS}/test_rebuilds.py::test_a_view_on_the_table_ends_a_rebuild_and_the_message_says_what_to_do"],
+    ),
+    Patch(
+        "Nothing is lost: what is deferred waits for the commit",
+        f"{_LOSSES}/guard.py",
+        "self._deferred.run()",
+        "pass",
+        [
+            f"{_DEFERRED}::{test}"
+            for test in (
+                "test_a_key_that_only_a_later_revision_repairs_is_the_fault_of_the_one_that_breaks_it",
+                "test_nothing_is_pending_for_the_next_revision_and_keys_are_deferred_again",
+            )
+        ],
+    ),
+    Patch(
+        "Nothing is lost: a reset does not count partitions that others made",
+        f"{_WORKFLOW}/workflow/reset.py",
+        "            gone |= new",
+        "            break",
+        [f"{_RESET}::test_every_kind_of_object_of_the_history_is_dropped_and_made_again[postgresql]"],
+    ),
+    Patch(
+        "Nothing is lost: a reset drops what was written after the agreement",
+        f"{_WORKFLOW}/workflow/reset.py",
+        "if not everything and not all(",
+        "if False and not all(",
+        [f"{_RESET}::test_rows_that_others_write_after_the_agreement_are_refused[sqlite]"],
     ),
 )
 

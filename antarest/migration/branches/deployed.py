@@ -15,6 +15,7 @@ from ..errors.base import Hint
 from ..errors.facts.branches import DeployedUnknown, ReferenceUnusable
 from ..errors.facts.project import InvalidProject
 from ..errors.revision import BASE
+from ..errors.settings.whole_file import write_whole
 from ..project.history import History
 from ..project.revision_files import does_the_same
 from ..project.settings import SECTION, is_toml
@@ -116,11 +117,7 @@ def _write(ini: Path, values: dict[str, str]) -> None:
     if is_toml(ini) and (said := _refused_as_toml(new)):
         hint = Hint("Write it by hand", " ".join(f"{key} = {literal(value)}" for key, value in values.items()))
         raise InvalidProject(ini, f"[{name}] cannot be changed here: {said}", hint)
-    whole = ini.with_name(f".{ini.name}.new")
-    with whole.open("w", encoding="utf-8", newline="") as file:
-        file.write(new)
-    whole.chmod(ini.stat().st_mode & 0o777)
-    whole.replace(ini)
+    write_whole(ini, new.encode())
 
 
 def _refused_as_toml(text: str) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import registry
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject
 from ..errors.facts.refusal import PackageMissing
+from ..errors.settings.whole_file import write_whole
 from ..project.project import Project
 from .generated import block, with_block
 
@@ -63,8 +64,7 @@ def write(project: Project) -> Path:
     except ValueError as error:
         hint = Hint("Add both lines where the diagram belongs, or delete the page, then write it", "inv db.diagram")
         raise InvalidProject(path, str(error), hint) from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text.encode())
     return path
 
 

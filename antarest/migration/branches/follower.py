@@ -14,6 +14,7 @@ from ..errors.facts.branches import BranchNotFound, NoRepository, RebaseRefused,
 from ..errors.loss import Agreement
 from ..errors.revision import Revision
 from ..errors.settings.commands import spelled
+from ..errors.settings.whole_file import write_whole
 from ..project.git import Repository
 from ..project.project import Project
 from ..project.revision_files import importing, is_revision_file, write_files
@@ -133,7 +134,7 @@ class Follower:
 
         def restore() -> None:
             for path, content in before.items():
-                path.write_bytes(content)
+                write_whole(path, content)
 
         command = f"inv db.rebase --onto={shlex.quote(onto)}" if onto else "inv db.rebase"
         with self._planning(partial(own_revisions.rewritten, home, rebase.contents), SyncOptions(command)) as plan:

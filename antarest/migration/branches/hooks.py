@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..errors.facts.branches import HookInTheWay
 from ..errors.settings.location import PACKAGE
+from ..errors.settings.whole_file import write_whole
 from ..errors.text import count
 from ..project.git import SWITCHING, Repository
 
@@ -76,8 +77,7 @@ def install(project: Project, repository: Repository) -> list[Path]:
             folders=" ".join(shlex.quote(repository.path(versions)) for versions in project.versions),
             ini=shlex.quote(repository.path(project.ini)),
         )
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o755)
+        write_whole(path, text.encode(), mode=0o755)
         written.append(path)
     return written
 

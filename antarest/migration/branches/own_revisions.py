@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors.facts.branches import AmendRefused, EditedRevision, RebaseRefused
 from ..errors.revision import BASE, Revision
+from ..errors.settings.whole_file import write_whole
 from ..project.git import MAINS, Repository
 from ..project.project import Project
 from ..project.revision_files import write_files
@@ -33,7 +34,7 @@ class Rebase:
     def write(self) -> None:
         """Change the files."""
         for path, content in self.contents.items():
-            path.write_bytes(content)
+            write_whole(path, content)
 
 
 def amendable(project: Project, *, discard_edits: bool) -> Revision:

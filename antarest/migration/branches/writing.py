@@ -7,7 +7,7 @@ import io
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from sqlalchemy import Index
 from ..database.connection import moving
 from ..errors.base import Hint
 from ..errors.facts.configuration import UsageError
+from ..errors.facts.run import RevisionUnfinished, ScratchRunFailed
 from ..errors.revision import Revision
 from ..project.project import Project
+from ..project.staging import Staging, staging
 from ..schema.compare import Difference, differences
 from ..schema.inventory import Inventory
 from ..schema.reflection import reflect
@@ -65,7 +67,7 @@ class Written:
     by_hand: tuple[str, ...] = ()
 
 
-def write_revision(project: Project, message: str, *, empty: bool = False, id_: str | None = None) -> Written:
+def write_revision(project: Project, message: str, *, empty: bool = False) -> Written:
     """Write a revision file from the difference between the models and the migrations.
 
     The migrations run on a scratch database; the configured one is not used. The new revision runs there too. The
@@ -75,39 +77,55 @@ def write_revision(project: Project, message: str, *, empty: bool = False, id_: 
         project: the project that gets the revision.
         message: its purpose. The words become the name of the file.
         empty: write an empty revision, for changes by hand, whatever the models say.
-        id_: its id; None for a new one.
 
     Raises:
         InstalledCopy: the project is an installed copy.
         UsageError: the message has no letter or digit.
         MultipleHeads: the history has several heads.
         InvalidProject: the models cannot be imported.
+        RevisionUnfinished: the new file does not run on a scratch database. It stays, to be fixed.
     """
     if not re.search(r"[^\W_]", message):
         hint = Hint("Name its purpose", 'inv db.revision --message="add study horizon"')
         raise UsageError("the message of a revision needs at least one letter or digit", hint)
     project.refuse_installed()
     _ = project.history.head  # This raises MultipleHeads.
-    if empty:
-        return Written(_write(Writing(project), message, id_))
+    with staging(project) as place:
+        if empty:
+            return _put(place, Written(_write(Writing(place.project), place, message)))
+        try:
+            return _put(place, _write_changes(place, message))
+        except ScratchRunFailed as error:
+            if made := next(place.folder.rglob("*.py"), None):
+                path = place.put(made)
+                raise RevisionUnfinished(error.revision, error.reason, path, error.details["scratch"]) from error
+            raise
+
+
+def _write_changes(place: Staging, message: str, id_: str | None = None) -> Written:
+    project = place.project
     migrated = migrated_inventory(project, "sqlite")  # First, to report a broken revision file before missing models.
     models = models_inventory(project, "sqlite")
     before = differences(migrated, models)
     # Alembic compares less than we do. In a table where we find no difference, it finds none either.
     tables = frozenset(difference.table for difference in before)
-    path = _write(Writing(project, only_changes=True, tables=tables), message, id_) if before else None
-    now = Project.load(project.ini) if path else project
+    path = _write(Writing(project, only_changes=True, tables=tables), place, message, id_) if before else None
+    now = replace(project)  # The history is read again.
     left = differences(migrated_inventory(now, "sqlite"), models) if path else before
     detected = [each for each in before if each not in left]
     drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
     return Written(path, tuple(_render(detected)), tuple(_render(drops)), (*_render(left), *_unseen(now)))
 
 
-def _write(writing: Writing, message: str, id_: str | None) -> Path | None:
-    config = writing.project.alembic_config(antarest=writing)
+def _write(writing: Writing, place: Staging, message: str, id_: str | None = None) -> Path | None:
+    config, folder = writing.project.alembic_config(antarest=writing), str(place.folder)
     with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, even with `quiet`.
-        script = command.revision(config, message, autogenerate=writing.only_changes, rev_id=id_)
+        script = command.revision(config, message, writing.only_changes, rev_id=id_, version_path=folder)
     return Path(script.path) if isinstance(script, Script) else None
+
+
+def _put(place: Staging, written: Written) -> Written:
+    return replace(written, path=place.put(written.path)) if written.path else written
 
 
 def write_again(project: Project, revision: Revision) -> Written:
@@ -120,15 +138,9 @@ def write_again(project: Project, revision: Revision) -> Written:
     Returns:
         The result. If its path is None, there is nothing to change, and the file stays as it was.
     """
-    message, content = revision.message, revision.path.read_bytes()
-    revision.path.unlink()
-    written: Written | None = None
-    try:
-        written = write_revision(Project.load(project.ini), message, id_=revision.id)
-    finally:
-        if written is None or written.path is None:
-            revision.path.write_bytes(content)
-    return written
+    project.refuse_installed()
+    with staging(project, replaced=revision) as place:
+        return _put(place, _write_changes(place, revision.message, revision.id))
 
 
 def merge_heads(project: Project, message: str) -> Path:
@@ -142,10 +154,12 @@ def merge_heads(project: Project, message: str) -> Path:
         The new file.
     """
     project.refuse_installed()
-    with contextlib.redirect_stdout(io.StringIO()):  # as above
-        script = command.merge(project.alembic_config(antarest=Writing(project)), list(project.history.heads), message)
-    assert isinstance(script, Script)  # noqa: S101 - Alembic writes one, or raises
-    return Path(script.path)
+    with staging(project, alone=True) as place:
+        config = place.project.alembic_config(antarest=Writing(place.project))
+        with contextlib.redirect_stdout(io.StringIO()):  # as above
+            script = command.merge(config, list(project.history.heads), message)
+        assert isinstance(script, Script)  # noqa: S101 - Alembic writes one, or raises
+        return place.put(Path(script.path))
 
 
 def migrated_inventory(project: Project, engine: EngineName, server: PostgresServer | None = None) -> Inventory:

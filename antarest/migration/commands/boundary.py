@@ -11,22 +11,23 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from types import FrameType
-from typing import TextIO
 
 from ..database.signals import Stopped, insisting
-from ..errors.base import EXIT_FAILED, EXIT_INTERRUPTED, AntarestError
-from ..errors.facts.run import UnexpectedFailure
+from ..errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError
+from ..errors.facts.run import NotReported, OutputFailed, UnexpectedFailure
 from ..errors.rendering import interrupted, render_error, render_error_json
 from ..errors.settings.config import Config, load_config
 from ..errors.settings.db_config import with_lock_timeout
 from ..errors.settings.urls import redact
 from ..errors.text import described, fields
 from ..project.project import Project
+from ..project.staging import delete_left
 from ..workflow.workflow import MigrationWorkflow
+from .output import Output, complain
 from .progress import Progress
 
 
@@ -76,12 +77,15 @@ class CommandContext:
         lock_timeout: str | None = None,
         *,
         backup: bool = False,
+        only_looks: bool = False,
     ) -> None:
         self._config_path = config
         self._project = project
         self._lock_timeout = lock_timeout
         self._backup = backup
-        self.progress = Progress(sys.stdout)
+        self.only_looks = only_looks  # such a command ends without a word where its reader has left, as in `| head`
+        self.output = Output(sys.stdout)
+        self.progress = Progress(self.output)
 
     @property
     def named(self) -> str:
@@ -96,7 +100,12 @@ class CommandContext:
     @cached_property
     def project(self) -> Project:
         """The Alembic project."""
-        return self._project if isinstance(self._project, Project) else Project.load(self._project)
+        if isinstance(self._project, Project):
+            return self._project
+        project = Project.load(self._project)
+        for left in delete_left(project):
+            complain(f"removed {left}: a killed command has left it. Each file of the project is complete.\n")
+        return project
 
     @cached_property
     def config(self) -> Config:
@@ -112,15 +121,23 @@ class CommandContext:
 
     def introduce(self) -> None:
         """Print the configuration file and the database that it names."""
-        self.say(("configuration", str(self.config.source)), ("database", self.workflow.database))
-
-    def say(self, *facts: tuple[str, str]) -> None:
-        """Print facts, one a line."""
-        self.print(fields(facts))
+        self.print(fields([("configuration", str(self.config.source)), ("database", self.workflow.database)]))
 
     def print(self, text: str) -> None:
-        """Print a text at once: the reader of a pipe should not wait for the end."""
-        print(text, flush=True)
+        """Print what the command finds, or is going to do. An output that does not work ends it; see `Output`.
+
+        Raises:
+            OutputFailed: the text cannot be printed.
+        """
+        self.output.print(text)
+
+    def report(self, text: str) -> None:
+        """Print what the command has done. An output that does not work hides nothing of it; see `Output`."""
+        self.output.report(text)
+
+    def say(self, *facts: tuple[str, str]) -> None:
+        """Report facts, one a line."""
+        self.report(fields(facts))
 
     def redact(self, text: str) -> str:
         """Mask the passwords of the configuration in a text, if the configuration was read."""
@@ -153,24 +170,25 @@ def guard(
         The exit code.
     """
     handler = _SignalHandler()
-    code = EXIT_FAILED  # if the reader of our output leaves before its end, as `| head` does
+    code = EXIT_FAILED
     with handler.in_place(always=always):
         # Python calls no signal handler between the beginning of a block and an assignment such as these.
         try:
             handler.is_running = True
             try:
-                with suppress(BrokenPipeError), insisting():
+                with insisting():
                     code = call()
-                    sys.stdout.flush()  # Other errors count, since the output is then incomplete.
                 handler.is_decided = True
-                _flush(sys.stdout)
+                context.output.finish()
+                if context.output.failure and code == EXIT_DONE:
+                    raise NotReported(context.output.failure)  # noqa: TRY301 - every error is told in one place
             except Exception as error:  # noqa: BLE001 - every error ends here
                 handler.is_decided = True
                 code = tell(context, error, debug=debug, json=json)
         except KeyboardInterrupt as interruption:
             handler.is_decided = True
-            _stop_progress(context)
-            _complain(f"\n{interrupted(context.named)}")
+            context.progress.stop()
+            complain(f"\n{interrupted(context.named, context.progress.end)}")
             code = interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
     return code
 
@@ -188,39 +206,18 @@ def tell(context: CommandContext, error: Exception, *, debug: bool = False, json
         The exit code.
     """
     known = context.known(error)
-    _stop_progress(context)
+    context.progress.stop()
+    context.output.finish()
     if debug:
-        _complain(context.redact("".join(traceback.format_exception(error))))
-    if not json:
-        return print_error(known)
-    with suppress(OSError):
-        print(render_error_json(known))
-    _flush(sys.stdout)
+        complain(context.redact("".join(traceback.format_exception(error))))
+    if json and not context.output.failure:
+        context.output.write(f"{render_error_json(known)}\n")
+    elif not (isinstance(known, OutputFailed) and known.is_gone and context.only_looks):
+        print_error(known)
     return known.exit_code
 
 
 def print_error(error: AntarestError) -> int:
     """Print an error, and return its exit code."""
-    _complain(render_error(error))
+    complain(render_error(error))
     return error.exit_code
-
-
-def _stop_progress(context: CommandContext) -> None:
-    """End the line of progress, and print the rest of the output, before another text follows."""
-    with suppress(OSError):
-        context.progress.stop()
-    _flush(sys.stdout)
-
-
-def _complain(text: str) -> None:
-    with suppress(OSError):
-        sys.stderr.write(text)
-    _flush(sys.stderr)
-
-
-def _flush(stream: TextIO) -> None:
-    """Flush the output. If nobody reads it, discard it: Python would try again at its end, and print an error."""
-    try:
-        stream.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

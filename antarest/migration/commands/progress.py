@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TextIO
 
 from ..errors.listener import Listener
 from ..errors.revision import Direction, Revision
-from ..errors.text import size, style
+from ..errors.text import position, size, style
+from .output import Output
 from .rendering.results import revision_line
 
 _MINUTE = 60.0  # seconds
@@ -24,8 +23,9 @@ class Progress(Listener):
 
     _EVERY = 1.0  # seconds
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Output) -> None:
         self._stream = stream
+        self.end = ""  # where the last commit has led
         self._clock: _Clock | None = None
         self._is_passing = False
         self._height = 0  # lines of the block that is shown
@@ -46,6 +46,10 @@ class Progress(Listener):
         start = "\r\x1b[K" if self._stream.isatty() else ""
         arrow = style(_ARROWS[direction], "dim", self._stream)
         self._write(f"{start}  {arrow} {seconds:7.2f} s  {revision_line(revision)}\n")
+
+    def committed(self, revisions: Sequence[str]) -> None:
+        """Note where the database is, for a command that is interrupted later."""
+        self.end = position(revisions)
 
     def working(self, what: str, done: int, total: int) -> None:
         """Show on a terminal how much of a long task is done; the next line replaces it."""
@@ -69,7 +73,7 @@ class Progress(Listener):
     def note(self, text: str) -> None:
         """Print the note on a line of its own."""
         self.stop()
-        self._write(f"{text}\n")
+        self._stream.report(text)
 
     def show(self, text: str) -> None:
         """Show a text on a terminal; the next line replaces it."""
@@ -113,7 +117,6 @@ class Progress(Listener):
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
-        self._stream.flush()
 
 
 class _Clock:
@@ -132,6 +135,5 @@ class _Clock:
         self._thread.join()
 
     def _run(self) -> None:
-        with contextlib.suppress(OSError, ValueError):  # The reader has gone: the main thread will notice.
-            while not self._stopped.wait(self._every):
-                self._show(time.monotonic() - self._begin)
+        while not self._stopped.wait(self._every):
+            self._show(time.monotonic() - self._begin)

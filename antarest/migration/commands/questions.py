@@ -79,7 +79,7 @@ def ask(question: str, command: str) -> None:
         raise NotConfirmed(question, command)
     try:
         answer = input(f"{question} [y/N] ")
-    except EOFError:
+    except (EOFError, OSError, UnicodeError):  # Nobody is there any more, or what was typed is no text.
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise NotConfirmed(question, command)

@@ -27,12 +27,14 @@ class Verb:
         flags: the names of its flags.
         own: the flags that mean something else here.
         words: the words that it takes without a flag, in order.
+        only_looks: whether it changes nothing, and only prints.
     """
 
     call: Callable[..., int]
     flags: tuple[str, ...] = ()
     own: Mapping[str, Flag] = field(default_factory=dict)
     words: tuple[str, ...] = ()
+    only_looks: bool = False
 
     def flag(self, name: str) -> Flag:
         """The flag or word of this name, as this verb means it."""
@@ -48,15 +50,17 @@ VERBS = {
     "switch": Verb(branches.switch, (*_ASKED, "allow_changed"), words=("branch",)),
     "reset": Verb(database.reset, ("yes", "allow_data_loss", "allow_production", *_RUN)),
     "backup": Verb(backups.backup),
-    "backups": Verb(backups.backups, ("json",)),
+    "backups": Verb(backups.backups, ("json",), only_looks=True),
     "restore": Verb(backups.restore, ("from_", "yes", "allow_data_loss", "end_sessions", "lock_timeout")),
-    "status": Verb(database.status, ("json",)),
-    "history": Verb(database.history, ("to",), {"to": Flag("only the revisions that lead there", "REF")}),
+    "status": Verb(database.status, ("json",), only_looks=True),
+    "history": Verb(
+        database.history, ("to",), {"to": Flag("only the revisions that lead there", "REF")}, only_looks=True
+    ),
     "revision": Verb(revisions.revision, ("message", "empty", "amend", "discard_edits", *_ASKED)),
     "redo": Verb(branches.redo, _ASKED),
     "rebase": Verb(branches.rebase, ("onto", *_ASKED)),
     "merge": Verb(branches.merge, ("message",)),
-    "check": Verb(revisions.check),
+    "check": Verb(revisions.check, only_looks=True),
     "verify": Verb(
         revisions.verify,
         ("engine", "revisions", "new", "rows", *_REPORTS, *_FOREIGN, "start", "run_env", "env", "since", "keep"),
@@ -64,6 +68,7 @@ VERBS = {
             "json": Flag("also write the result as JSON", "FILE"),
             "project": Flag("the alembic.ini of any project (default: the one here)", "PATH"),
         },
+        only_looks=True,
     ),
     "deployed": Verb(releases.deployed, words=("ref",)),
     "deployed-clear": Verb(releases.deployed_clear),
@@ -101,7 +106,7 @@ def run(
     Returns:
         The exit code.
     """
-    context = CommandContext(config, project, lock_timeout, backup=backup)
+    context = CommandContext(config, project, lock_timeout, backup=backup, only_looks=VERBS[verb].only_looks)
 
     def call() -> int:
         refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)

@@ -41,6 +41,7 @@ class CatalogTable:
     Attributes:
         name: its name, with its schema where that is not the current one (PostgreSQL).
         bare_name: its name without its schema.
+        schema: its schema; empty on SQLite.
         sql: its name as SQL.
         identity: a value that a rename does not change. On SQLite it is the name, unless renames are tracked.
         columns: the identity of each column, by name.
@@ -50,6 +51,7 @@ class CatalogTable:
 
     name: str
     bare_name: str
+    schema: str
     sql: str
     identity: Hashable
     columns: Mapping[str, Hashable]
@@ -100,6 +102,7 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
         name: CatalogTable(
             name=name,
             bare_name=row[1],
+            schema="" if is_sqlite else row[7],
             sql=_quote(row[1]) if is_sqlite else f"ONLY {_quote(row[7])}.{_quote(row[1])}",
             identity=row[3],
             columns=columns,

@@ -8,19 +8,27 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, Self, cast
 
 from sqlalchemy import Connection
 
 from .pool_timeout import begins_within
 
+Attempt = Callable[[], object]
+"""Runs a statement that is about to run, with its parameters."""
+
 
 class Watcher:
     """An object to which a connection reports. A subclass overrides the methods that it needs."""
 
-    def before(self, statement: str) -> None:
-        """Called before a statement runs."""
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:
+        """Called before a statement runs.
+
+        Args:
+            statement: its text.
+            attempt: runs it, as often as it is called; None where it can run only once, or the driver cannot say.
+        """
 
     def after(self, statement: str) -> None:
         """Called after a statement has run."""
@@ -54,12 +62,12 @@ class WatchedConnection:
         super().rollback()  # type: ignore[misc]
 
     @contextmanager
-    def reporting(self, statement: str) -> Iterator[None]:
+    def reporting(self, statement: str, attempt: Attempt | None = None) -> Iterator[None]:
         """Report a statement that runs inside the block. Statements of the watcher itself are not reported."""
         watcher, self.watcher = self.watcher, None
         try:
             if watcher:
-                watcher.before(statement)
+                watcher.before(statement, attempt)
             yield
             if watcher:
                 watcher.after(statement)
@@ -165,20 +173,25 @@ def postgres_connection() -> type[Any]:
     class Reporting(cursor):
         def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
             connection = cast("Any", self.connection)
-            with connection.reporting(_text(query, self)), begins_within(connection, connection.patience):
-                super().execute(query, vars)
+            run = partial(super().execute, query, vars)
+            attempt = None if self.name else run  # The driver declares a cursor with a name only once.
+            with connection.reporting(_text(query, self), attempt), begins_within(connection, connection.patience):
+                run()
 
         def executemany(self, query: Any, vars_list: Any) -> None:
-            with cast("WatchedConnection", self.connection).reporting(_text(query, self)):
-                super().executemany(query, vars_list)
+            rows = list(vars_list)
+            run = partial(super().executemany, query, rows)
+            with cast("WatchedConnection", self.connection).reporting(_text(query, self), run):
+                run()
 
         def copy_expert(self, sql: Any, *arguments: Any, **named: Any) -> None:
             with cast("WatchedConnection", self.connection).reporting(_text(sql, self)):
                 super().copy_expert(sql, *arguments, **named)
 
         def callproc(self, procname: Any, *arguments: Any) -> None:
-            with cast("WatchedConnection", self.connection).reporting(f"CALL {procname}"):
-                super().callproc(procname, *arguments)
+            run = partial(super().callproc, procname, *arguments)
+            with cast("WatchedConnection", self.connection).reporting(f"CALL {procname}", run):
+                run()
 
     class PostgresConnection(WatchedConnection, connection):
         patience: float = 0  # seconds that the first statement of a transaction may wait for a pooler

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .revision import Direction, Revision
 
 
@@ -13,6 +15,9 @@ class Listener:
 
     def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
         """Called when a revision has ended. It is not committed yet."""
+
+    def committed(self, revisions: Sequence[str]) -> None:
+        """Called after each commit of a run, with the revisions that the database is at now."""
 
     def working(self, what: str, done: int, total: int) -> None:
         """Called while something long runs, such as a backup, with `done` of `total`; an unknown total is 0."""

@@ -9,27 +9,33 @@ from typing import TextIO
 
 from .base import SEE_STATUS, AntarestError, Hint
 from .settings.commands import spell
-from .text import style
+from .text import printable, style
 
 
-def interrupted(config: str = "") -> str:
+def interrupted(config: str = "", committed: str = "") -> str:
     """Return the message for a command that Ctrl-C or SIGTERM ended.
 
     Args:
         config: the configuration that the command line named.
+        committed: where the commits of this command have led; empty if there was none.
     """
     hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command, config=config))
-    return "\n".join(["interrupted: a run that was not committed was rolled back", *_hints([hint])]) + "\n"
+    fact = f"the database is at {committed}, and what" if committed else "a run that"
+    return "\n".join([f"interrupted: {fact} was not committed was rolled back", *_hints([hint])]) + "\n"
 
 
 def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
     """Return the error in the shape that every command shares: fact, values, state, next steps."""
-    lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(error.message, 'bold', stream)}"]
+    lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(_one_line(error.message), 'bold', stream)}"]
     width = max((len(label) for label in error.details), default=0)
-    lines += [f"  {label:<{width}}  {value}" for label, value in error.details.items()]
-    lines.append(error.state)
-    lines += _hints(error.hints)
+    lines += [f"  {label:<{width}}  {_one_line(value)}" for label, value in error.details.items()]
+    lines.append(_one_line(error.state))
+    lines += [_one_line(hint) for hint in _hints(error.hints)]
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")
 
 
 def _hints(hints: Sequence[Hint]) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from typing import Protocol
 
 from .revision import BASE
 
@@ -12,6 +13,8 @@ _UNITS = ("kB", "MB", "GB", "TB")
 _THOUSAND = 1000.0
 _TEN = 9.95  # smaller sizes have one decimal
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+# Characters that a terminal obeys, or that turn a line around. Our own colours may pass, and so may line breaks.
+_CONTROL = re.compile(r"(?P<colour>\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _SHOWN = 3  # An error has at most nine lines, so a list in it is cut after this many entries.
 
 
@@ -35,7 +38,19 @@ def numbered(label: str, items: Sequence[object], shown: int, others: str = "") 
     return details | ({"and": f"{len(items) - shown} more"} if len(items) > shown else {})
 
 
-def style(text: str, name: str, stream: TextIO) -> str:
+class Stream(Protocol):
+    """A stream that may be a terminal."""
+
+    def isatty(self) -> bool:
+        """Whether it is one."""
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters as escapes: names and messages may come from anybody."""
+    return _CONTROL.sub(lambda found: found["colour"] or ascii(found[0])[1:-1], text)
+
+
+def style(text: str, name: str, stream: Stream) -> str:
     """Return the text in a colour where the stream is a terminal and NO_COLOR (https://no-color.org) is not set."""
     if not text or not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text

@@ -99,8 +99,11 @@ class LossCounter:
         before = self._by_identity.get(table.identity)
         if before is None or not table.readable or table.identity in self._tracker.emptied:
             return
-        counted = self._counted.get(table.identity)
-        if not columns:
+        if table.identity in self._tracker.unlocked:
+            self._counted.pop(table.identity, None)  # Others can write until the statement runs: no count is true then.
+            return
+        counted, is_locked = self._counted.get(table.identity), table.identity in self._tracker.locked
+        if not columns and not is_locked:
             if counted and counted.open:
                 self._count_again(table, before, counted)
             return
@@ -108,12 +111,16 @@ class LossCounter:
         names = _names(before, table)
         new = {name for name in columns if name in names and names[name] not in known}
         again = set() if counted is None or counted.open else {now for now, name in names.items() if name in known}
-        if counted is None or new or again:
-            found, changes = measure(self._connection, table, new | again), self._changes_of(table)
-            counted = self._counted.setdefault(
-                table.identity, _Counted(found.rows + changes.deleted - changes.inserted)
-            )
-            for name, count in found.values.items():
+        # What was counted without a lock is counted again under it: others may have written since.
+        unsure = {name for name in columns if is_locked and names.get(name) in known}
+        if counted is None or new or again or is_locked:
+            found, changes = measure(self._connection, table, new | again | unsure), self._changes_of(table)
+            rows = found.rows + changes.deleted - changes.inserted
+            counted = self._counted.setdefault(table.identity, _Counted(rows))
+            counted.rows = rows if is_locked else counted.rows
+            for name in unsure:
+                known[names[name]].first = max(known[names[name]].first, found.values[name])
+            for name, count in ((name, found.values[name]) for name in new | again):
                 first = _Values(count, count, changes.deleted)
                 counted.values.setdefault(names[name], first).begin(count, changes.deleted)
         counted.open = True

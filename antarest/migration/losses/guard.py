@@ -18,15 +18,16 @@ itself inserted and deleted beside others, count as lost. It does not see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, event
 
-from ..database.driver_connections import Watcher, is_in_transaction, set_watcher
+from ..database.driver_connections import Attempt, Watcher, is_in_transaction, set_watcher
 from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
 from .counts import LossCounter
+from .deferred import DeferredConstraints
 from .rebuilds import RebuildGuard
 from .tracking import open_tracker
 from .tracking.base import ENDS_TRANSACTION, NotAllowed
@@ -44,25 +45,49 @@ class LossGuard(Watcher):
     """
 
     def __init__(
-        self, connection: Connection, exclude: Iterable[str] = (), rebuilds: RebuildGuard | None = None
+        self,
+        connection: Connection,
+        exclude: Iterable[str] = (),
+        rebuilds: RebuildGuard | None = None,
+        learned: set[Hashable] | None = None,
     ) -> None:
-        """Prepare to watch `connection`, except for the tables in `exclude`; `rebuilds` is for SQLite."""
+        """Prepare to watch a transaction.
+
+        Args:
+            connection: its connection.
+            exclude: the tables that are not watched.
+            rebuilds: watches the rebuilds of tables (SQLite).
+            learned: the tables that earlier tries of the transaction had to lock. They are locked at its beginning, and
+                the tables that this try has to lock are added (PostgreSQL).
+        """
         self.losses: list[Loss] = []
         self.missing: list[Missing] = []
         self._rebuilds = rebuilds
+        self._learned = set() if learned is None else learned
         self._connection = connection
         self._tracker = open_tracker(connection, exclude)
         self._counter: LossCounter | None = None
         self._is_rolled_back = False
 
     def start(self) -> None:
-        """Begin to watch. A database without tables has nothing to lose, and is not counted."""
-        self._tracker.look()
+        """Begin to watch. A database without tables has nothing to lose, and is not counted.
+
+        Raises:
+            Error: the error of the driver, if another session holds a table that has to be locked for too long.
+        """
+        self._tracker.start(self._learned)
+        self._deferred = DeferredConstraints(self._connection)
         set_watcher(self._connection, self)
         event.listen(self._connection.engine, "do_connect", _refuse_connection)
 
     def begin(self, revision: Revision, direction: Direction) -> None:
-        """Watch a revision that is about to run."""
+        """Watch a revision that is about to run.
+
+        Raises:
+            NotAllowed: a deferred constraint cannot be deferred again.
+        """
+        with self.unwatched():
+            self._deferred.defer_again()
         if self._tracker.tables:
             with self.unwatched():
                 self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
@@ -71,11 +96,16 @@ class LossGuard(Watcher):
                 self._rebuilds.begin()
 
     def end(self, revision: Revision, direction: Direction) -> None:
-        """A revision has run: record what it lost."""
+        """A revision has run: run what it has deferred, and record what it lost.
+
+        Raises:
+            DeferredFails: a deferred constraint fails.
+        """
         self._require_transaction()
+        with self.unwatched():
+            self._deferred.run()
         if self._counter:
             with self.unwatched():
-                self._tracker.run_deferred()
                 self._tracker.look()
                 for lost in self._counter.lost():
                     item = lost.table if lost.column is None else f"{lost.table}.{lost.column}"
@@ -106,12 +136,12 @@ class LossGuard(Watcher):
 
     # ---- called by the connection
 
-    def before(self, statement: str) -> None:
-        """Count the tables that the statement is about to take something from."""
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:
+        """Lock and count the tables that the statement is about to take something from."""
         self._require_transaction()
         if self._rebuilds:
             self._rebuilds.note_statement(statement)
-        takes = self._tracker.before(statement)
+        takes = self._tracker.before(statement, attempt if self._counter else None)
         if self._counter:
             for name, columns in takes.items():
                 self._counter.count_before(self._tracker.tables[name], columns)

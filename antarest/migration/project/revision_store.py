@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from ..errors.settings.whole_file import content_of, write_whole
+from ..errors.settings.whole_file import content_of, delete_left, write_whole
 from .git import Repository
 from .revision_files import digest_of
 
@@ -24,18 +24,13 @@ class RevisionStore:
         self.folder = repository.folder / "antarest" / "revisions"
 
     def note_generated(self, revision: str, content: bytes) -> None:
-        """Note the hash of a revision file that was just generated."""
-        with suppress(OSError):
-            path = self._generated(revision)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(digest_of(content), encoding="ascii")
+        """Note the hash of a revision file that was just generated. A kill may come before the file is in its place."""
+        path = self._generated(revision)
+        _write(path, b"\n".join(filter(None, [content_of(path), digest_of(content).encode()])))
 
     def is_generated(self, revision: str, content: bytes) -> bool:
         """Whether a revision file is as it was generated. False if this is not known."""
-        try:
-            return self._generated(revision).read_text(encoding="ascii") == digest_of(content)
-        except OSError:
-            return False
+        return digest_of(content).encode() in content_of(self._generated(revision)).splitlines()
 
     def _generated(self, revision: str) -> Path:
         return self.folder.with_name("generated") / quote(revision, safe="")
@@ -47,8 +42,7 @@ class RevisionStore:
         """Keep a copy of a revision file. A failure is no error: git may have the file."""
         path = self.folder / f"{quote(revision, safe='')}.{_hash(content)}.py"
         if not path.exists():
-            with suppress(OSError):
-                write_whole(path, content)  # Readable for all: another user of this clone may need it for a rollback.
+            _write(path, content)  # Readable for all: another user of this clone may need it for a rollback.
 
     def find(self, revision: str) -> Iterator[bytes]:
         """The copies of a revision file, newest first."""
@@ -63,6 +57,12 @@ class RevisionStore:
 def keeping(repository: Repository | None) -> Callable[[str, bytes], None]:
     """Return a function that keeps applied revision files. Without a repository it does nothing."""
     return RevisionStore(repository).keep if repository else lambda _revision, _content: None
+
+
+def _write(path: Path, content: bytes) -> None:
+    with suppress(OSError):
+        delete_left([path.parent])
+        write_whole(path, content)
 
 
 def _hash(content: bytes) -> str:

@@ -32,7 +32,8 @@ _TEMPLATE = """\
 #   --sql              print the SQL from HEAD to REVISION instead, for a DBA, and change nothing (PostgreSQL)
 #
 # Exit codes: 0 done or nothing to do, 1 refused or failed (the message says what state the database is in),
-# 2 usage or configuration, 3 database unreachable (retry), 4 database locked (retry), 130 interrupted, 143 terminated.
+# 2 usage or configuration, 3 database unreachable (retry), 4 database locked (retry), 5 done, but it could not be
+# reported, 130 interrupted, 143 terminated.
 #
 # Generated from the revision files; do not edit. Write it again with: inv db.rollback-script
 set -euo pipefail

@@ -14,10 +14,11 @@ from ..database.driver_errors import translate_errors
 from ..errors.base import AntarestError
 from ..errors.facts.database import DatabaseError
 from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
-from ..errors.facts.run import RevisionFailed, RunFailed
+from ..errors.facts.run import DeferredConstraintFailed, RevisionFailed, RunFailed
 from ..errors.loss import Loss
 from ..errors.settings.urls import redact
 from ..errors.text import described, reason
+from ..losses.deferred import DeferredFails
 from .request import RunOutcome, RunRequest
 
 _LOCK_FAILURES = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
@@ -72,7 +73,8 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
             raise RunFailed(why, database=request.database, state=state) from error
         revision, direction = segment.running
         statement = redact(_statement(error), url)
-        raise RevisionFailed(
+        failed = DeferredConstraintFailed if isinstance(error, DeferredFails) else RevisionFailed
+        raise failed(
             revision.id, direction, why, database=request.database, state=state, statement=statement
         ) from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -120,6 +120,7 @@ class _Run:
     writer: Writer
     left: list[Any] = field(default_factory=list)
     blocks: Blocks | None = None  # on PostgreSQL
+    learned: set[Hashable] = field(default_factory=set)  # the tables that the next try of the segment locks first
 
     def run(self) -> None:
         """Run all segments."""
@@ -149,7 +150,8 @@ class _Run:
 
     def _object_locked(self, segment: Segment, blockers: str) -> ObjectLocked:
         running, db, state = segment.running, self.request.db, self.outcome.state(failed=True)
-        what = f"the {running[1]} of revision {running[0].id}" if running else "the commit"
+        named = f"the {running[1]} of revision {running[0].id}" if running else "the run"
+        what = "the commit" if segment.is_committing else named
         tries, timeout = db.lock_retries + 1, db.lock_timeout
         return ObjectLocked(what, blockers, self.request.database, tries=tries, timeout=timeout, state=state)
 
@@ -159,8 +161,10 @@ class _Run:
             with self._undoing_file_change(segment), self._passing_a_commit_that_took_place(segment):
                 self._transact(segment)
             segment.is_committing = False
+            self.learned.clear()
             self.left = self.left[len(segment.steps) :]
             self.outcome.record_commit()
+            self.request.listener.committed(self.outcome.after)
             if segment.steps:
                 self._confirm(segment.steps)
         finally:
@@ -219,7 +223,7 @@ class _Run:
         if connection.dialect.name == "sqlite":
             let_blocks_pass(context)
             return LossGuard(connection, exclude, RebuildGuard(context, exclude))
-        guard = LossGuard(connection, exclude)
+        guard = LossGuard(connection, exclude, learned=self.learned)
         self.blocks = Blocks(context, guard, partial(self._leave, guard), self.patience)
         return guard
 

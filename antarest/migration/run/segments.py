@@ -18,7 +18,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..database.driver_connections import Watcher, set_watcher
+from ..database.driver_connections import Attempt, Watcher, set_watcher
 from ..database.lock.base import Patience
 from ..errors.facts.loss import Irreversible
 from ..errors.facts.run import AlembicRefused, AutocommitNotAsked, RevisionNotRunnable
@@ -188,7 +188,7 @@ class _BlockWatcher(Watcher):
         self._connection, self._patience = connection, patience
         self._built: list[re.Match[str]] = []
 
-    def before(self, statement: str) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
         if found := _CREATES.fullmatch(statement):
             self._built.append(found)
             self._drop_invalid(found)

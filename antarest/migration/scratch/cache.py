@@ -21,7 +21,7 @@ from ..errors.settings.whole_file import UNFINISHED, write_whole
 from ..project.project import Project
 from .fingerprint import fingerprints
 
-_TABLES = ".tables"
+_OBJECTS = ".objects"
 _KEPT = 24  # files; a database of 30 tables has 300 kB
 _LARGEST = 8_000_000  # bytes; a larger database holds many rows, and 24 copies of it would take too much space
 _LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a process that was killed
@@ -73,17 +73,22 @@ class ScratchCache:
         if self._file and database.stat().st_size <= _LARGEST:
             _write(self._file, database.read_bytes())
 
-    def tables(self) -> list[str] | None:
-        """Read the tables that `store_tables` has kept for the revisions; None if there are none."""
+    def objects(self, engine: str) -> list[list[str]] | None:
+        """Read the objects that `store_objects` has kept for the revisions; None if there are none."""
         if self._file:
             with suppress(OSError, ValueError):
-                return [str(each) for each in json.loads(self._file.with_suffix(_TABLES).read_text(encoding="utf-8"))]
+                found: list[list[str]] = json.loads(self._objects_of(engine, self._file).read_text(encoding="utf-8"))
+                return found
         return None
 
-    def store_tables(self, tables: Sequence[str]) -> None:
-        """Keep the names of all tables that existed while the revisions ran."""
+    def store_objects(self, engine: str, objects: Sequence[Sequence[str]]) -> None:
+        """Keep the kinds and names of all objects that existed while the revisions ran on an engine."""
         if self._file:
-            _write(self._file.with_suffix(_TABLES), json.dumps(tables).encode())
+            _write(self._objects_of(engine, self._file), json.dumps(objects).encode())
+
+    @staticmethod
+    def _objects_of(engine: str, file: Path) -> Path:
+        return file.with_name(f"{file.stem}-{engine}{_OBJECTS}")
 
     @property
     def _file(self) -> Path | None:

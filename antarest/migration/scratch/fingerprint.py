@@ -33,8 +33,15 @@ _OPERATIONS = frozenset(
     b"inline_literal rename_table "
     b"backfill copy_rows join_json move_column split_json".split()  # ours, in run/operations.py
 )
-_RUN_REVISIONS = ("run/revision_operations", "run/operations", "run/segments", "losses/rebuilds", "scratch/runner")
-"""Our modules that take part when a revision runs, as paths in this package."""
+_RUN_REVISIONS = (
+    "run/revision_operations",
+    "run/operations",
+    "run/segments",
+    "losses/rebuilds",
+    "scratch/runner",
+    "database/objects",
+)
+"""Our modules that take part when a revision runs or that read what it made, as paths in this package."""
 
 
 def fingerprints(

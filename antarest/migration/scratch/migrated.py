@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
 
-from ..database.catalog import Tables, read_catalog
+from ..database.catalog import Tables
 from ..database.connection import moving
-from ..database.driver_connections import Watcher, set_watcher
+from ..database.driver_connections import Attempt, Watcher, set_watcher
+from ..database.objects import ObjectKey, read_objects
+from ..errors.facts.run import ScratchRunFailed
 from ..losses.tracking import open_tracker
 from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
 from .cache import ScratchCache
-from .databases import scratch_database
+from .databases import EngineName, NoPostgres, PostgresServer, postgres_server, scratch_database
 from .runner import ScratchRunner
 
 
@@ -39,19 +42,47 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
             yield connection
 
 
-def tables_of_history(project: Project) -> set[str]:
-    """Find every table that some revision of the history has, also if a later revision drops or renames it."""
-    heads, exclude = project.history.heads, project.workflow_tables
-    cache = ScratchCache(project, _order(project, heads))
-    if (cached := cache.tables()) is not None:
-        return set(cached)
-    tables: set[str] = set()
-    with scratch_database("sqlite") as url, moving(url) as connection:
+def objects_of_history(project: Project, url: URL) -> set[ObjectKey]:
+    """Find every object that some revision of the history has, also if a later revision drops or renames it.
+
+    For a PostgreSQL database the revisions run on a scratch PostgreSQL. Where none is available, or where the history
+    cannot run on it, they run on a new database on the server of `url`.
+
+    Args:
+        project: the project.
+        url: the database that the objects are for.
+
+    Raises:
+        NoPostgres, ScratchRunFailed: the history cannot be run anywhere.
+    """
+    engine: EngineName = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
+    cache = ScratchCache(project, _order(project, project.history.heads))
+    if (cached := cache.objects(engine)) is not None:
+        return {ObjectKey(*each) for each in cached}
+    if engine == "sqlite":
+        made = _objects_made(project, engine, None)
+    else:
+        try:
+            with postgres_server() as server:
+                made = _objects_made(project, engine, server)
+        except (NoPostgres, ScratchRunFailed) as error:
+            try:
+                made = _objects_made(project, engine, PostgresServer(url, "url", ""))
+            except DBAPIError:  # This role may not create a database.
+                raise error from None
+    cache.store_objects(engine, sorted(made))
+    return made
+
+
+def _objects_made(project: Project, engine: EngineName, server: PostgresServer | None) -> set[ObjectKey]:
+    made: set[ObjectKey] = set()
+    with scratch_database(engine, server) as url, moving(url) as connection:
         ScratchRunner.of(project).upgrade(
-            connection, heads, lambda _revision: tables.update(read_catalog(connection, exclude=exclude))
+            connection,
+            project.history.heads,
+            lambda _revision: made.update(each.key for each in read_objects(connection)),
         )
-    cache.store_tables(sorted(tables))
-    return tables
+    return made - {ObjectKey("table", name) for name in project.workflow_tables}
 
 
 def _order(project: Project, revisions: Collection[str]) -> Sequence[str]:
@@ -105,7 +136,7 @@ class _TrackerWatcher(Watcher):
     def __init__(self, tracker: ChangeTracker) -> None:
         self._tracker = tracker
 
-    def before(self, statement: str) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
         with suppress(NotAllowed):
             self._tracker.before(statement)
 

@@ -24,6 +24,7 @@ from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision
 from ..errors.settings.urls import ENGINES
 from ..errors.text import described, reason
+from ..losses.deferred import DeferredConstraints
 from ..losses.tracking.base import NotAllowed
 from ..project.history import History
 from ..project.project import Project
@@ -42,6 +43,8 @@ class ScratchRunner:
         history: the same revisions, with what they declare.
         options: the options of Alembic's migration context.
         commits_each: whether each revision is committed on its own, as `transaction_per_migration` asks for.
+        runs_deferred: whether deferred constraints run at the end of each revision, as they do in a run of the
+            workflow. Plain Alembic leaves them to the commit.
     """
 
     config: Config
@@ -49,6 +52,7 @@ class ScratchRunner:
     history: History
     options: Mapping[str, Any]
     commits_each: bool = False
+    runs_deferred: bool = False
 
     @classmethod
     def of(cls, project: Project) -> Self:
@@ -57,7 +61,7 @@ class ScratchRunner:
         script = ScriptDirectory.from_config(config)
         with importing(project.versions):
             script.get_heads()
-        return cls(config, script, project.history, project.alembic_options())
+        return cls(config, script, project.history, project.alembic_options(), runs_deferred=True)
 
     def upgrade(
         self,
@@ -99,13 +103,16 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
-        running: list[Any] = []
+        running, deferred = list[Any](), DeferredConstraints(connection)
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
             for step in steps_in(context):
                 running[:] = [step]
                 refuse_not_runnable(step, self._revision_of(step))
+                deferred.defer_again()
                 yield step
+                if self.runs_deferred:
+                    deferred.run()
 
         is_sqlite = connection.dialect.name == "sqlite"
         options = {"fn": steps, "script": self.script, "as_sql": False, **self.options}

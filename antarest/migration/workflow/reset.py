@@ -5,15 +5,24 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 
-from sqlalchemy import URL, Connection, Enum, text
+from sqlalchemy import URL, Connection, text
 
-from ..database.catalog import count_rows, read_catalog
-from ..errors.facts.refusal import ResetRefused
+from ..database.catalog import Tables, measure, read_tables
+from ..database.objects import DatabaseObject, ObjectKey, read_objects
+from ..errors.facts.refusal import ResetNotConfirmed, ResetRefused
 from ..errors.settings.urls import redact_url
+from ..errors.text import count
 from ..project.project import Project
-from ..scratch.migrated import tables_of_history
+from ..scratch.migrated import objects_of_history
+
+_BEFORE_TABLES = frozenset({"event trigger", "materialized view", "view"})
+_MAY_STAY = frozenset({"extension", "foreign-data wrapper", "schema", "server"})  # if others use them
+_HAS_DEPENDENTS = "2BP01"
 
 
 @dataclass(frozen=True)
@@ -22,46 +31,177 @@ class ResetPlan:
 
     Attributes:
         database: its URL, redacted.
-        rows: the tables of the history that the database has, each with its rows.
+        rows: the rows of each table that it drops, partitions included; None where this role cannot see them all.
+        others: how many other objects it drops, by their kind: views, functions, types.
+        along: what is dropped with the tables although the history did not make it, such as `trigger audit on study`.
+        made: every object that the history makes at some revision.
     """
 
     database: str
-    rows: dict[str, int]
+    rows: Mapping[str, int | None]
+    others: Mapping[str, int] = field(default_factory=dict)
+    along: tuple[str, ...] = ()
+    made: frozenset[ObjectKey] = frozenset()
 
     @property
-    def total(self) -> int:
-        """All rows that would be lost."""
-        return sum(self.rows.values())
+    def loses(self) -> bool:
+        """Whether rows are lost, as far as this role can see."""
+        return any(number != 0 for number in self.rows.values())
+
+    @property
+    def amount(self) -> str:
+        """The rows that are lost in words, such as `12 rows`."""
+        known, hidden = sum(number or 0 for number in self.rows.values()), None in self.rows.values()
+        return " and ".join(
+            ([count(known, "row")] if known or not hidden else []) + (["an unknown number of rows"] if hidden else [])
+        )
+
+    @property
+    def filled(self) -> dict[str, int | None]:
+        """The tables that have rows, or may have some."""
+        return {table: number for table, number in self.rows.items() if number != 0}
 
 
 def plan_reset(project: Project, connection: Connection) -> ResetPlan:
-    """Find which tables of the history the database has, at whatever revision it is."""
-    present = read_catalog(connection, exclude=project.workflow_tables)
-    ours = tables_of_history(project)
-    # Alembic rebuilds a table under such a name. A killed run without a transaction leaves that table behind.
-    ours |= {f"_alembic_tmp_{table}"[:50] for table in ours}
-    return ResetPlan(redact_url(connection.engine.url), count_rows(connection, ours & present.keys()))
+    """Find which objects of the history the database has, at whatever revision it is, and count their rows.
 
-
-def drop_objects(project: Project, connection: Connection, tables: list[str]) -> None:
-    """Drop these tables with the types and sequences that nobody else uses, and forget the revision.
-
-    It runs in the caller's transaction. On PostgreSQL it fails, and with it the whole transaction, when somebody else's
-    view or foreign key depends on one of the tables: nothing is dropped by a cascade.
+    Raises:
+        NoPostgres, ScratchRunFailed: nobody knows what the history makes, because it cannot be run anywhere.
     """
+    made = objects_of_history(project, connection.engine.url)
+    # Alembic rebuilds a table under such a name. A killed run without a transaction leaves that table behind.
+    made |= {ObjectKey("table", f"_alembic_tmp_{name}"[:50]) for kind, name in made if kind == "table"}
+    return _plan(_Found.read(project, connection, frozenset(made)), connection)
+
+
+def _plan(found: _Found, connection: Connection) -> ResetPlan:
+    return ResetPlan(
+        database=redact_url(connection.engine.url),
+        rows=found.count_rows(connection),
+        others=Counter(each.key.kind for each in found.dropped if each.key.kind != "table"),
+        along=tuple(sorted(" ".join(each.key) for each in found.along)),
+        made=found.made,
+    )
+
+
+def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, everything: bool) -> None:
+    """Drop the objects of the history, and forget the revision.
+
+    It runs in the caller's transaction. It fails, and with it the whole transaction, when somebody else's object
+    depends on one of ours: nothing is dropped by a cascade (PostgreSQL).
+
+    Args:
+        project: the project.
+        connection: the connection with the transaction.
+        plan: the plan that somebody has agreed to.
+        everything: whether they agreed to lose all rows, and not only as many as the plan shows.
+
+    Raises:
+        ResetNotConfirmed: there are more rows by now.
+    """
+    found = _Found.read(project, connection, plan.made)
+    if connection.dialect.name == "postgresql":
+        _lock([each for each in found.dropped if each.key.kind == "table"], connection)
+        found = _Found.read(project, connection, plan.made)
+    now = _plan(found, connection)
+    if not everything and not all(_is_agreed(number, plan.rows.get(table, 0)) for table, number in now.rows.items()):
+        raise ResetNotConfirmed(now.database, now.amount, len(now.filled), agreed=plan.amount)
+    _drop(found.dropped, connection)
     quote = connection.dialect.identifier_preparer.quote_identifier
-    postgresql = connection.dialect.name == "postgresql"
-    candidates = _candidates(project, connection, tables) if postgresql else {}
-    if postgresql and tables:
-        connection.execute(text(f"DROP TABLE {', '.join(quote(table) for table in tables)}"))
-    elif tables:
-        for table in tables:
-            connection.execute(text(f"DROP TABLE {quote(table)}"))
-    for kind, names in candidates.items():
-        for name in connection.execute(text(_UNUSED[kind]), {"names": sorted(names)}).scalars().all():
-            connection.execute(text(f"DROP {kind} {quote(name)}"))
     for table in project.workflow_tables:
         connection.execute(text(f"DROP TABLE IF EXISTS {quote(table)}"))
+
+
+def _is_agreed(now: int | None, shown: int | None) -> bool:
+    return shown is None or (now is not None and now <= shown)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The objects of a database that a reset drops.
+
+    Attributes:
+        made: every object that the history makes.
+        dropped: those that the database has, without those that are dropped with their table.
+        tables: the tables that hold rows, partitions included, also those that the history did not make.
+        along: the other objects that are dropped with one of these tables although the history did not make them.
+    """
+
+    made: frozenset[ObjectKey]
+    dropped: list[DatabaseObject]
+    tables: Tables
+    along: list[DatabaseObject]
+
+    @classmethod
+    def read(cls, project: Project, connection: Connection, made: frozenset[ObjectKey]) -> _Found:
+        present = read_objects(connection, exclude=project.workflow_tables)
+        gone = {each.identity for each in present if each.key in made}
+        while new := {each.identity for each in present if each.owner in gone} - gone:
+            gone |= new
+        tables = read_tables(connection, exclude=project.workflow_tables)
+        is_shadow = (
+            {each.identity for each in present if each.owner is not None}
+            if connection.dialect.name == "sqlite"
+            else set()
+        )
+        along = [each for each in present if each.owner in gone and each.key not in made]
+        return cls(
+            made,
+            [each for each in present if each.key in made and each.owner not in gone],
+            {name: table for name, table in tables.items() if table.identity in gone - is_shadow},
+            [each for each in along if each.key.kind != "table"],
+        )
+
+    def count_rows(self, connection: Connection) -> dict[str, int | None]:
+        """Count the rows of the tables; None where this role cannot see all of them."""
+        return {
+            name: measure(connection, table).rows if table.readable else None
+            for name, table in sorted(self.tables.items())
+        }
+
+
+def _lock(tables: list[DatabaseObject], connection: Connection) -> None:
+    """Lock tables of PostgreSQL, with their partitions, so that their rows can be counted.
+
+    It waits for the first one only: a run that waits while it holds a lock can end in a deadlock.
+    """
+    for names, wait in ((tables[:1], ""), (tables[1:], " NOWAIT")):
+        if names:
+            _execute(connection, f"LOCK TABLE {', '.join(each.sql for each in names)} IN ACCESS EXCLUSIVE MODE{wait}")
+
+
+def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
+    """Drop objects in an order that the engine permits: what others depend on is tried again after those.
+
+    A schema or an extension that others use stays.
+    """
+    tables = [each.sql for each in objects if each.key.kind == "table"]
+    groups = [tables] if connection.dialect.name == "postgresql" else [[table] for table in tables]  # keys in a circle
+    left = [(each.key.kind, each.sql) for each in objects if each.key.kind != "table"]
+    left += [("table", ", ".join(group)) for group in groups if group]
+    left.sort(key=lambda each: (each[0] not in _BEFORE_TABLES, each[0] != "table", each))
+    while left:
+        blocked: list[tuple[str, str]] = []
+        for kind, names in left:
+            savepoint = connection.begin_nested()
+            try:
+                _execute(connection, f"DROP {kind.upper().replace('-', ' ')} IF EXISTS {names}")
+                savepoint.commit()
+            except Exception as error:
+                savepoint.rollback()
+                blocked.append((kind, names))
+                is_last = len(blocked) == len(left) and not {each for each, _ in blocked} <= _MAY_STAY
+                if is_last or (kind not in _MAY_STAY and getattr(error, "pgcode", None) != _HAS_DEPENDENTS):
+                    raise
+        if len(blocked) == len(left):
+            return
+        left = blocked
+
+
+def _execute(connection: Connection, statement: str) -> None:
+    """Execute a statement unchanged: in names, SQLAlchemy would read a ":" or "%"."""
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.execute(statement)
 
 
 def refuse_production(environment: str, url: URL, verb: str) -> None:
@@ -124,43 +264,3 @@ def _is_loopback(host: str) -> bool:
     except OSError:
         return False
     return bool(addresses) and all(ipaddress.ip_address(str(a).partition("%")[0]).is_loopback for a in addresses)
-
-
-_HERE = "(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema())"
-_USED_TYPES = f"""
-    SELECT DISTINCT t.typname FROM pg_catalog.pg_type t
-    JOIN pg_catalog.pg_attribute a ON a.atttypid = t.oid AND NOT a.attisdropped
-    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-    WHERE t.typtype = 'e' AND c.relname = ANY (:tables) AND c.relnamespace = {_HERE}
-"""
-_USED_SEQUENCES = f"""
-    SELECT DISTINCT s.relname FROM pg_catalog.pg_attrdef d
-    JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
-    JOIN pg_catalog.pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
-    JOIN pg_catalog.pg_class s ON s.oid = p.refobjid AND p.refclassid = 'pg_class'::regclass AND s.relkind = 'S'
-    WHERE c.relname = ANY (:tables) AND c.relnamespace = {_HERE}
-"""
-_UNUSED = {
-    "TYPE": f"""
-        SELECT t.typname FROM pg_catalog.pg_type t
-        WHERE t.typtype = 'e' AND t.typname = ANY (:names) AND t.typnamespace = {_HERE} AND NOT EXISTS (
-            SELECT FROM pg_catalog.pg_attribute a WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped)
-    """,
-    "SEQUENCE": f"""
-        SELECT s.relname FROM pg_catalog.pg_class s
-        WHERE s.relkind = 'S' AND s.relname = ANY (:names) AND s.relnamespace = {_HERE} AND NOT EXISTS (
-            SELECT FROM pg_catalog.pg_depend p WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = s.oid)
-    """,
-}
-
-
-def _candidates(project: Project, connection: Connection, tables: list[str]) -> dict[str, set[str]]:
-    """The enum types and sequences that these tables use, and those that the models name."""
-    types = set(connection.execute(text(_USED_TYPES), {"tables": tables}).scalars())
-    sequences = set(connection.execute(text(_USED_SEQUENCES), {"tables": tables}).scalars())
-    if project.metadata_name:
-        metadata = project.metadata()
-        columns = [column for table in metadata.tables.values() for column in table.columns]
-        types |= {column.type.name for column in columns if isinstance(column.type, Enum) and column.type.name}
-        sequences |= {sequence.name for sequence in metadata._sequences.values()}  # noqa: SLF001 - there is no public way
-    return {"TYPE": types, "SEQUENCE": sequences}

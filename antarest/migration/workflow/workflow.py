@@ -244,10 +244,15 @@ class MigrationWorkflow:
 
         reset.refuse_production(self.environment, self.db.migration_url, verb)
 
-    def reset(self, plan: ResetPlan) -> RunOutcome:
+    def reset(self, plan: ResetPlan, *, everything: bool = False) -> RunOutcome:
         """Drop the objects of the history and migrate to head again, in one transaction.
 
+        Args:
+            plan: what `plan_reset` returned.
+            everything: whether all rows may be lost, and not only as many as the plan shows.
+
         Raises:
+            ResetNotConfirmed: there are more rows by now; nothing was changed.
             RevisionFailed, AlembicRefused: the run was rolled back; nothing was changed.
         """
         from . import reset
@@ -255,7 +260,7 @@ class MigrationWorkflow:
         head = self.project.history.head
 
         def prepare(connection: Connection) -> None:
-            reset.drop_objects(self.project, connection, sorted(plan.rows))
+            reset.drop_objects(self.project, connection, plan, everything=everything)
 
         return self.run(_upgrade(head), replace(self.request, prepare=prepare), head)
 

@@ -14,6 +14,7 @@ from antarest.migration.errors.base import (
     EXIT_FAILED,
     EXIT_LOCKED,
     EXIT_UNREACHABLE,
+    EXIT_UNREPORTED,
     EXIT_USAGE,
     NOTHING_CHANGED,
     AntarestError,
@@ -100,7 +101,7 @@ def test_a_code_tells_what_an_error_is_about(subtests: pytest.Subtests) -> None:
             elif isinstance(error, MigrationError):
                 assert (family, number[0] in "256789") == ("db", True)
                 stopped = isinstance(error, RunInterrupted | RunTerminated)
-                assert stopped or error.exit_code in {EXIT_FAILED, EXIT_USAGE}
+                assert stopped or error.exit_code in {EXIT_FAILED, EXIT_USAGE, EXIT_UNREPORTED}
             else:
                 assert (family, number[0] in "34") == ("db", True)
                 assert (number[0] == "4") == (error.exit_code == EXIT_LOCKED)

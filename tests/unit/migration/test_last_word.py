@@ -13,7 +13,7 @@ from signal import SIGINT, SIGTERM, Signals
 import pytest
 
 from antarest.migration.commands.boundary import CommandContext, guard
-from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_UNREPORTED, EXIT_USAGE, NOTHING_CHANGED
 from tests.refusals import parse
 from tests.support import ROOT, Result
 
@@ -116,6 +116,14 @@ def test_a_second_signal_finds_the_first_one_told(sent: Signals) -> None:
     assert [line.strip().split(":")[0] for line in others] == ["See where the database is"]
 
 
+def test_an_interruption_after_a_commit_names_where_the_database_is() -> None:
+    call = "lambda: (context.progress.committed(('abc',)), signal.raise_signal(15))"
+
+    told = run(f"sys.exit(guard(context, {call}))")
+
+    assert told.err.strip().startswith("interrupted: the database is at abc, and what was not committed was rolled")
+
+
 @signals
 @pytest.mark.parametrize("call", ["lambda: 0", "refuse", "lambda: signal.raise_signal(15)"])
 def test_there_is_no_moment_for_a_traceback(sent: Signals, call: str) -> None:
@@ -158,52 +166,57 @@ def nobody() -> Iterator[int]:
     os.close(writer)
 
 
-PRINT = 'sys.exit(guard(context, lambda: (print("for nobody"), {then})[1], json={json}))'
+PRINT = 'sys.exit(guard(context, lambda: (context.{how}("for nobody"), {then})[1], json={json}))'
 
 
-@pytest.mark.parametrize("json", [True, False])
-@pytest.mark.parametrize(
-    ("then", "code"),
-    [("refuse()", EXIT_USAGE), ("0", EXIT_DONE), ("signal.raise_signal(15)", 143), ("sys.stdout.flush()", EXIT_FAILED)],
-)
-def test_the_exit_code_is_the_same_where_nobody_reads_the_output(nobody: int, then: str, code: int, json: bool) -> None:
-    told = run(PRINT.format(then=then, json=json), stdout=nobody)
-
-    assert told.code == code
-    if then == "refuse()" and not json:
-        assert parse(told.err).fact == "no such thing"
-    else:
-        assert "ignored" not in told.err
-        assert "Traceback" not in told.err
-
-
-@pytest.mark.parametrize(("then", "code"), [("refuse()", EXIT_USAGE), ("signal.raise_signal(15)", 143)])
-def test_the_exit_code_is_the_same_where_nobody_reads_the_errors(nobody: int, then: str, code: int) -> None:
-    assert run(PRINT.format(then=then, json=False), stderr=nobody).code == code
-    assert run(PRINT.format(then=then, json=False), stdout=nobody, stderr=nobody).code == code
-
-
-def test_an_error_is_told_where_nobody_sees_the_progress(nobody: int) -> None:
-    script = "context.progress.stop = lambda: print('at once', flush=True)\nsys.exit(guard(context, refuse))"
-
-    told = run(script, stdout=nobody)
-
-    assert (told.code, parse(told.err).fact) == (EXIT_USAGE, "no such thing")
-
-
-@pytest.mark.parametrize(
-    ("then", "code", "fact"),
-    [
-        ("refuse()", EXIT_USAGE, "no such thing"),
-        ("0", EXIT_FAILED, "an unexpected error: OSError: [Errno 28] No space left on device"),
-    ],
-)
-def test_output_that_cannot_be_written_is_an_error_and_hides_none(then: str, code: int, fact: str) -> None:
-    """A script for a DBA that is not whole, because the disk is full, must not look like one."""
+@pytest.fixture(params=["pipe", "disk"])
+def broken(request: pytest.FixtureRequest, nobody: int) -> Iterator[int]:
+    """A stream that cannot be written: its reader has gone, or its disk is full."""
+    if request.param == "pipe":
+        yield nobody
+        return
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        told = run(PRINT.format(then=then, json=False), stdout=full.fileno())
+        yield full.fileno()
 
-    assert (told.code, parse(told.err).fact) == (code, fact)
+
+def test_what_cannot_be_said_is_not_done(broken: int) -> None:
+    told = run(PRINT.format(how="print", then="sys.stderr.write('done')", json=False), stdout=broken)
+
+    assert (told.code, parse(told.err).code, parse(told.err).state) == (EXIT_FAILED, "db.E613", NOTHING_CHANGED)
+
+
+@pytest.mark.parametrize(("then", "code"), [("0", EXIT_UNREPORTED), ("refuse()", EXIT_USAGE)])
+def test_what_was_done_is_told_on_the_stream_that_works(broken: int, then: str, code: int) -> None:
+    told = run(PRINT.format(how="report", then=then, json=True), stdout=broken)
+
+    line, _, error = told.err.partition("\n")
+    assert (told.code, line) == (code, "for nobody")
+    assert parse(error).code == ("db.E614" if code == EXIT_UNREPORTED else "usage.E101")
+
+
+def test_an_error_is_told_on_the_output_where_the_standard_error_does_not_work(broken: int) -> None:
+    told = run(PRINT.format(how="report", then="refuse()", json=False), stderr=broken)
+
+    assert (told.code, parse(told.out.removeprefix("for nobody\n")).fact) == (EXIT_USAGE, "no such thing")
+
+
+def test_the_exit_code_is_the_same_where_nobody_reads_at_all(broken: int) -> None:
+    for then, code in (("refuse()", EXIT_USAGE), ("0", EXIT_UNREPORTED), ("signal.raise_signal(15)", 143)):
+        assert run(PRINT.format(how="report", then=then, json=False), stdout=broken, stderr=broken).code == code
+
+
+def test_a_command_that_only_looks_says_nothing_where_its_reader_has_left(nobody: int) -> None:
+    """As in `inv db.history | head`."""
+    told = run("context.only_looks = True\n" + PRINT.format(how="print", then="0", json=False), stdout=nobody)
+
+    assert (told.code, told.err) == (EXIT_FAILED, "")
+
+
+def test_control_characters_are_shown_and_not_obeyed() -> None:
+    """A name in a database, or the message of a revision, may come from anybody."""
+    told = run("""sys.exit(guard(context, lambda: (context.print("a\\x1b[2J\\rb\\u202e"), 1 / 0)[1]))""")
+
+    assert told.out == "a\\x1b[2J\\rb\\u202e\n"
 
 
 @pytest.mark.parametrize("call", ["refuse", "lambda: signal.raise_signal(15)"])

@@ -238,11 +238,16 @@ def test_a_rollback_that_loses_nothing() -> None:
 
 
 def test_a_reset() -> None:
-    assert results.reset_plan(ResetPlan(DATABASE, {"study": 1204, "tag": 0, "users": 1})) == shown("""
-        reset          drops 3 tables with 1,205 rows, then migrates to head
+    rows = {"study": 1204, "tag": 0, "users": 1, "vault": None}
+    plan = ResetPlan(DATABASE, rows, {"view": 2, "index": 2}, ("trigger audit on study",))
+
+    assert results.reset_plan(plan) == shown("""
+        reset          drops 4 tables with 1,205 rows and an unknown number of rows, 2 indexes, 2 views, then migrates to head
           study                            1,204 rows
           users                                 1 row
-    """)
+          vault                        an unknown number of rows
+          dropped with its table       trigger audit on study
+    """)  # noqa: E501 - as it is printed
     assert results.reset_plan(ResetPlan(DATABASE, {})).startswith("reset          drops 0 tables with 0 rows, ")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from antarest.migration.commands.output import Output
 from antarest.migration.commands.progress import Progress
 from antarest.migration.errors.facts.project import OutOfReach
 from antarest.migration.errors.rendering import render_error
@@ -41,7 +42,7 @@ def test_an_error_is_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch
 
 def test_progress_through_a_pipe_is_a_line_for_each_revision() -> None:
     stream = io.StringIO()
-    progress = Progress(stream)
+    progress = Progress(Output(stream))
 
     progress.started(STUDY, "upgrade")
     progress.finished(STUDY, "upgrade", 1.234)
@@ -56,7 +57,7 @@ def test_how_far_it_is_is_for_terminals_and_goes_away(monkeypatch: pytest.Monkey
     monkeypatch.setenv("NO_COLOR", "1")
     terminal, pipe = Terminal(), io.StringIO()
     for stream in (terminal, pipe):
-        progress = Progress(stream)
+        progress = Progress(Output(stream))
         progress.show("10 rows")
         progress.show("20 rows")
         progress.stop()
@@ -70,7 +71,7 @@ def test_progress_on_a_terminal_shows_what_runs_and_ends_its_line(monkeypatch: p
     """An error that is printed next begins on a line of its own."""
     monkeypatch.setenv("NO_COLOR", "1")
     stream = Terminal()
-    progress = Progress(stream)
+    progress = Progress(Output(stream))
 
     progress.started(STUDY, "upgrade")
     progress.finished(STUDY, "upgrade", 0.5)
@@ -90,7 +91,7 @@ def test_something_long_is_a_passing_line_on_a_terminal_and_nothing_in_a_pipe(mo
     monkeypatch.setenv("NO_COLOR", "1")
     shown = {}
     for stream in (Terminal(), io.StringIO()):
-        progress = Progress(stream)
+        progress = Progress(Output(stream))
         progress.working("backup", 1, 4)
         progress.working("backup", 3_200_000, 0)
         progress.note("backup         /srv/a.sqlite (3.2 MB)")
@@ -129,7 +130,7 @@ def test_a_block_of_lines_takes_the_place_of_the_one_before(monkeypatch: pytest.
     monkeypatch.setenv("COLUMNS", "20")
     terminal, pipe = Terminal(), io.StringIO()
     for stream in (terminal, pipe):
-        progress = Progress(stream)
+        progress = Progress(Output(stream))
         progress.block(["one", "two"], 20)
         progress.block(["three"], 20)
         progress.stop()
@@ -142,7 +143,7 @@ def test_where_a_block_does_not_fit_its_last_line_stands_for_it(monkeypatch: pyt
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "20")
     terminal = Terminal()
-    progress = Progress(terminal)
+    progress = Progress(Output(terminal))
 
     progress.block(["one", "two"], 21)
     progress.stop()
@@ -154,7 +155,7 @@ def test_progress_on_a_terminal_shows_the_time_that_has_passed(monkeypatch: pyte
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(Progress, "_EVERY", 0.001)
     stream = Terminal()
-    progress = Progress(stream)
+    progress = Progress(Output(stream))
     line = "\r  up         0 s  a1b2c3d4e5f6  create studies"
 
     progress.started(STUDY, "upgrade")

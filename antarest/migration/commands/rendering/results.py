@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ...workflow.status import HistoryEntry, Status
 
 _MESSAGE_WIDTH = 72
+_PLURALS = {"index": "indexes", "policy": "policies"}
 
 
 def revision_line(revision: Revision) -> str:
@@ -180,9 +181,11 @@ def outcome(outcome: RunOutcome, verb: str) -> str:
 
 def reset_plan(plan: ResetPlan) -> str:
     """The plan of a reset."""
-    held = f"{count(len(plan.rows), 'table')} with {count(plan.total, 'row')}"
-    filled = {table: number for table, number in plan.rows.items() if number}
-    return "\n".join([f"reset          drops {held}, then migrates to head", *_row_counts(filled)])
+    others = [count(number, kind, _PLURALS.get(kind, "")) for kind, number in sorted(plan.others.items())]
+    held = ", ".join([f"{count(len(plan.rows), 'table')} with {plan.amount}", *others])
+    with_them = [f"  {'dropped with its table':<28} {each}" for each in plan.along]
+    lines = [f"reset          drops {held}, then migrates to head", *_row_counts(plan.filled), *with_them]
+    return "\n".join(lines)
 
 
 def seeded(rows: Mapping[str, int], seconds: float) -> str:
@@ -191,8 +194,11 @@ def seeded(rows: Mapping[str, int], seconds: float) -> str:
     return "\n".join([*_row_counts(dict(sorted(rows.items()))), total])
 
 
-def _row_counts(rows: Mapping[str, int]) -> list[str]:
-    return [f"  {table:<28} {count(number, 'row'):>14}" for table, number in rows.items()]
+def _row_counts(rows: Mapping[str, int | None]) -> list[str]:
+    unknown = "an unknown number of rows"
+    return [
+        f"  {table:<28} {unknown if number is None else count(number, 'row'):>14}" for table, number in rows.items()
+    ]
 
 
 def written(written: Written, rollback_script: Path | None, diagram: Path | None = None) -> str:

@@ -20,7 +20,8 @@ def backup(context: CommandContext) -> int:
 
     context.introduce()
     made = context.workflow.backups.make()
-    context.progress.note(backups.backup(made) if made else "nothing to do: the database is empty")
+    context.progress.stop()
+    context.report(backups.backup(made) if made else "nothing to do: the database is empty")
     return EXIT_DONE
 
 
@@ -30,10 +31,10 @@ def backups(context: CommandContext, *, json: bool = False) -> int:
 
     found = context.workflow.backups.list()
     if json:
-        print(backups.backups_json(found))
+        context.print(backups.backups_json(found))
         return EXIT_DONE
     context.introduce()
-    print(backups.backups(found))
+    context.print(backups.backups(found))
     return EXIT_DONE
 
 
@@ -52,14 +53,16 @@ def restore(
     context.introduce()
     may_end = end_sessions or (None if sys.stdin.isatty() else False)
     with context.workflow.backups.restoring(from_, end_sessions=may_end) as prepared:
-        context.progress.note(backups.plan(prepared.plan))
+        context.progress.stop()
+        context.print(backups.plan(prepared.plan))
         _agree(prepared.plan, yes=yes or allow_data_loss, everything=allow_data_loss)
         if not end_sessions and (sessions := prepared.sessions):
-            print("\n".join(f"  {each}" for each in sessions))
+            context.print("\n".join(f"  {each}" for each in sessions))
             ask("End these sessions?", "inv db.restore --end-sessions")
             end_sessions = True
         done = prepared.swap(end_sessions=end_sessions)
-    context.progress.note(backups.restored(done))
+    context.progress.stop()
+    context.report(backups.restored(done))
     return EXIT_DONE
 
 

@@ -85,16 +85,16 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
         keeping(context.project.repository)(revision.id, revision.path.read_bytes())
         written = write_again(context.project, revision)
     diagram = follow(context.project) if written.path else None
-    context.print(results.written(written, context.project.rollback_script, diagram))
+    context.report(results.written(written, context.project.rollback_script, diagram))
     if written.path and not plan.is_empty:
-        context.print(next_command("Apply it again", "inv db.upgrade"))
+        context.report(next_command("Apply it again", "inv db.upgrade"))
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
 
 
 def install_hooks(context: CommandContext) -> int:
     """Write git hooks that say in one line when the database and the checkout differ."""
     for path in _follower(context.workflow).install_hooks():
-        context.print(str(path))
+        context.report(str(path))
     return EXIT_DONE
 
 
@@ -127,7 +127,7 @@ def _carry_out(
     agreement = agree(workflow, plan.undo, plan.command, yes=answered, everything=allow_data_loss, goal=goal)
     outcome = _follower(workflow).run(plan, agreement)
     if outcome.steps:
-        context.print(results.outcome(outcome, "done"))
+        context.report(results.outcome(outcome, "done"))
     return True
 
 

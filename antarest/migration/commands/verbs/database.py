@@ -8,7 +8,6 @@ from ...errors.base import EXIT_DONE, EXIT_FAILED
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import ResetNotConfirmed
 from ...errors.revision import HEAD
-from ...errors.text import count
 from ...project import rollback_script
 from ..boundary import CommandContext
 from ..questions import HOW_FAR, agree, ask, positive
@@ -25,7 +24,7 @@ def upgrade(context: CommandContext, *, to: str | None = None, dry_run: bool = F
     if dry_run:
         context.print(results.pending(plan.pending) if plan.pending else results.nothing_to_do(plan.current))
         return EXIT_DONE
-    context.print(results.outcome(context.workflow.upgrade(plan), "upgraded"))
+    context.report(results.outcome(context.workflow.upgrade(plan), "upgraded"))
     return EXIT_DONE
 
 
@@ -52,13 +51,13 @@ def rollback(
     context.introduce()
     plan = workflow.plan_rollback(steps=count, to=to)
     if not plan.steps:
-        print(results.nothing_to_do(plan.current))
+        context.print(results.nothing_to_do(plan.current))
         return EXIT_DONE
-    print(results.plan(plan))
+    context.print(results.plan(plan))
     if dry_run:
         return EXIT_DONE
     agreement = agree(workflow, plan, f"inv db.rollback --to={plan.target}", yes=yes, everything=allow_data_loss)
-    print(results.outcome(workflow.rollback(plan, agreement), "rolled back"))
+    context.report(results.outcome(workflow.rollback(plan, agreement), "rolled back"))
     return EXIT_DONE
 
 
@@ -69,15 +68,15 @@ def reset(
     workflow = context.workflow
     context.introduce()
     plan = workflow.plan_reset(allow_production=allow_production)
-    print(results.reset_plan(plan))
-    question = f"Drop {count(plan.total, 'row')} in {plan.database}?"
-    if plan.total and not allow_data_loss:
+    context.print(results.reset_plan(plan))
+    question = f"Drop {plan.amount} in {plan.database}?"
+    if plan.loses and not allow_data_loss:
         if yes or not sys.stdin.isatty():
-            raise ResetNotConfirmed(plan.database, plan.total, sum(rows > 0 for rows in plan.rows.values()))
+            raise ResetNotConfirmed(plan.database, plan.amount, len(plan.filled))
         ask(question, "inv db.reset --yes --allow-data-loss")
     elif not yes:
-        ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.total else ""))
-    print(results.outcome(workflow.reset(plan), "reset"))
+        ask(question, "inv db.reset --yes" + (" --allow-data-loss" if plan.loses else ""))
+    context.report(results.outcome(workflow.reset(plan, everything=allow_data_loss), "reset"))
     return EXIT_DONE
 
 
@@ -86,10 +85,10 @@ def status(context: CommandContext, *, json: bool = False) -> int:
     found = context.workflow.status()
     source = str(context.config.source)
     if json:
-        print(results.status_json(found, source))
+        context.print(results.status_json(found, source))
     else:
         messages = [context.project.history[id_].message for id_ in found.heads]
-        print(results.status(found, source, messages[0] if len(messages) == 1 else ""))
+        context.print(results.status(found, source, messages[0] if len(messages) == 1 else ""))
     return EXIT_DONE if found.at_head else EXIT_FAILED
 
 
@@ -97,7 +96,7 @@ def history(context: CommandContext, *, to: str | None = None) -> int:
     """List the revisions, newest first, and mark those that are applied, current or head."""
     context.introduce()
     entries = context.workflow.history(to)
-    print(results.history(entries, context.project.history.unknown(context.workflow.current())))
+    context.print(results.history(entries, context.project.history.unknown(context.workflow.current())))
     return EXIT_DONE
 
 
@@ -105,5 +104,5 @@ def grant(context: CommandContext) -> int:
     """Give the application's role the rights that it lacks (PostgreSQL)."""
     context.introduce()
     granted = context.workflow.grant()
-    print("\n".join(granted) if granted else "nothing to do: no right is missing")
+    context.report("\n".join(granted) if granted else "nothing to do: no right is missing")
     return EXIT_DONE

@@ -31,7 +31,7 @@ def seed(context: CommandContext, *, studies: str | None = None, allow_productio
         rows[table] += number
         context.progress.show(f"{count(rows.total(), 'row')}, {table}")
     context.progress.stop()
-    print(results.seeded(rows, time.monotonic() - began))
+    context.report(results.seeded(rows, time.monotonic() - began))
     return EXIT_DONE
 
 
@@ -40,7 +40,7 @@ def diagram(context: CommandContext) -> int:
     from ...branches import diagram as page
 
     path = page.write(context.project)
-    print(f"{path}: {count(len(context.project.metadata().tables), 'table')}")
+    context.report(f"{path}: {count(len(context.project.metadata().tables), 'table')}")
     return EXIT_DONE
 
 

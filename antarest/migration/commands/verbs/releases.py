@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...errors.base import EXIT_DONE, Hint
 from ...errors.facts.configuration import UsageError
+from ...errors.settings.whole_file import write_whole
 from ...errors.text import count, position
 from ...project import rollback_script
 from ...project.project import Project
@@ -45,7 +46,7 @@ def sql(context: CommandContext, *, from_ref: str, to_ref: str, output: str | No
     server = prove_sql(context.project, between, scripts)
     context.progress.stop()
     for name, statements in scripts.items():
-        (folder / name).write_text("".join(statements), encoding="utf-8")
+        write_whole(folder / name, "".join(statements).encode())
         context.say((name, str(folder / name)))
     context.say(
         ("span", f"{between.start} -> {between.end} ({count(len(between.revisions), 'revision')})"),
@@ -64,7 +65,7 @@ def release_notes(context: CommandContext, *, from_ref: str, to_ref: str, output
     text = write_notes(context.project, revision_range(context.project, from_ref, to_ref), context.progress)
     context.progress.stop()
     if output:
-        Path(output).write_text(text, encoding="utf-8")
+        write_whole(Path(output), text.encode())
         context.say(("release notes", output))
     else:
         context.print(text.rstrip())

@@ -34,7 +34,7 @@ def revision(
 
     written = write_revision(context.project, message, empty=empty)
     diagram = development.follow(context.project) if written.path else None
-    print(results.written(written, context.project.rollback_script, diagram))
+    context.report(results.written(written, context.project.rollback_script, diagram))
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
 
 
@@ -47,7 +47,7 @@ def check(context: CommandContext) -> int:
     except AntarestError:  # A build server has no database to ask.
         status = None
     made = checks.check(context.project, status)
-    print(results.checks(made))
+    context.print(results.checks(made))
     if number := sum(len(each.failures) for each in made):
         raise CheckFailed(number)
     return EXIT_DONE
@@ -66,5 +66,5 @@ def write_rollback_script(context: CommandContext) -> int:
     if path is None or not rollback_script.is_in_sync(context.project):
         path = rollback_script.write(context.project)
     target, head = rollback_script.target(context.project.history, context.project.deployed)
-    print(f"{path}: from {head} to {target}")
+    context.report(f"{path}: from {head} to {target}")
     return EXIT_DONE

@@ -13,6 +13,7 @@ from ...errors.base import EXIT_DONE, Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import NotAllProved, VerifyFailed
 from ...errors.revision import BASE
+from ...errors.settings.whole_file import write_whole
 from ...scratch.databases import EngineName
 from ...verify import Verification, prove_history
 from ...verify.env_reader import target_of
@@ -151,7 +152,7 @@ def _report(
 def _write(form: str, path: str | None, found: Verification, target: Target) -> None:
     try:
         if path:
-            Path(path).write_text(_FORMS[form](found, target), encoding="utf-8")
+            write_whole(Path(path), _FORMS[form](found, target).encode())
     except OSError as error:
         raise _usage(f"{path} cannot be written: {error.strerror}", f"--{form}=FILE") from error
 

@@ -45,15 +45,17 @@ class ResetRefused(MigrationError, code="db.E702"):
 class ResetNotConfirmed(MigrationError, code="db.E703"):
     """A reset would lose rows, and nobody has agreed to it.
 
-    Why: a reset drops every table of the history, and this database has rows in them.
+    Why: a reset drops every table of the history with its partitions, and this database has rows in them. Or others
+    have written rows since you agreed.
 
     To do: on a terminal, `inv db.reset` shows what would be lost and asks. In a script, `--yes --allow-data-loss`
     agrees to the loss.
     """
 
-    def __init__(self, database: str, rows: int, tables: int) -> None:
+    def __init__(self, database: str, rows: str, tables: int, *, agreed: str = "") -> None:
         super().__init__(
-            f"db.reset would lose {count(rows, 'row')} in {count(tables, 'table')}",
+            f"db.reset would lose {rows} in {count(tables, 'table')}"
+            + (f", and you have agreed to lose {agreed}" if agreed else ""),
             Hint("Agree to it", "inv db.reset --yes --allow-data-loss"),
             details={"database": database},
         )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, SEE_STATUS, Hint, MigrationError
+from pathlib import Path
+
+from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNREPORTED, SEE_STATUS, Hint, MigrationError
 
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
+_PENDING = "pending trigger events"
+_RUN_THEM = Hint("Before this statement, write in the revision", 'op.execute("SET CONSTRAINTS ALL IMMEDIATE")')
 
 
 class RevisionFailed(MigrationError, code="db.E601"):
@@ -23,9 +27,34 @@ class RevisionFailed(MigrationError, code="db.E601"):
         self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
             f"the {direction} of revision {revision} failed: {reason}",
+            *([_RUN_THEM] if _PENDING in reason else []),
             Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
             _TRACEBACK,
             details={"database": database} | ({"statement": statement} if statement else {}),
+            state=state,
+        )
+
+
+class DeferredConstraintFailed(MigrationError, code="db.E620"):
+    """After a revision a deferred foreign key or constraint trigger fails. The run was rolled back.
+
+    Why: the constraint is deferred, so that the statements of the revision may break it. It is checked at the end of
+    each revision, and not only at the commit of the run. A key that one revision breaks and a later one repairs does
+    not pass.
+
+    To do: break and repair the key in one revision: put what repairs it into the revision that the message names.
+    """
+
+    def __init__(
+        self, revision: str, direction: str, reason: str, *, database: str, state: str, statement: str = ""
+    ) -> None:
+        self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
+        super().__init__(
+            f"after the {direction} of revision {revision} a deferred constraint fails: {reason}",
+            Hint(
+                "If a later revision repairs it, put that into this one. Then look at what is pending", "inv db.status"
+            ),
+            details={"database": database},
             state=state,
         )
 
@@ -127,7 +156,40 @@ class UnexpectedFailure(MigrationError, code="db.E699"):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"an unexpected error: {reason}", SEE_STATUS, _TRACEBACK, state="An open transaction was rolled back."
+            f"an unexpected error: {reason}",
+            SEE_STATUS,
+            _TRACEBACK,
+            state="Everything that was not committed was rolled back.",
+        )
+
+
+class OutputFailed(MigrationError, code="db.E613"):
+    """The command cannot print what it is going to do, so it does not do it.
+
+    Why: the disk under the output is full, or the program that reads the output has ended.
+
+    To do: make room, or give the command another output, and run it again.
+    """
+
+    def __init__(self, reason: str, *, is_gone: bool = False) -> None:
+        self.is_gone = is_gone
+        super().__init__(f"the output cannot be written: {reason}", SEE_STATUS)
+
+
+class NotReported(MigrationError, code="db.E614", exit_code=EXIT_UNREPORTED):
+    """The command has done its work, but could not print all of its output where it should.
+
+    Why: the disk under the output is full, or the program that reads the output has ended.
+
+    To do: nothing is to be repeated. The lines before this error say what was done; `inv db.status` shows where the
+    database is.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the command is done, but its output could not be written: {reason}",
+            SEE_STATUS,
+            state="Nothing that the command did is undone; the lines above say what it was.",
         )
 
 
@@ -150,6 +212,23 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
             Hint("Or go back without a plan", "alembic downgrade -1"),
             _TRACEBACK,
             details={"scratch": f"an empty {engine} database, at the same revision"},
+        )
+
+
+class RevisionUnfinished(MigrationError, code="db.E615"):
+    """The new revision was written, and it does not run on a scratch database yet.
+
+    Why: it uses a type or a function of a module that it does not import, or something that this engine does not have.
+
+    To do: fix the file that the message names. `inv db.check` runs it again.
+    """
+
+    def __init__(self, revision: str, reason: str, path: Path, scratch: str) -> None:
+        super().__init__(
+            f"revision {revision} was written, and does not run yet: {reason}",
+            Hint("Fix the file, then check it", "inv db.check"),
+            details={"file": str(path), "scratch": scratch},
+            state="The file stays. No database was changed.",
         )
 
 

@@ -28,7 +28,7 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
     Returns:
         The exit code: 0 when it can run. Else the next steps have been printed.
     """
-    replace_closed_streams()
+    prepare_streams()
     if code := refuse_system():
         return code
     # Nothing has begun, so a signal ends the program at once. Without a handler, process 1 of a container ignores it.
@@ -44,11 +44,15 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
     return 0
 
 
-def replace_closed_streams() -> None:
-    """Discard output where the parent process has closed the stream (`>&-`): Python has None for such a stream."""
-    for name in ("stdout", "stderr"):
+def prepare_streams() -> None:
+    """Open the streams that the parent process has closed (`<&- >&-`), and let them take any text.
+
+    Python has None for a closed stream, and its number would go to the next file that is opened: a database.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the end
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # A terminal may know ASCII only.
 
 
 def refuse_system() -> int:

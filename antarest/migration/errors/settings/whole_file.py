@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 UNFINISHED = ".writing-"
 """The prefix of a file that is not complete yet. A killed process leaves files with this prefix."""
+
+_LEFT = re.compile(rf"{re.escape(UNFINISHED)}(?P<process>[0-9]+)-\w+")
+_USUAL = 0o644
 
 
 def content_of(path: Path) -> bytes:
@@ -18,23 +25,82 @@ def content_of(path: Path) -> bytes:
     return b""
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
+def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
     """Write a file under another name in the same folder, then rename it.
+
+    What is no file, such as a pipe or `/dev/stdout`, is written directly.
 
     Args:
         path: the file. Its folder is created where it is missing.
         content: its new content.
-        mode: its permissions.
+        mode: its permissions; None for those of the old file.
 
     Raises:
         OSError: it cannot be written. The old file has not changed.
     """
+    path = Path(os.path.realpath(path))  # A link stays one.
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
+    found = path.stat().st_mode if path.exists() else stat.S_IFREG | _USUAL
+    if not stat.S_ISREG(found) and not path.is_dir():
+        path.write_bytes(content)
+        return
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_beginning())
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        Path(name).chmod(mode)
+        Path(name).chmod(stat.S_IMODE(found) if mode is None else mode)
         Path(name).replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # The other name says nothing to a user.
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def unfinished_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder for files that are not complete yet, and delete it after the block."""
+    with tempfile.TemporaryDirectory(dir=parent, prefix=_beginning()) as folder:
+        yield Path(folder)
+
+
+def delete_left(folders: Iterable[Path]) -> list[Path]:
+    """Delete the unfinished files and folders that killed processes have left in these folders.
+
+    Returns:
+        Those that were deleted.
+    """
+    deleted = []
+    for folder in dict.fromkeys(folders):
+        for name in _names_in(folder):
+            left = _LEFT.fullmatch(name)
+            if left is None or _is_running(int(left["process"])):
+                continue
+            with suppress(OSError):  # It belongs to another user, or another process has deleted it.
+                path = folder / name
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+                deleted.append(path)
+    return deleted
+
+
+def _beginning() -> str:
+    return f"{UNFINISHED}{os.getpid()}-"
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - far faster
+    except OSError:
+        return []
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

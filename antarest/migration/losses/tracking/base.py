@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ...database.catalog import Tables
+from ...database.driver_connections import Attempt
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
 
@@ -43,10 +44,25 @@ class ChangeTracker(Protocol):
     Attributes:
         tables: the tables as they were last looked at, with identities that outlive a rename.
         emptied: the identities of the tables that lost all their rows, as far as is known.
+        locked: the identities of the tables that the last `before()` locked, so that a count is exact from now on.
+        unlocked: the identities of the tables that it had to lock and could not, so that no count is exact.
     """
 
     tables: Tables
     emptied: set[Hashable]
+    locked: set[Hashable]
+    unlocked: set[Hashable]
+
+    def start(self, learned: set[Hashable]) -> None:
+        """Begin a transaction: look at the tables, and lock some of them.
+
+        Args:
+            learned: the identities of the tables that earlier tries of the transaction had to lock. This try adds those
+                that it has to lock.
+
+        Raises:
+            Error: the error of the driver, if another session holds one of them for too long.
+        """
 
     def begin(self) -> None:
         """Begin a revision: look at the tables, and forget which ones were emptied."""
@@ -54,11 +70,19 @@ class ChangeTracker(Protocol):
     def look(self) -> None:
         """Look at the tables again."""
 
-    def before(self, statement: str) -> Takes:
-        """The tables that the statement may take something from.
+    def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
+        """Lock the tables that the statement may drop, truncate or rewrite.
+
+        Args:
+            statement: the text of the statement.
+            attempt: runs the statement, to find the tables that its text does not name; None where it cannot run twice.
+
+        Returns:
+            The tables that the statement may take something from.
 
         Raises:
             NotAllowed: it would end the transaction.
+            Error: the error of the driver, if another session holds one of the tables for too long.
         """
 
     def after(self, statement: str) -> bool:
@@ -67,9 +91,6 @@ class ChangeTracker(Protocol):
         Raises:
             NotAllowed: the statement could not be watched.
         """
-
-    def run_deferred(self) -> None:
-        """Run the triggers that wait for the commit, since they can delete rows or values."""
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
         """The rows inserted, deleted and updated so far, by the identity of the table; of all tables or only one."""

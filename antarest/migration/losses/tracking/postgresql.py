@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from ...database.catalog import Tables, read_tables
+from ...database.catalog import CatalogTable, Tables, read_tables
+from ...database.driver_connections import Attempt
+from ...database.lock.tables import LOCK_FAILURES, TableLocks
+from .attempts import Attempted, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .statement import (
     CHANGES_TABLES,
@@ -22,8 +25,10 @@ from .statement import (
     INSERTS,
     LINKS_TABLES,
     READS,
+    RUNS_TEXT,
     TRUNCATES,
     UPDATES,
+    OnTables,
     Statement,
 )
 
@@ -31,11 +36,13 @@ _WRITES = (INSERTS, DELETES, UPDATES)
 _NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
 
 # Tables that lose rows or values together with another: partitions and heirs ("i"), and tables with a foreign key to
-# it. For a foreign key the letter is the action on a delete or, in upper case, on an update.
+# it. For a foreign key the letter is the action on a delete or, in upper case, on an update; then comes its column.
 _LINKS = """
-    SELECT inhparent, inhrelid, 'i' FROM pg_catalog.pg_inherits
-    UNION SELECT confrelid, conrelid, confdeltype::text FROM pg_catalog.pg_constraint WHERE contype = 'f'
-    UNION SELECT confrelid, conrelid, upper(confupdtype::text) FROM pg_catalog.pg_constraint WHERE contype = 'f'
+    SELECT inhparent, inhrelid, 'i', NULL FROM pg_catalog.pg_inherits
+    UNION ALL SELECT k.confrelid, k.conrelid, action, a.attname FROM pg_catalog.pg_constraint k
+    CROSS JOIN LATERAL (VALUES (k.confdeltype::text), (upper(k.confupdtype::text))) AS actions (action)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+    WHERE k.contype = 'f'
 """
 # Definitions that a statement calls by their own name or by the name of their table, without those of extensions.
 _DEFINITIONS = """
@@ -55,10 +62,6 @@ _ROW_CHANGES = """
     SELECT relid, n_tup_ins, n_tup_del, n_tup_upd, current_setting('track_counts')
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
-"""
-_WAITING = """
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.conname) FROM pg_catalog.pg_constraint c
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.contype = 't' AND c.condeferred
 """
 _NULLABLE = """
     SELECT attrelid, attname FROM pg_catalog.pg_attribute
@@ -80,6 +83,9 @@ class PostgresTracker:
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
+        self.locked: set[Hashable] = set()
+        self._locks = TableLocks(connection)
+        self.unlocked = self._locks.refused
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -93,6 +99,11 @@ class PostgresTracker:
         # Of the revision: the tables that a statement was seen to update, and the columns that one can have read.
         self._foreseen: set[Hashable] = set()
         self._columns_read: set[Hashable] = set()
+
+    def start(self, learned: set[Hashable]) -> None:
+        """Begin a transaction: look at the tables, and lock what its earlier tries have learned."""
+        self.look()
+        self._locks.start(self.tables.values(), learned)
 
     def begin(self) -> None:
         """Begin a revision: look at the tables, and forget the previous revision."""
@@ -116,15 +127,16 @@ class PostgresTracker:
         }
         self.emptied |= moved - rewritten
 
-    def before(self, statement: str) -> Takes:
-        """Find the tables that are named in a statement which drops, truncates or writes."""
+    def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
+        """Lock the tables that a statement drops, truncates or rewrites, and find those that it names and writes to."""
+        self.locked = set()
         self._statement = seen = self._read(statement)
         self._named = set()
         if seen.ends_transaction:
             raise NotAllowed(ENDS_TRANSACTION)
         if seen.names("track_counts"):
             raise NotAllowed(_NOT_COUNTED)
-        if not self.tables or not seen.does(CHANGES_TABLES, *_WRITES, READS):
+        if not self.tables or not seen.does(CHANGES_TABLES, *_WRITES, READS, RUNS_TEXT):
             return {}
         if seen.does(CHANGES_TABLES):
             self.look()
@@ -133,7 +145,49 @@ class PostgresTracker:
         if seen.does(READS):
             read = (table.columns.items() for table in named)
             self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
-        return self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
+        takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
+        if seen.on_tables:
+            self.locked = self._locks.take(self._in_the_way(seen, seen.on_tables))
+        elif attempt and seen.can_run_in_savepoint:
+            self._lock_by_attempts(attempt, takes)
+        return takes
+
+    def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
+        """The tables that the statement locks: those that it names, and those that lose rows or keys with them."""
+        named = {table.identity for schema, name in what.tables for table in self._called(schema, name)}
+        if not named:
+            return []
+        is_truncate = what.verb == "TRUNCATE"
+        found = self._reached(named, "iacrnd" if is_truncate and seen.names("cascade") else "i")
+        if not is_truncate:
+            # A foreign key goes with its table or column. Its triggers go as well, and that locks the other table.
+            keys = ((link[0], link[3]) for link in self._links or () if link[1] in found and link[3])
+            found = found.union(parent for parent, column in keys if what.verb == "DROP" or seen.names(column))
+        return [table for table in self.tables.values() if table.identity in found]
+
+    def _called(self, schema: str, name: str) -> list[CatalogTable]:
+        """The tables that a name can mean. Without a schema, the search path of the session decides."""
+        same = [table for table in self.tables.values() if table.bare_name == name and schema in ("", table.schema)]
+        return [table for table in same if schema or table.name == name] or same
+
+    def _lock_by_attempts(self, attempt: Attempt, takes: Takes) -> None:
+        """Run the statement in a savepoint to see what it locks and takes, and lock that, until nothing is new."""
+        named = list(takes)
+        while True:
+            state = self._save()
+            try:
+                found = try_out(self._connection, self._locks, self.tables, attempt)
+            except Exception as error:
+                if getattr(error, "pgcode", None) not in LOCK_FAILURES or not named:
+                    raise
+                # Perhaps the text names the tables that it did not get.
+                found, named = Attempted(named, {}, has_new=True), []
+            self._restore(state)
+            for name, columns in found.takes.items():
+                takes[name] = takes.get(name, set()) | columns
+            self.locked |= self._locks.take(self.tables[name] for name in found.locked)
+            if not found.has_new:
+                return
 
     def _takes(self, seen: Statement) -> Takes:
         changed: set[Hashable] = set()
@@ -169,12 +223,6 @@ class PostgresTracker:
         if self._statement.does(CHANGES_TABLES):
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
         return self._statement.does(CHANGES_TABLES)
-
-    def run_deferred(self) -> None:
-        """Run the triggers that wait for the commit. The triggers of later revisions wait for it again."""
-        if waiting := ", ".join(self._connection.execute(text(_WAITING)).scalars()):
-            for when in ("IMMEDIATE", "DEFERRED"):
-                self._connection.exec_driver_sql(f"SET CONSTRAINTS {waiting} {when}")
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
         """The rows inserted, deleted and updated so far, as the server counts them."""
@@ -212,14 +260,14 @@ class PostgresTracker:
         found, waiting = set(start), list(start)
         while waiting:
             parent = waiting.pop()
-            new = {child for above, child, kind in self._links if above == parent and kind in kinds} - found
+            new = {child for above, child, kind, _ in self._links if above == parent and kind in kinds} - found
             found |= new
             waiting.extend(new)
         return found
 
     def _nulled(self, parents: Collection[Hashable], kinds: str) -> set[Hashable]:
         """The tables with a foreign key to these tables, if its action sets it to NULL or to its default."""
-        return {child for above, child, kind in self._links or () if above in parents and kind in kinds}
+        return {child for above, child, kind, _ in self._links or () if above in parents and kind in kinds}
 
     # ---- savepoints
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
+from ...database.driver_connections import Attempt
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
@@ -64,6 +65,8 @@ class SqliteTracker:
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
+        self.locked: set[Hashable] = set()  # never any: the transaction is the only writer
+        self.unlocked: set[Hashable] = set()
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -84,6 +87,10 @@ class SqliteTracker:
     @property
     def _driver(self) -> Any:
         return self._connection.connection.dbapi_connection
+
+    def start(self, learned: set[Hashable]) -> None:  # noqa: ARG002 - nobody else can write
+        """Look at the tables."""
+        self.look()
 
     def begin(self) -> None:
         """Begin a revision: look at the tables, and forget the previous revision."""
@@ -122,7 +129,7 @@ class SqliteTracker:
             columns={column: columns.get(column, next(self._numbers)) for column in table.columns},
         )
 
-    def before(self, statement: str) -> Takes:
+    def before(self, statement: str, attempt: Attempt | None = None) -> Takes:  # noqa: ARG002 - SQLite says all
         """Ask SQLite what the statement will write to."""
         actions = self._actions(statement)
         codes = {code for code, _, _ in actions}
@@ -151,9 +158,6 @@ class SqliteTracker:
         if self._changes_schema or went_back:
             self.look()
         return self._changes_schema or went_back
-
-    def run_deferred(self) -> None:
-        """Do nothing: SQLite has no deferred triggers."""
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
         """Count the tables that were written to, and return the changes of their rows."""

@@ -26,11 +26,36 @@ _PLAIN = re.compile(r"\s*(?:ALTER|UPDATE|INSERT)\b[^;]*;?\s*", re.IGNORECASE)
 _LITERALS = re.compile(
     r"\$(\w*)\$.*?\$\1\$|\bE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.IGNORECASE | re.DOTALL
 )
+_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_TABLE = rf"(?:ONLY\s+)?{_NAME}(?:\s*\.\s*{_NAME})?(?:\s*\*)?"
+_ON_TABLES = re.compile(
+    rf"\s*(?P<verb>DROP\s+TABLE|ALTER\s+TABLE|TRUNCATE)(?:\s+TABLE)?(?:\s+IF\s+EXISTS)?"
+    rf"\s+(?P<tables>{_TABLE}(?:\s*,\s*{_TABLE})*)(?P<rest>(?:\s[^;]*)?);?\s*",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(rf"(?:ONLY\s+)?(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<name>{_NAME})", re.IGNORECASE)
+_DROPS_NO_DATA = re.compile(r"\s*DROP\s+(?!TABLE\b|OWNED\b)(?![^;]*\bCASCADE\b)[^;]*;?\s*", re.IGNORECASE)
+RETYPES = re.compile(rf"\bALTER\s+(?:COLUMN\s+)?{_NAME}\s+(?:SET\s+DATA\s+)?TYPE\b", re.IGNORECASE)
+RUNS_TEXT = re.compile(r"\bEXECUTE\b(?!\s+(?:FUNCTION|PROCEDURE|ON)\b)", re.IGNORECASE)
+_MOVES_SAVEPOINTS = re.compile(r"\b(?:SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
 _ATOMIC = re.compile(r"\bBEGIN\s+ATOMIC\b.*?;\s*END\b", re.IGNORECASE | re.DOTALL)
 _ENDS = re.compile(
     r"(?:^|;)\s*(?:COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:(?:WORK|TRANSACTION)\s+)?TO))\b",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class OnTables:
+    """The tables of a statement that does one thing to tables.
+
+    Attributes:
+        verb: "DROP", "ALTER" or "TRUNCATE"; empty where it takes nothing from tables in this way.
+        tables: the schema and the name of each; an empty schema where it names none.
+    """
+
+    verb: str
+    tables: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -75,6 +100,26 @@ class Statement:
         """Whether the statement does one of these actions, such as `DROPS`."""
         return any(action.search(self.text) for action in actions)
 
+    @cached_property
+    def on_tables(self) -> OnTables | None:
+        """The tables that the statement drops, truncates or rewrites; None where its text does not name all of them."""
+        if found := _ON_TABLES.fullmatch(self.written):
+            verb, rest = found["verb"].upper().split()[0], found["rest"]
+            is_open = re.search(r"\bCASCADE\b", rest, re.IGNORECASE) and verb != "TRUNCATE"
+            if verb == "ALTER" and not DROPS.search(rest) and not RETYPES.search(rest):
+                return OnTables(verb, ())
+            if not is_open and not (verb == "TRUNCATE" and self.called):
+                names = ((_folded(each["schema"]), _folded(each["name"])) for each in _NAMED.finditer(found["tables"]))
+                return OnTables(verb, tuple(names))
+        elif not self.does(DROPS, TRUNCATES, RETYPES, RUNS_TEXT) or _DROPS_NO_DATA.fullmatch(self.written):
+            return OnTables("", ())
+        return None
+
+    @property
+    def can_run_in_savepoint(self) -> bool:
+        """Whether it can run in a savepoint, which it does not end."""
+        return not _MOVES_SAVEPOINTS.search(_LITERALS.sub(" ", self.written))
+
     @property
     def ends_transaction(self) -> bool:
         """Whether the statement commits or rolls back."""
@@ -84,6 +129,13 @@ class Statement:
     def is_plain(self) -> bool:
         """Whether the statement names every column that it takes values from."""
         return bool(_PLAIN.fullmatch(self.written)) and not self.called
+
+
+def _folded(name: str | None) -> str:
+    """A name as the catalog has it."""
+    if name and name.startswith('"'):
+        return name[1:-1].replace('""', '"')
+    return re.sub("[A-Z]", lambda letter: letter[0].lower(), name or "")  # The server leaves other letters as they are.
 
 
 def _words(text: str) -> set[str]:

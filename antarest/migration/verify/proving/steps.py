@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
-from ...database.driver_connections import WatchedConnection, Watcher, set_watcher
+from ...database.driver_connections import Attempt, WatchedConnection, Watcher, set_watcher
 from ...errors.loss import Missing
 from ...errors.revision import Direction
 from ...losses.rebuilds import RebuildGuard
@@ -138,5 +138,5 @@ class _RebuildWatcher(Watcher):
     def __init__(self, guard: RebuildGuard) -> None:
         self._guard = guard
 
-    def before(self, statement: str) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
         self._guard.note_statement(statement)

@@ -1,0 +1,83 @@
+"""The output of a command, which may end at any moment: a disk is full, or the reader of a pipe has gone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+from ..errors.facts.run import OutputFailed
+from ..errors.text import printable, reason
+
+_DISCARDED: list[TextIO] = []
+
+
+class Output:
+    """The standard output of a command.
+
+    A command that cannot print what it is going to do does not do it. What it has done is told on any stream that
+    still works.
+
+    Attributes:
+        failure: the reason why the stream does not work any more; empty while it does.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.failure = ""
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._stream.isatty()
+
+    def print(self, text: str) -> None:
+        """Print a text that the user must see before the command goes on.
+
+        Raises:
+            OutputFailed: it cannot be printed.
+        """
+        if error := self._try(f"{printable(text)}\n"):
+            raise OutputFailed(self.failure, is_gone=isinstance(error, BrokenPipeError)) from error
+
+    def report(self, text: str) -> None:
+        """Print what the command has done, or is doing. This never fails."""
+        self.write(f"{printable(text)}\n")
+
+    def write(self, text: str) -> None:
+        """Write a text as it is, to the standard error where the standard output does not work any more."""
+        if self.failure or self._try(text):
+            complain(text)
+
+    def finish(self) -> None:
+        """Write what is left in the buffer of the stream."""
+        self._try("")
+
+    def _try(self, text: str) -> Exception | None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError) as error:  # ValueError: somebody has closed it, or it cannot encode the text.
+            self.failure = str(getattr(error, "strerror", None) or reason(error))
+            _discard(self._stream)
+            return error
+        return None
+
+
+def complain(text: str) -> None:
+    """Write a text to the standard error, to the standard output where that does not work."""
+    for stream in (each for each in (sys.stderr, sys.stdout) if each not in _DISCARDED):
+        try:
+            stream.write(text)
+            stream.flush()
+        except (OSError, ValueError):
+            _discard(stream)
+        else:
+            return
+
+
+def _discard(stream: TextIO) -> None:
+    """Discard what is written from now on. Python would try again at its end, and print an error."""
+    _DISCARDED.append(stream)
+    with suppress(OSError, ValueError):  # It is closed, or belongs to a test.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

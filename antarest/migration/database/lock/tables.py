@@ -1,0 +1,129 @@
+"""ACCESS EXCLUSIVE locks on tables, so that a count is still true when the next statement runs (PostgreSQL).
+
+The lock is taken at once in its strongest mode: raising a weaker one would kill the transaction of an application by
+deadlock. Waiting with one lock in hand would do the same. The server looks for a deadlock when a session has waited for
+`deadlock_timeout`, so all tables are locked within less than that, or all of them are released, and it begins again. A
+transaction that holds locks from before cannot release them, so it never waits: it asks a few times, and fails.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Hashable, Iterable, Sequence
+from math import inf
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ..catalog import CatalogTable
+
+LOCK_FAILURES = frozenset({"55P03", "40P01"})  # lock_not_available, deadlock_detected
+_NOT_LOCKABLE = frozenset({"42501", "42809", "42P01", "3F000"})  # no right, no table, or dropped in the meantime
+_ROUND = 0.8  # of `deadlock_timeout`
+_PAUSE = 0.03  # seconds, in which the sessions that wait for a released table can go on
+
+_SETTINGS = text("""
+    SELECT current_setting('lock_timeout'), extract(epoch FROM current_setting('lock_timeout')::interval),
+        extract(epoch FROM current_setting('deadlock_timeout')::interval)
+""")
+_HELD = text("""
+    SELECT relation, bool_or(mode = 'AccessExclusiveLock') FROM pg_catalog.pg_locks
+    WHERE locktype = 'relation' AND pid = pg_backend_pid() AND granted AND mode <> 'AccessShareLock'
+        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+    GROUP BY relation
+""")
+
+
+class TableLocks:
+    """The locks that one transaction takes on tables.
+
+    Attributes:
+        learned: the tables that it was asked to lock. A further try of the transaction locks them at its beginning.
+        refused: the tables that this role may not lock, or that cannot be locked.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Prepare a transaction."""
+        self.learned: set[Hashable] = set()
+        self.refused: set[Hashable] = set()
+        self._connection = connection
+        self._shared: frozenset[Hashable] = frozenset()
+
+    def start(self, tables: Iterable[CatalogTable], learned: set[Hashable]) -> None:
+        """Begin the transaction, and lock what earlier tries of it have learned.
+
+        Args:
+            tables: all tables that other sessions can use.
+            learned: the tables to lock. It gets the tables that this try is asked to lock.
+        """
+        self.learned = learned
+        shared = {table.identity: table for table in tables}
+        self._shared = frozenset(shared)
+        self.take([table for identity, table in shared.items() if identity in self.learned])
+
+    def held(self) -> dict[Hashable, bool]:
+        """The tables of others that this transaction has locked, each with whether the lock is ACCESS EXCLUSIVE."""
+        rows = self._connection.execute(_HELD).all() if self._shared else []
+        return {relation: is_exclusive for relation, is_exclusive in rows if relation in self._shared}
+
+    def take(self, tables: Iterable[CatalogTable]) -> set[Hashable]:
+        """Lock tables. It waits for `lock_timeout` in all, however many they are.
+
+        Args:
+            tables: the tables; those that this transaction has made need no lock.
+
+        Returns:
+            Those that are locked now, also where they were before.
+
+        Raises:
+            Error: the error of the driver, if another session holds one of them for too long.
+        """
+        shared = [table for table in tables if table.identity in self._shared - self.refused]
+        held = self.held() if shared else {}
+        self.learned |= {table.identity for table in shared}
+        if wanted := [table for table in shared if not held.get(table.identity)]:
+            self._take(wanted, has_locks=bool(held))
+        return {table.identity for table in shared} - self.refused
+
+    def _take(self, queue: list[CatalogTable], *, has_locks: bool) -> None:
+        setting, timeout, deadlock_timeout = self._connection.execute(_SETTINGS).one()
+        span = float(deadlock_timeout) * _ROUND
+        end = time.monotonic() + (span if has_locks else float(timeout) or inf)
+        while queue and (failed := self._round(queue, end, 0 if has_locks else span)):
+            table, error = failed
+            queue.remove(table)
+            if error.pgcode in _NOT_LOCKABLE:
+                self.refused.add(table.identity)
+                continue
+            if error.pgcode not in LOCK_FAILURES or time.monotonic() >= end:
+                raise error
+            queue.insert(0, table)  # The next round waits for this one while it holds nothing.
+            time.sleep(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
+        self._execute(f"SET LOCAL lock_timeout = '{setting}'")
+
+    def _round(self, queue: Sequence[CatalogTable], end: float, span: float) -> tuple[CatalogTable, Any] | None:
+        """Lock all tables; or none, and return the one that failed, and why. Without a span it does not wait."""
+        began = time.monotonic()
+        self._execute("SAVEPOINT antarest_lock")
+        for position, table in enumerate(queue):
+            limit = min(end, inf if position == 0 and span else began + span) - time.monotonic()
+            # No timeout at all is 0, and the largest one has 31 bits.
+            waits = f"SET LOCAL lock_timeout = {min(int(limit * 1000), 2**31 - 1) if limit < inf else 0};"
+            wait, nowait = ("", " NOWAIT") if limit < 0.001 else (waits, "")  # noqa: PLR2004 - a millisecond
+            try:
+                self._execute(f"{wait} LOCK TABLE {table.sql} IN ACCESS EXCLUSIVE MODE{nowait}")
+            except Exception as error:
+                if not getattr(error, "pgcode", None):
+                    raise
+                self._execute("ROLLBACK TO SAVEPOINT antarest_lock; RELEASE SAVEPOINT antarest_lock")
+                return table, error
+        self._execute("RELEASE SAVEPOINT antarest_lock")
+        return None
+
+    def _execute(self, statements: str) -> None:
+        cursor = self._connection.connection.cursor()
+        try:
+            cursor.execute(statements)  # SQLAlchemy would take a "%" in a name for a parameter.
+        finally:
+            cursor.close()

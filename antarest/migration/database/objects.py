@@ -1,0 +1,93 @@
+"""The objects of a database that can be dropped: tables, views, functions, types and the rest, of both engines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+
+class ObjectKey(NamedTuple):
+    """The kind of an object ("table", "view", "function") and its name, without the current schema."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class DatabaseObject:
+    """An object of a database. Two of them are equal if their keys are equal, also in two databases.
+
+    Attributes:
+        key: its kind and its name.
+        sql: its name as SQL.
+        identity: the identity that `CatalogTable` has too.
+        owner: the identity of what it is dropped with: of a trigger, an index, a policy, a rule and a partition the
+            table, of a shadow table the virtual one (SQLite), of the table of an extension the extension.
+    """
+
+    key: ObjectKey
+    sql: str = field(compare=False)
+    identity: Hashable = field(compare=False)
+    owner: Hashable = field(compare=False, default=None)
+
+
+_SQLITE = """
+    SELECT m.type, m.name, CASE WHEN m.type IN ('index', 'trigger') THEN m.tbl_name ELSE v.name END
+    FROM sqlite_master m LEFT JOIN sqlite_master v ON v.sql LIKE 'CREATE VIRTUAL TABLE%'
+        AND substr(m.name, 1, length(v.name) + 1) = v.name || '_' AND substr(m.name, length(v.name) + 2) IN (
+            'config', 'content', 'data', 'docsize', 'idx', 'node', 'parent', 'rowid', 'segdir', 'segments', 'stat')
+    WHERE m.name NOT LIKE 'sqlite!_%' ESCAPE '!'
+"""
+# Every object that users make depends on another one, at least on its schema, and its number is 16384 or more. The
+# letter of the dependency tells what is dropped together: "a" and "i" with a table, "e" with an extension.
+_POSTGRESQL = """
+    WITH made AS (
+        SELECT d.classid, d.objid, bool_or(d.deptype = 'a') AS is_part, bool_or(d.deptype = 'e') AS is_member,
+            max(d.refobjid) FILTER (WHERE d.deptype = 'a' AND d.refclassid = 'pg_class'::regclass
+                OR d.deptype = 'e') AS owner
+        FROM pg_catalog.pg_depend d WHERE d.objid >= 16384 AND d.objsubid = 0
+        GROUP BY d.classid, d.objid HAVING NOT bool_or(d.deptype IN ('i', 'P', 'S'))
+        UNION ALL SELECT 'pg_namespace'::regclass, n.oid, FALSE, FALSE, NULL FROM pg_catalog.pg_namespace n
+        WHERE n.oid >= 16384 AND n.nspname !~ '^pg_'
+    )
+    SELECT o.type, o.identity, quote_ident(current_schema()), made.objid, made.owner
+    FROM made CROSS JOIN LATERAL pg_catalog.pg_identify_object(made.classid, made.objid, 0) o
+    WHERE (o.schema IS NULL OR o.schema !~ '^pg_') AND o.type <> 'user mapping' AND CASE
+        WHEN made.is_member THEN o.type = 'table'
+        WHEN made.is_part THEN made.owner IS NOT NULL
+            AND o.type IN ('table', 'foreign table', 'index', 'trigger', 'policy', 'rule')
+        ELSE TRUE END
+"""
+
+
+def read_objects(connection: Connection, *, exclude: Collection[str] = ()) -> set[DatabaseObject]:
+    """Read the objects of a database, without those of the server.
+
+    Among them are triggers, indexes, policies, rules, partitions, and the tables of extensions. What else belongs to a
+    table or an extension is not.
+
+    Args:
+        connection: a connection to the database.
+        exclude: the tables to leave out.
+    """
+    query = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}[connection.dialect.name]
+    rows = connection.exec_driver_sql(query).all()
+    if connection.dialect.name == "sqlite":
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        found = {DatabaseObject(ObjectKey(kind, name), quote(name), name, owner) for kind, name, owner in rows}
+    else:
+        found = {
+            DatabaseObject(ObjectKey(kind, _without(schema, identity)), identity, oid, owner)
+            for kind, identity, schema, oid, owner in rows
+        }
+    hidden = {ObjectKey("table", name) for name in exclude}
+    return {each for each in found if each.key not in hidden}
+
+
+def _without(schema: str | None, identity: str) -> str:
+    """Take the current schema out of an identity, such as `public.f(public.mood)`."""
+    return re.sub(rf'(?<![\w$".]){re.escape(schema)}\.', "", identity) if schema else identity

@@ -1,0 +1,86 @@
+"""Runs what waits for the commit at the end of each revision: deferred foreign keys and constraint triggers.
+
+PostgreSQL would run it at the commit, where nobody can say which revision is at fault, and it does not alter a table
+for which something still waits.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from ..errors.text import reason
+from .tracking.base import NotAllowed
+
+# The names of the constraints that can be deferred. `SET CONSTRAINTS` takes a name, and several tables of a schema can
+# have a constraint of that name. Something can only wait for tables that were written to.
+_DEFERRABLE = text("""
+    SELECT format('%I.%I', min(n.nspname), c.conname), bool_or(c.condeferred), bool_and(c.condeferred),
+        current_setting('track_counts') <> 'on' OR bool_or(EXISTS (
+            SELECT FROM pg_catalog.pg_stat_xact_user_tables s WHERE s.relid IN (c.conrelid, c.confrelid)
+                AND s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0)),
+        string_agg(DISTINCT c.conrelid::regclass::text, ', ') FILTER (WHERE c.condeferred),
+        coalesce(string_agg(DISTINCT coalesce(nullif(c.conrelid, 0)::regclass::text, c.contypid::regtype::text), ', ')
+            FILTER (WHERE NOT c.condeferred), '')
+    FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+    WHERE (c.connamespace, c.conname) IN (
+            SELECT d.connamespace, d.conname FROM pg_catalog.pg_constraint d WHERE d.condeferrable)
+        AND has_schema_privilege(n.oid, 'USAGE') AND (n.nspname !~ '^pg_temp_' OR n.oid = pg_my_temp_schema())
+    GROUP BY c.connamespace, c.conname
+""")
+
+
+class DeferredFails(NotAllowed):
+    """A deferred constraint fails at the end of a revision."""
+
+
+class DeferredConstraints:
+    """The constraints of a transaction that can wait for its commit; on SQLite there are none."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Prepare for the transaction of a connection. Nothing is executed."""
+        self._connection = connection
+        self._again: list[str] = []
+        self._stuck = ""
+
+    def run(self) -> None:
+        """Run at the end of a revision what is deferred. From then on, constraints are checked at each statement.
+
+        Raises:
+            DeferredFails: a constraint fails.
+        """
+        if self._connection.dialect.name != "postgresql":
+            return
+        found = self._connection.execute(_DEFERRABLE).all()
+        now = []
+        for name, is_deferred, is_pure, is_touched, deferred, immediate in found:
+            if not is_deferred or is_pure or is_touched:
+                now.append(name)
+            if is_pure:
+                self._again.append(name)
+            elif is_deferred and is_touched:
+                self._stuck = (
+                    f"the constraint {name} of {deferred} is INITIALLY DEFERRED, and that of {immediate} with the same "
+                    "name is not: SET CONSTRAINTS cannot defer one of them alone, so rename one of them"
+                )
+        try:
+            self._set(now if len(now) < len(found) else ["ALL"], "IMMEDIATE")
+        except DBAPIError as error:
+            raise DeferredFails(reason(error)) from error
+
+    def defer_again(self) -> None:
+        """Give every constraint its own mode back, before the next revision of the transaction.
+
+        Raises:
+            NotAllowed: the mode of a constraint cannot be set, because of another one with its name.
+        """
+        stuck, again = self._stuck, self._again
+        self._stuck, self._again = "", []
+        if stuck:
+            raise NotAllowed(stuck)
+        self._set(again, "DEFERRED")
+
+    def _set(self, names: list[str], mode: str) -> None:
+        if names:
+            listed = ", ".join(names).replace("%", "%%")
+            self._connection.exec_driver_sql(f"SET CONSTRAINTS {listed} {mode}")

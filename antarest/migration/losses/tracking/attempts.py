@@ -1,0 +1,86 @@
+"""Attempts of a statement in a savepoint, which show what it locks and takes where its text does not say (PostgreSQL).
+
+Going back to the savepoint undoes what the statement did, and releases its locks. Only sequences stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from ...database.catalog import Tables, read_tables
+from ...database.driver_connections import Attempt
+from ...database.lock.tables import LOCK_FAILURES, TableLocks
+from .base import Takes
+
+_SHORT = 100  # milliseconds that an attempt waits for each lock
+
+
+@dataclass(frozen=True)
+class Attempted:
+    """What a statement did in an attempt.
+
+    Attributes:
+        locked: the tables that it needs an ACCESS EXCLUSIVE lock for.
+        takes: the tables that it drops, empties or rewrites, and those of which it drops columns.
+        has_new: whether a lock was missing before.
+    """
+
+    locked: Sequence[str] = ()
+    takes: Takes = field(default_factory=dict)
+    has_new: bool = False
+
+
+def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: Attempt) -> Attempted:
+    """Run a statement in a savepoint, and go back to it.
+
+    Args:
+        connection: the connection of the statement.
+        locks: the locks of its transaction.
+        tables: the tables as they are now.
+        attempt: runs the statement.
+
+    Returns:
+        What it did; nothing where it failed: then it will fail again when it runs, and say why.
+
+    Raises:
+        Error: the error of the driver, if it did not get a lock at once.
+    """
+    held = locks.held()
+    with _savepoint(connection):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {1 if held else _SHORT}")
+        try:
+            attempt()
+        except Exception as error:
+            if getattr(error, "pgcode", None) in LOCK_FAILURES:
+                raise
+            return Attempted()
+        needed = {table for table, is_exclusive in locks.held().items() if is_exclusive}
+        names = [name for name, table in tables.items() if table.identity in needed]
+        has_new = any(not held.get(table) for table in needed)
+        return Attempted(names, _taken(connection, tables), has_new=has_new)
+
+
+@contextmanager
+def _savepoint(connection: Connection) -> Iterator[None]:
+    connection.exec_driver_sql("SAVEPOINT antarest_attempt")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT antarest_attempt")
+        connection.exec_driver_sql("RELEASE SAVEPOINT antarest_attempt")
+
+
+def _taken(connection: Connection, before: Tables) -> Takes:
+    now = {table.identity: table for table in read_tables(connection).values()}
+    takes: Takes = {}
+    for name, table in before.items():
+        same = now.get(table.identity)
+        if same is None or same.file != table.file:
+            takes[name] = set(table.columns)
+        elif gone := set(table.columns.values()) - set(same.columns.values()):
+            takes[name] = {column for column, identity in table.columns.items() if identity in gone}
+    return takes

@@ -1,0 +1,93 @@
+"""New revision files are made beside the folder of revisions, and put into it when they are complete.
+
+So a command that fails or is killed leaves the revisions as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors.base import Hint
+from ..errors.facts.configuration import UsageError
+from ..errors.revision import Revision
+from ..errors.settings import whole_file
+from ..errors.settings.whole_file import unfinished_folder, write_whole
+from . import rollback_script
+from .project import Project
+from .revision_files import write_files
+
+
+@dataclass(frozen=True)
+class Staging:
+    """A place for a new revision file.
+
+    Attributes:
+        project: the project, with this place for new files.
+        folder: the place.
+    """
+
+    project: Project
+    folder: Path
+    _home: Project
+    _replaced: Revision | None = None
+
+    def put(self, made: Path) -> Path:
+        """Put a new file into the folder of revisions, and bring `rollback.sh` in line.
+
+        Args:
+            made: the file, as it was made here.
+
+        Returns:
+            Its path in the project.
+
+        Raises:
+            UsageError: another revision has that file.
+        """
+        content, old = made.read_bytes(), self._replaced
+        path = _folder_of_next(self._home, old) / made.relative_to(self.folder)
+        if path.exists() and not (old and path.samefile(old.path)):
+            hint = Hint("Give it another message", 'inv db.revision --message="..."')
+            raise UsageError(f"there is a revision file {path.name} already", hint)
+        if old:
+            write_whole(old.path, content)  # At each moment there is one file: the old one or the new one.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            old.path.replace(path)
+        else:
+            write_whole(path, content)
+        rollback_script.sync(Project.load(self._home.ini))  # Load it again: the history has changed.
+        return path
+
+
+@contextmanager
+def staging(home: Project, *, replaced: Revision | None = None, alone: bool = False) -> Iterator[Staging]:
+    """Make a place for a new revision file.
+
+    Args:
+        home: the project.
+        replaced: a revision that the new file replaces. The project that Alembic sees does not have it.
+        alone: whether Alembic must see a single folder, because its command takes no place for the new file.
+    """
+    with unfinished_folder(home.versions[0].parent) as folder:
+        versions: tuple[Path, ...] = (*home.versions, folder)
+        if replaced or alone:
+            others = [home.history[id_].path for id_ in home.history.order if not replaced or id_ != replaced.id]
+            write_files(folder, [(path.name, path.read_bytes()) for path in others])
+            versions = (folder,)
+        yield Staging(replace(home, versions=versions, is_moved=True), folder, home, replaced)
+
+
+def delete_left(project: Project) -> list[Path]:
+    """Delete the unfinished files that killed commands have left beside a project's files, and return their paths."""
+    files = [project.ini, *project.versions, *filter(None, [project.rollback_script, project.diagram])]
+    return whole_file.delete_left([*project.versions, *(file.parent for file in files)])
+
+
+def _folder_of_next(project: Project, replaced: Revision | None) -> Path:
+    """The folder in which Alembic would write the next revision: that of the head, if there are several."""
+    if replaced:
+        return replaced.path.parent
+    heads = project.history.heads
+    return project.history[heads[0]].path.parent if heads and len(project.versions) > 1 else project.versions[0]
