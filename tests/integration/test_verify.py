@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_NOT_PROVED, EXIT_UNREACHABLE, EXIT_USAGE
 from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
 from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import Checkout, Result, Run
 from tests.support_histories import Script, write_project, write_script
-from tests.support_verify import HISTORIES, ini_of
+from tests.support_verify import HISTORIES, OTHERS, ini_of
 
 COMMANDS = {
     "inv": ("inv", "db.verify"),
@@ -41,7 +42,7 @@ def on_sqlite(run: Run, history: str, *flags: str) -> Result:
 
 def revisions(done: Result) -> list[str]:
     """The revisions that it printed a line for."""
-    return re.findall(r"^([0-9a-f]{12}) {4}", done.out, re.MULTILINE)
+    return re.findall(r"^([0-9a-f]{12}|[ar]\d) {4}", done.out, re.MULTILINE)
 
 
 # ---- what it says
@@ -80,7 +81,7 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     overview, by_revision = done.out.split("\n\n")[1:3]
     assert overview.splitlines() == [
         "V301 the upgrade fails on empty tables: 1 in b10000000000",
-        "not proved: c00000000000 on SQLite: it follows b10000000000, which does not run",
+        "notes: V107 1; --notes lists them",
         "not proved: the history on SQLite: the whole history in one run: a revision does not run",
         "not checked: the models: no metadata is named",
     ]
@@ -89,7 +90,7 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     assert name == f"b10000000000  {file}"
     assert rest[:2] == ["  V301 the upgrade fails on empty tables", '    SQLite: unrecognized token: ":"']
     assert re.search(
-        r"^1 finding, 0 notes, 2 not proved: 4 revisions on SQLite and PostgreSQL in ", done.out, re.MULTILINE
+        r"^1 finding, 1 note, 1 not proved: 4 revisions on SQLite and PostgreSQL in ", done.out, re.MULTILINE
     )
     line = file.read_text().splitlines().index("def upgrade():") + 1
     assert f"::error file={file},line={line},title=V301 the upgrade fails on empty tables::b10000000000" in done.out
@@ -97,7 +98,8 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     _assert_in_json(json.loads(texts["json"]))
     _assert_in_markdown(texts["markdown"])
     assert f"- **V301 the upgrade fails on empty tables** in b10000000000 (`{file}:{line}`)" in texts["comment"]
-    (result,) = json.loads(texts["sarif"])["runs"][0]["results"]
+    result, note = json.loads(texts["sarif"])["runs"][0]["results"]
+    assert (note["ruleId"], note["level"]) == ("V107", "note")
     place = result["locations"][0]["physicalLocation"]
     assert (result["ruleId"], result["level"]) == ("V301", "error")
     assert place == {"artifactLocation": {"uri": str(file)}, "region": {"startLine": line}}
@@ -142,25 +144,22 @@ def test_each_property_of_a_revision_says_what_is_wrong_with_it(run: Run) -> Non
 
 
 def _assert_in_json(data: dict[str, object]) -> None:
-    assert (data["complete"], data["clean"], data["engines"]) == (True, False, ["sqlite", "postgresql"])
+    assert (data["complete"], data["clean"], data["engines"]) == (False, False, ["sqlite", "postgresql"])
     assert isinstance(data["findings"], list)
     assert isinstance(data["not_proved"], list)
     assert isinstance(data["proofs"], list)
     found = [(each["id"], each["revision"], each["engine"], each["severity"]) for each in data["findings"]]
-    assert found == [("V301", "b10000000000", "sqlite", "error")]
-    assert [(each["revision"], each["engine"]) for each in data["not_proved"]] == [
-        ("c00000000000", "sqlite"),
-        ("", "sqlite"),
-    ]
+    assert found == [("V301", "b10000000000", "sqlite", "error"), ("V107", "c00000000000", "", "note")]
+    assert [(each["revision"], each["engine"]) for each in data["not_proved"]] == [("", "sqlite")]
     impacts = {(each["revision"], each["engine"]): each["impact"] for each in data["proofs"]}
-    assert len(impacts) == 6
+    assert len(impacts) == 8
     assert data["not_checked"] == {"the models": "no metadata is named"}
     assert impacts["b10000000000", "postgresql"]["written"]["river"] >= 3
 
 
 def _assert_in_markdown(page: str) -> None:
     lines = page.splitlines()
-    assert lines[0].startswith("**1 finding, 0 notes, 2 not proved: 4 revisions on SQLite and PostgreSQL in ")
+    assert lines[0].startswith("**1 finding, 1 note, 1 not proved: 4 revisions on SQLite and PostgreSQL in ")
     assert "Not checked: the models: no metadata is named." in lines
     assert '| V301 | b10000000000 | SQLite | unrecognized token: ":" |' in page
     assert re.search(r"^\| b10000000000 \| PostgreSQL \| \d\.\d\d \| .*\| river: \d+ \|$", page, re.MULTILINE)
@@ -247,6 +246,68 @@ def test_a_rollback_script_that_is_out_of_date_is_a_finding(checkout: Checkout) 
     assert "  V105 rollback.sh does not match the history\n    rollback.sh is not in sync\n" in done.out
 
 
+# ---- what other projects need
+
+
+def test_an_error_that_nobody_expects_leaves_only_its_own_part_unproved(run: Run, tmp_path: Path) -> None:
+    rows, found = tmp_path / "rows.py", tmp_path / "found.json"
+    rows.write_text('def values_at(revisions):\n    return {1 / ("b00000000000" not in revisions): []} and {}\n')
+
+    flags = (
+        f"--project={ini_of('clean_move')}",
+        "--engine=sqlite",
+        f"--rows-from={rows}",
+        f"--json={found}",
+        "--debug",
+    )
+    done = run(*MODULE, *flags, traceback=True)
+
+    assert done.code == EXIT_NOT_PROVED
+    assert "error db.E805: db.verify has no finding, and 2 things could not be proved" in done.err
+    assert "ZeroDivisionError" in done.err
+    data = json.loads(found.read_text())
+    assert (data["findings"], data["complete"], data["clean"]) == ([], False, False)
+    assert [(each["revision"], each["reason"]) for each in data["not_proved"]] == [
+        ("b00000000000", "the rows after the upgrade: ZeroDivisionError: division by zero"),
+        ("", "the changes to rows at head: ZeroDivisionError: division by zero"),
+    ]
+    assert all("rows.py" in each["traceback"] for each in data["not_proved"])
+    assert revisions(done) == ["a00000000000", "b00000000000"]
+
+
+def test_a_history_starts_from_tables_that_something_else_makes(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(OTHERS / "tables_from_elsewhere", tmp_path / "project")
+    flags = ("--versions=versions", "--start=sqlite=start.sql,postgresql=elsewhere:make")
+
+    done = run("antarest-verify", *flags, cwd=tmp_path / "project")
+    wrong = refusal(
+        run("antarest-verify", *flags[:1], "--start=nothing", cwd=tmp_path / "project"), "usage.E101", EXIT_USAGE
+    )
+
+    assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
+    assert wrong.fact == "--start is 'nothing'"
+
+
+def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run) -> None:
+    """It connects to production, opens a file, asks for a variable, and puts everything into a schema of its own."""
+    flags = (f"--project={HISTORIES.parent / 'runs_env' / 'alembic.ini'}", "--run-env")
+
+    refused = refusal(run(*MODULE, *flags), "db.E210", EXIT_USAGE)
+    done = run(*MODULE, *flags, "--env=SHOP_HOST=shop", "--env=OTHER=1")
+
+    assert "it raises KeyError: 'SHOP_HOST'" in refused.fact
+    assert (done.code, revisions(done)) == (EXIT_DONE, ["a10000000000"]), done.out + done.err
+    assert "not read" not in done.out
+    assert "on SQLite: env.py: a connection to ('127.0.0.1', 9) was refused\n" in done.out
+    assert re.search(r"on SQLite: env.py: sqlite3.connect\('.+/shop.db'\) was refused\n", done.out)
+
+
+def test_a_module_that_is_called_like_one_of_python_hides_nothing(run: Run) -> None:
+    done = run(*MODULE, f"--project={OTHERS / 'package_hides_stdlib' / 'alembic.ini'}")
+
+    assert (done.code, revisions(done)) == (EXIT_DONE, ["a1"]), done.err
+
+
 # ---- what it refuses
 
 
@@ -263,6 +324,8 @@ def test_a_rollback_script_that_is_out_of_date_is_a_finding(checkout: Checkout) 
         (("--revisions=d56b40e9c7a3:base",), "usage.E101", EXIT_USAGE),
         (("--rows-from=tests/__init__.py", "--engine=sqlite"), "db.E210", EXIT_USAGE),
         (("--nothing",), "usage.E101", EXIT_USAGE),
+        (("--env=A=1",), "usage.E101", EXIT_USAGE),
+        (("--run-env", "--env=A"), "usage.E101", EXIT_USAGE),
         (("--versions=no/such/folder",), "db.E200", EXIT_USAGE),
         (("--rows-from=no/such/file.py",), "db.E210", EXIT_USAGE),
         (("--engine=sqlite", "--metadata=no_such_module:metadata"), "db.E210", EXIT_USAGE),

@@ -24,6 +24,8 @@ _PROPERTY_OF = {
     **dict.fromkeys(("V601", "V602"), "parity"),
 }
 
+_FAILED = ("V301", "V306", "V307")
+
 Cell = tuple[str, str]
 """A text, and its style."""
 
@@ -53,7 +55,8 @@ def line(found: Verification, revision: str, stream: TextIO) -> str:
     text = f"{revision or 'in one run':<{_first(found)}}"
     for engine in found.engines:
         proof = found.proofs.get((revision, engine))
-        seconds = f"{proof.impact.seconds:.2f}" if proof and proof.schema else ""
+        has_run = proof is not None and proof.schema is not None and not proof.has(*_FAILED)
+        seconds = f"{proof.impact.seconds:.2f}" if proof and has_run else ""
         cells = cells_of(found, revision, engine)
         text += "  " + "".join(style(cell.ljust(_WIDTH), colour, stream) for cell, colour in cells)
         text += seconds.rjust(_SECONDS)

@@ -85,7 +85,7 @@ def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[
     Args:
         connection: to a database at head; every change is rolled back.
         metadata: the models.
-        skipped: tables that are not as the models have them. Their classes are not tried.
+        skipped: tables that are not as the models have them. Classes that need one of them are not tried.
     """
     result = OrmUse()
     try:
@@ -94,7 +94,7 @@ def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[
         result.faults.append(f"the classes cannot be mapped: {error}")
         return result
     for mapper in sorted(_mappers(metadata), key=lambda each: each.class_.__name__):
-        if any(isinstance(each, Table) and each.name in skipped for each in mapper.tables):
+        if not _needed(mapper).isdisjoint(skipped):
             continue
         transaction = connection.begin()
         try:
@@ -111,6 +111,18 @@ def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[
         finally:
             transaction.rollback()
     return result
+
+
+def _needed(mapper: Mapper[Any]) -> set[str]:
+    """The tables of a class, and those to which they refer."""
+    found: set[str] = set()
+    waiting = [each for each in mapper.tables if isinstance(each, Table)]
+    while waiting:
+        table = waiting.pop()
+        if table.name not in found:
+            found.add(table.name)
+            waiting += [key.column.table for key in table.foreign_keys]
+    return found
 
 
 def _mappers(metadata: MetaData) -> Iterator[Mapper[Any]]:

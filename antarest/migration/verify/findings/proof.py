@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
 
-from ...errors.base import EXIT_UNREACHABLE, AntarestError
+from ...errors.base import EXIT_UNREACHABLE, EXIT_USAGE, AntarestError
 from ...errors.text import described
 from ...schema.inventory import Inventory
 from ..rows.snapshots import Sample
@@ -150,12 +150,12 @@ class Proof:
             what: what the block proves.
 
         Raises:
-            AntarestError: the database cannot be reached, so nothing more can be proved.
+            AntarestError: the database cannot be reached, or the project cannot be read: nothing more can be proved.
         """
         try:
             yield
         except Exception as error:
-            if isinstance(error, AntarestError) and error.exit_code == EXIT_UNREACHABLE:
+            if isinstance(error, AntarestError) and error.exit_code in {EXIT_UNREACHABLE, EXIT_USAGE}:
                 raise
             line = f"{what}: {described(error)}"
             self.not_proved.append(line)

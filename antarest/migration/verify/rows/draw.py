@@ -218,7 +218,11 @@ class TableDraw:
         found = sorted(
             map(tuple, self._connection.execute(question.order_by(*columns).limit(_REFERRED_ROWS))), key=repr
         )
-        return self._random.sample(found, len(found))
+        chosen = self._random.sample(found, len(found))
+        own = self._table.primary_key
+        # A table that extends another one has no row for some rows of that.
+        is_extension = own is not None and own.columns == key.columns and len(chosen) > 1
+        return chosen[1:] if is_extension else chosen
 
     def _options(self, key: ForeignKey, row: Draw) -> Iterator[KeyValues]:
         """The values that a key can have: NULL, those of this row or other rows, and those with NULL where allowed."""

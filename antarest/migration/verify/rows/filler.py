@@ -47,7 +47,7 @@ def fill(
             not have are ignored, so that one mapping is enough for a whole history.
         exclude: the tables to leave as they are.
         pools: makes the pool of each column.
-        formerly: tables as they were before. The rows also respect the unique keys and checks that these had.
+        formerly: tables as they were before. The rows also respect the unique keys that these had.
 
     Returns:
         The number of rows added, by table; 0 for a table that had rows.
@@ -110,7 +110,7 @@ class _Filler:
     def _draw(self, table: Table) -> TableDraw:
         later = [cut.key for cut in self._cuts if cut.table == table.name]
         if before := self._formerly.get(table.name):
-            table = _with_constraints_of(table, before)
+            table = _with_keys_of(table, before)
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
     def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> int:
@@ -203,12 +203,9 @@ class _Filler:
             self._connection.execute(sa.select(sa.func.setval(quoted, value)).select_from(sequence))
 
 
-def _with_constraints_of(table: Table, before: Table) -> Table:
-    """Add the unique keys, unique indexes and checks that a table had, as far as it still has their columns."""
+def _with_keys_of(table: Table, before: Table) -> Table:
+    """Add the unique keys and indexes that a table had, as far as it still has their columns."""
     names = {column.name for column in table.columns}
     uniques = (*table.uniques, *(each for each in before.uniques if names.issuperset(each.columns)))
     indexes = (each for each in before.indexes if each.unique and each.where is None and names.issuperset(each.keys))
-    checks = dict.fromkeys((*table.checks, *before.checks))
-    return replace(
-        table, uniques=tuple(dict.fromkeys(uniques)), indexes=(*table.indexes, *indexes), checks=tuple(checks)
-    )
+    return replace(table, uniques=tuple(dict.fromkeys(uniques)), indexes=(*table.indexes, *indexes))
