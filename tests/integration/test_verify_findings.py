@@ -15,7 +15,7 @@ from antarest.migration.scratch.databases import PostgresServer
 from antarest.migration.verify import processes
 from antarest.migration.verify.env_reader import target_of
 from antarest.migration.verify.findings.kinds import KINDS
-from antarest.migration.verify.proving.steps import Step
+from antarest.migration.verify.proving.steps import RevisionStep
 from tests.support_verify import (
     CLEAN,
     EVERYWHERE,
@@ -108,6 +108,6 @@ def test_dates_are_read_where_the_database_writes_them_otherwise(postgres_databa
     target = target_of(str(ini_of("clean_move")), None, None, None)
 
     with moving(postgres_database) as connection:
-        Step(A, "upgrade").run(connection, target)
+        RevisionStep(A, "upgrade").run(connection, target)
         found = connection.exec_driver_sql("SELECT timestamp '2026-11-05 01:02:03'").scalar()
     assert found == datetime(2026, 11, 5, 1, 2, 3)  # noqa: DTZ001 - naive, as the column has it

@@ -6,7 +6,7 @@ from tests.mutations.patch import Patch
 
 _VERIFY = "antarest/migration/verify"
 _HISTORY = "integration/test_verify_findings.py::test_the_history_of_another_project_has_exactly_its_faults"
-_COMMAND = "integration/test_verify.py"
+_COMMAND = "integration/test_verify_foreign.py"
 
 
 def _patch(name: str, path: str, old: str, new: str, *histories: str) -> Patch:

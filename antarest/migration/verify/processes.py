@@ -64,10 +64,8 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
             reader, writer = context.Pipe(duplex=False)
             arguments = (plan.for_another_process(), location, writer)
             process = context.Process(target=_work, args=arguments, name=f"verify-{location.engine}", daemon=True)
-            with (
-                _undisturbed(),
-                _without(plan.target.paths),
-            ):  # The new process inherits this. Ctrl-C at its start would print a traceback.
+            # The new process inherits both. Ctrl-C at its start would print a traceback.
+            with _undisturbed(), _without(plan.target.paths):
                 process.start()
             writer.close()
             stack.callback(_end, process)

@@ -67,18 +67,13 @@ def verify(
         raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {engine!r}", "--engine=both")
     if not re.fullmatch(r"[1-9][0-9]{0,6}", rows or _ROWS):
         raise _usage(f"--rows must be a whole number from 1 to 9999999, not {rows!r}", f"--rows={_ROWS}")
-    if env and not run_env:
-        raise _usage("--env is only for --run-env", "--run-env --env=NAME=VALUE")
     if new and revisions:
         raise _usage("--new and --revisions cannot be given together", "--new")
     _refuse_missing_folders(files)
     found, number = Verification(_ENGINES[engine or "both"]), int(rows or _ROWS)
-    target = replace(
-        target_of(context.project_name, versions, metadata, rows_from),
-        start=read_start(start),
-        run_env=_variables(env or ()) if run_env else None,
-    )
-    target = replace(target, unknown=()) if run_env else target
+    target = replace(target_of(context.project_name, versions, metadata, rows_from), start=read_start(start))
+    if run_env or env:
+        target = replace(target, run_env=_variables(env or (), run_env=run_env), unknown=())
     select = new_revisions if new else _between(revisions) if revisions else None
     on_proof = _Printer(context, found).print_proof
     context.print(proof.head(found, target))
@@ -90,18 +85,24 @@ def verify(
             if found.is_complete or found.proofs:  # If nothing was proved, the error gives the reason.
                 context.print(proof.summary(found, target, sys.stdout, notes=notes))
                 _report(context, found, target, files, github=github)
+    return _end(found)
+
+
+def _variables(given: Sequence[str], *, run_env: bool) -> dict[str, str]:
+    """Read the variables for `env.py`, each as `NAME=VALUE`."""
+    if not run_env:
+        raise _usage("--env is only for --run-env", "--run-env --env=NAME=VALUE")
+    if wrong := [each for each in given if not re.match(r"\w+=", each)]:
+        raise _usage(f"--env must be NAME=VALUE, not {wrong[0]!r}", "--run-env --env=NAME=VALUE")
+    return dict(each.split("=", 1) for each in given)
+
+
+def _end(found: Verification) -> int:
     if found.errors or found.not_proved:
         error = VerifyFailed(len(found.errors)) if found.errors else NotAllProved(len(found.not_proved))
         error.add_note(proof.tracebacks(found))  # `--debug` shows it.
         raise error
     return EXIT_DONE
-
-
-def _variables(given: Sequence[str]) -> dict[str, str]:
-    """Read the variables for `env.py`, each as `NAME=VALUE`."""
-    if wrong := [each for each in given if not re.match(r"\w+=", each)]:
-        raise _usage(f"--env must be NAME=VALUE, not {wrong[0]!r}", "--run-env --env=NAME=VALUE")
-    return dict(each.split("=", 1) for each in given)
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:

@@ -15,7 +15,7 @@ from ...schema.inventory import Inventory
 from ..findings.proof import Proof
 from .runs import Runs
 from .state import State, nowhere
-from .steps import Step
+from .steps import RevisionStep
 
 _LOCKED = "database is locked"
 _NO_EXTENSION = re.compile(r"extension \"?([\w-]+)\"? is not available|extension control file .*?([\w-]+)\.control")
@@ -59,6 +59,7 @@ def another_path(
         return reached
     if state.applied and not revision.predecessors and (reached := _from_nothing(runs, revision)):
         return reached
+    runs.failures.add(failed.reason)
     if lacking := _lacking(failed.reason):
         proof.not_proved.append(f"the upgrade: the PostgreSQL server of the proof has no {lacking}")
         return next(_without_statements(runs, revision, state), None)
@@ -95,7 +96,9 @@ def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRun
     if failed.reason != _LOCKED:
         return
     runs.beside.add(revision.id)
-    found = list(_try(runs, state, partial(runs.without_rows, step=Step(revision.id, "upgrade")), is_proved=True))
+    found = list(
+        _try(runs, state, partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade")), is_proved=True)
+    )
     if not found:
         runs.beside.discard(revision.id)
     yield from found
@@ -103,7 +106,7 @@ def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRun
 
 def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
     """A base that is an alternative to the others begins with an empty database."""
-    upgrade = partial(runs.without_rows, step=Step(revision.id, "upgrade"))
+    upgrade = partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
     return next(_try(runs, State.empty(runs), upgrade, is_proved=True), None)
 
 
@@ -116,7 +119,7 @@ def _in_one_run(runs: Runs, revision: Revision, state: State) -> Iterator[Reache
 
 def _without_statements(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
     """Without the statements that fail, if they change no table: the schema is the one that the revision means."""
-    step = Step(revision.id, "upgrade", passes=True)
+    step = RevisionStep(revision.id, "upgrade", passes=True)
     yield from _try(runs, state, partial(runs.without_rows, step=step), is_proved=False)
 
 
@@ -124,7 +127,9 @@ def _with_rows(runs: Runs, revision: Revision, state: State) -> Iterator[Reached
     """On tables with rows, which the revision may need."""
     filled = state.fill(nowhere)
     with_rows = State(runs, filled.url, state.schema, state.applied)
-    yield from _try(runs, with_rows, partial(runs.without_rows, step=Step(revision.id, "upgrade")), is_proved=False)
+    yield from _try(
+        runs, with_rows, partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade")), is_proved=False
+    )
 
 
 def _try(

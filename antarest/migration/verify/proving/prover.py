@@ -68,7 +68,6 @@ class Prover:
         self._states = [State.empty(self._runs)]
         self._start: Inventory | None = None  # the schema before the first wanted revision
         self._blocked: set[str] = set()
-        self._failures: set[str] = set()  # the reasons of the upgrades that fail
 
     def prove(self) -> Iterator[Proof]:
         """Prove each wanted revision in the order of the history, and then the history as a whole."""
@@ -81,12 +80,11 @@ class Prover:
                 self._note_start(proof)
                 is_first = False
             self._prove(proof, history[id_])
-            self._failures |= {each.found for each in proof.findings if each.id in _FAILED}
             # A revision that fails before those that are wanted is a finding too: it stops them.
             if id_ in wanted or proof.has(*_FAILED):
                 yield proof
         if self._plan.is_whole:
-            yield prove_whole(self._runs, self._plan.since, self._states, self._blocked, self._failures, self._start)
+            yield prove_whole(self._runs, self._plan.since, self._states, self._blocked, self._start)
 
     def _note_start(self, proof: Proof) -> None:
         """Note the state before the revisions that are wanted: what differs there is not their finding."""

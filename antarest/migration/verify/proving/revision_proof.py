@@ -18,7 +18,7 @@ from .paths import Reached, another_path
 from .row_proof import NO_WAY_BACK, RowProof
 from .runs import Runs
 from .state import State
-from .steps import Step
+from .steps import RevisionStep
 
 
 def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *, is_wanted: bool) -> State | None:
@@ -37,7 +37,7 @@ def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *
     proof.starts_empty = not state.applied
     bare = runs.clones.copy(state.bare)
     try:
-        proof.schema = runs.without_rows(bare, Step(revision.id, "upgrade"), proof)
+        proof.schema = runs.without_rows(bare, RevisionStep(revision.id, "upgrade"), proof)
     except ScratchRunFailed as failed:
         runs.clones.drop(bare)
         reached = another_path(runs, proof, revision, state, failed)
@@ -50,18 +50,23 @@ def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *
             return _gone_on(reached, revision)
         state, bare = reached.state, reached.bare
     proof.is_irreversible = bool(revision.irreversible)
-    if is_wanted:
-        there = None
-        with proof.trying("the way back"):
-            there = _prove_way_there_and_back(runs, proof, revision, state, bare)
-        bare = there or _again(runs, revision, state, bare)
+    if not is_wanted:
+        state.go_on(revision.id, bare, proof.schema)
+        return state
+    return _prove_there_and_back(runs, proof, revision, state, bare)
+
+
+def _prove_there_and_back(runs: Runs, proof: Proof, revision: Revision, state: State, bare: URL) -> State:
+    """Prove a revision whose upgrade has run in a database."""
+    there = None
+    with proof.trying("the way back"):
+        there = _prove_way_there_and_back(runs, proof, revision, state, bare)
     rows = RowProof(runs, proof, revision)
-    if is_wanted:
-        with proof.trying("the rows before the upgrade"):
-            rows.upwards(state)
+    with proof.trying("the rows before the upgrade"):
+        rows.upwards(state)
     assert proof.schema is not None  # noqa: S101 - the upgrade has run
-    state.go_on(revision.id, bare, proof.schema)
-    if is_wanted and not proof.is_irreversible:
+    state.go_on(revision.id, there or _again(runs, revision, state, bare), proof.schema)
+    if not proof.is_irreversible:
         with proof.trying("the rows after the upgrade"):
             rows.downwards(state)
     rows.finish()
@@ -88,7 +93,7 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
     is_refused = _downgrade(runs, proof, revision, bare, state.schema)
     if not is_refused and not proof.has(*NO_WAY_BACK):
         try:
-            again = runs.without_rows(bare, Step(revision.id, "upgrade"), proof)
+            again = runs.without_rows(bare, RevisionStep(revision.id, "upgrade"), proof)
         except ScratchRunFailed as failed:
             proof.add("V305", f"it fails: {failed.reason}")
         else:
@@ -103,14 +108,14 @@ def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
     """Make another database at the revision, instead of one that is somewhere else."""
     runs.clones.drop(left)
     other = runs.clones.copy(state.bare)
-    runs.without_rows(other, Step(revision.id, "upgrade"))
+    runs.without_rows(other, RevisionStep(revision.id, "upgrade"))
     return other
 
 
 def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, before: Inventory) -> bool:
     """Run the downgrade, and compare the schemas. Returns whether the revision refuses to go back."""
     try:
-        _compare_schemas(proof, before, runs.without_rows(url, Step(revision.id, "downgrade"), proof))
+        _compare_schemas(proof, before, runs.without_rows(url, RevisionStep(revision.id, "downgrade"), proof))
     except ScratchRunFailed as failed:
         if refusal := _refusal(failed, revision):
             proof.is_irreversible = True

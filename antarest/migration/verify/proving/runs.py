@@ -22,7 +22,7 @@ from ..rows.hints import Hints
 from ..rows.snapshots import RowSnapshot, snapshot
 from ..start import make_start
 from ..target import Target
-from .steps import Step
+from .steps import RevisionStep
 
 
 class Runs:
@@ -36,6 +36,7 @@ class Runs:
         exclude: the tables that belong to Alembic.
         beside: the ids of the revisions that write through a connection of their own. On SQLite they run as with plain
             Alembic, because a transaction of ours would lock them out.
+        failures: the reasons of the upgrades that fail on their own.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections that it tried to open elsewhere.
     """
@@ -47,6 +48,7 @@ class Runs:
         self.hints = Hints.of(target.history[id_].path for id_ in target.history.order)
         self.exclude = [target.project.version_table]
         self.beside: set[str] = set()
+        self.failures: set[str] = set()
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
 
@@ -79,7 +81,7 @@ class Runs:
         with self.connected(url) as connection:
             return reflect(connection, exclude=self.exclude)
 
-    def without_rows(self, url: URL, step: Step, proof: Proof | None = None) -> Inventory:
+    def without_rows(self, url: URL, step: RevisionStep, proof: Proof | None = None) -> Inventory:
         """Run a revision, and read the schema.
 
         Args:
@@ -115,7 +117,7 @@ class Runs:
         with self.connected(url, revision) as connection:
             before = _Integrity(connection)
             meter.start(connection)
-            step = Step(revision, direction, meter.read)
+            step = RevisionStep(revision, direction, meter.read)
             step.run(connection, self.target)
             if direction == "upgrade" and not proof.impact.seconds:  # Later upgrades start from other rows.
                 self._note_impact(proof, meter, step.seconds)

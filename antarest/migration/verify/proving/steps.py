@@ -31,7 +31,7 @@ _CHANGES_NO_TABLE = re.compile(
 
 
 @dataclass
-class Step:
+class RevisionStep:
     """A revision to run in one direction, and what came of it.
 
     Attributes:

@@ -23,7 +23,6 @@ def prove_whole(
     since: Sequence[Target],
     states: Sequence[State],
     blocked: Collection[str],
-    failures: Collection[str],
     start: Inventory | None,
 ) -> Proof:
     """Prove that all revisions run at once, that the models fit, and that older databases can be upgraded.
@@ -33,7 +32,6 @@ def prove_whole(
         since: the project with earlier versions of its revisions.
         states: the databases at head: one, or one for each alternative base.
         blocked: the revisions that no path reaches.
-        failures: the reasons of the upgrades that fail on their own: they are findings already.
         start: the schema before the revisions that are proved; None if none are.
     """
     proof = Proof("", runs.clones.engine)
@@ -43,10 +41,19 @@ def prove_whole(
     proof.not_tried += [f"env.py: {each} was refused" for each in runs.refused]
     for state in states:
         with proof.trying("the whole history in one run"):
-            _prove_one_run(runs, proof, state, failures, is_only=len(states) == 1)
+            _prove_one_run(runs, proof, state, is_only=len(states) == 1)
     last = states[-1]
     with proof.trying("the models"):
         compare_models(runs, proof, last, start)
+    _look_at_head(runs, proof, last)
+    for each in since:
+        with proof.trying("a database from before"):
+            _prove_since(runs, proof, each, last)
+    return proof
+
+
+def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
+    """Look for other schemas and for missing rights, and try changes to rows."""
     with proof.trying("the content of other schemas"), runs.connected(last.bare) as connection:
         if others := integrity.other_schemas(connection):
             proof.not_tried.append(f"the content of other schemas: {', '.join(others)}")
@@ -58,17 +65,13 @@ def prove_whole(
     with proof.trying("the changes to rows at head"):
         filled = last.filled(everywhere)
         proof.behaviour = behaviour(filled.url, last.schema, filled.rows)
-    for each in since:
-        with proof.trying("a database from before"):
-            _prove_since(runs, proof, each, last)
-    return proof
 
 
-def _prove_one_run(runs: Runs, proof: Proof, state: State, failures: Collection[str], *, is_only: bool) -> None:
+def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> None:
     url = runs.new()
     heads = ("heads",) if is_only else _heads(runs, state)
     if why := runs.upgrade(url, runs.target, heads):
-        if why in failures:
+        if why in runs.failures:
             proof.not_proved.append("the whole history in one run: a revision does not run")
         else:
             proof.add("V304", why)

@@ -23,6 +23,7 @@ _MADE = re.compile(
     re.IGNORECASE,
 )
 _MAKERS = {"create_table", "rename_table", "Table"}
+_KEYS = re.compile(r"(?:->>?\s*'|'\$\.)(\w+)'")
 _WORD = re.compile(r"[^\W\d]\w*")
 _METHODS = {"like", "ilike", "in_", "not_in", "notin_", "is_", "startswith", "endswith", "contains"}
 
@@ -70,6 +71,8 @@ class Hints:
             self.literals.setdefault(column, []).append(text)
         if _PARSES.search(source):
             shape = shape_of(tree)
+            if keys := dict.fromkeys(_KEYS.findall(source), "1"):
+                shape = keys | shape if isinstance(shape, dict) else keys if isinstance(shape, str) else shape
             self.shapes |= dict.fromkeys(_WORD.findall(source), shape)
 
 

@@ -18,7 +18,7 @@ def shape_of(tree: ast.Module) -> Any:
     Args:
         tree: the source of a revision.
     """
-    reader = _Reader()
+    reader = _JsonReader()
     for _ in range(2):  # A name may be used in a function above the one that assigns it.
         reader.paths.clear()
         for node in ast.walk(tree):
@@ -26,7 +26,7 @@ def shape_of(tree: ast.Module) -> Any:
     return _value(sorted(reader.paths))
 
 
-class _Reader:
+class _JsonReader:
     """Follows the names that stand for the parsed JSON, or for a part of it."""
 
     def __init__(self) -> None:
