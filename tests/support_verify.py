@@ -137,6 +137,7 @@ FOREIGN: dict[str, Foreign] = {
     "check_replaced": Foreign(_on("V403", "a2", *BOTH) | _on("V404", "a2", *BOTH)),
     "check_replaced_by_another": Foreign(_on("V504", "r2", *BOTH)),
     "convention_in_package": Foreign(notes=_on("V509", "a2", *BOTH), is_on_path=True),
+    "dates_as_text": Foreign(notes=_on("V509", "r2", "sqlite")),
     "differs_from_before": Foreign(revisions="r2"),
     "equal_keys": Foreign(notes=_on("V509", "a2", *BOTH)),
     "healed_later": Foreign(notes=_on("V601", "r1")),

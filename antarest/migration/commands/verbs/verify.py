@@ -65,12 +65,10 @@ def verify(
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     if (engine or "both") not in _ENGINES:
         raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {engine!r}", "--engine=both")
-    if not re.fullmatch(r"[1-9][0-9]{0,6}", rows or _ROWS):
-        raise _usage(f"--rows must be a whole number from 1 to 9999999, not {rows!r}", f"--rows={_ROWS}")
     if new and revisions:
         raise _usage("--new and --revisions cannot be given together", "--new")
     _refuse_missing_folders(files)
-    found, number = Verification(_ENGINES[engine or "both"]), int(rows or _ROWS)
+    found, number = Verification(_ENGINES[engine or "both"]), _number(rows or _ROWS)
     target = replace(target_of(context.project_name, versions, metadata, rows_from), start=read_start(start))
     if run_env or env:
         target = replace(target, run_env=_variables(env or (), run_env=run_env), unknown=())
@@ -86,6 +84,12 @@ def verify(
                 context.print(proof.summary(found, target, sys.stdout, notes=notes))
                 _report(context, found, target, files, github=github)
     return _end(found)
+
+
+def _number(rows: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,6}", rows):
+        raise _usage(f"--rows must be a whole number from 1 to 9999999, not {rows!r}", f"--rows={_ROWS}")
+    return int(rows)
 
 
 def _variables(given: Sequence[str], *, run_env: bool) -> dict[str, str]:

@@ -37,6 +37,7 @@ class Runs:
         beside: the ids of the revisions that write through a connection of their own. On SQLite they run as with plain
             Alembic, because a transaction of ours would lock them out.
         failures: the reasons of the upgrades that fail on their own.
+        searches: how often an awkward value was searched for.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections that it tried to open elsewhere.
     """
@@ -49,6 +50,7 @@ class Runs:
         self.exclude = [target.project.version_table]
         self.beside: set[str] = set()
         self.failures: set[str] = set()
+        self.searches = 0
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ from sqlalchemy import URL
 
 from ...schema.inventory import Inventory
 from ..rows.draw import NoValidRow
-from ..rows.filler import fill
+from ..rows.filler import fill, shorten_moments
 from ..rows.plain import Awkward, PlainValues
 from ..rows.snapshots import RowSnapshot, snapshot
 from .runs import Runs
@@ -92,6 +92,8 @@ class State:
                 try:
                     with connection.begin():
                         fill(connection, rows=runs.rows, values=values, exclude=exclude, pools=pools, formerly=formerly)
+                        if awkward is everywhere:
+                            shorten_moments(connection, exclude=exclude)
                     break
                 except NoValidRow as error:
                     skipped[error.table] = str(error)

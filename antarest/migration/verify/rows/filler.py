@@ -8,7 +8,7 @@ refuses a row, another one is tried.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -209,3 +209,17 @@ def _with_keys_of(table: Table, before: Table) -> Table:
     uniques = (*table.uniques, *(each for each in before.uniques if names.issuperset(each.columns)))
     indexes = (each for each in before.indexes if each.unique and each.where is None and names.issuperset(each.keys))
     return replace(table, uniques=tuple(dict.fromkeys(uniques)), indexes=(*table.indexes, *indexes))
+
+
+def shorten_moments(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> None:
+    """Write one moment of each column as other programs do on SQLite: without microseconds."""
+    if connection.dialect.name != "sqlite":
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    for name, table in reflect_tables(connection, exclude).items():
+        for column in (quote(each.name) for each in table.c if isinstance(each.type, sa.DateTime)):
+            row = f"(SELECT max(rowid) FROM {quote(name)} WHERE {column} LIKE '____-__-__ __:__:__.%')"
+            with suppress(DBAPIError):  # A table may have no rowid, and a check or a unique key may refuse the text.
+                connection.exec_driver_sql(
+                    f"UPDATE {quote(name)} SET {column} = substr({column}, 1, 19) WHERE rowid = {row}"
+                )
