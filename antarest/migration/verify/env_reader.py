@@ -116,7 +116,8 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
 def _options(tree: ast.Module, wanted: Collection[str] = _OPTIONS) -> Iterator[tuple[str, ast.expr]]:
     """Find the options for `context.configure`, which may be keywords or keys of a dictionary."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "configure":
+        called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and called in {"configure", "dict"}:
             yield from ((each.arg, each.value) for each in node.keywords if each.arg and each.arg in wanted)
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
@@ -142,13 +143,16 @@ class _Models:
 def _metadata(env: SourceModule) -> _Models:
     """Find the metadata, if `env.py` has one with tables of other modules."""
     nodes = [node for name, node in _options(env.tree, ("target_metadata",))]
-    node = env.assigned(nodes[0]) if nodes else None
+    # Another module may call `configure`; the template of Alembic has a variable of this name.
+    name = ast.Name("target_metadata", lineno=1)
+    node = env.assigned(nodes[0] if nodes else name)
+    node = None if node is name else node
     is_made_here = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("MetaData")
     if node is None or is_made_here or (isinstance(node, ast.Constant) and node.value is None):
         return _Models()
-    if name := env.dotted(node):
+    if place := env.dotted(node):
         imports = {each for each in env.imported_names() if each.partition(".")[0] not in LIBRARIES}
-        return _Models(name, tuple(sorted(imports)))
+        return _Models(place, tuple(sorted(imports)))
     return _Models(problem=f"target_metadata in line {node.lineno} of {env.path.name}")
 
 

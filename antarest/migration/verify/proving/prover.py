@@ -67,7 +67,7 @@ class Prover:
         self._runs.refused = tuple(ran.refused)
         self._states = [State.empty(self._runs)]
         self._start: Inventory | None = None  # the schema before the first wanted revision
-        self._blocked: set[str] = set()
+        self._blocked: dict[str, str] = {}  # by revision, the one behind which nothing runs
 
     def prove(self) -> Iterator[Proof]:
         """Prove each wanted revision in the order of the history, and then the history as a whole."""
@@ -96,18 +96,18 @@ class Prover:
                 proof.behaviour = behaviour(filled.url, start.schema, filled.rows)
 
     def _prove(self, proof: Proof, revision: Revision) -> None:
-        below = self._blocked.intersection(revision.predecessors)
+        below = {self._blocked[each] for each in revision.predecessors if each in self._blocked}
         state = self._state_of(revision)
         if below or state is None:
             proof.not_proved.append(f"it follows {', '.join(sorted(below))}, which does not run")
-            self._blocked.add(revision.id)
+            self._blocked[revision.id] = min(below, default=revision.id)
             return
         before = self._copy(state) if self._plan.keep else None
         after: State | None = None
         with proof.trying("the upgrade"):
             after = prove_revision(self._runs, proof, revision, state, is_wanted=revision.id in self._plan.wanted)
         if after is None:
-            self._blocked.add(revision.id)
+            self._blocked[revision.id] = revision.id
         elif after not in self._states:
             self._take(after, state)
         if before:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 
 from sqlalchemy import URL
 
@@ -138,7 +139,7 @@ class RowProof:
         try:
             trial.between = self._runs.with_rows(trial.url, self._revision.id, direction, trial.proof)
         except ScratchRunFailed as failed:
-            self._add_failure(trial, direction, failed.reason)
+            self._add_failure(trial, direction, failed)
         return trial
 
     def _return(self, trial: _Trial) -> None:
@@ -149,20 +150,31 @@ class RowProof:
             try:
                 trial.after = self._runs.with_rows(trial.url, self._revision.id, other, trial.proof)
             except ScratchRunFailed as failed:
-                self._add_failure(trial, other, failed.reason)
+                self._add_failure(trial, other, failed)
         self._compare(trial)
 
     def _new_proof(self) -> Proof:
         return Proof(self._proof.revision, self._proof.engine)
 
-    def _add_failure(self, trial: _Trial, direction: Direction, reason: str) -> None:
-        if direction == "downgrade":
+    def _add_failure(self, trial: _Trial, direction: Direction, failed: ScratchRunFailed) -> None:
+        reason, after = failed.reason, trial.direction == "downgrade" and direction == "upgrade"
+        id_ = "V302" if direction == "upgrade" else "V402"
+        if self._reads_unknown_json(failed):
+            trial.proof.add("V509", f"{id_}: {reason} (in JSON whose shape the revision does not show)")
+        elif direction == "downgrade":
             if not self._proof.has("V401"):  # A downgrade that fails without rows also fails with them.
-                trial.proof.add("V402", reason)
-        elif trial.direction == "upgrade":
-            trial.proof.add("V302", reason)
+                trial.proof.add(id_, reason)
+        elif not after:
+            trial.proof.add(id_, reason)
         elif not self._proof.has("V302", "V305", *NO_WAY_BACK):
-            trial.proof.add("V302", f"after a downgrade: {reason}")
+            trial.proof.add(id_, f"after a downgrade: {reason}")
+
+    def _reads_unknown_json(self, failed: ScratchRunFailed) -> bool:
+        """Whether the revision gives JSON to code outside of it, and that code fails: no rows are plain there."""
+        error = failed.__cause__
+        is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
+        is_no_json = isinstance(error, JSONDecodeError) or "NoneType" in failed.reason
+        return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
 
     def _compare(self, trial: _Trial) -> None:
         assert trial.between is not None  # noqa: S101 - the caller has looked
@@ -203,7 +215,8 @@ class RowProof:
                     if self._runs.searches > _SEARCHES
                     else culprit(state, self._source, self._fails(state, both.direction, each))
                 )
-                self._awkward.append(Finding.of("V509", f"{each.id}: {each.found}{where}", each.revision, each.engine))
+                kind = "" if each.id == "V509" else f"{each.id}: "
+                self._awkward.append(Finding.of("V509", f"{kind}{each.found}{where}", each.revision, each.engine))
 
     @property
     def _source(self) -> str:

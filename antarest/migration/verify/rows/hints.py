@@ -23,6 +23,7 @@ _MADE = re.compile(
     re.IGNORECASE,
 )
 _MAKERS = {"create_table", "rename_table", "Table"}
+_PARSES_IN_PYTHON = re.compile(r"json\.loads|json_to_|from_json|parse_raw|model_validate_json")
 _KEYS = re.compile(r"(?:->>?\s*'|'\$\.)(\w+)'")
 _WORD = re.compile(r"[^\W\d]\w*")
 _METHODS = {"like", "ilike", "in_", "not_in", "notin_", "is_", "startswith", "endswith", "contains"}
@@ -63,6 +64,10 @@ class Hints:
             return self.labels[table, column]
         same = {labels for (_, name), labels in self.labels.items() if name == column}
         return same.pop() if len(same) == 1 else ()
+
+    def gives_json_away(self, source: str) -> bool:
+        """Whether a revision parses JSON and reads no key of it: then other code reads it, which is not known."""
+        return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
 
     def _read(self, source: str) -> None:
         tree = ast.parse(source)
