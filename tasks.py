@@ -13,7 +13,7 @@ from invoke.tasks import Task
 
 from antarest.migration.commands.boundary import print_error
 from antarest.migration.commands.flags import HIDDEN, find_swallowed
-from antarest.migration.commands.table import VERBS, run
+from antarest.migration.commands.table import EVERYWHERE, VERBS, run
 from antarest.migration.errors.settings import bootstrap
 
 _NAMESPACE = "db"
@@ -32,15 +32,16 @@ def _task(name: str) -> Task[Any]:
         if code := print_error(error) if error else run(name, **options):
             sys.exit(code)
 
-    flags = {flag: verb.flag(flag) for flag in (*verb.flags, "config", "debug") if verb.flag(flag).help != HIDDEN}
+    names = dict.fromkeys((*verb.flags, *EVERYWHERE))
+    flags = {name: verb.flag(name) for name in names if verb.flag(name).help != HIDDEN}
     body.__doc__ = verb.call.__doc__
     body.__dict__["__signature__"] = Signature(
         [Parameter(each, Parameter.POSITIONAL_OR_KEYWORD) for each in ("_", *verb.words)]
         + [Parameter(each, Parameter.KEYWORD_ONLY, default=None if flags[each].value else False) for each in flags]
     )
     words = {each: verb.flag(each).help for each in (*verb.words, *flags)}
-    repeated = [each for each, flag in flags.items() if flag.repeats]
-    return Task(body, name=name, help=words, auto_shortflags=False, iterable=repeated)
+    repeated = ["x", *(each for each, flag in flags.items() if flag.repeats)]
+    return Task(body, name=name, help=words, iterable=repeated, auto_shortflags=False)
 
 
 namespace = Collection()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove the user's variables, so that no test depends on them."""
+    """Remove the user's variables, so that no test depends on them. What runs in this process is called as by `inv`."""
+    monkeypatch.setattr(sys, "argv", ["inv"])
     for name in os.environ:
         if name in _OF_THE_MAKEFILE or (name.startswith(_FOREIGN) and not name.startswith(_OURS)):
             monkeypatch.delenv(name)

@@ -55,7 +55,20 @@ from antarest.migration.errors.facts.configuration import (
     UsageError,
     VariableUnset,
 )
-from antarest.migration.errors.facts.lock import LockLost, MigrationLocked, ObjectLocked, ThreadLocked
+from antarest.migration.errors.facts.database import (
+    NoRoomForLocks,
+    RightMissing,
+    StatementRefused,
+    VersionTableDamaged,
+)
+from antarest.migration.errors.facts.lock import (
+    LockLost,
+    MigrationLocked,
+    ObjectLocked,
+    Overtaken,
+    TableLocked,
+    ThreadLocked,
+)
 from antarest.migration.errors.facts.loss import (
     ForeignKeysViolated,
     InTheWay,
@@ -63,6 +76,7 @@ from antarest.migration.errors.facts.loss import (
     LossNotConfirmed,
     LossNotDeclared,
     RebuildLoses,
+    RowsHidden,
 )
 from antarest.migration.errors.facts.project import (
     AmbiguousRevision,
@@ -72,6 +86,7 @@ from antarest.migration.errors.facts.project import (
     InvalidRevisionFile,
     MissingPredecessor,
     MultipleHeads,
+    OtherProject,
     OutOfReach,
     ProjectNotFound,
     RevisionCycle,
@@ -97,6 +112,7 @@ from antarest.migration.errors.facts.run import (
     AlembicRefused,
     AutocommitNotAsked,
     DeferredConstraintFailed,
+    ModelsNotMade,
     NotRecorded,
     NotReported,
     OutputFailed,
@@ -107,6 +123,7 @@ from antarest.migration.errors.facts.run import (
     RunInterrupted,
     RunTerminated,
     ScratchRunFailed,
+    SystemRefused,
     UnexpectedFailure,
 )
 from antarest.migration.errors.loss import Loss, Missing
@@ -149,6 +166,7 @@ FROM_LIBPQ = [
     said('FATAL:  role "antarest" does not exist'),
     said('FATAL:  database "antarest" does not exist'),
     said('invalid connection option "sslmodus"'),
+    said("FATAL:  terminating connection due to idle-session timeout"),
 ]
 
 # Long lists on purpose: an error has at most nine lines whatever it is about.
@@ -165,6 +183,9 @@ EXAMPLES = [
     UnreadableUrl("postgresql://***", Hint("Write it as %40"), reason="an @ that is not quoted"),
     UsageError("--steps must be a whole number from 1, not '0'", Hint("One", "inv db.rollback --steps=1")),
     *FROM_LIBPQ,
+    RightMissing("the role lacks a right", Hint("Grant it", "GRANT SELECT ON t TO app;"), database=DATABASE),
+    StatementRefused("PostgreSQL refused a statement", database=DATABASE, details={"detail": "view v needs it"}),
+    VersionTableDamaged("alembic_version", "None", DATABASE),
     from_sqlite(sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
     from_sqlite(sqlite3.SQLITE_NOTADB, "file is not a database"),
     from_sqlite(sqlite3.SQLITE_BUSY, "database is locked"),
@@ -174,6 +195,9 @@ EXAMPLES = [
     ThreadLocked(DATABASE, 60),
     ObjectLocked("the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."),
     LockLost(DATABASE),
+    Overtaken(IDS, DATABASE, "Nothing was changed."),
+    NoRoomForLocks("no room for more locks", Hint("In parts", "inv db.upgrade --to=a"), database=DATABASE),
+    TableLocked("study", "pid 4711", DATABASE, waited=60),
     BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
     NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
     ProgramsMissing(15, IDS, database=DATABASE),
@@ -190,6 +214,7 @@ EXAMPLES = [
     RestoreFailed("pg_restore: error: no", database=DATABASE, backup=FILE),
     DatabaseChanged("it is at another revision", database=DATABASE),
     ProjectNotFound(FOLDER / "alembic.ini"),
+    OtherProject("the database is empty", FOLDER / "alembic.ini", Path("/srv/other/alembic.ini"), DATABASE),
     EnvNotAdopted(FOLDER / "alembic.ini", DATABASE),
     InvalidProject(FOLDER / "alembic.ini", "it has no section [alembic]", Hint("Fix it", "inv db.history")),
     InstalledCopy(Path("/opt/antarest/lib/python3.13/site-packages/antarest/_alembic")),
@@ -228,6 +253,7 @@ EXAMPLES = [
     ),
     DeferredConstraintFailed(IDS[2], "upgrade", "violates fk", database=DATABASE, state="Nothing was changed."),
     RebuildLoses(IDS[1], "upgrade", [MISSING] * 30, DATABASE, "Nothing was changed."),
+    RowsHidden(IDS[1], "upgrade", ["doc", "public.note"], DATABASE, "Nothing was changed."),
     InTheWay(IDS[1], "upgrade", MISSING, "error in view v: no such table: t", DATABASE, "Nothing was changed."),
     AutocommitNotAsked(IDS[1], str(FOLDER / "a.py")),
     RevisionNotRunnable(IDS[1], "upgrade", "generator", str(FOLDER / "a.py")),
@@ -236,6 +262,8 @@ EXAMPLES = [
     AlembicRefused("Relative revision -9 didn't produce 1 migrations"),
     RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
     ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
+    ModelsNotMade("SQLite", "no such collation sequence: de-x-icu", "shop.models:metadata"),
+    SystemRefused("Permission denied: /srv/antarest/scripts/rollback.sh"),
     OutputFailed("Broken pipe"),
     NotReported("No space left on device"),
     UnexpectedFailure("ZeroDivisionError: division by zero"),

@@ -59,6 +59,7 @@ down_revision = {down!r}
 lossy = {lossy!r}
 moves = {moves!r}
 irreversible = {irreversible!r}
+row_security = {row_security!r}
 {transaction}
 
 
@@ -94,6 +95,7 @@ class Script:
     moves: Mapping[str, str] = field(default_factory=dict)
     irreversible: str = ""
     transaction: str = ""
+    row_security: str = ""
     down: str | tuple[str, ...] | None = None
 
 
@@ -107,6 +109,7 @@ def write_script(versions: Path, script: Script, down: str | tuple[str, ...] | N
         lossy=dict(script.lossy),
         moves=dict(script.moves),
         irreversible=script.irreversible,
+        row_security=script.row_security,
         transaction=f"transaction = {script.transaction!r}" if script.transaction else "",
         upgrade=textwrap.indent(textwrap.dedent(script.upgrade).strip(), "    "),
         downgrade=textwrap.indent(textwrap.dedent(script.downgrade).strip(), "    "),
@@ -168,6 +171,17 @@ class Database:
         """Return the schema and all rows, with the recorded revision."""
         with self.connect() as connection:
             return reflect(connection, exclude=()), snapshot(connection, exclude=())
+
+
+class Notes(Listener):
+    """Keeps what a user would be told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Keep it."""
+        self.notes.append(text)
 
 
 STUDY_TABLES = Script(

@@ -15,6 +15,7 @@ from sqlalchemy import URL
 from antarest.migration.database.connection import moving
 from antarest.migration.errors.revision import Direction, Revision
 from antarest.migration.losses.guard import LossGuard
+from antarest.migration.run.revision_operations import revision_operations
 from antarest.migration.scratch.databases import EngineName
 
 TABLES = """
@@ -75,12 +76,12 @@ def losses(url: URL, case: Case, *, direction: Direction = "upgrade") -> dict[st
         guard = LossGuard(connection)
         guard.start()
         guard.begin(revision, direction)
-        op = Operations(MigrationContext.configure(connection))
-        for step in case.steps:
-            if isinstance(step, str):
-                connection.exec_driver_sql(step)
-            else:
-                step(op)
+        with revision_operations(MigrationContext.configure(connection)) as op:
+            for step in case.steps:
+                if isinstance(step, str):
+                    connection.exec_driver_sql(step)
+                else:
+                    step(op)
         guard.end(revision, direction)
         guard.finish()
         transaction.rollback()

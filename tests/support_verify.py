@@ -200,4 +200,4 @@ def prove_here(plan: ProofPlan, names: Sequence[EngineName], server: PostgresSer
     """Prove a history like `processes.prove`, but in this process, since starting processes takes longer."""
     for name in names:
         with processes.location_for(name, server) as location, closing(Clones(location)) as clones:
-            yield from Prover(plan.for_another_process(), clones).prove()
+            yield from Prover(plan.for_another_process(name), clones).prove()

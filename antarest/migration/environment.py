@@ -1,5 +1,9 @@
 """The entry point of `env.py`, for every command of Alembic.
 
+    environment.run(context, target_metadata=Base.metadata, compare_type=False)
+
+`run` takes the options of `context.configure`, and every command respects them.
+
 `alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all call `run()`.
 The workflow hands over a `RunRequest`; for plain `alembic` one is made from the configuration file and the `-x`
 options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x lock-timeout=SECONDS`).
@@ -10,7 +14,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,14 +26,16 @@ from sqlalchemy import Connection
 
 from . import backup
 from .branches.writing import Writing, autogenerate_options, format_file
+from .commands.explained import explain
 from .commands.output import Output, complain
 from .commands.rendering import results
 from .database.connection import looking, moving, read_current
 from .database.lock import in_this_process, one_writer
 from .database.record import Recorder
-from .errors.base import EXIT_INTERRUPTED, AntarestError
+from .errors.base import EXIT_INTERRUPTED, AntarestError, Hint
+from .errors.facts.project import InvalidProject
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
-from .errors.facts.run import NotReported
+from .errors.facts.run import AlembicRefused, NotReported, UnexpectedFailure
 from .errors.listener import Listener
 from .errors.loss import Agreement
 from .errors.rendering import interrupted, render_error
@@ -37,9 +43,11 @@ from .errors.settings.config import load_config
 from .errors.settings.db_config import with_lock_timeout
 from .errors.settings.urls import is_memory
 from .project import rollback_script
+from .project.env_options import ASKED
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
 from .project.revision_store import RevisionStore, keeping
+from .run.before_commit import naming_blockers
 from .run.request import OUTCOME, REQUEST, RunOutcome, RunRequest
 from .run.runner import run as run_revisions
 from .scratch.migrated import scratch_at
@@ -47,23 +55,31 @@ from .scratch.migrated import scratch_at
 log = logging.getLogger("alembic.antarest")
 
 
-def run(context: Any) -> None:
+def run(context: Any, **options: Any) -> None:
     """Do what the Alembic command that called `env.py` asks for.
 
     Args:
         context: the module `alembic.context`.
+        options: the options of `context.configure`, such as `target_metadata`, `include_object` or `version_table`.
 
     Raises:
-        AntarestError: when the workflow called; for plain `alembic` the error is printed and the process exits.
+        AntarestError: when the workflow called; for plain `alembic` the error is printed and the process exits. An
+            option that the workflow cannot respect is an error, for example `connection`.
     """
-    context.config.attributes[OUTCOME] = None
-    request = context.config.attributes.get(REQUEST)
+    attributes = context.config.attributes
+    if (answers := attributes.get(ASKED)) is not None:
+        answers.append(options)
+        return
+    attributes[OUTCOME] = None
+    request = attributes.get(REQUEST)
     if request:
+        request.project.env.tell(context.config, options)
         _dispatch(context, request.project, lambda: request)
         return
     with _command_line(context):
         project = _project_of(context.config)
-        project.refuse_others(context.script._version_locations)  # noqa: SLF001 - no public one
+        _refuse_other_folders(project, context.script._version_locations)  # noqa: SLF001 - no public one
+        project.env.tell(context.config, options)
         with importing(project.versions):
             _dispatch(context, project, lambda: _plain_request(context, project))
 
@@ -71,7 +87,17 @@ def run(context: Any) -> None:
 def _project_of(config: Config) -> Project:
     """The project of the settings files with which Alembic was started. Both files may be missing."""
     names = (config.config_file_name, config.toml_file_name)
-    return Project.load(next((name for name in names if name and Path(name).is_file()), None))
+    project = Project.load(next((name for name in names if name and Path(name).is_file()), None))
+    return replace(project, x_arguments=tuple(getattr(config.cmd_opts, "x", None) or ()))
+
+
+def _refuse_other_folders(project: Project, folders: Iterable[str | Path]) -> None:
+    """Refuse if Alembic reads the revisions of other folders: another section of the file, or other working folder."""
+    theirs = [Path(each).resolve() for each in folders]
+    if theirs != [each.resolve() for each in project.versions]:
+        where = ", ".join(map(str, theirs))
+        reason = f"Alembic reads the revisions of {where}, and this workflow those of {project.folder}"
+        raise InvalidProject(project.ini, reason, Hint("Start it in the folder of the project", "alembic history"))
 
 
 def _dispatch(context: Any, project: Project, get_request: Callable[[], RunRequest]) -> None:
@@ -118,7 +144,7 @@ def purpose_of(options: Container[str]) -> Literal["run", "stamp", "compare", "m
 
 
 def _read(context: Any, request: RunRequest) -> None:
-    with looking(request.db) as connection:
+    with looking(request.db, request.listener.note) as connection:
         request.project.refuse_unknown(read_current(connection, request.project.version_table), request.database)
         connection.rollback()  # Alembic must find the connection without a transaction.
         context.configure(connection=connection, dont_mutate=True, **request.project.alembic_options())
@@ -132,6 +158,7 @@ def _stamp(context: Any, request: RunRequest) -> None:
     with (
         in_this_process(request.db, request.patience()),
         one_writer(request.db, request.project.version_table, request.patience()) as writer,
+        naming_blockers("the stamp", request, writer),
         moving(request.db, writer.begin) as connection,
     ):
         context.configure(connection=connection, **request.project.alembic_options())
@@ -156,14 +183,15 @@ def _write_sql(context: Any, request: RunRequest) -> None:
     if url.get_backend_name() == "sqlite":
         raise SqlNotSupported(request.database)
     history = request.project.history
-    context.configure(
-        url=url,
-        literal_binds=True,
-        dialect_opts={"paramstyle": "named"},
-        # A script has no segments. If any revision needs a boundary, the script commits after each revision.
-        transaction_per_migration=any(history[id_].transaction for id_ in history.order),
+    options = {
+        "dialect_opts": {"paramstyle": "named"},
         **request.project.alembic_options(),
-    )
+        "literal_binds": True,
+        # A script has no segments. If any revision needs a boundary, the script commits after each revision.
+        "transaction_per_migration": request.project.commits_each
+        or any(history[id_].transaction for id_ in history.order),
+    }
+    context.configure(url=url, **options)
     with context.begin_transaction():
         context.run_migrations()
 
@@ -172,8 +200,7 @@ def _compare(context: Any, writing: Writing) -> None:
     """Compare the models with the migrations, in a scratch database at head, for `alembic revision` and `check`."""
     project = writing.project
     with scratch_at(project, project.history.heads) as connection:
-        options = autogenerate_options(writing)
-        context.configure(connection=connection, **project.alembic_options(), **options)
+        context.configure(connection=connection, **{**project.scratch_options(), **autogenerate_options(writing)})
         with context.begin_transaction():
             context.run_migrations()
 
@@ -211,6 +238,13 @@ def _command_line(context: Any) -> Iterator[None]:
     except KeyboardInterrupt:
         complain(f"\n{interrupted()}")
         raise SystemExit(EXIT_INTERRUPTED) from None
+    except Exception as error:
+        known = explain(error)
+        if isinstance(known, (AlembicRefused, UnexpectedFailure)):  # Alembic prints its own errors, and a traceback.
+            raise
+        known.state = "What was not committed was rolled back."
+        complain(render_error(known))
+        raise SystemExit(known.exit_code) from None
 
 
 def _heard_failures() -> Sequence[logging.LogRecord]:
@@ -252,7 +286,7 @@ class _LogListener(Listener):
 def _plain_request(context: Any, project: Project) -> RunRequest:
     arguments = context.get_x_argument() if context.config.cmd_opts else []
     named = dict(argument.partition("=")[::2] for argument in arguments)
-    config = load_config(named.get("config"), sections=project.settings())
+    config = load_config(named.get("config"), sections=project.settings(), home=project.root)
     db = with_lock_timeout(config.db, named.get("lock-timeout"), "-x lock-timeout")
     request = RunRequest(
         project=project,

@@ -84,7 +84,7 @@ def require_head(context: CommandContext, *, upgrade: bool, command: str) -> Non
     """
     # Read as the application's role, which may differ from the role of migrations, and must be able to read this.
     db, project = replace(context.config.db, admin_url=None), context.project
-    application = MigrationWorkflow(project, db, source=context.config.source)
+    application = MigrationWorkflow(project, db, source=context.config.source, listener=context.progress)
     current = _current(application)
     if upgrade and not project.history.unknown(current) and project.history.pending(current):
         plan = context.workflow.plan_upgrade()

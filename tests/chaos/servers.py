@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -92,6 +93,10 @@ class Home:
                 raise RuntimeError(f"{program} failed: {output.read().decode(errors='replace')}")
 
 
+def _printed(*command: str) -> list[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+
+
 class Server:
     """One server; it keeps its port and its password."""
 
@@ -142,12 +147,16 @@ class Server:
     def kill(self) -> None:
         """Kill all its processes, as if the machine was gone."""
         postmaster, *_, memory, _ = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        children = subprocess.run(["pgrep", "-P", postmaster], capture_output=True, text=True, check=False).stdout
-        for pid in (postmaster, *children.split()):
+        os.kill(int(postmaster), signal.SIGSTOP)  # From now on it starts no worker, which nobody would kill.
+        pids = [*_printed("pgrep", "-P", postmaster), postmaster]
+        for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
+        # A process that is still dying writes files into a folder that is being deleted. A zombie writes nothing.
+        while any(not state.startswith("Z") for state in _printed("ps", "-o", "stat=", "-p", ",".join(pids))):
+            time.sleep(0.01)
         subprocess.run(["ipcrm", "-m", memory.split()[-1]], capture_output=True, check=False)
-        shutil.rmtree(self._data, ignore_errors=True)
+        shutil.rmtree(self._data)
 
     def promote(self) -> None:
         """Make a standby the primary."""

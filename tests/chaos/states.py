@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from sqlalchemy import URL, Connection, NullPool, create_engine
 
 from antarest.migration.database.connection import read_current
+from antarest.migration.errors.revision import VersionTable
 from antarest.migration.schema.compare import differences
 from antarest.migration.schema.inventory import Inventory, Table
-from antarest.migration.schema.reflection import VERSION_TABLE, reflect
+from antarest.migration.schema.reflection import reflect
 
 _BETWEEN_ROWS = "\x1e"  # the separator of records
 
@@ -53,7 +54,7 @@ def read_state(url: URL) -> State:
     with create_engine(url, poolclass=NullPool).connect() as connection:
         schema = reflect(connection)
         return State(
-            read_current(connection, VERSION_TABLE),
+            read_current(connection, VersionTable()),
             schema,
             {name: _rows(connection, table) for name, table in schema.tables.items()},
         )

@@ -158,7 +158,8 @@ case $1 in --version) exec "{programs}/pg_dump" "$@" ;; esac
 # ---- killed
 
 DUMPING = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'antarest-backup'"
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name LIKE 'antarest-backup-%'"
 )
 KILL = """
 class Killer:
@@ -274,12 +275,13 @@ def test_a_backup_under_the_lock_keeps_the_lock(sqlite_place: Place) -> None:
 from antarest.migration.database.lock import one_writer
 from antarest.migration.database.lock.base import Patience
 from antarest.migration.database.connection import moving
+from antarest.migration.errors.revision import VersionTable
 import subprocess
 other = '''
 import sqlite3, sys
 sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute("BEGIN IMMEDIATE")
 '''
-with one_writer(place.db, "alembic_version", Patience(1, print)) as writer:
+with one_writer(place.db, VersionTable(), Patience(1, print)) as writer:
     with moving(place.db, writer.begin) as connection, connection.begin():
         connection.exec_driver_sql("SELECT 1 FROM country")
         place.backups.make()

@@ -216,8 +216,8 @@ def test_outside_of_the_repository(tmp_path: Path, sqlite_database: URL) -> None
     no_tasks = outside.run("inv db.status")
     assert (no_tasks.code, no_tasks.out, len(no_tasks.err.splitlines())) == (EXIT_FAILED, "", 1)
 
-    # Our own program finds the project beside its package.
-    status = outside.run(f"python -m antarest.migration status --config={configuration}")
+    # Our own program has the project beside its package.
+    status = outside.run(f"antarest-db status --config={configuration}")
     assert (status.code, status.err) == (EXIT_FAILED, "")
     assert "0 of " in status.out
     assert not list(outside.folder.iterdir())

@@ -71,7 +71,7 @@ def test_check_and_status_claim_nothing_that_they_did_not_check(tmp_path: Path, 
         "not checked    no applied file edited: the database has no record of what was applied",
         "not checked    every model registered: [antarest] metadata is not set",
         "not checked    diagram in sync: [antarest] diagram is not set",
-        "not checked    models equal to the migrations on both engines: [antarest] metadata is not set",
+        "not checked    models equal to the migrations on both engines: env.py did not call environment.run(context)",
     ]
     assert_shows(status.out, "not checked    rollback.sh: [antarest] rollback_script is not set")
     assert_shows(status.out, "not checked    edited files: the database has no record of what was applied")

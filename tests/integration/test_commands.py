@@ -15,7 +15,7 @@ import pytest
 from invoke.tasks import Task
 from sqlalchemy import URL
 
-from antarest.migration.commands.flags import FLAGS, HIDDEN
+from antarest.migration.commands.flags import HIDDEN
 from antarest.migration.commands.program import _parser
 from antarest.migration.commands.table import VERBS
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE
@@ -273,16 +273,11 @@ def _invoke_flags(task: Task[Callable[..., None]]) -> dict[str, str]:
 
 
 def _module_flags(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """Without its help, without what only rollback.sh uses, and without the `--project` of most: tasks.py is in one."""
+    """Without its help, and without what only rollback.sh uses."""
     names = {
-        (action.option_strings or [action.dest])[-1].removeprefix("--").replace("-", "_"): action
-        for action in parser._actions
+        (action.option_strings or [action.dest])[-1].lstrip("-").replace("-", "_"): action for action in parser._actions
     }
-    return {
-        name: str(action.help)
-        for name, action in names.items()
-        if name != "help" and action.help not in (HIDDEN, FLAGS["project"].help)
-    }
+    return {name: str(action.help) for name, action in names.items() if name != "help" and action.help != HIDDEN}
 
 
 def test_the_list_of_commands_explains_itself(run: Run) -> None:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.backup import Backups
-from antarest.migration.database.lock.sqlite import _PENDING, _holding
+from antarest.migration.database.file_locks import _PENDING, _holding
 from antarest.migration.errors.base import EXIT_DONE, EXIT_TERMINATED, EXIT_UNREACHABLE, NOTHING_CHANGED
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.scratch.databases import scratch_database

@@ -87,7 +87,7 @@ def test_a_copy_of_the_folder_writes_a_rollback_script_that_calls_it(project: Pa
 
     rolled_back = run("bash", script, "--yes", cwd=project)
 
-    assert "-m other.db rollback" in script.read_text()
+    assert 'run_module("other.db"' in script.read_text()
     assert rolled_back.code == EXIT_DONE, rolled_back.err
     assert "the database is at base" in rolled_back.out
 

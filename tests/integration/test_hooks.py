@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,18 @@ def test_a_database_that_nobody_can_reach_is_no_business_of_a_hook(small: Clone)
     installed(small)
     small.folder.with_name("clone.yaml").write_text("db:\n  url: postgresql://nobody:x@127.0.0.1:1/none\n")
     assert said(small, "switch", "--quiet", "feature") == []
+
+
+def test_a_file_that_was_only_touched_does_not_keep_db_switch_from_switching(small: Clone) -> None:
+    small.branch("feature")
+    small.add(table("reserve"))
+    for file in small.versions.glob("*.py"):
+        os.utime(file, (0, 0))
+
+    done = small.inv("switch", "main")
+
+    assert (done.code, done.err) == (EXIT_DONE, "")
+    assert small.git("symbolic-ref", "--short", "HEAD") == "main"
 
 
 def test_db_switch_says_nothing_twice(small: Clone) -> None:

@@ -95,7 +95,7 @@ ENVS = {
     "it runs the revisions itself": (RUNS_ITSELF, ""),
     "it fails": (
         "from sqlalchemy import create_engine\ncreate_engine('driver://user:pass@localhost/dbname')\n",
-        "  reason    NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:driver",
+        "NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:driver",
     ),
 }
 

@@ -9,10 +9,10 @@ from alembic import command
 from alembic.config import Config
 
 from antarest.migration.errors.facts.loss import LossNotConfirmed, LossNotDeclared
-from antarest.migration.errors.listener import Listener
 from antarest.migration.errors.loss import Agreement, Loss
+from antarest.migration.project.project import Project
 from tests.support import ROOT, ConfigFile, Run
-from tests.support_histories import Database, Script
+from tests.support_histories import Database, Notes, Script
 
 Build = Callable[..., Database]
 
@@ -29,17 +29,6 @@ def refused(database: Database) -> list[tuple[str, str, int | None]]:
     assert database.state() == before
     assert "Nothing was changed." in error.value.state
     return counts(error.value.losses)
-
-
-class Notes(Listener):
-    """Keeps what a user would be told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        """Keep it."""
-        self.notes.append(text)
 
 
 LOSSES = {
@@ -74,6 +63,19 @@ def test_an_upgrade_names_what_is_declared(filled: Build, claim: str) -> None:
     notes = [note for note in listener.notes if not note.startswith("backup")]  # SQLite is always backed up first
     assert notes == [f"lost {loss.item}: {loss.amount} (no longer used)" for loss in move.losses]
     assert database.workflow.current() == ("lossy",)
+
+
+def test_an_error_asks_for_all_declarations_at_once(filled: Build) -> None:
+    statements = "UPDATE study SET path = NULL WHERE id = 1", "DELETE FROM study WHERE id = 2", "DROP TABLE study_tag"
+    database = filled(Script("lossy", upgrade=f"sql(*{statements!r})"))
+    with pytest.raises(LossNotDeclared) as error:
+        database.workflow.upgrade()
+
+    assert error.value.details["loses"] == "study: 1 row; study.path: 1 value; study_tag: 4 rows"
+    [hint] = error.value.hints
+    file = database.project.history["lossy"].path
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n{hint.command}\n", encoding="utf-8")
+    assert len(Database(database.url, Project.load(database.project.ini)).workflow.upgrade().losses) == len(statements)
 
 
 def test_only_what_is_named_is_declared(filled: Build) -> None:

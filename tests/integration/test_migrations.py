@@ -97,7 +97,7 @@ def test_a_downgrade_to_base_leaves_nothing_but_our_own_tables(migrated: Databas
         left = reflect(connection, exclude=())
     assert left.tables.keys() == {*PROJECT.workflow_tables}
     assert replace(left, tables={}) == Inventory(engine=left.engine)
-    assert migrated.query(f"SELECT * FROM {PROJECT.version_table}") == []
+    assert migrated.query(f"SELECT * FROM {PROJECT.version_table.name}") == []
 
 
 # ---- each step a process

@@ -15,6 +15,7 @@ from sqlalchemy import URL, text
 from antarest import __version__
 from antarest.migration.database.record import RecordLine, read_record
 from antarest.migration.errors.base import EXIT_DONE
+from antarest.migration.errors.revision import VersionTable
 from antarest.migration.project.revision_files import digest_of
 from antarest.migration.run.request import REQUEST
 from antarest.migration.schema.reflection import reflect
@@ -26,7 +27,7 @@ from tests.user import User
 
 def record_of(database: Database) -> list[RecordLine]:
     with database.connect() as connection:
-        return read_record(connection, "alembic_version")
+        return read_record(connection, VersionTable())
 
 
 def test_each_move_is_a_line(clone: Clone) -> None:
@@ -135,4 +136,7 @@ def test_a_project_with_a_version_table_of_its_own_has_a_record_of_its_own(
 
     assert clone.inv("upgrade").code == EXIT_DONE
     with clone.database.connect() as connection:
-        assert [entry.revision for entry in read_record(connection, name)] == ["base_00000000", "first_00000000"]
+        assert [entry.revision for entry in read_record(connection, VersionTable(name))] == [
+            "base_00000000",
+            "first_00000000",
+        ]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.database.objects import ObjectKey, read_objects
 from antarest.migration.errors.facts.refusal import ResetNotConfirmed
+from antarest.migration.schema.objects import ObjectKey, read_objects
 from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, EngineName, NoPostgres
 from tests.integration.conftest import Build
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from antarest.migration.database.objects import ObjectKey
 from antarest.migration.errors.facts.run import ScratchRunFailed
 from antarest.migration.project.project import Project
+from antarest.migration.schema.objects import ObjectKey
 from antarest.migration.scratch import cache
 from antarest.migration.scratch.migrated import downgrade_effects, objects_of_history, scratch_at
 from tests.support import run

@@ -29,6 +29,7 @@ from tests.refusals import refusal
 from tests.server import HANGS, Server, server, wait_until
 from tests.support import ROOT, ConfigFile, run
 from tests.support_roles import Roles
+from tests.support_runs import session
 
 PREDECESSOR = HISTORY.order[-2]
 
@@ -103,6 +104,20 @@ def test_a_server_that_hangs_is_said_within_seconds(postgres_database: URL, conf
         between.thaw()
         wait_until(lambda: started.get("/api/health").status_code == 200)
         assert started.get("/api/studies").status_code == 200
+
+
+def test_the_session_that_a_probe_waits_for_is_named_in_the_log(
+    postgres_database: URL, config_file: ConfigFile
+) -> None:
+    Database(postgres_database).upgrade()
+    with server(config_file(postgres_database)) as started:
+        assert started.get("/api/health").status_code == 200
+        with session(postgres_database, "LOCK TABLE alembic_version"):
+            health = started.get("/api/health")
+        assert (health.status_code, code_of(health)) == (503, "db.E407")
+        assert "GET /api/health: error db.E407: cannot get a lock on alembic_version" in started.err
+        assert ", somebody, " in started.err
+        assert "somebody" not in health.text
 
 
 def test_a_file_that_is_gone_is_said_and_not_made_anew(sqlite_migrated: URL, config_file: ConfigFile) -> None:

@@ -12,6 +12,7 @@ from antarest.migration.errors.facts.branches import SwitchRefused
 from antarest.migration.errors.facts.loss import LossNotConfirmed
 from antarest.migration.errors.facts.run import RevisionFailed
 from antarest.migration.errors.loss import Agreement
+from antarest.migration.errors.revision import VersionTable
 from tests.refusals import refusal
 from tests.support_branches import Clone, table
 from tests.support_histories import Script
@@ -68,7 +69,7 @@ def test_the_record_names_the_commit_that_the_code_is_from(small: Clone) -> None
     two_branches(small)
     small.switch_both("main")
     with small.database.connect() as connection:
-        last = read_record(connection, "alembic_version")[-1]
+        last = read_record(connection, VersionTable())[-1]
     assert (last.revision, last.git_commit) == ("other_00000000", small.git("rev-parse", "main"))
 
 

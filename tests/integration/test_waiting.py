@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sqlalchemy import URL
 
-from antarest.migration.database.lock.sqlite import _PENDING, _holding
+from antarest.migration.database.file_locks import _PENDING, _holding
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, NOTHING_CHANGED
 from tests.support_histories import Script
 from tests.support_runs import HANGS, LOCKS, Start, refused, session

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,14 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.errors.facts.loss import LossNotConfirmed, LossNotDeclared
+from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.revision import HEAD
+from antarest.migration.losses import guard
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from antarest.migration.testing import NewDatabase
 from tests import database as own
-from tests.support_histories import Database, Script, write_project
+from tests.integration.conftest import Build
+from tests.support_histories import Database, Notes, Script, write_project
 from tests.support_runs import LOCKS, Runner, session
 
 TABLES = Script(
@@ -87,6 +93,93 @@ def test_what_is_committed_while_a_statement_waits_is_counted(database: URL, tmp
     assert {loss.item: loss.count for loss in error.value.losses} == losses
 
 
+COPY = Script(
+    "moves",
+    upgrade="""
+        sql("CREATE TABLE new (LIKE log)", "INSERT INTO new SELECT * FROM log")
+        exec({gate!r})
+        sql("DROP TABLE log", "ALTER TABLE new RENAME TO log")
+    """,
+)
+COPIES = {
+    "a copy, a drop and a rename": (
+        COPY,
+        ("INSERT INTO log VALUES (1, 'late')", "UPDATE log SET text = 'late' WHERE job = 2"),
+        ("SELECT text FROM log ORDER BY text", ["late", "late", "x"]),
+    ),
+    "a copy of rows that are deleted then": (
+        COPY,
+        ("DELETE FROM log WHERE job = 2",),
+        ("SELECT text FROM log ORDER BY text", ["x"]),
+    ),
+    "move_column and a drop": (
+        Script(
+            "moves",
+            upgrade="""
+                op.add_column("log", sa.Column("stats", sa.Text))
+                op.move_column("job.stats", "log.stats", on={{"id": "job"}}, key="job")
+                exec({gate!r})
+                op.drop_column("job", "stats")
+            """,
+            moves={"job.stats": "log.stats"},
+        ),
+        ("UPDATE job SET stats = 'late' WHERE id = 1",),
+        ("SELECT stats FROM log ORDER BY stats", ["b", "late"]),
+    ),
+    "values that others take": (
+        Script("moves", upgrade="sql(\"UPDATE job SET stats = 'x' WHERE id = 2\"); exec({gate!r})"),
+        ("UPDATE job SET stats = NULL WHERE id = 1",),
+        ("SELECT stats FROM job ORDER BY id", [None, "x"]),
+    ),
+}
+GATE = """
+import pathlib, time
+pathlib.Path({0!r}).touch()
+while not pathlib.Path({1!r}).exists():
+    time.sleep(0.01)
+"""
+
+
+def test_a_table_that_the_role_may_drop_and_not_lock_loses_an_unknown_number(database: URL, tmp_path: Path) -> None:
+    """The owner of a schema may drop what is in it, and the server gives it no other right on that."""
+    statements = ("CREATE ROLE {0}", "ALTER SCHEMA old OWNER TO {0}", "GRANT SELECT ON old.job TO {0}", "SET ROLE {0}")
+    role = f"owner_{secrets.token_hex(4)}"
+    as_owner = [*(each.format(role) for each in statements), "DROP TABLE old.job", "RESET ROLE"]
+    here = Database(database, write_project(tmp_path, TABLES, Script("drop", upgrade=f"sql(*{as_owner!r})")))
+    here.workflow.upgrade("tables")
+
+    with pytest.raises(LossNotDeclared) as error:
+        here.workflow.upgrade()
+
+    assert [(loss.item, loss.count) for loss in error.value.losses] == [("old.job", None)]
+
+
+@pytest.mark.parametrize("claim", COPIES)
+def test_what_others_commit_after_a_copy_is_not_lost_and_no_loss(
+    postgres_database: URL, tmp_path: Path, claim: str
+) -> None:
+    """The run finds it before its commit, and its next try locks the table before its first statement."""
+    script, writes, (query, expected) = COPIES[claim]
+    copied, gate = tmp_path / "copied", tmp_path / "gate"
+    script = replace(script, upgrade=script.upgrade.format(gate=GATE.format(str(copied), str(gate))))
+    here = Database(postgres_database, write_project(tmp_path / "project", TABLES, script))
+    here.workflow.upgrade("tables")
+    here.execute("UPDATE job SET stats = chr(96 + id)", "INSERT INTO log VALUES (1, 'x'), (2, 'y')")
+    notes = Notes()
+
+    with ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(here.workflow_with(notes).upgrade)
+        Runner.wait_for(lambda: copied.exists() or upgrade.done())
+        here.execute(*writes)
+        gate.touch()
+        upgrade.result()
+
+    with here.connect() as connection:
+        assert connection.exec_driver_sql(query).scalars().all() == expected
+    assert len(notes.notes) == 1
+    assert notes.notes[0].startswith("other sessions wrote to ")
+
+
 def test_a_rollback_of_our_own_history_loses_nothing_that_its_plan_does_not_show(new_database: NewDatabase) -> None:
     """The plan shows an empty column. Another session fills it before the rollback can lock the table."""
     here = own.Database(new_database("postgresql", HEAD, with_rows=True))
@@ -101,5 +194,60 @@ def test_a_rollback_of_our_own_history_loses_nothing_that_its_plan_does_not_show
 
     (rows,) = here.query("SELECT count(*) FROM job_result")
     assert [(loss.item, loss.count) for loss in error.value.losses] == [("job_result.solver_stats", rows[0])]
+    assert error.value.details["loses"].endswith("; the plan showed 0 values")
     assert here.query(values) == [rows]
     assert rows[0] > 0
+
+
+@pytest.mark.parametrize("statements", [("DROP TABLE a, b",), ("DROP TABLE a", "DROP TABLE b")])
+def test_no_other_session_is_the_victim_of_a_deadlock(
+    postgres_database: URL, tmp_path: Path, statements: tuple[str, ...]
+) -> None:
+    """It holds the second table when the run has the first one, and then wants the first one."""
+    tables = Script("tables", upgrade='sql("CREATE TABLE a (id INTEGER)", "CREATE TABLE b (id INTEGER)")')
+    lossy = {"upgrade": {"a": "old", "b": "old"}}
+    drops = Script("drops", upgrade=f"sql(*{statements!r})", lossy=lossy)
+    here = Database(postgres_database, write_project(tmp_path, tables, drops))
+    here.workflow.upgrade("tables")
+
+    with ThreadPoolExecutor(1) as pool, session(postgres_database, "INSERT INTO b VALUES (1)") as other:
+        upgrade = pool.submit(here.workflow.upgrade)
+        time.sleep(1.5)  # longer than deadlock_timeout: then the server looks at the session that waits last
+        other.cursor().execute("INSERT INTO a VALUES (1)")
+        other.commit()
+        lost = upgrade.result().losses
+
+    assert {loss.item: loss.count for loss in lost} == {"a": 1, "b": 1}
+
+
+def test_a_note_says_that_others_wait_for_a_long_count(postgres_filled: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_LONG", 0.0)
+    drop = Script("drop", upgrade='op.drop_table("study_tag")', lossy={"upgrade": {"study_tag": "old"}})
+    notes = Notes()
+
+    postgres_filled(drop).workflow_with(notes).upgrade()
+
+    assert notes.notes == [
+        "counted study_tag in 0.0 s, and other sessions had to wait for it",
+        "lost study_tag: 4 rows (old)",
+    ]
+
+
+def test_an_agreement_is_to_the_numbers_that_the_plan_showed(postgres_database: URL, tmp_path: Path) -> None:
+    lossy = {"downgrade": {"log": "made by this revision"}}
+    made = Script("made", upgrade='sql("CREATE TABLE log (text TEXT)")', downgrade='op.drop_table("log")', lossy=lossy)
+    here = Database(postgres_database, write_project(tmp_path, Script("first"), made))
+    here.workflow.upgrade()
+    here.execute("INSERT INTO log VALUES ('x'), ('y')")
+    plan = here.workflow.plan_rollback()
+    rows = "INSERT INTO log SELECT 'z' FROM generate_series(1, 100)"
+
+    with open_while_it_waits(postgres_database, rows), pytest.raises(LossNotConfirmed) as error:
+        here.workflow.rollback(plan, plan.agreement)
+    assert error.value.message == "the rollback would lose more than its plan showed"
+    assert error.value.details["loses"] == "log: 102 rows (made by this revision); the plan showed 2 rows"
+    assert here.value("SELECT count(*) FROM log") == 102
+
+    with open_while_it_waits(postgres_database, rows):
+        lost = here.workflow.rollback(plan, Agreement(everything=True)).losses
+    assert [(loss.item, loss.count) for loss in lost] == [("log", 202)]

@@ -154,9 +154,9 @@ ALL_OR_NOTHING = (
     Patch(
         "All or nothing: a signal interrupts an error",
         "antarest/migration/commands/boundary.py",
-        "            except Exception as error:  # noqa: BLE001 - every error ends here\n"
+        "            except BaseException as error:  # noqa: BLE001 - every error ends here\n"
         "                handler.is_decided = True\n",
-        "            except Exception as error:  # noqa: BLE001 - every error ends here\n",
+        "            except BaseException as error:  # noqa: BLE001 - every error ends here\n",
         ["unit/migration/test_last_word.py::test_an_error_that_is_being_told_is_told_to_its_end[SIGTERM]"],
     ),
     Patch(

@@ -3,112 +3,20 @@
 from __future__ import annotations
 
 from tests.mutations.all_or_nothing import ALL_OR_NOTHING
+from tests.mutations.nothing_is_lost import NOTHING_IS_LOST
 from tests.mutations.patch import Patch
+from tests.mutations.waiting import NOBODY_IS_KEPT_WAITING
 
 _WORKFLOW = "antarest/migration"
 _BACKUP, _DATABASE, _LOCK = f"{_WORKFLOW}/backup", f"{_WORKFLOW}/database", f"{_WORKFLOW}/database/lock"
-_LOSSES, _RUN = f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
+_RUN = f"{_WORKFLOW}/run"
 _TESTS = "integration"
 _PRIVATE = f"{_TESTS}/test_private_files.py"
-_DEFERRED = f"{_TESTS}/test_deferred.py"
-_RESET = f"{_TESTS}/test_reset_objects.py"
 
 WITHOUT_PATCH = {
     "pgbouncer/test_lock.py::test_the_lock_is_not_granted_twice": "it needs the Debian package pgbouncer",
 }
 """By a test that a promise names: why no patch breaks this promise."""
-
-_NOTHING_IS_LOST = (
-    Patch(
-        "Nothing is lost: a loss needs no declaration",
-        f"{_RUN}/before_commit.py",
-        "[loss for loss in losses if not loss.declared]",
-        "[]",
-        [
-            f"{_TESTS}/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[{engine}-a table]"
-            for engine in ("sqlite", "postgresql")
-        ],
-    ),
-    Patch(
-        "Nothing is lost: a revision deletes through the driver",
-        f"{_DATABASE}/driver_connections.py",
-        "factory or _SqliteCursor",
-        "factory or sqlite3.Cursor",
-        [f"{_TESTS}/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[sqlite-a table, by a cursor]"],
-    ),
-    Patch(
-        "Nothing is lost: only the first revision that loses something is watched",
-        f"{_LOSSES}/guard.py",
-        "if self._tracker.tables:",
-        "if self._tracker.tables and not self.losses:",
-        [f"{_TESTS}/test_loss.py::test_each_revision_answers_for_its_own_losses[sqlite]"],
-    ),
-    Patch(
-        "Nothing is lost: a rollback needs no agreement",
-        f"{_RUN}/before_commit.py",
-        'loss.direction == "downgrade" and not',
-        'loss.direction == "sideways" and not',
-        [
-            f"{_TESTS}/test_loss.py::{test}[sqlite]"
-            for test in ("test_a_downgrade_needs_an_agreement", "test_plain_alembic_refuses_as_a_process")
-        ],
-    ),
-    Patch(
-        "Nothing is lost: foreign keys act during a run",
-        f"{_DATABASE}/connection.py",
-        '"PRAGMA foreign_keys = OFF"',
-        '"PRAGMA foreign_keys = ON"',
-        [f"{_TESTS}/test_all_or_nothing.py::test_a_rebuild_keeps_the_rows_that_refer_to_its_table"],
-    ),
-    Patch(
-        "Nothing is lost: rows refer to nothing",
-        f"{_RUN}/before_commit.py",
-        "sorted(counts - known)",
-        "()",
-        [f"{_TESTS}/test_all_or_nothing.py::test_rows_that_would_refer_to_nothing_are_refused"],
-    ),
-    Patch(
-        "Nothing is lost: a rebuild loses a trigger, an index, a check, ...",
-        f"{_RUN}/runner.py",
-        "if guard.missing:",
-        "if False:",
-        [f"{_TESTS}/test_rebuilds.py::test_what_would_be_lost_is_named"],
-    ),
-    Patch(
-        "Nothing is lost: the error about a rebuild does not say what to write",
-        f"{_LOSSES}/rebuilds.py",
-        "if (found := _IN_THE_WAY.search(message)) is None:",
-        "if (found := _IN_THE_WAY.search(message)):",
-        [f"{_TESTS}/test_rebuilds.py::test_a_view_on_the_table_ends_a_rebuild_and_the_message_says_what_to_do"],
-    ),
-    Patch(
-        "Nothing is lost: what is deferred waits for the commit",
-        f"{_LOSSES}/guard.py",
-        "self._deferred.run()",
-        "pass",
-        [
-            f"{_DEFERRED}::{test}"
-            for test in (
-                "test_a_key_that_only_a_later_revision_repairs_is_the_fault_of_the_one_that_breaks_it",
-                "test_nothing_is_pending_for_the_next_revision_and_keys_are_deferred_again",
-            )
-        ],
-    ),
-    Patch(
-        "Nothing is lost: a reset does not count partitions that others made",
-        f"{_WORKFLOW}/workflow/reset.py",
-        "            gone |= new",
-        "            break",
-        [f"{_RESET}::test_every_kind_of_object_of_the_history_is_dropped_and_made_again[postgresql]"],
-    ),
-    Patch(
-        "Nothing is lost: a reset drops what was written after the agreement",
-        f"{_WORKFLOW}/workflow/reset.py",
-        "if not everything and not all(",
-        "if False and not all(",
-        [f"{_RESET}::test_rows_that_others_write_after_the_agreement_are_refused[sqlite]"],
-    ),
-)
 
 _ONE_AT_A_TIME = (
     Patch(
@@ -127,7 +35,7 @@ _ONE_AT_A_TIME = (
     ),
     Patch(
         "One at a time: threads meet in Alembic",
-        f"{_LOCK}/__init__.py",
+        f"{_WORKFLOW}/project/env_options.py",
         "threading.RLock()",
         "threading.BoundedSemaphore(9)",
         [f"{_TESTS}/test_lock.py::test_threads_of_one_process_do_not_meet[sqlite]"],
@@ -141,9 +49,9 @@ _ONE_AT_A_TIME = (
     ),
     Patch(
         "One at a time: the error does not say who holds the database",
-        f"{_LOCK}/sqlite.py",
-        "if found := holder(self._file):",
-        "if found := None:",
+        f"{_DATABASE}/driver_errors.py",
+        "(found := holder(file))",
+        "(found := '')",
         [f"{_TESTS}/test_lock.py::test_who_waits_too_long_is_told_who_holds_it[sqlite]"],
     ),
     Patch(
@@ -159,33 +67,6 @@ _ONE_AT_A_TIME = (
         "self.writer.check(connection)",
         "pass",
         [f"{_TESTS}/test_lock.py::test_a_run_that_lost_its_lock_does_not_commit"],
-    ),
-)
-
-_NOBODY_IS_KEPT_WAITING = (
-    Patch(
-        "Nobody is kept waiting: a run does not try again",
-        f"{_RUN}/runner.py",
-        "tries = self.request.db.lock_retries + 1",
-        "tries = 1",
-        [
-            f"{_TESTS}/test_waiting.py::test_a_lock_that_is_not_to_be_had_is_not_waited_for_without_end[sqlite]",
-            f"{_TESTS}/test_waiting.py::test_it_is_tried_again_until_it_is_had[postgresql]",
-        ],
-    ),
-    Patch(
-        "Nobody is kept waiting: a run waits long for the lock on a table",
-        f"{_LOCK}/postgresql.py",
-        'f"{self._db.lock_timeout}s"',
-        'f"{35 * self._db.lock_timeout}s"',
-        [f"{_TESTS}/test_waiting.py::test_readers_are_not_kept_waiting_by_a_run_that_waits"],
-    ),
-    Patch(
-        "Nobody is kept waiting: the lock holds back CREATE INDEX CONCURRENTLY",
-        f"{_DATABASE}/connection.py",
-        'isolation_level="READ COMMITTED"',
-        'isolation_level="REPEATABLE READ"',
-        [f"{_TESTS}/test_lock.py::test_others_can_build_an_index_concurrently_meanwhile"],
     ),
 )
 
@@ -330,9 +211,9 @@ _SECRETS_AND_STRANGERS = (
 
 PROMISES = (
     *ALL_OR_NOTHING,
-    *_NOTHING_IS_LOST,
+    *NOTHING_IS_LOST,
     *_ONE_AT_A_TIME,
-    *_NOBODY_IS_KEPT_WAITING,
+    *NOBODY_IS_KEPT_WAITING,
     *_BACKUPS,
     *_SECRETS_AND_STRANGERS,
 )

@@ -101,4 +101,18 @@ RULES = (
         "from . import request as _",
         ["integration/test_operations.py::test_a_plan_knows_them"],
     ),
+    Patch(
+        "The right database: settings and env.py may name different version tables",
+        "antarest/migration/project/env_options.py",
+        "if there and there != self.version_table:",
+        "if not there and self.version_table is None:",
+        ["unit/migration/test_env_options.py::test_settings_that_repeat_the_version_table_are_held_against_env_py"],
+    ),
+    Patch(
+        "The options of env.py: connections are opened to ask for them",
+        "antarest/migration/project/env_options.py",
+        "if threading.get_ident() == thread:",
+        "if threading.get_ident() != thread:",
+        ["unit/migration/test_env_options.py::test_an_env_py_that_does_something_else_is_refused"],
+    ),
 )

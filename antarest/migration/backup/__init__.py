@@ -41,14 +41,14 @@ class Backups:
             BackupFailed, NoSpace, ProgramsMissing: the backup cannot be made. Nothing was changed.
             DatabaseError: the database cannot be reached.
         """
-        with looking(self._db) as connection:
+        with looking(self._db, self._listener.note) as connection:
             if not read_catalog(connection, exclude=self._project.workflow_tables):
                 return None
         if self._is_sqlite:
-            return sqlite.make(self._db, self._project.version_table, self._report)
+            return sqlite.make(self._db, self._project.version_table, self._listener)
         from . import postgresql  # imported here, since only PostgreSQL needs its driver
 
-        return postgresql.make(self._db, self._project.version_table, self._report)
+        return postgresql.make(self._db, self._project.version_table, self._listener)
 
     @contextmanager
     def restoring(self, asked: str | None = None, *, end_sessions: bool | None = None) -> Iterator[Restore]:
@@ -72,9 +72,6 @@ class Backups:
 
         with restore_postgresql.prepared(job, end_sessions=end_sessions) as prepared:
             yield prepared
-
-    def _report(self, done: int, total: int) -> None:
-        self._listener.working("backup", done, total)
 
 
 def before_change(request: RunRequest, _outcome: RunOutcome) -> Path | None:

@@ -26,7 +26,7 @@ from sqlalchemy import URL, Connection
 from ..database.catalog import count_rows, read_catalog
 from ..database.connection import engine_version, read_current
 from ..errors.facts.backup import BackupFailed, BackupNotFound, NoSpace
-from ..errors.revision import BASE, workflow_tables
+from ..errors.revision import BASE, VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 
@@ -54,9 +54,9 @@ class Contents:
         return sum(self.rows.values())
 
 
-def read_contents(connection: Connection, version_table: str) -> Contents:
+def read_contents(connection: Connection, version_table: VersionTable) -> Contents:
     """Read the contents of a database. This counts every row."""
-    rows = count_rows(connection, read_catalog(connection, exclude=workflow_tables(version_table)))
+    rows = count_rows(connection, read_catalog(connection, exclude=version_table.both))
     return Contents(read_current(connection, version_table), rows, engine_version(connection))
 
 

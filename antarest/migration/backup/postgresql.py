@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -12,8 +15,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from ..database.connection import looking
-from ..database.driver_errors import is_connection_error
+from ..database.driver_errors import LOCK_FAILURES, is_connection_error, sqlstate
+from ..database.waits import LockWatch, lock_timeout
 from ..errors.facts.backup import BackupFailed, BackupUnusable
+from ..errors.facts.lock import TableLocked
+from ..errors.listener import Listener
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..errors.text import reason
@@ -25,21 +32,15 @@ _CHUNK = 2**20
 
 # A dump is compressed and has no indexes, so it seldom exceeds a third of the database. The query locks no table.
 _ESTIMATE = text("SELECT pg_database_size(current_database()) / 3")
-_PATIENCE = "60s"  # the longest wait for a table that another session has locked
-# The snapshot must last longer than the dump, also where the role or the database limits idle transactions.
-_UNDISTURBED = text(f"""
-    SELECT set_config('idle_in_transaction_session_timeout', '0', true), set_config('statement_timeout', '0', true),
-           set_config('lock_timeout', '{_PATIENCE}', true)
-""")
 
 
-def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
+def make(db: DbConfig, version_table: VersionTable, listener: Listener) -> Backup:
     """Back up a PostgreSQL database. Others can read and write meanwhile; their new commits are not in the backup.
 
     Args:
         db: the database.
         version_table: the table that records its revision.
-        progress: called with the bytes written, and 0 because the total is not known.
+        listener: receives the progress.
 
     Returns:
         The backup.
@@ -48,23 +49,25 @@ def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
         ProgramsMissing: there is no pg_dump of the server's version.
         BackupFailed: the backup cannot be written, or cannot be read again.
         NoSpace: there is too little space.
+        TableLocked: another session holds a table.
         DatabaseError: the database cannot be reached.
     """
     folder = Folder.of(db)
-    with looking(db) as connection:
+    with looking(db, listener.note) as connection:
         programs = Programs.of(connection, db)
         connection.execution_options(isolation_level="REPEATABLE READ")
-        connection.execute(_UNDISTURBED)
         snapshot = connection.scalar(text("SELECT pg_export_snapshot()"))
+        options = [f"--snapshot={snapshot}", f"--lock-wait-timeout={lock_timeout(db)}"]
         made = datetime.now(UTC)
         with folder.unfinished(connection.scalar(_ESTIMATE) or 0) as work:
             file = work / f"backup{folder.suffix}"
             try:
-                _dump(programs, connection, str(snapshot), file, progress)
+                with _watching(connection, db, programs, listener):
+                    _dump(programs, connection, file, options, partial(listener.working, "backup"))
                 verify(programs, file)
                 held = read_contents(connection, version_table)
             except (ProgramFailed, BackupUnusable, DBAPIError) as error:
-                if is_connection_error(error):
+                if is_connection_error(error) or sqlstate(error) in LOCK_FAILURES:
                     raise
                 raise BackupFailed(_reason(error), database=redact_url(db.migration_url), folder=folder.path) from error
             return folder.keep(file, held, made)
@@ -76,13 +79,27 @@ def _reason(error: Exception) -> str:
     return error.reason if isinstance(error, BackupUnusable) else str(error)
 
 
-def _dump(programs: Programs, connection: Connection, snapshot: str, file: Path, progress: Progress) -> None:
+@contextmanager
+def _watching(connection: Connection, db: DbConfig, programs: Programs, listener: Listener) -> Iterator[None]:
+    """Name the session whose lock the programs wait for, since their own message does not."""
+    watch = LockWatch(connection.engine, listener.note, application=programs.application).start()
+    try:
+        yield
+    except ProgramFailed as error:
+        if not watch.is_blocked:
+            raise
+        database, waited = redact_url(db.migration_url), db.migration_lock_timeout
+        raise TableLocked(*watch.seen, database, waited=waited) from error
+    finally:
+        watch.stop()
+
+
+def _dump(programs: Programs, connection: Connection, file: Path, options: Sequence[str], progress: Progress) -> None:
     name = str(connection.scalar(text("SELECT current_database()")))
     # Through a pipe, so that pg_dump ends and releases its locks when this process is killed.
-    options = ["--format=custom", f"--snapshot={snapshot}", f"--lock-wait-timeout={_PATIENCE}"]
     with (
         os.fdopen(create(file), "wb") as target,
-        programs.running("pg_dump", *options, database=name, stdout=subprocess.PIPE) as source,
+        programs.running("pg_dump", "--format=custom", *options, database=name, stdout=subprocess.PIPE) as source,
     ):
         while chunk := source.read(_CHUNK):
             target.write(chunk)

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from sqlalchemy import URL, Connection
 
+from ..database.driver_errors import LOCK_TABLE
 from ..errors.facts.backup import ProgramsMissing
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import SECRETS, redact, redact_url
@@ -28,6 +29,9 @@ _KNOWN = (  # searched before the PATH, which may have a wrapper that chooses an
     "/Applications/Postgres.app/Contents/Versions/{major}/bin",
     "/Library/PostgreSQL/{major}/bin",
 )
+
+
+_APPLICATION = "antarest-backup"
 
 
 class ProgramFailed(Exception):
@@ -61,10 +65,15 @@ class Programs:
         # Only the options of the URL: the libpq of the programs may not know all options of our driver.
         target = {key: str(value) for key, value in connection.dialect.create_connect_args(url)[1].items()}
         # A URL may name several servers. This is the one of the connection.
-        target |= {"host": info.host, "port": str(info.port), "application_name": "antarest-backup"}
+        target |= {"host": info.host, "port": str(info.port), "application_name": f"{_APPLICATION}-{os.getpid()}"}
         hidden = {*SECRETS, "hostaddr"}  # Every user can see the arguments of a program.
         shown = {key: value for key, value in target.items() if key not in hidden}
         return cls(_find(info.server_version // 10_000, db), url, shown)
+
+    @property
+    def application(self) -> str:
+        """The name of the sessions of the programs on the server."""
+        return self.target["application_name"]
 
     @contextmanager
     def running(self, name: str, *arguments: str | Path, database: str = "", **streams: Any) -> Iterator[IO[bytes]]:
@@ -112,6 +121,7 @@ class Programs:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         errors = [line for line in lines if "error:" in line or "FATAL:" in line] or lines
         reason = errors[0] if errors else f"{name} ended with code {code}"
+        reason += f" ({LOCK_TABLE} is too small)" if LOCK_TABLE in said else ""
         return redact(re.sub(r"^\S*?(pg_dump|pg_restore): ", r"\1: ", reason)[:300], self.url)
 
 

@@ -123,7 +123,7 @@ class Restore(ABC):
         """
         with in_this_process(self.job.db, self.job.patience()):
             done = self._swap(end_sessions=end_sessions)
-        with looking(self.job.db) as connection:
+        with looking(self.job.db, self.job.listener.note) as connection:
             revisions = read_current(connection, self.job.project.version_table)
         if revisions != self.plan.held.revisions:
             kept = f"The old content is kept as {done.kept}." if done.kept else "The database was empty before."

@@ -40,12 +40,12 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
         DatabaseInUse: others are connected, and their sessions may not be ended.
         RestoreFailed: the backup cannot be restored.
     """
-    with looking(job.db) as connection:
+    with looking(job.db, job.listener.note) as connection:
         programs = Programs.of(connection, job.db)
         properties = server.read_properties(connection)
         server.require_rights(connection, job.db)
     with ExitStack() as stack:
-        maintenance = stack.enter_context(server.maintaining(job.db, properties.name))
+        maintenance = stack.enter_context(server.maintaining(job.db, properties.name, job.listener.note))
         if end_sessions is False:
             server.require_alone(maintenance, job.db, properties.name)
         postgresql.verify(programs, job.backup.path)
@@ -57,7 +57,7 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
         server.create(maintenance, name, properties)
         stack.callback(server.drop, maintenance, name)  # After success it has another name, and stays.
         held = _fill(job, programs, name)
-        with looking(job.db) as connection:
+        with looking(job.db, job.listener.note) as connection:
             live = read_contents(connection, job.project.version_table)
         plan = make_plan(job, held, live)
         yield PostgresRestore(job, plan, server.Swap(maintenance, properties, name, writer.pid), lock)
@@ -79,7 +79,7 @@ class PostgresRestore(Restore):
 
     def _swap(self, *, end_sessions: bool) -> Restored:
         db, names = self.job.db, self._names
-        with looking(db) as connection:
+        with looking(db, self.job.listener.note) as connection:
             self._require_unchanged(read_contents(connection, self.job.project.version_table))
         # The lock is released first, because its own connection would prevent the renaming. If another run begins now,
         # its connection prevents the renaming too.
@@ -115,7 +115,7 @@ def _fill(job: Job, programs: Programs, name: str) -> Contents:
 def _other(job: Job, name: str) -> Iterator[Connection]:
     """Connect to another database of the server, to read from it."""
     url = job.db.migration_url.set(database=name)
-    with looking(replace(job.db, url=url, admin_url=None)) as connection:
+    with looking(replace(job.db, url=url, admin_url=None), job.listener.note) as connection:
         yield connection
 
 

@@ -18,7 +18,8 @@ from sqlalchemy import Connection, NullPool, create_engine
 
 from ..database.connection import looking
 from ..database.driver_errors import translate_errors
-from ..database.lock.sqlite import holder, is_busy, reader
+from ..database.file_locks import holder, reader
+from ..database.lock.sqlite import is_busy
 from ..errors.base import Hint
 from ..errors.facts.backup import BackupFailed, BackupUnusable, DatabaseInUse
 from ..errors.facts.database import NotADatabase
@@ -40,7 +41,7 @@ def prepared(job: Job) -> Iterator[SqliteRestore]:
     live: Contents | None = None
     damage = ""
     try:
-        with looking(job.db) as connection:
+        with looking(job.db, job.listener.note) as connection:
             live = read_contents(connection, job.project.version_table)
     except NotADatabase as error:
         damage = error.reason or error.message

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 
 from ..database.connection import APPLICATION_NAME
 from ..database.driver_errors import server_command, translate_errors
-from ..database.lock.postgresql import ServerSession
+from ..database.waits import ReadWatch, ServerSession, Tell, limited
 from ..errors.base import Hint
 from ..errors.facts.backup import DatabaseInUse, RestoreNotAllowed
 from ..errors.facts.database import DatabaseError
@@ -134,8 +134,14 @@ def require_rights(connection: Connection, db: DbConfig) -> None:
 
 
 @contextmanager
-def maintaining(db: DbConfig, live: str) -> Iterator[Connection]:
-    """Connect to another database of the server, since the connected one cannot be renamed. There is no transaction."""
+def maintaining(db: DbConfig, live: str, tell: Tell) -> Iterator[Connection]:
+    """Connect to another database of the server, since the connected one cannot be renamed. There is no transaction.
+
+    Args:
+        db: the server.
+        live: the database that will be renamed.
+        tell: called with a line about a lock that is waited for.
+    """
     refused: DatabaseError | None = None
     for name in _MAINTENANCE:
         url = db.migration_url.set(database=name)
@@ -148,13 +154,14 @@ def maintaining(db: DbConfig, live: str) -> Iterator[Connection]:
             isolation_level="AUTOCOMMIT",
             connect_args={"connect_timeout": db.connect_timeout, "application_name": "antarest-restore"},
         )
+        watch = ReadWatch(engine, db, tell)
         try:
             with translate_errors(url):
                 connection = engine.connect()
         except DatabaseError as error:
             refused = refused or error
             continue
-        with connection:
+        with watch.watching(), connection, limited(connection, db):
             yield connection
         return
     if refused:

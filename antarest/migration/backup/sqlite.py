@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.connection import looking
 from ..errors.facts.backup import BackupFailed, BackupUnusable
+from ..errors.listener import Listener
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from .files import Backup, Contents, Folder, Progress, create, read_contents
@@ -27,13 +30,13 @@ _MAGIC = b"SQLite format 3\0"
 _STEP = 2000  # pages copied between two reports of the progress; with each report, signals are handled too
 
 
-def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
+def make(db: DbConfig, version_table: VersionTable, listener: Listener) -> Backup:
     """Back up an SQLite database. This process may hold its write lock.
 
     Args:
         db: the database.
         version_table: the table that records its revision.
-        progress: called with the progress.
+        listener: receives the progress.
 
     Returns:
         The backup.
@@ -43,16 +46,17 @@ def make(db: DbConfig, version_table: str, progress: Progress) -> Backup:
         NoSpace: there is too little space.
         DatabaseError: the database cannot be read.
     """
-    with looking(db) as connection:
+    report = partial(listener.working, "backup")
+    with looking(db, listener.note) as connection:
         connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()  # begins the snapshot
         # Writers wait for the copy only, and not for its verification.
-        return make_from(driver_of(connection), Folder.of(db), version_table, progress, on_copied=connection.rollback)
+        return make_from(driver_of(connection), Folder.of(db), version_table, report, on_copied=connection.rollback)
 
 
 def make_from(
     source: sqlite3.Connection,
     folder: Folder,
-    version_table: str,
+    version_table: VersionTable,
     progress: Progress,
     *,
     spare: Path | None = None,
@@ -139,7 +143,7 @@ def opened(file: Path) -> Iterator[Connection]:
         yield connection
 
 
-def read(file: Path, version_table: str) -> Contents:
+def read(file: Path, version_table: VersionTable) -> Contents:
     """Verify a backup, and return its contents.
 
     Raises:

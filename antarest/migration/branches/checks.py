@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..errors.facts.project import EnvNotAdopted
 from ..project import rollback_script
 from ..project.project import Project
 from ..schema.compare import Difference, differences
@@ -63,16 +64,25 @@ def check(project: Project, status: Status | None = None) -> list[Check]:
     """
     for id_ in project.history.order:
         _ = project.history[id_].message  # This reads the whole file.
-    no_models = "" if project.metadata_name else "[antarest] metadata is not set"
+    no_models = _no_models(project)
+    no_module = "" if project.metadata_name else "[antarest] metadata is not set"
     return [
         Check("one head", [*_heads(project)]),
         _rollback_script(project),
         *([_unchanged_since_deployed(project)] if project.deployed else []),
         _unedited(status),
-        Check("every model registered", [] if no_models else [*_registry(project)], no_models),
-        _diagram(project),
+        Check("every model registered", [] if no_module else [*_registry(project)], no_module),
+        _diagram(project, no_models),
         Check("models equal to the migrations on both engines", [] if no_models else [*_drift(project)], no_models),
     ]
+
+
+def _no_models(project: Project) -> str:
+    """The reason why the models are not known; empty if they are."""
+    try:
+        return "" if project.has_metadata else "neither env.py nor [antarest] names the metadata of the models"
+    except EnvNotAdopted:
+        return "env.py did not call environment.run(context)"
 
 
 def _heads(project: Project) -> Iterator[CheckFailure]:
@@ -135,10 +145,10 @@ def unregistered(project: Project) -> Iterator[str]:
                 yield f"table {table} of {module.name} is not registered"
 
 
-def _diagram(project: Project) -> Check:
+def _diagram(project: Project, no_models: str) -> Check:
     claim, path = "diagram in sync", project.diagram
-    if path is None or not project.metadata_name:
-        return Check(claim, skipped=f"[antarest] {'metadata' if path else 'diagram'} is not set")
+    if path is None or no_models:
+        return Check(claim, skipped=no_models if path else "[antarest] diagram is not set")
     if not project.is_checkout:
         return Check(claim, skipped="this is no checkout")
     if diagram.is_in_sync(project):
@@ -167,7 +177,7 @@ def _drift_on(project: Project, engine: EngineName, server: PostgresServer | Non
         yield CheckFailure(
             "models",
             f"{engine}: {unmodelled} of {len(migrated.tables)} tables have no model: the models were not imported",
-            f"import them in {project.metadata_name.partition(':')[0]}",
+            f"import them in {project.metadata_name.partition(':')[0] or project.env.name}",
         )
         return
     for difference in found:

@@ -93,6 +93,8 @@ def _holds(project: Project, metadata: MetaData) -> dict[str, str]:
 
     The classes are found through the declarative base, which the module of the metadata exports as well.
     """
+    if not project.metadata_name:  # `env.py` gives the metadata, and no module is known.
+        return {}
     module = importlib.import_module(project.metadata_name.partition(":")[0])
     exported = [getattr(value, "registry", None) for value in vars(module).values()]
     registries = {each for each in exported if isinstance(each, registry) and each.metadata is metadata}

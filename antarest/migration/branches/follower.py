@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..database.connection import read_current
 from ..errors.facts.branches import BranchNotFound, NoRepository, RebaseRefused, SwitchRefused
 from ..errors.loss import Agreement
 from ..errors.revision import Revision
@@ -189,6 +190,7 @@ class Follower:
             applied.mkdir()
             project = goal(there)
             with flow.looking() as connection:
+                flow.refuse_others(read_current(connection, flow.project.version_table))
                 plan = plan_sync(flow.project, project, connection, flow.database, applied, options)
             yield plan
 

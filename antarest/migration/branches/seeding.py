@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from sqlalchemy import NullPool
 from sqlalchemy.orm import Session
 
 from ..database.catalog import count_rows
 from ..database.driver_errors import translate_errors
 from ..database.engines import create_db_engine
+from ..database.waits import ReadWatch
 from ..errors.facts.refusal import AlreadyFilled, NotAtHead
 from ..errors.settings.urls import redact_url
 from ..errors.text import position
@@ -43,9 +45,10 @@ def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = 
     current, head = workflow.current(), project.history.head
     if current != (head,):
         raise NotAtHead("seed", position(current), head, workflow.database)
-    engine = create_db_engine(workflow.db, application_name="antarest-seed")
+    engine = create_db_engine(workflow.db, application_name="antarest-seed", poolclass=NullPool)
+    watch = ReadWatch(engine, workflow.db, workflow.tell)
     try:
-        with translate_errors(url), Session(engine) as session, session.begin():
+        with translate_errors(url), watch.watching(), Session(engine) as session, session.begin():
             rows = count_rows(session.connection(), list(tables))
             if total := sum(rows.values()):
                 raise AlreadyFilled(total, sum(number > 0 for number in rows.values()), redact_url(url))

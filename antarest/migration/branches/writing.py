@@ -10,19 +10,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic import command
+from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy import Index
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..database.connection import moving
 from ..errors.base import Hint
 from ..errors.facts.configuration import UsageError
-from ..errors.facts.run import RevisionUnfinished, ScratchRunFailed
+from ..errors.facts.project import InvalidProject
+from ..errors.facts.run import ModelsNotMade, RevisionUnfinished, ScratchRunFailed
 from ..errors.revision import Revision
+from ..errors.settings.urls import ENGINES
+from ..errors.text import reason
 from ..project.project import Project
 from ..project.staging import Staging, staging
 from ..schema.compare import Difference, differences
@@ -90,6 +95,7 @@ def write_revision(project: Project, message: str, *, empty: bool = False) -> Wr
         raise UsageError("the message of a revision needs at least one letter or digit", hint)
     project.refuse_installed()
     _ = project.history.head  # This raises MultipleHeads.
+    _require_template(project)
     with staging(project) as place:
         if empty:
             return _put(place, Written(_write(Writing(place.project), place, message)))
@@ -124,6 +130,17 @@ def _write(writing: Writing, place: Staging, message: str, id_: str | None = Non
     return Path(script.path) if isinstance(script, Script) else None
 
 
+def _require_template(project: Project) -> None:
+    """Refuse a project without the template of its revisions.
+
+    Raises:
+        InvalidProject: there is no `script.py.mako`.
+    """
+    if project.scripts and not (project.scripts / "script.py.mako").is_file():
+        hint = Hint("Make an example of a project elsewhere, and copy its script.py.mako", "alembic init example")
+        raise InvalidProject(project.ini, f"there is no script.py.mako in {project.scripts}", hint)
+
+
 def _put(place: Staging, written: Written) -> Written:
     return replace(written, path=place.put(written.path)) if written.path else written
 
@@ -139,6 +156,7 @@ def write_again(project: Project, revision: Revision) -> Written:
         The result. If its path is None, there is nothing to change, and the file stays as it was.
     """
     project.refuse_installed()
+    _require_template(project)
     with staging(project, replaced=revision) as place:
         return _put(place, _write_changes(place, revision.message, revision.id))
 
@@ -154,6 +172,7 @@ def merge_heads(project: Project, message: str) -> Path:
         The new file.
     """
     project.refuse_installed()
+    _require_template(project)
     with staging(project, alone=True) as place:
         config = place.project.alembic_config(antarest=Writing(place.project))
         with contextlib.redirect_stdout(io.StringIO()):  # as above
@@ -176,37 +195,78 @@ def migrated_inventory(project: Project, engine: EngineName, server: PostgresSer
 def models_inventory(project: Project, engine: EngineName, server: PostgresServer | None = None) -> Inventory:
     """Reflect the schema that the models make on an empty scratch database of an engine."""
     with scratch_database(engine, server) as url, moving(url) as connection:
-        with connection.begin():
-            project.metadata().create_all(connection, checkfirst=engine != "sqlite")  # The database is empty.
+        metadata = project.metadata()
+        try:
+            with connection.begin():
+                metadata.create_all(connection, checkfirst=engine != "sqlite")  # The database is empty.
+        except SQLAlchemyError as error:
+            raise ModelsNotMade(ENGINES[engine], reason(error), project.metadata_name) from error
         return reflect(connection, exclude=project.workflow_tables)
 
 
 def autogenerate_options(writing: Writing) -> dict[str, Any]:
-    """Make the options with which Alembic compares the models with a scratch database."""
-    own, tables = writing.project.workflow_tables, writing.tables
+    """Make the options with which Alembic compares the models with a scratch database: those of `env.py`, and ours."""
+    given, ours = writing.project.options, _Rules(writing)
+    return {
+        "compare_type": given.get("compare_type", True),
+        "compare_server_default": given.get("compare_server_default", True),
+        "process_revision_directives": ours.complete,
+        # `include_object` alone is enough, but then Alembic first reads all tables.
+        "include_name": ours.include_name,
+        "include_object": ours.include_object,
+        "render_item": ours.render_item,
+    }
 
-    def complete(context: MigrationContext, _revision: object, directives: list[ops.MigrationScript]) -> None:
-        if writing.only_changes and all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list):
-            directives.clear()
+
+class _Rules:
+    """What Alembic compares and writes, where both `env.py` and the workflow have a say."""
+
+    def __init__(self, writing: Writing) -> None:
+        self._given = writing.project.options
+        self._own, self._tables = writing.project.workflow_tables, writing.tables
+        self._only_changes = writing.only_changes
+
+    def complete(self, context: MigrationContext, revision: object, directives: list[ops.MigrationScript]) -> None:
+        """Order the operations, let `env.py` change them, and declare the losses of those that are left."""
         for script in directives:
             for upgrade, way_back in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
                 _drop_in_order(upgrade)
                 upgrade.reverse_into(way_back)
+        if change := self._given.get("process_revision_directives"):
+            change(context, revision, directives)
+        if self._only_changes and all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list):
+            directives.clear()
+        for script in directives:
             downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_)}
             context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
             context.opts["template_args"]["drops"] = [i for ops_ in script.upgrade_ops_list for i in _dropped(ops_)]
 
-    def is_compared(name: str, kind: str) -> bool:
-        return kind != "table" or (name not in own and (tables is None or name in tables))
+    def include_name(self, name: str | None, kind: str, parents: Any) -> bool:
+        """Whether an object of the database is compared."""
+        theirs = self._given.get("include_name")
+        return self._is_compared(name, kind) and (theirs is None or theirs(name, kind, parents))
 
-    return {
-        "compare_type": True,
-        "compare_server_default": True,
-        "process_revision_directives": complete,
-        # `include_object` alone is enough, but then Alembic first reads all tables.
-        "include_name": lambda name, kind, _parents: is_compared(name, kind),
-        "include_object": lambda _object, name, kind, *_: is_compared(name, kind),
-    }
+    def include_object(self, found: Any, name: str | None, kind: str, *others: Any) -> bool:
+        """Whether an object of the database or of the models is compared."""
+        theirs = self._given.get("include_object")
+        return self._is_compared(name, kind) and (theirs is None or theirs(found, name, kind, *others))
+
+    def _is_compared(self, name: str | None, kind: str) -> bool:
+        return kind != "table" or (name not in self._own and (self._tables is None or name in self._tables))
+
+    def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+        """Render as `env.py` says. Else Alembic writes `module.Type()` for a type, and this adds the import."""
+        theirs = self._given.get("render_item")
+        rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False
+        module = type(item).__module__
+        if rendered is False and kind == "type" and not self._given.get("user_module_prefix") and not _is_known(module):
+            context.imports.add(f"import {module}")
+        return rendered
+
+
+def _is_known(module: str) -> bool:
+    """Whether the template of a revision imports what its types need."""
+    return module.partition(".")[0] in ("sqlalchemy", "alembic")
 
 
 def format_file(path: str) -> None:

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -18,15 +18,18 @@ from types import FrameType
 
 from ..database.signals import Stopped, insisting
 from ..errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError
-from ..errors.facts.run import NotReported, OutputFailed, UnexpectedFailure
+from ..errors.facts.run import NotReported, OutputFailed
 from ..errors.rendering import interrupted, render_error, render_error_json
+from ..errors.settings.commands import repeating
 from ..errors.settings.config import Config, load_config
 from ..errors.settings.db_config import with_lock_timeout
 from ..errors.settings.urls import redact
-from ..errors.text import described, fields
+from ..errors.text import fields
 from ..project.project import Project
+from ..project.settings import VARIABLE, others_around
 from ..project.staging import delete_left
 from ..workflow.workflow import MigrationWorkflow
+from .explained import explain
 from .output import Output, complain
 from .progress import Progress
 
@@ -77,20 +80,30 @@ class CommandContext:
         lock_timeout: str | None = None,
         *,
         backup: bool = False,
+        or_own: bool = False,
+        x: Sequence[str] = (),
         only_looks: bool = False,
+        json: bool = False,
     ) -> None:
         self._config_path = config
         self._project = project
         self._lock_timeout = lock_timeout
         self._backup = backup
+        self._or_own = or_own
+        self._x = tuple(x)
         self.only_looks = only_looks  # such a command ends without a word where its reader has left, as in `| head`
         self.output = Output(sys.stdout)
-        self.progress = Progress(self.output)
+        self.progress = Progress(Output(sys.stderr) if json else self.output)
 
     @property
     def named(self) -> str:
         """The configuration file that the command line names; empty where it names none."""
         return self._config_path or ""
+
+    @property
+    def project_named(self) -> str:
+        """The `--project` of the command line; empty where it names none."""
+        return self._project if isinstance(self._project, str) else ""
 
     @property
     def project_name(self) -> str | None:
@@ -102,7 +115,7 @@ class CommandContext:
         """The Alembic project."""
         if isinstance(self._project, Project):
             return self._project
-        project = Project.load(self._project)
+        project = replace(Project.load(self._project, or_own=self._or_own), x_arguments=self._x)
         for left in delete_left(project):
             complain(f"removed {left}: a killed command has left it. Each file of the project is complete.\n")
         return project
@@ -110,18 +123,21 @@ class CommandContext:
     @cached_property
     def config(self) -> Config:
         """The configuration."""
-        config = load_config(self._config_path, sections=self.project.settings())
+        config = load_config(self._config_path, sections=self.project.settings(), home=self.project.root)
         db = with_lock_timeout(config.db, self._lock_timeout, "--lock-timeout")
         return replace(config, db=replace(db, backup=db.backup or self._backup))
 
     @cached_property
     def workflow(self) -> MigrationWorkflow:
         """The workflow on the configured database, with progress on the standard output."""
-        return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress)
+        is_found = self._project is None and not os.environ.get(VARIABLE)
+        others = others_around(self.project.ini, self.config.source) if is_found else ()
+        return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress, others=others)
 
     def introduce(self) -> None:
-        """Print the configuration file and the database that it names."""
-        self.print(fields([("configuration", str(self.config.source)), ("database", self.workflow.database)]))
+        """Print the project, the configuration file, and the database that it names."""
+        facts = [("project", str(self.project.ini)), ("configuration", str(self.config.source))]
+        self.print(fields([*facts, ("database", self.workflow.database)]))
 
     def print(self, text: str) -> None:
         """Print what the command finds, or is going to do. An output that does not work ends it; see `Output`.
@@ -146,10 +162,12 @@ class CommandContext:
         urls = [url for url in (self.config.db.url, self.config.db.admin_url) if url is not None]
         return redact(text, *urls)
 
-    def known(self, error: Exception) -> AntarestError:
-        """Convert an error to one of ours, whose hints name the same configuration as the command line."""
-        known = error if isinstance(error, AntarestError) else UnexpectedFailure(self.redact(described(error)))
-        known.config = self.named
+    def known(self, error: BaseException) -> AntarestError:
+        """Convert an error to one of ours."""
+        known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None)
+        if known is not error:
+            undone = "What was not committed was rolled back."
+            known.state = f"The database is at {self.progress.end}. {undone}" if self.progress.end else undone
         return known
 
 
@@ -171,7 +189,7 @@ def guard(
     """
     handler = _SignalHandler()
     code = EXIT_FAILED
-    with handler.in_place(always=always):
+    with handler.in_place(always=always), repeating(config=context.named, project=context.project_named):
         # Python calls no signal handler between the beginning of a block and an assignment such as these.
         try:
             handler.is_running = True
@@ -182,18 +200,20 @@ def guard(
                 context.output.finish()
                 if context.output.failure and code == EXIT_DONE:
                     raise NotReported(context.output.failure)  # noqa: TRY301 - every error is told in one place
-            except Exception as error:  # noqa: BLE001 - every error ends here
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - every error ends here
                 handler.is_decided = True
                 code = tell(context, error, debug=debug, json=json)
         except KeyboardInterrupt as interruption:
             handler.is_decided = True
             context.progress.stop()
-            complain(f"\n{interrupted(context.named, context.progress.end)}")
+            complain(f"\n{interrupted(context.progress.end)}")
             code = interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
     return code
 
 
-def tell(context: CommandContext, error: Exception, *, debug: bool = False, json: bool = False) -> int:
+def tell(context: CommandContext, error: BaseException, *, debug: bool = False, json: bool = False) -> int:
     """Print an error of any kind.
 
     Args:

@@ -36,7 +36,8 @@ class Flag:
 FLAGS = {
     "config": Flag("the configuration file (default: $ANTAREST_CONF, else application.yaml)", "PATH"),
     "debug": Flag("show the traceback of an error"),
-    "project": Flag("the alembic.ini (default: the one here; antarest-db has its own)", "PATH"),
+    "project": Flag("the alembic.ini or its folder (default: found from here, as git finds a repository)", "PATH"),
+    "x": Flag("a value that env.py and revisions read with context.get_x_argument; may be given again", "KEY=VALUE"),
     "to": Flag("where to go: a revision, head or base; in a clone also a tag, a branch, a commit or a date", "REV"),
     "steps": Flag("how many revisions to go back (default: 1)", "N"),
     "dry_run": Flag("print the plan, and change nothing"),

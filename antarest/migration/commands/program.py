@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors.settings.commands import PROGRAM, spelled
-from ..errors.settings.location import PACKAGE, ROOT
+from ..errors.settings.location import PACKAGE
 from ..errors.text import first_line
 from .arguments import ArgumentParser
-from .table import VERBS, run
+from .table import EVERYWHERE, VERBS, run
 
 
 def _is_program() -> bool:
-    """Whether this is `antarest-db`, which works with its own project, wherever it is called from."""
+    """Whether this is `antarest-db`."""
     return Path(sys.argv[0]).name == PROGRAM
 
 
@@ -28,17 +28,17 @@ def _parser() -> ArgumentParser:
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         for word in verb.words:
             sub.add_argument(word, metavar=word.upper(), help=verb.flag(word).help)
-        for each in dict.fromkeys((*verb.flags, "config", "project", "debug")):
+        for each in dict.fromkeys((*verb.flags, *EVERYWHERE)):
             flag = verb.flag(each)
             takes: dict[str, Any] = {"metavar": flag.value} if flag.value else {"action": "store_true"}
-            takes |= {"action": "append"} if flag.repeats else {}
-            sub.add_argument(spelled(each), dest=each, help=flag.help, **takes)
+            takes |= {"action": "append"} if each == "x" or flag.repeats else {}
+            names = ["-c", spelled(each)] if each == "project" else [spelled(each)]  # Alembic's -c
+            sub.add_argument(*names, dest=each, help=flag.help, **takes)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the command line names, and return its exit code."""
     options = vars(_parser().parse_args(arguments))
-    if _is_program() and options["project"] is None:
-        options["project"] = str(ROOT / "alembic.ini")
-    return run(options.pop("verb"), **options)
+    verb = options.pop("verb")
+    return run(verb, or_own=_is_program() and verb != "verify", **options)

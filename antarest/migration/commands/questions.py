@@ -66,7 +66,7 @@ def agree(
         return plan.agreement
     if is_terminal and not yes and not everything:
         ask(f"{verb}?", f"{command} --yes")
-    return Agreement(everything=everything)
+    return Agreement(everything=True) if everything else plan.agreement
 
 
 def ask(question: str, command: str) -> None:

@@ -5,22 +5,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors.settings.commands import repeating
 from .boundary import CommandContext, guard
 from .flags import FLAGS, Flag, refuse_empty
 from .verbs import backups, branches, database, development, releases, revisions
 
+EVERYWHERE = ("config", "project", "x", "debug")
+"""The flags of every verb."""
+
 _RUN = ("backup", "lock_timeout")
 _ASKED = ("dry_run", "yes", "allow_data_loss", *_RUN)
+_REPEATED = ("engine", "versions", "metadata", "rows_from")  # They say what is proved, and on which engine.
 _FOREIGN = ("project", "versions", "metadata", "rows_from")
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A command: its function and its own flags. Each verb also has `config`, `debug` and `project`.
+    """A command: its function and its own flags. Each verb also has those of `EVERYWHERE`.
 
     Attributes:
         call: the function; its docstring is the help text.
@@ -64,10 +69,7 @@ VERBS = {
     "verify": Verb(
         revisions.verify,
         ("engine", "revisions", "new", "rows", *_REPORTS, *_FOREIGN, "start", "run_env", "env", "since", "keep"),
-        {
-            "json": Flag("also write the result as JSON", "FILE"),
-            "project": Flag("the alembic.ini of any project (default: the one here)", "PATH"),
-        },
+        {"json": Flag("also write the result as JSON", "FILE")},
         only_looks=True,
     ),
     "deployed": Verb(releases.deployed, words=("ref",)),
@@ -87,9 +89,11 @@ def run(
     *,
     config: str | None = None,
     project: str | None = None,
+    x: Sequence[str] | None = None,
     lock_timeout: str | None = None,
     backup: bool = False,
     debug: bool = False,
+    or_own: bool = False,
     **options: Any,
 ) -> int:
     """Run a command, and print its result or its error.
@@ -97,19 +101,26 @@ def run(
     Args:
         verb: its name in the table.
         config: the configuration file; None for the usual one.
-        project: the `alembic.ini`; None for the one here.
+        project: the `alembic.ini` or its folder; None for the one that is found from this folder.
+        x: the values of `-x`.
         lock_timeout: how many seconds to wait for another run.
         backup: whether a backup is made first, also on PostgreSQL.
         debug: whether the traceback of an error is shown.
+        or_own: whether the history of this package is used where no project is found.
         options: the flags and words of this verb.
 
     Returns:
         The exit code.
     """
-    context = CommandContext(config, project, lock_timeout, backup=backup, only_looks=VERBS[verb].only_looks)
+    as_json = options.get("json") is True
+    looks = VERBS[verb].only_looks
+    context = CommandContext(
+        config, project, lock_timeout, backup=backup, or_own=or_own, x=x or (), only_looks=looks, json=as_json
+    )
 
     def call() -> int:
         refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(context, **options)
 
-    return guard(context, call, debug=debug, json=options.get("json") is True)
+    with repeating(verb, x=x or (), **{name: options.get(name) for name in _REPEATED}):
+        return guard(context, call, debug=debug, json=as_json)

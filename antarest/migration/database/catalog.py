@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -17,7 +17,7 @@ Catalog = dict[str, frozenset[str]]
 
 # Generated columns are left out, because they hold no data of their own.
 _TABLES_QUERY = {
-    "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1 FROM sqlite_master m"
+    "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL, c.type, NULL FROM sqlite_master m"
     " JOIN pragma_table_xinfo(m.name, 'main') c ON c.hidden = 0"
     " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
     # ONLY: a partition, or a table that inherits, is counted as a table of its own.
@@ -25,12 +25,23 @@ _TABLES_QUERY = {
         SELECT CASE WHEN n.nspname = current_schema() THEN NULL ELSE n.nspname END, c.relname, a.attname,
                c.oid, a.attnum, c.relfilenode,
                has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')
-                   AND NOT (c.relrowsecurity AND row_security_active(c.oid)), n.nspname
+                   AND NOT (c.relrowsecurity AND row_security_active(c.oid)), n.nspname,
+               format_type(a.atttypid, a.atttypmod), t.typcategory = 'S'
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             AND a.attgenerated = ''
+        LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
         WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        ORDER BY c.oid, a.attnum
     """,
+}
+
+# The rules of SQLite, in their order.
+_AFFINITIES = {
+    ("int",): "integer",
+    ("char", "clob", "text"): "text",
+    ("blob",): "blob",
+    ("real", "floa", "doub"): "real",
 }
 
 
@@ -45,6 +56,8 @@ class CatalogTable:
         sql: its name as SQL.
         identity: a value that a rename does not change. On SQLite it is the name, unless renames are tracked.
         columns: the identity of each column, by name.
+        types: the type of each column, by name, in lower case.
+        texts: the names of the columns that can hold an empty text.
         file: the file that stores its rows; a TRUNCATE changes it.
         readable: whether this role may read all of its rows.
     """
@@ -55,6 +68,8 @@ class CatalogTable:
     sql: str
     identity: Hashable
     columns: Mapping[str, Hashable]
+    types: Mapping[str, str]
+    texts: Collection[str]
     file: int
     readable: bool = True
 
@@ -63,16 +78,47 @@ Tables = dict[str, CatalogTable]
 """The tables of a database by name."""
 
 
+class Fullness(NamedTuple):
+    """How many values a column has.
+
+    Attributes:
+        values: those that are not NULL.
+        filled: those of them that are no empty text either.
+    """
+
+    values: int = 0
+    filled: int = 0
+
+    def plus(self, other: Fullness) -> Fullness:
+        """The sum of both."""
+        return Fullness(self.values + other.values, self.filled + other.filled)
+
+    def most(self, other: Fullness) -> Fullness:
+        """The larger count of each."""
+        return Fullness(max(self.values, other.values), max(self.filled, other.filled))
+
+    def minus(self, other: Fullness) -> Fullness:
+        """These without the other ones."""
+        return Fullness(self.values - other.values, self.filled - other.filled)
+
+
 @dataclass(frozen=True)
 class Measure:
-    """The number of rows of a table, and for some of its columns the number of values that are not NULL."""
+    """The number of rows of a table, and the fullness of some of its columns.
+
+    Attributes:
+        rows: the number of rows.
+        columns: the fullness, by column.
+        chosen: the number of rows for which a condition is true.
+    """
 
     rows: int
-    values: Mapping[str, int]
+    columns: Mapping[str, Fullness]
+    chosen: int = 0
 
     def of(self, column: str | None) -> int:
         """Return the number of values of a column, or of rows where it is None."""
-        return self.values[column] if column is not None else self.rows
+        return self.columns[column].values if column is not None else self.rows
 
 
 def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Collection[str] | None = None) -> Tables:
@@ -87,30 +133,45 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
         The tables by name.
     """
     hidden = set(exclude)
-    found: dict[str, tuple[Any, dict[str, Hashable]]] = {}
+    found: dict[str, list[Any]] = {}
     query, values = _TABLES_QUERY[connection.dialect.name], {}
     if only is not None:
         query, values = f"{query} AND m.name IN (SELECT value FROM json_each(:only))", {"only": json.dumps([*only])}
     for row in connection.execute(text(query), values):
         name = f"{row[0]}.{row[1]}" if row[0] else row[1]
         if name not in hidden:
-            columns = found.setdefault(name, (row, {}))[1]
-            if row[2] is not None:
-                columns[row[2]] = (row[3], row[4])
-    is_sqlite = connection.dialect.name == "sqlite"
-    return {
-        name: CatalogTable(
-            name=name,
-            bare_name=row[1],
-            schema="" if is_sqlite else row[7],
-            sql=_quote(row[1]) if is_sqlite else f"ONLY {_quote(row[7])}.{_quote(row[1])}",
-            identity=row[3],
-            columns=columns,
-            file=row[5],
-            readable=bool(row[6]),
-        )
-        for name, (row, columns) in found.items()
-    }
+            found.setdefault(name, []).append(row)
+    return {name: _table(name, rows, connection.dialect.name) for name, rows in found.items()}
+
+
+def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
+    """A table, from the rows that the query returns for its columns, or from one row if it has none."""
+    first, columns = rows[0], [row for row in rows if row[2] is not None]
+    types = {row[2]: row[8].lower() for row in columns}
+    if engine == "sqlite":
+        texts = {column for column, declared in types.items() if affinity(declared) not in {"integer", "real"}}
+    else:
+        texts = {row[2] for row in columns if row[9]}
+    return CatalogTable(
+        name=name,
+        bare_name=first[1],
+        schema="" if engine == "sqlite" else first[7],
+        sql=quote(first[1]) if engine == "sqlite" else f"ONLY {quote(first[7])}.{quote(first[1])}",
+        identity=first[3],
+        columns={row[2]: (row[3], row[4]) for row in columns},
+        types=types,
+        texts=texts,
+        file=first[5],
+        readable=bool(first[6]),
+    )
+
+
+def affinity(declared: str) -> str:
+    """The affinity that SQLite gives to a column with this type, in lower case."""
+    for words, name in _AFFINITIES.items():
+        if any(word in declared for word in words):
+            return name
+    return "numeric" if declared else "blob"
 
 
 def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:
@@ -130,21 +191,28 @@ def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | N
     return None
 
 
-def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] = ()) -> Measure:
-    """Count the rows of a table and the values in its columns, in one scan."""
+def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] = (), condition: str = "") -> Measure:
+    """Count the rows of a table, the values in its columns, and the rows with a condition, in one scan."""
     names = sorted(columns)
-    counts = ", ".join(["count(*)", *(f"count({_quote(name)})" for name in names)])
+    texts = [name for name in names if name in table.texts]
+    as_text = "" if connection.dialect.name == "sqlite" else "::text"  # A domain, for one, may refuse an empty text.
+    # Without a filter SQLite counts rows without reading them.
+    counts = ["count(*)", f"count(*) FILTER (WHERE {condition})" if condition else "0"]
+    counts += [f"count({quote(name)})" for name in names]
+    counts += [f"count(nullif({quote(name)}{as_text}, ''))" for name in texts]
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(f"SELECT {counts} FROM {table.sql}")
-        rows, *values = cursor.fetchone() or (0,)
+        cursor.execute(f"SELECT {', '.join(counts)} FROM {table.sql}")
+        rows, chosen, *found = cursor.fetchone() or (0, 0)
     finally:
         cursor.close()
-    return Measure(rows, dict(zip(names, values, strict=True)))
+    values = dict(zip(names, found, strict=False))
+    filled = values | dict(zip(texts, found[len(names) :], strict=True))
+    return Measure(rows, {name: Fullness(values[name], filled[name]) for name in names}, chosen)
 
 
-def _quote(name: str) -> str:
-    """Quote a name for the driver, where a "%" needs no escape as it does in SQLAlchemy."""
+def quote(name: str) -> str:
+    """Quote a name for a statement that the driver gets, where a "%" needs no escape as it does in SQLAlchemy."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from ..errors.facts.database import VersionTableDamaged
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
-from ..errors.settings.urls import ENGINES, is_memory
-from .driver_connections import SqliteConnection, postgres_connection
+from ..errors.settings.urls import ENGINES, is_memory, redact_url
+from .driver_connections import SqliteConnection, postgres_connection, set_watcher
 from .driver_errors import translate_errors
+from .waits import ReadWatch, Tell, configure, say_nothing, undisturbed
 
 APPLICATION_NAME = "antarest-migration"
 """The name of our sessions in PostgreSQL."""
@@ -81,33 +85,47 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
 
 
 @contextmanager
-def looking(db: DbConfig | URL) -> Iterator[Connection]:
+def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection]:
     """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
 
-    A missing folder is an error, because then the path is probably misspelt.
+    A missing folder is an error, because then the path is probably misspelt. A lock of another session is waited for as
+    long as for another migration; on SQLite no longer than `busy_timeout`.
+
+    Args:
+        db: the database.
+        tell: called with a line about a lock that is waited for, or about work that takes long.
 
     Raises:
+        TableLocked: another session holds a table that is read.
         DatabaseError: the database cannot be reached, or cannot be read.
     """
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     url = db.migration_url
-    absent = url.get_backend_name() == "sqlite" and _is_absent(Path(url.database or ""))
-    names = {"poolclass": NullPool, "pool_logging_name": APPLICATION_NAME}
-    engine = create_engine("sqlite://", **names) if absent else _engine(db, _begin("BEGIN"))
-    with translate_errors(url), engine.connect() as connection:
+    if url.get_backend_name() == "sqlite" and _is_absent(Path(url.database or "")):
+        with create_engine("sqlite://", poolclass=NullPool, pool_logging_name=APPLICATION_NAME).connect() as connection:
+            yield connection
+        return
+    engine = _engine(replace(db, busy_timeout=min(db.busy_timeout, db.migration_lock_timeout)), _begin("BEGIN"))
+    watch = ReadWatch(engine, db, tell)
+    with translate_errors(url), watch.watching(), engine.connect() as connection:
+        set_watcher(connection, watch)
         yield connection
 
 
-def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
+def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
     """Read the current revisions of a database with one query, sorted; empty where it has none.
 
     A transaction that the caller has begun stays usable, even where the table is missing.
+
+    Raises:
+        VersionTableDamaged: a row of the table is no revision.
     """
-    quoted = connection.dialect.identifier_preparer.quote(version_table)
+    quote = connection.dialect.identifier_preparer.quote
+    table = ".".join(map(quote, filter(None, (version_table.schema, version_table.name))))
     # After a statement failed, PostgreSQL refuses all others in the transaction. A savepoint keeps it usable.
     begun = connection.begin_nested() if connection.in_transaction() else None
     try:
-        rows = connection.execute(text(f"SELECT version_num FROM {quoted}")).all()
+        rows = connection.execute(text(f"SELECT version_num FROM {table}")).all()
     except DBAPIError as error:
         if not _is_about_a_missing_table(error):
             raise
@@ -115,7 +133,10 @@ def read_current(connection: Connection, version_table: str) -> tuple[str, ...]:
         return ()
     if begun:
         begun.commit()
-    return tuple(sorted(row[0] for row in rows))
+    found = {row[0] for row in rows}  # Two equal rows say no more than one.
+    if wrong := [value for value in found if not isinstance(value, str) or not value]:
+        raise VersionTableDamaged(str(version_table), repr(wrong[0]), redact_url(connection.engine.url))
+    return tuple(sorted(found))
 
 
 def _is_about_a_missing_table(error: DBAPIError) -> bool:
@@ -153,6 +174,8 @@ def _begin(statement: str) -> Callable[[Connection], None]:
     def begin(connection: Connection) -> None:
         if connection.dialect.name == "sqlite":  # The driver of PostgreSQL begins transactions itself.
             connection.exec_driver_sql(statement)
+        else:
+            configure(connection, undisturbed(connection))
 
     return begin
 
@@ -183,6 +206,7 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size:
         event.listen(engine, "connect", _prepare_sqlite(db))
     else:
         wanted = {"connect_timeout": db.connect_timeout, "application_name": APPLICATION_NAME, **_KEEPALIVES}
+        wanted["client_encoding"] = "utf8"  # A database in SQL_ASCII would make the driver take ASCII only.
         own = {key: value for key, value in wanted.items() if key not in url.query}
         own["connection_factory"] = partial(_patient, max(db.migration_lock_timeout, db.connect_timeout))
         # Set even if the role has another default: after waiting for a lock, a run must see what others changed.

@@ -5,15 +5,17 @@ SQLAlchemy's events do not see a revision that uses the driver's own connection 
 
 from __future__ import annotations
 
+import os
+import select
+import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import Any, Literal, Self, cast
 
 from sqlalchemy import Connection
-
-from .pool_timeout import begins_within
 
 Attempt = Callable[[], object]
 """Runs a statement that is about to run, with its parameters."""
@@ -33,11 +35,34 @@ class Watcher:
     def after(self, statement: str) -> None:
         """Called after a statement has run."""
 
+    def inside(self, statement: str) -> None:
+        """Called before a statement that a function runs inside another one."""
+
     def on_commit(self) -> None:
         """Called before the driver commits."""
 
     def on_rollback(self) -> None:
         """Called before the driver rolls back."""
+
+
+class _Inside(Watcher):
+    """Takes the reports while a statement runs.
+
+    Attributes:
+        refusal: the error of the watcher, if it has refused a statement. The function may have caught the error.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.refusal: Exception | None = None
+        self._watcher = watcher
+        self.on_commit, self.on_rollback = watcher.on_commit, watcher.on_rollback  # type: ignore[method-assign]
+
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it does not run
+        try:
+            self._watcher.inside(statement)
+        except Exception as error:
+            self.refusal = error
+            raise
 
 
 class WatchedConnection:
@@ -65,12 +90,20 @@ class WatchedConnection:
     def reporting(self, statement: str, attempt: Attempt | None = None) -> Iterator[None]:
         """Report a statement that runs inside the block. Statements of the watcher itself are not reported."""
         watcher, self.watcher = self.watcher, None
-        try:
-            if watcher:
-                watcher.before(statement, attempt)
+        if watcher is None:
             yield
-            if watcher:
-                watcher.after(statement)
+            return
+        inside = _Inside(watcher)
+        try:
+            watcher.before(statement, attempt)
+            self.watcher = inside
+            try:
+                yield
+            finally:
+                self.watcher = None
+                if inside.refusal:  # The driver raises another error, if any.
+                    raise inside.refusal
+            watcher.after(statement)
         finally:
             self.watcher = watcher
 
@@ -148,8 +181,9 @@ class _SqliteCursor(sqlite3.Cursor):
             return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
+        rows = list(parameters)  # Making them can run other statements, which are reported for themselves.
         with self.connection.reporting(sql):
-            return super().executemany(sql, parameters)
+            return super().executemany(sql, rows)
 
     def executescript(self, script: str, /) -> Self:
         """Run the statements one by one: the driver's own method would commit first."""
@@ -175,11 +209,11 @@ def postgres_connection() -> type[Any]:
             connection = cast("Any", self.connection)
             run = partial(super().execute, query, vars)
             attempt = None if self.name else run  # The driver declares a cursor with a name only once.
-            with connection.reporting(_text(query, self), attempt), begins_within(connection, connection.patience):
+            with connection.reporting(_text(query, self), attempt), _answered(connection):
                 run()
 
         def executemany(self, query: Any, vars_list: Any) -> None:
-            rows = list(vars_list)
+            rows = list(vars_list)  # as above
             run = partial(super().executemany, query, rows)
             with cast("WatchedConnection", self.connection).reporting(_text(query, self), run):
                 run()
@@ -208,3 +242,89 @@ def _text(query: Any, cursor: Any) -> str:
     if hasattr(query, "as_string"):
         return str(query.as_string(cursor))
     return query.decode() if isinstance(query, bytes) else str(query)
+
+
+# ---- the wait for an answer
+
+
+@contextmanager
+def _answered(connection: Any) -> Iterator[None]:
+    """Wait for the answer to a statement. The error of a session that has ended gets the server's last words.
+
+    Raises:
+        OperationalError: the server has ended the session, or no answer came in time.
+    """
+    import psycopg2  # here, since SQLite does not need it
+
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    if poll.poll(0):  # Nobody has asked the server, so it says why it ended the session. The driver would lose that.
+        connection.poll()
+    try:
+        with _begins_within(connection, connection.patience):
+            yield
+    except psycopg2.OperationalError as error:
+        if not connection.closed or not connection.notices:
+            raise
+        raise psycopg2.OperationalError(f"{connection.notices[-1]}{error}") from error
+
+
+# A pooler such as PgBouncer accepts every client at once. Then the first statement of a transaction waits until one of
+# the pooler's connections to the server is free, by default for two minutes. The driver has no timeout for that, and a
+# cancel request has no effect, because nothing runs on the server yet.
+
+_WAITING: dict[Callable[[], None], threading.Thread] = {}
+
+
+def give_up_all() -> bool:
+    """End the waits of all threads, because the process was told to stop.
+
+    Returns:
+        Whether the calling thread waits. Then its statement ends with an error.
+    """
+    waiting = dict(_WAITING)
+    for give_up in waiting:
+        give_up()
+    return threading.current_thread() in waiting.values()
+
+
+@contextmanager
+def _begins_within(connection: Any, seconds: float) -> Iterator[None]:
+    """Close a connection of `psycopg2` when the first statement of a transaction gets no answer in time.
+
+    Args:
+        connection: the connection of the driver. Other statements than the first one have no time limit.
+        seconds: how long to wait; 0 for no limit.
+
+    Raises:
+        OperationalError: no answer came in time. `driver_errors.py` knows its text.
+    """
+    import psycopg2  # here, since SQLite does not need it
+    from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+    if not seconds or connection.autocommit or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        yield
+        return
+    gave_up = threading.Event()
+    its_own = socket.socket(fileno=os.dup(connection.fileno()))
+
+    def give_up() -> None:
+        gave_up.set()
+        with suppress(OSError):  # The answer came at the same moment.
+            its_own.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    _WAITING[give_up] = threading.current_thread()
+    try:
+        yield
+    except psycopg2.Error:
+        if not gave_up.is_set():
+            raise
+    finally:
+        del _WAITING[give_up]
+        timer.cancel()
+        its_own.close()
+    if gave_up.is_set():
+        raise psycopg2.OperationalError(f"no answer within {seconds:g} s")

@@ -26,12 +26,15 @@ from ..errors.facts.database import (
     DatabaseMissing,
     DatabaseReadOnly,
     DatabaseUnreachable,
+    EndedByServer,
     InvalidParameter,
+    NoRoomForLocks,
     NotADatabase,
     RoleMissing,
     TooManyConnections,
 )
 from ..errors.settings.urls import first, redact, redact_url, server_name
+from .file_locks import holder
 
 _LOOK = Hint("Look again", "inv db.status")
 _CORRECT = Hint("Correct the configuration, and look again", "inv db.status --config=PATH")
@@ -49,24 +52,45 @@ _FILE_CODES = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
+# Another file has the name now, or the journal is not beside it any more.
+_MOVED = frozenset({sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_DELETE_NOENT})
 _READ_ONLY_STATE = "25006"
 _CONNECTION_STATES = "08"  # the class of SQLSTATEs from a pooler that is full, or cannot reach its server
 # The states that end a session: an administrator ended it, or the server stopped or crashed.
-_LAST_WORDS = ("57P01", "57P02", "57P03", "57P05")
+_LAST_WORDS = ("57P01", "57P02", "57P03")
+# The states that end a session because of a limit, and the limit.
+_LIMITS = {
+    "57P05": "idle_session_timeout",
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+}
+_OUT_OF_MEMORY = "53200"
+LOCK_TABLE = "max_locks_per_transaction"
+"""The setting that limits the locks of all transactions, which the server names in a hint."""
+
+LOCK_FAILURES = frozenset({"55P03", "40P01"})
+"""The SQLSTATEs of a lock that was not had in time, and of a deadlock."""
 
 
 def is_connection_error(error: BaseException) -> bool:
     """Return whether a driver's error is about reaching or opening the database, and not about the SQL that was run."""
-    raised = _raised_by_driver(error)
+    raised = driver_error(error)
     if isinstance(raised, sqlite3.Error):
         return _sqlite_code(raised) in _FILE_CODES
     if raised is None:
         return False
     # An SQLSTATE means that a server or a pooler answered. Most states are about the statement; these are not.
-    if state := getattr(raised, "pgcode", None):
-        return state == _READ_ONLY_STATE or state in _LAST_WORDS or state.startswith(_CONNECTION_STATES)
+    if state := sqlstate(raised):
+        if state == _OUT_OF_MEMORY:
+            return LOCK_TABLE in str(raised)
+        return state in {_READ_ONLY_STATE, *_LAST_WORDS, *_LIMITS} or state.startswith(_CONNECTION_STATES)
     kinds = {each.__name__ for each in type(raised).__mro__}
     return bool(kinds & {"OperationalError", "InterfaceError"}) or "invalid connection option" in str(raised)
+
+
+def sqlstate(error: BaseException) -> str:
+    """Return the SQLSTATE of an error of psycopg2; empty for any other error."""
+    return getattr(driver_error(error), "pgcode", None) or ""
 
 
 def connection_error(error: BaseException, url: URL) -> DatabaseError:
@@ -76,15 +100,16 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
         error: the error of the driver, or SQLAlchemy's error around it.
         url: the URL of the connection.
     """
-    raised = _raised_by_driver(error) or error
+    raised = driver_error(error) or error
     text = str(raised)
     if url.get_backend_name() == "sqlite":
-        return _sqlite_error(_sqlite_code(raised), url, _first_line(text))
+        return _sqlite_error(raised, url)
     # Search before redacting: the password may be a word of the message, such as "database".
     known = ((re.search(rf".*(?:{words}).*", text), build) for words, build in _KNOWN)
     line, build = next(((said[0], build) for said, build in known if said), (text, _unreachable))
-    if getattr(raised, "pgcode", None) == _READ_ONLY_STATE:
-        build = _read_only
+    state = sqlstate(raised)
+    if state != _OUT_OF_MEMORY or LOCK_TABLE in text:
+        build = _OF_STATES.get(state, build)
     return build(url, redact(_first_line(line), url))
 
 
@@ -99,7 +124,8 @@ def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
     )
 
 
-def _raised_by_driver(error: BaseException) -> BaseException | None:
+def driver_error(error: BaseException) -> BaseException | None:
+    """Return the error of the driver, without SQLAlchemy's error around it; None for any other error."""
     raised = error.orig if isinstance(error, DBAPIError) else error
     return raised if raised and type(raised).__module__.partition(".")[0] in {"psycopg2", "sqlite3"} else None
 
@@ -157,6 +183,22 @@ _invalid_parameter = _on_server(
 _read_only = _on_server(
     DatabaseReadOnly, "the database {database} on {server} is read-only; is it a standby?", _CORRECT
 )
+_no_room_for_locks = _on_server(
+    NoRoomForLocks,
+    f"PostgreSQL on {{server}} has no room for more locks: {LOCK_TABLE} is too small",
+    Hint(f"Raise {LOCK_TABLE} in postgresql.conf, restart the server, and look again", "inv db.status"),
+)
+
+
+def _ended_by(limit: str) -> Callable[[URL, str], DatabaseError]:
+    def raise_it(url: URL) -> Hint:
+        whose = f'ROLE "{url.username}"' if url.username else "ROLE CURRENT_USER"
+        statement = f"--command=ALTER {whose} SET {limit} = 0"
+        return Hint("Switch the limit off for this role", server_command("psql", url, statement))
+
+    return _on_server(
+        EndedByServer, f"PostgreSQL on {{server}} ended the session because of its {limit}", raise_it, _LOOK
+    )
 
 
 def server_command(program: str, url: URL, *arguments: str) -> str:
@@ -166,17 +208,24 @@ def server_command(program: str, url: URL, *arguments: str) -> str:
     return shlex.join([each for each in (program, *server, *arguments) if each])
 
 
+_OF_STATES = {
+    _READ_ONLY_STATE: _read_only,
+    _OUT_OF_MEMORY: _no_room_for_locks,
+    **{state: _ended_by(limit) for state, limit in _LIMITS.items()},
+}
+
 # Words of libpq and of the server, and the error that they mean. The first match decides. Where a host has several
 # addresses, libpq reports each, so the words may be on any line.
 _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r'database ".*" does not exist', _database_missing),
     (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
     (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
-    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of pool_timeout.py
+    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of driver_connections.py
     (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
     (r"not permitted to log in|permission denied for database", _refused),
     (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),
     (r"unsupported startup parameter|unrecognized configuration parameter", _invalid_parameter),
+    (r"due to idle-session timeout", _ended_by("idle_session_timeout")),
     (r"terminating connection|(?<!failed: )server closed the connection|connection (has been|already) closed", _lost),
     (r"(?<!failed: )could not (receive|send) |(?<!failed: )SSL SYSCALL|connection not open", _lost),
     (r"server does not support SSL|certificate|definition of service|service file", _invalid_parameter),
@@ -190,8 +239,9 @@ def _sqlite_code(error: BaseException) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF  # the extended codes refine the lowest byte
 
 
-def _sqlite_error(code: int, url: URL, reason: str) -> DatabaseError:
-    file = str(url.database)
+def _sqlite_error(raised: BaseException, url: URL) -> DatabaseError:
+    file, code, reason = str(url.database), _sqlite_code(raised), _first_line(str(raised))
+    is_moved = getattr(raised, "sqlite_errorcode", 0) in _MOVED
     kind: type[DatabaseError] = DatabaseUnreachable
     message, hint = f"the SQLite file cannot be used: {file}", _LOOK
     missing = _why_not_opened(file) if code == sqlite3.SQLITE_CANTOPEN else ""
@@ -207,11 +257,17 @@ def _sqlite_error(code: int, url: URL, reason: str) -> DatabaseError:
     elif code == sqlite3.SQLITE_CORRUPT:
         kind, message = NotADatabase, f"the SQLite database is damaged: {file}"
         hint = Hint("See what is left of it", shlex.join(["sqlite3", file, "PRAGMA integrity_check"]))
+    elif is_moved:
+        kind, message = DatabaseLocked, f"the SQLite file was replaced or deleted while the command used it: {file}"
+        hint = Hint("Run the command again, on the file that is there now; look first", "inv db.status")
     elif code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
         kind, message = DatabaseReadOnly, f"the SQLite file cannot be {done} by this user: {file}"
         hint = Hint("Who may write the file and its folder?", shlex.join(["ls", "-ld", str(_folder(file)), file]))
-    return kind(message, hint, database=redact_url(url), reason=reason)
+    refused = kind(message, hint, database=redact_url(url), reason=reason)
+    if kind is DatabaseLocked and (found := holder(file)):
+        refused.details["held by"] = found
+    return refused
 
 
 def _folder(file: str) -> Path:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
 from ..errors.base import Hint, MigrationError
+from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..errors.text import shorten
@@ -22,6 +23,7 @@ from ..project.project import Project
 from .driver_errors import role_missing
 
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
+_DEFAULT: Final = VersionTable()
 
 # The missing rights on the objects that exist, and on the sequences that their columns own. This locks nothing: the
 # functions read the catalog only, and return NULL for an object that was dropped meanwhile.
@@ -142,13 +144,13 @@ def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Gran
         RoleMissing: the server has no such role.
     """
     role = db.role_to_grant
-    if not role or not project.metadata_name:
+    if not role or not project.has_metadata:
         return []
     return missing_grants(connection, project.metadata(), role, project.version_table)
 
 
 def missing_grants(
-    connection: Connection, metadata: MetaData, role: str, version_table: str = "alembic_version"
+    connection: Connection, metadata: MetaData, role: str, version_table: VersionTable = _DEFAULT
 ) -> list[Grant]:
     """Return the rights that a role lacks on the existing objects of our history. This locks and changes nothing.
 
@@ -168,10 +170,11 @@ def missing_grants(
         return []
     objects: list[_Object] = [(table.schema, table.name) for table in metadata.tables.values()]
     objects += [(each.schema, each.name) for each in metadata._sequences.values()]  # noqa: SLF001 - no public list
-    reads_only = (connection.dialect.default_schema_name, version_table)
+    schema = version_table.schema or None
+    reads_only = (schema or connection.dialect.default_schema_name, version_table.name)
     lacking = [
         right
-        for right in _lacking(connection, role, [*objects, (None, version_table)])
+        for right in _lacking(connection, role, [*objects, (schema, version_table.name)])
         if right.privilege == "SELECT" or (right.schema, right.name) != reads_only
     ]
     return [

@@ -17,17 +17,17 @@ from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Float, MetaDat
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
-from ..errors.revision import Revision, history_table
+from ..errors.revision import Revision, VersionTable
 from ..errors.settings.whole_file import content_of
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import HASH, digest_of
 
 
-def _table(version_table: str) -> Table:
+def _table(version_table: VersionTable) -> Table:
     """The history table beside a version table, with the types that both engines read in the same way."""
     return Table(
-        history_table(version_table),
+        version_table.history,
         MetaData(),
         Column("id", BigInteger, primary_key=True, autoincrement=False),
         Column("revision", String(255), nullable=False),
@@ -39,6 +39,7 @@ def _table(version_table: str) -> Table:
         Column("digest", String(80), nullable=False),
         Column("user_name", String(255), nullable=False),
         Column("host", String(255), nullable=False),
+        schema=version_table.schema or None,
     )
 
 
@@ -125,16 +126,16 @@ class Recorder:
 
     def _is_there(self) -> bool:
         """Create the table where it is missing. Return False where this role may not create it."""
-        if self._connection.dialect.has_table(self._connection, self._table.name):
+        if self._connection.dialect.has_table(self._connection, self._table.name, self._table.schema):
             return True
-        if _may_create(self._connection):
+        if _may_create(self._connection, self._table):
             self._table.create(self._connection)
             return True
         self._tell(f"no record is kept: this role may not create the table {self._table.name}")
         return False
 
 
-def read_record(connection: Connection, version_table: str, database: str = "") -> list[RecordLine]:
+def read_record(connection: Connection, version_table: VersionTable, database: str = "") -> list[RecordLine]:
     """Read the whole record, oldest first; empty where there is none.
 
     Args:
@@ -146,9 +147,9 @@ def read_record(connection: Connection, version_table: str, database: str = "") 
         RecordUnreadable: this role may not read the record.
     """
     table = _table(version_table)
-    if not connection.dialect.has_table(connection, table.name):
+    if not connection.dialect.has_table(connection, table.name, table.schema):
         return []
-    if not _may_read(connection, table.name):
+    if not _may_read(connection, table):
         if database:
             raise RecordUnreadable(table.name, database)
         return []
@@ -177,16 +178,17 @@ def edited(record: Sequence[RecordLine], history: History, current: Sequence[str
             yield id_
 
 
-def _may_create(connection: Connection) -> bool:
+def _may_create(connection: Connection, table: Table) -> bool:
     if connection.dialect.name != "postgresql":
         return True
-    return bool(connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")))
+    query = text("SELECT has_schema_privilege(coalesce(:schema, current_schema()), 'CREATE')")
+    return bool(connection.scalar(query, {"schema": table.schema}))
 
 
-def _may_read(connection: Connection, name: str) -> bool:
+def _may_read(connection: Connection, table: Table) -> bool:
     if connection.dialect.name != "postgresql":
         return True
-    quoted = connection.dialect.identifier_preparer.quote(name)
+    quoted = connection.dialect.identifier_preparer.format_table(table)
     return bool(connection.scalar(text("SELECT has_table_privilege(:name, 'SELECT')"), {"name": quoted}))
 
 

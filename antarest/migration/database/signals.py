@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from .pool_timeout import give_up_all
+from .driver_connections import give_up_all
 
 _SERVED = (signal.SIGINT, signal.SIGTERM)
 _AGAIN = 0.01  # seconds until a signal is sent again

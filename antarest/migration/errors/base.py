@@ -45,9 +45,6 @@ class AntarestError(Exception):
 
     code: ClassVar[str] = "E000"
     exit_code: ClassVar[int] = EXIT_FAILED
-    config: str = ""
-    """The configuration that the command line named. Our commands in the hints must name it too, else they would work
-    on another database. The code that prints the error sets it."""
 
     def __init_subclass__(cls, code: str = "", exit_code: int | None = None) -> None:
         """Set the codes of a subclass. A code that is not given is that of the base."""
@@ -72,7 +69,7 @@ class AntarestError(Exception):
     @property
     def hints(self) -> tuple[Hint, ...]:
         """The next steps, safest first, with our commands as they can be typed here."""
-        return tuple(Hint(hint.text, spell(hint.command, config=self.config)) for hint in self._hints)
+        return tuple(Hint(hint.text, spell(hint.command)) for hint in self._hints)
 
     @hints.setter
     def hints(self, hints: tuple[Hint, ...]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from .revision import Direction
 from .text import count
@@ -35,11 +36,6 @@ class Loss:
         return bool(self.reason)
 
     @property
-    def declaration(self) -> str:
-        """The line that declares the loss in the revision file."""
-        return f'lossy = {{"{self.direction}": {{"{self.item}": "why"}}}}'
-
-    @property
     def amount(self) -> str:
         """The count in words, such as `12 rows`."""
         if self.count is None:
@@ -50,6 +46,12 @@ class Loss:
         return f"{self.item}: {self.amount}" + (f" ({self.reason})" if self.reason else " (not declared)")
 
 
+def declaration(direction: Direction, items: Iterable[str]) -> str:
+    """The line of a revision file that declares these losses."""
+    reasons = ", ".join(f'{json.dumps(item, ensure_ascii=False)}: "why"' for item in items)
+    return f'lossy = {{"{direction}": {{{reasons}}}}}'
+
+
 @dataclass(frozen=True)
 class Agreement:
     """The losses that a person has agreed to in a rollback.
@@ -57,7 +59,7 @@ class Agreement:
     Attributes:
         everything: whether they agreed to all losses that the revisions declare.
         most: the largest count that they agreed to, by revision and item, as the plan showed it; None where the plan
-            showed an unknown number.
+            showed an unknown number, and 0 where it showed an empty table or column.
     """
 
     everything: bool = False
@@ -67,6 +69,11 @@ class Agreement:
         """Return whether the person agreed to this loss with this count."""
         named = self.most.get((loss.revision, loss.item), 0)
         return self.everything or named is None or (loss.count is not None and loss.count <= named)
+
+    def shown(self, loss: Loss) -> str:
+        """Return the amount that the plan showed, such as `2 rows`; empty where nobody saw a plan with this loss."""
+        key = (loss.revision, loss.item)
+        return replace(loss, count=self.most[key]).amount if key in self.most else ""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,13 @@ from .settings.commands import spell
 from .text import printable, style
 
 
-def interrupted(config: str = "", committed: str = "") -> str:
+def interrupted(committed: str = "") -> str:
     """Return the message for a command that Ctrl-C or SIGTERM ended.
 
     Args:
-        config: the configuration that the command line named.
         committed: where the commits of this command have led; empty if there was none.
     """
-    hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command, config=config))
+    hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command))
     fact = f"the database is at {committed}, and what" if committed else "a run that"
     return "\n".join([f"interrupted: {fact} was not committed was rolled back", *_hints([hint])]) + "\n"
 

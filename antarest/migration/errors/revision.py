@@ -30,6 +30,7 @@ class Revision:
         irreversible: the reason why it cannot be undone; empty where it can.
         transaction: "own" for a commit before and after it, "none" where its statements cannot run in a transaction
             (`CREATE INDEX CONCURRENTLY`), "" for one transaction with its neighbours.
+        row_security: the reason why it may write to tables of which row security hides rows; empty where it may not.
         uses_autocommit: whether its file names `autocommit_block`.
         branch_labels: the names of the branch that begins with it.
     """
@@ -43,6 +44,7 @@ class Revision:
     moves: Mapping[str, str] = field(default_factory=dict)
     irreversible: str = ""
     transaction: Literal["", "own", "none"] = ""
+    row_security: str = ""
     uses_autocommit: bool = False
     branch_labels: tuple[str, ...] = ()
 
@@ -72,11 +74,28 @@ def _is_structure(item: str) -> bool:
     return item.partition(":")[0] in STRUCTURE and ":" in item
 
 
-def history_table(version_table: str) -> str:
-    """Return the name of the history table beside a version table: `alembic_history` for `alembic_version`."""
-    return "alembic_history" if version_table == "alembic_version" else f"{version_table}_history"
+@dataclass(frozen=True)
+class VersionTable:
+    """The table in which Alembic records the current revisions of a database.
 
+    Attributes:
+        name: its name.
+        schema: its schema (PostgreSQL); empty for the one where the connection creates tables.
+    """
 
-def workflow_tables(version_table: str) -> tuple[str, str]:
-    """Return the names of the version table and of the history table."""
-    return version_table, history_table(version_table)
+    name: str = "alembic_version"
+    schema: str = ""
+
+    @property
+    def history(self) -> str:
+        """The name of the history table beside it: `alembic_history` for `alembic_version`."""
+        return "alembic_history" if self.name == "alembic_version" else f"{self.name}_history"
+
+    @property
+    def both(self) -> tuple[str, ...]:
+        """The names of both tables, as a catalog of the database has them. They do not belong to the schema."""
+        names = self.name, self.history
+        return (*names, *(f"{self.schema}.{name}" for name in names)) if self.schema else names
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name

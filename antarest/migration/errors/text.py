@@ -15,6 +15,7 @@ _TEN = 9.95  # smaller sizes have one decimal
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 # Characters that a terminal obeys, or that turn a line around. Our own colours may pass, and so may line breaks.
 _CONTROL = re.compile(r"(?P<colour>\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_OBJECT = re.compile(r" <[\w.]+ object at 0x[0-9a-f]+>")  # says nothing to a user
 _SHOWN = 3  # An error has at most nine lines, so a list in it is cut after this many entries.
 
 
@@ -93,6 +94,14 @@ def described(error: BaseException) -> str:
     return ": ".join(filter(None, [type(error).__name__, first_line(error)]))
 
 
+def details_of(error: BaseException) -> dict[str, str]:
+    """Return what PostgreSQL adds to the fact: its DETAIL and its HINT, each on one line."""
+    said = getattr(getattr(error, "orig", error), "diag", None)
+    lines = {name: getattr(said, f"message_{name}", None) or "" for name in ("detail", "hint")}
+    return {name: shorten(text.splitlines(), _SHOWN) for name, text in lines.items() if text}
+
+
 def reason(error: BaseException) -> str:
-    """Return the first line of an error, without SQLAlchemy's wrapping; its class name where it has no text."""
-    return first_line(getattr(error, "orig", None) or error) or type(error).__name__
+    """Return the first line of an error, without SQLAlchemy's wrapping; its class name if it has no text."""
+    said = first_line(getattr(error, "orig", None) or error) or type(error).__name__
+    return _OBJECT.sub("", said)

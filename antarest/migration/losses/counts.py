@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ..database.catalog import CatalogTable, find, measure
+from ..database.catalog import CatalogTable, Fullness, Measure, find, measure
 from .tracking.base import ChangeTracker, RowChanges
 
 
@@ -22,28 +22,34 @@ class Lost(NamedTuple):
 
 @dataclass
 class _Values:
-    """Counts of the values in a column that are not NULL, before and after statements that may overwrite them.
+    """The fullness of a column, before and after statements that may overwrite its values.
 
     Attributes:
-        first: how many there were at first.
-        count: how many there were when they were counted last.
+        first: how full it was at first.
+        now: how full it was when it was counted last.
         deleted: how many rows had been deleted by then.
-        lost: how many had been overwritten with NULL by then.
+        overwritten: how many values had been overwritten by then: with NULL, and with NULL or an empty text.
     """
 
-    first: int
-    count: int
+    first: Fullness
+    now: Fullness
     deleted: int
-    lost: int = 0
+    overwritten: Fullness = field(default_factory=Fullness)
 
-    def count_again(self, now: int, deleted: int) -> None:
+    @property
+    def lost(self) -> int:
+        """How many values are lost. An empty text that takes the place of NULL does not make up for one."""
+        return max(self.overwritten)
+
+    def count_again(self, now: Fullness, deleted: int) -> None:
         """Take a new count after statements that may overwrite values. Values of deleted rows were not overwritten."""
-        self.lost += self.count - now - max(deleted - self.deleted, 0)
+        gone = max(deleted - self.deleted, 0)
+        self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone))
         self.begin(now, deleted)
 
-    def begin(self, now: int, deleted: int) -> None:
+    def begin(self, now: Fullness, deleted: int) -> None:
         """Take a new count after rows were inserted or deleted."""
-        self.count, self.deleted = now, deleted
+        self.now, self.deleted = now, deleted
 
 
 @dataclass
@@ -54,11 +60,13 @@ class _Counted:
         rows: how many rows it had when the revision began.
         values: the counted columns, by the names that they had then.
         open: whether statements may have overwritten values since the last count.
+        others: how many rows other sessions have written or deleted while it was not locked, as far as was seen.
     """
 
     rows: int
     values: dict[str, _Values] = field(default_factory=dict)
     open: bool = False
+    others: int = 0
 
 
 class LossCounter:
@@ -114,13 +122,14 @@ class LossCounter:
         # What was counted without a lock is counted again under it: others may have written since.
         unsure = {name for name in columns if is_locked and names.get(name) in known}
         if counted is None or new or again or is_locked:
-            found, changes = measure(self._connection, table, new | again | unsure), self._changes_of(table)
+            found, changes = self._measure(table, new | again | unsure), self._changes_of(table)
             rows = found.rows + changes.deleted - changes.inserted
             counted = self._counted.setdefault(table.identity, _Counted(rows))
+            self._note_others(table, counted, found, changes)
             counted.rows = rows if is_locked else counted.rows
             for name in unsure:
-                known[names[name]].first = max(known[names[name]].first, found.values[name])
-            for name, count in ((name, found.values[name]) for name in new | again):
+                known[names[name]].first = known[names[name]].first.most(found.columns[name])
+            for name, count in ((name, found.columns[name]) for name in new | again):
                 first = _Values(count, count, changes.deleted)
                 counted.values.setdefault(names[name], first).begin(count, changes.deleted)
         counted.open = True
@@ -128,9 +137,10 @@ class LossCounter:
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
         """Count the values that statements have overwritten so far. The next statements only insert or delete rows."""
         names = {now: name for now, name in _names(before, table).items() if name in counted.values}
-        found, deleted = measure(self._connection, table, names), self._changes_of(table).deleted
+        found, changes = self._measure(table, names), self._changes_of(table)
+        self._note_others(table, counted, found, changes)
         for now, name in names.items():
-            counted.values[name].count_again(found.values[now], deleted)
+            counted.values[name].count_again(found.columns[now], changes.deleted)
         counted.open = False
 
     def note_missing_columns(self) -> None:
@@ -150,6 +160,33 @@ class LossCounter:
             if lost is None or lost > 0:
                 yield Lost(table, column, lost)
 
+    def overtaken(self, lost: Iterable[Lost], declared: Collection[str]) -> Iterator[CatalogTable]:
+        """The tables of which the revision took away what it had used, and what other sessions had changed since.
+
+        It may have copied old rows and values, or counted the losses of others.
+
+        Args:
+            lost: what `lost()` returned.
+            declared: the losses that the revision declares. Those need no other try.
+        """
+        alive = {table.identity: table for table in self._tracker.tables.values()}
+        nulled = {(each.table, each.column) for each in lost}
+        for name, table in self._before.items():
+            counted, same = self._counted.get(table.identity), alive.get(table.identity)
+            if not counted or not counted.others:
+                continue
+            if same and table.identity not in self._tracker.emptied:
+                kept = _names(table, same).values()
+                taken = {
+                    f"{name}.{column}"
+                    for column in table.columns
+                    if ((name, column) in nulled if column in kept else self._tracker.was_used(table.identity))
+                }
+            else:
+                taken = {name} if self._tracker.was_used(table.identity) else set()
+            if taken - {*declared}:
+                yield table
+
     def _all_lost(self) -> Iterator[Lost]:
         now, changed = self._tracker.tables, self._tracker.row_changes()
         alive = {table.identity: table for table in now.values()}
@@ -158,11 +195,13 @@ class LossCounter:
             counted, changes = self._counted.get(table.identity), self._since(table.identity, changed)
             if same := alive.get(table.identity):
                 rows = self._rows_lost(same, counted, changes)
-                values = self._values_lost(table, same, counted, changes.deleted)
+                values = self._values_lost(table, same, counted, changes)
                 values |= dict.fromkeys(unforeseen.get(table.identity, ()))
             elif name in now and now[name].identity not in self._by_identity:
                 # The table was rebuilt: the new table has the same name, and columns are matched by name.
                 rows = counted.rows - measure(self._connection, now[name]).rows if counted else None
+                if counted and rows is not None and self._tracker.may_be_shared(table.identity):
+                    counted.others = max(counted.others, -rows)  # Perhaps they deleted rows after they were copied.
                 values = self._values_copied(table, now[name], counted, rows or 0)
             else:
                 rows, values = counted.rows if counted else None, {}
@@ -181,42 +220,78 @@ class LossCounter:
         return min(changes.deleted, before)  # Without rows that the revision inserted itself.
 
     def _values_lost(
-        self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, deleted: int
+        self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, changes: RowChanges
     ) -> dict[str, int | None]:
         """The values that are gone from a table that still exists, without those of deleted rows."""
         names = {name: new for new, name in _names(table, now).items()}
         known = counted.values if counted else {}
         lost: dict[str, int | None] = {
-            name: known[name].first if name in known else None for name in table.columns if name not in names
+            name: known[name].first.values if name in known else None for name in table.columns if name not in names
         }
         present = {name: names[name] for name in known if name in names}
         if counted and counted.open and present:
-            left = measure(self._connection, now, present.values())
+            left = self._measure(now, present.values())
+            self._note_others(now, counted, left, changes)
             for name, new in present.items():
-                known[name].count_again(left.values[new], deleted)
-        return lost | {name: known[name].lost for name in present}
+                known[name].count_again(left.columns[new], changes.deleted)
+        return lost | {name: known[name].lost for name in present} | self._retyped(table, names, known)
+
+    def _retyped(
+        self, table: CatalogTable, kept: Collection[str], known: Mapping[str, _Values]
+    ) -> dict[str, int | None]:
+        """The values that are gone from columns with another type now, as far as that has changed any."""
+        lost: dict[str, int | None] = {}
+        for name in kept:
+            origin, values = self._tracker.origins[table.columns[name]], known.get(name)
+            if origin.changed is None:
+                lost[name] = 0 if values and not values.first.values else None
+            elif origin.changed:
+                lost[name] = origin.changed + (max(values.lost, 0) if values else 0)
+        return lost
 
     def _values_copied(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, rows: int
     ) -> dict[str, int | None]:
         """The values that are gone from a table that was rebuilt, without those of deleted rows."""
-        known = counted.values if counted else {}
-        copied = {
-            name
-            for name, identity in table.columns.items()
-            if name in now.columns and (table.name, name) not in self._missing and self._tracker.was_read(identity)
-        }
-        left = measure(self._connection, now, copied & known.keys())
+        known, places = counted.values if counted else {}, self._copies_of(table, now)
+        left = measure(self._connection, now, {new for name, (new, _) in places.items() if name in known})
         lost: dict[str, int | None] = {}
         for name in table.columns:
             if name not in known:
                 lost[name] = None
-            elif name in copied:
-                known[name].count_again(left.values[name], max(rows, known[name].deleted))
-                lost[name] = known[name].lost
+            elif name in places:
+                new, changed = places[name]
+                known[name].count_again(left.columns[new], max(rows, known[name].deleted))
+                lost[name] = None if changed is None else max(known[name].lost, 0) + changed
             else:
-                lost[name] = known[name].first
+                lost[name] = known[name].first.values
         return lost
+
+    def _copies_of(self, table: CatalogTable, now: CatalogTable) -> dict[str, tuple[str, int | None]]:
+        """Where the columns of a table are in the table that was made from it, and how many values are others there."""
+        origins = {new: self._tracker.origins[identity] for new, identity in now.columns.items()}
+        places: dict[Hashable, tuple[str, int | None]] = {}
+        for new, origin in origins.items():
+            if origin.column not in places or table.columns.get(new) == origin.column:
+                places[origin.column] = (new, origin.changed)
+        found = {name: places[identity] for name, identity in table.columns.items() if identity in places}
+        for name, identity in table.columns.items():
+            # No statement was understood to fill the column. It may have been filled by its name.
+            is_unknown = name in now.columns and origins[name].column == now.columns[name]
+            is_other = not is_unknown or (table.name, name) in self._missing or not self._tracker.was_read(identity)
+            if name not in found and not is_other:
+                converts = self._tracker.origins.can_convert(table.types[name], now.types[name])
+                found[name] = (name, None if converts else 0)
+        return found
+
+    def _measure(self, table: CatalogTable, columns: Iterable[str]) -> Measure:
+        return measure(self._connection, table, columns, self._tracker.written_by_others())
+
+    def _note_others(self, table: CatalogTable, counted: _Counted, found: Measure, changes: RowChanges) -> None:
+        """Note what other sessions have done to a table that is counted again: rows that they wrote, or deleted."""
+        if self._tracker.written_by_others() and table.identity not in self._tracker.emptied:
+            expected = counted.rows + changes.inserted - changes.deleted
+            counted.others = max(counted.others, found.chosen, abs(found.rows - expected))
 
     def _changes_of(self, table: CatalogTable) -> RowChanges:
         return self._since(table.identity, self._tracker.row_changes(table.identity))

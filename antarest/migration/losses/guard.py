@@ -18,7 +18,8 @@ itself inserted and deleted beside others, count as lost. It does not see
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, event
@@ -26,11 +27,15 @@ from sqlalchemy import Connection, event
 from ..database.driver_connections import Attempt, Watcher, is_in_transaction, set_watcher
 from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
+from ..errors.text import shorten
 from .counts import LossCounter
 from .deferred import DeferredConstraints
 from .rebuilds import RebuildGuard
+from .row_security import RowSecurity
 from .tracking import open_tracker
-from .tracking.base import ENDS_TRANSACTION, NotAllowed
+from .tracking.base import ENDS_TRANSACTION, RUNS_INSIDE, NotAllowed
+
+_LONG = 1.0  # seconds of a count, after which a note says that others wait for it
 
 
 class LossGuard(Watcher):
@@ -41,7 +46,10 @@ class LossGuard(Watcher):
 
     Attributes:
         losses: what has been lost so far, in order.
+        overtaken: the tables of which a revision took away what it had used, and what others had changed since. Another
+            try, which locks them first, does better.
         missing: what a rebuild of the last revision lost beside rows.
+        hidden: the tables of which row security may have hidden rows from the last revision, which wrote to them.
     """
 
     def __init__(
@@ -50,6 +58,7 @@ class LossGuard(Watcher):
         exclude: Iterable[str] = (),
         rebuilds: RebuildGuard | None = None,
         learned: set[Hashable] | None = None,
+        note: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """Prepare to watch a transaction.
 
@@ -59,11 +68,15 @@ class LossGuard(Watcher):
             rebuilds: watches the rebuilds of tables (SQLite).
             learned: the tables that earlier tries of the transaction had to lock. They are locked at its beginning, and
                 the tables that this try has to lock are added (PostgreSQL).
+            note: called with what the user should know.
         """
         self.losses: list[Loss] = []
+        self.overtaken: list[str] = []
         self.missing: list[Missing] = []
+        self.hidden: list[str] = []
         self._rebuilds = rebuilds
         self._learned = set() if learned is None else learned
+        self._note = note
         self._connection = connection
         self._tracker = open_tracker(connection, exclude)
         self._counter: LossCounter | None = None
@@ -76,7 +89,7 @@ class LossGuard(Watcher):
             Error: the error of the driver, if another session holds a table that has to be locked for too long.
         """
         self._tracker.start(self._learned)
-        self._deferred = DeferredConstraints(self._connection)
+        self._deferred, self._row_security = DeferredConstraints(self._connection), RowSecurity(self._connection)
         set_watcher(self._connection, self)
         event.listen(self._connection.engine, "do_connect", _refuse_connection)
 
@@ -88,6 +101,7 @@ class LossGuard(Watcher):
         """
         with self.unwatched():
             self._deferred.defer_again()
+            self._row_security.begin()
         if self._tracker.tables:
             with self.unwatched():
                 self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
@@ -104,10 +118,15 @@ class LossGuard(Watcher):
         self._require_transaction()
         with self.unwatched():
             self._deferred.run()
+            self.hidden = [] if revision.row_security else self._row_security.written()
         if self._counter:
             with self.unwatched():
                 self._tracker.look()
-                for lost in self._counter.lost():
+                found = list(self._counter.lost())
+                for table in self._counter.overtaken(found, revision.losses(direction)):
+                    self._learned.add(table.identity)
+                    self.overtaken.append(table.name)
+                for lost in found:
                     item = lost.table if lost.column is None else f"{lost.table}.{lost.column}"
                     reason = revision.losses(direction).get(item, "")
                     unit = "row" if lost.column is None else "value"
@@ -141,15 +160,24 @@ class LossGuard(Watcher):
         self._require_transaction()
         if self._rebuilds:
             self._rebuilds.note_statement(statement)
+        self._row_security.before(statement)
         takes = self._tracker.before(statement, attempt if self._counter else None)
+        began = time.monotonic()
         if self._counter:
             for name, columns in takes.items():
                 self._counter.count_before(self._tracker.tables[name], columns)
+        if self._tracker.locked and (seconds := time.monotonic() - began) > _LONG:
+            self._note(f"counted {shorten(sorted(takes))} in {seconds:.1f} s, and other sessions had to wait for it")
 
     def after(self, statement: str) -> None:
         """Look at the tables that the statement has changed."""
+        self._row_security.after(statement)
         if self._counter and self._tracker.after(statement):
             self._counter.note_missing_columns()
+
+    def inside(self, statement: str) -> None:  # noqa: ARG002 - any statement is refused
+        """Refuse a statement that runs inside another one."""
+        raise NotAllowed(RUNS_INSIDE)
 
     def on_commit(self) -> None:
         """Refuse a commit: the losses are not known yet."""

@@ -92,6 +92,7 @@ class Repository:
 
     def refuses(self, commit: str) -> str:
         """The reason why git refuses to switch to a commit with the uncommitted changes; empty if it accepts."""
+        self._change("update-index", "-q", "--refresh")  # else a file counts as changed after a `touch`
         return self._change("read-tree", "--dry-run", "-m", "-u", "--exclude-per-directory=.gitignore", "HEAD", commit)
 
     def switch(self, *arguments: str) -> str:

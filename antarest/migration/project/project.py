@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, ProjectNotFound, UnknownRevision
-from ..errors.facts.refusal import InstalledCopy, PackageMissing
-from ..errors.revision import BASE, HEAD, workflow_tables
+from ..errors.facts.refusal import InstalledCopy
+from ..errors.revision import BASE, HEAD, VersionTable
 from ..errors.settings.location import INSTALLED, ROOT
-from ..errors.text import described
+from .env_options import EnvFile, Options, combined, named_table
 from .history import History
 from .revision_files import listed, read_history
-from .settings import SECTION, TOML, config_of, names_project, read_settings, search_paths
+from .settings import INI, config_of, find, import_named, read_settings, seconds
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -48,7 +47,9 @@ class Project:
         seed_name: the function that fills a development database, as `package.module:function`.
         settings_name: the declared sections of the application's configuration, as `package.module:attribute`;
             empty if it declares none.
-        version_table: the table in which the database records its current revision.
+        named_version_table: the version table that the settings name; None if `env.py` decides.
+        search: the folders that Alembic puts at the beginning of `sys.path`.
+        x_arguments: the values of `-x`, which revisions and `env.py` read with `context.get_x_argument`.
         is_moved: whether its revision files are copies in another folder.
         at_commit: the commit of these files, if it is not the one that is checked out.
         deployed: the revision of production; empty if none is recorded.
@@ -65,7 +66,9 @@ class Project:
     diagram: Path | None = None
     seed_name: str = ""
     settings_name: str = ""
-    version_table: str = "alembic_version"
+    named_version_table: VersionTable | None = None
+    search: tuple[Path, ...] = ()
+    x_arguments: tuple[str, ...] = ()
     max_seconds: float | None = None
     deployed: str = ""
     deployed_from: str = ""
@@ -73,21 +76,25 @@ class Project:
     at_commit: str = ""
 
     @classmethod
-    def load(cls, ini: str | Path | None = None) -> Project:
-        """Read a project's settings: the named file, else the one in this folder, else our own.
+    def load(cls, ini: str | Path | None = None, *, or_own: bool = False) -> Project:
+        """Read the settings of a project: the named one, else the one that is found from this folder; see `find`.
 
         Args:
-            ini: its `alembic.ini`, or a `pyproject.toml` with `[tool.alembic]`.
+            ini: its `alembic.ini`, a `pyproject.toml` with `[tool.alembic]`, or the folder of one of them.
+            or_own: whether the project of this code is meant where none is found, or only a checkout of it.
 
         Raises:
             ProjectNotFound: there is no such file.
             InvalidProject: it does not say where the revisions are.
         """
-        path = (Path(ini) if ini else _here()).absolute()
+        found = find(ini, Path.cwd(), os.environ)
+        path = (found or (ROOT / INI if or_own else Path(INI))).absolute()
         if not path.is_file():
             raise ProjectNotFound(path)
         settings = read_settings(path)
         own = settings.own
+        if or_own and not ini and INSTALLED and own.get("settings", "") == read_settings(ROOT / INI).own["settings"]:
+            return cls.own()  # An installed release beside a checkout of the same application.
         script, diagram = own.get("rollback_script"), own.get("diagram")
         return cls(
             ini=path,
@@ -99,10 +106,11 @@ class Project:
             diagram=path.parent / diagram if diagram else None,
             seed_name=own.get("seed", ""),
             settings_name=own.get("settings", ""),
-            version_table=own.get("version_table", "alembic_version"),
+            named_version_table=named_table(own),
+            search=settings.search,
             deployed=own.get("deployed", ""),
             deployed_from=own.get("deployed_from", ""),
-            max_seconds=_seconds(path, own.get("max_seconds", "")),
+            max_seconds=seconds(path, own.get("max_seconds", "")),
         )
 
     @classmethod
@@ -112,7 +120,7 @@ class Project:
         Raises:
             ProjectNotFound, InvalidProject: as for `load`.
         """
-        return cls.load(ROOT / "alembic.ini")
+        return cls.load(ROOT / INI)
 
     @property
     def root(self) -> Path:
@@ -192,9 +200,9 @@ class Project:
         return References(repository, self.history, self.versions, self.is_recursive)
 
     @property
-    def workflow_tables(self) -> tuple[str, str]:
+    def workflow_tables(self) -> tuple[str, ...]:
         """The tables that Alembic and this workflow keep in a database. They do not belong to the schema."""
-        return workflow_tables(self.version_table)
+        return self.version_table.both
 
     @property
     def _is_installed(self) -> bool:
@@ -242,15 +250,48 @@ class Project:
         """The revision folders as they are shown, relative to the project."""
         return ", ".join(os.path.relpath(folder, self.root) for folder in self.versions)
 
+    @cached_property
+    def env(self) -> EnvFile:
+        """Its `env.py`."""
+        return EnvFile((self.scripts or self.root) / "env.py", self.ini, self.alembic_config, self.named_version_table)
+
+    @property
+    def version_table(self) -> VersionTable:
+        """The table in which the database records its current revisions."""
+        return self.env.version_table
+
+    @property
+    def options(self) -> Options:
+        """The options that `env.py` gives to `environment.run`. Their first use in a process may run `env.py`.
+
+        Raises:
+            EnvNotAdopted, InvalidProject: see `EnvFile`.
+        """
+        return self.env.options
+
+    @property
+    def commits_each(self) -> bool:
+        """Whether each revision is committed on its own, because `env.py` says `transaction_per_migration`."""
+        return bool(self.options.get("transaction_per_migration"))
+
+    @property
+    def has_metadata(self) -> bool:
+        """Whether the models are known: `[antarest]` names their metadata, or `env.py` gives it."""
+        return bool(self.metadata_name) or self.options.get("target_metadata") is not None
+
     def metadata(self) -> MetaData:
         """Import the models and return their metadata.
 
         Raises:
-            InvalidProject: `alembic.ini` does not name one, or it cannot be imported.
+            InvalidProject: neither `[antarest]` nor `env.py` names one, or it cannot be imported.
         """
-        found: Any = self.named("metadata", self.metadata_name)
-        metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has one too.
-        return metadata
+        return combined(self.ini, self._target_metadata())
+
+    def _target_metadata(self) -> Any:
+        """The metadata, or a list of them, as Alembic takes it."""
+        given = None if self.metadata_name else self.options.get("target_metadata")
+        found = self.named("metadata", self.metadata_name) if given is None else given
+        return getattr(found, "metadata", found)  # A declarative base has one too.
 
     def settings(self) -> Sections | None:
         """The sections of the configuration that the application declares. None if it declares none.
@@ -262,89 +303,46 @@ class Project:
         return sections
 
     def named(self, key: str, name: str) -> Any:
-        """Import an object that `alembic.ini` names.
-
-        Args:
-            key: the key in the section `[antarest]`.
-            name: its value, as `package.module:attribute`.
+        """Import an object that `[antarest]` names with this key; see `import_named`.
 
         Raises:
-            InvalidProject: nothing is named, or it cannot be imported.
-            PackageMissing: it needs a package that is not installed.
+            InvalidProject, PackageMissing: it cannot be imported.
         """
-        module, _, attribute = name.partition(":")
-        if not module or not attribute:
-            raise InvalidProject(
-                self.ini,
-                f"[{SECTION}] {key} is not named",
-                Hint("Name it in the file", f"[{SECTION}] {key} = package.module:attribute"),
-            )
-        try:
-            return getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # Whatever a module of the application raises.
-            missing = (getattr(error, "name", "") or "").partition(".")[0]
-            if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
-                raise PackageMissing(missing, f"[{SECTION}] {key} = {name}") from error
-            why = str(error) if isinstance(error, (ImportError, AttributeError)) else described(error)
-            reason = f"[{SECTION}] {key} = {name}: {why}"
-            raise InvalidProject(self.ini, reason, Hint("Fix it, then look again", "inv db.check")) from error
+        return import_named(self.ini, key, name, self.search or [self.root])
 
     def alembic_options(self) -> dict[str, Any]:
-        """The options of Alembic's migration context. They are the same wherever revisions run."""
+        """The options of Alembic's migration context: those of `env.py`, with what the workflow needs."""
+        table = self.version_table
         return {
-            "target_metadata": self.metadata() if self.metadata_name else None,  # For its naming convention.
             "render_as_batch": True,
+            **self.options,
+            "target_metadata": self._target_metadata() if self.has_metadata else None,  # For its naming convention.
             "transactional_ddl": True,
-            "version_table": self.version_table,
+            "transaction_per_migration": False,  # Our segments do that.
+            "version_table": table.name,
+            "version_table_schema": table.schema or None,
         }
+
+    def scratch_options(self) -> dict[str, Any]:
+        """The same options for a scratch database, which has no other schema yet, and about which nobody is told."""
+        return {**self.alembic_options(), "version_table_schema": None, "on_version_apply": ()}
 
     def alembic_config(self, **attributes: object) -> Config:
         """A configuration for Alembic's commands. They print nothing, and `env.py` gets the `attributes`."""
-        silent = argparse.Namespace(quiet=True, x=None)
+        silent = argparse.Namespace(quiet=True, x=list(self.x_arguments))
         return self.tell_folders(config_of(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes))
 
     def tell_folders(self, config: Config) -> Config:
         """Tell Alembic where the scripts and revisions are, wherever it is started, and return its configuration."""
-        paths = search_paths(config)
         values = {
             "version_locations": "\n".join(str(folder) for folder in self.versions),
             "path_separator": "newline",
             "recursive_version_locations": str(self.is_recursive).lower(),
         }
-        if paths:
-            values["prepend_sys_path"] = "\n".join(str(self.root / each) for each in paths)  # split at newlines too
+        if self.search:
+            values["prepend_sys_path"] = "\n".join(map(str, self.search))  # split at newlines too
         if self.scripts:
             values["script_location"] = str(self.scripts)
         for name, value in values.items():
             config.set_main_option(name, value.replace("%", "%%"))
         return config
-
-    def refuse_others(self, folders: Iterable[str | Path]) -> None:
-        """Refuse if Alembic, as it was started, reads the revisions of other folders than this workflow.
-
-        Args:
-            folders: the folders that Alembic reads.
-
-        Raises:
-            InvalidProject: Alembic reads others, because of another section of the file, or another working directory.
-        """
-        theirs = [Path(each).resolve() for each in folders]
-        if theirs != [each.resolve() for each in self.versions]:
-            where = ", ".join(map(str, theirs))
-            reason = f"Alembic reads the revisions of {where}, and this workflow those of {self.folder}"
-            raise InvalidProject(self.ini, reason, Hint("Start it in the folder of the project", "alembic history"))
-
-
-def _here() -> Path:
-    """The settings in this folder, else our own."""
-    if Path("alembic.ini").is_file():
-        return Path("alembic.ini")
-    return Path(TOML) if names_project(Path(TOML)) else ROOT / "alembic.ini"
-
-
-def _seconds(ini: Path, text: str) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        reason = f"[{SECTION}] max_seconds must be a number of seconds, not {text!r}"
-        raise InvalidProject(ini, reason, _LOOK) from None

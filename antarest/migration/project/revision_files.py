@@ -23,7 +23,7 @@ from ..errors.text import first_line
 from .history import History
 
 _GRAPH = ("revision", "down_revision", "depends_on", "branch_labels")
-_ASSIGNMENTS = frozenset({*_GRAPH, "lossy", "moves", "irreversible", "transaction"})
+_ASSIGNMENTS = frozenset({*_GRAPH, "lossy", "moves", "irreversible", "transaction", "row_security"})
 _NOT_IN_IDS = frozenset("@-+:")  # Alembic gives them a meaning where a revision is asked for.
 _BOUNDARIES = ("own", "none")
 
@@ -136,6 +136,7 @@ class _Outline(Revision):
     moves = cached_property(lambda self: self._read.moves)
     irreversible = cached_property(lambda self: self._read.irreversible)
     transaction = cached_property(lambda self: self._read.transaction)
+    row_security = cached_property(lambda self: self._read.row_security)
     uses_autocommit = cached_property(lambda self: self._read.uses_autocommit)
 
 
@@ -295,18 +296,20 @@ def _as_ids(path: Path, value: object) -> tuple[str, ...]:
 
 def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """The declared losses of a file. Other forms are refused: they would permit nothing, or too much."""
-    lossy, moves, irreversible = values.get("lossy", {}), values.get("moves", {}), values.get("irreversible", "")
+    lossy, moves = values.get("lossy", {}), values.get("moves", {})
     well_formed = isinstance(lossy, dict) and all(_is_text_mapping(part) for part in lossy.values())
     if not well_formed or not set(lossy) <= {"upgrade", "downgrade"}:
         raise InvalidRevisionFile(path, 'lossy must have the form {"upgrade": {"table.column": "why"}}')
     if not _is_text_mapping(moves):
         raise InvalidRevisionFile(path, 'moves must have the form {"table.column": "table.column"}')
-    if not isinstance(irreversible, str):
-        raise InvalidRevisionFile(path, "irreversible must be the reason, as text")
+    reasons = {name: values.get(name, "") for name in ("irreversible", "row_security")}
+    for name, reason in reasons.items():
+        if not isinstance(reason, str):
+            raise InvalidRevisionFile(path, f"{name} must be the reason, as text")
     transaction = values.get("transaction", "")
     if "transaction" in values and transaction not in _BOUNDARIES:
         raise InvalidRevisionFile(path, 'transaction must be "own" or "none"')
-    return {"lossy": lossy, "moves": moves, "irreversible": irreversible, "transaction": transaction}
+    return {"lossy": lossy, "moves": moves, "transaction": transaction, **reasons}
 
 
 def does_the_same(one: bytes, other: bytes) -> bool:

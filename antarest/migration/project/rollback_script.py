@@ -51,9 +51,12 @@ case $root in
         ;;
 esac
 [ -x "$python" ] || python=python3
-export PYTHONPATH="$packages${{PYTHONPATH:+:$PYTHONPATH}}"
-# -P: Python must not import files from the working directory.
-exec "$python" -P -m {package} rollback "$@" --project="$root/{ini}" --to="$REVISION" --head="$HEAD"
+# The packages of this Python come before those of PYTHONPATH, and -P leaves out the working directory.
+export MORE="${{PYTHONPATH:-}}" PYTHONPATH=$packages
+exec "$python" -P -c 'import os, runpy, sys
+sys.path += filter(None, os.environ.pop("MORE").split(":"))
+runpy.run_module("{package}", run_name="__main__", alter_sys=True)' \\
+    rollback "$@" --project="$root/{ini}" --to="$REVISION" --head="$HEAD"
 """
 
 

@@ -7,26 +7,49 @@ start without Alembic. Alembic's own `Config` reads all other shapes.
 from __future__ import annotations
 
 import configparser
+import difflib
+import importlib
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject
+from ..errors.facts.refusal import PackageMissing
+from ..errors.text import described
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 SECTION = "antarest"
+INI = "alembic.ini"
 TOML = "pyproject.toml"
+VARIABLE = "ALEMBIC_CONFIG"
+"""The environment variable that names the settings, for Alembic too."""
+
+KEYS = (
+    "metadata",
+    "rollback_script",
+    "diagram",
+    "seed",
+    "settings",
+    "version_table",
+    "version_table_schema",
+    "deployed",
+    "deployed_from",
+    "max_seconds",
+)
+"""The keys of `[antarest]`."""
 
 _NOT_PLAIN = frozenset({"version_locations", "recursive_version_locations", "sourceless"})
 _TABLE = re.compile(rb"^\s*\[*\s*tool\s*(\.\s*[\"']?(alembic|antarest)|\])", re.MULTILINE)
+_SEVERAL = re.compile(r"[\s,:;]")  # what may lie between two folders of prepend_sys_path
 _LOOK = Hint("Fix it, then look again", "inv db.history")
 
 
@@ -39,12 +62,14 @@ class Settings:
         versions: the folders with its revision files.
         is_recursive: whether the folders below those count too.
         own: the section `[antarest]`, or the table `[tool.antarest]`.
+        search: the folders that Alembic puts at the beginning of `sys.path`.
     """
 
     scripts: Path
     versions: tuple[Path, ...]
     is_recursive: bool
     own: Mapping[str, str]
+    search: tuple[Path, ...] = ()
 
 
 def read_settings(path: Path) -> Settings:
@@ -66,21 +91,88 @@ def read_settings(path: Path) -> Settings:
 
 def _read(path: Path) -> Settings:
     tables = _tables(path.with_name(TOML))
-    parser = configparser.ConfigParser({"here": path.parent.as_posix()})
+    parser = configparser.ConfigParser({"here": _here(path)})
     if not is_toml(path):
         parser.read(path, encoding="utf-8")
     # The values are read one by one: `sqlalchemy.url` may have a placeholder that only `env.py` fills in.
     main: Mapping[str, str] = parser["alembic"] if parser.has_section("alembic") else {}
     own = {key: str(value) for key, value in tables.get(SECTION, {}).items()}
     if parser.has_section(SECTION):
-        own |= parser[SECTION]
-    if tables.get("alembic") or ":" in main.get("script_location", "") or not _NOT_PLAIN.isdisjoint(main):
+        own |= {key: value for key, value in parser[SECTION].items() if key not in parser.defaults()}
+    _refuse_unknown(path, own)
+    if "databases" in main or "databases" in tables.get("alembic", {}):
+        reason = "it says databases = ..., and a history of several databases is not supported: make a project for each"
+        raise InvalidProject(path, reason, _LOOK)
+    search = main.get("prepend_sys_path", "")
+    raw = parser.get("alembic", "prepend_sys_path", raw=True, fallback="")
+    is_plain = _NOT_PLAIN.isdisjoint(main) and not _SEVERAL.search(raw)
+    if tables.get("alembic") or ":" in main.get("script_location", "") or not is_plain:
         return _as_alembic_reads_them(path, own)
-    if "script_location" not in main:
+    if "script_location" not in main and not (main and (path.parent / "env.py").is_file()):
         missing = "script_location in the section [alembic]" if parser.has_section("alembic") else "section [alembic]"
         raise InvalidProject(path, f"it has no {missing}", _LOOK)
-    scripts = path.parent / main["script_location"]
-    return Settings(scripts, (scripts / "versions",), is_recursive=False, own=own)
+    # Flask-Migrate's alembic.ini names no folder: it lies in it.
+    scripts = path.parent / main.get("script_location", "")
+    folders = (path.parent / search,) if search else ()
+    return Settings(scripts, (scripts / "versions",), is_recursive=False, own=own, search=folders)
+
+
+def _refuse_unknown(path: Path, own: Mapping[str, str]) -> None:
+    for key in own:
+        if key not in KEYS:
+            nearest = difflib.get_close_matches(key, KEYS, n=1)
+            meant = f"did you mean {nearest[0]}?" if nearest else f"the keys are {', '.join(KEYS)}"
+            raise InvalidProject(path, f"[{SECTION}] {key} is a key that nothing reads: {meant}", _LOOK)
+
+
+def find(named: str | Path | None, start: Path, environ: Mapping[str, str]) -> Path | None:
+    """Find the settings of a project, as git finds a repository.
+
+    Args:
+        named: the file or folder that the command line names; None if it names none.
+        start: the folder to begin with.
+        environ: the environment, for `ALEMBIC_CONFIG`.
+
+    Returns:
+        The named file, or that of `ALEMBIC_CONFIG`; else the `alembic.ini` of this folder or of one above it, or its
+        `pyproject.toml` with `[tool.alembic]`; else a `migrations/alembic.ini` there, as Flask-Migrate makes it. None
+        if there is none of them.
+    """
+    if named := named or environ.get(VARIABLE):
+        path = start / named
+        return next((each for each in _in_folder(path) if each.is_file()), path) if path.is_dir() else path
+    folders = [start, *start.parents]
+    found = (each for folder in folders for each in (folder / INI, folder / TOML) if _is_settings(each))
+    below = (folder / "migrations" / INI for folder in folders)
+    return next(found, None) or next((each for each in below if each.is_file()), None)
+
+
+def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
+    """Find other projects than the one that was found, for which the configured database may be.
+
+    Args:
+        ini: the settings of the project that was found.
+        config: the configuration file.
+
+    Returns:
+        The settings of the project that is found from the folder of the configuration, and of those just below this
+        folder. If the project that was found lies around this folder, only a `migrations/alembic.ini` counts there.
+    """
+    here = Path.cwd()
+    is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)
+    below = [here / "migrations" / INI] if is_around else [*here.glob(f"*/{INI}"), *here.glob(f"*/migrations/{INI}")]
+    found = [find(None, config.parent, {}), *sorted(each for each in below if each.is_file())]
+    others = {each.resolve(): each for each in found if each and each.resolve() != ini.resolve()}
+    return tuple(others.values())
+
+
+def _in_folder(folder: Path) -> tuple[Path, ...]:
+    toml = folder / TOML
+    return (folder / INI, *([toml] if names_project(toml) else []), folder / "migrations" / INI, toml)
+
+
+def _is_settings(path: Path) -> bool:
+    return names_project(path) if is_toml(path) else path.is_file()
 
 
 def is_toml(path: Path) -> bool:
@@ -106,7 +198,14 @@ def config_of(path: Path, **options: Any) -> Config:
     # Imported here: most commands start without Alembic.
     from alembic.config import Config
 
-    return Config(None if is_toml(path) else path, toml_file=path.with_name(TOML), **options)
+    config = Config(None if is_toml(path) else path, toml_file=path.with_name(TOML), **options)
+    config.file_config["DEFAULT"]["here"] = _here(path)
+    return config
+
+
+def _here(path: Path) -> str:
+    """The folder of the project, as the value of `%(here)s`. In an ini file, a percent sign begins a placeholder."""
+    return path.parent.as_posix().replace("%", "%%")
 
 
 def search_paths(config: Config) -> list[str]:
@@ -138,14 +237,15 @@ def _as_alembic_reads_them(path: Path, own: Mapping[str, str]) -> Settings:
     from alembic.util import coerce_resource_to_filename
 
     config, root, search = config_of(path), path.parent, [*sys.path]
-    location = config.get_alembic_option("script_location")
+    location = config.get_alembic_option("script_location") or (str(root) if (root / "env.py").is_file() else "")
     if not location:
         raise InvalidProject(path, "it has no script_location", _LOOK)
     if _is_true(config, "sourceless"):
         reason = "it says sourceless = true, and revisions without a source cannot be read"
         raise InvalidProject(path, reason, _LOOK)
+    prepended = tuple(root / each for each in search_paths(config))
     try:
-        sys.path[:0] = [str(root / each) for each in search_paths(config)]
+        sys.path[:0] = map(str, prepended)
         scripts = root / coerce_resource_to_filename(location)
         with _no_warning():
             named = config.get_version_locations_list() or ()
@@ -153,7 +253,7 @@ def _as_alembic_reads_them(path: Path, own: Mapping[str, str]) -> Settings:
     finally:
         sys.path[:] = search
     is_recursive = _is_true(config, "recursive_version_locations")
-    return Settings(scripts, folders, is_recursive, own)
+    return Settings(scripts, folders, is_recursive, own, prepended)
 
 
 def _is_true(config: Config, name: str) -> bool:
@@ -165,3 +265,57 @@ def _is_true(config: Config, name: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"boolean value expected for TOML parameter {name!r}")
     return value
+
+
+def seconds(path: Path, text: str) -> float | None:
+    """Read a number of seconds; None if the text is empty.
+
+    Raises:
+        InvalidProject: it is no number.
+    """
+    try:
+        return float(text) if text else None
+    except ValueError:
+        reason = f"[{SECTION}] max_seconds must be a number of seconds, not {text!r}"
+        raise InvalidProject(path, reason, _LOOK) from None
+
+
+# ---- what the settings name in the application
+
+
+def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any:
+    """Import an object that the section `[antarest]` names.
+
+    Args:
+        path: the settings file of the project.
+        key: the key in the section.
+        name: its value, as `package.module:attribute`; the attribute may have dots.
+        search: the folders to put at the beginning of `sys.path`.
+
+    Raises:
+        InvalidProject: nothing is named, or it cannot be imported.
+        PackageMissing: it needs a package that is not installed.
+    """
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        raise InvalidProject(
+            path,
+            f"[{SECTION}] {key} is not named",
+            Hint("Name it in the file", f"[{SECTION}] {key} = package.module:attribute"),
+        )
+    prepend(search)
+    try:
+        return attrgetter(attribute)(importlib.import_module(module))
+    except (Exception, SystemExit, GeneratorExit) as error:  # a module may raise anything
+        missing = (getattr(error, "name", "") or "").partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and missing != module.partition(".")[0]:
+            raise PackageMissing(missing, f"[{SECTION}] {key} = {name}") from error
+        why = str(error) if isinstance(error, (ImportError, AttributeError)) else described(error)
+        reason = f"[{SECTION}] {key} = {name}: {why}"
+        raise InvalidProject(path, reason, Hint("Fix it, then look again", "inv db.check")) from error
+
+
+def prepend(folders: Iterable[Path]) -> None:
+    """Put folders at the beginning of `sys.path`, as Alembic does; those that are there stay where they are."""
+    known = {Path(each).resolve() for each in sys.path}
+    sys.path[:0] = [str(each.resolve()) for each in folders if each.resolve() not in known]

@@ -11,6 +11,7 @@ from ..database.connection import looking, moving, read_current
 from ..database.lock import one_writer
 from ..errors.text import reason
 from ..project import rollback_script
+from .before_commit import naming_blockers
 from .request import RunOutcome, RunRequest
 
 
@@ -43,12 +44,13 @@ def grant_at_rest(request: RunRequest) -> Sequence[grants.Grant]:
         The rights that were given.
     """
     table = request.project.version_table
-    with looking(request.db) as connection:
+    with looking(request.db, request.listener.note) as connection:
         read_current(connection, table)  # Raises the right error for a file that is no database.
         if not grants.lacking(request.project, request.db, connection):
             return []
     with (
         one_writer(request.db, table, request.patience()) as writer,
+        naming_blockers("the grant", request, writer),
         moving(request.db, writer.begin) as connection,
         connection.begin(),
     ):

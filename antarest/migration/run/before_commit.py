@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,37 +11,44 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from ..database.driver_errors import translate_errors
-from ..errors.base import AntarestError
-from ..errors.facts.database import DatabaseError
+from ..database.driver_errors import LOCK_FAILURES, translate_errors
+from ..database.lock.base import Writer
+from ..errors.base import NOTHING_CHANGED, AntarestError, Hint
+from ..errors.facts.database import DatabaseError, NoRoomForLocks
+from ..errors.facts.lock import ObjectLocked, Overtaken, TableLocked
 from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
 from ..errors.facts.run import DeferredConstraintFailed, RevisionFailed, RunFailed
-from ..errors.loss import Loss
 from ..errors.settings.urls import redact
-from ..errors.text import described, reason
+from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredFails
-from .request import RunOutcome, RunRequest
+from ..losses.guard import LossGuard
+from .request import RunOutcome, RunRequest, Step
 
-_LOCK_FAILURES = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 _LONGEST_STATEMENT = 100
+_LONGEST_PAUSE = 30.0  # seconds
 
 
-def refuse_losses(request: RunRequest, losses: Sequence[Loss], state: str) -> None:
+def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
     """Refuse a loss that no revision declares, or that a downgrade causes and nobody agreed to.
+
+    Where other sessions wrote to tables before the run took away what it had used of them, it did not count all losses.
 
     Args:
         request: the run.
-        losses: what it loses.
+        guard: what it loses.
         state: the state of the database, for the error.
 
     Raises:
+        Overtaken: other sessions wrote first.
         LossNotDeclared, LossNotConfirmed: there is one.
     """
-    if undeclared := [loss for loss in losses if not loss.declared]:
+    if guard.overtaken:
+        raise Overtaken(guard.overtaken, request.database, state)
+    if undeclared := [loss for loss in guard.losses if not loss.declared]:
         raise LossNotDeclared(undeclared, request.database, state)
-    refused = [loss for loss in losses if loss.direction == "downgrade" and not request.agreement.covers(loss)]
+    refused = [loss for loss in guard.losses if loss.direction == "downgrade" and not request.agreement.covers(loss)]
     if refused:
-        raise LossNotConfirmed(refused, request.database, state, command=request.command)
+        raise LossNotConfirmed(refused, request.database, state, command=request.command, agreement=request.agreement)
 
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
@@ -62,6 +70,8 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
             error.state = outcome.state(failed=True) if outcome.total else error.state  # total 0: nothing had begun.
             if segment.running:
                 error.details["during"] = f"the {segment.running[1]} of revision {segment.running[0].id}"
+        if isinstance(error, NoRoomForLocks):
+            error.hints = (*_first_part(segment.steps), *error.hints)
         raise
     except KeyboardInterrupt:
         raise
@@ -69,14 +79,24 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
         # A revision that calls sys.exit(0) must not end the command as if it had succeeded.
         why = redact(reason(error) if isinstance(error, Exception) else described(error), url)
         state = outcome.state(failed=True)
+        said = {name: redact(value, url) for name, value in details_of(error).items()}
         if segment.running is None:
-            raise RunFailed(why, database=request.database, state=state) from error
+            raise RunFailed(why, database=request.database, state=state, details=said) from error
         revision, direction = segment.running
         statement = redact(_statement(error), url)
         failed = DeferredConstraintFailed if isinstance(error, DeferredFails) else RevisionFailed
         raise failed(
-            revision.id, direction, why, database=request.database, state=state, statement=statement
+            revision.id, direction, why, database=request.database, state=state, statement=statement, details=said
         ) from error
+
+
+def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:
+    """Yield a hint that runs half of the steps that had room for their locks."""
+    half, direction = len(steps) // 2, steps[0][1] if steps else ""
+    if half and direction == "upgrade":
+        yield Hint("Run it in parts, first", f"inv db.upgrade --to={steps[half - 1][0].id}")
+    elif half:
+        yield Hint("Run it in parts, first", f"inv db.rollback --to={steps[half][0].id}")
 
 
 def _statement(error: BaseException) -> str:
@@ -85,12 +105,59 @@ def _statement(error: BaseException) -> str:
     return text if len(text) <= _LONGEST_STATEMENT else f"{text[: _LONGEST_STATEMENT - 3]}..."
 
 
+@contextmanager
+def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[None]:
+    """Name the session whose lock a change without revisions needs. The change is not tried again.
+
+    Args:
+        what: the change, for the message.
+        request: the request for it.
+        writer: the lock under which it runs.
+
+    Raises:
+        ObjectLocked: another session holds a lock that it needs.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_lock_failure(error, committing=False):
+            raise
+        limit = request.db.lock_timeout
+        blockers = writer.blockers()
+        raise ObjectLocked(what, blockers, request.database, tries=1, timeout=limit, state=NOTHING_CHANGED) from error
+
+
+def note_next_try(request: RunRequest, number: int, error: Exception, blockers: str) -> float:
+    """Tell the user why a segment is tried again.
+
+    Args:
+        request: the run.
+        number: how many times it was tried.
+        error: why the last try failed.
+        blockers: the session in the way, as far as it was seen.
+
+    Returns:
+        The seconds to wait before the next try, so that others can go on.
+    """
+    if isinstance(error, Overtaken):
+        request.listener.note(f"{error.message}: rolled back, and the next try locks that first")
+        return 0.0
+    pause = min(2.0 ** (number - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+    who = f" ({blockers})" if blockers else ""
+    request.listener.note(f"cannot get a lock{who}: rolled back, next try in {pause:.1f} s")
+    return pause
+
+
 def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
-    """Whether the segment failed because another session holds a lock, so that another try can help."""
+    """Whether the segment failed because another session holds a lock, or wrote first: then another try can help."""
+    if isinstance(error, TableLocked):  # A backup has waited for long enough.
+        return False
     cause: BaseException | None = error
     while cause:
+        if isinstance(cause, Overtaken):
+            return True
         raised = cause.orig if isinstance(cause, DBAPIError) else cause
-        if getattr(raised, "pgcode", None) in _LOCK_FAILURES:
+        if getattr(raised, "pgcode", None) in LOCK_FAILURES:
             return True
         if committing and isinstance(raised, sqlite3.Error):
             return raised.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

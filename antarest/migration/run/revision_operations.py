@@ -1,10 +1,10 @@
 """The `op` that a revision uses while it runs.
 
-It is Alembic's `op` with two changes. First, `op.batch_alter_table` reads only the table that it rebuilds, and not all
-tables that foreign keys lead to. The new table does not need those: with 20 tables in a chain, reading them took 60 %
-of the time of all revisions. Second, the watcher of rebuilds gets each operation, since inside a batch there is no
-statement to watch. Alembic has no hook for either, so both are set on the `Operations` of the run; the classes
-stay as they are.
+It is Alembic's `op` with three changes. First, `op.batch_alter_table` reads only the table that it rebuilds, and not
+all tables that foreign keys lead to. The new table does not need those: with 20 tables in a chain, reading them took
+60 % of the time of all revisions. Second, the watcher of rebuilds gets each operation, since inside a batch there is no
+statement to watch. Third, a batch on SQLite does not CAST to a date or a time, which would leave the year alone.
+Alembic has no hook for these, so they are set on the `Operations` of the run; the classes stay as they are.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from alembic.operations.base import AbstractOperations
 from alembic.runtime.migration import MigrationContext
 
 from ..losses.rebuilds import report_operation
+from ..losses.tracking.base import NotAllowed
 from . import operations as _  # noqa: F401 - registers `op.move_column` and the others
 
 
@@ -41,8 +42,20 @@ def revision_operations(context: MigrationContext) -> Iterator[Operations]:
                 yield batch
 
         operations.batch_alter_table = read_one_table  # type: ignore[method-assign]
+        operations.run_async = _refuse_async  # type: ignore[method-assign, assignment]
         _note_operations(operations)
+        if context.dialect.name == "sqlite":
+            _keep_dates(context)
         yield operations
+
+
+def _refuse_async(*_arguments: object, **_named: object) -> None:
+    """Refuse `op.run_async`: our drivers are not asynchronous.
+
+    Raises:
+        NotAllowed: always.
+    """
+    raise NotAllowed("it calls op.run_async, which needs an asynchronous driver: use op.get_bind() and op.execute()")
 
 
 def _note_operations(operations: AbstractOperations) -> None:
@@ -53,6 +66,25 @@ def _note_operations(operations: AbstractOperations) -> None:
         return invoke(operation)
 
     operations.invoke = note_and_invoke  # type: ignore[method-assign]
+
+
+_DATES = (sa.Date, sa.DateTime, sa.Time, sa.Interval)
+
+
+def _keep_dates(context: MigrationContext) -> None:
+    """Copy texts and dates into a column for dates or times without a CAST, which would keep the year only."""
+    cast = context.impl.cast_for_batch_migrate
+
+    def copy_or_cast(existing: sa.Column[Any], transfer: dict[str, Any], type_: Any) -> None:
+        old, new = existing.type._type_affinity, type_._type_affinity  # noqa: SLF001 - as Alembic compares them
+        if (old, new) == (sa.Date, sa.DateTime):
+            transfer["expr"] = sa.type_coerce(transfer["expr"], sa.String()) + sa.literal_column("' 00:00:00.000000'")
+        elif (old, new) == (sa.DateTime, sa.Date):
+            transfer["expr"] = sa.func.substr(transfer["expr"], sa.literal_column("1"), sa.literal_column("10"))
+        elif new not in _DATES:
+            cast(existing, transfer, type_)  # type: ignore[no-untyped-call]
+
+    context.impl.cast_for_batch_migrate = copy_or_cast  # type: ignore[method-assign]
 
 
 def _has_untyped_column(context: MigrationContext, table: str) -> bool:

@@ -7,7 +7,6 @@ back, and tried again after a pause in which the sessions that queued behind it 
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from alembic.util import to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -25,23 +25,22 @@ from ..database.lock.base import Patience, Writer
 from ..database.record import Recorder
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
-from ..errors.facts.lock import ObjectLocked
-from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses
+from ..errors.facts.lock import ObjectLocked, Overtaken
+from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses, RowsHidden
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.facts.run import NotRecorded, RunInterrupted, RunTerminated
 from ..errors.revision import BASE, Direction
 from ..errors.settings.urls import is_memory
 from ..losses.guard import LossGuard
 from ..losses.rebuilds import RebuildGuard
+from ..project.env_options import stand_in
 from ..project.revision_store import keeping
 from .after_commit import finish, grant, note_grants
-from .before_commit import failures, is_lock_failure, new_violations, refuse_losses
+from .before_commit import failures, is_lock_failure, new_violations, note_next_try, refuse_losses
 from .operations import REPORT
 from .request import RunOutcome, RunRequest, Segment, Step
 from .revision_operations import revision_operations
 from .segments import Blocks, StepsOf, first_segment, let_blocks_pass, plan_steps
-
-_LONGEST_PAUSE = 30.0  # seconds
 
 
 def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str | None) -> RunOutcome:
@@ -64,6 +63,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
         raise InMemoryDatabase(None)
     plan = partial(plan_steps, request, steps_of, destination)
     current = _current(request)
+    stand_in(context._proxy, request.db.migration_url.drivername)  # noqa: SLF001 - the plan imports the revisions
     outcome = RunOutcome(before=current, after=current)
     if plan(current) or request.prepare:
         with _naming_backup(outcome), _stoppable(request, outcome) as signals:
@@ -81,7 +81,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
 
 def _current(request: RunRequest) -> tuple[str, ...]:
     """The revisions that the database is at, read on a connection of its own."""
-    with looking(request.db) as connection:
+    with looking(request.db, request.listener.note) as connection:
         return read_current(connection, request.project.version_table)
 
 
@@ -136,24 +136,22 @@ class _Run:
             try:
                 self._run_segment(segment)
             except Exception as error:
-                if not is_lock_failure(error, committing=segment.is_committing):
+                can_help = is_lock_failure(error, committing=segment.is_committing)
+                if not can_help or (number == tries and isinstance(error, Overtaken)):
                     raise
                 blockers = self.writer.blockers()
                 if number == tries:
                     raise self._object_locked(segment, blockers) from error
-                pause = min(2.0 ** (number - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-                who = f" ({blockers})" if blockers else ""
-                self.request.listener.note(f"cannot get a lock{who}: rolled back, next try in {pause:.1f} s")
+                time.sleep(note_next_try(self.request, number, error, blockers))
             else:
                 return
-            time.sleep(pause)
 
     def _object_locked(self, segment: Segment, blockers: str) -> ObjectLocked:
         running, db, state = segment.running, self.request.db, self.outcome.state(failed=True)
         named = f"the {running[1]} of revision {running[0].id}" if running else "the run"
         what = "the commit" if segment.is_committing else named
-        tries, timeout = db.lock_retries + 1, db.lock_timeout
-        return ObjectLocked(what, blockers, self.request.database, tries=tries, timeout=timeout, state=state)
+        limits = {"tries": db.lock_retries + 1, "timeout": db.lock_timeout}
+        return ObjectLocked(what, blockers, self.request.database, **limits, state=state)
 
     def _run_segment(self, segment: Segment) -> None:
         """Run one segment and commit it, or leave nothing of it."""
@@ -198,12 +196,13 @@ class _Run:
         with failures(request, self.outcome), moving(request.db, self.writer.begin) as connection:
             self.signals.cancels(connection)
             guard: LossGuard
-            self.context.configure(
-                connection=connection,
-                fn=lambda _heads, _context: self._steps(steps, connection, guard),
-                on_version_apply=self._note_heads,
-                **{REPORT: request.listener.moved, **request.project.alembic_options()},
-            )
+            options = request.project.alembic_options()
+            options |= {
+                "fn": lambda _heads, _context: self._steps(steps, connection, guard),
+                "on_version_apply": (self._note_heads, *to_tuple(options.get("on_version_apply"), ())),
+                REPORT: request.listener.moved,
+            }
+            self.context.configure(connection=connection, **options)
             guard = self._guard(connection)
             # Alembic must find no transaction here. The first statement takes the lock.
             with self.context.begin_transaction():
@@ -223,7 +222,7 @@ class _Run:
         if connection.dialect.name == "sqlite":
             let_blocks_pass(context)
             return LossGuard(connection, exclude, RebuildGuard(context, exclude))
-        guard = LossGuard(connection, exclude, learned=self.learned)
+        guard = LossGuard(connection, exclude, learned=self.learned, note=self.request.listener.note)
         self.blocks = Blocks(context, guard, partial(self._leave, guard), self.patience)
         return guard
 
@@ -240,7 +239,8 @@ class _Run:
                 outcome.backup = request.before_change(request, outcome) or outcome.backup
         elif current != outcome.after:
             self._follow(current)
-        return first_segment(self.left, request.revision_of, connection.dialect.name)
+        first = first_segment(self.left, request.revision_of, connection.dialect.name)
+        return first[:1] if request.project.commits_each else first
 
     def _follow(self, current: tuple[str, ...]) -> None:
         """Continue after another run that came between two segments (SQLite), if it applied some of our steps."""
@@ -269,7 +269,7 @@ class _Run:
             raise
         guard.finish()
         segment.losses = guard.losses
-        refuse_losses(request, guard.losses, outcome.state())
+        refuse_losses(request, guard, outcome.state())
         if worse := new_violations(violations, foreign_key_violations(connection)):
             raise ForeignKeysViolated(worse, request.database, outcome.state())
         note_grants(request, grant(request, connection))
@@ -295,6 +295,8 @@ class _Run:
             if guard.missing:
                 state = self.outcome.state()
                 raise RebuildLoses(revision.id, direction, guard.missing, request.database, state)
+            if guard.hidden:
+                raise RowsHidden(revision.id, direction, guard.hidden, request.database, self.outcome.state())
             seconds = time.perf_counter() - began
             recorder.add(revision, direction, seconds)
             segment.steps.append((revision, direction, seconds))
@@ -310,7 +312,7 @@ class _Run:
     def _leave(self, guard: LossGuard) -> None:
         """Check the losses before a revision leaves its transaction, because that commits it."""
         segment = self.outcome.segment
-        refuse_losses(self.request, guard.losses, self.outcome.state())
+        refuse_losses(self.request, guard, self.outcome.state())
         segment.outside = segment.running[0].id if segment.running else ""
 
     # ---- after the commit

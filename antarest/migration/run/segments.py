@@ -24,7 +24,7 @@ from ..errors.facts.loss import Irreversible
 from ..errors.facts.run import AlembicRefused, AutocommitNotAsked, RevisionNotRunnable
 from ..errors.revision import Direction, Revision
 from ..losses.guard import LossGuard
-from ..losses.tracking.base import NotAllowed
+from ..losses.tracking.base import RUNS_INSIDE, NotAllowed
 from .request import RunRequest
 
 StepsOf = Callable[..., Iterable[Any]]
@@ -194,6 +194,9 @@ class _BlockWatcher(Watcher):
             self._drop_invalid(found)
         elif not _OTHERS.fullmatch(statement):
             raise NotAllowed(_AGAIN)
+
+    def inside(self, statement: str) -> None:  # noqa: ARG002 - any statement is refused
+        raise NotAllowed(RUNS_INSIDE)
 
     def clean(self) -> None:
         """Drop the indexes of a block that failed, if the connection still works."""

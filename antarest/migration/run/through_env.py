@@ -13,11 +13,17 @@ from ..errors.base import NOTHING_CHANGED, AntarestError
 from ..errors.facts.project import EnvNotAdopted
 from ..errors.facts.run import RunFailed
 from ..errors.text import described
+from ..project.env_options import logging_left_alone
 from ..project.revision_files import importing
 from .request import OUTCOME, REQUEST, RunOutcome, RunRequest
 
 StepsOf = Callable[[Any, tuple[str, ...]], Iterable[Any]]
 """Given Alembic's scripts and the current revisions, returns the steps to run."""
+
+
+def _run_env(scripts: ScriptDirectory, environment: EnvironmentContext) -> None:
+    with environment:
+        scripts.run_env()
 
 
 def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) -> RunOutcome:
@@ -46,8 +52,8 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
 
     environment = EnvironmentContext(config, scripts, fn=steps, as_sql=False, destination_rev=target)
     try:
-        with in_this_process(request.db, request.patience()), importing(project.versions), environment:
-            scripts.run_env()
+        with in_this_process(request.db, request.patience()), importing(project.versions), logging_left_alone():
+            _run_env(scripts, environment)
     except SystemExit as error:  # With exit code 0 it would look like success.
         done = config.attributes.get(OUTCOME)
         why = f"env.py, or a module that it imports, ended the program: {described(error)}"

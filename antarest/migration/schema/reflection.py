@@ -16,12 +16,11 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from ..errors.revision import workflow_tables
+from ..errors.revision import VersionTable
 from . import postgresql, sqlite
 from .inventory import Inventory
 
-VERSION_TABLE = "alembic_version"
-OWN_TABLES = workflow_tables(VERSION_TABLE)
+OWN_TABLES = VersionTable().both
 """The tables of Alembic and the workflow, in a project with the default version table."""
 
 

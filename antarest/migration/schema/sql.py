@@ -43,6 +43,28 @@ def as_written(sql: str) -> list[str]:
     return [match["token"] for match in _TOKEN.finditer(sql) if match["token"]]
 
 
+class Piece(NamedTuple):
+    """A token with its place.
+
+    Attributes:
+        word: the token as it is written, in lower case: a name in quotes differs from a word of SQL.
+        name: the identifier that it stands for.
+        start: where it begins.
+        end: where it ends.
+    """
+
+    word: str
+    name: str
+    start: int
+    end: int
+
+
+def pieces(sql: str) -> list[Piece]:
+    """Return the tokens of a text with their places in it."""
+    found = [match for match in _TOKEN.finditer(sql) if match["token"]]
+    return [Piece(match[0].lower(), name_of(_token(match[0])), match.start(), match.end()) for match in found]
+
+
 def _token(text: str) -> str:
     if text[0] in '"`':
         name = text[1:-1].replace(text[0] * 2, text[0])

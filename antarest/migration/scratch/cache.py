@@ -55,7 +55,7 @@ class ScratchCache:
                     continue
                 shutil.copyfile(cached, file)
                 with closing(sqlite3.connect(file)) as connection:
-                    connection.execute(f'SELECT count(*) FROM "{self._project.version_table}"').fetchone()
+                    connection.execute(f'SELECT count(*) FROM "{self._project.version_table.name}"').fetchone()
             except OSError:  # Another process has deleted it, we may not read it, or the disk is full.
                 file.unlink(missing_ok=True)
             except sqlite3.Error:  # It is damaged.
@@ -101,7 +101,7 @@ class ScratchCache:
         repository = self._project.repository
         if repository is None:
             return []
-        names = fingerprints(self._project.history, self._revisions, self._project.alembic_options())
+        names = fingerprints(self._project.history, self._revisions, self._project.scratch_options())
         return [repository.folder / "antarest" / "scratch" / f"{name[:40]}.db" for name in names]
 
 

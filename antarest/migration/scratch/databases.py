@@ -45,6 +45,7 @@ _SETTINGS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "200",
+    "max_prepared_transactions": "20",
     "timezone": "UTC",
 }
 _DOCKER_TIMEOUT = 20  # seconds without a sign of life from the engine, also while it pulls an image

@@ -39,7 +39,7 @@ _RUN_REVISIONS = (
     "run/segments",
     "losses/rebuilds",
     "scratch/runner",
-    "database/objects",
+    "schema/objects",
 )
 """Our modules that take part when a revision runs or that read what it made, as paths in this package."""
 
@@ -62,7 +62,8 @@ def fingerprints(
     Returns:
         A name of 64 characters for each revision, up to the first that may depend on more.
     """
-    convention = options["target_metadata"].naming_convention if options["target_metadata"] is not None else {}
+    # Alembic takes no naming convention from a list of metadata.
+    convention = getattr(options["target_metadata"], "naming_convention", {})
     if any(map(callable, convention.values())):
         return []
     found = hashlib.sha256(_circumstances(options, convention, also))
@@ -88,7 +89,10 @@ def stands_alone(content: bytes) -> bool:
 
 def _circumstances(options: Mapping[str, Any], convention: Mapping[Any, Any], also: Sequence[str]) -> bytes:
     """Everything beside the revisions that the databases depend on."""
-    own_options = sorted((name, value) for name, value in options.items() if name != "target_metadata")
+    # A function chooses what is compared or rendered, and has no other name in the next process.
+    own_options = sorted(
+        (name, value) for name, value in options.items() if name != "target_metadata" and not callable(value)
+    )
     versions = [sqlite3.sqlite_version, *(version(name) for name in ("sqlalchemy", "alembic"))]
     modules = [path for pattern in (*_RUN_REVISIONS, *also) for path in _modules(pattern)]
     own = [hashlib.sha256(path.read_bytes()).hexdigest() for path in modules]

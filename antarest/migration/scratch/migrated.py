@@ -14,11 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from ..database.catalog import Tables
 from ..database.connection import moving
 from ..database.driver_connections import Attempt, Watcher, set_watcher
-from ..database.objects import ObjectKey, read_objects
 from ..errors.facts.run import ScratchRunFailed
 from ..losses.tracking import open_tracker
 from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
+from ..schema.objects import ObjectKey, read_objects
 from .cache import ScratchCache
 from .databases import EngineName, NoPostgres, PostgresServer, postgres_server, scratch_database
 from .runner import ScratchRunner
@@ -96,8 +96,7 @@ class DowngradeEffect:
     Attributes:
         revision: the revision whose downgrade ran.
         dropped: the tables and columns ("table", "table.column") that are gone.
-        renamed: the new names of tables and columns by their old names. A column that a rebuild of its table renames
-            is in `dropped`.
+        renamed: the new names of tables and columns by their old names.
     """
 
     revision: str
@@ -122,7 +121,7 @@ def downgrade_effects(project: Project, current: Collection[str], undone: Sequen
                 before = tracker.tables
                 yield runner.step(id_, "downgrade")
                 tracker.look()
-                result.append(_effect(id_, before, tracker.tables))
+                result.append(_effect(id_, before, tracker))
 
         set_watcher(connection, _TrackerWatcher(tracker))  # A rename differs from a drop only in its statement.
         runner.run(connection, steps)
@@ -145,21 +144,23 @@ class _TrackerWatcher(Watcher):
             self._tracker.after(statement)
 
 
-def _effect(revision: str, before: Tables, after: Tables) -> DowngradeEffect:
+def _effect(revision: str, before: Tables, tracker: ChangeTracker) -> DowngradeEffect:
     """Compare the tables. A table keeps its identity, or its name if it was rebuilt."""
-    alive = {table.identity: table for table in after.values()}
+    alive = {table.identity: table for table in tracker.tables.values()}
     dropped, renamed = [], {}
     for name, table in sorted(before.items()):
-        now = alive.get(table.identity) or after.get(name)
+        now = alive.get(table.identity) or tracker.tables.get(name)
         if now is None:
             dropped.append(name)
             continue
         if now.name != name:
             renamed[name] = now.name
-        names = {identity: column for column, identity in now.columns.items()}
-        is_same = now.identity == table.identity
+        names = {tracker.origins[identity].column: column for column, identity in now.columns.items()}
+        is_rebuilt = now.identity != table.identity
         for column, identity in sorted(table.columns.items()):
-            found = names.get(identity) if is_same else column if column in now.columns else None
+            found = names.get(tracker.origins[identity].column)
+            if found is None and is_rebuilt and now.columns.get(column) in names:
+                found = column  # No statement was understood to fill it. It was filled by its name.
             if found is None:
                 dropped.append(f"{name}.{column}")
             elif found != column:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
-from alembic import context as alembic_context
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
@@ -21,11 +20,12 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
-from ..errors.revision import Direction, Revision
+from ..errors.revision import Direction, Revision, VersionTable
 from ..errors.settings.urls import ENGINES
-from ..errors.text import described, reason
+from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredConstraints
 from ..losses.tracking.base import NotAllowed
+from ..project.env_options import outer_kept, stand_in
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
@@ -56,12 +56,11 @@ class ScratchRunner:
 
     @classmethod
     def of(cls, project: Project) -> Self:
-        """Make the runner of a project that follows our conventions; its revision files are imported."""
+        """Make the runner of a project that follows our conventions. Its revision files are imported when they run."""
         config = project.alembic_config()
         script = ScriptDirectory.from_config(config)
-        with importing(project.versions):
-            script.get_heads()
-        return cls(config, script, project.history, project.alembic_options(), runs_deferred=True)
+        commits_each = project.commits_each
+        return cls(config, script, project.history, project.scratch_options(), commits_each, runs_deferred=True)
 
     def upgrade(
         self,
@@ -79,8 +78,9 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
+        self._import_revisions(connection)
         for target in targets:
-            current: Any = read_current(connection, self.options["version_table"])
+            current: Any = read_current(connection, VersionTable(self.options["version_table"]))
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
@@ -103,6 +103,7 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
+        self._import_revisions(connection)
         running, deferred = list[Any](), DeferredConstraints(connection)
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
@@ -122,17 +123,22 @@ class ScratchRunner:
         try:
             with self._environment(context), context.begin_transaction():
                 context.run_migrations()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # A revision may call sys.exit(0).
             connection.rollback()
-            if not running:
+            if not running or isinstance(error, KeyboardInterrupt):
                 raise
-            direction = "upgrade" if running[0].is_upgrade else "downgrade"
-            engine = ENGINES[connection.dialect.name]
-            why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
-            raise ScratchRunFailed(running[0].revision.revision, direction, why, engine) from error
+            raise _failure(running[0], error, connection) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
+
+    def _import_revisions(self, connection: Connection) -> None:
+        """Import the revision files, once. Their tops may ask `alembic.context` for the dialect."""
+        environment = EnvironmentContext(self.config, self.script, as_sql=False)
+        folders = {revision.path.parent for revision in map(self.history.__getitem__, self.history.order)}
+        with outer_kept(), without_output(), environment, importing(folders):
+            stand_in(environment, connection.engine.url.drivername)
+            self.script.get_heads()
 
     def _revision_of(self, step: Any) -> Revision:
         return self.history[step.revision.revision]
@@ -140,15 +146,17 @@ class ScratchRunner:
     @contextmanager
     def _environment(self, context: MigrationContext) -> Iterator[None]:
         """Let revisions use `alembic.op` and `alembic.context`. An `env.py` that is running gets its own back."""
-        outer = getattr(alembic_context, "_proxy", None)
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
-        try:
-            with without_output(), environment, revision_operations(context):
-                yield
-        finally:
-            if outer:
-                outer._install_proxy()  # noqa: SLF001 - as its own `__enter__` does
+        with outer_kept(), without_output(), environment, revision_operations(context):
+            yield
+
+
+def _failure(step: Any, error: BaseException, connection: Connection) -> ScratchRunFailed:
+    direction = "upgrade" if step.is_upgrade else "downgrade"
+    engine = ENGINES[connection.dialect.name]
+    why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+    return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error))
 
 
 def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: MigrationContext) -> Iterator[Any]:

@@ -105,7 +105,7 @@ class Template:
             if self.with_rows:
                 values = self.target.values_at(self._revisions)
                 with connection.begin():
-                    fill(connection, values=values, exclude=[self.target.project.version_table])
+                    fill(connection, values=values, exclude=[self.target.project.version_table.name])
 
 
 def prefix_of(run: str) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, ProjectNotFound
+from ..errors.revision import VersionTable
+from ..project.env_options import named_table
 from ..project.project import Project
 from ..project.revision_files import listed
 from .source import LIBRARIES, SourceModule
@@ -99,7 +101,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         convention, missing = _convention(module, models.name.partition(":")[0].partition(".")[0])
         unknown += [*missing, *([models.problem] if models.problem and not metadata else [])]
     return Target(
-        replace(project, version_table=str(values.get("version_table", project.version_table))),
+        replace(project, named_version_table=named_table(values) or project.named_version_table or VersionTable()),
         metadata or models.name,
         rows,
         # If only one of several calls asks for batches, that call is for SQLite.
@@ -146,9 +148,8 @@ def _metadata(env: SourceModule) -> _Models:
     # Another module may call `configure`; the template of Alembic has a variable of this name.
     name = ast.Name("target_metadata", lineno=1)
     node = env.assigned(nodes[0] if nodes else name)
-    node = None if node is name else node
     is_made_here = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("MetaData")
-    if node is None or is_made_here or (isinstance(node, ast.Constant) and node.value is None):
+    if node is name or is_made_here or (isinstance(node, ast.Constant) and node.value is None):
         return _Models()
     if place := env.dotted(node):
         imports = {each for each in env.imported_names() if each.partition(".")[0] not in LIBRARIES}

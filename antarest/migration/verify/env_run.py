@@ -20,6 +20,7 @@ from sqlalchemy import URL, Connection, Engine, event
 
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject
+from ..errors.revision import VersionTable
 from ..errors.settings.urls import redact_url
 from ..errors.text import described
 from ..scratch.runner import without_output
@@ -95,11 +96,11 @@ def run_env(target: Target, connection: Connection, url: URL) -> EnvRun:
 def with_options_of_env(target: Target, run: EnvRun) -> Target:
     """Make the target that has the options of a run of `env.py`, instead of those that were read from its source."""
     options = dict(run.options)
-    version_table = options.get("version_table") or target.project.version_table
+    version_table = VersionTable(options.get("version_table") or target.project.version_table.name)
     commits_each = bool(options.pop("transaction_per_migration", False))
     made = replace(
         target,
-        project=replace(target.project, version_table=version_table),
+        project=replace(target.project, named_version_table=version_table),
         commits_each=commits_each,
         unknown=(),
         models_problem="",

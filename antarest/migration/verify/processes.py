@@ -62,7 +62,7 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
         readers: list[Connection] = []
         for location in locations:
             reader, writer = context.Pipe(duplex=False)
-            arguments = (plan.for_another_process(), location, writer)
+            arguments = (plan.for_another_process(location.engine), location, writer)
             process = context.Process(target=_work, args=arguments, name=f"verify-{location.engine}", daemon=True)
             # The new process inherits both. Ctrl-C at its start would print a traceback.
             with _undisturbed(), _without(plan.target.paths):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.script.base import Script
 from sqlalchemy import MetaData
@@ -21,13 +22,17 @@ from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, InvalidRevisionFile
 from ..errors.revision import Revision
 from ..errors.text import described, first_line
+from ..project.env_options import outer_kept, stand_in
 from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import importing
 from ..project.settings import config_of, search_paths
+from ..scratch.databases import EngineName
 from ..scratch.runner import ScratchRunner
 
 Values = Mapping[str, Sequence[object]]
+
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg2"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Target:
         start: by engine, what makes the tables from which the history starts: a file of SQL, or a function.
         run_env: the variables with which `env.py` is run; None if it is not run.
         env_options: the options that `env.py` gave to Alembic when it was run.
+        engine: the dialect that the top of a revision file sees when it is imported.
     """
 
     project: Project
@@ -63,6 +69,7 @@ class Target:
     start: Mapping[str, str] = field(default_factory=dict)
     run_env: Mapping[str, str] | None = None
     env_options: dict[str, Any] = field(default_factory=dict)
+    engine: EngineName = "sqlite"
 
     @cached_property
     def script(self) -> ScriptDirectory:
@@ -73,7 +80,14 @@ class Target:
             InvalidProject: the revisions form no history.
         """
         script = ScriptDirectory.from_config(self.config)
-        with importing(self.project.versions), warnings.catch_warnings(record=True) as caught:
+        environment = EnvironmentContext(self.config, script)
+        with (
+            outer_kept(),
+            environment,
+            importing(self.project.versions),
+            warnings.catch_warnings(record=True) as caught,
+        ):
+            stand_in(environment, _DRIVERS[self.engine])
             warnings.simplefilter("always")
             try:
                 script.get_heads()
@@ -171,7 +185,7 @@ class Target:
             "target_metadata": metadata,
             "render_as_batch": self.render_as_batch,
             "transactional_ddl": True,
-            "version_table": self.project.version_table,
+            "version_table": self.project.version_table.name,
             **self.env_options,
         }
 
@@ -237,4 +251,5 @@ def _revision(script: Script) -> Revision:
         moves=declared("moves", dict),
         irreversible=declared("irreversible", str),
         transaction=declared("transaction", str),
+        row_security=declared("row_security", str),
     )

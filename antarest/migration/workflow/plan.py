@@ -109,7 +109,8 @@ class RollbackPlan:
     @property
     def agreement(self) -> Agreement:
         """The agreement to lose what this plan names, with at most the counts that it names."""
-        return Agreement(most={(loss.revision, loss.item): loss.count for loss in self.losses})
+        shown = [drop.loss for step in self.steps for drop in step.drops if drop.loses or drop.loss.count == 0]
+        return Agreement(most={(loss.revision, loss.item): loss.count for loss in shown})
 
 
 def plan_rollback(
@@ -187,7 +188,7 @@ class _Counter:
             origin = self._origin(source)
             for place in places:
                 before = arrived.get(place, ())
-                arrived[place] = None if origin is None or before is None else before + origin
+                arrived[place] = None if origin is None or before is None else tuple(dict.fromkeys((*before, *origin)))
         self._origins |= dict.fromkeys([*step.dropped, *step.renamed]) | arrived
 
     def count(self, item: str) -> int | None:
@@ -215,7 +216,8 @@ class _Counter:
     def _origin(self, item: str) -> tuple[str, ...] | None:
         if item in self._origins:
             return self._origins[item]
-        table, _, column = item.partition(".")
+        place = self._find(item)
+        table, column = place or item.partition(".")[::2]
         if not column or table not in self._origins:
             return (item,)
         tables = self._origins[table]

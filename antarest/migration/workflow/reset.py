@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import URL, Connection, text
 
 from ..database.catalog import Tables, measure, read_tables
-from ..database.objects import DatabaseObject, ObjectKey, read_objects
 from ..errors.facts.refusal import ResetNotConfirmed, ResetRefused
 from ..errors.settings.urls import redact_url
 from ..errors.text import count
 from ..project.project import Project
+from ..schema.objects import DatabaseObject, ObjectKey, read_objects
 from ..scratch.migrated import objects_of_history
 
 _BEFORE_TABLES = frozenset({"event trigger", "materialized view", "view"})
@@ -108,8 +108,9 @@ def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, e
         raise ResetNotConfirmed(now.database, now.amount, len(now.filled), agreed=plan.amount)
     _drop(found.dropped, connection)
     quote = connection.dialect.identifier_preparer.quote_identifier
-    for table in project.workflow_tables:
-        connection.execute(text(f"DROP TABLE IF EXISTS {quote(table)}"))
+    place = project.version_table
+    for name in (place.name, place.history):
+        connection.execute(text(f"DROP TABLE IF EXISTS {'.'.join(map(quote, filter(None, (place.schema, name))))}"))
 
 
 def _is_agreed(now: int | None, shown: int | None) -> bool:

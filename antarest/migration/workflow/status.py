@@ -28,6 +28,7 @@ class Status:
         rollback_script_in_sync: whether `rollback.sh` is up to date; None if the project has none.
         missing_grants: the rights that the application's role lacks.
         elsewhere: a sentence about the place of unknown revisions; empty if it is not known.
+        other_project: the settings of another project that has the unknown revisions; empty if none is known.
         deployed: the revision of production; empty if none is recorded.
         edited: the revisions whose file was edited after they were applied.
         rollback_script: the path of `rollback.sh`; empty if the project has none.
@@ -44,6 +45,7 @@ class Status:
     rollback_script_in_sync: bool | None
     missing_grants: tuple[str, ...]
     elsewhere: str = ""
+    other_project: str = ""
     deployed: str = ""
     edited: tuple[str, ...] = ()
     rollback_script: str = ""

@@ -5,7 +5,7 @@ A method looks, plans or runs, and returns the result as data. Nothing here prin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record
+from ..database.waits import Tell, say_nothing
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
 from ..errors.revision import HEAD
@@ -22,6 +23,7 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
 from ..project import rollback_script
 from ..project.project import Project
+from .others import other_project, refuse_others
 from .plan import RollbackPlan, UpgradePlan, plan_rollback, plan_upgrade
 from .status import HistoryEntry, Status, not_checked
 
@@ -47,6 +49,7 @@ class MigrationWorkflow:
         environment: str = "development",
         source: Path | None = None,
         listener: Listener | None = None,
+        others: Sequence[Path] = (),
     ) -> None:
         """Bind a project to a database.
 
@@ -56,25 +59,42 @@ class MigrationWorkflow:
             environment: the environment that is configured; production is reset only with `--allow-production`.
             source: the configuration file, for messages.
             listener: receives the progress of a run.
+            others: the settings of other projects, for which the database may be.
         """
         self.project = project
+        self.others = tuple(others)
         self.db = db
         self.environment, self.source = environment, source
         self.listener = listener
 
     @classmethod
     def from_config(
-        cls, config: Config, project: Project | None = None, *, listener: Listener | None = None
+        cls,
+        config: Config,
+        project: Project | None = None,
+        *,
+        listener: Listener | None = None,
+        others: Sequence[Path] = (),
     ) -> MigrationWorkflow:
         """Bind a project (default: our own, wherever the program is started) to the database of a configuration."""
         return cls(
-            project or Project.own(), config.db, environment=config.environment, source=config.source, listener=listener
+            project or Project.own(),
+            config.db,
+            environment=config.environment,
+            source=config.source,
+            listener=listener,
+            others=others,
         )
 
     @property
     def database(self) -> str:
         """The URL of the database, redacted."""
         return redact_url(self.db.migration_url)
+
+    @property
+    def tell(self) -> Tell:
+        """Tells the listener a line, where there is one."""
+        return self.listener.note if self.listener else say_nothing
 
     @property
     def backups(self) -> Backups:
@@ -117,7 +137,8 @@ class MigrationWorkflow:
             applied=len(history.applied(current)),
             edited=tuple(edited(record, history, current)),
             unknown=(unknown := history.unknown(current)),
-            elsewhere=self.project.describe_location(next(iter(unknown), "")),
+            other_project=str((other := other_project(self.project, self.others, current)) or ""),
+            elsewhere="" if other else self.project.describe_location(next(iter(unknown), "")),
             deployed=self.project.deployed,
             rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
             missing_grants=tuple(grant.sql for grant in missing),
@@ -150,6 +171,10 @@ class MigrationWorkflow:
             if id_ in shown
         ]
 
+    def refuse_others(self, current: Sequence[str]) -> None:
+        """Refuse a database that may belong to another project; see `others.refuse_others`."""
+        refuse_others(self.project, self.others, current, self.database)
+
     # ---- moving
 
     def plan_upgrade(self, to: str = HEAD) -> UpgradePlan:
@@ -163,6 +188,7 @@ class MigrationWorkflow:
             OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
         """
         current = self.current()
+        self.refuse_others(current)
         self.project.refuse_unknown(current, self.database)
         return plan_upgrade(self.project, current, to)
 
@@ -209,6 +235,7 @@ class MigrationWorkflow:
         """
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
+            self.refuse_others(current)
             self.project.refuse_unknown(current, self.database)
             return plan_rollback(self.project, connection, current, steps=steps, to=to)
 
@@ -236,6 +263,7 @@ class MigrationWorkflow:
         from . import reset
 
         with self.looking() as connection:
+            self.refuse_others(read_current(connection, self.project.version_table))
             return reset.plan_reset(self.project, connection)
 
     def refuse_production(self, verb: str) -> None:
@@ -288,7 +316,7 @@ class MigrationWorkflow:
             DatabaseError: it cannot be reached.
         """
         self._refuse_memory()
-        with looking(self.db) as connection:
+        with looking(self.db, self.tell) as connection:
             yield connection
 
     def _refuse_memory(self) -> None:

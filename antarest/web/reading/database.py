@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from antarest.migration.database.connection import read_current
 from antarest.migration.database.driver_errors import connection_error
 from antarest.migration.database.engines import create_db_engine
+from antarest.migration.database.waits import ReadWatch, configure, undisturbed
 from antarest.migration.errors.base import Hint
 from antarest.migration.errors.facts.database import DatabaseMissing
 from antarest.migration.errors.settings.db_config import DbConfig
@@ -45,6 +46,9 @@ PROBE_PATIENCE: Final = 3.0
 
 _PROBE_CONNECT_TIMEOUT: Final = 10
 """The seconds after which the thread of a hanging probe ends: much longer than `PROBE_PATIENCE`."""
+
+_PROBE_LOCK_TIMEOUT: Final = 2
+"""The seconds that a health probe waits for a lock: less than `PROBE_PATIENCE`, so that it can name the holder."""
 
 _STATEMENT_TIMEOUT: Final = 15_000  # ms
 
@@ -95,9 +99,12 @@ class Database:
         quick = replace(
             self.db,
             connect_timeout=min(db.connect_timeout, _PROBE_CONNECT_TIMEOUT),
-            busy_timeout=min(db.busy_timeout, 2),
+            busy_timeout=min(db.busy_timeout, _PROBE_LOCK_TIMEOUT),
+            migration_lock_timeout=_PROBE_LOCK_TIMEOUT,
         )
         self._probing_engine = _reading_engine(quick, poolclass=NullPool)
+        limits = {"statement_timeout": str(_STATEMENT_TIMEOUT)}
+        self._probe_watch = ReadWatch(self._probing_engine, quick, limits=limits)
         self._free = asyncio.Semaphore(db.pool_size + db.max_overflow)
         self._probe: Future[DatabaseStatus] | None = None
 
@@ -151,7 +158,7 @@ class Database:
         self.engine.dispose()
 
     def _look(self) -> DatabaseStatus:
-        with self._translated(), self._probing_engine.connect() as connection:
+        with self._translated(), self._probe_watch.watching(), self._probing_engine.connect() as connection:
             return self._status(connection)
 
     def _status(self, connection: Connection) -> DatabaseStatus:
@@ -260,4 +267,4 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _limit_statements(connection: Connection) -> None:
-    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_STATEMENT_TIMEOUT}")
+    configure(connection, {**undisturbed(connection), "statement_timeout": str(_STATEMENT_TIMEOUT)})

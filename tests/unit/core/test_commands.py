@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,21 +15,20 @@ STATUS = "inv db.status --config=PATH"
 
 
 @pytest.fixture(autouse=True)
-def _asked_anew() -> Iterator[None]:
-    commands._prefix.cache_clear()
-    yield
-    commands._prefix.cache_clear()
+def _called_by_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a launcher, which has no verbs of its own."""
+    monkeypatch.setattr(sys, "argv", ["antarest/main.py"])
 
 
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The programs of an environment with our program, outside of a checkout; they are not on the PATH."""
+    """The programs of an environment with our program, in a folder without tasks.py; they are not on the PATH."""
     programs = tmp_path / "an environment" / "bin"
     programs.mkdir(parents=True)
-    program = programs / commands.PROGRAM
-    program.write_text("#!/bin/true\nfrom antarest.migration.__main__ import main\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(commands, "ROOT", tmp_path)
+    for name in (commands.PROGRAM, commands.PROVER):
+        (programs / name).write_text("#!/bin/true\nfrom antarest.migration.__main__ import main\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(programs / "python"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     return programs
@@ -44,7 +42,6 @@ def test_where_invoke_is_missing_they_are_not(environment: Path, monkeypatch: py
     (environment.parents[1] / "tasks.py").touch()
     assert commands.spell(STATUS) == STATUS
 
-    commands._prefix.cache_clear()
     monkeypatch.setattr(commands, "find_spec", lambda _: None)
 
     assert commands.spell(STATUS) == f"'{environment}/antarest-db' status --config=PATH"
@@ -54,6 +51,33 @@ def test_installed_they_are_our_program(environment: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PATH", f"{environment}:/bin")
 
     assert commands.spell(STATUS) == "antarest-db status --config=PATH"
+
+
+@pytest.mark.parametrize(
+    ("program", "text", "shown"),
+    [
+        ("/venv/bin/inv", "inv db.status", "inv db.status --project=a.ini"),
+        ("/venv/bin/antarest-db", "inv db.status", "antarest-db status --project=a.ini"),
+        ("/venv/bin/antarest-db", "inv db.verify", "antarest-db verify --engine=sqlite --project=a.ini"),
+        ("/venv/bin/antarest-verify", "inv db.verify", "antarest-verify --engine=sqlite --project=a.ini"),
+        ("/venv/bin/antarest-verify", "inv db.history", "antarest-db history --project=a.ini"),
+        ("/venv/bin/inv", "inv db.status --project=PATH", "inv db.status --project=PATH"),
+        (
+            "/venv/bin/inv",
+            "old: inv db.diagram, then look",
+            "old: inv db.diagram --project=a.ini, then look",
+        ),
+    ],
+)
+def test_the_program_and_the_flags_are_those_that_were_called(
+    program: str, text: str, shown: str, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{environment}:/bin")
+    monkeypatch.setattr(sys, "argv", [program])
+
+    with commands.repeating("verify", engine="sqlite"), commands.repeating(project="a.ini", config=None):
+        assert commands.spell(text) == shown
+    assert "--project=a.ini" not in commands.spell(text)
 
 
 def test_another_program_of_that_name_is_not_ours(

@@ -42,7 +42,7 @@ def test_a_database_error_shows_the_database_first() -> None:
 
 def test_an_error_is_the_same_in_another_process() -> None:
     error = InvalidProject(Path("alembic.ini"), "it is empty", Hint("Look", "inv db.history"))
-    error.config = "other.yaml"
+    error.state = "Stopped at X."
 
     received = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
 

@@ -25,7 +25,7 @@ INI = "[alembic]\nscript_location = %(here)s/db\n"
 A, B = "db/versions/a.py", "db/versions/b.py"
 SUBFOLDERS = {"db/versions/2024/a.py": "a", "db/versions/2025/q1/b.py": "b < a"}
 SEVERAL = {"one/a.py": "a", "two/b.py": "b < a"}
-TEMPLATES = ("generic", "async", "multidb", "pyproject", "pyproject_async")
+TEMPLATES = ("generic", "async", "pyproject", "pyproject_async")
 
 
 def revision(text: str) -> str:
@@ -248,6 +248,13 @@ def test_a_project_of_each_template_is_read_as_alembic_reads_it(tmp_path: Path, 
 
     assert len(read) == 2
     assert read == facts_of_alembic(as_alembic_reads_it(tmp_path))
+
+
+def test_a_project_of_several_databases_is_refused(tmp_path: Path) -> None:
+    command.init(Config("alembic.ini", stdout=(tmp_path / "said").open("w")), "db", template="multidb")
+
+    with pytest.raises(InvalidProject, match="a history of several databases is not supported"):
+        Project.load()
 
 
 def test_a_project_is_read_alike_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

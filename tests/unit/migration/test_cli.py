@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import sqlite3
 import time
 import weakref
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from antarest.migration.commands.boundary import CommandContext, guard
 from antarest.migration.commands.flags import HIDDEN, find_swallowed
 from antarest.migration.commands.program import main
 from antarest.migration.commands.questions import HOW_FAR
-from antarest.migration.commands.table import VERBS, Verb
+from antarest.migration.commands.table import EVERYWHERE, VERBS, Verb
 from antarest.migration.commands.table import run as run_command
 from antarest.migration.database.signals import Stopped
 from antarest.migration.errors.base import (
@@ -35,7 +34,7 @@ from antarest.migration.errors.base import (
 from antarest.migration.errors.facts.configuration import UsageError
 from antarest.migration.errors.facts.database import DatabaseUnreachable
 from antarest.migration.errors.rendering import render_error
-from antarest.migration.errors.settings.commands import spelled
+from antarest.migration.errors.settings.commands import repeating, spelled
 from tests.refusals import SECRET, Refusal, invoke_tasks, parse
 from tests.support import ROOT, ConfigFile
 
@@ -50,7 +49,7 @@ def test_invoke_has_the_same_verbs_and_flags() -> None:
 
     assert offered == {
         f"db.{name}": {
-            spelled(flag) for flag in (*verb.words, *verb.flags, "config", "debug") if verb.flag(flag).help != HIDDEN
+            spelled(flag) for flag in (*verb.words, *verb.flags, *EVERYWHERE) if verb.flag(flag).help != HIDDEN
         }
         for name, verb in VERBS.items()
     }
@@ -65,7 +64,7 @@ def test_each_flag_is_explained_by_invoke_and_by_our_own_help(capsys: Capture) -
         ours = " ".join(capsys.readouterr().out.split())
 
         assert ended.value.code == EXIT_DONE
-        for flag in (*verb.words, *verb.flags, "config", "debug"):
+        for flag in (*verb.words, *verb.flags, *EVERYWHERE):
             if verb.flag(flag).help != HIDDEN:
                 assert verb.flag(flag).help in ours
                 assert invoke_tasks()[f"db.{name}"].flags[spelled(flag)].help == verb.flag(flag).help
@@ -204,13 +203,15 @@ def test_a_result_is_the_exit_code(run_verb: Callable[..., int], capsys: Capture
     assert capsys.readouterr() == ("", "")
 
 
-def test_our_error_is_printed_with_its_exit_code(run_verb: Callable[..., int], capsys: Capture) -> None:
+def test_our_error_is_printed_with_its_exit_code(run_verb: Callable[..., int], capsys: Capture, tmp_path: Path) -> None:
     error = DatabaseUnreachable("nobody there", *HOW_FAR, database="postgresql://me:***@db1/antarest")
 
     assert run_verb(raising(error)) == EXIT_UNREACHABLE
 
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ("", render_error(error))
+    assert shown.out == ""
+    with repeating(config=str(tmp_path / "application.yaml"), project=str(ROOT / "alembic.ini")):
+        assert shown.err == render_error(error)
 
 
 def test_the_ways_on_lead_to_the_configuration_that_was_named(capsys: Capture) -> None:
@@ -243,12 +244,12 @@ def test_an_error_for_machines_goes_where_they_read(run_verb: Callable[..., int]
 
 def test_an_error_that_nobody_thought_of_has_the_shape_too(run_verb: Callable[..., int], capsys: Capture) -> None:
     """Its first line is the fact, and the password of the configuration is masked in it."""
-    error = sqlite3.OperationalError(f"cannot use {SECRET}\nand more lines")
+    error = RuntimeError(f"cannot use {SECRET}\nand more lines")
 
     assert run_verb(raising(error)) == EXIT_FAILED
 
     refused = parse(capsys.readouterr().err)
-    assert (refused.code, refused.fact) == ("db.E699", "an unexpected error: OperationalError: cannot use ***")
+    assert (refused.code, refused.fact) == ("db.E699", "an unexpected error: RuntimeError: cannot use ***")
 
 
 def test_an_error_without_words_is_named(run_verb: Callable[..., int], capsys: Capture) -> None:
@@ -271,7 +272,10 @@ def test_an_interruption_is_no_error_of_ours(run_verb: Callable[..., int], capsy
 
     _, first, second = capsys.readouterr().err.splitlines()
     assert first == "interrupted: a run that was not committed was rolled back"
-    assert re.fullmatch(r"  See where the database is:   inv db\.status --config=\S+/application\.yaml", second)
+    assert re.fullmatch(
+        r"  See where the database is:   inv db\.status --config=\S+/application\.yaml --project=\S+/alembic.ini",
+        second,
+    )
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, EXIT_INTERRUPTED), (signal.SIGTERM, EXIT_TERMINATED)])

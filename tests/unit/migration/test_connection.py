@@ -8,8 +8,9 @@ from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
 from antarest.migration.database.connection import looking, moving, read_current
+from antarest.migration.errors.revision import VersionTable
 
-TABLE = "alembic_version"
+TABLE = VersionTable()
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def connection(empty_database: URL) -> Iterator[Connection]:
         yield connection
 
 
-def write(url: URL, *revisions: str, table: str = f'"{TABLE}"') -> None:
+def write(url: URL, *revisions: str, table: str = '"alembic_version"') -> None:
     with moving(url) as connection, connection.begin():
         connection.execute(text(f"CREATE TABLE {table} (version_num VARCHAR(32))"))
         for revision in revisions:
@@ -60,13 +61,14 @@ def test_it_is_one_query(empty_database: URL) -> None:
         event.listen(connection.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
         read_current(connection, TABLE)
 
-    assert [each for each in asked if each != "BEGIN"] == [f"SELECT version_num FROM {TABLE}"]
+    read = [each for each in asked if each != "BEGIN" and "set_config(" not in each]
+    assert read == [f"SELECT version_num FROM {TABLE.name}"]
 
 
 def test_a_version_table_may_have_any_name(empty_database: URL) -> None:
     write(empty_database, "a", table='"Our versions"')
     with looking(empty_database) as connection:
-        assert read_current(connection, "Our versions") == ("a",)
+        assert read_current(connection, VersionTable("Our versions")) == ("a",)
 
 
 def test_a_version_table_that_is_another_one_is_an_error(empty_database: URL) -> None:

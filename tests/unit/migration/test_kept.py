@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from antarest.migration.errors.revision import Revision
-from antarest.migration.verify.findings.row_changes import row_findings
+from antarest.migration.verify.findings.row_changes import row_findings, unfounded_declarations
 from antarest.migration.verify.rows.snapshots import RowSnapshot, TableRows
 
 REVISION = Revision("a", (), "seed", Path("a.py"))
@@ -30,3 +30,18 @@ def test_a_row_that_was_away_may_have_another_moment() -> None:
 
 def test_a_row_that_stayed_may_not() -> None:
     assert changed(rows((1, "x"), (2, "x")), {MADE}) == [("V504", MADE)]
+
+
+def test_a_key_is_read_as_in_a_run() -> None:
+    """A table may have a dot in its name, or be in another schema; the key of a table does not declare its columns."""
+    table = TableRows(("id", "x"), ("id",), ((1, "x"), (2, "y")))
+    before = RowSnapshot({"a.b": table}, {"audit.log", "audit.log.id"})
+    after = RowSnapshot({"a.b": TableRows(("id",), ("id",), ((1,), (2,)))}, before.elsewhere)
+    declared = dict.fromkeys(["a.b.x", "audit.log", "audit.log.id", "a.b.y", "audit.old"], "old")
+
+    impossible, unseen = unfounded_declarations(before, after, declared)
+    assert (impossible, unseen) == (["there is no column a.b.y", "there is no column audit.old"], [])
+    for key, found in {"a.b.x": [], "a.b": [("V501", "a.b.x")]}.items():
+        revision = Revision("a", (), "drop", Path("a.py"), lossy={"upgrade": {key: "old"}})
+        findings = row_findings(revision, "upgrade", (before, after, None), declares=True)
+        assert [(each.id, each.item) for each in findings] == found, key

@@ -150,9 +150,20 @@ PATHS = sa.table("study", sa.column("path"))
     case("REPLACE INTO", "REPLACE INTO study VALUES (1, 'q', NULL)", loses={"study.path": 1}, on=SQLITE),
     case("a conversion", "ALTER TABLE study ALTER COLUMN path TYPE int USING NULL", loses={"study.path": 2},
          on=POSTGRESQL),
-    case("a value that is overwritten is no loss", "UPDATE study SET path = 'x', name = ''"),
+    case("an empty text", "UPDATE study SET path = '' WHERE id = 1", loses={"study.path": 1}),
+    case("an empty text and NULL", "UPDATE study SET path = ''", "UPDATE study SET path = NULL WHERE id = 1",
+         loses={"study.path": 2}),
+    case("an empty text of a key that sets a default", "DELETE FROM t WHERE k = 'a'", loses={"t": 1, "u.k": 1},
+         on=POSTGRESQL, before=("CREATE TABLE t (k TEXT PRIMARY KEY)", "INSERT INTO t VALUES ('a'), ('')",
+                                "CREATE TABLE u (k TEXT DEFAULT '' REFERENCES t ON DELETE SET DEFAULT)",
+                                "INSERT INTO u VALUES ('a')")),
+    case("an empty text in a rebuild", "CREATE TABLE n AS SELECT study_id, replace(label, 'x', '') AS label"
+         " FROM study_tag", "DROP TABLE study_tag", "ALTER TABLE n RENAME TO study_tag", loses={"study_tag.label": 2}),
+    case("another value is no loss, nor is an empty text for NULL", "UPDATE study SET path = coalesce(path, '')",
+         "UPDATE study SET path = 'x' WHERE id = 1", "UPDATE task SET study_id = 1",
+         "ALTER TABLE study ADD COLUMN note VARCHAR(9) DEFAULT '' NOT NULL"),
 )  # fmt: skip
-def test_counts_the_values_set_to_null(database: Database, engine: EngineName, case: Case) -> None:
+def test_counts_the_values_that_are_emptied(database: Database, engine: EngineName, case: Case) -> None:
     assert losses(database(engine), case) == case.loses
 
 
@@ -205,7 +216,7 @@ def test_compares_a_table_that_is_rebuilt(database: Database, engine: EngineName
 @cases(
     case("a renamed table", "ALTER TABLE study_tag RENAME TO label"),
     case("a renamed column", "ALTER TABLE study RENAME COLUMN path TO p"),
-    case("a column that a batch renames", batch(lambda b: b.alter_column("path", new_column_name="p")), on=POSTGRESQL),
+    case("a column that a batch renames", batch(lambda b: b.alter_column("path", new_column_name="p"))),
     case("tables that swap their names", "CREATE TABLE n (study_id INT)", "ALTER TABLE study_tag RENAME TO o",
          "ALTER TABLE n RENAME TO study_tag"),
     case("a table of its own", "CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1), (2)", "DELETE FROM t WHERE id = 1",
@@ -270,7 +281,6 @@ def test_a_loss_says_whether_it_is_declared() -> None:
 
     assert (declared.declared, str(declared)) == (True, "study: 1 row (gone for good)")
     assert (undeclared.declared, str(undeclared)) == (False, "study: 1 row (not declared)")
-    assert undeclared.declaration == 'lossy = {"downgrade": {"study": "why"}}'
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +94,25 @@ def test_sees_what_goes_past_sqlalchemy(database: Database, engine: EngineName, 
     assert losses(database(engine), case) == case.loses
 
 
+REWRITES = "ALTER TABLE study_tag ALTER COLUMN study_id TYPE BIGINT"
+TRUNCATES = "DO $$ BEGIN EXECUTE 'TRUN' || 'CATE study_' || 'tag'; END $$"
+
+
+@cases(
+    case("by its name", REWRITES, "TRUNCATE study_tag", loses={"study_tag": 4}, on=POSTGRESQL),
+    case("by a name made at run time", REWRITES, TRUNCATES, loses={"study_tag": 4}, on=POSTGRESQL),
+    case("by a function", REWRITES, "SELECT f('study_' || 'tag')", loses={"study_tag": 4}, on=POSTGRESQL, before=(
+        "CREATE FUNCTION f(t TEXT) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'TRUNCATE ' || t; END $$",)),
+    case("before it is filled again", REWRITES, TRUNCATES, "INSERT INTO study_tag SELECT 1, 'n' FROM study a, study b",
+         loses={"study_tag": 4}, on=POSTGRESQL),
+)  # fmt: skip
+def test_sees_a_truncate_of_a_table_that_the_run_has_rewritten(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    """PostgreSQL truncates its file in place."""
+    assert losses(database(engine), case) == case.loses
+
+
 # ---- the transaction
 
 CREATE_ATOMIC = "CREATE FUNCTION h() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END"
@@ -138,6 +160,56 @@ def test_a_revision_cannot_change_anything_beside_the_transaction(
     database: Database, engine: EngineName, case: Case
 ) -> None:
     assert_not_allowed("second connection", database(engine), *case.steps)
+
+
+def late_parameters(op: Operations) -> None:
+    """Delete rows while the parameters of another statement are made, which inserts as many."""
+    cursor = driver(op).cursor()
+
+    def rows() -> Iterator[tuple[int]]:
+        for _ in range(2):
+            cursor.execute("DELETE FROM study_tag WHERE study_id = 1")
+            yield (2,)
+
+    mark = "?" if op.get_bind().dialect.name == "sqlite" else "%s"
+    driver(op).cursor().executemany(f"INSERT INTO study_tag VALUES ({mark}, 'new')", rows())
+
+
+@cases(
+    case("by the parameters of executemany", late_parameters, loses={"study_tag": 2}),
+)
+def test_sees_what_happens_while_another_statement_is_prepared(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+def function_that_hides_it(op: Operations) -> None:
+    def delete() -> None:
+        with suppress(Exception):
+            driver(op).execute("DELETE FROM study_tag")
+
+    driver(op).create_function("f", 0, delete)
+    op.execute("SELECT f()")
+
+
+@cases(
+    case("by a function, which hides the refusal", function_that_hides_it, on=SQLITE),
+)
+def test_a_statement_inside_another_one_is_refused(database: Database, engine: EngineName, case: Case) -> None:
+    assert_not_allowed("inside another one", database(engine), *case.steps)
+
+
+def test_an_attached_file_is_read_and_not_written_to(database: Database, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.executescript("CREATE TABLE tag (label); INSERT INTO tag VALUES ('imported')")
+    attach = f"ATTACH '{other}' AS other"
+    imports = "INSERT INTO study_tag SELECT 1, label FROM other.tag"
+
+    assert losses(database("sqlite"), Case("", (imports,), {}, (attach,))) == {}
+    for writes in ("DELETE FROM other.tag", "DROP TABLE other.tag", "CREATE TABLE other.more (id INTEGER)"):
+        assert_not_allowed("attached database other", database("sqlite"), attach, writes)
 
 
 @pytest.mark.parametrize("later", [(), ("SET LOCAL track_counts = on",)])

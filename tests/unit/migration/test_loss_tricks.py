@@ -204,6 +204,8 @@ UNIQUE = ("CREATE TABLE u (id INTEGER PRIMARY KEY, k TEXT UNIQUE)", "INSERT INTO
          "UPDATE study SET path = name WHERE id < 3"),
     case("a row that replaces two, before a new one", "INSERT OR REPLACE INTO u VALUES (1, 'b')",
          "INSERT INTO u VALUES (3, 'c')", loses={"u": 1}, on=SQLITE, before=UNIQUE),
+    case("a row that replaces two, before one that replaces none", "INSERT OR REPLACE INTO u VALUES (1, 'b')",
+         "INSERT OR REPLACE INTO u VALUES (3, 'c')", loses={"u": 1}, on=SQLITE, before=UNIQUE),
     case("a row that replaces one is no loss", "INSERT OR REPLACE INTO u VALUES (1, 'x'), (3, 'c')", on=SQLITE,
          before=UNIQUE),
     case("rows that a trigger replaces", "INSERT INTO task VALUES (9, NULL)", loses={"study_tag": 4}, on=SQLITE,
@@ -316,6 +318,14 @@ def test_sees_what_would_happen_at_the_commit(database: Database, engine: Engine
 
 @cases(
     case("as many other rows", "DROP TABLE study_tag", "CREATE TABLE study_tag (study_id INT, label TEXT)",
+         "INSERT INTO study_tag VALUES (1, 'n'), (1, 'n'), (1, 'n'), (1, 'n')",
+         loses={"study_tag.study_id": 4, "study_tag.label": 4}),
+    case("as many other rows, after a SELECT", "SELECT study_id, label FROM study_tag", "DROP TABLE study_tag",
+         "CREATE TABLE study_tag (study_id INT, label TEXT)",
+         "INSERT INTO study_tag VALUES (1, 'n'), (1, 'n'), (1, 'n'), (1, 'n')",
+         loses={"study_tag.study_id": 4, "study_tag.label": 4}),
+    case("as many other rows, after an UPDATE", "UPDATE study_tag SET label = upper(label)", "DROP TABLE study_tag",
+         "CREATE TABLE study_tag (study_id INT, label TEXT)",
          "INSERT INTO study_tag VALUES (1, 'n'), (1, 'n'), (1, 'n'), (1, 'n')",
          loses={"study_tag.study_id": 4, "study_tag.label": 4}),
     case("one column of them", "CREATE TABLE n AS SELECT study_id, 'n' AS label FROM study_tag", "DROP TABLE study_tag",

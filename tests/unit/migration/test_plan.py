@@ -160,18 +160,18 @@ def test_follows_a_renamed_table_and_a_renamed_column(at_head: Build) -> None:
     assert {loss.item: loss.count for loss in move.losses} == {"study.path": 1, "study": 2}
 
 
-def test_follows_a_column_that_a_batch_renames(at_head: Build) -> None:
+@pytest.mark.parametrize("moves", [{}, {"study.path": "study.place"}])
+def test_follows_a_column_that_a_batch_renames(at_head: Build, moves: dict[str, str]) -> None:
     rename = Script(
         "rename",
         upgrade='with op.batch_alter_table("study") as b: b.alter_column("path", new_column_name="place")',
         downgrade='with op.batch_alter_table("study") as b: b.alter_column("place", new_column_name="path")',
-        moves={"study.path": "study.place"},
+        moves=moves,
     )
     database = at_head(STUDY, PATH, rename, rows=("INSERT INTO study VALUES (1, 'a', '/a'), (2, 'b', NULL)",))
     plan = database.workflow.plan_rollback(to="study")
 
     assert named(plan) == {"rename": {}, "path": {"study.path": 1}}
-    assert "moves column study.place (1 value) to study.path" in results.plan(plan)
     assert [loss.count for loss in database.workflow.rollback(plan, plan.agreement).losses] == [1]
 
 

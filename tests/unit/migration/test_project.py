@@ -8,7 +8,9 @@ import pytest
 
 from antarest.core.persistence import Base
 from antarest.migration.errors.facts.project import InvalidProject, InvalidRevisionFile, ProjectNotFound
+from antarest.migration.errors.revision import VersionTable
 from antarest.migration.project.project import Project
+from antarest.migration.project.settings import find
 from tests.support import ROOT
 
 MINIMAL = "[alembic]\nscript_location = scripts\n"
@@ -34,10 +36,12 @@ def test_a_named_file_beats_the_one_that_is_here(tmp_path: Path, monkeypatch: py
     assert Project.load().ini == here / "alembic.ini"
 
 
-def test_outside_of_a_project_it_is_the_one_beside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_of_a_project_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert Project.load().ini == ROOT / "alembic.ini"
+    with pytest.raises(ProjectNotFound):
+        Project.load()
+    assert Project.own().ini == ROOT / "alembic.ini"
 
 
 def test_a_named_file_that_is_missing_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +54,44 @@ def test_a_named_file_that_is_missing_is_never_replaced(tmp_path: Path, monkeypa
     assert caught.value.message == f"there is no Alembic project at {tmp_path / 'nowhere.ini'}"
 
 
+PLACES = {
+    "here": ("alembic.ini", "."),
+    "above": ("alembic.ini", "src/shop"),
+    "in pyproject.toml": ("pyproject.toml", "."),
+    "in pyproject.toml above": ("pyproject.toml", "src/shop"),
+    "below, as Flask-Migrate has it": ("migrations/alembic.ini", "."),
+    "below a folder above": ("migrations/alembic.ini", "src/shop"),
+    "in its own folder": ("migrations/alembic.ini", "migrations/versions"),
+}
+
+
+@pytest.mark.parametrize(("file", "start"), PLACES.values(), ids=PLACES)
+def test_a_project_is_found_as_git_finds_a_repository(tmp_path: Path, file: str, start: str) -> None:
+    (tmp_path / start).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "src").mkdir(exist_ok=True)
+    (tmp_path / "src" / "pyproject.toml").write_text("[project]\nname = 'shop'\n")  # no settings of Alembic
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("[tool.alembic]\nscript_location = 'x'\n" if path.suffix == ".toml" else MINIMAL)
+
+    assert find(None, tmp_path / start, {}) == path
+    assert find(path.parent, tmp_path / "src", {}) == path  # a folder may be named
+    assert find(None, Path("/"), {"ALEMBIC_CONFIG": str(path)}) == path
+
+
+def test_what_is_named_beats_what_is_found(tmp_path: Path) -> None:
+    project(tmp_path)
+
+    assert find("other.ini", tmp_path, {"ALEMBIC_CONFIG": "third.ini"}) == tmp_path / "other.ini"
+    assert find(None, tmp_path, {"ALEMBIC_CONFIG": "third.ini"}) == tmp_path / "third.ini"
+
+
+def test_the_ini_of_flask_migrate_names_no_folder_and_lies_in_it(tmp_path: Path) -> None:
+    (tmp_path / "env.py").write_text("")
+
+    assert project(tmp_path, "[alembic]\n").versions == (tmp_path / "versions",)
+
+
 # ---- what it says
 
 
@@ -59,7 +101,7 @@ def test_what_nobody_says_has_a_default(tmp_path: Path) -> None:
     assert found == Project(
         tmp_path / "alembic.ini", (tmp_path / "scripts" / "versions",), scripts=tmp_path / "scripts"
     )
-    assert found.alembic_options()["version_table"] == found.version_table == "alembic_version"
+    assert (found.version_table, found.alembic_options()["version_table"]) == (VersionTable(), "alembic_version")
 
 
 def test_everything_can_be_said(tmp_path: Path) -> None:
@@ -67,6 +109,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         "[alembic]\nscript_location = %(here)s/db\nversion_locations = %(here)s/one:two\npath_separator = :\n"
         "file_template = %%(rev)s_%%(slug)s\n"
         "[antarest]\nmetadata = shop.models:metadata\nrollback_script = bin/back.sh\nversion_table = shop_version\n"
+        "version_table_schema = shop\n"
     )
 
     found = project(tmp_path, text)
@@ -75,7 +118,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     assert found.folder == "one, two"
     assert found.metadata_name == "shop.models:metadata"
     assert found.rollback_script == tmp_path / "bin" / "back.sh"
-    assert found.version_table == "shop_version"
+    assert found.version_table == VersionTable("shop_version", "shop")
 
 
 def test_our_own_project_is_complete() -> None:
@@ -106,6 +149,9 @@ def test_only_what_is_under_version_control_is_a_checkout(tmp_path: Path) -> Non
         ("", "it has no section [alembic]"),
         ("[antarest]\nmetadata = a:b\n", "it has no section [alembic]"),
         ("[alembic]\nprepend_sys_path = .\n", "it has no script_location in the section [alembic]"),
+        (f"{MINIMAL}databases = a, b\n", "a history of several databases is not supported"),
+        (f"{MINIMAL}[antarest]\nversion_tabel = x\n", "did you mean version_table?"),
+        (f"{MINIMAL}[antarest]\nnothing = x\n", "nothing is a key that nothing reads: the keys are metadata,"),
         ("script_location = scripts\n", "File contains no section headers."),
         ("[alembic]\nscript_location = %(nowhere)s/scripts\n", "Bad value substitution"),
         (MINIMAL + MINIMAL, "section 'alembic' already exists"),

@@ -26,10 +26,10 @@ from antarest.migration.workflow.reset import ResetPlan
 from antarest.migration.workflow.status import EDITED, HistoryEntry, Status
 
 STUDY = Revision("a1b2c3d4e5f6", (), "create studies", Path("a.py"))
-TAGS = Revision(
-    "b1b2c3d4e5f6", ("a1b2c3d4e5f6",), "move tags", Path("b.py"), lossy={"upgrade": {"study.tags": "order"}}
-)
+LOSSY = {"upgrade": {"study.tags": "order"}}
+TAGS = Revision("b1b2c3d4e5f6", ("a1b2c3d4e5f6",), "move tags", Path("b.py"), lossy=LOSSY)
 DATABASE = "postgresql://antarest:***@db1:5432/antarest"
+FILES = "/srv/alembic.ini", "/srv/application.yaml"
 AT_HEAD = Status("PostgreSQL 15.18", DATABASE, (TAGS.id,), (TAGS.id,), (), 2, (), True, ())
 
 
@@ -90,7 +90,8 @@ def test_an_error_for_machines() -> None:
 
 
 def test_the_status_at_head() -> None:
-    assert results.status(AT_HEAD, "/srv/application.yaml", "move tags") == shown("""
+    assert results.status(AT_HEAD, *FILES, "move tags") == shown("""
+        project        /srv/alembic.ini
         configuration  /srv/application.yaml
         database       postgresql://antarest:***@db1:5432/antarest
         engine         PostgreSQL 15.18
@@ -108,7 +109,8 @@ def test_the_status_below_head() -> None:
         "SQLite 3.40.1", "sqlite:////a.db", (), ("b1", "c1"), ("a1", "a2", "a3", "b1"), 0, (), False, grants
     )
 
-    assert results.status(status, "/srv/application.yaml", "") == shown("""
+    assert results.status(status, "/srv/alembic.ini", "/srv/application.yaml", "") == shown("""
+        project        /srv/alembic.ini
         configuration  /srv/application.yaml
         database       sqlite:////a.db
         engine         SQLite 3.40.1
@@ -124,7 +126,8 @@ def test_the_status_below_head() -> None:
 def test_the_status_at_an_unknown_revision_counts_nothing() -> None:
     status = Status("SQLite 3.40.1", "sqlite:////a.db", ("c0ffee",), ("b1",), ("a1", "b1"), 0, ("c0ffee",), True, ())
 
-    assert results.status(status, "/srv/application.yaml", "add b") == shown("""
+    assert results.status(status, "/srv/alembic.ini", "/srv/application.yaml", "add b") == shown("""
+        project        /srv/alembic.ini
         configuration  /srv/application.yaml
         database       sqlite:////a.db
         engine         SQLite 3.40.1
@@ -137,7 +140,8 @@ def test_the_status_at_an_unknown_revision_counts_nothing() -> None:
 
 
 def test_the_status_for_machines() -> None:
-    assert json.loads(results.status_json(AT_HEAD, "/srv/application.yaml")) == {
+    assert json.loads(results.status_json(AT_HEAD, "/srv/alembic.ini", "/srv/application.yaml")) == {
+        "project": "/srv/alembic.ini",
         "configuration": "/srv/application.yaml",
         "at_head": True,
         "engine": "PostgreSQL 15.18",
@@ -149,6 +153,7 @@ def test_the_status_for_machines() -> None:
         "unknown": [],
         "rollback_script_in_sync": True,
         "missing_grants": [],
+        "other_project": "",
         "deployed": "",
         "elsewhere": "",
         "edited": [],
@@ -161,12 +166,11 @@ def test_a_status_names_what_was_not_checked() -> None:
     reasons = {"rollback.sh": "[antarest] rollback_script is not set", EDITED: "the database has no record"}
     status = replace(AT_HEAD, rollback_script_in_sync=None, not_checked=reasons)
 
-    assert results.status(status, "/srv/application.yaml", "").endswith(
+    assert results.status(status, *FILES, "").endswith(
         "\nnot checked    rollback.sh: [antarest] rollback_script is not set\n"
         "not checked    edited files: the database has no record"
     )
-    assert "in sync" not in results.status(status, "/srv/application.yaml", "")
-    assert json.loads(results.status_json(status, ""))["not_checked"] == reasons
+    assert json.loads(results.status_json(status, "", ""))["not_checked"] == reasons
 
 
 def test_the_history() -> None:

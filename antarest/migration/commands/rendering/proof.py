@@ -25,7 +25,7 @@ def head(found: Verification, target: Target) -> str:
     ini = target.project.ini
     project = str(ini if ini.is_file() else target.project.versions[0])
     missing = "; ".join(target.unknown)
-    return fields([("verify", project), ("on", f"{engines}, in scratch databases"), ("not read", missing)])
+    return fields([("project", project), ("on", f"{engines}, in scratch databases"), ("not read", missing)])
 
 
 def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool = False) -> str:

@@ -35,7 +35,7 @@ def revision_line(revision: Revision) -> str:
     return f"{revision.id}  {message}".rstrip()
 
 
-def status(status: Status, source: str, head_message: str) -> str:
+def status(status: Status, project: str, source: str, head_message: str) -> str:
     """`db.status`, for people."""
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
@@ -45,6 +45,7 @@ def status(status: Status, source: str, head_message: str) -> str:
         pending, applied = "not known from here", ""
     return fields(
         [
+            ("project", project),
             ("configuration", source),
             ("database", status.database),
             ("engine", status.engine),
@@ -54,6 +55,7 @@ def status(status: Status, source: str, head_message: str) -> str:
             ("applied", applied),
             ("unknown", f"{', '.join(status.unknown)} (not in this {KIND})" if status.unknown else ""),
             ("", f"{status.elsewhere} {spell('Make the database match: inv db.sync')}" if status.elsewhere else ""),
+            ("other project", f"{status.other_project} has it" if status.other_project else ""),
             ("edited", f"{shorten(status.edited)} (the file is not what was applied)" if status.edited else ""),
             ("deployed", status.deployed),
             ("missing rights", "; ".join(status.missing_grants)),
@@ -71,9 +73,10 @@ def _rollback_script(status: Status) -> str:
     return status.rollback_script if INSTALLED else "in sync"  # In a checkout, users know the path.
 
 
-def status_json(status: Status, source: str) -> str:
+def status_json(status: Status, project: str, source: str) -> str:
     """`db.status`, for machines."""
-    return json.dumps({"configuration": source, "at_head": status.at_head, **dataclasses.asdict(status)}, indent=2)
+    facts = {"project": project, "configuration": source, "at_head": status.at_head, **dataclasses.asdict(status)}
+    return json.dumps(facts, indent=2)
 
 
 def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:

@@ -83,12 +83,12 @@ def reset(
 def status(context: CommandContext, *, json: bool = False) -> int:
     """Say where the database is: exit code 0 at head, 1 otherwise, 3 unreachable."""
     found = context.workflow.status()
-    source = str(context.config.source)
+    project, source = str(context.project.ini), str(context.config.source)
     if json:
-        context.print(results.status_json(found, source))
+        context.print(results.status_json(found, project, source))
     else:
         messages = [context.project.history[id_].message for id_ in found.heads]
-        context.print(results.status(found, source, messages[0] if len(messages) == 1 else ""))
+        context.print(results.status(found, project, source, messages[0] if len(messages) == 1 else ""))
     return EXIT_DONE if found.at_head else EXIT_FAILED
 
 

@@ -5,17 +5,16 @@ The lock belongs to a connection, so it is free when its process ends. Commands 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from ...errors.facts.lock import ThreadLocked
+from ...errors.revision import VersionTable
 from ...errors.settings.db_config import DbConfig
 from ...errors.settings.urls import redact_url
+from ...project.env_options import ALEMBIC
 from .base import Patience, Writer
 from .sqlite import SqliteWriter
-
-_PROCESS = threading.RLock()
 
 
 @contextmanager
@@ -25,16 +24,16 @@ def in_this_process(db: DbConfig, patience: Patience) -> Iterator[None]:
     Raises:
         ThreadLocked: another thread holds it for longer than the run waits.
     """
-    while not _PROCESS.acquire(timeout=0.05):
+    while not ALEMBIC.acquire(timeout=0.05):
         if not patience.wait(lambda: "another thread of this process"):
             raise ThreadLocked(redact_url(db.migration_url), patience.seconds)
     try:
         yield
     finally:
-        _PROCESS.release()
+        ALEMBIC.release()
 
 
-def one_writer(db: DbConfig, version_table: str, patience: Patience) -> AbstractContextManager[Writer]:
+def one_writer(db: DbConfig, version_table: VersionTable, patience: Patience) -> AbstractContextManager[Writer]:
     """Take the lock of a database for the block.
 
     Args:

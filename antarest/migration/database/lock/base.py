@@ -42,6 +42,7 @@ class Patience:
     """The time that one run may wait for locks that others hold.
 
     Attributes:
+        tell: tells the user a line.
         is_over: returns whether the run was told to stop. It is for places where an exception would be lost.
     """
 
@@ -53,7 +54,7 @@ class Patience:
             tell: called once with a message that says what the run is waiting for.
         """
         self.seconds = seconds
-        self._tell = tell
+        self.tell = tell
         self._begin = time.monotonic()
         self._has_told = False
         self.is_over: Callable[[], bool] = lambda: False
@@ -76,7 +77,7 @@ class Patience:
             return False
         if waited > _SILENCE and not self._has_told:
             self._has_told = True
-            self._tell(f"waiting for {what()}")
+            self.tell(f"waiting for {what()}")
         # The time is random, since many processes may have started at the same moment.
         time.sleep(min(_STEP * random.uniform(0.5, 1.5), self.seconds - waited))  # noqa: S311 - not a secret
         return True

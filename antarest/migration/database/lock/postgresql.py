@@ -12,22 +12,21 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from ...errors.facts.database import DatabaseError
 from ...errors.facts.lock import LockLost, MigrationLocked
+from ...errors.revision import VersionTable
 from ...errors.settings.db_config import DbConfig
 from ...errors.settings.urls import redact_url
-from ..connection import looking, moving
+from ..connection import moving
+from ..waits import LockWatch, ServerSession, configure, undisturbed
 from .base import Patience
 
 _RUN: Final = 0x414E5441  # the first half of the key; the second half is for the version table
@@ -35,8 +34,12 @@ _TRANSACTION: Final = _RUN + 1
 
 _TRY = text("SELECT pg_try_advisory_xact_lock(:lock, :key)")
 _HOLDER = text("""
-    SELECT l.pid, a.application_name, a.usename, host(a.client_addr), NULL, a.xact_start AT TIME ZONE 'UTC'
+    SELECT l.pid, a.application_name, coalesce(a.usename, p.owner), host(a.client_addr), NULL,
+           coalesce(a.xact_start, p.prepared) AT TIME ZONE 'UTC', p.gid
     FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS a USING (pid)
+    LEFT JOIN pg_catalog.pg_locks AS x
+        ON l.pid IS NULL AND x.virtualtransaction = l.virtualtransaction AND x.locktype = 'transactionid'
+    LEFT JOIN pg_catalog.pg_prepared_xacts AS p ON p.transaction = x.transactionid
     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::bigint = :lock
         AND l.objid::bigint = :key
         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
@@ -45,65 +48,31 @@ _IS_HELD = text("""
     SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
         AND pid = pg_backend_pid() AND classid::bigint = :lock AND objid::bigint = :key)
 """)
-_BLOCKING = text("""
-    SELECT pid, application_name, usename, host(client_addr), state, xact_start AT TIME ZONE 'UTC'
-    FROM pg_catalog.pg_stat_activity WHERE pid = ANY (pg_catalog.pg_blocking_pids(:pid))
-""")
-
-# Only the process of a run may end the transaction of its lock, so all timeouts are off. The server sends keepalives:
-# without them it would keep a lock for hours after its host went down.
-_UNDISTURBED: Final[Mapping[str, str]] = {
-    "statement_timeout": "0",
+# The server sends keepalives: without them it would keep a lock for hours after the host of a run went down.
+_ALIVE: Final[Mapping[str, str]] = {
     "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
 _SINCE_14: Final[Mapping[str, str]] = {"client_connection_check_interval": "1s"}  # not on every system
-_SINCE_17: Final[Mapping[str, str]] = {"transaction_timeout": "0"}
 _LONGEST_NAME: Final = 63
-
-
-@dataclass(frozen=True)
-class ServerSession:
-    """A session of a PostgreSQL server, with the values that this role may see. Its transaction began at `begin`."""
-
-    pid: int | None = None
-    application: str | None = None
-    role: str | None = None
-    address: str | None = None
-    state: str | None = None
-    begin: datetime | None = None
-
-    @property
-    def described(self) -> str:
-        """The session in one line: pid, application, role, state and host."""
-        if self.pid is None:
-            return "a session that has ended since"
-        parts = [f"pid {self.pid}", self.application, f"role {self.role}" if self.role else "", self.state]
-        return ", ".join(part for part in parts if part) + (f", from {self.address}" if self.address else "")
-
-    @property
-    def since(self) -> str:
-        """The time when its transaction began; empty where this role may not see it."""
-        return f"{self.begin:%Y-%m-%d %H:%M:%S} UTC" if self.begin else ""
 
 
 class PostgresWriter:
     """The migration lock of a PostgreSQL database."""
 
-    def __init__(self, db: DbConfig, version_table: str, patience: Patience, connection: Connection) -> None:
+    def __init__(self, db: DbConfig, version_table: VersionTable, patience: Patience, connection: Connection) -> None:
         self._db = db
-        self._key = zlib.crc32(version_table.encode()) & 0x7FFFFFFF
+        self._key = zlib.crc32(str(version_table).encode()) & 0x7FFFFFFF
         self._patience = patience
         self._connection = connection
         self._settings: dict[str, str] = {}
-        self._watch: _BlockerWatch | None = None
+        self._watch: LockWatch | None = None
 
     @classmethod
     @contextmanager
-    def taken(cls, db: DbConfig, version_table: str, patience: Patience) -> Iterator[PostgresWriter]:
+    def taken(cls, db: DbConfig, version_table: VersionTable, patience: Patience) -> Iterator[PostgresWriter]:
         """Take the first lock for the block.
 
         Raises:
@@ -133,12 +102,15 @@ class PostgresWriter:
         driver: Any = connection.connection.dbapi_connection
         if driver.autocommit:
             _unset_timeouts(connection)
+            pid = connection.scalar(text("SELECT pg_backend_pid()"))
+            self._watch = LockWatch(self._connection.engine, self._patience.tell, pid=pid).start()
             return
         limits = {"lock_timeout": f"{self._db.lock_timeout}s", "statement_timeout": f"{self._db.statement_timeout}s"}
-        _configure(connection, {**self._settings, **limits})
+        pid = configure(connection, {**self._settings, **limits})
         while not self._try(connection, _TRANSACTION):
             self._wait(_TRANSACTION)
-        self._watch = _BlockerWatch(self._db, connection.scalar(text("SELECT pg_backend_pid()")))
+        # The engine of the run refuses a second connection, whose changes would not be rolled back.
+        self._watch = LockWatch(self._connection.engine, pid=pid).start()
 
     def check(self, connection: Connection) -> None:
         """Check that both locks are still held."""
@@ -149,7 +121,7 @@ class PostgresWriter:
     def blockers(self) -> str:
         """Return the session that held a lock that the last transaction needed."""
         self._stop_watching()
-        return self._watch.seen if self._watch else ""
+        return self._watch.seen.holder if self._watch else ""
 
     def wait_for_end(self) -> bool:
         """Wait until the last transaction has ended, but no longer than ten seconds: the server may be gone.
@@ -170,13 +142,13 @@ class PostgresWriter:
         connection = self._connection
         self._settings = self._known_settings()
         while True:
-            _configure(connection, self._settings)
+            configure(connection, self._settings)
             if self._try(connection, _RUN):
                 break
             connection.rollback()
             self._wait(_RUN)
         self._settings["application_name"] = _own_name(connection)
-        _configure(connection, self._settings)
+        configure(connection, self._settings)
 
     def _wait(self, lock: int) -> None:
         if not self._patience.wait(lambda: f"{_NAMES[lock]}: {self._holder(lock).described}"):
@@ -202,11 +174,10 @@ class PostgresWriter:
 
     def _known_settings(self) -> dict[str, str]:
         """Return the settings that this server knows. Some systems refuse the setting that checks clients."""
-        version = self._connection.dialect.server_version_info or (0,)
-        known = {**_UNDISTURBED, **(_SINCE_17 if version >= (17,) else {})}
-        if version >= (14,):
+        known = {**undisturbed(self._connection), **_ALIVE}
+        if (self._connection.dialect.server_version_info or (0,)) >= (14,):
             try:
-                _configure(self._connection, _SINCE_14)
+                configure(self._connection, _SINCE_14)
             except DBAPIError:
                 pass
             else:
@@ -225,12 +196,6 @@ _NAMES: Final = {
 }
 
 
-def _configure(connection: Connection, settings: Mapping[str, str]) -> None:
-    """Change settings for the transaction only: behind a pooler, others use the same session."""
-    calls = ", ".join(f"set_config('{name}', :{name}, true)" for name in settings)
-    connection.execute(text(f"SELECT {calls}"), dict(settings))
-
-
 def _unset_timeouts(connection: Connection) -> None:
     """Switch the session's timeouts off, but only where there are any: behind a pooler, others use the session too."""
     for name in ("lock_timeout", "statement_timeout"):
@@ -243,41 +208,3 @@ def _own_name(connection: Connection) -> str:
     name = str(connection.scalar(text("SELECT current_setting('application_name')")))
     host = socket.gethostname().partition(".")[0]
     return f"{name[:18]} {os.getpid()}@{host[:19]} {datetime.now(UTC):%Y%m%dT%H%M%SZ}"[:_LONGEST_NAME]
-
-
-class _BlockerWatch:
-    """A thread that finds who blocks a transaction while it waits. After the wait, the server no longer knows it.
-
-    It opens its own connection, and only when the wait takes a while. The connection of the first lock cannot be used,
-    because a query would give it a snapshot, and `CREATE INDEX CONCURRENTLY` would wait for the snapshot.
-    """
-
-    _EVERY = 0.25  # seconds
-
-    def __init__(self, db: DbConfig, pid: int) -> None:
-        self.seen = ""
-        self._db, self._pid = db, pid
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="antarest-blockers", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread."""
-        self._stopped.set()
-        self._thread.join(timeout=5)
-
-    def _look(self) -> None:
-        if self._stopped.wait(self._EVERY):
-            return
-        # The name of the blocker is only for the message, so the run must not fail because of it.
-        with suppress(DatabaseError, DBAPIError), looking(self._db) as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-            while not self._stopped.wait(self._EVERY):
-                if found := [ServerSession(*row) for row in connection.execute(_BLOCKING, {"pid": self._pid})]:
-                    self.seen = _describe_blockers(found)
-
-
-def _describe_blockers(sessions: list[ServerSession]) -> str:
-    first = sessions[0]
-    more = f" and {len(sessions) - 1} more" if len(sessions) > 1 else ""
-    return first.described + (f", since {first.since}" if first.since else "") + more

@@ -17,8 +17,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ..catalog import CatalogTable
+from ..driver_errors import LOCK_FAILURES
 
-LOCK_FAILURES = frozenset({"55P03", "40P01"})  # lock_not_available, deadlock_detected
 _NOT_LOCKABLE = frozenset({"42501", "42809", "42P01", "3F000"})  # no right, no table, or dropped in the meantime
 _ROUND = 0.8  # of `deadlock_timeout`
 _PAUSE = 0.03  # seconds, in which the sessions that wait for a released table can go on
@@ -41,12 +41,14 @@ class TableLocks:
     Attributes:
         learned: the tables that it was asked to lock. A further try of the transaction locks them at its beginning.
         refused: the tables that this role may not lock, or that cannot be locked.
+        first: the tables that were locked at the beginning of the transaction.
     """
 
     def __init__(self, connection: Connection) -> None:
         """Prepare a transaction."""
         self.learned: set[Hashable] = set()
         self.refused: set[Hashable] = set()
+        self.first: set[Hashable] = set()
         self._connection = connection
         self._shared: frozenset[Hashable] = frozenset()
 
@@ -60,7 +62,7 @@ class TableLocks:
         self.learned = learned
         shared = {table.identity: table for table in tables}
         self._shared = frozenset(shared)
-        self.take([table for identity, table in shared.items() if identity in self.learned])
+        self.first |= self.take([table for identity, table in shared.items() if identity in self.learned])
 
     def held(self) -> dict[Hashable, bool]:
         """The tables of others that this transaction has locked, each with whether the lock is ACCESS EXCLUSIVE."""

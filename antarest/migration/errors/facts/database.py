@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..base import EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE, NOTHING_CHANGED, AntarestError, Hint
+from collections.abc import Mapping
+
+from ..base import EXIT_LOCKED, EXIT_UNREACHABLE, EXIT_USAGE, NOTHING_CHANGED, SEE_STATUS, AntarestError, Hint
 
 
 class DatabaseError(AntarestError, code="db.E300"):
@@ -13,14 +15,22 @@ class DatabaseError(AntarestError, code="db.E300"):
         hints: what to do next.
         database: the URL of the database, redacted.
         reason: what the driver said, redacted.
+        details: further values.
         state: the state that the database is in now.
     """
 
     def __init__(
-        self, message: str, *hints: Hint, database: str, reason: str = "", state: str = NOTHING_CHANGED
+        self,
+        message: str,
+        *hints: Hint,
+        database: str,
+        reason: str = "",
+        details: Mapping[str, str] | None = None,
+        state: str = NOTHING_CHANGED,
     ) -> None:
         self.database, self.reason = database, reason
-        details = {"database": database} | ({"reason": reason} if reason else {})
+        named = {"database": database, "reason": reason}
+        details = {label: value for label, value in named.items() if value} | dict(details or {})
         super().__init__(message, *hints, details=details, state=state)
 
 
@@ -96,6 +106,46 @@ class InvalidParameter(DatabaseError, code="db.E306", exit_code=EXIT_USAGE):
     """
 
 
+class RightMissing(DatabaseError, code="db.E313"):
+    """The role may not do what the command needs.
+
+    Why: the tables belong to another role, and this one has no right on them; or only the owner may change them.
+
+    To do: let the owner grant the right that the message names, or name the owner in `db.admin_url`.
+    """
+
+
+class StatementRefused(DatabaseError, code="db.E314"):
+    """The database refused a statement of the workflow, or the statement cannot be made for this engine.
+
+    Why: the message quotes the database. Most often it lacks something that the statement uses, such as a type, a
+    collation or space.
+
+    To do: remove the reason, and run the command again. `inv db.status` shows where the database is.
+    """
+
+    def __init__(self, message: str, *, database: str, details: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, SEE_STATUS, database=database, details=details)
+
+
+class VersionTableDamaged(DatabaseError, code="db.E312"):
+    """The version table has a row that is no revision.
+
+    Why: somebody wrote into the table by hand, or the file is damaged.
+
+    To do: look at the rows. If you know the revision of the database, `alembic stamp --purge REV` records it, and
+    changes no other table. Otherwise restore a backup.
+    """
+
+    def __init__(self, table: str, value: str, database: str) -> None:
+        super().__init__(
+            f"the table {table} has a row that is no revision: {value}",
+            Hint("List the backups, with their revisions", "inv db.backups"),
+            Hint("If you know the revision of the database, record it", "alembic stamp --purge REV"),
+            database=database,
+        )
+
+
 class DatabaseReadOnly(DatabaseError, code="db.E307"):
     """This user cannot write the database, or cannot even read its file.
 
@@ -114,6 +164,28 @@ class NotADatabase(DatabaseError, code="db.E308"):
 
     To do: make sure that it is the right file. If it is, keep a copy, read the output of `sqlite3 FILE 'PRAGMA
     integrity_check'`, and restore a backup.
+    """
+
+
+class EndedByServer(DatabaseError, code="db.E310"):
+    """The server ended a statement, or the whole session, because of a limit or on somebody's demand.
+
+    Why: the role, the database or the server has a time limit for sessions that wait (`idle_session_timeout`), or
+    somebody called `pg_cancel_backend`. The limits for statements and transactions are switched off for the
+    transactions of this program, but some statements run outside of them.
+
+    To do: raise the limit for the role that migrates, with the command of the message, and run the command again.
+    """
+
+
+class NoRoomForLocks(DatabaseError, code="db.E311"):
+    """The server has no room for the locks that one transaction needs.
+
+    Why: a transaction keeps a lock on each table and index that it touches until its end. The server has room for
+    `max_locks_per_transaction` locks for each of its `max_connections`. A run of thousands of revisions needs more.
+
+    To do: run it in parts, each with its own commit: the message names the first one. Or raise
+    `max_locks_per_transaction` in `postgresql.conf`, and restart the server.
     """
 
 

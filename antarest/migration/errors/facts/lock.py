@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..base import NOTHING_CHANGED, SEE_STATUS, Hint
+from ..text import count, shorten
 from .database import DatabaseLocked
 
 LONGER = Hint("Wait longer for it", "inv db.upgrade --lock-timeout=600")
@@ -46,13 +49,34 @@ class ObjectLocked(DatabaseLocked, code="db.E404"):
 
     def __init__(self, what: str, blockers: str, database: str, *, tries: int, timeout: int, state: str) -> None:
         super().__init__(
-            f"{what} cannot get a lock that it needs, in {tries} tries of {timeout} s",
+            f"{what} cannot get a lock that it needs, in {count(tries, 'try', 'tries')} of {timeout} s",
             Hint("When that session has ended, run the same command again"),
             SEE_STATUS,
             database=database,
             state=state,
         )
         self.details |= {"blocked by": blockers or "a session that has ended since"}
+
+
+class Overtaken(DatabaseLocked, code="db.E408"):
+    """Other sessions changed rows after a revision had read them, and before it dropped them. Nothing was committed.
+
+    Why: a revision copies or moves rows and then drops their table or column. Between the two, other sessions wrote
+    there. The next try locks these tables before its first statement, and that is enough. `db.lock_retries` says how
+    many tries there are.
+
+    To do: run the command again, with a `db.lock_retries` of at least 1.
+    """
+
+    def __init__(self, tables: Sequence[str], database: str, state: str) -> None:
+        self.tables = tuple(tables)
+        super().__init__(
+            f"other sessions wrote to {shorten(tables)} while the run moved data from there",
+            Hint("With db.lock_retries of at least 1, run the same command again"),
+            SEE_STATUS,
+            database=database,
+            state=state,
+        )
 
 
 class LockLost(DatabaseLocked, code="db.E405"):
@@ -71,3 +95,23 @@ class LockLost(DatabaseLocked, code="db.E405"):
             database=database,
             state=NOTHING_CHANGED,
         )
+
+
+class TableLocked(DatabaseLocked, code="db.E407"):
+    """Another session holds a table that a command has to read.
+
+    Why: `VACUUM FULL`, `LOCK TABLE`, an `ALTER TABLE` that was not committed, or a prepared transaction holds it. A
+    command that reads waits as long as for another migration: `--lock-timeout`, or `db.migration_lock_timeout`.
+
+    To do: end the session that the message names, or wait for it, and run the same command again. A prepared
+    transaction ends with `COMMIT PREPARED` or `ROLLBACK PREPARED`.
+    """
+
+    def __init__(self, table: str, holder: str, database: str, *, waited: float) -> None:
+        super().__init__(
+            f"cannot get a lock {f'on {table}' if table else 'that it needs'}: another transaction holds it",
+            Hint("When that transaction has ended, run the same command again"),
+            SEE_STATUS,
+            database=database,
+        )
+        self.details |= {"held by": holder or "a session that has ended since", "waited": f"{waited:g} s"}

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..base import SEE_STATUS, Hint, MigrationError
-from ..loss import Loss, Missing
+from ..loss import Agreement, Loss, Missing, declaration
+from ..revision import Direction
 from ..text import count, numbered, shorten
 
 _SHOWN = 2  # An error has at most nine lines, and one of them may name the backup.
+
+
+def _fix(revision: str) -> str:
+    return f"Fix {revision or 'the revision'} so that it keeps the data, or declare the loss in its file"
+
+
+def _all(losses: Sequence[Loss]) -> dict[str, str]:
+    """All of them, since each has to be declared: one on a line, or all on one line."""
+    if len(losses) <= _SHOWN:
+        return numbered("loses", losses, _SHOWN)
+    return {"loses": "; ".join(f"{loss.item}: {loss.amount}" for loss in losses)}
 
 
 class LossNotDeclared(MigrationError, code="db.E501"):
@@ -24,10 +36,14 @@ class LossNotDeclared(MigrationError, code="db.E501"):
     def __init__(self, losses: Sequence[Loss], database: str, state: str) -> None:
         self.losses = tuple(losses)
         first = losses[0]
+        found = {
+            each.revision: declaration(each.direction, [loss.item for loss in losses if loss.revision == each.revision])
+            for each in losses
+        }
         super().__init__(
             f"the {first.direction} of revision {first.revision} would lose data that it does not declare",
-            Hint("Fix the revision so that it keeps the data, or declare the loss in its file", first.declaration),
-            details={"database": database, **numbered("loses", losses, _SHOWN)},
+            *(Hint(_fix(revision if len(found) > 1 else ""), line) for revision, line in found.items()),
+            details={"database": database, **_all(losses)},
             state=state,
         )
 
@@ -35,19 +51,31 @@ class LossNotDeclared(MigrationError, code="db.E501"):
 class LossNotConfirmed(MigrationError, code="db.E502"):
     """A rollback would lose data that its revisions declare, and nobody has agreed to it.
 
-    Why: the downgrade drops what the upgrade created, and rows were written there since.
+    Why: the downgrade drops what the upgrade created, and rows were written there since. Some may have been written
+    after the plan was shown. An agreement is to the numbers of the plan, and the message names both numbers.
 
     To do: read the plan (`inv db.rollback --dry-run`), and save the data that matters. Then agree with
     `--allow-data-loss`, or with a yes on a terminal. `--yes` alone never agrees to a loss.
     """
 
-    def __init__(self, losses: Sequence[Loss], database: str, state: str, *, command: str = "inv db.rollback") -> None:
+    def __init__(
+        self,
+        losses: Sequence[Loss],
+        database: str,
+        state: str,
+        *,
+        command: str = "inv db.rollback",
+        agreement: Agreement | None = None,
+    ) -> None:
         self.losses = tuple(losses)
+        shown = [(loss, agreement.shown(loss) if agreement else "") for loss in losses]
+        texts = [f"{loss}; the plan showed {before}" if before else str(loss) for loss, before in shown]
+        more = "the rollback would lose more than its plan showed"
         super().__init__(
-            "the rollback would lose data, and nobody agreed to it",
+            more if any(before for _, before in shown) else "the rollback would lose data, and nobody agreed to it",
             Hint("See the plan", f"{command} --dry-run"),
             Hint("Agree to the loss", f"{command} --allow-data-loss"),
-            details={"database": database, **numbered("loses", losses, _SHOWN)},
+            details={"database": database, **numbered("loses", texts, _SHOWN)},
             state=state,
         )
 
@@ -94,14 +122,16 @@ class RebuildLoses(MigrationError, code="db.E505"):
     To do: to keep the object, add the line that the message shows to the revision; or declare the loss in `lossy`.
     """
 
-    def __init__(self, revision: str, direction: str, missing: Sequence[Missing], database: str, state: str) -> None:
+    def __init__(
+        self, revision: str, direction: Direction, missing: Sequence[Missing], database: str, state: str
+    ) -> None:
         self.revision, self.missing = revision, tuple(missing)
-        first = missing[0]
+        it, its = ("it", "its") if len(missing) == 1 else ("them", "their")
         super().__init__(
             f"the {direction} of revision {revision} rebuilds a table without what belongs to it",
-            Hint("Keep it, in the revision", first.again),
-            Hint("Or declare its loss there", f'lossy = {{"{direction}": {{"{first.item}": "why"}}}}'),
-            details={"database": database, "loses": shorten([each.what for each in missing])},
+            Hint(f"Keep {it}, in the revision", "; ".join(each.again for each in missing)),
+            Hint(f"Or declare {its} loss there", declaration(direction, [each.item for each in missing])),
+            details={"database": database, "loses": ", ".join(each.what for each in missing)},
             state=state,
         )
 
@@ -121,5 +151,28 @@ class InTheWay(MigrationError, code="db.E506"):
             Hint("Before the rebuild, write in the revision", f"op.execute({f'DROP {kind.upper()} {name}'!r})"),
             Hint("And after it", object_.again),
             details={"database": database, "reason": reason},
+            state=state,
+        )
+
+
+class RowsHidden(MigrationError, code="db.E510"):
+    """A revision writes to a table of which row security may hide rows from its role, and does not declare that.
+
+    Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). UPDATE and DELETE then
+    reach only the rows that a policy shows, without a message, and the other rows stay as they were.
+
+    To do: migrate as a role with BYPASSRLS (`db.admin_url`), or switch FORCE off and on again in the revision. If it
+    means only the rows that the policies show, let it say `row_security = "why"`.
+    """
+
+    def __init__(self, revision: str, direction: str, tables: Sequence[str], database: str, state: str) -> None:
+        self.revision, self.tables = revision, tuple(tables)
+        name = tables[0]
+        around = f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY"
+        super().__init__(
+            f"row security may hide rows of {shorten(tables)} from the {direction} of revision {revision}",
+            Hint("To reach all rows, write in the revision (and FORCE after it)", f"op.execute({around!r})"),
+            Hint("If it means only the rows that the policies show, declare it there", 'row_security = "why"'),
+            details={"database": database},
             state=state,
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..base import EXIT_USAGE, Hint, MigrationError
-from ..settings.location import INSTALLED, KIND, PACKAGE
+from ..settings.location import INSTALLED, KIND
 from ..text import shorten
 
 _LEAVE_THE_RELEASE = (
@@ -17,20 +17,38 @@ _LEAVE_THE_RELEASE = (
 
 
 class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
-    """There is no `alembic.ini`, neither in the working directory nor beside the package.
+    """There is no Alembic project here.
 
-    Why: the command was started in another folder, or `--project` names a file that is not there.
+    Why: the command was started in another folder, or `--project` or `ALEMBIC_CONFIG` names a file that is not there.
+    A project is an `alembic.ini`, or a `pyproject.toml` with `[tool.alembic]`, in this folder or in one above it; or a
+    `migrations/alembic.ini` below one of them.
 
-    To do: go to the folder of the repository, or give `--project=PATH/alembic.ini`.
+    To do: go to the folder of the project, or give `--project=PATH/alembic.ini`.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"there is no Alembic project at {path}",
-            Hint(
-                "Go to the folder of the repository, or name the file",
-                f"python -m {PACKAGE} status --project=PATH/alembic.ini",
-            ),
+            Hint("Go to the folder of the project, or name the file", "inv db.status --project=PATH/alembic.ini"),
+        )
+
+
+class OtherProject(MigrationError, code="db.E212", exit_code=EXIT_USAGE):
+    """The database may belong to another project than the one that was found.
+
+    Why: it is at a revision that the project lacks, and that another project near this folder or near the
+    configuration has; or it is empty, and it is not clear which of the projects it is for. A run of the wrong project
+    would make its tables in the database.
+
+    To do: name the right one with `--project`; the message shows both.
+    """
+
+    def __init__(self, fact: str, found: Path, other: Path, database: str) -> None:
+        super().__init__(
+            fact,
+            Hint("Name the project", f"inv db.status --project={shlex.quote(str(other))}"),
+            Hint("Or, if it is the one that was found", f"inv db.status --project={shlex.quote(str(found))}"),
+            details={"project": str(found), "other project": str(other), "database": database},
         )
 
 
@@ -53,15 +71,16 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
     Why: `env.py` is the one that `alembic init` wrote, or one of your own; or it failed before that line. The workflow
     does not let it run revisions itself, because it may name another database.
 
-    To do: replace it by the two lines of `docs/adopting.md`, or fix the reason that the error names.
+    To do: replace its calls of `context.configure` as `docs/adopting.md` shows, or fix the reason that the error names.
     """
 
-    def __init__(self, ini: Path, database: str, reason: str = "") -> None:
+    def __init__(self, ini: Path, database: str = "", reason: str = "") -> None:
+        details = {"project": str(ini), "database": database, "reason": reason}
         super().__init__(
             "env.py did not call environment.run(context), so the workflow did not run anything",
             Hint("Look where the database is", "inv db.status"),
-            Hint("docs/adopting.md has the two lines of env.py."),
-            details={"project": str(ini), "database": database} | ({"reason": reason} if reason else {}),
+            Hint("docs/adopting.md shows the call in env.py."),
+            details={name: value for name, value in details.items() if value},
             state="No revision ran. It is not known what else env.py did, and to which database.",
         )
 

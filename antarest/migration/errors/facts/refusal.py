@@ -134,7 +134,7 @@ class PackageMissing(MigrationError, code="db.E722", exit_code=EXIT_USAGE):
     def __init__(self, package: str, needed_by: str) -> None:
         super().__init__(
             f"the package {package} is not installed, and is needed",
-            Hint("It is one for development: install it", f"pip install {package}"),
+            Hint("Install the package that has it; often it has the same name", f"pip install {package}"),
             details={"needed by": needed_by},
         )
 

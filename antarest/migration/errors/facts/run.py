@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNREPORTED, SEE_STATUS, Hint, MigrationError
 
+_ROLLED_BACK = "Everything that was not committed was rolled back."
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
 _PENDING = "pending trigger events"
 _RUN_THEM = Hint("Before this statement, write in the revision", 'op.execute("SET CONSTRAINTS ALL IMMEDIATE")')
@@ -22,7 +24,15 @@ class RevisionFailed(MigrationError, code="db.E601"):
     """
 
     def __init__(
-        self, revision: str, direction: str, reason: str, *, database: str, state: str, statement: str = ""
+        self,
+        revision: str,
+        direction: str,
+        reason: str,
+        *,
+        database: str,
+        state: str,
+        statement: str = "",
+        details: Mapping[str, str] | None = None,
     ) -> None:
         self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
@@ -30,7 +40,7 @@ class RevisionFailed(MigrationError, code="db.E601"):
             *([_RUN_THEM] if _PENDING in reason else []),
             Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
             _TRACEBACK,
-            details={"database": database} | ({"statement": statement} if statement else {}),
+            details={"database": database} | ({"statement": statement} if statement else {}) | dict(details or {}),
             state=state,
         )
 
@@ -46,7 +56,15 @@ class DeferredConstraintFailed(MigrationError, code="db.E620"):
     """
 
     def __init__(
-        self, revision: str, direction: str, reason: str, *, database: str, state: str, statement: str = ""
+        self,
+        revision: str,
+        direction: str,
+        reason: str,
+        *,
+        database: str,
+        state: str,
+        statement: str = "",
+        details: Mapping[str, str] | None = None,
     ) -> None:
         self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
@@ -54,7 +72,7 @@ class DeferredConstraintFailed(MigrationError, code="db.E620"):
             Hint(
                 "If a later revision repairs it, put that into this one. Then look at what is pending", "inv db.status"
             ),
-            details={"database": database},
+            details={"database": database, **(details or {})},
             state=state,
         )
 
@@ -65,7 +83,7 @@ class RevisionNotRunnable(MigrationError, code="db.E612"):
     Why: the function has a `yield`, or is defined with `async def`. Alembic calls it and records the revision as
     applied, although none of its lines has run.
 
-    To do: remove the `yield`, or the `async`. For asynchronous code use `op.run_async`.
+    To do: remove the `yield`, or the `async`.
     """
 
     def __init__(self, revision: str, direction: str, kind: str, file: str) -> None:
@@ -139,9 +157,31 @@ class RunFailed(MigrationError, code="db.E604"):
     To do: `inv db.status` shows where the database is. Remove the cause, and run the command again.
     """
 
-    def __init__(self, reason: str, *, database: str, state: str) -> None:
+    def __init__(self, reason: str, *, database: str, state: str, details: Mapping[str, str] | None = None) -> None:
         super().__init__(
-            f"the run failed: {reason}", SEE_STATUS, _TRACEBACK, details={"database": database}, state=state
+            f"the run failed: {reason}",
+            SEE_STATUS,
+            _TRACEBACK,
+            details={"database": database, **(details or {})},
+            state=state,
+        )
+
+
+class SystemRefused(MigrationError, code="db.E616"):
+    """The system refused something that the command needs: a file, a folder, or the conversion of a text.
+
+    Why: a file is missing or belongs to another user, the folder is read-only, the disk is full, or the current folder
+    was deleted.
+
+    To do: the message names the file and the reason. Remove the reason, and run the command again.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the system refused: {reason}",
+            Hint("Remove the reason, then see where the database is", "inv db.status"),
+            _TRACEBACK,
+            state=_ROLLED_BACK,
         )
 
 
@@ -159,7 +199,7 @@ class UnexpectedFailure(MigrationError, code="db.E699"):
             f"an unexpected error: {reason}",
             SEE_STATUS,
             _TRACEBACK,
-            state="Everything that was not committed was rolled back.",
+            state=_ROLLED_BACK,
         )
 
 
@@ -200,18 +240,42 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
     never run before.
 
     To do: fix the revision so that it runs on an empty database, from base and back; `--debug` shows where it fails.
-    Until then, `alembic downgrade -1` goes back without a plan, in one transaction and with the same protection against
-    loss.
+    `inv db.verify` tries it on both engines.
     """
 
-    def __init__(self, revision: str, direction: str, reason: str, engine: str = "SQLite") -> None:
+    def __init__(
+        self,
+        revision: str,
+        direction: str,
+        reason: str,
+        engine: str = "SQLite",
+        *,
+        details: Mapping[str, str] | None = None,
+    ) -> None:
         self.revision, self.direction, self.reason = revision, direction, reason
         super().__init__(
             f"the {direction} of revision {revision} fails on a scratch database: {reason}",
-            Hint("Fix it, then try it from base and back", "inv db.rollback --to=base --dry-run"),
-            Hint("Or go back without a plan", "alembic downgrade -1"),
+            Hint("Fix it, then prove it on scratch databases", f"inv db.verify --revisions={revision}"),
             _TRACEBACK,
-            details={"scratch": f"an empty {engine} database, at the same revision"},
+            details={"scratch": f"an empty {engine} database, at the same revision", **(details or {})},
+        )
+
+
+class ModelsNotMade(MigrationError, code="db.E617"):
+    """The tables of the models cannot be created on an empty scratch database of an engine.
+
+    Why: a type, a collation or a default is of one engine only.
+
+    To do: give the column a form that both engines have, such as a type with a variant
+    (`sa.JSON().with_variant(JSONB(), "postgresql")`).
+    """
+
+    def __init__(self, engine: str, reason: str, metadata: str) -> None:
+        super().__init__(
+            f"the models cannot be created on {engine}: {reason}",
+            Hint("Give the column a form that this engine has, then look again", "inv db.check"),
+            _TRACEBACK,
+            details={"models": metadata, "scratch": f"an empty {engine} database"},
         )
 
 

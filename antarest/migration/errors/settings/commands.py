@@ -7,33 +7,76 @@ import re
 import shlex
 import shutil
 import sys
-from functools import cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from .location import PACKAGE, ROOT
+from .location import PACKAGE
 
 PROGRAM: Final = "antarest-db"
-_TASK: Final = re.compile(r"\binv db\.(?=[a-z])")
+PROVER: Final = "antarest-verify"
+_TASK: Final = re.compile(r"\binv db\.(?P<verb>[a-z][a-z-]*)")
+_INVOKE: Final = ("inv", "invoke")
+
+_flags: list[tuple[str, str]] = []
+"""The flags that commands of ours repeat, each with the verb that takes it; without a verb where all of them do."""
 
 
-def spell(text: str, *, config: str = "") -> str:
-    """Return the text with our commands as they can be typed here.
+@contextmanager
+def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | None) -> Iterator[None]:
+    """Repeat flags of the user in the commands that are shown in the block: without them, those would do another thing.
 
-    They stay unchanged where Invoke and `tasks.py` are available. In an installed copy, `inv db.status` becomes
-    `antarest-db status`, with the folder of the program where the shell would not find it.
+    Args:
+        verb: the verb that takes the flags; empty if all verbs do.
+        x: the values of `-x`, which all verbs take.
+        flags: the flags with their values; those without a value are left out.
+    """
+    before = [*_flags]
+    _flags.extend(("", f"-x {shlex.quote(each)}") for each in x)
+    _flags.extend((verb, f"{spelled(name)}={shlex.quote(value)}") for name, value in flags.items() if value)
+    try:
+        yield
+    finally:
+        _flags[:] = before
+
+
+def spell(text: str) -> str:
+    """Return the text with our commands as they can be typed here, with the program that was called.
+
+    `inv db.status` stays where Invoke was called, or where it and a `tasks.py` are. Else it becomes `antarest-db
+    status`, with the folder of the program where the shell would not find it. The flags of `repeating` are added where
+    the command does not have them.
 
     Args:
         text: one command, or a text with commands in it.
-        config: the configuration to add to the command, where it does not name one.
     """
     if "inv db." not in text:
         return text
-    named = (
-        f" --config={shlex.quote(config)}" if config and text.startswith("inv db.") and "--config" not in text else ""
-    )
-    return _TASK.sub(lambda _: _prefix(), text) + named
+    if command := _TASK.match(text):
+        added = [flag for flag in _repeated(command["verb"]) if flag.partition("=")[0] not in text]
+        return " ".join([_called(command["verb"]) + text[command.end() :], *added])
+    return _TASK.sub(lambda found: " ".join([_called(found["verb"]), *_repeated(found["verb"])]), text)
+
+
+def _repeated(verb: str) -> list[str]:
+    return list(dict.fromkeys(flag for takes, flag in _flags if takes in ("", verb)))
+
+
+def _called(verb: str) -> str:
+    """The command of a verb, with the program that was called."""
+    called = Path(sys.argv[0])
+    if verb == "verify" and called.name == PROVER:
+        return typed(PROVER) or shlex.quote(str(called))
+    if called.name in _INVOKE:
+        return f"inv db.{verb}"
+    program = typed(PROGRAM)
+    if called.name in (PROGRAM, PROVER) and program:
+        return f"{program} {verb}"
+    if find_spec("invoke") and any((folder / "tasks.py").is_file() for folder in (Path.cwd(), *Path.cwd().parents)):
+        return f"inv db.{verb}"
+    return f"{program or f'{shlex.quote(sys.executable)} -m {PACKAGE}'} {verb}"
 
 
 def typed(program: str) -> str:
@@ -52,14 +95,6 @@ def typed(program: str) -> str:
     return program if found and Path(found).samefile(path) else shlex.quote(str(path))
 
 
-@cache
-def _prefix() -> str:
-    if (ROOT / "tasks.py").is_file() and find_spec("invoke"):
-        return "inv db."
-    program = typed(PROGRAM)
-    return f"{program} " if program else f"{shlex.quote(sys.executable)} -m {PACKAGE} "
-
-
 def spelled(flag: str) -> str:
     """Return the flag of a parameter, such as `--from` for `from_` (Python does not allow the name `from`)."""
-    return f"--{flag.strip('_').replace('_', '-')}"
+    return f"--{flag.strip('_').replace('_', '-')}" if len(flag) > 1 else f"-{flag}"

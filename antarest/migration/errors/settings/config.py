@@ -5,9 +5,9 @@ The file is the first of these that exists:
 - the path that was given (`--config`),
 - the file that `ANTAREST_CONF` names,
 - `application.yaml` in the working directory,
-- `application.yaml` at the root of the checkout,
-- the default `resources/application.yaml`, whose database is an SQLite file in the checkout, or in the user's data
-  folder where the package is installed.
+- `application.yaml` in the folder of the project,
+- for the project of this code, the default `resources/application.yaml`. Its database is an SQLite file in the
+  checkout, or in the user's data folder where the package is installed.
 
 A file that was named is never replaced by another one.
 
@@ -79,6 +79,7 @@ def load_config(
     sections: Sections | None = None,
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    home: Path | None = None,
 ) -> Config:
     """Find the configuration file, read it, and return the configuration.
 
@@ -88,6 +89,7 @@ def load_config(
             none that looks like a misspelt name of ours.
         environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.
         cwd: the folder to look in, and the base of relative paths; by default the working directory.
+        home: the folder of the project, to look in too; by default that of this code, which alone has a default.
 
     Raises:
         ConfigError: the file is missing or cannot be used. Its subclass is the reason.
@@ -96,7 +98,7 @@ def load_config(
     cwd = Path.cwd() if cwd is None else cwd
     if DATA_VARIABLE in environ:  # It is relative to the working directory. Paths in the file are relative to the file.
         environ = {**environ, DATA_VARIABLE: os.path.abspath(cwd / environ[DATA_VARIABLE])}  # noqa: PTH100
-    file, data = _find(path, environ, cwd)
+    file, data = _find(path, environ, cwd, home or ROOT)
     known = known_sections(sections or {})
     found = _split(parse_yaml(data, file), known, file, others_allowed=sections is None)
     values = {name: _read_section(name, section, found[name], file, environ) for name, section in known.items()}
@@ -118,15 +120,18 @@ def keys_of(known: Sections) -> list[str]:
     return [f"{name}.{key}".lstrip(".") for name, section in known.items() for key in _names_of(section)]
 
 
-def _find(path: str | Path | None, environ: Mapping[str, str], cwd: Path) -> tuple[Path, bytes]:
+def _find(path: str | Path | None, environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[Path, bytes]:
     if path is not None:
         return _read_file(str(path), cwd, "--config")
     if VARIABLE in environ:
         return _read_file(environ[VARIABLE], cwd, VARIABLE)
-    default = ROOT / "resources" / FILE_NAME
+    is_own = home.resolve() == ROOT
+    default = ROOT / "resources" / FILE_NAME if is_own else home / FILE_NAME
     # lexists: a broken link is somebody's configuration too, and is reported.
-    found = next((each for each in (cwd / FILE_NAME, ROOT / FILE_NAME) if os.path.lexists(each)), default)
-    return _read_file(str(found), cwd, "nobody, so it is the default")
+    found = next((each for each in (cwd / FILE_NAME, home / FILE_NAME) if os.path.lexists(each)), default)
+    return _read_file(
+        str(found), cwd, "nobody, so it is the default" if is_own else "nobody, and this is where it may lie"
+    )
 
 
 def _read_file(name: str, cwd: Path, named_by: str) -> tuple[Path, bytes]:

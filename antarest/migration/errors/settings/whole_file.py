@@ -44,23 +44,37 @@ def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
     if not stat.S_ISREG(found) and not path.is_dir():
         path.write_bytes(content)
         return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_beginning())
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(stat.S_IMODE(found) if mode is None else mode)
-        Path(name).replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # The other name says nothing to a user.
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with _naming(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_beginning())
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(name).chmod(stat.S_IMODE(found) if mode is None else mode)
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
 def unfinished_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder for files that are not complete yet, and delete it after the block."""
-    with tempfile.TemporaryDirectory(dir=parent, prefix=_beginning()) as folder:
+    """Make a folder for files that are not complete yet, and delete it after the block.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with _naming(parent):
+        made = tempfile.TemporaryDirectory(dir=parent, prefix=_beginning())
+    with made as folder:
         yield Path(folder)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error name a path that the user knows."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def delete_left(folders: Iterable[Path]) -> list[Path]:

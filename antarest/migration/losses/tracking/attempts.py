@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 
 from ...database.catalog import Tables, read_tables
 from ...database.driver_connections import Attempt
-from ...database.lock.tables import LOCK_FAILURES, TableLocks
+from ...database.driver_errors import LOCK_FAILURES
+from ...database.lock.tables import TableLocks
 from .base import Takes
 
 _SHORT = 100  # milliseconds that an attempt waits for each lock

@@ -8,8 +8,13 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ...database.catalog import Tables
 from ...database.driver_connections import Attempt
+from .origins import Origins
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
+RUNS_INSIDE = (
+    "a function runs a statement inside another one, where nobody can count what it takes away: run them one after the "
+    "other"
+)
 
 Takes = dict[str, set[str]]
 """The tables that a statement may write to, each with the columns that it may take values from.
@@ -44,12 +49,14 @@ class ChangeTracker(Protocol):
     Attributes:
         tables: the tables as they were last looked at, with identities that outlive a rename.
         emptied: the identities of the tables that lost all their rows, as far as is known.
+        origins: where the values of each column come from.
         locked: the identities of the tables that the last `before()` locked, so that a count is exact from now on.
         unlocked: the identities of the tables that it had to lock and could not, so that no count is exact.
     """
 
     tables: Tables
     emptied: set[Hashable]
+    origins: Origins
     locked: set[Hashable]
     unlocked: set[Hashable]
 
@@ -106,7 +113,19 @@ class ChangeTracker(Protocol):
         """
 
     def was_read(self, column: Hashable) -> bool:
-        """Whether the revision can have copied the values of this column."""
+        """Whether a statement of the revision can have copied the values of this column."""
+
+    def was_used(self, table: Hashable) -> bool:
+        """Whether a statement of the revision read the table or wrote to it while other sessions could write too."""
+
+    def may_be_shared(self, table: Hashable) -> bool:
+        """Whether other sessions could write to the table at the beginning of the transaction."""
+
+    def written_by_others(self) -> str:
+        """The SQL condition for rows that other sessions have written since the revision used a table first.
+
+        It is empty where there can be none.
+        """
 
 
 State = TypeVar("State")

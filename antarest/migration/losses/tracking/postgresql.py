@@ -7,24 +7,32 @@ that fails (dynamic SQL) the loss is still noticed, but its count is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
 from ...database.catalog import CatalogTable, Tables, read_tables
 from ...database.driver_connections import Attempt
-from ...database.lock.tables import LOCK_FAILURES, TableLocks
+from ...database.driver_errors import LOCK_FAILURES
+from ...database.lock.tables import TableLocks
 from .attempts import Attempted, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
+from .conversions import count_changed
+from .copies import find_table
+from .links import Links
+from .origins import Origin, Origins
+from .retypes import read_retypes
 from .statement import (
     CHANGES_TABLES,
+    COPIES,
     DEFINES,
     DELETES,
     DROPS,
     INSERTS,
     LINKS_TABLES,
     READS,
+    RETYPES,
     RUNS_TEXT,
     TRUNCATES,
     UPDATES,
@@ -35,15 +43,6 @@ from .statement import (
 _WRITES = (INSERTS, DELETES, UPDATES)
 _NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
 
-# Tables that lose rows or values together with another: partitions and heirs ("i"), and tables with a foreign key to
-# it. For a foreign key the letter is the action on a delete or, in upper case, on an update; then comes its column.
-_LINKS = """
-    SELECT inhparent, inhrelid, 'i', NULL FROM pg_catalog.pg_inherits
-    UNION ALL SELECT k.confrelid, k.conrelid, action, a.attname FROM pg_catalog.pg_constraint k
-    CROSS JOIN LATERAL (VALUES (k.confdeltype::text), (upper(k.confupdtype::text))) AS actions (action)
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
-    WHERE k.contype = 'f'
-"""
 # Definitions that a statement calls by their own name or by the name of their table, without those of extensions.
 _DEFINITIONS = """
     SELECT p.proname, pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p
@@ -63,6 +62,16 @@ _ROW_CHANGES = """
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
 """
+# Rows of transactions that had not ended when this query ran, except for our own. Numbers of transactions start again
+# after 2^32 of them, so that only their ages can be compared.
+_BY_OTHERS = """
+    SELECT format(
+        '(age(xmin) <= age(%L::xid) OR xmin::text = ANY (%L))'
+            ' AND xmin::text <> (SELECT coalesce(txid_current_if_assigned() %% %s, 0)::text)',
+        (txid_snapshot_xmax(seen) % size)::text,
+        ARRAY(SELECT (each % size)::text FROM txid_snapshot_xip(seen) each), size)
+    FROM txid_current_snapshot() seen, (VALUES (4294967296)) AS numbers (size)
+"""
 _NULLABLE = """
     SELECT attrelid, attname FROM pg_catalog.pg_attribute
     WHERE attrelid = ANY (:tables) AND attnum > 0 AND NOT attisdropped AND NOT attnotnull AND attgenerated = ''
@@ -75,6 +84,7 @@ class _PostgresState(NamedTuple):
     tables: Tables
     emptied: set[Hashable]
     changes: dict[Hashable, RowChanges]
+    origins: dict[Hashable, Origin]
 
 
 class PostgresTracker:
@@ -83,8 +93,11 @@ class PostgresTracker:
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
+        self.origins = Origins(connection)
         self.locked: set[Hashable] = set()
         self._locks = TableLocks(connection)
+        self._by_others = ""  # a condition, see written_by_others()
+        self._used: set[Hashable] = set()
         self.unlocked = self._locks.refused
         self._connection = connection
         self._exclude = tuple(exclude)
@@ -92,10 +105,11 @@ class PostgresTracker:
         self._undone: dict[Hashable, RowChanges] = {}  # The server also counts rows that a savepoint rolls back.
         # Read when they are needed.
         self._definitions: dict[str, str] | None = None
-        self._links: list[tuple[Any, ...]] | None = None
+        self._links = Links(connection)
         # Of the statement that runs: its text, and the tables that it names, with their partitions.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
+        self._retyped: dict[Hashable, int | None] = {}  # the values that it changes by changing their type
         # Of the revision: the tables that a statement was seen to update, and the columns that one can have read.
         self._foreseen: set[Hashable] = set()
         self._columns_read: set[Hashable] = set()
@@ -109,11 +123,15 @@ class PostgresTracker:
         """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
+        self.origins.clear()
         self._foreseen.clear()
         self._columns_read.clear()
         self._savepoints.forget()
         self._undone.clear()
-        self._definitions = self._links = None
+        self._by_others = ""
+        self._used.clear()
+        self._definitions = None
+        self._links.forget()
 
     def look(self) -> None:
         """Look at the tables again. A table that has a new file was truncated, unless a statement rewrote it."""
@@ -130,6 +148,7 @@ class PostgresTracker:
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
         """Lock the tables that a statement drops, truncates or rewrites, and find those that it names and writes to."""
         self.locked = set()
+        self._retyped = {}
         self._statement = seen = self._read(statement)
         self._named = set()
         if seen.ends_transaction:
@@ -141,8 +160,11 @@ class PostgresTracker:
         if seen.does(CHANGES_TABLES):
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
-        self._named = self._reached({table.identity for table in named}, "i")
-        if seen.does(READS):
+        if named and seen.does(READS, *_WRITES):
+            self._by_others = self._by_others or self._connection.scalar(text(_BY_OTHERS))
+            self._used |= {table.identity for table in named}
+        self._named = self._links.reached({table.identity for table in named}, "i")
+        if seen.does(READS) and seen.does(COPIES):
             read = (table.columns.items() for table in named)
             self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
         takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
@@ -150,7 +172,38 @@ class PostgresTracker:
             self.locked = self._locks.take(self._in_the_way(seen, seen.on_tables))
         elif attempt and seen.can_run_in_savepoint:
             self._lock_by_attempts(attempt, takes)
+        if seen.does(RETYPES) and seen.on_tables:
+            self._count_retyped(statement, seen.on_tables)
         return takes
+
+    def _count_retyped(self, statement: str, what: OnTables) -> None:
+        """Count the values that a change of their type changes, if the server writes them again."""
+        named = {table.identity for schema, name in what.tables for table in self._called(schema, name)}
+        retypes, reached = read_retypes(statement), self._links.reached(named, "i")
+        for table in [table for table in self.tables.values() if table.identity in reached]:
+            found = {each.column: each.conversion(table) for each in retypes}
+            conversions = {column: each for column, each in found.items() if each}
+            counts: Sequence[int | None] = [None] * len(conversions)
+            if table.readable and table.identity not in self.unlocked:
+                counts = count_changed(self._connection, f"FROM {table.sql}", [*conversions.values()])
+            self._retyped |= zip((table.columns[column] for column in conversions), counts, strict=True)
+            self._retyped |= {
+                table.columns[name]: 0 for name, each in found.items() if not each and name in table.columns
+            }
+
+    def _note_retyped(self, before: Tables) -> None:
+        """Note the columns that have another type now, if their tables were written again."""
+        was = {table.identity: table for table in before.values()}
+        for table in self.tables.values():
+            old = was.get(table.identity)
+            if old is None or old.file == table.file or old.types == table.types:
+                continue
+            types = {identity: old.types[name] for name, identity in old.columns.items()}
+            for name, identity in table.columns.items():
+                type_ = types.get(identity, table.types[name])
+                if type_ != table.types[name]:
+                    unknown = None if self.origins.can_convert(type_, table.types[name]) else 0
+                    self.origins.add(identity, self.origins[identity], self._retyped.get(identity, unknown))
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
         """The tables that the statement locks: those that it names, and those that lose rows or keys with them."""
@@ -158,11 +211,11 @@ class PostgresTracker:
         if not named:
             return []
         is_truncate = what.verb == "TRUNCATE"
-        found = self._reached(named, "iacrnd" if is_truncate and seen.names("cascade") else "i")
+        found = self._links.reached(named, "iacrnd" if is_truncate and seen.names("cascade") else "i")
         if not is_truncate:
             # A foreign key goes with its table or column. Its triggers go as well, and that locks the other table.
-            keys = ((link[0], link[3]) for link in self._links or () if link[1] in found and link[3])
-            found = found.union(parent for parent, column in keys if what.verb == "DROP" or seen.names(column))
+            keys = self._links.referred(found)
+            found |= {parent for parent, column in keys if what.verb == "DROP" or seen.names(column)}
         return [table for table in self.tables.values() if table.identity in found]
 
     def _called(self, schema: str, name: str) -> list[CatalogTable]:
@@ -192,14 +245,14 @@ class PostgresTracker:
     def _takes(self, seen: Statement) -> Takes:
         changed: set[Hashable] = set()
         if seen.does(DROPS, TRUNCATES, UPDATES):
-            changed = self._reached(self._named, "iacrnd" if seen.does(TRUNCATES) else "i")
+            changed = self._links.reached(self._named, "iacrnd" if seen.does(TRUNCATES) else "i")
         deleted, nulled = self._named, set[Hashable]()
         if seen.does(DELETES):  # Afterwards the deleted rows are known, but not the values that a key sets to NULL.
-            deleted = self._reached(self._named, "ic")
-            nulled |= self._nulled(deleted, "nd")
+            deleted = self._links.reached(self._named, "ic")
+            nulled |= self._links.nulled(deleted, "nd")
         if seen.does(UPDATES):
-            updated = self._reached(self._named, "iC")
-            nulled |= self._nulled(updated, "ND")
+            updated = self._links.reached(self._named, "iC")
+            nulled |= self._links.nulled(updated, "ND")
             self._foreseen |= updated
         self._foreseen |= nulled
         takes: Takes = {}
@@ -217,11 +270,20 @@ class PostgresTracker:
         if self._savepoints.follow(statement):
             return True
         if self._statement.does(LINKS_TABLES):
-            self._links = None
+            self._links.forget()
         if self._statement.does(DEFINES):
             self._definitions = None
+        if (what := self._statement.on_tables) and what.verb == "TRUNCATE" and not self._statement.names("only"):
+            # A table that the run has rewritten keeps its file.
+            self.emptied |= {table.identity for table in self._in_the_way(self._statement, what)}
         if self._statement.does(CHANGES_TABLES):
+            before = self.tables
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
+            self._note_retyped(before)
+        if copy := self.origins.read(statement):
+            if find_table(self.tables, copy.into) is None:
+                self.look()  # The revision has made it.
+            self.origins.note(copy, self.tables)
         return self._statement.does(CHANGES_TABLES)
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
@@ -240,6 +302,18 @@ class PostgresTracker:
                 found.setdefault(table, set()).add(column)
         return found
 
+    def was_used(self, table: Hashable) -> bool:
+        """Whether a statement of the revision named the table to read it or to write to it."""
+        return table in self._used
+
+    def may_be_shared(self, table: Hashable) -> bool:
+        """Whether the table was not locked at the beginning of the transaction."""
+        return table not in self._locks.first
+
+    def written_by_others(self) -> str:
+        """The condition for rows that other transactions wrote which had not ended when a table was used first."""
+        return self._by_others
+
     def was_read(self, column: Hashable) -> bool:
         """Whether a statement of the revision can have read the column."""
         return column in self._columns_read
@@ -253,29 +327,14 @@ class PostgresTracker:
                 self._definitions[name] = f"{self._definitions.get(name, '')}\n{definition or ''}"
         return Statement.of(statement, self._definitions or {})
 
-    def _reached(self, start: Collection[Hashable], kinds: str) -> set[Hashable]:
-        """These tables, and those that lose rows or values together with them."""
-        if self._links is None:
-            self._links = [tuple(row) for row in self._connection.execute(text(_LINKS))]
-        found, waiting = set(start), list(start)
-        while waiting:
-            parent = waiting.pop()
-            new = {child for above, child, kind, _ in self._links if above == parent and kind in kinds} - found
-            found |= new
-            waiting.extend(new)
-        return found
-
-    def _nulled(self, parents: Collection[Hashable], kinds: str) -> set[Hashable]:
-        """The tables with a foreign key to these tables, if its action sets it to NULL or to its default."""
-        return {child for above, child, kind, _ in self._links or () if above in parents and kind in kinds}
-
     # ---- savepoints
 
     def _save(self) -> _PostgresState:
-        return _PostgresState(self.tables, set(self.emptied), self.row_changes())
+        return _PostgresState(self.tables, set(self.emptied), self.row_changes(), self.origins.save())
 
     def _restore(self, state: _PostgresState) -> None:
         for table, changes in self.row_changes().items():
             undone = changes.minus(state.changes.get(table, RowChanges()))
             self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)
         self.tables, self.emptied = state.tables, set(state.emptied)
+        self.origins.restore(state.origins)

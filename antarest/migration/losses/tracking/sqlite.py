@@ -16,11 +16,16 @@ from sqlalchemy import Connection
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
+from .origins import Origin, Origins
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
+_COPIES = frozenset(
+    {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_TEMP_TABLE}
+)
 _WRITES = _ROW_ACTIONS | _DROPS | {sqlite3.SQLITE_TRANSACTION}
 _REPLACE = "replace"
+_ATTACHED = "it writes to the attached database {}, which no run protects: only reading from it is possible"
 _SCHEMA = "SELECT type, name, rootpage, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
 
 _Actions = list[tuple[int, str, str | None]]
@@ -57,6 +62,7 @@ class _SqliteState(NamedTuple):
     texts: dict[str, tuple[int, str]]
     emptied: set[Hashable]
     rows: dict[Hashable, _Rows]
+    origins: dict[Hashable, Origin]
 
 
 class SqliteTracker:
@@ -65,6 +71,7 @@ class SqliteTracker:
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
+        self.origins = Origins(connection)
         self.locked: set[Hashable] = set()  # never any: the transaction is the only writer
         self.unlocked: set[Hashable] = set()
         self._connection = connection
@@ -80,6 +87,7 @@ class SqliteTracker:
         # Of the statement that runs:
         self._replaces = False
         self._is_heard = True
+        self._written_to = ""  # the attached file to which it writes
         self._renaming = False
         self._changes_schema = False
         self._refilled: set[Hashable] = set()
@@ -96,6 +104,7 @@ class SqliteTracker:
         """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
+        self.origins.clear()
         self._read.clear()
         self._savepoints.forget()
 
@@ -135,6 +144,8 @@ class SqliteTracker:
         codes = {code for code, _, _ in actions}
         if sqlite3.SQLITE_TRANSACTION in codes:
             raise NotAllowed(ENDS_TRANSACTION)
+        if self._written_to:
+            raise NotAllowed(_ATTACHED.format(self._written_to))
         self._renaming = sqlite3.SQLITE_ALTER_TABLE in codes
         self._changes_schema = any(table == "sqlite_master" for _, table, _ in actions)
         self._replaces = self._any_replaces or "REPLACE" in statement.upper()
@@ -157,6 +168,8 @@ class SqliteTracker:
         went_back = self._savepoints.follow(statement)
         if self._changes_schema or went_back:
             self.look()
+        if copy := self.origins.read(statement):
+            self.origins.note(copy, self.tables)
         return self._changes_schema or went_back
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
@@ -169,6 +182,18 @@ class SqliteTracker:
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all
         """Return nothing: SQLite says beforehand what a statement updates."""
         return {}
+
+    def was_used(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
+        """Return False: the transaction is the only writer."""
+        return False
+
+    def may_be_shared(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
+        """Return False: the transaction is the only writer."""
+        return False
+
+    def written_by_others(self) -> str:
+        """Return nothing: the transaction is the only writer."""
+        return ""
 
     def was_read(self, column: Hashable) -> bool:
         """Whether a statement of the revision has read the column."""
@@ -186,7 +211,7 @@ class SqliteTracker:
         for code, name in writes:
             table, way = self.tables[name], self._way(code, name)
             rows = self._rows.setdefault(table.identity, _Rows())
-            if rows.way != way:
+            if rows.way != way or way == _REPLACE:  # Each replacement can delete more rows than it inserts.
                 rows.record_count(measure(self._connection, table).rows)
                 rows.way = way
             if code == sqlite3.SQLITE_INSERT and (sqlite3.SQLITE_DELETE, name) in writes:
@@ -196,30 +221,37 @@ class SqliteTracker:
 
     def _save(self) -> _SqliteState:
         rows = {identity: replace(rows) for identity, rows in self._rows.items()}
-        return _SqliteState(self.tables, self._texts, set(self.emptied), rows)
+        return _SqliteState(self.tables, self._texts, set(self.emptied), rows, self.origins.save())
 
     def _restore(self, state: _SqliteState) -> None:
         self.tables, self._texts, self.emptied = state.tables, state.texts, set(state.emptied)
         self._rows = {identity: replace(rows) for identity, rows in state.rows.items()}
+        self.origins.restore(state.origins)
 
     # ---- what SQLite says
 
     def _actions(self, statement: str) -> _Actions:
         """Compile the statement, without running it, and note what it will write."""
         heard: _Actions = []
+        read: set[tuple[str, Hashable]] = set()
+        written: set[str] = set()
 
         def hear(code: int, first: str | None, second: str | None, third: str | None, _trigger: str | None) -> int:
+            if code in _COPIES and not str(first).startswith("sqlite_"):
+                written.add(f"{third}.{first}")
             if code == sqlite3.SQLITE_ALTER_TABLE:
                 heard.append((code, second or "", third))
             elif code in _WRITES and third in {"main", None}:
                 heard.append((code, first or "", second))
+            elif code in _WRITES and third != "temp":
+                self._written_to = third or ""
             elif code == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "writable_schema":
                 self._is_text_true = False
             elif code == sqlite3.SQLITE_READ and (table := self.tables.get(first or "")):
-                self._read.add(table.columns.get(second or ""))
+                read.add((f"{third}.{first}", table.columns.get(second or "")))
             return sqlite3.SQLITE_OK
 
-        self._is_heard = True
+        self._is_heard, self._written_to = True, ""
         self._driver.set_authorizer(hear)
         try:
             # The number prevents the driver from using a statement that is already compiled.
@@ -230,4 +262,6 @@ class SqliteTracker:
             self._is_heard = False  # The statement is wrong, and fails when it runs.
         finally:
             self._driver.set_authorizer(None)
+        # A SELECT alone copies nothing, nor does an UPDATE of the table itself.
+        self._read |= {column for table, column in read if written - {table}}
         return heard

@@ -103,12 +103,15 @@ def unfounded_declarations(
     found = compare_rows(before, after)
     impossible, unseen = [], []
     for item in declared:
-        table, _, column = item.partition(".")
-        rows = before.tables.get(table)
-        if rows is None or (column and column not in rows.columns):
-            impossible.append(f"there is no {'column' if column else 'table'} {item}")
+        place = before.find(item)
+        if place is None:
+            impossible += (
+                [] if item in before.elsewhere else [f"there is no {'column' if '.' in item else 'table'} {item}"]
+            )
             continue
-        touched = {each if column else each.partition(".")[0] for each in (*found.lost, *found.changed)}
+        table, column = place
+        rows = before.tables[table]
+        touched = {each if column else _table_of(before, each) for each in (*found.lost, *found.changed)}
         has_values = any(value is not None for (value,) in rows.pick([column])) if column else bool(rows.rows)
         if has_values and item not in touched and table not in found.lost:
             unseen.append(f"{item} did not change, with the generated rows")
@@ -138,18 +141,21 @@ def row_findings(
     round_trip = f"after {direction} and {other}"
     found: list[RowFinding] = []
     for item, number in sorted(lost.items()):
-        if _covers(declared, item) or (not after and _arrives(before, between, revision, direction, item)):
+        table = _table_of(before, item)
+        arrives = not after and _arrives(before, between, revision, direction, item)
+        if arrives or _is_declared(declared, item, table, before, on_the_way):
             continue
-        amount = f"{count(number, 'value' if '.' in item else 'row')} of {item}"
-        if _covers(on_the_way, item):
-            is_plain = direction == "downgrade" and not _exists(between, item) and not declares
-            id_ = "V501" if direction == "upgrade" else "V502"
-            found.append(RowFinding(id_, item, amount, "note" if is_plain else "error"))
+        amount = f"{count(number, 'row' if item == table else 'value')} of {item}"
+        if item in on_the_way or table in on_the_way:
+            is_dropped = direction == "downgrade" and between.find(item) is None
+            severity: Severity = "note" if is_dropped and not declares else "error"
+            found.append(RowFinding("V501" if direction == "upgrade" else "V502", item, amount, severity))
         else:
             found.append(RowFinding("V504", item, f"{amount} lost {round_trip}"))
     for item, number in sorted(_without_momentary(final.changed, moments, momentary).items()):
-        if item not in lost and not _covers(declared, item):
-            what = count(number, "other value" if "." in item else "new row")
+        table = _table_of(before, item)
+        if item not in lost and not {item, table} & {*declared}:
+            what = count(number, "new row" if item == table else "other value")
             found.append(RowFinding("V504", item, f"{what} in {item} {round_trip}"))
     return found
 
@@ -158,23 +164,31 @@ def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
     """Leave out the changes that both directions together make to an item that one direction alone already loses."""
     found = list(findings)
     lost = {each.item for each in found if each.id != "V504"}
-    return [each for each in found if each.id != "V504" or not _covers(lost, each.item)]
+    return [
+        each
+        for each in found
+        if each.id != "V504" or not any(item == each.item or each.item.startswith(f"{item}.") for item in lost)
+    ]
 
 
-def _covers(items: Iterable[str], item: str) -> bool:
-    """Whether the item, or its whole table, is among these items."""
-    return any(each in (item, item.partition(".")[0]) for each in items)
+def _is_declared(
+    declared: Collection[str], item: str, table: str, before: RowSnapshot, lost: Mapping[str, int]
+) -> bool:
+    """Whether keys declare a loss, as in a run: that of a table declares its rows, and its values if no row is left."""
+    is_empty = table in before.tables and lost.get(table) == len(before.tables[table].rows)
+    return item in declared or (table in declared and (is_empty or item not in lost))
 
 
-def _exists(rows: RowSnapshot, item: str) -> bool:
-    table, _, column = item.partition(".")
-    return table in rows.tables and (not column or column in rows.tables[table].columns)
+def _table_of(rows: RowSnapshot, item: str) -> str:
+    """The table of an item, also if the item does not exist."""
+    place = rows.find(item)
+    return place[0] if place else item.partition(".")[0]
 
 
 def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direction: Direction, item: str) -> bool:
     """Whether an item that is gone has its values at the places that `moves` names."""
     places = revision.destinations(direction).get(item, [])
-    if "." not in item:
+    if item in before.tables:
         return any(place in after.tables for place in places)
     values = set(_values(before, item)) - {repr(None)}
     return bool(places) and values.issubset(value for place in places for value in _values(after, place))
@@ -182,8 +196,8 @@ def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direct
 
 def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
     """The values of a "table.column" as text; none if it does not exist."""
-    table, _, column = item.partition(".")
-    if column and _exists(rows, item):
+    table, column = rows.find(item) or ("", None)
+    if column:
         yield from (repr(value) for (value,) in rows.tables[table].pick([column]))
 
 

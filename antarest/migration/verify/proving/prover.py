@@ -10,6 +10,7 @@ from sqlalchemy import URL
 from ...errors.revision import Revision
 from ...errors.settings.urls import redact_url
 from ...schema.inventory import Inventory
+from ...scratch.databases import EngineName
 from ..clones import Clones
 from ..env_run import EnvRun, run_env, with_options_of_env
 from ..findings.behaviour import behaviour
@@ -43,9 +44,10 @@ class ProofPlan:
     since: tuple[Target, ...] = ()
     keep: bool = False
 
-    def for_another_process(self) -> ProofPlan:
-        """Return the same plan without the modules that this process has imported."""
-        return replace(self, target=replace(self.target), since=tuple(replace(each) for each in self.since))
+    def for_another_process(self, engine: EngineName) -> ProofPlan:
+        """Return the same plan for an engine, without the modules that this process has imported."""
+        since = tuple(replace(each, engine=engine) for each in self.since)
+        return replace(self, target=replace(self.target, engine=engine), since=since)
 
 
 class Prover:

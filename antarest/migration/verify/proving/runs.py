@@ -47,7 +47,7 @@ class Runs:
         self.clones = clones
         self.rows = rows
         self.hints = Hints.of(target.history[id_].path for id_ in target.history.order)
-        self.exclude = [target.project.version_table]
+        self.exclude = [target.project.version_table.name]
         self.beside: set[str] = set()
         self.failures: set[str] = set()
         self.searches = 0
@@ -115,7 +115,7 @@ class Runs:
         Raises:
             ScratchRunFailed: the revision failed.
         """
-        meter = ImpactMeter(self.target.project.version_table)
+        meter = ImpactMeter(self.target.project.version_table.name)
         with self.connected(url, revision) as connection:
             before = _Integrity(connection)
             meter.start(connection)

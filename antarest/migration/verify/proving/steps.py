@@ -68,7 +68,7 @@ class RevisionStep:
         def steps(context: MigrationContext) -> Iterator[Any]:
             is_watched = isinstance(connection.connection.dbapi_connection, WatchedConnection)
             is_sqlite = context.dialect.name == "sqlite"
-            guard = RebuildGuard(context, [target.project.version_table]) if is_sqlite and is_watched else None
+            guard = RebuildGuard(context, [target.project.version_table.name]) if is_sqlite and is_watched else None
             if guard:
                 guard.begin()
                 set_watcher(connection, _RebuildWatcher(guard))
@@ -93,7 +93,7 @@ class RevisionStep:
 
         def watch(construct: Any, *arguments: Any, **named: Any) -> Any:
             _note_labels(self.hints, construct)
-            if not (self.passes and _changes_no_table(construct, target.project.version_table)):
+            if not (self.passes and _changes_no_table(construct, target.project.version_table.name)):
                 return execute(construct, *arguments, **named)
             try:
                 with _savepoint(context.connection):

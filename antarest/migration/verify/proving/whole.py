@@ -60,7 +60,7 @@ def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
     with proof.trying("the rights"), runs.connected(last.bare) as connection:
         metadata = runs.target.metadata
         is_noted = metadata is not None and bool(metadata.tables) and not runs.target.is_own
-        version_table = runs.target.project.version_table
+        version_table = runs.target.project.version_table.name
         proof.findings += missing_rights(proof, connection, last.made_by, version_table, is_noted=is_noted)
     with proof.trying("the changes to rows at head"):
         filled = last.filled(everywhere)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Dialect, TableClause
 from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
+from ...database.catalog import find, read_tables
 from ...schema.reflection import OWN_TABLES, only_reading
 
 Row = tuple[object, ...]
@@ -40,9 +41,19 @@ class TableRows:
 
 @dataclass(frozen=True)
 class RowSnapshot:
-    """All rows of a database, by table."""
+    """All rows of a database.
+
+    Attributes:
+        tables: the rows by table.
+        elsewhere: the tables and columns of other schemas, whose rows are not read, as `lossy` names them.
+    """
 
     tables: Mapping[str, TableRows]
+    elsewhere: Collection[str] = ()
+
+    def find(self, item: str) -> tuple[str, str | None] | None:
+        """Split "table" or "table.column", as the run does; None where it does not exist."""
+        return find({name: rows.columns for name, rows in self.tables.items()}, item)
 
 
 def samples(before: RowSnapshot, after: RowSnapshot) -> dict[str, tuple[Sample, Sample]]:
@@ -79,12 +90,13 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
     """
     with only_reading(connection):
         keys = sa.inspect(connection).get_multi_pk_constraint()
-        return RowSnapshot(
-            {
-                name: _read(connection, table, tuple(keys[None, name]["constrained_columns"]))
-                for name, table in reflect_tables(connection, exclude).items()
-            }
-        )
+        tables = {
+            name: _read(connection, table, tuple(keys[None, name]["constrained_columns"]))
+            for name, table in reflect_tables(connection, exclude).items()
+        }
+        others = {name: table for name, table in read_tables(connection).items() if name != table.bare_name}
+        columns = {f"{name}.{column}" for name, table in others.items() for column in table.columns}
+        return RowSnapshot(tables, {*others, *columns})
 
 
 def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> TableRows:

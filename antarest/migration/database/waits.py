@@ -1,0 +1,314 @@
+"""The waits for locks that others hold: each has a limit, and whoever is in the way is named.
+
+PostgreSQL knows who blocks a session only while the session waits, so a thread looks while a statement runs. The limits
+are set for each transaction alone: PgBouncer drops the options of a connection, and gives its session to others.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Self
+
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from ..errors.facts.lock import TableLocked
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import redact_url
+from .driver_connections import Attempt, Watcher
+from .driver_errors import LOCK_FAILURES, sqlstate
+from .file_locks import blocker
+
+_EVERY: Final = 0.25  # seconds between two looks
+_SILENCE: Final = 1.0  # seconds of waiting until a line says for whom
+_A_MOMENT: Final = 2.0  # seconds
+_SHORTEST: Final = 0.1  # seconds; PostgreSQL takes 0 for no limit
+
+# A role or a database may have limits for the work. Only this process may end its transactions.
+_UNDISTURBED: Final[Mapping[str, str]] = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+_SINCE_17: Final[Mapping[str, str]] = {"transaction_timeout": "0"}
+
+_TABLE: Final = re.compile(r"\bFROM\s+(?:ONLY\s+)?([^\s,;()]+)")
+
+# A prepared transaction has no session: PostgreSQL gives 0 for its process, and names it in another view.
+_BLOCKING = """
+WITH waiting AS (
+    SELECT l.*, pg_catalog.pg_blocking_pids(l.pid) AS blocking
+    FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS own USING (pid)
+    WHERE NOT l.granted AND own.datname = current_database() AND (l.pid = %(pid)s OR own.application_name = %(name)s)
+)
+SELECT w.relation::regclass::text, a.pid, a.application_name, a.usename, host(a.client_addr), a.state,
+       a.xact_start AT TIME ZONE 'UTC', NULL
+FROM waiting AS w JOIN pg_catalog.pg_stat_activity AS a ON a.pid = ANY (w.blocking)
+UNION ALL
+SELECT w.relation::regclass::text, NULL, NULL, p.owner, NULL, NULL, p.prepared AT TIME ZONE 'UTC', p.gid
+FROM waiting AS w JOIN pg_catalog.pg_locks AS h ON h.granted AND h.pid IS NULL
+    AND (h.locktype, h.database, h.relation, h.page, h.tuple, h.transactionid, h.classid, h.objid, h.objsubid)
+        IS NOT DISTINCT FROM
+        (w.locktype, w.database, w.relation, w.page, w.tuple, w.transactionid, w.classid, w.objid, w.objsubid)
+JOIN pg_catalog.pg_locks AS x ON x.pid IS NULL AND x.virtualtransaction = h.virtualtransaction
+JOIN pg_catalog.pg_prepared_xacts AS p ON p.transaction = x.transactionid
+WHERE 0 = ANY (w.blocking)
+"""
+
+
+Tell = Callable[[str], object]
+"""A function that is called with a line for the user, in another thread."""
+
+
+def say_nothing(_text: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class ServerSession:
+    """A session of a PostgreSQL server, with the values that this role may see. Its transaction began at `begin`.
+
+    Attributes:
+        prepared: the name of a prepared transaction, which has no session any more.
+    """
+
+    pid: int | None = None
+    application: str | None = None
+    role: str | None = None
+    address: str | None = None
+    state: str | None = None
+    begin: datetime | None = None
+    prepared: str | None = None
+
+    @property
+    def described(self) -> str:
+        """The session in one line: pid, application, role, state and host."""
+        if self.prepared is not None:
+            return f"the prepared transaction '{self.prepared}' (COMMIT or ROLLBACK PREPARED ends it), role {self.role}"
+        if self.pid is None:
+            return "a session that has ended since"
+        parts = [f"pid {self.pid}", self.application, f"role {self.role}" if self.role else "", self.state]
+        return ", ".join(part for part in parts if part) + (f", from {self.address}" if self.address else "")
+
+    @property
+    def since(self) -> str:
+        """The time when its transaction began; empty where this role may not see it."""
+        return f"{self.begin:%Y-%m-%d %H:%M:%S} UTC" if self.begin else ""
+
+
+class Blocked(NamedTuple):
+    """A wait for a lock.
+
+    Attributes:
+        table: the table; empty where the lock is on something else.
+        holder: whoever holds the lock.
+    """
+
+    table: str = ""
+    holder: str = ""
+
+
+def undisturbed(connection: Connection) -> dict[str, str]:
+    """Return the settings that switch off the server's limits for the work of a transaction."""
+    version = connection.dialect.server_version_info or (0,)
+    return {**_UNDISTURBED, **(_SINCE_17 if version >= (17,) else {})}
+
+
+def lock_timeout(db: DbConfig) -> str:
+    """Return the longest wait of a reading session for a lock, as PostgreSQL spells it."""
+    return f"{max(db.migration_lock_timeout, _SHORTEST) * 1000:.0f}ms"
+
+
+def configure(connection: Connection, settings: Mapping[str, str]) -> int:
+    """Change settings for the transaction only: behind a pooler, others use the same session.
+
+    Returns:
+        The process id of the session on the server.
+    """
+    calls = ", ".join(f"set_config('{name}', :{name}, true)" for name in settings)
+    row = connection.execute(text(f"SELECT pg_backend_pid(), {calls}"), dict(settings)).one()
+    return int(row[0])
+
+
+@contextmanager
+def limited(connection: Connection, db: DbConfig) -> Iterator[None]:
+    """Limit the waits, and not the work, of a session without transactions during the block."""
+    version = connection.dialect.server_version_info or (0,)
+    settings = {"statement_timeout": "0", "lock_timeout": lock_timeout(db)}
+    settings |= {"idle_session_timeout": "0"} if version >= (14,) else {}
+    for name, value in settings.items():
+        connection.execute(text(f"SET {name} = '{value}'"))
+    try:
+        yield
+    finally:
+        with suppress(DBAPIError):
+            for name in settings:  # Behind a pooler, others use the session too.
+                connection.execute(text(f"RESET {name}"))
+
+
+class LockWatch:
+    """A thread that finds who blocks a session while it waits. After the wait, the server no longer knows it.
+
+    It opens a connection of its own to the server, and only while something takes long. The name of the blocker is only
+    for a message, so an error of that connection is ignored.
+
+    Attributes:
+        seen: the last wait that it saw.
+        pid: the session on the server.
+    """
+
+    def __init__(self, engine: Engine, tell: Tell = say_nothing, *, pid: int = 0, application: str = "") -> None:
+        """Prepare to watch.
+
+        Args:
+            engine: connects to the database.
+            tell: called once with a line that says for whom the session waits.
+            pid: the session on the server.
+            application: the name of an application, all of whose sessions are watched.
+        """
+        self.seen, self.pid = Blocked(), pid
+        self._engine, self._tell, self._application = engine, tell, application
+        self._begin, self._last_seen, self._has_told = time.monotonic(), 0.0, False
+        self._own: Any = None
+        self._stopped, self._thread = threading.Event(), threading.Thread()
+
+    def start(self) -> Self:
+        """Start to watch."""
+        self._stopped.clear()
+        self._thread = threading.Thread(target=self._run, name="antarest-locks", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop the thread."""
+        self._stopped.set()
+        self._thread.join(timeout=5)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the session waits for a lock, or waited for one a moment ago."""
+        return bool(self._last_seen) and time.monotonic() - self._last_seen < _A_MOMENT
+
+    def _running(self) -> float:
+        """Return for how many seconds the session is busy with one thing."""
+        return time.monotonic() - self._begin
+
+    def _work(self) -> None:
+        """Called while the session works, and does not wait."""
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_EVERY):
+            seconds = self._running()
+            try:
+                if is_slow := seconds >= _EVERY:
+                    self._look(seconds)
+            except (DBAPIError, self._engine.dialect.loaded_dbapi.Error):
+                is_slow = False
+            if not is_slow:  # The server may have a limit for idle sessions.
+                self._close()
+        self._close()
+
+    def _close(self) -> None:
+        own, self._own = self._own, None
+        if own:
+            own.invalidate()  # Unlike `close`, it needs no answer of the server.
+
+    def _look(self, seconds: float) -> None:
+        found = self._find()
+        if not found.holder:
+            self._work()
+            return
+        self.seen, self._last_seen = found, time.monotonic()
+        if seconds > _SILENCE and not self._has_told:
+            self._has_told = True
+            self._tell(f"waiting for {found.table and f'a lock on {found.table}: '}{found.holder}")
+
+    def _find(self) -> Blocked:
+        if self._engine.dialect.name == "sqlite":
+            return Blocked("", blocker(str(self._engine.url.database)))
+        if self._own is None:
+            self._own = self._engine.raw_connection()
+            self._own.dbapi_connection.autocommit = True  # A transaction would be one that others wait for.
+        with closing(self._own.cursor()) as cursor:
+            cursor.execute(_BLOCKING, {"pid": self.pid, "name": self._application})
+            found = cursor.fetchall()
+        if not found:
+            return Blocked()
+        table, *values = found[0]
+        session = ServerSession(*values)
+        since = f", since {session.since}" if session.since else ""
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        return Blocked(table or "", f"{session.described}{since}{more}")
+
+
+class ReadWatch(LockWatch, Watcher):
+    """Limits how long the transactions of an engine wait for locks, and watches the statements of one connection."""
+
+    def __init__(
+        self, engine: Engine, db: DbConfig, tell: Tell = say_nothing, limits: Mapping[str, str] | None = None
+    ) -> None:
+        """Limit the waits of the transactions that begin from now on.
+
+        Args:
+            engine: connects to the database, without a pool.
+            db: its `migration_lock_timeout` is the limit. The work has none: after that time a line says what is read.
+            tell: called with such a line.
+            limits: other settings for each transaction.
+        """
+        super().__init__(engine, tell)
+        self._limits = {"lock_timeout": lock_timeout(db), **(limits or {})}
+        self._seconds = float(db.migration_lock_timeout)
+        self._statement, self._since = " ", self._begin  # If no connection reports, this statement runs all the time.
+        self._next_line = max(self._seconds, _SILENCE)
+        if engine.dialect.name == "postgresql":
+            event.listen(engine, "begin", self._limit)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch during the block.
+
+        Raises:
+            TableLocked: a lock was not had in time.
+        """
+        self.start()
+        try:
+            yield
+        except Exception as error:
+            self.stop()
+            if sqlstate(error) not in LOCK_FAILURES:
+                raise
+            database = redact_url(self._engine.url)
+            raise TableLocked(self.seen.table, self.seen.holder, database, waited=self._seconds) from error
+        finally:
+            self.stop()
+
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:
+        """A statement begins."""
+        del attempt
+        self._statement, self._since = statement, time.monotonic()
+
+    def after(self, statement: str) -> None:
+        """A statement has ended."""
+        del statement
+        self._statement = ""
+
+    def on_commit(self) -> None:
+        """The transaction ends, perhaps after a statement that failed."""
+        self._statement = ""
+
+    on_rollback = on_commit
+
+    def _limit(self, connection: Connection) -> None:
+        self.pid = configure(connection, {**undisturbed(connection), **self._limits})
+
+    def _running(self) -> float:
+        return time.monotonic() - self._since if self._statement else 0.0
+
+    def _work(self) -> None:
+        seconds = time.monotonic() - self._begin
+        if seconds >= self._next_line and (table := _TABLE.search(self._statement)):
+            self._next_line = seconds + max(self._seconds, _SILENCE)
+            name = table[1].replace('"', "")
+            self._tell(f"still reading {name}, after {seconds:.0f} s")

@@ -1,0 +1,177 @@
+"""The SQL that counts the values which a change of type changes: cast back to the old type, they are other values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ...database.catalog import affinity
+
+
+class Conversion(NamedTuple):
+    """A change of the type of a column.
+
+    Attributes:
+        old: the old value as SQL.
+        new: the new value as SQL, before it is stored.
+        old_type: the type of the old value, in lower case.
+        new_type: the type of the column that stores the new one.
+    """
+
+    old: str
+    new: str
+    old_type: str
+    new_type: str
+
+
+def can_convert(engine: str, old: str, new: str) -> bool:
+    """Whether a value of one type can become another value in a column of another type."""
+    if engine == "sqlite":
+        return affinity(old) != affinity(new)
+    (kind, sizes), (wider, room) = _parsed(old), _parsed(new)
+    if wider != kind and wider not in _WIDER.get(kind, ()):
+        return True
+    return bool(room) and (len(sizes) != len(room) or any(one > other for one, other in zip(sizes, room, strict=True)))
+
+
+def count_changed(connection: Connection, reads: str, conversions: Sequence[Conversion]) -> list[int | None]:
+    """Count the values that each conversion changes, with one statement. Values that become NULL are not counted.
+
+    Args:
+        connection: the database, where the old values still are.
+        reads: the part of a query from its FROM on, whose rows are converted.
+        conversions: what is converted.
+
+    Returns:
+        A count for each; None where the values cannot be read again.
+    """
+    if not conversions:
+        return []
+    if connection.dialect.name == "sqlite":
+        try:
+            return [*connection.exec_driver_sql(_sqlite(reads, conversions)).one()]
+        except DBAPIError:  # Its parameters are missing, for one.
+            return [None] * len(conversions)
+    found = _in_savepoint(connection, _postgresql(reads, conversions))
+    if found is None:  # A type has no "=", or no way back: such values are compared as texts, each column by itself.
+        for each in conversions:
+            one = [each]
+            counts = _in_savepoint(connection, _postgresql(reads, one)) or _in_savepoint(
+                connection, _postgresql(reads, one, as_text=True)
+            )
+            found = [*(found or []), *(counts or [None])]
+    return found or []
+
+
+# ---- SQLite
+
+_MIDNIGHT = "' 00:00:00.000000'"
+
+
+def _sqlite(reads: str, conversions: Sequence[Conversion]) -> str:
+    raw = ", ".join(f"{each.old} AS o{at}, ({each.new}) AS e{at}" for at, each in enumerate(conversions))
+    stored = ", ".join(f"o{at}, {_stored(f'e{at}', each.new_type)} AS v{at}" for at, each in enumerate(conversions))
+    counts = ", ".join(
+        f"coalesce(sum(coalesce(NOT ({_same(f'v{at}', f'o{at}', each)}), 0)), 0)" for at, each in enumerate(conversions)
+    )
+    return f"SELECT {counts} FROM (SELECT {stored} FROM (SELECT {raw} {reads}))"
+
+
+def _stored(value: str, declared: str) -> str:
+    """A value as a column of this type stores it."""
+    kind = affinity(declared)
+    if kind == "blob":
+        return value
+    if kind == "text":
+        return f"CASE WHEN typeof({value}) IN ('integer', 'real') THEN CAST({value} AS TEXT) ELSE {value} END"
+    number = f"CAST({value} AS {'REAL' if kind == 'real' else 'NUMERIC'})"
+    is_number = f"typeof({value}) = 'text' AND CAST({value} AS NUMERIC) = {value}"
+    return f"CASE WHEN typeof({value}) IN ('integer', 'real') OR {is_number} THEN {number} ELSE {value} END"
+
+
+def _same(new: str, old: str, conversion: Conversion) -> str:
+    """Whether a value is still the old one. It is NULL where one of both is NULL."""
+    kinds = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "blob": "BLOB"}
+    back = " ".join(f"WHEN '{kind}' THEN CAST({new} AS {name})" for kind, name in kinds.items())
+    same = f"+{old} = +(CASE typeof({old}) {back} END) COLLATE BINARY"
+    if any("date" in each or "time" in each for each in (conversion.old_type, conversion.new_type)):
+        # A date is the same as the midnight with which it begins.
+        same += f" OR {old} || {_MIDNIGHT} = {new} OR {new} || {_MIDNIGHT} = {old}"
+    if affinity(conversion.new_type) not in {"integer", "real"}:
+        same += f" OR {new} = ''"  # The fullness of the column tells this.
+    return same
+
+
+# ---- PostgreSQL
+
+_WIDER = {
+    "smallint": {"integer", "bigint", "numeric"},
+    "integer": {"bigint", "numeric", "double precision"},
+    "bigint": {"numeric"},
+    "real": {"double precision"},
+    "character": {"character varying", "text"},
+    "character varying": {"text"},
+    "text": {"character varying"},
+    "date": {"timestamp without time zone"},
+}
+_SAME = {
+    "varchar": "character varying",
+    "char": "character",
+    "bpchar": "character",
+    "int2": "smallint",
+    "int": "integer",
+    "int4": "integer",
+    "int8": "bigint",
+    "decimal": "numeric",
+    "float": "double precision",
+    "float4": "real",
+    "float8": "double precision",
+    "bool": "boolean",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+}
+_SIZES = re.compile(r"\s*\(([\d, -]+)\)")
+
+
+def _parsed(type_: str) -> tuple[str, list[int]]:
+    """The name of a type, and its sizes: of a number those before and after its point."""
+    sizes = [int(size) for found in _SIZES.finditer(type_) for size in found[1].split(",")]
+    if len(sizes) == 2:  # noqa: PLR2004 - precision and scale
+        sizes[0] -= sizes[1]
+    name = " ".join(_SIZES.sub("", type_).split())
+    return _SAME.get(name, name), sizes
+
+
+def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool = False) -> str:
+    raw = ", ".join(
+        f"{each.old} AS o{at}, CAST(({each.new}) AS {each.new_type}) AS v{at}" for at, each in enumerate(conversions)
+    )
+    counts = []
+    for at, each in enumerate(conversions):
+        old, new = (f"o{at}::text", f"v{at}::text") if as_text else (f"o{at}", f"CAST(v{at} AS {each.old_type})")
+        counts.append(
+            f"count(CASE WHEN o{at} IS NOT NULL AND v{at} IS NOT NULL AND v{at}::text <> '' THEN 1 END)"
+            f" - count(CASE WHEN v{at}::text <> '' AND {new} = {old} THEN 1 END)"
+        )
+    return f"SELECT {', '.join(counts)} FROM (SELECT {raw} {reads}) AS converted"
+
+
+def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None:
+    """The one row that a query returns; None if it fails."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute("SAVEPOINT antarest_conversions")
+        try:
+            cursor.execute(query)
+            return [*(cursor.fetchone() or ())]
+        except connection.dialect.loaded_dbapi.Error:
+            cursor.execute("ROLLBACK TO SAVEPOINT antarest_conversions")
+            return None
+        finally:
+            cursor.execute("RELEASE SAVEPOINT antarest_conversions")
+    finally:
+        cursor.close()

@@ -1,0 +1,54 @@
+"""The links between the tables of a PostgreSQL database: which of them lose rows, values or keys together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+# Partitions and heirs ("i"), and tables with a foreign key to another one. For a foreign key the letter is the action
+# on a delete or, in upper case, on an update; then comes its column.
+_LINKS = """
+    SELECT inhparent, inhrelid, 'i', NULL FROM pg_catalog.pg_inherits
+    UNION ALL SELECT k.confrelid, k.conrelid, action, a.attname FROM pg_catalog.pg_constraint k
+    CROSS JOIN LATERAL (VALUES (k.confdeltype::text), (upper(k.confupdtype::text))) AS actions (action)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+    WHERE k.contype = 'f'
+"""
+
+
+class Links:
+    """The links, which are read when somebody asks first, and again after `forget()`."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Prepare to read them."""
+        self._connection = connection
+        self._read: list[tuple[Any, ...]] | None = None
+
+    def forget(self) -> None:
+        """Read them again when somebody asks next."""
+        self._read = None
+
+    def reached(self, start: Collection[Hashable], kinds: str) -> set[Hashable]:
+        """These tables, and those that lose rows or values together with them by links of these kinds."""
+        found, waiting = set(start), list(start)
+        while waiting:
+            parent = waiting.pop()
+            new = {child for above, child, kind, _ in self._all() if above == parent and kind in kinds} - found
+            found |= new
+            waiting.extend(new)
+        return found
+
+    def nulled(self, parents: Collection[Hashable], kinds: str) -> set[Hashable]:
+        """The tables with a foreign key to these tables, if its action sets it to NULL or to its default."""
+        return {child for above, child, kind, _ in self._all() if above in parents and kind in kinds}
+
+    def referred(self, children: Collection[Hashable]) -> Iterator[tuple[Hashable, str]]:
+        """The tables to which foreign keys of these tables refer, each with a column of the key."""
+        return ((parent, column) for parent, child, _, column in self._all() if child in children and column)
+
+    def _all(self) -> list[tuple[Any, ...]]:
+        if self._read is None:
+            self._read = [tuple(row) for row in self._connection.execute(text(_LINKS))]
+        return self._read

@@ -1,0 +1,335 @@
+"""The options of a project's `env.py`: what it gives to `environment.run`, which takes what `context.configure` takes.
+
+A command learns them by running `env.py` in an asking mode: `environment.run` keeps the options, and does nothing else.
+No connection is opened, and logging is left as it is. `env.py` may import a whole application, so it is asked once a
+process, and only by commands that need the options.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import difflib
+import inspect
+import io
+import logging.config
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors.base import AntarestError, Hint
+from ..errors.facts.project import EnvNotAdopted, InvalidProject
+from ..errors.revision import VersionTable
+from ..errors.text import described
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+    from sqlalchemy import MetaData
+
+Options = Mapping[str, Any]
+"""Options of `context.configure`, by name."""
+
+ASKED = "antarest_asked"
+"""The attribute of Alembic's configuration with a list. `environment.run` only adds its options to it."""
+
+ALEMBIC = threading.RLock()
+"""Held by the one thread of this process that calls Alembic, whose context is global."""
+
+_REFUSED = {
+    "connection": "the workflow opens the connection itself",
+    "url": "the configuration names the database",
+    "dialect_name": "the configuration names the database",
+    "starting_rev": "the database says at which revision it is",
+    "output_buffer": "the workflow decides where SQL is written",
+    "fn": "the workflow decides which revisions run",
+    "as_sql": "the command decides that",
+}
+_MORE_NAMES = ("version_table", "version_table_schema", "version_table_pk")
+_FIX = Hint("Fix env.py, then look again", "inv db.check")
+_LITERAL = re.compile(r"\bversion_table(?:_schema)?\b")
+
+_known: dict[tuple[Path, bytes, tuple[str, ...]], Options] = {}
+
+
+def checked(path: Path, options: Options) -> Options:
+    """Return the options of `env.py` if the workflow can respect them.
+
+    Args:
+        path: the settings file of the project, for the error.
+        options: what `env.py` gave.
+
+    Raises:
+        InvalidProject: the workflow cannot respect an option, or its name is misspelt.
+    """
+    # Imported here: `env.py` is running, so Alembic is there; other commands start without it.
+    from alembic.runtime.environment import EnvironmentContext
+
+    known = {*inspect.signature(EnvironmentContext.configure).parameters, *_MORE_NAMES} - {"self", "kw"}
+    for name, value in options.items():
+        if name in _REFUSED:
+            raise InvalidProject(path, f"env.py gives the option {name}, and {_REFUSED[name]}: leave it out", _FIX)
+        nearest = [] if name in known else difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        if nearest:
+            raise InvalidProject(path, f"env.py gives the option {name}: did you mean {nearest[0]}?", _FIX)
+        if name == "transactional_ddl" and value is False:
+            reason = "env.py says transactional_ddl=False, and every run here is one transaction: leave it out"
+            raise InvalidProject(path, reason, _FIX)
+    return dict(options)
+
+
+@dataclass(frozen=True)
+class EnvFile:
+    """The `env.py` of a project.
+
+    Attributes:
+        path: the file.
+        ini: the settings file of the project, for errors.
+        make_config: returns Alembic's configuration of the project.
+        named: the version table that the settings name; None if they name none.
+    """
+
+    path: Path
+    ini: Path
+    make_config: Callable[[], Config]
+    named: VersionTable | None
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.path.name
+
+    @property
+    def options(self) -> Options:
+        """The options that it gives to `environment.run`. The first call in this process runs it.
+
+        Raises:
+            EnvNotAdopted: it did not call `environment.run`, opened a connection, or failed.
+            InvalidProject: the workflow cannot respect one of its options.
+        """
+        if not self.path.is_file():
+            return {}
+        config = self.make_config()
+        with ALEMBIC:
+            if (key := _key(config, self.path)) not in _known:
+                self.tell(config, _run(config, self.path, self.ini))
+            return _known[key]
+
+    @cached_property
+    def version_table(self) -> VersionTable:
+        """The table in which the database records its current revisions.
+
+        The settings name it, else the text of `env.py`. Only where that computes it, `env.py` is run.
+        """
+        return self.named or _version_table_in(self.path) or named_table(self.options) or VersionTable()
+
+    def tell(self, config: Config, options: Options) -> None:
+        """Take over the options of the `env.py` that runs right now.
+
+        Args:
+            config: the configuration that Alembic runs it with.
+            options: what it gave to `environment.run`.
+
+        Raises:
+            InvalidProject: the workflow cannot respect one of them, or the settings name another version table.
+        """
+        options = checked(self.ini, options)
+        _known[_key(config, self.path)] = options
+        there = named_table(options)
+        if there and there != self.version_table:
+            del _known[_key(config, self.path)]
+            reason = f"env.py says that the version table is {there}, and [antarest] says {self.version_table}"
+            raise InvalidProject(self.ini, f"{reason}: make them equal", _FIX)
+
+
+def _key(config: Config, env: Path) -> tuple[Path, bytes, tuple[str, ...]]:
+    arguments = getattr(config.cmd_opts, "x", None) or ()
+    return env.resolve(), env.read_bytes(), tuple(arguments)
+
+
+def _run(config: Config, env: Path, path: Path) -> Options:
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
+
+    answers = config.attributes[ASKED] = list[Options]()
+    scripts = ScriptDirectory.from_config(config)
+
+    def refuse(*_: object) -> Any:
+        raise EnvNotAdopted(path)
+
+    environment = EnvironmentContext(config, scripts, fn=refuse, as_sql=False, destination_rev=None)
+    try:
+        with _undisturbed(path), environment:
+            scripts.run_env()
+    except AntarestError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise EnvNotAdopted(path, reason=described(error)) from error
+    finally:
+        del config.attributes[ASKED]
+    if len(answers) > 1:
+        raise InvalidProject(
+            path, f"{env.name} calls environment.run {len(answers)} times: one database, one call", _FIX
+        )
+    if not answers:
+        raise EnvNotAdopted(path)
+    return answers[0]
+
+
+@contextmanager
+def _undisturbed(path: Path) -> Iterator[None]:
+    with _without_connections(path), logging_left_alone(), contextlib.redirect_stdout(io.StringIO()), outer_kept():
+        yield
+
+
+@contextmanager
+def outer_kept() -> Iterator[None]:
+    """Give an `env.py` that is running its `alembic.context` back after the block, which uses another one."""
+    from alembic import context
+
+    outer = getattr(context, "_proxy", None)
+    try:
+        yield
+    finally:
+        if outer:
+            outer._install_proxy()  # noqa: SLF001 - as its own `__enter__` does
+
+
+def stand_in(environment: EnvironmentContext, drivername: str) -> None:
+    """Let revision files that are imported now use `context.get_context()`, before the context has its connection.
+
+    Args:
+        environment: Alembic's context. A later call of its `configure` replaces what this sets.
+        drivername: the dialect that they see, such as `sqlite` or `postgresql+psycopg2`.
+    """
+    from alembic.runtime.migration import MigrationContext
+
+    context = MigrationContext.configure(dialect_name=drivername, environment_context=environment)
+    environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
+
+
+@contextmanager
+def _without_connections(path: Path) -> Iterator[None]:
+    """Refuse connections that this thread opens through SQLAlchemy."""
+    from sqlalchemy import Engine, event
+
+    thread = threading.get_ident()
+
+    def refuse(*_: object) -> None:
+        if threading.get_ident() == thread:
+            raise EnvNotAdopted(path, reason="env.py, or a module that it imports, connects to a database")
+
+    event.listen(Engine, "do_connect", refuse)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "do_connect", refuse)
+
+
+@contextmanager
+def logging_left_alone() -> Iterator[None]:
+    """Let `fileConfig` and `dictConfig` do nothing in the block: they would disable the loggers of the application.
+
+    A module that is first imported in the block may keep these functions, so they work again after it.
+    """
+    modules = {"fileConfig": logging.config, "dictConfig": logging.config, "basicConfig": logging}
+    before: dict[str, Callable[..., object]] = {name: getattr(module, name) for name, module in modules.items()}
+    inside = [threading.get_ident()]
+
+    def configure(name: str, *arguments: Any, **named: Any) -> None:
+        if threading.get_ident() not in inside:
+            before[name](*arguments, **named)
+
+    try:
+        for name, module in modules.items():
+            setattr(module, name, partial(configure, name))
+        yield
+    finally:
+        inside.clear()
+        for name, module in modules.items():
+            setattr(module, name, before[name])
+
+
+# ---- the version table, which every command needs
+
+
+def _version_table_in(env: Path) -> VersionTable | None:
+    """Read from the text of `env.py` which version table it names, without running it.
+
+    Returns:
+        The table; None if only running `env.py` can tell.
+    """
+    try:
+        text = env.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return VersionTable()
+    is_adopted = re.search(r"\benvironment\.run\s*\(", text)
+    if not _LITERAL.search(text) and ("**" not in text or not is_adopted):
+        # A project that did not adopt the workflow may call a helper, which is not read.
+        return VersionTable() if is_adopted or ".configure" in text else None
+    try:
+        nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    except SyntaxError:
+        return None
+    calls = [_literals(call) for call in nodes if getattr(call.func, "attr", "") in ("run", "configure")]
+    # Any other place that names them may change them.
+    if len({*calls}) != 1 or calls[0] is None or len(calls) * len(calls[0]) != len(_LITERAL.findall(text)):
+        return None
+    return named_table(dict(calls[0])) or VersionTable()
+
+
+def _literals(call: ast.Call) -> tuple[tuple[str, str | None], ...] | None:
+    """The version table in a call, as literals; None if something in it is computed."""
+    found = []
+    for keyword in call.keywords:
+        if keyword.arg is None:
+            return None
+        if _LITERAL.fullmatch(keyword.arg):
+            if not isinstance(keyword.value, ast.Constant) or not isinstance(keyword.value.value, str | None):
+                return None
+            found.append((keyword.arg, keyword.value.value))
+    return tuple(found)
+
+
+def named_table(options: Options) -> VersionTable | None:
+    """The version table that these options name; None if they name none."""
+    name, schema = options.get("version_table"), options.get("version_table_schema")
+    return VersionTable(name or VersionTable().name, schema or "") if name or schema else None
+
+
+# ---- the metadata of the models
+
+
+def combined(path: Path, found: object) -> MetaData:
+    """The one metadata of `target_metadata`, which may be a declarative base or a list.
+
+    Args:
+        path: the settings file of the project, for the error.
+        found: a `MetaData`, an object that has one, or several of them.
+
+    Raises:
+        InvalidProject: it is something else, or the parts have different naming conventions.
+    """
+    from sqlalchemy import MetaData
+
+    parts = list(found) if isinstance(found, Sequence | set | frozenset) else [found]
+    each: list[Any] = [getattr(part, "metadata", part) for part in parts]
+    if not each or not all(isinstance(part, MetaData) for part in each):
+        raise InvalidProject(path, f"the metadata of the models is no MetaData, but {type(found).__name__}", _FIX)
+    if len(each) == 1:
+        first: MetaData = each[0]
+        return first
+    if any(part.naming_convention != each[0].naming_convention for part in each):
+        raise InvalidProject(path, "the parts of the metadata have different naming conventions: use one", _FIX)
+    whole = MetaData(naming_convention=each[0].naming_convention, schema=each[0].schema)
+    for part in each:
+        for table in part.sorted_tables:
+            table.to_metadata(whole)
+        for sequence in part._sequences.values():  # noqa: SLF001 - SQLAlchemy has no public list of them
+            whole._sequences.setdefault(sequence._key, sequence)  # noqa: SLF001
+    return whole

@@ -1,0 +1,45 @@
+"""Other projects, to which a database may belong: a run of the wrong project would make its tables there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors.base import AntarestError
+from ..errors.facts.project import OtherProject
+from ..errors.settings.location import ROOT
+from ..project.project import Project
+from ..project.settings import INI
+
+
+def refuse_others(project: Project, others: Sequence[Path], current: Sequence[str], database: str) -> None:
+    """Refuse a database that may belong to another project.
+
+    Args:
+        project: the project that was found.
+        others: the settings of the projects around it.
+        current: the revisions that the database is at.
+        database: its URL, redacted.
+
+    Raises:
+        OtherProject: another project has a revision that this one lacks; or the database is empty, and another project
+            lies around.
+    """
+    if other := other_project(project, others, current):
+        unknown = project.history.unknown(current)[0]
+        fact = f"the database is at revision {unknown}, which the project lacks, and another project has"
+        raise OtherProject(fact, project.ini, other, database)
+    if others and not current:
+        fact = "the database is empty, and it is not clear which of two projects it is for"
+        raise OtherProject(fact, project.ini, others[0], database)
+
+
+def other_project(project: Project, others: Sequence[Path], current: Sequence[str]) -> Path | None:
+    """Find another project that has the unknown revisions of a database; that of this package counts too."""
+    unknown = project.history.unknown(current)
+    for path in dict.fromkeys((*others, ROOT / INI)) if unknown else ():
+        with suppress(AntarestError):  # A project that cannot be read does not tell.
+            if path != project.ini and not Project.load(path).history.unknown(unknown):
+                return path
+    return None

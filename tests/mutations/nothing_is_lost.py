@@ -1,0 +1,170 @@
+"""For each promise of the section "Nothing is lost" of `docs/reliability.md`: a patch that breaks it, and its tests."""
+
+from __future__ import annotations
+
+from tests.mutations.patch import Patch
+
+_WORKFLOW = "antarest/migration"
+_DATABASE, _LOSSES, _RUN = f"{_WORKFLOW}/database", f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
+_TESTS = "integration"
+_TYPES = "unit/migration/test_loss_types.py"
+_DEFERRED = f"{_TESTS}/test_deferred.py"
+_RESET = f"{_TESTS}/test_reset_objects.py"
+
+NOTHING_IS_LOST = (
+    Patch(
+        "Nothing is lost: a loss needs no declaration",
+        f"{_RUN}/before_commit.py",
+        "[loss for loss in guard.losses if not loss.declared]",
+        "[]",
+        [
+            f"{_TESTS}/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[{engine}-a table]"
+            for engine in ("sqlite", "postgresql")
+        ],
+    ),
+    Patch(
+        "Nothing is lost: a table is counted before it is locked",
+        f"{_LOSSES}/tracking/postgresql.py",
+        "self.locked = self._locks.take(self._in_the_way(seen, seen.on_tables))",
+        "pass",
+        [f"{_TESTS}/test_writers.py::test_what_is_committed_while_a_statement_waits_is_counted[an empty table]"],
+    ),
+    Patch(
+        "Nothing is lost: a made-up name is not looked for",
+        f"{_LOSSES}/tracking/postgresql.py",
+        "elif attempt and seen.can_run_in_savepoint:",
+        "elif False:",
+        [
+            f"{_TESTS}/test_writers.py::test_what_is_committed_while_a_statement_waits_is_counted[{claim}]"
+            for claim in ("a block with made-up names", "a function with made-up names")
+        ],
+    ),
+    Patch(
+        "Nothing is lost: what others write between a copy and a drop is dropped",
+        f"{_RUN}/before_commit.py",
+        "if guard.overtaken:",
+        "if False:",
+        [f"{_TESTS}/test_writers.py::test_what_others_commit_after_a_copy_is_not_lost_and_no_loss"],
+    ),
+    Patch(
+        "Nothing is lost: a yes to some rows is a yes to more",
+        f"{_WORKFLOW}/errors/loss.py",
+        "(loss.count is not None and loss.count <= named)",
+        "named > 0",
+        [f"{_TESTS}/test_writers.py::test_an_agreement_is_to_the_numbers_that_the_plan_showed"],
+    ),
+    Patch(
+        "Nothing is lost: a table that cannot be locked is counted",
+        f"{_LOSSES}/counts.py",
+        "if table.identity in self._tracker.unlocked:",
+        "if False:",
+        [f"{_TESTS}/test_writers.py::test_a_table_that_the_role_may_drop_and_not_lock_loses_an_unknown_number"],
+    ),
+    Patch(
+        "Nothing is lost: a revision deletes through the driver",
+        f"{_DATABASE}/driver_connections.py",
+        "factory or _SqliteCursor",
+        "factory or sqlite3.Cursor",
+        [f"{_TESTS}/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[sqlite-a table, by a cursor]"],
+    ),
+    Patch(
+        "Nothing is lost: only the first revision that loses something is watched",
+        f"{_LOSSES}/guard.py",
+        "if self._tracker.tables:",
+        "if self._tracker.tables and not self.losses:",
+        [f"{_TESTS}/test_loss.py::test_each_revision_answers_for_its_own_losses[sqlite]"],
+    ),
+    Patch(
+        "Nothing is lost: a rollback needs no agreement",
+        f"{_RUN}/before_commit.py",
+        'loss.direction == "downgrade" and not',
+        'loss.direction == "sideways" and not',
+        [
+            f"{_TESTS}/test_loss.py::{test}[sqlite]"
+            for test in ("test_a_downgrade_needs_an_agreement", "test_plain_alembic_refuses_as_a_process")
+        ],
+    ),
+    Patch(
+        "Nothing is lost: foreign keys act during a run",
+        f"{_DATABASE}/connection.py",
+        '"PRAGMA foreign_keys = OFF"',
+        '"PRAGMA foreign_keys = ON"',
+        [f"{_TESTS}/test_all_or_nothing.py::test_a_rebuild_keeps_the_rows_that_refer_to_its_table"],
+    ),
+    Patch(
+        "Nothing is lost: rows refer to nothing",
+        f"{_RUN}/before_commit.py",
+        "sorted(counts - known)",
+        "()",
+        [f"{_TESTS}/test_all_or_nothing.py::test_rows_that_would_refer_to_nothing_are_refused"],
+    ),
+    Patch(
+        "Nothing is lost: a rebuild loses a trigger, an index, a check, ...",
+        f"{_RUN}/runner.py",
+        "if guard.missing:",
+        "if False:",
+        [f"{_TESTS}/test_rebuilds.py::test_what_would_be_lost_is_named"],
+    ),
+    Patch(
+        "Nothing is lost: the error about a rebuild does not say what to write",
+        f"{_LOSSES}/rebuilds.py",
+        "if (found := _IN_THE_WAY.search(message)) is None:",
+        "if (found := _IN_THE_WAY.search(message)):",
+        [f"{_TESTS}/test_rebuilds.py::test_a_view_on_the_table_ends_a_rebuild_and_the_message_says_what_to_do"],
+    ),
+    Patch(
+        "Nothing is lost: a text is emptied",
+        f"{_LOSSES}/counts.py",
+        "return max(self.overwritten)",
+        "return self.overwritten.values",
+        ["unit/migration/test_loss.py::test_counts_the_values_that_are_emptied[sqlite: an empty text]"],
+    ),
+    Patch(
+        "Nothing is lost: a type changes values",
+        f"{_LOSSES}/tracking/conversions.py",
+        "return affinity(old) != affinity(new)",
+        "return False",
+        [f"{_TYPES}::test_sqlite_counts_the_values_that_a_type_changes[sqlite: a text without CAST]"],
+    ),
+    Patch(
+        "Nothing is lost: a renamed column of a rebuilt table is not found",
+        f"{_LOSSES}/tracking/origins.py",
+        "copied = copy.columns(tables)",
+        "copied = []",
+        [f"{_TYPES}::test_knows_a_renamed_column_of_a_rebuilt_table[sqlite: in a batch]"],
+    ),
+    Patch(
+        "Nothing is lost: what is deferred waits for the commit",
+        f"{_LOSSES}/guard.py",
+        "self._deferred.run()",
+        "pass",
+        [
+            f"{_DEFERRED}::{test}"
+            for test in (
+                "test_a_key_that_only_a_later_revision_repairs_is_the_fault_of_the_one_that_breaks_it",
+                "test_nothing_is_pending_for_the_next_revision_and_keys_are_deferred_again",
+            )
+        ],
+    ),
+    Patch(
+        "Nothing is lost: an UPDATE that reaches only some rows is not noticed",
+        f"{_RUN}/runner.py",
+        "if guard.hidden:",
+        "if False:",
+        [f"{_TESTS}/test_row_security.py::test_a_write_that_may_miss_rows_is_refused"],
+    ),
+    Patch(
+        "Nothing is lost: a reset does not count partitions that others made",
+        f"{_WORKFLOW}/workflow/reset.py",
+        "            gone |= new",
+        "            break",
+        [f"{_RESET}::test_every_kind_of_object_of_the_history_is_dropped_and_made_again[postgresql]"],
+    ),
+    Patch(
+        "Nothing is lost: a reset drops what was written after the agreement",
+        f"{_WORKFLOW}/workflow/reset.py",
+        "if not everything and not all(",
+        "if False and not all(",
+        [f"{_RESET}::test_rows_that_others_write_after_the_agreement_are_refused[sqlite]"],
+    ),
+)

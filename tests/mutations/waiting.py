@@ -1,0 +1,85 @@
+"""The waits that `docs/reliability.md` limits: patches that break it, and the tests that must notice."""
+
+from __future__ import annotations
+
+from tests.mutations.patch import Patch
+
+_DATABASE, _LOCK, _RUN = (f"antarest/migration/{folder}" for folder in ("database", "database/lock", "run"))
+_TESTS = "integration"
+_HELD = f"{_TESTS}/test_held.py"
+
+NOBODY_IS_KEPT_WAITING = (
+    Patch(
+        "Nobody is kept waiting: a run waits for a table with another one in hand",
+        f"{_DATABASE}/lock/tables.py",
+        "_ROUND = 0.8",
+        "_ROUND = 800.0",
+        [f"{_TESTS}/test_writers.py::test_no_other_session_is_the_victim_of_a_deadlock[statements0]"],
+    ),
+    Patch(
+        "Nobody is kept waiting: a long count is not noted",
+        "antarest/migration/losses/guard.py",
+        "> _LONG:",
+        "> 600:",
+        [f"{_TESTS}/test_writers.py::test_a_note_says_that_others_wait_for_a_long_count"],
+    ),
+    Patch(
+        "Nobody is kept waiting: a run does not try again",
+        f"{_RUN}/runner.py",
+        "tries = self.request.db.lock_retries + 1",
+        "tries = 1",
+        [
+            f"{_TESTS}/test_waiting.py::test_a_lock_that_is_not_to_be_had_is_not_waited_for_without_end[sqlite]",
+            f"{_TESTS}/test_waiting.py::test_it_is_tried_again_until_it_is_had[postgresql]",
+        ],
+    ),
+    Patch(
+        "Nobody is kept waiting: a run waits long for the lock on a table",
+        f"{_LOCK}/postgresql.py",
+        'f"{self._db.lock_timeout}s"',
+        'f"{35 * self._db.lock_timeout}s"',
+        [f"{_TESTS}/test_waiting.py::test_readers_are_not_kept_waiting_by_a_run_that_waits"],
+    ),
+    Patch(
+        "Nobody is kept waiting: the lock holds back CREATE INDEX CONCURRENTLY",
+        f"{_DATABASE}/connection.py",
+        'isolation_level="READ COMMITTED"',
+        'isolation_level="REPEATABLE READ"',
+        [f"{_TESTS}/test_lock.py::test_others_can_build_an_index_concurrently_meanwhile"],
+    ),
+    Patch(
+        "Nobody is kept waiting: a reading session waits without end",
+        f"{_DATABASE}/waits.py",
+        'self._limits = {"lock_timeout": lock_timeout(db), **(limits or {})}',
+        'self._limits = {"lock_timeout": "0", **(limits or {})}',
+        [f"{_HELD}::test_a_prepared_transaction_is_named_by_each_command"],
+    ),
+    Patch(
+        "Nobody is kept waiting: pg_dump does not name the holder",
+        "antarest/migration/backup/postgresql.py",
+        "if not watch.is_blocked:",
+        "if watch:",
+        [f"{_HELD}::test_a_table_is_counted_and_dumped_only_while_nobody_holds_it"],
+    ),
+    Patch(
+        "Nobody is kept waiting: the limits of a role end work",
+        f"{_DATABASE}/waits.py",
+        '"statement_timeout": "0", "idle_in',
+        '"idle_in',
+        [f"{_HELD}::test_work_has_no_limit_and_a_line_says_what_is_read"],
+    ),
+    Patch(
+        "Nobody is kept waiting: the first part of a run is not named",
+        "antarest/migration/run/before_commit.py",
+        "(*_first_part(segment.steps), *error.hints)",
+        "error.hints",
+        [f"{_HELD}::test_a_run_that_needs_too_many_locks_names_its_first_part"],
+    ),
+    Patch(
+        "Nobody is kept waiting: an index waits without a word",
+        f"{_LOCK}/postgresql.py",
+        "self._patience.tell, pid=pid",
+        "pid=pid",
+        [f"{_HELD}::test_an_index_waits_for_older_transactions_and_says_so"],
+    ),
+)
