@@ -16,6 +16,7 @@ from tests.support import Result, Run
 from tests.support_verify import HISTORIES, OTHERS, ini_of
 
 PROGRAM = "antarest-verify"
+MODULE = ("python", "-m", "antarest.migration", "verify")
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +62,7 @@ def test_a_history_starts_from_tables_that_something_else_makes(run: Run, tmp_pa
     flags = ("--versions=versions", "--start=sqlite=start.sql,postgresql=elsewhere:make")
 
     done = run(PROGRAM, *flags, cwd=tmp_path / "project")
-    wrong = refusal(run(PROGRAM, *flags[:1], "--start=nothing", cwd=tmp_path / "project"), "usage.E101", EXIT_USAGE)
+    wrong = refusal(run(*MODULE, *flags[:1], "--start=nothing", cwd=tmp_path / "project"), "usage.E101", EXIT_USAGE)
 
     assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
     assert wrong.fact == "--start is 'nothing'"
@@ -71,7 +72,7 @@ def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run) 
     """It connects to production, opens a file, asks for a variable, and puts everything into a schema of its own."""
     flags = (f"--project={HISTORIES.parent / 'runs_env' / 'alembic.ini'}", "--run-env")
 
-    refused = refusal(run(PROGRAM, *flags), "db.E210", EXIT_USAGE)
+    refused = refusal(run(*MODULE, *flags), "db.E210", EXIT_USAGE)
     done = run(PROGRAM, *flags, "--env=SHOP_HOST=shop", "--env=OTHER=1")
 
     assert "it raises KeyError: 'SHOP_HOST'" in refused.fact

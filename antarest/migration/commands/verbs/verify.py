@@ -63,16 +63,14 @@ def verify(
     **files: str | None,
 ) -> int:
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
-    if (engine or "both") not in _ENGINES:
+    if (engine := engine or "both") not in _ENGINES:
         raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {engine!r}", "--engine=both")
-    if new and revisions:
-        raise _usage("--new and --revisions cannot be given together", "--new")
     _refuse_missing_folders(files)
-    found, number = Verification(_ENGINES[engine or "both"]), _number(rows or _ROWS)
+    found, number = Verification(_ENGINES[engine]), _number(rows or _ROWS)
     target = replace(target_of(context.project_name, versions, metadata, rows_from), start=read_start(start))
     if run_env or env:
         target = replace(target, run_env=_variables(env or (), run_env=run_env), unknown=())
-    select = new_revisions if new else _between(revisions) if revisions else None
+    select = _selection(revisions, new=new)
     on_proof = _Printer(context, found).print_proof
     context.print(proof.head(found, target))
     with stoppable(), earlier_targets(target, since) as earlier:  # SIGTERM must delete the databases too.
@@ -84,6 +82,12 @@ def verify(
                 context.print(proof.summary(found, target, sys.stdout, notes=notes))
                 _report(context, found, target, files, github=github)
     return _end(found)
+
+
+def _selection(revisions: str | None, *, new: bool) -> Callable[[Target], Collection[str]] | None:
+    if new and revisions:
+        raise _usage("--new and --revisions cannot be given together", "--new")
+    return new_revisions if new else _between(revisions) if revisions else None
 
 
 def _number(rows: str) -> int:
