@@ -55,7 +55,7 @@ def test_a_history_without_a_fault_is_one_line_a_revision(run: Run, command: tup
 
     assert (done.code, done.err) == (EXIT_DONE, "")
     assert re.sub(r" +\d+\.\d+", " N", done.out).splitlines() == [
-        f"verify         {ini}",
+        f"project        {ini}",
         "on             SQLite and PostgreSQL, in scratch databases",
         "                SQLite                               PostgreSQL",
         "revision        up     down   schema rows         s  up     down   schema rows         s  parity",

@@ -107,7 +107,8 @@ def test_a_revision_that_was_moved_onto_another_one(run: Run, tmp_path: Path) ->
     repository.commit("Two heads")
     write_script(versions, Script("b1"), "a1")
 
-    done = run("antarest-verify", f"--versions={versions}", "--engine=sqlite", "--since=HEAD")
+    module = ("python", "-m", "antarest.migration", "verify")
+    done = run(*module, f"--versions={versions}", "--engine=sqlite", "--since=HEAD")
 
     refusal(done, "db.E803", EXIT_FAILED)
     assert "V901" in done.out

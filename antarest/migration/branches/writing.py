@@ -28,6 +28,7 @@ from ..errors.facts.run import ModelsNotMade, RevisionUnfinished, ScratchRunFail
 from ..errors.revision import Revision
 from ..errors.settings.urls import ENGINES
 from ..errors.text import reason
+from ..losses.tracking.conversions import can_convert
 from ..project.project import Project
 from ..project.staging import Staging, staging
 from ..schema.compare import Difference, differences
@@ -63,12 +64,14 @@ class Written:
         path: the new file; None if nothing was detected.
         detected: the changes that the file makes.
         drops: those of them that drop a table or a column.
+        retypes: those of them that give a column another type, which can change its values.
         by_hand: the changes that have to be written by hand, because Alembic does not see them.
     """
 
     path: Path | None
     detected: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
+    retypes: tuple[str, ...] = ()
     by_hand: tuple[str, ...] = ()
 
 
@@ -120,7 +123,9 @@ def _write_changes(place: Staging, message: str, id_: str | None = None) -> Writ
     left = differences(migrated_inventory(now, "sqlite"), models) if path else before
     detected = [each for each in before if each not in left]
     drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
-    return Written(path, tuple(_render(detected)), tuple(_render(drops)), (*_render(left), *_unseen(now)))
+    retypes = [each for each in detected if each.aspect == "type" and _can_convert(each.before, each.after)]
+    by_hand = (*_render(left), *_unseen(now))
+    return Written(path, tuple(_render(detected)), tuple(_render(drops)), tuple(_render(retypes)), by_hand)
 
 
 def _write(writing: Writing, place: Staging, message: str, id_: str | None = None) -> Path | None:
@@ -240,6 +245,7 @@ class _Rules:
             downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_)}
             context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
             context.opts["template_args"]["drops"] = [i for ops_ in script.upgrade_ops_list for i in _dropped(ops_)]
+            context.opts["template_args"]["retypes"] = [i for ops_ in script.upgrade_ops_list for i in _retyped(ops_)]
 
     def include_name(self, name: str | None, kind: str, parents: Any) -> bool:
         """Whether an object of the database is compared."""
@@ -304,6 +310,19 @@ def _dropped(operations: ops.OpContainer) -> Iterator[str]:
             yield f"{operation.table_name}.{operation.column_name}"
         elif isinstance(operation, ops.OpContainer):
             yield from _dropped(operation)
+
+
+def _retyped(operations: ops.OpContainer) -> Iterator[str]:
+    for operation in operations.ops:
+        if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
+            if _can_convert(operation.existing_type, operation.modify_type):
+                yield f"{operation.table_name}.{operation.column_name}"
+        elif isinstance(operation, ops.OpContainer):
+            yield from _retyped(operation)
+
+
+def _can_convert(old: object, new: object) -> bool:
+    return can_convert("postgresql", str(old).lower(), str(new).lower())  # SQLite only ignores what is shorter.
 
 
 def _render(differences: Iterable[Difference]) -> Iterator[str]:
