@@ -219,7 +219,8 @@ def test_no_other_session_is_the_victim_of_a_deadlock(
 
     with ThreadPoolExecutor(1) as pool, session(postgres_database, "INSERT INTO b VALUES (1)") as other:
         upgrade = pool.submit(here.workflow.upgrade)
-        time.sleep(1.5)  # longer than deadlock_timeout: then the server looks at the session that waits last
+        Runner.wait_for(lambda: here.value(WAITS))
+        time.sleep(1.2)  # longer than deadlock_timeout: then the server looks at the session that waits last
         other.cursor().execute("INSERT INTO a VALUES (1)")
         other.commit()
         lost = upgrade.result().losses
