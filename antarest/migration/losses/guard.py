@@ -86,7 +86,7 @@ class LossGuard(Watcher):
         """Begin to watch. A database without tables has nothing to lose, and is not counted.
 
         Raises:
-            Error: the error of the driver, if another session holds a table that has to be locked for too long.
+            NotLocked: another session holds a table that has to be locked for too long.
         """
         self._tracker.start(self._learned)
         self._deferred, self._row_security = DeferredConstraints(self._connection), RowSecurity(self._connection)

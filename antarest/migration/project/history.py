@@ -157,6 +157,16 @@ class History:
                 waiting.extend(self._by_id[id_].predecessors)
         return frozenset(seen)
 
+    def below(self, revision: str) -> frozenset[str]:
+        """The revisions that this one follows, near and far, without those that it only depends on."""
+        seen: set[str] = set()
+        waiting = [revision] if revision in self._by_id else []
+        while waiting:
+            new = set(self._by_id[waiting.pop()].down) - seen
+            seen |= new
+            waiting.extend(new)
+        return frozenset(seen)
+
     def pending(self, current: Iterable[str], to: str | None = None) -> tuple[str, ...]:
         """The revisions that an upgrade from `current` to `to` (default: all heads) runs, in order."""
         wanted = frozenset(self.order) if to is None else self.applied([to])
@@ -234,7 +244,11 @@ class History:
             raise OutOfReach(
                 f"revision {to} is not below the current one, so a rollback cannot go there",
                 shown,
-                *([Hint("An upgrade can", f"inv db.upgrade --to={to}")] if is_above else []),
+                *(
+                    [Hint("See what an upgrade to it would run", f"inv db.upgrade --to={to} --dry-run")]
+                    if is_above
+                    else []
+                ),
             )
         raise OutOfReach(
             f"revision {to} is only one branch of a merge, so a rollback cannot stop there",
@@ -260,13 +274,13 @@ class History:
                 f"{'base' if target == BASE else f'revision {target}'} is below the current revision, "
                 "so an upgrade cannot go there",
                 shown,
-                Hint("A rollback can", f"inv db.rollback --to={target}"),
+                Hint("See what a rollback to it would undo", f"inv db.rollback --to={target} --dry-run"),
             )
         parting = self._state_below(target, self.states_below(current))
         raise OutOfReach(
             f"revision {target} is on another branch than the current one, so an upgrade cannot go there",
             shown,
-            Hint("Roll back to where the branches part, then upgrade", f"inv db.rollback --to={parting}"),
+            Hint("See what lies between it and the current one", f"inv db.rollback --to={parting} --dry-run"),
         )
 
     def _state_below(self, revision: str, states: tuple[str, ...]) -> str:

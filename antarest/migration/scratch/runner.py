@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from ..database.connection import read_current
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision, VersionTable
-from ..errors.settings.urls import ENGINES
+from ..errors.settings.urls import ENGINES, redact
 from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredConstraints
 from ..losses.tracking.base import NotAllowed
@@ -156,6 +156,7 @@ def _failure(step: Any, error: BaseException, connection: Connection) -> Scratch
     direction = "upgrade" if step.is_upgrade else "downgrade"
     engine = ENGINES[connection.dialect.name]
     why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+    why = redact(why, connection.engine.url)
     return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error))
 
 

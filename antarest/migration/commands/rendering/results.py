@@ -38,6 +38,8 @@ def revision_line(revision: Revision) -> str:
 def status(status: Status, project: str, source: str, head_message: str) -> str:
     """`db.status`, for people."""
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
+    for schema, recorded in status.recorded_elsewhere.items():
+        current = f"{position(recorded)} in schema {schema}, which [antarest] version_table_schema does not name"
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
     pending = f"{len(status.pending)}: {shorten(status.pending)}" if status.pending else "none"
     applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"

@@ -68,7 +68,7 @@ class ChangeTracker(Protocol):
                 that it has to lock.
 
         Raises:
-            Error: the error of the driver, if another session holds one of them for too long.
+            NotLocked: another session holds one of them for too long.
         """
 
     def begin(self) -> None:
@@ -89,7 +89,7 @@ class ChangeTracker(Protocol):
 
         Raises:
             NotAllowed: it would end the transaction.
-            Error: the error of the driver, if another session holds one of the tables for too long.
+            NotLocked: another session holds one of the tables for too long.
         """
 
     def after(self, statement: str) -> bool:

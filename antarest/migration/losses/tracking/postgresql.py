@@ -20,7 +20,7 @@ from ...database.lock.tables import TableLocks
 from .attempts import Attempted, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .copies import find_table
-from .links import Links
+from .links import Links, read_definitions
 from .origins import Origin, Origins
 from .retypes import Retypes
 from .statement import (
@@ -44,20 +44,6 @@ from .updates import Updates
 _WRITES = (INSERTS, DELETES, UPDATES)
 _NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
 
-# Definitions that a statement calls by their own name or by the name of their table, without those of extensions.
-_DEFINITIONS = """
-    SELECT p.proname, pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p
-    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE p.prokind IN ('f', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (
-        SELECT FROM pg_catalog.pg_depend d
-        WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
-    UNION ALL SELECT c.relname, p.proname FROM pg_catalog.pg_trigger t
-    JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-    WHERE NOT t.tgisinternal
-    UNION ALL SELECT c.relname, pg_catalog.pg_get_ruledef(r.oid) FROM pg_catalog.pg_rewrite r
-    JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
-"""
 _ROW_CHANGES = """
     SELECT relid, n_tup_ins, n_tup_del, n_tup_upd, current_setting('track_counts')
     FROM pg_catalog.pg_stat_xact_user_tables
@@ -97,7 +83,7 @@ class PostgresTracker:
         self._locks = TableLocks(connection)
         self._by_others = ""  # a condition, see written_by_others()
         self._used: set[Hashable] = set()
-        self.unlocked = self._locks.refused
+        self.unlocked: set[Hashable] = set()
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -167,10 +153,7 @@ class PostgresTracker:
             read = (table.columns.items() for table in named)
             self._copied = {column for each in read for name, column in each if seen.can_read(name)}
         takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
-        if seen.on_tables:
-            self.locked = self._locks.take(self._in_the_way(seen, seen.on_tables))
-        elif attempt and seen.can_run_in_savepoint:
-            self._lock_by_attempts(attempt, takes)
+        self._lock(seen, takes, attempt)
         if seen.does(RETYPES) and seen.on_tables:
             called = (self._called(schema, name) for schema, name in seen.on_tables.tables)
             reached = (
@@ -178,6 +161,16 @@ class PostgresTracker:
             )
             self._retypes.count(statement, [each for each in self.tables.values() if each.identity in reached])
         return takes
+
+    def _lock(self, seen: Statement, takes: Takes, attempt: Attempt | None) -> None:
+        if what := seen.on_tables:
+            # What can lose nothing waits for its own lock, unless a deadlock could then end another session.
+            if what.takes or self._locks.has_taken:
+                taken = self._locks.take(self._in_the_way(seen, what))
+                self.locked = taken if what.takes else set()
+        elif attempt and seen.can_run_in_savepoint:
+            self._lock_by_attempts(attempt, takes)
+        self.unlocked |= self._locks.refused & {self.tables[name].identity for name in takes}
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
         """The tables that the statement locks: those that it names, and those that lose rows or keys with them."""
@@ -321,9 +314,7 @@ class PostgresTracker:
 
     def _read(self, statement: str) -> Statement:
         if self._definitions is None and self.tables:
-            self._definitions = {}
-            for name, definition in self._connection.execute(text(_DEFINITIONS)):
-                self._definitions[name] = f"{self._definitions.get(name, '')}\n{definition or ''}"
+            self._definitions = read_definitions(self._connection)
         return Statement.of(statement, self._definitions or {})
 
     # ---- savepoints
