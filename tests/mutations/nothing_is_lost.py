@@ -130,7 +130,7 @@ NOTHING_IS_LOST = (
     Patch(
         "Nothing is lost: any growth of a destination is an arrival",
         f"{_LOSSES}/moves.py",
-        "there = min(grown[move.place], max(move.arrived - move.first, 0))",
+        "there = min(grown[move.place], max(move.arrived - move.first, filled, 0))",
         "there = grown[move.place]",
         [f"unit/migration/test_loss_moves.py::{_ARRIVES}[sqlite: rows beside others]"],
     ),
