@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...errors.revision import Revision
 from ...errors.settings.commands import spell
 from ...errors.settings.location import INSTALLED, KIND
-from ...errors.text import count, fields, position, shorten
+from ...errors.text import count, fields, position, printable, shorten
 
 if TYPE_CHECKING:
     from ...branches.checks import Check
@@ -32,7 +32,7 @@ def revision_line(revision: Revision) -> str:
     message = (
         revision.message if len(revision.message) <= _MESSAGE_WIDTH else revision.message[: _MESSAGE_WIDTH - 3] + "..."
     )
-    return f"{revision.id}  {message}".rstrip()
+    return printable(f"{revision.id}  {message}".rstrip())
 
 
 def status(status: Status, project: str, source: str, head_message: str) -> str:
