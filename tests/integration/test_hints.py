@@ -30,6 +30,10 @@ MOVES = {
     "Go to the state below",  # So here.
     "Read it, and if its downgrade fits, run it",
     "Answer it in advance",
+    "Record the revision that it is at",  # Nothing is recorded, or something that cannot be right.
+    "Record the one that it is at, alone",
+    "If you know the revision of the database, record it",
+    "If the history is meant to meet what is there",
 }
 """The labels of the hints that move the database, which is what the failed command was about."""
 
