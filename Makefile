@@ -81,6 +81,12 @@ test-oldest: ## prove histories with the oldest SQLAlchemy and Alembic that pypr
 	@$(MAKE) --no-print-directory test VENV=$(OLDEST) \
 		ARGS="tests/unit/migration tests/integration/test_verify*.py tests/integration/test_record.py $(ARGS)"
 
+.PHONY: test-bare
+test-bare: wheel ## install the wheel without extras into an environment of its own, and use it on SQLite
+	@rm -rf build/bare && $(PYTHON) -m venv build/bare
+	@build/bare/bin/pip install --quiet dist/antarest-*.whl
+	@cd build/bare && ../../.ci/bare
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types; changes nothing
 	$(BIN)/ruff check
@@ -95,7 +101,7 @@ format: $(INSTALLED) ## fix what ruff can fix, and format
 .PHONY: lock
 lock: $(INSTALLED) ## write the lock files again, with the newest versions that pyproject.toml allows
 	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
-	$(COMPILE) --constraints requirements.lock --output-file requirements-run.lock pyproject.toml
+	$(COMPILE) --constraints requirements.lock --extra server --output-file requirements-run.lock pyproject.toml
 	$(COMPILE) --constraints requirements.lock --output-file requirements-build.lock --group build
 
 .PHONY: wheel

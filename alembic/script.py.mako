@@ -28,6 +28,10 @@ depends_on = ${repr(depends_on)}
 % for item in drops if drops is not UNDEFINED else []:
 # The upgrade drops ${item}. If that is a rename, write it as one and name it in moves; else declare it in lossy.
 % endfor
+% for item in retypes if retypes is not UNDEFINED else []:
+# The type of ${item} changes, up and down. A value that is another one when it is cast back ends the run: convert it, or
+# declare "${item}" in lossy for that direction.
+% endfor
 lossy: dict[str, dict[str, str]] = ${lossy if lossy is not UNDEFINED else "{}"}
 moves: dict[str, str] = {}
 

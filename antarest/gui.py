@@ -16,7 +16,8 @@ from antarest.migration.errors.settings import bootstrap
 
 def main() -> int:
     """Start the desktop application with the options of the command line, and return the exit code."""
-    code = bootstrap.prepare("antarest/gui.py", "fastapi", "fastapi_offline", "pydantic", "uvicorn", always=True)
+    packages = ("fastapi", "fastapi_offline", "jinja2", "platformdirs", "pydantic", "uvicorn")
+    code = bootstrap.prepare("antarest/gui.py", *packages, extra="desktop", always=True)
     if code:
         return code
     from antarest.desktop import program  # imported after the check above

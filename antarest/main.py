@@ -16,7 +16,9 @@ from antarest.migration.errors.settings import bootstrap
 
 def main() -> int:
     """Launch the server with the options of the command line, and return the exit code."""
-    code = bootstrap.prepare("antarest/main.py", "fastapi", "fastapi_offline", "pydantic", "uvicorn", always=True)
+    code = bootstrap.prepare(
+        "antarest/main.py", "fastapi", "fastapi_offline", "pydantic", "uvicorn", extra="server", always=True
+    )
     if code:
         return code
     # Imported after the check above; the second one, which is slow, after --help.

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distribution, requires
@@ -49,13 +49,13 @@ class Installation:
     home: Path
 
     @classmethod
-    def create(cls, wheel: Path, folder: Path) -> Installation:
+    def create(cls, wheel: Path, folder: Path, *extras: str) -> Installation:
         """Install it with pip. The packages that it needs are those of the running environment, linked one by one."""
         installation = cls(folder / "environment", folder / "home")
         installation.home.mkdir(parents=True)
         python = installation.prefix / "bin" / "python3"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", installation.prefix], check=True)
-        link_needed(installation.packages)
+        link_needed(installation.packages, *extras)
         pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", "--no-deps"]
         subprocess.run([*pip, str(wheel)], check=True)
         (installation.prefix / "bin" / "alembic").write_text(_ALEMBIC.format(python=python))
@@ -132,21 +132,25 @@ class Installation:
         return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in ours.items()}
 
 
-def link_needed(folder: Path) -> None:
-    """Link the packages that the wheel needs at run time into a folder, from the running environment."""
-    for name in _needed("antarest"):
+def link_needed(folder: Path, *extras: str) -> None:
+    """Link the packages that the wheel needs with these extras into a folder, from the running environment."""
+    for name in _needed("antarest", extras):
         _link(name, folder)
 
 
-def _needed(name: str) -> set[str]:
-    """Return the names of all distributions that one needs at run time, directly or indirectly."""
+def _needed(name: str, extras: Sequence[str]) -> set[str]:
+    """Return the names of all distributions that one needs with these extras, directly or indirectly."""
+    own = [f"extra == {quote}{extra}{quote}" for extra in extras for quote in "'\""]
     found: set[str] = set()
     waiting = [name]
     while waiting:
-        for line in requires(waiting.pop()) or []:
+        asking = waiting.pop()
+        for line in requires(asking) or []:
             requirement, _, marker = line.partition(";")
+            if asking == name and any(extra in marker for extra in own):
+                marker = ""
             needed = re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0].lower()
-            if "extra ==" not in marker and needed not in found and _is_installed(needed):
+            if "extra ==" not in marker and needed not in {name, *found} and _is_installed(needed):
                 found.add(needed)
                 waiting.append(needed)
     return found

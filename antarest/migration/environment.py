@@ -6,7 +6,7 @@
 
 `alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all call `run()`.
 The workflow hands over a `RunRequest`; for plain `alembic` one is made from the configuration file and the `-x`
-options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x lock-timeout=SECONDS`).
+options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x from-base`, `-x lock-timeout=SECONDS`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from alembic.config import Config
 from alembic.script import write_hooks
 from sqlalchemy import Connection, make_url
 
-from . import backup
 from .branches.writing import Writing, autogenerate_options, format_file
 from .commands.explained import explain
 from .commands.output import Output, complain
@@ -51,6 +50,7 @@ from .run.before_commit import naming_blockers
 from .run.request import OUTCOME, REQUEST, RunOutcome, RunRequest
 from .run.runner import run as run_revisions
 from .scratch.comparison import connected_at_head
+from .workflow.unrecorded import before_change
 
 log = logging.getLogger("alembic.antarest")
 
@@ -300,7 +300,8 @@ def _plain_request(context: Any, project: Project) -> RunRequest:
         db=replace(db, backup=db.backup or "backup" in named),
         listener=_LogListener(),
         agreement=Agreement(everything="allow-data-loss" in named),
-        before_change=backup.before_change,
+        before_change=before_change,
+        from_base="from-base" in named,
     )
     log.info("Database %s, configuration %s", request.database, config.source)
     return request

@@ -111,7 +111,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """An environment with that wheel, for all tests of this process."""
-    return Installation.create(wheel, tmp_path_factory.mktemp("an installation"))
+    return Installation.create(wheel, tmp_path_factory.mktemp("an installation"), "server", "desktop")
 
 
 @pytest.fixture

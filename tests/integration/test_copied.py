@@ -106,3 +106,26 @@ def test_the_hints_of_a_copy_name_it(project: Path) -> None:
     assert refused.code == EXIT_FAILED
     assert "-m other.db " in refused.err
     assert "antarest" not in refused.err
+
+
+def test_a_copy_works_in_a_package_that_is_called_antarest_too(project: Path) -> None:
+    """AntaREST itself is such a package, with a `core` and a `login` of its own. An installed wheel would replace it."""
+    package = project / "antarest"
+    (project / "other").rename(package)
+    (package / "db").rename(package / "migration")
+    for name in ("core", "login"):
+        (package / name).mkdir()
+        (package / name / "__init__.py").write_text("THEIRS = True\n")
+    (package / "login" / "model.py").write_text("import sqlalchemy as sa\nmetadata = sa.MetaData()\n")
+    env = project / "migrations" / "env.py"
+    options = "target_metadata=antarest.login.model.metadata"
+    imports = "import antarest.core, antarest.login.model\nassert antarest.core.THEIRS"
+    call = f"{imports}\nenvironment.run(context, {options})"
+    env.write_text(ENV.replace("other.db", "antarest.migration").replace("environment.run(context)", call))
+
+    upgraded = run("python", "-m", "antarest.migration", "upgrade", cwd=project)
+    rolled_back = run("python", "-m", "antarest.migration", "rollback", "--yes", cwd=project)
+
+    assert (upgraded.code, rolled_back.code) == (EXIT_DONE, EXIT_DONE), upgraded.err + rolled_back.err
+    assert f"project        {project}/alembic.ini" in upgraded.out
+    assert "the database is at base" in rolled_back.out

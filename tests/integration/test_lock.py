@@ -118,7 +118,7 @@ def test_who_waits_too_long_is_told_who_holds_it(runner: Start, empty_database: 
         name = f"antarest-migration {holder.pid}@" if server else f"pid {holder.pid} (python), a process since 20"
         assert name in error.details["held by"]
         assert error.details["since" if server else "held by"].endswith("UTC")
-        assert "inv db.upgrade --lock-timeout=600" in error.commands
+        assert "--lock-timeout=600" in error.hints[0][0]
 
     here.open()
     assert holder.end().code == EXIT_DONE

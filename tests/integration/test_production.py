@@ -88,7 +88,7 @@ def test_the_page_about_production_shows_what_happens(
     tag_releases(checkout)
     packages = tmp_path / "packages"
     packages.mkdir()
-    link_needed(packages)
+    link_needed(packages, "server")
     programs = [Path(sys.executable).parent, *postgresql_programs()]
     environment = {
         "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),

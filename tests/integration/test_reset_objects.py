@@ -136,6 +136,7 @@ def test_without_a_scratch_server_the_history_runs_beside_the_database(
     project = write_project(tmp_path / "project", STUDY_TABLES)
     database = Database(roles.superuser, project)
     database.workflow.upgrade()
+    database.execute("GRANT SELECT ON alembic_version TO PUBLIC")
     monkeypatch.setenv(KIND_VARIABLE, "url")
     monkeypatch.delenv(URL_VARIABLE, raising=False)
 

@@ -168,6 +168,26 @@ def test_a_dropped_column_may_be_a_rename_and_is_refused_while_it_has_values(
     assert developer.database.rows() == rows
 
 
+def test_a_new_type_is_marked_and_refused_while_it_changes_values(checkout: Checkout, developer: User) -> None:
+    """On SQLite a time becomes a date as on PostgreSQL, and not only its year."""
+    edit(checkout, STUDY, "last_access: Mapped[datetime | None] = mapped_column(DateTime)",
+         "last_access: Mapped[datetime | None] = mapped_column(Date)")  # fmt: skip
+    edit(checkout, STUDY, "import Boolean, DateTime", "import Boolean, Date, DateTime")
+
+    done = developer.inv("revision", "--message=forget the time")
+
+    assert done.code == EXIT_DONE
+    assert "careful        study.last_access: type: " in done.out
+    assert "# The type of study.last_access changes" in new_revision(checkout).read_text()
+    values = [str(row[0]) for row in developer.database.query("SELECT last_access FROM study")]
+    times = [each for each in values if not each.endswith(("None", "00:00:00", "00:00:00.000000"))]
+    refused = refusal(developer.inv("upgrade"), "db.E501", EXIT_FAILED)
+    assert refused.details["loses"] == f"study.last_access: {len(times)} values (not declared)"
+    developer.database.execute("UPDATE study SET last_access = '2024-01-05 00:00:00.000000' WHERE 1 = 1")
+    assert developer.inv("upgrade").code == EXIT_DONE
+    assert {str(row[0]) for row in developer.database.query("SELECT last_access FROM study")} == {"2024-01-05"}
+
+
 BY_HAND = {
     "an enum label": (
         TASKS,

@@ -106,6 +106,25 @@ def test_nothing_of_a_checkout_or_for_development_is_there(installation: Install
     assert not (installation.packages / "alembic" / "versions").exists()
 
 
+def test_without_an_extra_the_workflow_works_and_the_applications_name_theirs(wheel: Path, tmp_path: Path) -> None:
+    bare = Installation.create(wheel, tmp_path / "bare")
+    linked = {path.name for path in bare.packages.iterdir() if path.is_symlink()}
+    assert {"alembic", "sqlalchemy", "yaml", "psycopg2"} <= linked
+    assert linked.isdisjoint({"fastapi", "pydantic", "jinja2", "platformdirs", "uvicorn"})
+
+    for command, code in (
+        (("antarest-db", "upgrade"), EXIT_DONE),
+        (("antarest-db", "backup"), EXIT_DONE),
+        (("antarest-db", "rollback", "--yes"), EXIT_DONE),
+        (("antarest-verify", f"--project={bare.project}", "--engine=sqlite", "--revisions=7c1f0e5ab284"), EXIT_DONE),
+    ):
+        done = bare.run(*command)
+        assert done.code == code, done.err
+    for program, extra in (("antarest", "server"), ("antarest-desktop", "desktop")):
+        refused = refusal(bare.run(program), "app.E106", EXIT_USAGE)
+        assert refused.commands[0] == f"pip install 'antarest[{extra}]'"
+
+
 def test_it_upgrades_and_rolls_back(
     installation: Installation, postgres_database: URL, config_file: ConfigFile
 ) -> None:

@@ -23,7 +23,7 @@ from antarest.migration.testing import NewDatabase
 from tests import database as own
 from tests.integration.conftest import Build
 from tests.support_histories import Database, Notes, Script, write_project
-from tests.support_runs import LOCKS, Runner, session
+from tests.support_runs import LOCKS, Runner, Start, refused, session
 
 TABLES = Script(
     "tables",
@@ -199,7 +199,14 @@ def test_a_rollback_of_our_own_history_loses_nothing_that_its_plan_does_not_show
     assert rows[0] > 0
 
 
-@pytest.mark.parametrize("statements", [("DROP TABLE a, b",), ("DROP TABLE a", "DROP TABLE b")])
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("DROP TABLE a, b",),
+        ("DROP TABLE a", "DROP TABLE b"),
+        ("DROP TABLE a", "ALTER TABLE b ADD COLUMN n INTEGER", "DROP TABLE b"),
+    ],
+)
 def test_no_other_session_is_the_victim_of_a_deadlock(
     postgres_database: URL, tmp_path: Path, statements: tuple[str, ...]
 ) -> None:
@@ -218,6 +225,23 @@ def test_no_other_session_is_the_victim_of_a_deadlock(
         lost = upgrade.result().losses
 
     assert {loss.item: loss.count for loss in lost} == {"a": 1, "b": 1}
+
+
+def test_the_holder_of_a_table_that_is_not_waited_for_is_named(runner: Start, postgres_database: URL) -> None:
+    tables = Script("tables", upgrade='sql("CREATE TABLE a (id INTEGER)", "CREATE TABLE b (id INTEGER)")')
+    here = runner(
+        postgres_database, tables, Script("drops", upgrade='sql("DROP TABLE a", "DROP TABLE b")'), lock_retries=0
+    )
+    here.database.workflow.upgrade("tables")
+
+    with ThreadPoolExecutor(1) as pool, session(postgres_database, "SELECT * FROM b"):
+        run = here.module("upgrade")
+        here.wait_for(lambda: here.database.value(f"{LOCKS} AND mode = 'AccessExclusiveLock'"))
+        waits = pool.submit(here.database.execute, "INSERT INTO a VALUES (1)")  # behind the run
+        error = refused(run, "db.E404")
+        waits.result()
+
+    assert ", somebody, " in error.details["blocked by"]
 
 
 def test_a_note_says_that_others_wait_for_a_long_count(postgres_filled: Build, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,7 +189,7 @@ _SECRETS_AND_STRANGERS = (
     Patch(
         "Secrets and strangers: the list of processes shows the password",
         f"{_BACKUP}/programs.py",
-        'hidden = {*SECRETS, "hostaddr"}',
+        'hidden = {*SECRETS, "hostaddr", *_VARIABLES}',
         'hidden = {"hostaddr"}',
         [f"{_TESTS}/test_backup_programs.py::test_no_other_user_sees_the_password"],
     ),

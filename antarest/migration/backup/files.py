@@ -28,6 +28,7 @@ from ..database.connection import engine_version, read_current
 from ..errors.facts.backup import BackupFailed, BackupNotFound, NoSpace
 from ..errors.revision import BASE, VersionTable
 from ..errors.settings.db_config import DbConfig
+from ..errors.settings.location import data_folder
 from ..errors.settings.urls import redact_url
 
 Progress = Callable[[int, int], None]
@@ -292,9 +293,7 @@ def digest(path: Path) -> str:
 def _default(url: URL) -> Path:
     if url.get_backend_name() == "sqlite":
         return Path(str(url.database)).absolute().parent / "backups"
-    from platformdirs import user_data_path  # imported here, since only PostgreSQL needs it
-
-    return user_data_path("antarest") / "backups"
+    return data_folder() / "backups"
 
 
 def _identity(url: URL) -> str:
@@ -302,7 +301,7 @@ def _identity(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{os.path.realpath(str(url.database))}"
     place = {key: url.query[key] for key in ("host", "port", "service") if key in url.query}
-    return redact_url(url.set(username=None, password=None, query=place))
+    return url.set(drivername="postgresql", username=None, password=None, query=place).render_as_string()
 
 
 def _plain(name: str) -> str:

@@ -32,6 +32,8 @@ _KNOWN = (  # searched before the PATH, which may have a wrapper that chooses an
 
 
 _APPLICATION = "antarest-backup"
+# The parameters of a URL that may name or hold a secret, and libpq's variables for them.
+_VARIABLES = {"options": "PGOPTIONS", "passfile": "PGPASSFILE", "service": "PGSERVICE"}
 
 
 class ProgramFailed(Exception):
@@ -66,7 +68,7 @@ class Programs:
         target = {key: str(value) for key, value in connection.dialect.create_connect_args(url)[1].items()}
         # A URL may name several servers. This is the one of the connection.
         target |= {"host": info.host, "port": str(info.port), "application_name": f"{_APPLICATION}-{os.getpid()}"}
-        hidden = {*SECRETS, "hostaddr"}  # Every user can see the arguments of a program.
+        hidden = {*SECRETS, "hostaddr", *_VARIABLES}  # Every user can see the arguments of a program.
         shown = {key: value for key, value in target.items() if key not in hidden}
         return cls(_find(info.server_version // 10_000, db), url, shown)
 
@@ -115,14 +117,15 @@ class Programs:
     def _environment(self) -> dict[str, str]:
         # The password is in the environment, since every user could read it in the arguments.
         password = {"PGPASSWORD": str(self.url.password)} if self.url.password else {}
-        return {**os.environ, "LC_ALL": "C", **password}
+        others = {variable: str(self.url.query[key]) for key, variable in _VARIABLES.items() if key in self.url.query}
+        return {**os.environ, "LC_ALL": "C", **password, **others}
 
     def _reason(self, name: str, said: str, code: int) -> str:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         errors = [line for line in lines if "error:" in line or "FATAL:" in line] or lines
         reason = errors[0] if errors else f"{name} ended with code {code}"
         reason += f" ({LOCK_TABLE} is too small)" if LOCK_TABLE in said else ""
-        return redact(re.sub(r"^\S*?(pg_dump|pg_restore): ", r"\1: ", reason)[:300], self.url)
+        return redact(re.sub(r"^\S*?(pg_dump|pg_restore): ", r"\1: ", reason)[:300])
 
 
 def _find(major: int, db: DbConfig) -> Path:

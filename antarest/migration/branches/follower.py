@@ -191,7 +191,7 @@ class Follower:
             project = goal(there)
             with flow.looking() as connection:
                 flow.refuse_others(read_current(connection, flow.project.version_table))
-                told = replace(options, note=flow.note)
+                told = replace(options, note=flow.tell)
                 plan = plan_sync(flow.project, project, connection, flow.database, applied, told)
             yield plan
 

@@ -165,9 +165,8 @@ class CommandContext:
 
     def redact(self, text: str) -> str:
         """Mask the passwords of the configuration in a text, if the configuration was read."""
-        if "config" not in self.__dict__:
-            return text
-        urls = [url for url in (self.config.db.url, self.config.db.admin_url) if url is not None]
+        configured = (self.config.db.url, self.config.db.admin_url) if "config" in self.__dict__ else ()
+        urls = [url for url in configured if url is not None]
         return redact(text, *urls)
 
     def known(self, error: BaseException) -> AntarestError:

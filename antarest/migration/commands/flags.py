@@ -39,6 +39,7 @@ FLAGS = {
     "to": Flag("where to go: a revision, head or base; in a clone also a tag, a branch, a commit or a date", "REV"),
     "steps": Flag("how many revisions to go back (default: 1)", "N"),
     "dry_run": Flag("print the plan, and change nothing"),
+    "from_base": Flag("start at base although the database has no recorded revision and is not empty"),
     "yes": Flag("answer questions with yes; this never permits a loss of data"),
     "allow_data_loss": Flag("agree to the losses of data that the plan names"),
     "allow_changed": Flag("also undo a revision whose code has changed since it was applied"),

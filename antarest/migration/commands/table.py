@@ -49,7 +49,7 @@ class Verb:
 _REPORTS = ("notes", "json", "markdown", "comment", "sarif", "html", "github")
 
 VERBS = {
-    "upgrade": Verb(database.upgrade, ("to", "dry_run", *_RUN)),
+    "upgrade": Verb(database.upgrade, ("to", "dry_run", "from_base", *_RUN)),
     "rollback": Verb(database.rollback, ("steps", "to", *_ASKED, "sql", "head")),
     "sync": Verb(branches.sync, (*_ASKED, "allow_changed")),
     "switch": Verb(branches.switch, (*_ASKED, "allow_changed"), words=("branch",)),

@@ -222,6 +222,10 @@ def postgres_connection() -> type[Any]:
             with cast("WatchedConnection", self.connection).reporting(_text(sql, self)):
                 super().copy_expert(sql, *arguments, **named)
 
+        def copy_from(self, file: Any, table: str, *arguments: Any, **named: Any) -> None:
+            with cast("WatchedConnection", self.connection).reporting(f'COPY "{table}" FROM STDIN'):
+                super().copy_from(file, table, *arguments, **named)
+
         def callproc(self, procname: Any, *arguments: Any) -> None:
             run = partial(super().callproc, procname, *arguments)
             with cast("WatchedConnection", self.connection).reporting(f"CALL {procname}", run):

@@ -33,7 +33,7 @@ from ..errors.facts.database import (
     RoleMissing,
     TooManyConnections,
 )
-from ..errors.settings.urls import first, redact, redact_url, server_name
+from ..errors.settings.urls import redact, redact_url, server_name, servers
 from .file_locks import holder
 
 _LOOK = Hint("Look again", "inv db.status")
@@ -104,13 +104,14 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
     text = str(raised)
     if url.get_backend_name() == "sqlite":
         return _sqlite_error(raised, url)
-    # Search before redacting: the password may be a word of the message, such as "database".
     known = ((re.search(rf".*(?:{words}).*", text), build) for words, build in _KNOWN)
     line, build = next(((said[0], build) for said, build in known if said), (text, _unreachable))
+    is_known = build is not _unreachable
     state = sqlstate(raised)
     if state != _OUT_OF_MEMORY or LOCK_TABLE in text:
         build = _OF_STATES.get(state, build)
-    return build(url, redact(_first_line(line), url))
+    # The known messages have no password in them, and a password may be one of their words, such as "database".
+    return build(url, redact(_first_line(line)) if is_known else redact(_first_line(line), url))
 
 
 def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
@@ -168,7 +169,9 @@ def _create_database(url: URL) -> Hint:
 
 
 _LOWER = Hint("Try again later, or lower db.pool_size where the application runs", "inv db.status")
-_RAISE = Hint("A migration takes two or three of a pooler's connections: raise its pool size, then", "inv db.upgrade")
+_RAISE = Hint(
+    "A migration takes two or three of a pooler's connections: raise its pool size, then look", "inv db.status"
+)
 _unreachable = _on_server(DatabaseUnreachable, "cannot connect to PostgreSQL on {server}", _is_up, _LOOK)
 _lost = _on_server(ConnectionLost, "the connection to PostgreSQL on {server} was lost", _is_up, _LOOK)
 _too_many = _on_server(TooManyConnections, "PostgreSQL on {server} has no connection left", _LOWER)
@@ -203,8 +206,8 @@ def _ended_by(limit: str) -> Callable[[URL, str], DatabaseError]:
 
 def server_command(program: str, url: URL, *arguments: str) -> str:
     """Return the command line of a PostgreSQL program for the server of a URL, as a person types it."""
-    host, port = url.host or first(url.query.get("host")), url.port or first(url.query.get("port"))
-    server = [f"--host={host}" if host else "", f"--port={port}" if port else ""]
+    hosts, ports = [",".join(each) for each in zip(*servers(url), strict=True)] or ("", "")
+    server = [f"--host={hosts}" if hosts else "", f"--port={ports}" if ports.strip(",") else ""]
     return shlex.join([each for each in (program, *server, *arguments) if each])
 
 

@@ -23,6 +23,13 @@ from ..project.history import History
 from ..project.project import Project
 from ..project.revision_files import HASH, digest_of
 
+_OTHER_SCHEMAS = text("""
+    SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = :name AND c.relkind = 'r' AND n.nspname <> coalesce(:schema, current_schema())
+        AND n.nspname !~ '^pg_' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+    ORDER BY n.nspname
+""")
+
 
 def _table(version_table: VersionTable) -> Table:
     """The history table beside a version table, with the types that both engines read in the same way."""
@@ -155,6 +162,22 @@ def read_record(connection: Connection, version_table: VersionTable, database: s
         return []
     found = connection.execute(select(*list(table.c)[1:]).order_by(table.c.id))
     return [RecordLine(*row) for row in found]
+
+
+def recorded_elsewhere(
+    connection: Connection, version_table: VersionTable, history: History
+) -> dict[str, tuple[str, ...]]:
+    """The revisions of a history that version tables in other schemas record, by schema (PostgreSQL)."""
+    found: dict[str, tuple[str, ...]] = {}
+    if connection.dialect.name == "postgresql":
+        quote = connection.dialect.identifier_preparer.quote
+        named = {"name": version_table.name, "schema": version_table.schema or None}
+        for schema in connection.execute(_OTHER_SCHEMAS, named).scalars().all():
+            place = f"{quote(schema)}.{quote(version_table.name)}"
+            recorded = tuple(sorted(connection.execute(text(f"SELECT version_num FROM {place}")).scalars()))
+            if recorded and not history.unknown(recorded):
+                found[schema] = recorded
+    return found
 
 
 def last_applied(record: Sequence[RecordLine]) -> dict[str, RecordLine]:

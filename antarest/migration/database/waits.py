@@ -41,7 +41,8 @@ _BLOCKING = """
 WITH waiting AS (
     SELECT l.*, pg_catalog.pg_blocking_pids(l.pid) AS blocking
     FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS own USING (pid)
-    WHERE NOT l.granted AND own.datname = current_database() AND (l.pid = %(pid)s OR own.application_name = %(name)s)
+    WHERE NOT l.granted AND own.datname = current_database()
+        AND (l.pid = %(pid)s OR own.application_name = nullif(%(name)s, ''))
 )
 SELECT w.relation::regclass::text, a.pid, a.application_name, a.usename, host(a.client_addr), a.state,
        a.xact_start AT TIME ZONE 'UTC', NULL

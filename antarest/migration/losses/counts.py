@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ..database.catalog import CatalogTable, Fullness, Measure, find, measure
-from .tracking.base import ChangeTracker, RowChanges
+from ..database.catalog import CatalogTable, Fullness, Measure, measure
+from .moves import Moves
+from .tracking.base import ChangeTracker, RowChanges, Takes
 
 
 class Lost(NamedTuple):
@@ -18,6 +19,11 @@ class Lost(NamedTuple):
     table: str
     column: str | None
     amount: int | None
+
+    @property
+    def item(self) -> str:
+        """Its key in `lossy`."""
+        return self.table if self.column is None else f"{self.table}.{self.column}"
 
 
 @dataclass
@@ -72,8 +78,7 @@ class _Counted:
 class LossCounter:
     """Counts what one revision loses.
 
-    Call `count_before()` before a statement that takes rows or values from a table, `note_missing_columns()` after one
-    that changes tables, and `lost()` at the end.
+    Call `before()` and `after()` around each statement, and `lost()` at the end.
     """
 
     def __init__(
@@ -92,12 +97,23 @@ class LossCounter:
         self._before = tracker.tables
         self._by_identity = {table.identity: table for table in self._before.values()}
         self._changes = tracker.row_changes()
-        self._destinations = destinations
-        self._fullness = {place: self._full(place) for places in destinations.values() for place in places}
+        self._moves = Moves(connection, tracker, destinations)
         self._counted: dict[Hashable, _Counted] = {}
         self._missing: set[tuple[str, str]] = set()
 
-    def count_before(self, table: CatalogTable, columns: Collection[str]) -> None:
+    def before(self, statement: str, takes: Takes) -> None:
+        """Count before a statement runs that may take something from tables."""
+        for name, columns in takes.items():
+            self._count_before(self._tracker.tables[name], columns)
+        self._moves.before(statement, takes)
+
+    def after(self, *, has_changed_tables: bool) -> None:
+        """Note what a statement has done, which may have changed tables."""
+        self._moves.after()
+        if has_changed_tables:
+            self._note_missing_columns()
+
+    def _count_before(self, table: CatalogTable, columns: Collection[str]) -> None:
         """Count the rows and values of a table before a statement writes to it, unless the revision made the table.
 
         Args:
@@ -143,7 +159,7 @@ class LossCounter:
             counted.values[name].count_again(found.columns[now], changes.deleted)
         counted.open = False
 
-    def note_missing_columns(self) -> None:
+    def _note_missing_columns(self) -> None:
         """Note which columns are missing now. If one comes back later, it is a new column."""
         now = self._tracker.tables
         for name in self._before.keys() & now.keys():
@@ -151,14 +167,12 @@ class LossCounter:
 
     def lost(self) -> Iterator[Lost]:
         """The rows and values that are gone, and that did not arrive where the revision says that it moves them."""
-        arrived = {place: max(self._full(place) - full, 0) for place, full in self._fullness.items()}
-        for table, column, amount in sorted(self._all_lost(), key=lambda each: (each.table, each.column or "")):
-            item = table if column is None else f"{table}.{column}"
-            # A move to the same place does not count: new rows there would hide the loss.
-            places = [place for place in self._destinations.get(item, ()) if place != item]
-            lost = amount if amount is None else self._not_arrived(item, amount, places, arrived)
-            if lost is None or lost > 0:
-                yield Lost(table, column, lost)
+        found = sorted(self._all_lost(), key=lambda each: (each.table, each.column or ""))
+        rest = self._moves.not_arrived({each.item: each.amount for each in found})
+        for each in found:
+            amount = rest[each.item]
+            if amount is None or amount > 0:
+                yield each._replace(amount=amount)
 
     def overtaken(self, lost: Iterable[Lost], declared: Collection[str]) -> Iterator[CatalogTable]:
         """The tables of which the revision took away what it had used, and what other sessions had changed since.
@@ -300,27 +314,6 @@ class LossCounter:
         """The rows that the revision inserted, deleted and updated."""
         since = changes.get(table, RowChanges()).minus(self._changes.get(table, RowChanges()))
         return RowChanges(*(max(each, 0) for each in since))
-
-    @staticmethod
-    def _not_arrived(item: str, lost: int, places: Iterable[str], arrived: dict[str, int]) -> int:
-        """The number of rows or values that are still lost. Each arrival in a place is counted for one source only."""
-        for place in places:
-            there = arrived[place]
-            if there and lost > 0 and "." in place and "." not in item:
-                return 0  # Rows became values, such as a list. The number of rows in a value is not known.
-            here = min(max(lost, 0), there)
-            arrived[place] -= here
-            lost -= here
-        return lost
-
-    def _full(self, place: str) -> int:
-        """The rows or values of "table" or "table.column"; 0 where it does not exist."""
-        tables = self._tracker.tables
-        found = find({name: table.columns for name, table in tables.items()}, place)
-        if found is None:
-            return 0
-        name, column = found
-        return measure(self._connection, tables[name], [] if column is None else [column]).of(column)
 
 
 def _names(before: CatalogTable, now: CatalogTable) -> dict[str, str]:

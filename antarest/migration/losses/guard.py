@@ -10,7 +10,6 @@ itself inserted and deleted beside others, count as lost. It does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself;
-- values that dynamic SQL sets to NULL, in a table that the revision also updates with plain SQL (PostgreSQL);
 - values that one statement sets to NULL while it inserts as many, as `ON CONFLICT DO UPDATE` can;
 - a row that one `INSERT OR REPLACE` deletes beside the one that it replaces, while it adds another one (SQLite);
 - the exact number of values while other sessions change the same column (PostgreSQL): nobody is locked out for a count.
@@ -86,7 +85,7 @@ class LossGuard(Watcher):
         """Begin to watch. A database without tables has nothing to lose, and is not counted.
 
         Raises:
-            Error: the error of the driver, if another session holds a table that has to be locked for too long.
+            NotLocked: another session holds a table that has to be locked for too long.
         """
         self._tracker.start(self._learned)
         self._deferred, self._row_security = DeferredConstraints(self._connection), RowSecurity(self._connection)
@@ -117,6 +116,8 @@ class LossGuard(Watcher):
         """
         self._require_transaction()
         with self.unwatched():
+            if self._counter:
+                self._tracker.foresee_deferred()
             self._deferred.run()
             self.hidden = [] if revision.row_security else self._row_security.written()
         if self._counter:
@@ -127,10 +128,9 @@ class LossGuard(Watcher):
                     self._learned.add(table.identity)
                     self.overtaken.append(table.name)
                 for lost in found:
-                    item = lost.table if lost.column is None else f"{lost.table}.{lost.column}"
-                    reason = revision.losses(direction).get(item, "")
+                    reason = revision.losses(direction).get(lost.item, "")
                     unit = "row" if lost.column is None else "value"
-                    self.losses.append(Loss(revision.id, direction, item, lost.amount, reason, unit))
+                    self.losses.append(Loss(revision.id, direction, lost.item, lost.amount, reason, unit))
         self._counter = None
         if self._rebuilds:
             with self.unwatched():
@@ -164,16 +164,15 @@ class LossGuard(Watcher):
         takes = self._tracker.before(statement, attempt if self._counter else None)
         began = time.monotonic()
         if self._counter:
-            for name, columns in takes.items():
-                self._counter.count_before(self._tracker.tables[name], columns)
+            self._counter.before(statement, takes)
         if self._tracker.locked and (seconds := time.monotonic() - began) > _LONG:
             self._note(f"counted {shorten(sorted(takes))} in {seconds:.1f} s, and other sessions had to wait for it")
 
     def after(self, statement: str) -> None:
         """Look at the tables that the statement has changed."""
         self._row_security.after(statement)
-        if self._counter and self._tracker.after(statement):
-            self._counter.note_missing_columns()
+        if self._counter:
+            self._counter.after(has_changed_tables=self._tracker.after(statement))
 
     def inside(self, statement: str) -> None:  # noqa: ARG002 - any statement is refused
         """Refuse a statement that runs inside another one."""

@@ -10,6 +10,7 @@ from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from ..errors.base import Hint
 from ..errors.facts.project import (
@@ -157,6 +158,16 @@ class History:
                 waiting.extend(self._by_id[id_].predecessors)
         return frozenset(seen)
 
+    def below(self, revision: str) -> frozenset[str]:
+        """The revisions that this one follows, near and far, without those that it only depends on."""
+        seen: set[str] = set()
+        waiting = [revision] if revision in self._by_id else []
+        while waiting:
+            new = set(self._by_id[waiting.pop()].down) - seen
+            seen |= new
+            waiting.extend(new)
+        return frozenset(seen)
+
     def pending(self, current: Iterable[str], to: str | None = None) -> tuple[str, ...]:
         """The revisions that an upgrade from `current` to `to` (default: all heads) runs, in order."""
         wanted = frozenset(self.order) if to is None else self.applied([to])
@@ -210,8 +221,7 @@ class History:
         """The revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
 
         Raises:
-            OutOfReach: fewer steps are applied, a step back would undo independent revisions, or `to` is not below the
-                current revision.
+            OutOfReach: fewer steps are applied, a step would undo independent revisions, or `to` is not below.
         """
         states = self.states_below(current)
         shown = ", ".join(sorted(current)) or BASE
@@ -227,8 +237,7 @@ class History:
                         else []
                     ),
                 )
-            for at, below in zip([tuple(current), *((state,) for state in states)], states[:steps], strict=False):
-                self._require_one_step(at, below)
+            self._require_single_steps(current, states[:steps])
             return states[steps - 1]
         if set(current) == {to} or (to == BASE and not current) or to in states:
             return to
@@ -237,13 +246,21 @@ class History:
             raise OutOfReach(
                 f"revision {to} is not below the current one, so a rollback cannot go there",
                 shown,
-                *([Hint("An upgrade can", f"inv db.upgrade --to={to}")] if is_above else []),
+                *(
+                    [Hint("See what an upgrade to it would run", f"inv db.upgrade --to={to} --dry-run")]
+                    if is_above
+                    else []
+                ),
             )
         raise OutOfReach(
             f"revision {to} is only one branch of a merge, so a rollback cannot stop there",
             shown,
             Hint("Go to the state below", f"inv db.rollback --to={self._state_below(to, states)}"),
         )
+
+    def _require_single_steps(self, current: Collection[str], states: Sequence[str]) -> None:
+        for at, below in pairwise([tuple(current), *((state,) for state in states)]):
+            self._require_one_step(at, below[0])
 
     def _require_one_step(self, at: tuple[str, ...], below: str) -> None:
         """Refuse a step back that would undo more than the last revision. Alembic would undo that one, or refuse.
@@ -288,13 +305,13 @@ class History:
                 f"{'base' if target == BASE else f'revision {target}'} is below the current revision, "
                 "so an upgrade cannot go there",
                 shown,
-                Hint("A rollback can", f"inv db.rollback --to={target}"),
+                Hint("See what a rollback to it would undo", f"inv db.rollback --to={target} --dry-run"),
             )
         parting = self._state_below(target, self.states_below(current))
         raise OutOfReach(
             f"revision {target} is on another branch than the current one, so an upgrade cannot go there",
             shown,
-            Hint("Roll back to where the branches part, then upgrade", f"inv db.rollback --to={parting}"),
+            Hint("See what lies between it and the current one", f"inv db.rollback --to={parting} --dry-run"),
         )
 
     def _state_below(self, revision: str, states: tuple[str, ...]) -> str:

@@ -101,7 +101,7 @@ def _read(path: Path) -> Settings:
     own = {key: str(value) for key, value in tables.get(SECTION, {}).items()}
     if parser.has_section(SECTION):
         own |= {key: value for key, value in parser[SECTION].items() if key not in parser.defaults()}
-    _refuse_unknown(path, own)
+    _refuse_wrong(path, own)
     if "databases" in main or "databases" in tables.get("alembic", {}):
         reason = "it says databases = ..., and a history of several databases is not supported: make a project for each"
         raise InvalidProject(path, reason, _LOOK)
@@ -119,12 +119,16 @@ def _read(path: Path) -> Settings:
     return Settings(scripts, (scripts / "versions",), is_recursive=False, own=own, search=folders)
 
 
-def _refuse_unknown(path: Path, own: Mapping[str, str]) -> None:
+def _refuse_wrong(path: Path, own: Mapping[str, str]) -> None:
     for key in own:
         if key not in KEYS:
             nearest = difflib.get_close_matches(key, KEYS, n=1)
             meant = f"did you mean {nearest[0]}?" if nearest else f"the keys are {', '.join(KEYS)}"
             raise InvalidProject(path, f"[{SECTION}] {key} is a key that nothing reads: {meant}", _LOOK)
+    schema, _, table = own.get("version_table", "").rpartition(".")
+    if schema:
+        hint = Hint(f"Write version_table = {table}, and below it", f"version_table_schema = {schema}")
+        raise InvalidProject(path, f"[{SECTION}] version_table is a name without its schema", hint)
 
 
 def find(named: str | Path | None, start: Path, environ: Mapping[str, str]) -> Path | None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.driver_errors import LOCK_FAILURES, translate_errors
 from ..database.lock.base import Writer
+from ..database.lock.tables import NotLocked
 from ..errors.base import NOTHING_CHANGED, AntarestError, Hint
 from ..errors.facts.database import DatabaseError, NoRoomForLocks
 from ..errors.facts.lock import ObjectLocked, Overtaken, TableLocked
@@ -125,6 +126,14 @@ def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[
         limit = request.db.lock_timeout
         blockers = writer.blockers()
         raise ObjectLocked(what, blockers, request.database, tries=1, timeout=limit, state=NOTHING_CHANGED) from error
+
+
+def holder_of_table(error: BaseException) -> str:
+    """The session that held a table for too long, as the failure of a segment knows it."""
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, NotLocked):
+        cause = cause.__cause__
+    return cause.holder if isinstance(cause, NotLocked) else ""
 
 
 def note_next_try(request: RunRequest, number: int, error: Exception, blockers: str) -> float:

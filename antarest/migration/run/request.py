@@ -134,6 +134,7 @@ class RunRequest:
         prepare: runs inside the transaction before the first revision (a reset drops the objects there).
         command: the command that a person would repeat.
         file_change: the change of files that happens right before the last commit.
+        from_base: whether it may start at base although the database is not empty.
         undo: the revisions as they were applied, where a downgrade runs other code than the project's files.
     """
 
@@ -145,6 +146,7 @@ class RunRequest:
     prepare: Callable[[Connection], None] | None = None
     command: str = "inv db.rollback"
     file_change: FileChange | None = None
+    from_base: bool = False
     undo: History | None = None
 
     @property

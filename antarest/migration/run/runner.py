@@ -36,7 +36,7 @@ from ..losses.rebuilds import RebuildGuard
 from ..project.env_options import stand_in
 from ..project.revision_store import keeping
 from .after_commit import finish, grant, note_grants
-from .before_commit import failures, is_lock_failure, new_violations, note_next_try, refuse_losses
+from .before_commit import failures, holder_of_table, is_lock_failure, new_violations, note_next_try, refuse_losses
 from .operations import REPORT
 from .request import RunOutcome, RunRequest, Segment, Step
 from .revision_operations import revision_operations
@@ -139,7 +139,7 @@ class _Run:
                 can_help = is_lock_failure(error, committing=segment.is_committing)
                 if not can_help or (number == tries and isinstance(error, Overtaken)):
                     raise
-                blockers = self.writer.blockers()
+                blockers = self.writer.blockers() or holder_of_table(error)
                 if number == tries:
                     raise self._object_locked(segment, blockers) from error
                 time.sleep(note_next_try(self.request, number, error, blockers))

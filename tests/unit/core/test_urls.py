@@ -188,6 +188,56 @@ def test_a_password_is_masked_wherever_it_stands(password: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "parameter",
+    [
+        *(f"{key}=geheim" for key in ("passwd", "PASSWORD", "pwd", "sslpassword", "sslPassword", "service")),
+        *("passfile=/geheim", "options=-c%20app.key%3Dgeheim", "dbname=x%20Password%20%3D%20%27geheim%27"),
+    ],
+)
+def test_a_parameter_whose_value_may_be_a_secret_is_masked(parameter: str) -> None:
+    url = f"postgresql://u@h/d?sslmode=require&{parameter}"
+
+    assert "sslmode=require" in redact_url(url)
+    assert "***" in redact_url(url)
+    assert "geheim" not in redact_url(url) + redact(f"cannot use {url}, or another one") + redact(f"{url}", url)
+
+
+def test_a_connection_string_is_no_name_of_a_database() -> None:
+    with pytest.raises(UnreadableUrl, match="connection string") as refused:
+        normalise_url("postgresql://u@h/?dbname=d password=geheim")
+
+    assert "geheim" not in str(refused.value.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("dsn: 'user=u password=geheim dbname=d'", "dsn: 'user=u password=*** dbname=d'"),
+        ("PASSWD = 'ge\\'heim heim' host=h", "PASSWD = *** host=h"),
+        ("ALTER ROLE u PASSWORD 'ge''heim' LOGIN", "ALTER ROLE u PASSWORD *** LOGIN"),
+        ("PGPASSWORD=geheim pg_dump", "PGPASSWORD=*** pg_dump"),
+        ("postgres://u:geheim@h/d?pwd=geheim&sslmode=x", "postgres://u:***@h/d?pwd=***&sslmode=x"),
+        ('definition of service "geheim" not found', 'definition of service "***" not found'),
+        (
+            "password authentication failed, no password supplied",
+            "password authentication failed, no password supplied",
+        ),
+    ],
+)
+def test_a_secret_is_masked_where_it_is_written_and_nobody_knows_it(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_a_short_password_changes_no_word_around_it() -> None:
+    url = "postgresql://up:up@h/d"
+
+    assert redact("upper_group: closed up, 'up' (postgresql://up:up@h/d)", url).startswith(
+        "upper_group: closed ***, '***'"
+    )
+    assert redact("unexpectedly: x", "postgresql://u:x@h/d") == "unexpectedly: ***"
+
+
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("postgresql://u:geheim@h:port/d", "postgresql://***@h:port/d"),
@@ -233,6 +283,8 @@ def test_redaction_masks_each_url_and_leaves_the_rest() -> None:
         ("postgresql:///d", "the default host"),
         ("postgresql:///d?host=/run/postgresql", "the socket in /run/postgresql"),
         ("postgresql:///d?host=db1&port=5433", "db1:5433"),
+        ("postgresql:///d?host=db1:1&host=db2", "db1:1,db2:5432"),
+        ("postgresql://[::1],db2:2/d", "[::1]:5432,db2:2"),
     ],
 )
 def test_a_server_has_a_name_for_messages(text: str, server: str) -> None:
@@ -240,6 +292,16 @@ def test_a_server_has_a_name_for_messages(text: str, server: str) -> None:
 
     assert server_name(url) == server
     assert database_name(url) == f"d on {server}"
+
+
+def test_several_hosts_are_read_as_libpq_lists_them() -> None:
+    listed = normalise_url("postgresql://u:p,%40@db1:1,db2,db3:3/d?sslmode=require")
+
+    assert listed == normalise_url("postgresql://u:p,%40@/d?host=db1:1&host=db2&host=db3:3&sslmode=require")
+    assert normalise_url(listed.render_as_string(hide_password=False)) == listed
+    in_brackets = normalise_url("postgresql://[::1]:1,db2/d").get_dialect()()
+    connected = in_brackets.create_connect_args(normalise_url("postgresql://[::1]:1,db2/d"))[1]
+    assert (connected["host"], connected["port"]) == ("::1,db2", "1,")
 
 
 def test_the_errors_about_urls_are_configuration_errors() -> None:

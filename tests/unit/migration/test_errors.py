@@ -23,7 +23,7 @@ from antarest.migration.errors.base import (
 from antarest.migration.errors.facts.configuration import ConfigError
 from antarest.migration.errors.facts.database import DatabaseError
 from antarest.migration.errors.facts.loss import Irreversible, LossNotConfirmed
-from antarest.migration.errors.facts.refusal import CheckFailed
+from antarest.migration.errors.facts.refusal import CheckFailed, Unrecorded
 from antarest.migration.errors.facts.run import (
     RunInterrupted,
     RunTerminated,
@@ -111,7 +111,7 @@ def test_a_code_tells_what_an_error_is_about(subtests: pytest.Subtests) -> None:
 def test_what_is_refused_before_it_begins_has_changed_nothing() -> None:
     refused = [each for each in EXAMPLES if each.code.startswith(("db.E2", "db.E3", "db.E7"))]
 
-    assert {type(each) for each in refused if each.state != NOTHING_CHANGED} == {GrantRefused}
+    assert {type(each) for each in refused if each.state != NOTHING_CHANGED} == {GrantRefused, Unrecorded}
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:

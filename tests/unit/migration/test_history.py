@@ -239,7 +239,7 @@ def test_a_step_back_from_nothing() -> None:
 @pytest.mark.parametrize(
     ("current", "to", "fact", "way"),
     [
-        ("b1", "c1", "revision c1 is not below the current one", "inv db.upgrade --to=c1"),  # above
+        ("b1", "c1", "revision c1 is not below the current one", "inv db.upgrade --to=c1 --dry-run"),  # above
         ("b1", "b2", "revision b2 is not below the current one", "inv db.history"),  # beside
         ("d1", "b2", "revision b2 is only one branch of a merge", "inv db.rollback --to=a1"),
     ],
@@ -265,9 +265,9 @@ def test_an_upgrade_goes_up(current: list[str], target: str) -> None:
 @pytest.mark.parametrize(
     ("current", "to", "fact", "way"),
     [
-        (["d1"], "a1", "revision a1 is below the current revision", "inv db.rollback --to=a1"),
-        (["d1"], "base", "base is below the current revision", "inv db.rollback --to=base"),
-        (["b1"], "b2", "revision b2 is on another branch than the current one", "inv db.rollback --to=a1"),
+        (["d1"], "a1", "revision a1 is below the current revision", "inv db.rollback --to=a1 --dry-run"),
+        (["d1"], "base", "base is below the current revision", "inv db.rollback --to=base --dry-run"),
+        (["b1"], "b2", "revision b2 is on another branch than the current one", "inv db.rollback --to=a1 --dry-run"),
     ],
 )
 def test_an_upgrade_that_cannot_go_there(current: list[str], to: str, fact: str, way: str) -> None:
@@ -282,7 +282,7 @@ def test_branches_without_a_common_ancestor_part_at_base() -> None:
     with pytest.raises(OutOfReach) as caught:
         history({"a1": [], "a2": []}).require_upgrade(["a1"], "a2")
 
-    assert caught.value.hints[-1].command == "inv db.rollback --to=base"
+    assert caught.value.hints[-1].command == "inv db.rollback --to=base --dry-run"
 
 
 # ---- what is no graph

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import sqlalchemy as sa
+from alembic.operations import Operations
 from sqlalchemy import URL
 
 from antarest.migration.scratch.databases import EngineName
@@ -36,8 +38,10 @@ MERGED = {"study.name": "study.p", "study.path": "study.p"}
     case("a table to a table, with rows that do not arrive", "CREATE TABLE t (study_id INT, label TEXT)",
          "INSERT INTO t SELECT * FROM study_tag WHERE label = 'x'", "DROP TABLE study_tag", moves={"study_tag": "t"},
          loses={"study_tag": 2}),
-    case("rows to a list in a column", "UPDATE study SET path = '[]' WHERE id = 3", "DROP TABLE study_tag",
-         moves={"study_tag": "study.path"}),
+    case("rows to a list in a column", "UPDATE study SET path = (SELECT max(label) FROM study_tag WHERE study_id = 3)"
+         " WHERE id = 3", "DROP TABLE study_tag", moves={"study_tag": "study.path"}),
+    case("rows to a list that has nothing of them", "UPDATE study SET path = '[]' WHERE id = 3", "DROP TABLE study_tag",
+         moves={"study_tag": "study.path"}, loses={"study_tag": 4}),
     case("rows to a column where nothing arrives", "DROP TABLE study_tag", moves={"study_tag": "study.path"},
          loses={"study_tag": 4}),
     case("two columns into one, side by side", NEW, "UPDATE study SET p = coalesce(path, alias)",
@@ -46,7 +50,7 @@ MERGED = {"study.name": "study.p", "study.path": "study.p"}
          before=("ALTER TABLE study ADD COLUMN alias VARCHAR(50)", "UPDATE study SET alias = 'z' WHERE id = 3")),
     case("two columns into one, one over the other", NEW, "UPDATE study SET p = coalesce(path, name)",
          "ALTER TABLE study DROP COLUMN path", "ALTER TABLE study DROP COLUMN name", moves=MERGED,
-         loses={"study.path": 2}),
+         loses={"study.name": 2}),
     case("deleted rows that were copied", "CREATE TABLE t AS SELECT * FROM study_tag", "DELETE FROM study_tag",
          moves={"study_tag": "t"}),
     case("to where it was", "DELETE FROM study_tag WHERE label = 'x'", moves={"study_tag": "study_tag"},
@@ -59,13 +63,67 @@ def test_what_arrives_is_not_lost(database: Database, engine: EngineName, case: 
     assert losses(database(engine), case) == case.loses
 
 
+T = "CREATE TABLE t (study_id INT, label VARCHAR(50))"
+SOME = "INSERT INTO t SELECT * FROM study_tag WHERE label = 'x'"
+OTHERS = "INSERT INTO t VALUES (7, 'n'), (8, 'n')"
+NUMBER = "ALTER TABLE study ADD COLUMN n INTEGER"
+
+
+def by_hand(op: Operations) -> None:
+    """Move each row through Python."""
+    connection = op.get_bind()
+    for row in connection.execute(sa.text("SELECT study_id, label FROM study_tag")).all():
+        connection.execute(sa.text("INSERT INTO t VALUES (:id, :label)"), {"id": row[0], "label": row[1]})
+
+
+@cases(
+    case("rows beside others", T, SOME, OTHERS, "DROP TABLE study_tag", moves={"study_tag": "t"},
+         loses={"study_tag": 2}),
+    case("rows through Python", T, by_hand, OTHERS, "DROP TABLE study_tag", moves={"study_tag": "t"}),
+    case("rows with new keys", "CREATE TABLE t (id INT, label VARCHAR(50))",
+         "INSERT INTO t SELECT study_id + 9, label FROM study_tag", "DROP TABLE study_tag", moves={"study_tag": "t"}),
+    case("rows in a place that had as many", T, OTHERS, "DELETE FROM t WHERE study_id = 7", SOME,
+         "DELETE FROM study_tag", moves={"study_tag": "t"}, loses={"study_tag": 2}),
+    case("rows by way of another table", "CREATE TABLE b AS SELECT * FROM study_tag", "DROP TABLE study_tag", T,
+         "INSERT INTO t SELECT * FROM b", "DROP TABLE b", moves={"study_tag": "t"}),
+    case("rows by way of a temporary table", "CREATE TEMPORARY TABLE b AS SELECT * FROM study_tag",
+         "DROP TABLE study_tag", T, "INSERT INTO t SELECT * FROM b", "DROP TABLE b", moves={"study_tag": "t"}),
+    case("rows in two parts, each deleted", T, SOME, "DELETE FROM study_tag WHERE label = 'x'",
+         "INSERT INTO t SELECT * FROM study_tag", "DELETE FROM study_tag", moves={"study_tag": "t"}),
+    case("some that are copied while others are deleted", T, SOME, "DELETE FROM study_tag WHERE label <> 'x'",
+         moves={"study_tag": "t"}, loses={"study_tag": 2}),
+    case("values beside others", "CREATE TABLE t (path VARCHAR(50))", "INSERT INTO t SELECT path FROM study"
+         " WHERE id = 1", "INSERT INTO t VALUES ('n'), ('m')", "ALTER TABLE study DROP COLUMN path",
+         moves={"study.path": "t.path"}, loses={"study.path": 1}),
+    case("other values", NEW, "UPDATE study SET p = CASE WHEN path IS NULL THEN 'no' ELSE 'yes' END",
+         "ALTER TABLE study DROP COLUMN path", moves={"study.path": "study.p"}, loses={"study.path": 2}),
+    case("values that were there before", "UPDATE study SET alias = NULL WHERE id = 3",
+         "ALTER TABLE study DROP COLUMN path", moves={"study.path": "study.alias"}, loses={"study.path": 2},
+         before=("ALTER TABLE study ADD COLUMN alias VARCHAR(50)", "UPDATE study SET alias = path")),
+    case("values of another type", NUMBER, "UPDATE study SET n = length(path)", "UPDATE study SET name = upper(name)",
+         "ALTER TABLE study DROP COLUMN path", moves={"study.path": "study.n"}),
+    case("values of another type beside others", NUMBER, "UPDATE study SET n = length(path) WHERE id = 1",
+         "UPDATE study SET n = 9 WHERE id > 1", "ALTER TABLE study DROP COLUMN path", moves={"study.path": "study.n"},
+         loses={"study.path": 1}),
+    case("values without =", "ALTER TABLE doc ADD COLUMN k JSON", "UPDATE doc SET k = j WHERE id = 1",
+         "UPDATE doc SET k = '2' WHERE id = 2", "ALTER TABLE doc DROP COLUMN j", moves={"doc.j": "doc.k"},
+         loses={"doc.j": 1}, before=("CREATE TABLE doc (id INT, j JSON)",
+                                     "INSERT INTO doc VALUES (1, '1'), (2, '[]')")),
+)  # fmt: skip
+def test_only_what_comes_from_the_source_arrives(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
 @cases(
     case("column back to column", "ALTER TABLE study ADD COLUMN old VARCHAR(50)", "UPDATE study SET old = path",
          "ALTER TABLE study DROP COLUMN path", moves={"study.old": "study.path"}),
     case("some of it", "ALTER TABLE study ADD COLUMN old VARCHAR(50)", "UPDATE study SET old = path WHERE id = 2",
          "ALTER TABLE study DROP COLUMN path", moves={"study.old": "study.path"}, loses={"study.path": 1}),
-    case("table back to list", "ALTER TABLE study ADD COLUMN tags TEXT DEFAULT '[]' NOT NULL", "DROP TABLE study_tag",
+    case("table back to list", "ALTER TABLE study ADD COLUMN tags TEXT DEFAULT '[]' NOT NULL", "UPDATE study SET tags ="
+         " (SELECT max(label) FROM study_tag WHERE study_id = study.id)", "DROP TABLE study_tag",
          moves={"study.tags": "study_tag"}),
+    case("table back to the default of a list", "ALTER TABLE study ADD COLUMN tags TEXT DEFAULT '[]' NOT NULL",
+         "DROP TABLE study_tag", moves={"study.tags": "study_tag"}, loses={"study_tag": 4}),
     case("read forwards it is none", "CREATE TABLE t AS SELECT * FROM study_tag", "DROP TABLE study_tag",
          moves={"study_tag": "t"}, loses={"study_tag": 4}),
 )  # fmt: skip

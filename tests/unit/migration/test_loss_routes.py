@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ def row_by_row(op: Operations) -> None:
         connection.exec_driver_sql(f"DELETE FROM study_tag WHERE study_id = {id_}")
 
 
+def copy_from(op: Operations) -> None:
+    op.get_bind().connection.cursor().copy_from(StringIO("9\t\\N\n"), "task")
+
+
 FUNCTION = "CREATE FUNCTION f() RETURNS {} LANGUAGE plpgsql AS $$ BEGIN {}; RETURN NULL; END $$"
 
 REBUILDS = (
@@ -69,6 +74,13 @@ REBUILDS = (
          before=("CREATE TRIGGER t AFTER INSERT ON task BEGIN DELETE FROM study_tag; END",)),
     case("a trigger of a function", "INSERT INTO task VALUES (9, NULL)", loses={"study_tag": 4}, on=POSTGRESQL,
          before=(FUNCTION.format("trigger", "DELETE FROM study_tag"),
+                 "CREATE TRIGGER t AFTER INSERT ON task EXECUTE FUNCTION f()")),
+    case("a trigger of a COPY", copy_from, loses={"study.path": 2}, on=POSTGRESQL,
+         before=(FUNCTION.format("trigger", "UPDATE study SET path = ''"),
+                 "CREATE TRIGGER t AFTER INSERT ON task EXECUTE FUNCTION f()")),
+    case("a trigger of a COPY that makes up names: its count is unknown", copy_from,
+         loses={"study.path": None, "study.name": None}, on=POSTGRESQL,
+         before=(FUNCTION.format("trigger", "EXECUTE 'UPDATE stu' || 'dy SET path = NULL'"),
                  "CREATE TRIGGER t AFTER INSERT ON task EXECUTE FUNCTION f()")),
     case("a DO block deletes", "DO $$ BEGIN DELETE FROM study_tag; END $$", loses={"study_tag": 4}, on=POSTGRESQL),
     case("a DO block truncates", "DO $$ BEGIN EXECUTE 'TRUNCATE ' || 'study_tag'; END $$", loses={"study_tag": 4},

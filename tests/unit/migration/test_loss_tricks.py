@@ -23,7 +23,7 @@ from tests.support_losses import POSTGRESQL, SQLITE, TABLES, Case, case, cases, 
 Database = Callable[[EngineName], URL]
 
 PATHS = {"study.path": 2}
-UNKNOWN: dict[str, int | None] = {"study.path": None}  # Its other columns cannot hold NULL.
+UNKNOWN: dict[str, int | None] = {"study.path": None, "study.name": None}  # Its key can be neither NULL nor empty.
 
 
 def function(body: str, signature: str = "f() RETURNS int") -> str:
@@ -39,6 +39,7 @@ def copy(sql: str) -> Callable[[Operations], None]:
 NULLS = function("UPDATE study SET path = NULL")
 NULLS_AS_TRIGGER = function("UPDATE study SET path = NULL", "f() RETURNS trigger")
 MADE_UP = "EXECUTE 'UPDATE stu' || 'dy SET pa' || 'th = NULL'"
+EMPTIES = MADE_UP.replace("NULL", "''''")
 
 
 @cases(
@@ -92,9 +93,13 @@ MADE_UP = "EXECUTE 'UPDATE stu' || 'dy SET pa' || 'th = NULL'"
     case("two statements in a WITH", "WITH a AS (UPDATE study SET path = NULL WHERE id = 1),"
          " b AS (DELETE FROM study_tag WHERE label = 'z') SELECT 1", loses={"study.path": 1, "study_tag": 1},
          on=POSTGRESQL),
-    case("names that are made up", "SELECT f()", loses=UNKNOWN, on=POSTGRESQL, before=(function(MADE_UP),)),
-    case("names that a block makes up", f"DO $$ BEGIN {MADE_UP}; END $$", loses=UNKNOWN, on=POSTGRESQL),
-    case("a statement that was prepared", "EXECUTE p", loses=UNKNOWN, on=POSTGRESQL,
+    case("names that are made up", "SELECT f()", loses=PATHS, on=POSTGRESQL, before=(function(MADE_UP),)),
+    case("names that a block makes up", f"DO $$ BEGIN {MADE_UP}; END $$", loses=PATHS, on=POSTGRESQL),
+    case("names that a block makes up, beside an UPDATE", "UPDATE study SET path = upper(path)",
+         f"DO $$ BEGIN {MADE_UP}; END $$", "UPDATE study SET name = upper(name)", loses=PATHS, on=POSTGRESQL),
+    case("an empty text, by names that a block makes up", f"DO $$ BEGIN {EMPTIES}; END $$", loses=PATHS,
+         on=POSTGRESQL),
+    case("a statement that was prepared", "EXECUTE p", loses=PATHS, on=POSTGRESQL,
          before=("PREPARE p AS UPDATE study SET path = NULL",)),
     case("an event trigger", "CREATE INDEX i ON study (path)", loses=UNKNOWN, on=POSTGRESQL, before=(
          "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE study SET path = NULL; END $$",

@@ -111,6 +111,8 @@ TEXTS = ("CREATE TABLE v (id INTEGER, s VARCHAR(50))", "INSERT INTO v VALUES (1,
     case("another value is meant", *rebuild("id INTEGER, s VARCHAR(50)", "SELECT id, upper(s) FROM v"), before=TEXTS),
     case("in a way that cannot be counted", *rebuild(NUMBERS, "SELECT id, max(CAST(s AS INTEGER)) FROM v GROUP BY id"),
          loses={"v.s": None}, before=TEXTS),
+    case("a copy into a table that has rows", "INSERT INTO study SELECT id + 9, s, upper(s) FROM v WHERE s IS NOT NULL",
+         batch(lambda b: b.alter_column("path", nullable=True, type_=sa.Text()), table="study"), before=TEXTS),
     case("a copy that a savepoint takes back", "SAVEPOINT x", f"CREATE TABLE n ({NUMBERS})",
          "INSERT INTO n SELECT id, CAST(s AS INTEGER) FROM v", "ROLLBACK TO x", before=TEXTS),
 )  # fmt: skip

@@ -151,6 +151,7 @@ def test_only_what_is_under_version_control_is_a_checkout(tmp_path: Path) -> Non
         ("[alembic]\nprepend_sys_path = .\n", "it has no script_location in the section [alembic]"),
         (f"{MINIMAL}databases = a, b\n", "a history of several databases is not supported"),
         (f"{MINIMAL}[antarest]\nversion_tabel = x\n", "did you mean version_table?"),
+        (f"{MINIMAL}[antarest]\nversion_table = foo.alembic_version\n", "version_table is a name without its schema"),
         (f"{MINIMAL}[antarest]\nnothing = x\n", "nothing is a key that nothing reads: the keys are metadata,"),
         ("script_location = scripts\n", "File contains no section headers."),
         ("[alembic]\nscript_location = %(nowhere)s/scripts\n", "Bad value substitution"),

@@ -103,7 +103,7 @@ def test_a_page_takes_three_queries_however_long_it_is(session: Session, databas
     event.listen(database.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
 
     assert len(ask(queries.find_studies, size=50).items) == 50
-    assert len([each for each in statements if each.startswith("SELECT")]) == 3
+    assert len([each for each in statements if each.startswith("SELECT") and "set_config(" not in each]) == 3
 
 
 # ---- filters

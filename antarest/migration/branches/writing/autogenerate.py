@@ -13,6 +13,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.sql.functions import FunctionElement
 
+from ...losses.tracking.conversions import can_convert
 from ...project.project import Project
 
 _REASON = "the downgrade drops it"
@@ -81,6 +82,7 @@ class _Rules:
             downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_)}
             context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
             context.opts["template_args"]["drops"] = [i for ops_ in script.upgrade_ops_list for i in _dropped(ops_)]
+            context.opts["template_args"]["retypes"] = [i for ops_ in script.upgrade_ops_list for i in _retyped(ops_)]
 
     def include_name(self, name: str | None, kind: str, parents: Any) -> bool:
         """Whether an object of the database is compared."""
@@ -200,3 +202,17 @@ def _dropped(operations: ops.OpContainer) -> Iterator[str]:
             yield f"{_full_name(operation)}.{operation.column_name}"
         elif isinstance(operation, ops.OpContainer):
             yield from _dropped(operation)
+
+
+def _retyped(operations: ops.OpContainer) -> Iterator[str]:
+    for operation in operations.ops:
+        if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
+            if changes_values(operation.existing_type, operation.modify_type):
+                yield f"{_full_name(operation)}.{operation.column_name}"
+        elif isinstance(operation, ops.OpContainer):
+            yield from _retyped(operation)
+
+
+def changes_values(old: object, new: object) -> bool:
+    """Whether a new type can change the values of a column."""
+    return can_convert("postgresql", str(old).lower(), str(new).lower())  # SQLite only ignores what is shorter.

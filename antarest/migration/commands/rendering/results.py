@@ -39,6 +39,8 @@ def revision_line(revision: Revision) -> str:
 def status(status: Status, project: str, source: str, head_message: str) -> str:
     """`db.status`, for people."""
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
+    for schema, recorded in status.recorded_elsewhere.items():
+        current = f"{position(recorded)} in schema {schema}, which [antarest] version_table_schema does not name"
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
     pending = f"{len(status.pending)}: {shorten(status.pending)}" if status.pending else "none"
     applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
@@ -221,6 +223,10 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
         lines += [
             f"careful        {each}, with its data. If it is a rename, write it as one; the file says how"
             for each in written.drops
+        ]
+        lines += [
+            f"careful        {each}. A value that the new type changes ends the run, unless the file declares it"
+            for each in written.retypes
         ]
     elif not written.by_hand:
         lines.append("nothing detected: the models match the migrations, and nothing was written")

@@ -15,16 +15,16 @@ from ..rendering import results
 from . import releases
 
 
-def upgrade(context: CommandContext, *, to: str | None = None, dry_run: bool = False) -> int:
+def upgrade(context: CommandContext, *, to: str | None = None, dry_run: bool = False, from_base: bool = False) -> int:
     """Upgrade the database to head, or to a revision."""
     context.introduce()
-    plan = context.workflow.plan_upgrade(to or HEAD)
+    plan = context.workflow.plan_upgrade(to or HEAD, from_base=from_base)
     if plan.pending:
         context.print(results.upgrade(plan))
     if dry_run:
         context.print(results.pending(plan.pending) if plan.pending else results.nothing_to_do(plan.current))
         return EXIT_DONE
-    context.report(results.outcome(context.workflow.upgrade(plan), "upgraded"))
+    context.report(results.outcome(context.workflow.upgrade(plan, from_base=from_base), "upgraded"))
     return EXIT_DONE
 
 

@@ -65,8 +65,9 @@ def verify(
     if new and revisions:
         raise _usage("--new and --revisions cannot be given together", "--new")
     _refuse_missing_folders(files)
-    found, number = Verification(_ENGINES[engine or "both"]), int(rows or _ROWS)
-    target = target_of(context.project_name, versions, metadata, rows_from)
+    target, number = target_of(context.project_name, versions, metadata, rows_from), int(rows or _ROWS)
+    own = target.project.engines
+    found = Verification(_ENGINES[engine or (own[0] if len(own) == 1 else "both")])
     select = new_revisions if new else _between(revisions) if revisions else None
     on_proof = _Printer(context, found).print_proof
     context.print(proof.head(found, target))

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 
 from ..catalog import CatalogTable
 from ..driver_errors import LOCK_FAILURES
+from ..waits import ServerSession
 
 _NOT_LOCKABLE = frozenset({"42501", "42809", "42P01", "3F000"})  # no right, no table, or dropped in the meantime
 _ROUND = 0.8  # of `deadlock_timeout`
@@ -35,6 +36,32 @@ _HELD = text("""
 """)
 
 
+# A prepared transaction has no process.
+_HOLDERS = text("""
+    SELECT a.pid, a.application_name, a.usename, host(a.client_addr), a.state, a.xact_start AT TIME ZONE 'UTC', NULL
+    FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a USING (pid)
+    WHERE l.relation = :table AND l.granted AND l.pid <> pg_backend_pid()
+    UNION ALL
+    SELECT NULL, NULL, p.owner, NULL, NULL, p.prepared AT TIME ZONE 'UTC', p.gid
+    FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_locks AS x USING (virtualtransaction)
+    JOIN pg_catalog.pg_prepared_xacts AS p ON p.transaction = x.transactionid
+    WHERE l.relation = :table AND l.pid IS NULL
+    LIMIT 1
+""")
+
+
+class NotLocked(Exception):
+    """Another session holds a table for too long. The cause is the error of the driver.
+
+    Attributes:
+        holder: the session, as far as it was seen.
+    """
+
+    def __init__(self, table: str, holder: str) -> None:
+        self.holder = holder
+        super().__init__(f"{table} is held by {holder or 'another session'}")
+
+
 class TableLocks:
     """The locks that one transaction takes on tables.
 
@@ -42,6 +69,7 @@ class TableLocks:
         learned: the tables that it was asked to lock. A further try of the transaction locks them at its beginning.
         refused: the tables that this role may not lock, or that cannot be locked.
         first: the tables that were locked at the beginning of the transaction.
+        has_taken: whether it has locked a table.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -49,6 +77,7 @@ class TableLocks:
         self.learned: set[Hashable] = set()
         self.refused: set[Hashable] = set()
         self.first: set[Hashable] = set()
+        self.has_taken = False
         self._connection = connection
         self._shared: frozenset[Hashable] = frozenset()
 
@@ -79,13 +108,14 @@ class TableLocks:
             Those that are locked now, also where they were before.
 
         Raises:
-            Error: the error of the driver, if another session holds one of them for too long.
+            NotLocked: another session holds one of them for too long.
         """
         shared = [table for table in tables if table.identity in self._shared - self.refused]
         held = self.held() if shared else {}
         self.learned |= {table.identity for table in shared}
         if wanted := [table for table in shared if not held.get(table.identity)]:
             self._take(wanted, has_locks=bool(held))
+            self.has_taken = True
         return {table.identity for table in shared} - self.refused
 
     def _take(self, queue: list[CatalogTable], *, has_locks: bool) -> None:
@@ -98,8 +128,10 @@ class TableLocks:
             if error.pgcode in _NOT_LOCKABLE:
                 self.refused.add(table.identity)
                 continue
-            if error.pgcode not in LOCK_FAILURES or time.monotonic() >= end:
+            if error.pgcode not in LOCK_FAILURES:
                 raise error
+            if time.monotonic() >= end:
+                raise NotLocked(table.name, self._holder(table)) from error
             queue.insert(0, table)  # The next round waits for this one while it holds nothing.
             time.sleep(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
         self._execute(f"SET LOCAL lock_timeout = '{setting}'")
@@ -122,6 +154,10 @@ class TableLocks:
                 return table, error
         self._execute("RELEASE SAVEPOINT antarest_lock")
         return None
+
+    def _holder(self, table: CatalogTable) -> str:
+        row = self._connection.execute(_HOLDERS, {"table": table.identity}).first()
+        return ServerSession(*row).described if row else ""
 
     def _execute(self, statements: str) -> None:
         cursor = self._connection.connection.cursor()

@@ -33,7 +33,6 @@ class RevisionLost(MigrationError, code="db.E220"):
             if is_shallow
             else Hint("Fetch what others have, then try again", "git fetch --all --tags"),
             Hint("Or restore a backup from before it", "inv db.backups"),
-            Hint("Or reset the database (development only)", "inv db.reset"),
             details={"database": database, "searched": searched},
         )
 
@@ -291,6 +290,6 @@ class NotAsSql(MigrationError, code="db.E235"):
     def __init__(self, revision: str, reason: str) -> None:
         super().__init__(
             f"revision {revision} cannot be written as SQL: it reads from the database",
-            Hint("Run the revisions instead", "inv db.upgrade"),
+            Hint("Run the revisions instead of the SQL; see where the database is", "inv db.status"),
             details={"reason": reason},
         )

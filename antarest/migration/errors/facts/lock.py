@@ -8,7 +8,7 @@ from ..base import NOTHING_CHANGED, SEE_STATUS, Hint
 from ..text import count, shorten
 from .database import DatabaseLocked
 
-LONGER = Hint("Wait longer for it", "inv db.upgrade --lock-timeout=600")
+LONGER = Hint("To wait longer, run the same command with --lock-timeout=600 (alembic: -x lock-timeout=600).")
 
 
 class MigrationLocked(DatabaseLocked, code="db.E402"):

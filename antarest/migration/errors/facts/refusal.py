@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..base import EXIT_USAGE, Hint, MigrationError
+from ..base import EXIT_USAGE, NOTHING_CHANGED, Hint, MigrationError
 from ..settings.location import PACKAGE
-from ..text import count
+from ..text import count, shorten
 
 
 class InMemoryDatabase(MigrationError, code="db.E701", exit_code=EXIT_USAGE):
@@ -56,7 +57,7 @@ class ResetNotConfirmed(MigrationError, code="db.E703"):
         super().__init__(
             f"db.reset would lose {rows} in {count(tables, 'table')}"
             + (f", and you have agreed to lose {agreed}" if agreed else ""),
-            Hint("Agree to it", "inv db.reset --yes --allow-data-loss"),
+            Hint("Agree to the loss", "inv db.reset --yes --allow-data-loss"),
             details={"database": database},
         )
 
@@ -85,7 +86,61 @@ class SqlNotSupported(MigrationError, code="db.E705"):
     def __init__(self, database: str) -> None:
         super().__init__(
             "--sql writes scripts for PostgreSQL only; SQLite rebuilds tables, which needs the database itself",
-            Hint("Upgrade the SQLite file directly", "alembic upgrade head"),
+            Hint("Run the same command without --sql: it works on the file itself."),
+            details={"database": database},
+        )
+
+
+class Unrecorded(MigrationError, code="db.E706"):
+    """An upgrade would start at base, but the database is not empty: it has tables of the history.
+
+    Why: the tables were made in another way (`metadata.create_all()`, a dump, a copy), or the revision is recorded in a
+    version table of another schema. An upgrade would make the tables again, and change values a second time.
+
+    To do: name the schema of the version table, or record the revision that the database is at with `alembic stamp`.
+    The message names the revisions whose tables and columns fit. If the history is meant to meet these tables,
+    `inv db.upgrade --from-base` runs it (`alembic -x from-base upgrade head`).
+    """
+
+    def __init__(
+        self,
+        database: str,
+        tables: Sequence[str],
+        fits: Sequence[str],
+        elsewhere: Mapping[str, Sequence[str]],
+        version_table: str,
+    ) -> None:
+        self.tables, self.fits = tuple(tables), tuple(fits)
+        schema, recorded = next(iter(elsewhere.items()), ("", ()))
+        named = Hint("Read that one: in alembic.ini, section [antarest]", f"version_table_schema = {schema}")
+        which = f" ({shorten(fits)} have these tables and columns)" if len(fits) > 1 else ""
+        revision = fits[0] if len(fits) == 1 else "REV"
+        stamp = Hint(f"Record the revision that it is at{which}", f"alembic stamp {revision}")
+        super().__init__(
+            "the database has no recorded revision, and is not empty: an upgrade would start at base",
+            *([named] if schema else []),
+            *([stamp] if tables else []),
+            Hint("If the history is meant to meet what is there", "inv db.upgrade --from-base"),
+            details={"database": database}
+            | ({"recorded": f"{', '.join(recorded)}, in {schema}.{version_table}"} if schema else {})
+            | ({"tables": shorten(tables)} if tables else {}),
+            state=f"{NOTHING_CHANGED} The database is still at base.",
+        )
+
+
+class RowsOverlap(MigrationError, code="db.E707"):
+    """The version table records two revisions of which one includes the other.
+
+    Why: somebody inserted a row by hand, or two tools wrote to the table. Nobody can tell which of the two is true.
+
+    To do: see which tables and columns the database has, and record that revision alone with `alembic stamp --purge`.
+    """
+
+    def __init__(self, included: str, revision: str, database: str) -> None:
+        super().__init__(
+            f"the database records revision {revision}, and {included}, which is below it",
+            Hint("See both", f"inv db.history --to={revision}"),
+            Hint("Record the one that it is at, alone", f"alembic stamp --purge {revision}"),
             details={"database": database},
         )
 
@@ -118,7 +173,7 @@ class AlreadyFilled(MigrationError, code="db.E721"):
         super().__init__(
             f"db.seed fills an empty database, and this one has {count(rows, 'row')} in {count(tables, 'table')}",
             Hint("See which database is configured", "inv db.status"),
-            Hint("If you do not need its rows, empty it, then seed again", "inv db.reset"),
+            Hint("Name another database, which is empty", "inv db.seed --config=PATH"),
             details={"database": database},
         )
 
@@ -173,7 +228,7 @@ class RollbackScriptStale(MigrationError, code="db.E801"):
         super().__init__(
             f"{path.name} was written for head {written_for}, and the head is {head}",
             Hint("Write it again", "inv db.rollback-script"),
-            Hint("Or roll back one step from where the database is", "inv db.rollback"),
+            Hint("Or see what one step back from where the database is would undo", "inv db.rollback --dry-run"),
             details={"file": str(path)},
         )
 

@@ -17,12 +17,13 @@ _SYSTEMS = ("linux", "darwin")
 _USAGE = 2
 
 
-def prepare(script: str, *packages: str, always: bool = False) -> int:
+def prepare(script: str, *packages: str, extra: str = "", always: bool = False) -> int:
     """Check whether a program can run here, without importing it.
 
     Args:
         script: the arguments that make Python run it, such as `antarest/main.py`.
         packages: the packages that it needs besides those of the workflow.
+        extra: the extra of this package that installs them.
         always: whether to end on a signal even where the parent process made this program ignore it.
 
     Returns:
@@ -37,10 +38,10 @@ def prepare(script: str, *packages: str, always: bool = False) -> int:
             signal.signal(each, lambda number, _frame: os._exit(128 + number))
     if sys.version_info < _OLDEST:
         found = ".".join(str(part) for part in sys.version_info[:2])
-        return _refuse(f"Python {found} is too old; 3.11 or newer is needed", script)
-    missing = [name for name in (*_PACKAGES, *packages) if not _is_installed(name)]
-    if missing:
-        return _refuse(f"this Python has no package {missing[0]}: {sys.executable}", script)
+        return _refuse(f"Python {found} is too old; 3.11 or newer is needed", script, "")
+    for names, of in ((_PACKAGES, ""), (packages, extra)):
+        if missing := [name for name in names if not _is_installed(name)]:
+            return _refuse(f"this Python has no package {missing[0]}: {sys.executable}", script, of)
     return 0
 
 
@@ -89,11 +90,13 @@ def _is_installed(name: str) -> bool:
     return spec is not None and spec.origin is not None
 
 
-def _refuse(fact: str, script: str) -> int:
+def _refuse(fact: str, script: str, extra: str) -> int:
     """Refuse to run, and name the commands that install the missing package."""
     ways_on = ["  Install what is needed:    make install", f"  Then start it with that:   .venv/bin/python {script}"]
     if Path(__file__).parents[3].joinpath("_alembic").is_dir():  # installed from a wheel; see `location`
         ways_on = ["  Install the release again, with what it needs:   pip install --requirement requirements-run.lock"]
+        if extra:
+            ways_on.insert(0, f"  Install the extra:   pip install 'antarest[{extra}]'")
     return _print(fact, ways_on)
 
 

@@ -98,5 +98,5 @@ def with_lock_timeout(db: DbConfig, seconds: str | None, flag: str) -> DbConfig:
     try:
         return replace(db, migration_lock_timeout=readers.SECONDS(seconds, Path()))
     except InvalidValue as error:
-        hint = Hint("Write it like this", "inv db.upgrade --lock-timeout=60")
+        hint = Hint(f"Write it like this: {flag}=60.")
         raise UsageError(f"{flag} {error.message}, not {seconds!r}", hint) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -22,11 +24,15 @@ KIND: Final = "release" if INSTALLED else "checkout"
 ROOT: Final = _MIRROR if INSTALLED else _PACKAGE.parent
 
 
-def create_data_folder() -> Path:
-    """Create the user's data folder, such as `~/.local/share/antarest`, for this user only, and return its path."""
-    import platformdirs  # here, since most configurations do not need it
+def data_folder() -> Path:
+    """The user's data folder, such as `~/.local/share/antarest`."""
+    place = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
+    return Path(os.environ.get("XDG_DATA_HOME", "").strip() or Path.home() / place) / "antarest"
 
-    folder = platformdirs.user_data_path("antarest", appauthor=False)
+
+def create_data_folder() -> Path:
+    """Create the user's data folder, for this user only, and return its path."""
+    folder = data_folder()
     with suppress(OSError):  # Opening the database in it will report the failure.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

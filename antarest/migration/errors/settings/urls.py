@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -21,10 +21,37 @@ ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 """The supported engines: the name in SQLAlchemy, and the name in messages."""
 
 MEMORY = ":memory:"
+_PORT = 5432
+_GROUPS = ((1, "host"), (2, "port"))
 _MASK = "***"
 
-# The parameters of a URL that libpq treats as secrets.
 SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
+"""The parameters of a URL that libpq treats as secrets."""
+
+# The parameters whose values are shown. A value of any other one may be a secret, such as that of a misspelt `passwd`.
+_SHOWN = frozenset(
+    [
+        *("host", "hostaddr", "port", "user", "dbname", "connect_timeout", "client_encoding", "replication"),
+        *("application_name", "fallback_application_name", "target_session_attrs", "load_balance_hosts"),
+        *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"),
+        *("sslmode", "requiressl", "sslnegotiation", "sslcompression", "sslcert", "sslkey", "sslrootcert", "sslcrl"),
+        *("sslcrldir", "sslsni", "sslcertmode", "ssl_min_protocol_version", "ssl_max_protocol_version"),
+        *("requirepeer", "require_auth", "channel_binding", "min_protocol_version", "max_protocol_version"),
+        *("gssencmode", "krbsrvname", "gsslib", "gssdelegation"),
+    ]
+)
+# The places of secrets in any text: a keyword of libpq in any spelling, also as SQL writes it, and a URL.
+_KEYWORD = re.compile(
+    r"\b(\w*(?:password|passwd|passphrase)|pass|pwd|\w+_secret|scram_\w+_key)(\s*=\s*|\s+(?='))"
+    r"('(?:[^'\\]|\\.|'')*'|[^\s'\",;&)\]}]+)",
+    re.IGNORECASE,
+)
+_SERVICE = re.compile(r'(?<=\bservice ")[^"]+')  # in a message of libpq
+_URL = re.compile(r"\b(postgres(?:ql)?(?:\+\w+)?://)([^\s'\"<>]*)", re.IGNORECASE)
+_CONNECTION_STRING = re.compile(r"\b(?:pass\w*|pwd|user|host|port|dbname|service|ssl\w+|options)\s*=", re.IGNORECASE)
+_PARAMETER = re.compile(r"([?&])([^=&]+)=([^&]*)")
+# A shorter secret is masked only where it stands alone: it may be a part of many words.
+_LONG = 12
 
 _QUOTE = Hint("In a name or password write @ as %40, : as %3A, / as %2F, ? as %3F, % as %25")
 _VARIABLE = Hint("Or take it from the environment, where it needs no quoting", "${PASSWORD}")
@@ -75,13 +102,20 @@ def redact_url(url: URL | str) -> str:
         url = parsed
     if is_memory(url):
         return f"sqlite:///{MEMORY}"
-    query = {key: _MASK if key in SECRETS else value for key, value in url.query.items()}
-    shown = url.set(drivername=url.drivername.partition("+")[0], query=query)
+    query = {key: value if _is_shown(key, value) else _MASK for key, value in url.query.items()}
+    database = _KEYWORD.sub(_masked, url.database) if url.database else url.database
+    shown = url.set(drivername=url.drivername.partition("+")[0], query=query, database=database)
     return shown.render_as_string(hide_password=True).replace(quote_plus(_MASK), _MASK)
 
 
 def redact(text: str, *urls: URL | str) -> str:
-    """Return the text with the passwords of these URLs masked, also where they are quoted or escaped."""
+    """Return the text without secrets.
+
+    Args:
+        text: any text.
+        urls: URLs whose passwords the text may have anywhere, also quoted or escaped. Without them, only the places are
+            masked where a secret is written: in a URL, and after a keyword such as `password=`.
+    """
     for url in urls:
         parsed = _try_parse(url) if isinstance(url, str) else url
         if parsed is None:
@@ -89,26 +123,34 @@ def redact(text: str, *urls: URL | str) -> str:
             continue
         forms = {form for secret in _secrets(parsed) for form in _written_forms(secret)}
         for form in sorted(forms, key=len, reverse=True):
-            text = text.replace(form, _MASK)
-    return text
+            text = text.replace(form, _MASK) if len(form) >= _LONG else _alone(form).sub(_MASK, text)
+    return _SERVICE.sub(_MASK, _KEYWORD.sub(_masked, _URL.sub(_masked_url, text)))
 
 
 def server_name(url: URL) -> str:
-    """Return host and port, or the socket, of a PostgreSQL URL, for messages."""
-    host, port = url.host or first(url.query.get("host")), url.port or first(url.query.get("port"))
-    if not host:
-        return "the default host"
-    if host.startswith("/"):
-        return f"the socket in {host}"
-    name = f"[{host}]" if ":" in host and url.host else host
-    return f"{name}:{port or 5432}"
+    """Return each host and port, or the socket, of a PostgreSQL URL, for messages."""
+    names = []
+    for host, port in servers(url):
+        shown = f"[{host}]" if ":" in host else host
+        names.append(f"the socket in {host}" if host.startswith("/") else f"{shown}:{port or _PORT}")
+    return ",".join(names) or "the default host"
+
+
+def servers(url: URL) -> list[tuple[str, str]]:
+    """Return the hosts of a PostgreSQL URL, each with its port, which is empty where the URL names none."""
+    named, ports = _listed(url.query.get("host")), _listed(url.query.get("port"))
+    if url.host or not named:
+        return [(url.host, str(url.port or ",".join(ports)))] if url.host else []
+    found = [each.rpartition(":") if re.fullmatch(r"[^:]+:\d+", each) else (each, "", "") for each in named]
+    own = [*ports, *[""] * len(named)]
+    return [(host, port or own[number]) for number, (host, _, port) in enumerate(found)]
 
 
 def database_name(url: URL) -> str:
     """Return the name of a database for messages: the file of an SQLite database, or name and server."""
     if url.get_backend_name() == "sqlite":
         return MEMORY if is_memory(url) else str(url.database)
-    return f"{url.database or url.query.get('service')} on {server_name(url)}"
+    return f"{url.database or 'the database of a service'} on {server_name(url)}"
 
 
 def _normalise_postgresql(url: URL) -> URL:
@@ -120,6 +162,8 @@ def _normalise_postgresql(url: URL) -> URL:
         raise UnreadableUrl(redact_url(url), reason="the port is out of range")
     if not url.database and "service" not in url.query:
         raise UnreadableUrl(redact_url(url), _NAME, reason="it names no database")
+    if _CONNECTION_STRING.search(url.database or ""):
+        raise UnreadableUrl(redact_url(url), _NAME, reason="its database is a connection string of libpq")
     return url
 
 
@@ -146,10 +190,25 @@ def _parse(text: str) -> URL:
 
 def _try_parse(text: str) -> URL | None:
     try:
-        parsed = make_url(text.strip())
+        parsed = make_url(_with_named_hosts(text.strip()))
     except (ArgumentError, ValueError):
         return None
     return None if _is_ambiguous(text, parsed) else parsed
+
+
+def _with_named_hosts(text: str) -> str:
+    """Return a URL whose several hosts, as libpq lists them, are parameters, as SQLAlchemy lists them."""
+    scheme, separator, rest = text.partition("://")
+    place, _, query = rest.partition("?")
+    user, at, place = place.rpartition("@")
+    listed, _, database = place.partition("/")
+    if "," not in listed or not scheme.lower().startswith("postgres"):
+        return text
+    parameters = [f"host={quote(each, safe=':')}" for each in listed.split(",")]
+    if "[" in listed:  # SQLAlchemy takes no port of an IPv6 address here.
+        hosts = [re.fullmatch(r"\[?(.*?)\]?(?::(\d*))?", each) for each in listed.split(",")]
+        parameters = [f"{name}={','.join((each and each[group]) or '' for each in hosts)}" for group, name in _GROUPS]
+    return f"{scheme}{separator}{user}{at}/{database}?{'&'.join([*parameters, *filter(None, [query])])}"
 
 
 def _is_ambiguous(text: str, parsed: URL) -> bool:
@@ -173,11 +232,39 @@ def _redact_unreadable(text: str) -> str:
     before, at, after = rest.rpartition("@")
     if not at or "?" in before:
         return f"{scheme}://{_MASK}"
-    return f"{scheme}://{_MASK}@{after.partition('?')[0]}"
+    return f"{scheme}://{_MASK}@{_KEYWORD.sub(_masked, after.partition('?')[0])}"
+
+
+def _is_shown(key: str, value: str | tuple[str, ...]) -> bool:
+    """Return whether a parameter of a URL has no secret, and no connection string with one."""
+    return key in _SHOWN and not _KEYWORD.search(" ".join(value) if isinstance(value, tuple) else value)
+
+
+def _masked(found: re.Match[str]) -> str:
+    """Mask the value of a keyword."""
+    return f"{found[1]}{found[2]}{_MASK}"
+
+
+def _masked_url(found: re.Match[str]) -> str:
+    """Mask the password of a URL inside a text, and the values of its parameters that may be secrets."""
+    before, at, after = found[2].rpartition("@")
+    user, colon, _ = before.partition(":")
+    shown = f"{user}:{_MASK}" if colon and "?" not in before else _MASK if "?" in before else user
+    rest = _PARAMETER.sub(
+        lambda each: each[0] if _is_shown(each[2], unquote_plus(each[3])) else f"{each[1]}{each[2]}={_MASK}", after
+    )
+    return f"{found[1]}{shown}{at}{rest}"
+
+
+def _alone(secret: str) -> re.Pattern[str]:
+    """Return a pattern for a secret that is no part of a longer word."""
+    start, end = (r"\b" if re.match(r"\w", each) else "" for each in (secret[0], secret[-1]))
+    return re.compile(f"{start}{re.escape(secret)}{end}")
 
 
 def _secrets(url: URL) -> list[str]:
-    values = [url.password, *(url.query.get(key) for key in SECRETS)]
+    keywords = [found[3].strip("'") for found in _KEYWORD.finditer(f"{url.database} {url.query.get('options')}")]
+    values = [url.password, *keywords, *(value for key, value in url.query.items() if _KEYWORD.match(f"{key}=x"))]
     return [text for value in values if value for text in ([value] if isinstance(value, str) else value) if text]
 
 
@@ -185,9 +272,10 @@ def _written_forms(secret: str) -> set[str]:
     return {secret, quote(secret, safe=""), quote(secret, safe=" +"), quote_plus(secret), repr(secret)[1:-1]}
 
 
-def first(value: str | tuple[str, ...] | None) -> str | None:
-    """Return the first value of a URL's parameter, which may occur more than once."""
-    return value[0] if isinstance(value, tuple) else value
+def _listed(value: str | tuple[str, ...] | None) -> list[str]:
+    """Return the values of a URL's parameter, which may occur more than once, and may be a list."""
+    values = (value,) if isinstance(value, str) else value or ()
+    return [each for listed in values for each in listed.split(",")]
 
 
 def _last(value: str | tuple[str, ...] | None) -> str | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from ...database.catalog import Tables
+from ...database.catalog import CatalogTable, Tables
 from ...database.driver_connections import Attempt
 from .origins import Origins
 
@@ -68,7 +68,7 @@ class ChangeTracker(Protocol):
                 that it has to lock.
 
         Raises:
-            Error: the error of the driver, if another session holds one of them for too long.
+            NotLocked: another session holds one of them for too long.
         """
 
     def begin(self) -> None:
@@ -89,7 +89,7 @@ class ChangeTracker(Protocol):
 
         Raises:
             NotAllowed: it would end the transaction.
-            Error: the error of the driver, if another session holds one of the tables for too long.
+            NotLocked: another session holds one of the tables for too long.
         """
 
     def after(self, statement: str) -> bool:
@@ -102,6 +102,9 @@ class ChangeTracker(Protocol):
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
         """The rows inserted, deleted and updated so far, by the identity of the table; of all tables or only one."""
 
+    def foresee_deferred(self) -> None:
+        """Foresee what deferred triggers update. Call it right before they run at the end of a revision."""
+
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
         """The columns that may have lost values although `before()` did not name them.
 
@@ -111,6 +114,15 @@ class ChangeTracker(Protocol):
         Returns:
             The names that these columns have now, by the identity of their table.
         """
+
+    def reads(self, table: CatalogTable, column: str | None) -> bool:
+        """Whether the statement can read a column, or any column of a table."""
+
+    def writes_to(self, table: CatalogTable, column: str | None) -> bool:
+        """Whether the statement can insert rows into a table, or write to a column."""
+
+    def rows_written(self, table: CatalogTable) -> int:
+        """A number that grows with each row that is inserted into a table or updated."""
 
     def was_read(self, column: Hashable) -> bool:
         """Whether a statement of the revision can have copied the values of this column."""

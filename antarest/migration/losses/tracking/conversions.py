@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ...database.catalog import affinity
+from ...database.catalog import CatalogTable, affinity, quote
 
 
 class Conversion(NamedTuple):
@@ -67,6 +67,40 @@ def count_changed(connection: Connection, reads: str, conversions: Sequence[Conv
     return found or []
 
 
+def count_common(
+    connection: Connection, one: CatalogTable, other: CatalogTable, columns: Sequence[tuple[str, str]], *, values: bool
+) -> int | None:
+    """Count what two tables have in common, each as often as both have it.
+
+    Args:
+        connection: the database.
+        one: a table.
+        other: another one.
+        columns: the columns that are compared, of both.
+        values: whether NULL is left out.
+
+    Returns:
+        The number; None where it cannot be counted.
+    """
+    for as_text in ("", "::text"):  # Some types of PostgreSQL have no "=".
+        parts = []
+        for weight, table in enumerate((other, one)):
+            names = [quote(pair[1 - weight]) for pair in columns]
+            chosen = ", ".join(f"{name}{as_text} AS c{at}" for at, name in enumerate(names))
+            where = f" WHERE {names[0]} IS NOT NULL" if values else ""
+            parts.append(f"SELECT {chosen}, {weight} AS w FROM {table.sql}{where}")
+        group = ", ".join(f"c{at}" for at in range(len(columns)))
+        query = (
+            "SELECT coalesce(sum(CASE WHEN a < b THEN a ELSE b END), 0) FROM (SELECT sum(w) AS a, sum(1 - w) AS b"
+            f" FROM ({' UNION ALL '.join(parts)}) AS both_of_them GROUP BY {group}) AS counted"
+        )
+        if connection.dialect.name == "sqlite":
+            return int(connection.exec_driver_sql(query).scalar_one())
+        if found := _in_savepoint(connection, query):
+            return int(found[0] or 0)
+    return None
+
+
 # ---- SQLite
 
 _MIDNIGHT = "' 00:00:00.000000'"
@@ -78,7 +112,8 @@ def _sqlite(reads: str, conversions: Sequence[Conversion]) -> str:
     counts = ", ".join(
         f"coalesce(sum(coalesce(NOT ({_same(f'v{at}', f'o{at}', each)}), 0)), 0)" for at, each in enumerate(conversions)
     )
-    return f"SELECT {counts} FROM (SELECT {stored} FROM (SELECT {raw} {reads}))"
+    # With a LIMIT, SQLite computes each value once, and not wherever it is named.
+    return f"SELECT {counts} FROM (SELECT {stored} FROM (SELECT {raw} {reads} LIMIT -1) LIMIT -1)"
 
 
 def _stored(value: str, declared: str) -> str:
@@ -97,10 +132,11 @@ def _same(new: str, old: str, conversion: Conversion) -> str:
     """Whether a value is still the old one. It is NULL where one of both is NULL."""
     kinds = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "blob": "BLOB"}
     back = " ".join(f"WHEN '{kind}' THEN CAST({new} AS {name})" for kind, name in kinds.items())
-    same = f"+{old} = +(CASE typeof({old}) {back} END) COLLATE BINARY"
+    same = f"+{old} = +{new} COLLATE BINARY"
     if any("date" in each or "time" in each for each in (conversion.old_type, conversion.new_type)):
         # A date is the same as the midnight with which it begins.
         same += f" OR {old} || {_MIDNIGHT} = {new} OR {new} || {_MIDNIGHT} = {old}"
+    same += f" OR +{old} = +(CASE typeof({old}) {back} END) COLLATE BINARY"
     if affinity(conversion.new_type) not in {"integer", "real"}:
         same += f" OR {new} = ''"  # The fullness of the column tells this.
     return same

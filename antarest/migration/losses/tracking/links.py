@@ -1,4 +1,4 @@
-"""The links between the tables of a PostgreSQL database: which of them lose rows, values or keys together."""
+"""The links between the tables of a PostgreSQL database: which of them lose rows together, and what statements call."""
 
 from __future__ import annotations
 
@@ -15,6 +15,20 @@ _LINKS = """
     CROSS JOIN LATERAL (VALUES (k.confdeltype::text), (upper(k.confupdtype::text))) AS actions (action)
     JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
     WHERE k.contype = 'f'
+"""
+# Definitions that a statement calls by their own name or by the name of their table, without those of extensions.
+_DEFINITIONS = """
+    SELECT p.proname, pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.prokind IN ('f', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend d
+        WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+    UNION ALL SELECT c.relname, p.proname FROM pg_catalog.pg_trigger t
+    JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    WHERE NOT t.tgisinternal
+    UNION ALL SELECT c.relname, pg_catalog.pg_get_ruledef(r.oid) FROM pg_catalog.pg_rewrite r
+    JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
 
 
@@ -52,3 +66,11 @@ class Links:
         if self._read is None:
             self._read = [tuple(row) for row in self._connection.execute(text(_LINKS))]
         return self._read
+
+
+def read_definitions(connection: Connection) -> dict[str, str]:
+    """Read the functions, triggers and rules of a database: their texts, by the name that a statement calls."""
+    found: dict[str, str] = {}
+    for name, definition in connection.execute(text(_DEFINITIONS)):
+        found[name] = f"{found.get(name, '')}\n{definition or ''}"
+    return found

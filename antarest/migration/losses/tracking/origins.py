@@ -18,10 +18,12 @@ class Origin(NamedTuple):
     Attributes:
         column: the identity of the column that they were copied from.
         changed: how many of them a change of type has changed on the way; None where nobody knows.
+        is_exact: whether they were copied as they are.
     """
 
     column: Hashable
     changed: int | None = 0
+    is_exact: bool = True
 
 
 class Origins:
@@ -30,15 +32,23 @@ class Origins:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._engine = connection.dialect.name
+        self._old: frozenset[Hashable] = frozenset()  # the columns that a revision does not make
         self._origins: dict[Hashable, Origin] = {}
+        self._fillings: dict[Hashable, Origin] = {}  # of old columns: they also have values of their own
 
     def __getitem__(self, column: Hashable) -> Origin:
         """Where the values of a column come from: from itself, unless a statement has copied them."""
         return self._origins.get(column, Origin(column))
 
-    def clear(self) -> None:
+    def filling(self, column: Hashable) -> Origin:
+        """The same, but for a column that has values of its own, where others were copied from."""
+        return self._fillings.get(column, self[column])
+
+    def begin(self, tables: Tables) -> None:
         """Begin a revision: values come from where they are."""
+        self._old = frozenset(column for table in tables.values() for column in table.columns.values())
         self._origins.clear()
+        self._fillings.clear()
 
     def save(self) -> dict[Hashable, Origin]:
         """The state, for a savepoint."""
@@ -51,19 +61,24 @@ class Origins:
     def note(self, copy: Copy, tables: Tables) -> None:
         """Note a copy that has run, with the tables as they are then."""
         copied = copy.columns(tables)
-        converted = [each for each in copied if self._is_converted(each)]
+        converted = [each for each in copied if not self._is_old(each) and self._is_converted(each)]
         changed = dict(zip((each.column for each in converted), self._count(copy, converted), strict=True))
         for each in copied:
             column, origin = each.target.columns[each.column], self[each.source.columns[each.original]]
             before = self._origins.get(column)
             if before is None or before.column != origin.column:
                 before = origin
-            self.add(column, before, changed.get(each.column, 0))
+            is_exact = origin.is_exact and each.is_bare and each.column not in changed
+            if self._is_old(each):
+                self._fillings[column] = Origin(origin.column, is_exact=is_exact)
+                continue
+            self.add(column, before, changed.get(each.column, 0), is_exact=is_exact)
 
-    def add(self, column: Hashable, origin: Origin, changed: int | None) -> None:
+    def add(self, column: Hashable, origin: Origin, changed: int | None, *, is_exact: bool = False) -> None:
         """Note that a column has got the values of an origin, of which a change of type has changed so many."""
         is_known = changed is not None and origin.changed is not None
-        self._origins[column] = Origin(origin.column, (origin.changed or 0) + (changed or 0) if is_known else None)
+        amount = (origin.changed or 0) + (changed or 0) if is_known else None
+        self._origins[column] = Origin(origin.column, amount, origin.is_exact and is_exact)
 
     def can_convert(self, old: str, new: str) -> bool:
         """Whether a value of one type can become another value in a column of another type."""
@@ -72,6 +87,9 @@ class Origins:
     def read(self, statement: str) -> Copy | None:
         """Read a statement; None if it copies nothing."""
         return read_copy(statement, brackets=self._engine == "sqlite")
+
+    def _is_old(self, copied: Copied) -> bool:
+        return copied.target.columns[copied.column] in self._old
 
     def _is_converted(self, copied: Copied) -> bool:
         """Whether the values may be others. A new value under the same name and type is meant."""

@@ -7,7 +7,8 @@ that fails (dynamic SQL) the loss is still noticed, but its count is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
@@ -18,11 +19,10 @@ from ...database.driver_errors import LOCK_FAILURES
 from ...database.lock.tables import TableLocks
 from .attempts import Attempted, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
-from .conversions import count_changed
 from .copies import find_table
-from .links import Links
+from .links import Links, read_definitions
 from .origins import Origin, Origins
-from .retypes import read_retypes
+from .retypes import Retypes
 from .statement import (
     CHANGES_TABLES,
     COPIES,
@@ -39,24 +39,11 @@ from .statement import (
     OnTables,
     Statement,
 )
+from .updates import Updates
 
 _WRITES = (INSERTS, DELETES, UPDATES)
 _NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
 
-# Definitions that a statement calls by their own name or by the name of their table, without those of extensions.
-_DEFINITIONS = """
-    SELECT p.proname, pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p
-    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE p.prokind IN ('f', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (
-        SELECT FROM pg_catalog.pg_depend d
-        WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
-    UNION ALL SELECT c.relname, p.proname FROM pg_catalog.pg_trigger t
-    JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-    WHERE NOT t.tgisinternal
-    UNION ALL SELECT c.relname, pg_catalog.pg_get_ruledef(r.oid) FROM pg_catalog.pg_rewrite r
-    JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
-"""
 _ROW_CHANGES = """
     SELECT relid, n_tup_ins, n_tup_del, n_tup_upd, current_setting('track_counts')
     FROM pg_catalog.pg_stat_xact_user_tables
@@ -72,9 +59,11 @@ _BY_OTHERS = """
         ARRAY(SELECT (each % size)::text FROM txid_snapshot_xip(seen) each), size)
     FROM txid_current_snapshot() seen, (VALUES (4294967296)) AS numbers (size)
 """
-_NULLABLE = """
-    SELECT attrelid, attname FROM pg_catalog.pg_attribute
-    WHERE attrelid = ANY (:tables) AND attnum > 0 AND NOT attisdropped AND NOT attnotnull AND attgenerated = ''
+# The columns that can lose a value: to NULL, or to an empty text.
+_CAN_LOSE = """
+    SELECT a.attrelid, a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = ANY (:tables) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        AND (NOT a.attnotnull OR t.typcategory = 'S')
 """
 
 
@@ -85,6 +74,7 @@ class _PostgresState(NamedTuple):
     emptied: set[Hashable]
     changes: dict[Hashable, RowChanges]
     origins: dict[Hashable, Origin]
+    explained: Counter[Hashable]
 
 
 class PostgresTracker:
@@ -94,11 +84,12 @@ class PostgresTracker:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
         self.origins = Origins(connection)
+        self._retypes = Retypes(connection, self.origins)
         self.locked: set[Hashable] = set()
         self._locks = TableLocks(connection)
         self._by_others = ""  # a condition, see written_by_others()
         self._used: set[Hashable] = set()
-        self.unlocked = self._locks.refused
+        self.unlocked: set[Hashable] = set()
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -109,9 +100,8 @@ class PostgresTracker:
         # Of the statement that runs: its text, and the tables that it names, with their partitions.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
-        self._retyped: dict[Hashable, int | None] = {}  # the values that it changes by changing their type
-        # Of the revision: the tables that a statement was seen to update, and the columns that one can have read.
-        self._foreseen: set[Hashable] = set()
+        # Of the revision: what statements were seen to update, and the columns that one can have read.
+        self._updates = Updates(self.row_changes)
         self._columns_read: set[Hashable] = set()
 
     def start(self, learned: set[Hashable]) -> None:
@@ -123,8 +113,8 @@ class PostgresTracker:
         """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
-        self.origins.clear()
-        self._foreseen.clear()
+        self.origins.begin(self.tables)
+        self._updates.begin()
         self._columns_read.clear()
         self._savepoints.forget()
         self._undone.clear()
@@ -148,7 +138,8 @@ class PostgresTracker:
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
         """Lock the tables that a statement drops, truncates or rewrites, and find those that it names and writes to."""
         self.locked = set()
-        self._retyped = {}
+        self._retypes.forget()
+        self._updates.forget()
         self._statement = seen = self._read(statement)
         self._named = set()
         if seen.ends_transaction:
@@ -168,42 +159,24 @@ class PostgresTracker:
             read = (table.columns.items() for table in named)
             self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
         takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
-        if seen.on_tables:
-            self.locked = self._locks.take(self._in_the_way(seen, seen.on_tables))
-        elif attempt and seen.can_run_in_savepoint:
-            self._lock_by_attempts(attempt, takes)
+        self._lock(seen, takes, attempt)
         if seen.does(RETYPES) and seen.on_tables:
-            self._count_retyped(statement, seen.on_tables)
+            called = (self._called(schema, name) for schema, name in seen.on_tables.tables)
+            reached = (
+                self._links.reached({table.identity for tables in called for table in tables}, "i") - self.unlocked
+            )
+            self._retypes.count(statement, [each for each in self.tables.values() if each.identity in reached])
         return takes
 
-    def _count_retyped(self, statement: str, what: OnTables) -> None:
-        """Count the values that a change of their type changes, if the server writes them again."""
-        named = {table.identity for schema, name in what.tables for table in self._called(schema, name)}
-        retypes, reached = read_retypes(statement), self._links.reached(named, "i")
-        for table in [table for table in self.tables.values() if table.identity in reached]:
-            found = {each.column: each.conversion(table) for each in retypes}
-            conversions = {column: each for column, each in found.items() if each}
-            counts: Sequence[int | None] = [None] * len(conversions)
-            if table.readable and table.identity not in self.unlocked:
-                counts = count_changed(self._connection, f"FROM {table.sql}", [*conversions.values()])
-            self._retyped |= zip((table.columns[column] for column in conversions), counts, strict=True)
-            self._retyped |= {
-                table.columns[name]: 0 for name, each in found.items() if not each and name in table.columns
-            }
-
-    def _note_retyped(self, before: Tables) -> None:
-        """Note the columns that have another type now, if their tables were written again."""
-        was = {table.identity: table for table in before.values()}
-        for table in self.tables.values():
-            old = was.get(table.identity)
-            if old is None or old.file == table.file or old.types == table.types:
-                continue
-            types = {identity: old.types[name] for name, identity in old.columns.items()}
-            for name, identity in table.columns.items():
-                type_ = types.get(identity, table.types[name])
-                if type_ != table.types[name]:
-                    unknown = None if self.origins.can_convert(type_, table.types[name]) else 0
-                    self.origins.add(identity, self.origins[identity], self._retyped.get(identity, unknown))
+    def _lock(self, seen: Statement, takes: Takes, attempt: Attempt | None) -> None:
+        if what := seen.on_tables:
+            # What can lose nothing waits for its own lock, unless a deadlock could then end another session.
+            if what.takes or self._locks.has_taken:
+                taken = self._locks.take(self._in_the_way(seen, what))
+                self.locked = taken if what.takes else set()
+        elif attempt and seen.can_run_in_savepoint:
+            self._lock_by_attempts(attempt, takes)
+        self.unlocked |= self._locks.refused & {self.tables[name].identity for name in takes}
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
         """The tables that the statement locks: those that it names, and those that lose rows or keys with them."""
@@ -225,7 +198,7 @@ class PostgresTracker:
 
     def _lock_by_attempts(self, attempt: Attempt, takes: Takes) -> None:
         """Run the statement in a savepoint to see what it locks and takes, and lock that, until nothing is new."""
-        named = list(takes)
+        named, attempted = list(takes), set[Hashable]()
         while True:
             state = self._save()
             try:
@@ -235,12 +208,16 @@ class PostgresTracker:
                     raise
                 # Perhaps the text names the tables that it did not get.
                 found, named = Attempted(named, {}, has_new=True), []
+            updated = self._updates.attempted(state.changes, self.tables.values())
+            takes |= {table.name: set(table.columns) for table in updated}
+            attempted |= {table.identity for table in updated}
             self._restore(state)
             for name, columns in found.takes.items():
                 takes[name] = takes.get(name, set()) | columns
             self.locked |= self._locks.take(self.tables[name] for name in found.locked)
             if not found.has_new:
-                return
+                break
+        self._updates.foresee(attempted)
 
     def _takes(self, seen: Statement) -> Takes:
         changed: set[Hashable] = set()
@@ -253,8 +230,8 @@ class PostgresTracker:
         if seen.does(UPDATES):
             updated = self._links.reached(self._named, "iC")
             nulled |= self._links.nulled(updated, "ND")
-            self._foreseen |= updated
-        self._foreseen |= nulled
+            self._updates.foresee(updated)
+        self._updates.foresee(nulled)
         takes: Takes = {}
         for table in self.tables.values():
             if table.identity in nulled or (table.identity in changed and not seen.is_plain):
@@ -267,6 +244,7 @@ class PostgresTracker:
 
     def after(self, statement: str) -> bool:
         """Look again when the statement may have changed tables."""
+        self._updates.explain()
         if self._savepoints.follow(statement):
             return True
         if self._statement.does(LINKS_TABLES):
@@ -279,7 +257,7 @@ class PostgresTracker:
         if self._statement.does(CHANGES_TABLES):
             before = self.tables
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
-            self._note_retyped(before)
+            self._retypes.note(before, self.tables)
         if copy := self.origins.read(statement):
             if find_table(self.tables, copy.into) is None:
                 self.look()  # The revision has made it.
@@ -293,14 +271,37 @@ class PostgresTracker:
             raise NotAllowed(_NOT_COUNTED)
         return {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], RowChanges())) for row in rows}
 
+    def foresee_deferred(self) -> None:
+        """Foresee what deferred triggers update."""
+        self._updates.foresee_deferred()
+
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns of the tables that were updated, although no statement was seen to update them."""
-        tables = [table for table, rows in updated.items() if rows and table not in self._foreseen]
+        """The columns of the tables of which more rows were updated than the statements explain."""
         found: dict[Hashable, set[str]] = {}
-        if tables:
-            for table, column in self._connection.execute(text(_NULLABLE), {"tables": tables}):
+        if tables := self._updates.unexplained(updated):
+            for table, column in self._connection.execute(text(_CAN_LOSE), {"tables": tables}):
                 found.setdefault(table, set()).add(column)
         return found
+
+    def reads(self, table: CatalogTable, column: str | None) -> bool:
+        """Whether the statement can read a column, or any column of a table."""
+        seen = self._statement
+        if column is None or table.identity not in self._named:
+            return table.identity in self._named
+        return seen.can_read(column) if seen.does(READS) else seen.names(column)
+
+    def writes_to(self, table: CatalogTable, column: str | None) -> bool:
+        """Whether the statement can insert rows into a table, or write to a column."""
+        seen = self._statement
+        if table.identity not in self._named:
+            return False
+        # An UPDATE can move rows to another partition.
+        return seen.does(INSERTS) or (seen.does(UPDATES) and (column is None or seen.names(column)))
+
+    def rows_written(self, table: CatalogTable) -> int:
+        """The rows that were inserted into a table, and those that were updated."""
+        changes = self.row_changes().get(table.identity, RowChanges())
+        return changes.inserted + changes.updated
 
     def was_used(self, table: Hashable) -> bool:
         """Whether a statement of the revision named the table to read it or to write to it."""
@@ -322,15 +323,14 @@ class PostgresTracker:
 
     def _read(self, statement: str) -> Statement:
         if self._definitions is None and self.tables:
-            self._definitions = {}
-            for name, definition in self._connection.execute(text(_DEFINITIONS)):
-                self._definitions[name] = f"{self._definitions.get(name, '')}\n{definition or ''}"
+            self._definitions = read_definitions(self._connection)
         return Statement.of(statement, self._definitions or {})
 
     # ---- savepoints
 
     def _save(self) -> _PostgresState:
-        return _PostgresState(self.tables, set(self.emptied), self.row_changes(), self.origins.save())
+        origins, explained = self.origins.save(), self._updates.save()
+        return _PostgresState(self.tables, set(self.emptied), self.row_changes(), origins, explained)
 
     def _restore(self, state: _PostgresState) -> None:
         for table, changes in self.row_changes().items():
@@ -338,3 +338,4 @@ class PostgresTracker:
             self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)
         self.tables, self.emptied = state.tables, set(state.emptied)
         self.origins.restore(state.origins)
+        self._updates.restore(state.explained)

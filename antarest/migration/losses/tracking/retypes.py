@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
-from ...database.catalog import CatalogTable, quote
+from sqlalchemy import Connection
+
+from ...database.catalog import CatalogTable, Tables, quote
 from ...schema.sql import Piece, pieces
-from .conversions import Conversion, can_convert
+from .conversions import Conversion, can_convert, count_changed
+from .origins import Origins
 
 
 class Retype(NamedTuple):
@@ -25,14 +28,52 @@ class Retype(NamedTuple):
 
     def conversion(self, table: CatalogTable) -> Conversion | None:
         """The conversion of its values in a table; None where that cannot change any."""
-        old = table.types.get(self.column)
-        if old is None or (not can_convert("postgresql", old, self.type) and (not self.using or self._is(old))):
+        old = table.types[self.column]
+        is_same = not can_convert("postgresql", self.type, old)  # Neither way changes anything.
+        if not can_convert("postgresql", old, self.type) and (is_same or not self.using):
             return None
         column = quote(self.column)
         return Conversion(column, self.using or column, old, self.type)
 
-    def _is(self, old: str) -> bool:
-        return not can_convert("postgresql", self.type, old)  # Both ways: it is the same type.
+
+class Retypes:
+    """The changes of types in one transaction. Call `count()` before and `note()` after a statement."""
+
+    def __init__(self, connection: Connection, origins: Origins) -> None:
+        """Begin without any; `origins` gets the counts."""
+        self._connection = connection
+        self._origins = origins
+        self._counts: dict[Hashable, int | None] = {}
+
+    def forget(self) -> None:
+        """Begin with the next statement."""
+        self._counts.clear()
+
+    def count(self, statement: str, tables: Iterable[CatalogTable]) -> None:
+        """Count the values that a statement changes in these tables by changing their type."""
+        retypes = read_retypes(statement)
+        for table in tables:
+            found = {each.column: each.conversion(table) for each in retypes if each.column in table.columns}
+            conversions = {column: each for column, each in found.items() if each}
+            counts: Sequence[int | None] = [None] * len(conversions)
+            if table.readable:
+                counts = count_changed(self._connection, f"FROM {table.sql}", [*conversions.values()])
+            self._counts |= dict.fromkeys((table.columns[column] for column in found), 0)
+            self._counts |= zip((table.columns[column] for column in conversions), counts, strict=True)
+
+    def note(self, before: Tables, after: Tables) -> None:
+        """Note the columns that have another type now, if the server has written their tables again."""
+        was = {table.identity: table for table in before.values()}
+        for table in after.values():
+            old = was.get(table.identity)
+            if old is None or old.file == table.file or old.types == table.types:
+                continue
+            types = {identity: old.types[name] for name, identity in old.columns.items()}
+            for name, identity in table.columns.items():
+                type_ = types.get(identity, table.types[name])
+                if type_ != table.types[name]:
+                    unknown = None if can_convert("postgresql", type_, table.types[name]) else 0
+                    self._origins.add(identity, self._origins[identity], self._counts.get(identity, unknown))
 
 
 def read_retypes(statement: str) -> list[Retype]:

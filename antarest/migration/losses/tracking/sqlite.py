@@ -85,6 +85,8 @@ class SqliteTracker:
         self._any_replaces = False  # whether the definition of a trigger replaces rows
         self._is_text_true = True  # whether texts describe their tables; False if a revision may write texts itself
         # Of the statement that runs:
+        self._reads: set[Hashable] = set()
+        self._writes: _Actions = []
         self._replaces = False
         self._is_heard = True
         self._written_to = ""  # the attached file to which it writes
@@ -104,7 +106,7 @@ class SqliteTracker:
         """Begin a revision: look at the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
-        self.origins.clear()
+        self.origins.begin(self.tables)
         self._read.clear()
         self._savepoints.forget()
 
@@ -140,7 +142,11 @@ class SqliteTracker:
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:  # noqa: ARG002 - SQLite says all
         """Ask SQLite what the statement will write to."""
-        actions = self._actions(statement)
+        self._reads = set()
+        self._writes = actions = self._actions(statement)
+        if copy := self.origins.read(statement):  # SQLite does not say what it reads where it copies whole tables.
+            for each in copy.columns(self.tables):
+                self._reads |= {each.source.identity, each.source.columns[each.original]}
         codes = {code for code, _, _ in actions}
         if sqlite3.SQLITE_TRANSACTION in codes:
             raise NotAllowed(ENDS_TRANSACTION)
@@ -179,9 +185,25 @@ class SqliteTracker:
                 rows.record_count(measure(self._connection, each).rows)
         return {identity: rows.changes for identity, rows in self._rows.items()}
 
+    def foresee_deferred(self) -> None:
+        """Do nothing: SQLite defers no statement."""
+
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all
         """Return nothing: SQLite says beforehand what a statement updates."""
         return {}
+
+    def reads(self, table: CatalogTable, column: str | None) -> bool:
+        """Whether the statement reads a column, or any column of a table."""
+        return (table.identity if column is None else table.columns[column]) in self._reads
+
+    def writes_to(self, table: CatalogTable, column: str | None) -> bool:
+        """Whether the statement inserts rows into a table, or writes to a column."""
+        wanted = {(sqlite3.SQLITE_INSERT, table.name, ""), (sqlite3.SQLITE_UPDATE, table.name, (column or "").lower())}
+        return not wanted.isdisjoint((code, name, (written or "").lower()) for code, name, written in self._writes)
+
+    def rows_written(self, table: CatalogTable) -> int:  # noqa: ARG002 - the driver counts those of all tables
+        """The rows that were inserted, updated or deleted, in any table."""
+        return int(self._driver.total_changes)
 
     def was_used(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
         """Return False: the transaction is the only writer."""
@@ -248,7 +270,9 @@ class SqliteTracker:
             elif code == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "writable_schema":
                 self._is_text_true = False
             elif code == sqlite3.SQLITE_READ and (table := self.tables.get(first or "")):
-                read.add((f"{third}.{first}", table.columns.get(second or "")))
+                column = table.columns.get(second or "")
+                read.add((f"{third}.{first}", column))
+                self._reads |= {table.identity, column}
             return sqlite3.SQLITE_OK
 
         self._is_heard, self._written_to = True, ""

@@ -38,6 +38,11 @@ _NAMED = re.compile(rf"(?:ONLY\s+)?(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<name>{_NA
 _DROPS_NO_DATA = re.compile(r"\s*DROP\s+(?!TABLE\b|OWNED\b)(?![^;]*\bCASCADE\b)[^;]*;?\s*", re.IGNORECASE)
 RETYPES = re.compile(rf"\bALTER\s+(?:COLUMN\s+)?{_NAME}\s+(?:SET\s+DATA\s+)?TYPE\b", re.IGNORECASE)
 RUNS_TEXT = re.compile(r"\bEXECUTE\b(?!\s+(?:FUNCTION|PROCEDURE|ON)\b)", re.IGNORECASE)
+# Parts of ALTER TABLE that lock with less than ACCESS EXCLUSIVE, or not only the table that is named.
+_LOCKS_LESS = re.compile(
+    r"\b(?:CONSTRAINT|FOREIGN|PRIMARY|UNIQUE|CHECK|EXCLUDE|REFERENCES|ATTACH|DETACH|TRIGGER|STATISTICS|CLUSTER)\b|\bSET\s*\(",
+    re.IGNORECASE,
+)
 _MOVES_SAVEPOINTS = re.compile(r"\b(?:SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
 _ATOMIC = re.compile(r"\bBEGIN\s+ATOMIC\b.*?;\s*END\b", re.IGNORECASE | re.DOTALL)
 _ENDS = re.compile(
@@ -52,11 +57,14 @@ class OnTables:
 
     Attributes:
         verb: "DROP", "ALTER" or "TRUNCATE"; empty where it takes nothing from tables in this way.
-        tables: the schema and the name of each; an empty schema where it names none.
+        tables: the schema and the name of each that it locks with ACCESS EXCLUSIVE; the schema is empty where the
+            statement names none.
+        takes: whether it can take something from them.
     """
 
     verb: str
     tables: tuple[tuple[str, str], ...]
+    takes: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,10 +115,10 @@ class Statement:
         if found := _ON_TABLES.fullmatch(self.written):
             verb, rest = found["verb"].upper().split()[0], found["rest"]
             is_open = re.search(r"\bCASCADE\b", rest, re.IGNORECASE) and verb != "TRUNCATE"
+            names = [(_folded(each["schema"]), _folded(each["name"])) for each in _NAMED.finditer(found["tables"])]
             if verb == "ALTER" and not DROPS.search(rest) and not RETYPES.search(rest):
-                return OnTables(verb, ())
+                return OnTables(verb, () if _LOCKS_LESS.search(rest) else tuple(names), takes=False)
             if not is_open and not (verb == "TRUNCATE" and self.called):
-                names = ((_folded(each["schema"]), _folded(each["name"])) for each in _NAMED.finditer(found["tables"]))
                 return OnTables(verb, tuple(names))
         elif not self.does(DROPS, TRUNCATES, RETYPES, RUNS_TEXT) or _DROPS_NO_DATA.fullmatch(self.written):
             return OnTables("", ())

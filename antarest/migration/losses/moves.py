@@ -1,0 +1,186 @@
+"""Counts the rows and values that arrive where a revision says that it moves them.
+
+Values of one type are compared one by one, right before a statement takes them from their source: what is there and in
+the destination has arrived. This cannot be done where rows become a list, a value gets another type, or the destination
+is filled only when the source is gone. Then the destination has to grow by rows of statements that read the source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from ..database.catalog import CatalogTable, Tables, find, measure
+from .tracking.base import ChangeTracker
+from .tracking.conversions import count_common
+
+_FROM = re.compile(r"\b(?:FROM|JOIN)\s+(?:ONLY\s+)?(?:\w+\s*\.\s*)?[\"`\[]?(\w+)(?![\w.]*\s*\()", re.IGNORECASE)
+
+
+@dataclass
+class _Move:
+    """A move of rows or values.
+
+    Attributes:
+        table: the table that loses them, as it was at first.
+        column: the column that loses them; None for rows.
+        place: the "table" or "table.column" that gets them.
+        first: how much was in both before the revision.
+        arrived: how much of what was taken from the source was in the place.
+        is_compared: whether the place had got something when something was taken, so that both could be compared.
+        filled: how many rows statements that read the source have written, by the identity of their table.
+        taking: how much is in both before the statement that runs; None where it takes nothing.
+        filling: the rows that were written before the statement that runs, by table; None where it reads no source.
+    """
+
+    table: CatalogTable
+    column: str | None
+    place: str
+    first: int = 0
+    arrived: int = 0
+    is_compared: bool = False
+    filled: Counter[Hashable] = field(default_factory=Counter)
+    taking: int | None = None
+    filling: dict[Hashable, int] | None = None
+
+
+class Moves:
+    """What a revision moves. Call `before()` and `after()` around each statement, and `not_arrived()` at the end."""
+
+    def __init__(
+        self, connection: Connection, tracker: ChangeTracker, destinations: Mapping[str, Collection[str]]
+    ) -> None:
+        """Begin with the current tables.
+
+        Args:
+            connection: the database.
+            tracker: knows how its tables change.
+            destinations: where the revision says that it moves "table" or "table.column" to.
+        """
+        self._connection = connection
+        self._tracker = tracker
+        self._moves: dict[str, list[_Move]] = {}
+        for item, places in destinations.items():
+            if found := self._find(item):
+                # A move to the same place does not count: new rows there would hide the loss.
+                self._moves[item] = [_Move(*found, place) for place in places if place != item]
+        self._full_at_first = {move.place: self._full(move.place) for move in self._all()}
+        for move in self._all():
+            move.first = (self._common(move) or 0) if self._full_at_first[move.place] else 0
+        self._tables: Tables = {}  # before the statement that runs
+
+    def before(self, statement: str, taken: Collection[str]) -> None:
+        """Count before a statement runs that may take something from these tables."""
+        self._tables = tables = self._tracker.tables
+        names = {tables[name].identity for name in taken}
+        for move in self._all():
+            move.taking = self._common(move) if move.table.identity in names else None
+            if move.taking is not None and self._full(move.place) > self._full_at_first[move.place]:
+                move.is_compared = True
+            move.filling = self._written_by(move) if self._reads(statement, move) else None
+
+    def after(self) -> None:
+        """Count after the statement has run."""
+        known = {table.identity for table in self._tables.values()}
+        for move in self._all():
+            if move.taking is not None:
+                move.arrived += max(move.taking - (self._common(move) or 0), 0)
+            if move.filling is not None:
+                for table in self._tracker.tables.values():
+                    if table.identity in move.filling:
+                        written = self._tracker.rows_written(table) - move.filling[table.identity]
+                        move.filled[table.identity] += written
+                    elif table.identity not in known:
+                        move.filled[table.identity] += measure(self._connection, table).rows
+
+    def not_arrived(self, losses: Mapping[str, int | None]) -> dict[str, int | None]:
+        """The rows or values, by item, of those that are lost. Each arrival counts for one source only."""
+        grown = {place: max(self._full(place) - full, 0) for place, full in self._full_at_first.items()}
+        return {item: amount and self._rest(item, amount, grown) for item, amount in losses.items()}
+
+    def _rest(self, item: str, lost: int, grown: dict[str, int]) -> int:
+        for move in self._moves.get(item, ()):
+            if move.is_compared:
+                there = min(grown[move.place], max(move.arrived - move.first, 0))
+            else:
+                found = self._find(move.place)
+                there = min(grown[move.place], move.filled[found[0].identity]) if found else 0
+            if there and lost > 0 and move.column is None and self._is_column(move.place):
+                return 0  # Rows became values, such as a list. The number of rows in a value is not known.
+            here = min(max(lost, 0), there)
+            grown[move.place] -= here
+            lost -= here
+        return lost
+
+    def _all(self) -> Iterator[_Move]:
+        return (move for moves in self._moves.values() for move in moves)
+
+    def _find(self, item: str) -> tuple[CatalogTable, str | None] | None:
+        tables = self._tracker.tables
+        found = find({name: table.columns for name, table in tables.items()}, item)
+        return (tables[found[0]], found[1]) if found else None
+
+    def _is_column(self, place: str) -> bool:
+        found = self._find(place)
+        return bool(found and found[1])
+
+    def _full(self, place: str) -> int:
+        """The rows or values of "table" or "table.column"; 0 where it does not exist."""
+        found = self._find(place)
+        if found is None:
+            return 0
+        table, column = found
+        return measure(self._connection, table, [] if column is None else [column]).of(column)
+
+    def _common(self, move: _Move) -> int | None:
+        """How much is in the source and in the place. None where they cannot be compared; 0 where one is gone."""
+        source, place = self._now(move.table), self._find(move.place)
+        if source is None or place is None:
+            return 0
+        origins, (target, column) = self._tracker.origins, place
+        names = {identity: name for name, identity in source.columns.items()}
+        if move.column is not None and column is not None:
+            name = names.get(move.table.columns[move.column])
+            pairs = [(name, column)] if name else []
+        elif move.column is None and column is None:
+            exact = {new: origins.filling(identity) for new, identity in target.columns.items()}
+            pairs = [(names[each.column], new) for new, each in exact.items() if each.is_exact and each.column in names]
+            pairs = pairs or [(name, name) for name in source.columns if name in target.columns]
+        else:
+            return None
+        if any(origins.can_convert(source.types[old], target.types[new]) for old, new in pairs):
+            return None
+        return count_common(self._connection, source, target, pairs, values=column is not None) if pairs else 0
+
+    def _now(self, table: CatalogTable) -> CatalogTable | None:
+        return next((each for each in self._tracker.tables.values() if each.identity == table.identity), None)
+
+    def _reads(self, statement: str, move: _Move) -> bool:
+        """Whether a statement reads the source, a table that was made from it, or one that nobody knows."""
+        tables, origins = self._tracker.tables.values(), self._tracker.origins
+        known = {table.bare_name.lower() for table in tables}
+        if any(name.lower() not in known for name in _FROM.findall(statement)):
+            return True  # such as a temporary table
+        columns = {*move.table.columns.values()}
+        for table in tables:
+            names = {identity: name for name, identity in table.columns.items()}
+            if table.identity == move.table.identity:
+                column = names.get(move.table.columns[move.column]) if move.column else None
+                if self._tracker.reads(table, column):
+                    return True
+            elif any(origins.filling(each).column in columns for each in names) and self._tracker.reads(table, None):
+                return True
+        return False
+
+    def _written_by(self, move: _Move) -> dict[Hashable, int]:
+        """The rows that were written so far to each table that the statement writes to."""
+        place, written = self._find(move.place), {}
+        for table in self._tracker.tables.values():
+            column = place[1] if place and place[0].identity == table.identity else None
+            if self._tracker.writes_to(table, column):
+                written[table.identity] = self._tracker.rows_written(table)
+        return written

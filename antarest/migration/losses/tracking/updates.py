@@ -1,0 +1,69 @@
+"""Which updates of rows the statements of a revision explain (PostgreSQL).
+
+The server counts the updated rows of each table. Those that no statement was seen to update, by its words or in an
+attempt, may have lost values that nobody has counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping
+
+from ...database.catalog import CatalogTable
+from .base import RowChanges
+
+
+class Updates:
+    """The updates of one revision. Call `foresee()` before and `explain()` after each statement."""
+
+    def __init__(self, changes: Callable[[], Mapping[Hashable, RowChanges]]) -> None:
+        """Begin without any; `changes` returns the changes of rows so far."""
+        self._changes = changes
+        self._foreseen: dict[Hashable, int] = {}  # the updated rows before the statement, by table
+        self._explained: Counter[Hashable] = Counter()
+
+    def begin(self) -> None:
+        """Begin a revision."""
+        self._explained.clear()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with the next statement."""
+        self._foreseen = {}
+
+    def foresee(self, tables: Iterable[Hashable]) -> None:
+        """Note that the statement can update these tables."""
+        if found := set(tables) - self._foreseen.keys():
+            changes = self._changes()
+            self._foreseen |= {table: changes.get(table, RowChanges()).updated for table in found}
+            self._explained.update(dict.fromkeys(found, 0))
+
+    def attempted(self, before: Mapping[Hashable, RowChanges], tables: Iterable[CatalogTable]) -> list[CatalogTable]:
+        """The tables that an attempt has updated and nobody foresaw. The server also counts what was rolled back."""
+        now, none = self._changes(), RowChanges()
+        grown = {table for table, change in now.items() if change.updated > before.get(table, none).updated}
+        return [table for table in tables if table.identity in grown - self._foreseen.keys()]
+
+    def foresee_deferred(self) -> None:
+        """Note that what statements have deferred can update the tables that they were seen to update."""
+        self.foresee(self._explained)
+
+    def explain(self) -> None:
+        """Note how many rows the statement has updated of the tables that it was seen to update."""
+        changes = self._changes() if self._foreseen else {}
+        for table, before in self._foreseen.items():
+            self._explained[table] += changes.get(table, RowChanges()).updated - before
+        self.forget()
+
+    def unexplained(self, updated: Mapping[Hashable, int]) -> list[Hashable]:
+        """The tables of which more rows were updated than the statements explain."""
+        self.explain()
+        return [table for table, rows in updated.items() if rows > self._explained[table]]
+
+    def save(self) -> Counter[Hashable]:
+        """The state, for a savepoint."""
+        return Counter(self._explained)
+
+    def restore(self, state: Counter[Hashable]) -> None:
+        """Go back to a state."""
+        self._explained = Counter(state)

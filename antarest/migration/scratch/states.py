@@ -1,0 +1,64 @@
+"""The tables and columns after each revision of a history, as a scratch SQLite database has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..database.catalog import Catalog, read_catalog
+from ..database.connection import moving
+from ..project.project import Project
+from .databases import scratch_database
+from .runner import ScratchRunner
+
+
+@dataclass(frozen=True)
+class TableStates:
+    """The tables of a history, by their names and those of their columns.
+
+    Attributes:
+        after: the tables after each revision and all revisions before it in the order of the history.
+    """
+
+    after: dict[str, Catalog] = field(default_factory=dict)
+
+    @property
+    def made(self) -> frozenset[str]:
+        """Every table that some revision has."""
+        return frozenset(name for tables in self.after.values() for name in tables)
+
+    def fitting(self, present: Catalog) -> list[str]:
+        """The revisions after which the database has these tables and columns, beside those of others."""
+        ours = {name: columns for name, columns in present.items() if name in self.made}
+        return [revision for revision, tables in self.after.items() if tables == ours]
+
+    def left_over(self, present: Catalog, revision: str | None) -> list[str]:
+        """The tables of the history that are present, and that a database at this revision does not have.
+
+        Args:
+            present: the tables of a database.
+            revision: its revision; None for base.
+        """
+        expected: Catalog | None = self.after.get(revision) if revision else {}
+        return [] if expected is None else sorted((present.keys() & self.made) - expected.keys())
+
+
+def table_states(project: Project) -> TableStates:
+    """Run the history on a scratch database, and read the tables after each revision.
+
+    A revision that does not have all earlier ones below it, as on a branch, is left out.
+
+    Raises:
+        ScratchRunFailed: a revision fails there.
+    """
+    history, after = project.history, dict[str, Catalog]()
+    done: set[str] = set()
+
+    with scratch_database("sqlite") as url, moving(url) as connection:
+
+        def note(revision: str) -> None:
+            done.add(revision)
+            if history.applied([revision]) == done:
+                after[revision] = read_catalog(connection, exclude=project.workflow_tables)
+
+        ScratchRunner.of(project).upgrade(connection, history.heads, note)
+    return TableStates(after)
