@@ -66,8 +66,7 @@ def verify(
         raise _usage("--new and --revisions cannot be given together", "--new")
     _refuse_missing_folders(files)
     target, number = target_of(context.project_name, versions, metadata, rows_from), int(rows or _ROWS)
-    own = target.project.engines
-    found = Verification(_ENGINES[engine or (own[0] if len(own) == 1 else "both")])
+    found = Verification(_ENGINES.get(engine or "".join(target.project.engines), _ENGINES["both"]))
     select = new_revisions if new else _between(revisions) if revisions else None
     on_proof = _Printer(context, found).print_proof
     context.print(proof.head(found, target))
