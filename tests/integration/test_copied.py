@@ -109,7 +109,7 @@ def test_the_hints_of_a_copy_name_it(project: Path) -> None:
 
 
 def test_a_copy_works_in_a_package_that_is_called_antarest_too(project: Path) -> None:
-    """AntaREST itself is such a package, with a `core` and a `login` of its own. An installed wheel would replace it."""
+    """AntaREST itself is such a package, with its own `core` and `login`. An installed wheel would replace it."""
     package = project / "antarest"
     (project / "other").rename(package)
     (package / "db").rename(package / "migration")
