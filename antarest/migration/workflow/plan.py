@@ -173,26 +173,33 @@ def plan_undo(
         Irreversible: one of them cannot be undone.
         ScratchRunFailed: the downgrade of one of them fails on an empty scratch database.
     """
-    # These import Alembic, which an upgrade at head does not need.
-    from ..scratch.databases import NoPostgres
-    from ..scratch.migrated import DowngradeEffect, downgrade_effects
-
     history = project.history
     for position, revision in enumerate(history[id_] for id_ in undone):
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
     counter = _Counter(connection, project.workflow_tables)
-    unknown, effects = "", [DowngradeEffect(id_, [], {}) for id_ in undone]
+    effects, unknown = _effects(project, connection, current, undone, note)
+    steps = tuple(_plan_step(history[step.revision], step, counter) for step in effects)
+    return RollbackPlan(current, target, steps, unknown)
+
+
+def _effects(
+    project: Project, connection: Connection, current: tuple[str, ...], undone: Sequence[str], note: Tell
+) -> tuple[list[DowngradeEffect], str]:
+    """Find the effect of each downgrade; without any, and the reason, where no scratch database can tell."""
+    # These import Alembic, which an upgrade at head does not need.
+    from ..scratch.databases import NoPostgres
+    from ..scratch.migrated import DowngradeEffect, downgrade_effects
+
     try:
-        effects = downgrade_effects(project, connection, current, undone, note)
+        return downgrade_effects(project, connection, current, undone, note), ""
     except NoPostgres as error:
         unknown = "; ".join(f"{kind}: {why}" for kind, why in error.reasons.items())
     except ScratchRunFailed as error:
         if error.direction == "downgrade":  # It is one of those that would run.
             raise
         unknown = error.message  # The history does not begin with an empty database.
-    steps = tuple(_plan_step(history[step.revision], step, counter) for step in effects)
-    return RollbackPlan(current, target, steps, unknown)
+    return [DowngradeEffect(id_, [], {}) for id_ in undone], unknown
 
 
 def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -> PlannedStep:
