@@ -8,9 +8,9 @@ server, the next one is tried:
     the same     the server of the database that is asked about, if its role may create databases
     container    as for tests, if the development packages are installed
 
-ANTAREST_TEST_POSTGRES forces one of them. A scratch database on a server that others use is announced first. It never
-gets rows of the real one, and a later command drops it if this one is killed. Revisions that change the whole server,
-such as its roles, do not run there.
+ANTAREST_TEST_POSTGRES forces one of them, beside the same server. A scratch database on a server that others use is
+announced first. It never gets rows of the real one, and a later command drops it if this one is killed. Revisions that
+change the whole server, such as its roles, do not run there.
 """
 
 from __future__ import annotations
