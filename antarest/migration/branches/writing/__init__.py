@@ -6,13 +6,14 @@ import contextlib
 import io
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from alembic import command
 from alembic.script import Script
 
+from ...database.waits import Tell, say_nothing
 from ...errors.base import Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.project import InvalidProject
@@ -24,7 +25,7 @@ from ...project.staging import Staging, staging
 from ...schema.compare import Difference
 from ...scratch.comparison import Bench, Comparison, bench
 from ...scratch.databases import EngineName
-from .autogenerate import Writing, autogenerate_options, may_convert
+from .autogenerate import Writing, autogenerate_options, changes_values
 
 __all__ = ["Writing", "Written", "autogenerate_options", "format_file", "merge_heads", "write_again", "write_revision"]
 
@@ -56,7 +57,7 @@ def write_revision(
     *,
     empty: bool = False,
     db: DbConfig | None = None,
-    note: Callable[[str], object] = lambda _text: None,
+    note: Tell = say_nothing,
 ) -> Written:
     """Write a revision file from the difference between the models and the migrations.
 
@@ -97,9 +98,9 @@ def _written(
     remaining = {each for comparison in left for each in comparison.found}
     detected = [each for comparison in before for each in comparison.found if each not in remaining]
     drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
-    retypes = [each for each in detected if each.aspect == "type" and may_convert(each.before, each.after)]
-    seen, gone, retyped = (tuple(dict.fromkeys(_render(each))) for each in (detected, drops, retypes))
-    return Written(path, seen, gone, retyped, tuple(_shown(left)), skipped)
+    retypes = [each for each in detected if each.aspect == "type" and changes_values(each.before, each.after)]
+    seen, dropped, retyped = (tuple(dict.fromkeys(_render(each))) for each in (detected, drops, retypes))
+    return Written(path, seen, dropped, retyped, tuple(_shown(left)), skipped)
 
 
 def _refuse(project: Project, message: str) -> None:
@@ -112,9 +113,7 @@ def _refuse(project: Project, message: str) -> None:
     _require_template(project)
 
 
-def _write_changes(
-    place: Staging, message: str, id_: str | None, db: DbConfig | None, note: Callable[[str], object]
-) -> Written:
+def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig | None, note: Tell) -> Written:
     with bench(place.project, db, note, only_first=True) as compared:
         before = compared.compare()
         path = _write(_changes(compared, before[0]), place, message, id_) if before[0].found else None
@@ -171,7 +170,7 @@ def write_again(
     project: Project,
     revision: Revision,
     db: DbConfig | None = None,
-    note: Callable[[str], object] = lambda _text: None,
+    note: Tell = say_nothing,
 ) -> Written:
     """Write the newest revision again from the models, with its id and message.
 

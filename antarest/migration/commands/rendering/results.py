@@ -135,7 +135,7 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
     elif not plan.unknown:
         lines.append("This loses no data.")
     if plan.unknown:
-        lines.append(f"not known      what the downgrades drop: no scratch PostgreSQL ran them ({plan.unknown}).")
+        lines.append(f"not known      what the downgrades drop: no scratch database ran them ({plan.unknown}).")
         lines.append("The run measures it before its commit, and loses nothing that you have not agreed to.")
     return "\n".join(lines)
 

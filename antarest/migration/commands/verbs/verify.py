@@ -17,6 +17,7 @@ from ...errors.facts.refusal import NotAllProved, VerifyFailed
 from ...errors.revision import BASE
 from ...errors.settings.whole_file import write_whole
 from ...errors.text import count, fields
+from ...project.project import Project
 from ...scratch.databases import EngineName
 from ...verify import Verification, prove_history
 from ...verify.accepted import accept, apply_baseline
@@ -68,8 +69,8 @@ def verify(
 ) -> int:
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     _refuse_missing_folders(files)
-    found, number = Verification(_engines(engine)), _number(rows or _ROWS)
     target = replace(target_of(context.project_name, versions, metadata, rows_from), start=read_start(start))
+    found, number = Verification(_engines(engine, target.project)), _number(rows or _ROWS)
     if run_env or env:
         target = replace(target, run_env=_variables(env or (), run_env=run_env), unknown=())
     select = _selection(revisions, new=new)
@@ -123,7 +124,7 @@ def baseline(context: CommandContext, *, engine: str | None = None, rows_from: s
     if path.exists():
         hint = Hint(f"If it is to accept what came since, delete {path} first.")
         raise UsageError("there is a baseline already", hint)
-    found = Verification(_engines(engine))
+    found = Verification(_engines(engine, project))
     context.print(fields([("project", str(project.ini))]))
     with stoppable():
         context.progress.show("proving the history")
@@ -142,10 +143,10 @@ def baseline(context: CommandContext, *, engine: str | None = None, rows_from: s
     return EXIT_DONE
 
 
-def _engines(name: str | None) -> tuple[EngineName, ...]:
+def _engines(name: str | None, project: Project) -> tuple[EngineName, ...]:
     if (name or "both") not in _ENGINES:
         raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {name!r}", "--engine=both")
-    return _ENGINES[name or "both"]
+    return _ENGINES.get(name or "".join(project.engines), _ENGINES["both"])
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
