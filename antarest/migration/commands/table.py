@@ -68,7 +68,7 @@ VERBS = {
     "check": Verb(revisions.check, only_looks=True),
     "verify": Verb(
         revisions.verify,
-        ("engine", "revisions", "new", "rows", *_REPORTS, *_FOREIGN, "since", "keep"),
+        ("engine", "revisions", "new", "rows", *_REPORTS, *_FOREIGN, "start", "run_env", "env", "since", "keep"),
         {"json": Flag("also write the result as JSON", "FILE")},
         only_looks=True,
     ),

@@ -20,7 +20,7 @@ from ..errors.settings.location import INSTALLED, ROOT
 from .env_options import EnvFile, Options, combined, named_table
 from .history import History
 from .revision_files import listed, read_history
-from .settings import INI, config_of, find, import_named, read_settings, seconds
+from .settings import INI, config_of, find, import_named, read_settings, read_values
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -55,6 +55,7 @@ class Project:
         at_commit: the commit of these files, if it is not the one that is checked out.
         deployed: the revision of production; empty if none is recorded.
         deployed_from: the tag or commit of that revision; empty if it was recorded without one.
+        engines: the engines that it is for ("sqlite", "postgresql"); empty if it does not say.
         max_seconds: the time limit of an upgrade on the rows of `db.verify`; None if there is no limit.
     """
 
@@ -70,6 +71,7 @@ class Project:
     named_version_table: VersionTable | None = None
     search: tuple[Path, ...] = ()
     x_arguments: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
     max_seconds: float | None = None
     deployed: str = ""
     deployed_from: str = ""
@@ -111,7 +113,7 @@ class Project:
             search=settings.search,
             deployed=own.get("deployed", ""),
             deployed_from=own.get("deployed_from", ""),
-            max_seconds=seconds(path, own.get("max_seconds", "")),
+            **read_values(path, own),
         )
 
     @classmethod
