@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +18,7 @@ from ...errors.facts.project import InvalidProject
 from ...errors.facts.run import RevisionUnfinished, ScratchRunFailed
 from ...errors.revision import Revision
 from ...errors.settings.db_config import DbConfig
+from ...project.env_options import undisturbed
 from ...project.project import Project
 from ...project.staging import Staging, staging
 from ...schema.compare import Difference
@@ -146,7 +145,7 @@ def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _write(writing: Writing, place: Staging, message: str, id_: str | None = None) -> Path | None:
     config, folder = writing.project.alembic_config(antarest=writing), str(place.folder)
-    with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, even with `quiet`.
+    with undisturbed():  # Alembic reports each write hook, even with `quiet`.
         script = command.revision(config, message, writing.only_changes, rev_id=id_, version_path=folder)
     return Path(script.path) if isinstance(script, Script) else None
 
@@ -203,7 +202,7 @@ def merge_heads(project: Project, message: str) -> Path:
     _require_template(project)
     with staging(project, alone=True) as place:
         config = place.project.alembic_config(antarest=Writing(place.project))
-        with contextlib.redirect_stdout(io.StringIO()):  # as above
+        with undisturbed():  # as above
             script = command.merge(config, list(project.history.heads), message)
         assert isinstance(script, Script)  # noqa: S101 - Alembic writes one, or raises
         return place.put(Path(script.path))
