@@ -229,7 +229,7 @@ EXAMPLES = [
     SqlDiffers("upgrade.sql", "table a is not in upgrade.sql"),
     AmendRefused("main has revision c0ffee123456, so others may have applied it"),
     EditedRevision("c0ffee123456", Path("/srv/antarest/alembic/versions/c0ffee123456_add.py")),
-    RevisionUnfinished(IDS[1], "NameError: name 'types' is not defined", FOLDER / "a.py", "an empty SQLite database"),
+    RevisionUnfinished(ScratchRunFailed(IDS[1], "upgrade", "name 'types' is not defined"), FOLDER / "a.py"),
     RebaseRefused("main has revision c0ffee123456, and this checkout does not", merge="main"),
     BranchNotFound("featur", ["feature", "main"]),
     NoRepository(Path("/srv/antarest")),

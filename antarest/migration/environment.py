@@ -15,14 +15,14 @@ import logging
 import logging.config
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from alembic.config import Config
 from alembic.script import write_hooks
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 
 from .branches.writing import Writing, autogenerate_options, format_file
 from .commands.explained import explain
@@ -39,7 +39,7 @@ from .errors.listener import Listener
 from .errors.loss import Agreement
 from .errors.rendering import interrupted, render_error
 from .errors.settings.config import load_config
-from .errors.settings.db_config import with_lock_timeout
+from .errors.settings.db_config import DbConfig, with_lock_timeout
 from .errors.settings.urls import is_memory
 from .project import rollback_script
 from .project.env_options import ASKED
@@ -49,7 +49,7 @@ from .project.revision_store import RevisionStore, keeping
 from .run.before_commit import naming_blockers
 from .run.request import OUTCOME, REQUEST, RunOutcome, RunRequest
 from .run.runner import run as run_revisions
-from .scratch.migrated import scratch_at
+from .scratch.comparison import connected_at_head
 from .workflow.unrecorded import before_change
 
 log = logging.getLogger("alembic.antarest")
@@ -107,7 +107,8 @@ def _dispatch(context: Any, project: Project, get_request: Callable[[], RunReque
     if purpose == "compare":
         project.refuse_installed()
         writing = context.config.attributes.get(REQUEST)
-        _compare(context, writing if isinstance(writing, Writing) else Writing(project))
+        by_us = isinstance(writing, Writing)
+        _compare(context, writing if by_us else Writing(project), lambda: get_request().db)
     elif context.is_offline_mode():
         _write_sql(context, get_request())
     elif purpose == "run":
@@ -196,10 +197,16 @@ def _write_sql(context: Any, request: RunRequest) -> None:
         context.run_migrations()
 
 
-def _compare(context: Any, writing: Writing) -> None:
+def _compare(context: Any, writing: Writing, get_db: Callable[[], DbConfig]) -> None:
     """Compare the models with the migrations, in a scratch database at head, for `alembic revision` and `check`."""
-    project = writing.project
-    with scratch_at(project, project.history.heads) as connection:
+    project, asked = writing.project, context._proxy.context_opts["revision_context"].command_args  # noqa: SLF001
+    with ExitStack() as stack:
+        if not asked.get("autogenerate"):  # Nothing is compared, so any connection will do.
+            connection = stack.enter_context(moving(make_url("sqlite://")))
+        elif writing.at_head is None:
+            connection = stack.enter_context(connected_at_head(project, get_db()))
+        else:
+            connection = stack.enter_context(moving(writing.at_head))
         context.configure(connection=connection, **{**project.scratch_options(), **autogenerate_options(writing)})
         with context.begin_transaction():
             context.run_migrations()

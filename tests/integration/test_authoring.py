@@ -92,11 +92,11 @@ def test_what_only_postgresql_has_is_left_to_the_author_until_a_revision_names_i
     author.models["kept"] += f"\n{index}"
 
     done = author.revise()
-    assert "by hand        adds index ix_kept: " in done.out
+    assert "by hand        PostgreSQL: adds index ix_kept: " in done.out
     assert "nothing was written" in done.out
 
     author.models["a"] = author.models["a"].replace('"x"', '"y", sa.Integer), sa.Column("x"')
     done = author.revise()
-    assert "by hand        adds index ix_kept: " in done.out
+    assert "by hand        PostgreSQL: adds index ix_kept: " in done.out
     assert "ix_kept" not in author.written
     assert "'y'" in author.written or '"y"' in author.written

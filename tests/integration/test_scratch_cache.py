@@ -115,7 +115,10 @@ def test_what_is_done_to_a_copy_stays_there(project: Project) -> None:
         connection.commit()
 
     assert tables(project) == {"one", "two"}
-    assert [effect.dropped for effect in downgrade_effects(project, ["two"], ["two", "one"])] == [["two"], ["one"]]
+    assert [effect.dropped for effect in downgrade_effects(project, connection, ["two"], ["two", "one"])] == [
+        ["two"],
+        ["one"],
+    ]
     assert tables(project) == {"one", "two"}
 
 
@@ -146,11 +149,10 @@ def test_the_oldest_go(project: Project, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_every_object_of_the_history_is_noted(project: Project, ran: Ran) -> None:
-    url, expected = sa.URL.create("sqlite"), {ObjectKey("table", "one"), ObjectKey("table", "two")}
-    first = objects_of_history(project, url)
-
-    assert (first, ran()) == (expected, ["one", "two"])
-    assert (objects_of_history(project, url), ran()) == (expected, [])
+    expected = {ObjectKey("table", "one"), ObjectKey("table", "two")}
+    with sa.create_engine("sqlite://").connect() as connection:
+        assert (objects_of_history(project, connection), ran()) == (expected, ["one", "two"])
+        assert (objects_of_history(project, connection), ran()) == (expected, [])
 
 
 def test_without_a_repository_nothing_is_kept(tmp_path: Path, ran: Ran) -> None:

@@ -11,6 +11,7 @@ _TYPES = "unit/migration/test_loss_types.py"
 _ARRIVES = "test_only_what_comes_from_the_source_arrives"
 _DEFERRED = f"{_TESTS}/test_deferred.py"
 _RESET = f"{_TESTS}/test_reset_objects.py"
+_SERVERS = "unit/migration/test_scratch_servers.py"
 
 NOTHING_IS_LOST = (
     Patch(
@@ -84,6 +85,27 @@ NOTHING_IS_LOST = (
             f"{_TESTS}/test_loss.py::{test}[sqlite]"
             for test in ("test_a_downgrade_needs_an_agreement", "test_plain_alembic_refuses_as_a_process")
         ],
+    ),
+    Patch(
+        "Nothing is lost: a plan changes the server that others use",
+        f"{_WORKFLOW}/scratch/servers.py",
+        "if _WHOLE_SERVER.search(statement)",
+        "if not statement",
+        [f"{_SERVERS}::test_revisions_that_change_a_whole_server_do_not_run_on_one_that_others_use"],
+    ),
+    Patch(
+        "Nothing is lost: a scratch database stays on the server that others use",
+        f"{_WORKFLOW}/scratch/servers.py",
+        "f'DROP DATABASE IF EXISTS \"{url.database}\" WITH (FORCE)'",
+        '"SELECT 1"',
+        [f"{_SERVERS}::test_the_server_of_the_database_is_used_after_it_is_said_and_nothing_stays"],
+    ),
+    Patch(
+        "Nothing is lost: a plan that knows nothing says that nothing is lost",
+        f"{_WORKFLOW}/commands/rendering/results.py",
+        "elif not plan.unknown:",
+        "else:",
+        [f"{_SERVERS}::test_without_any_server_the_plan_says_so_and_the_run_measures"],
     ),
     Patch(
         "Nothing is lost: foreign keys act during a run",

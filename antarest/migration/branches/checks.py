@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..errors.baseline import FILE_NAME
 from ..errors.facts.project import EnvNotAdopted
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import ENGINES
+from ..errors.text import count, shorten
 from ..project import rollback_script
 from ..project.project import Project
-from ..schema.compare import Difference, differences
+from ..schema.compare import Difference
 from ..schema.inventory import Inventory
-from ..scratch.databases import EngineName, PostgresServer, postgres_server
+from ..scratch.comparison import BOTH, Comparison, bench
 from ..workflow.status import EDITED, Status
-from . import diagram, writing
+from . import diagram
 from .deployed import changed_since
+
+_MOST_NAMED = 12  # in one line
 
 
 @dataclass(frozen=True)
@@ -48,19 +54,26 @@ class Check:
     skipped: str = ""
 
 
-def check(project: Project, status: Status | None = None) -> list[Check]:
+def check(
+    project: Project,
+    status: Status | None = None,
+    db: DbConfig | None = None,
+    note: Callable[[str], object] = lambda _text: None,
+) -> list[Check]:
     """Make every check that the project is set up for.
 
     Args:
         project: the project.
         status: the status of the configured database; None if it cannot be reached, as on a build server.
+        db: the configured database, which says what a scratch database needs; nothing is changed in it.
+        note: told before a scratch database is made on the server of the configured database.
 
     Returns:
         The checks, also those that were not made.
 
     Raises:
-        MigrationError: the revision files do not even make a history.
-        NoPostgres: there is no PostgreSQL server.
+        MigrationError: the revision files do not even make a history, or they fail on an engine of the project.
+        NoPostgres: the project has PostgreSQL, and there is no server.
     """
     for id_ in project.history.order:
         _ = project.history[id_].message  # This reads the whole file.
@@ -73,7 +86,7 @@ def check(project: Project, status: Status | None = None) -> list[Check]:
         _unedited(status),
         Check("every model registered", [] if no_module else [*_registry(project)], no_module),
         _diagram(project, no_models),
-        Check("models equal to the migrations on both engines", [] if no_models else [*_drift(project)], no_models),
+        *_drift(project, db, note, no_models),
     ]
 
 
@@ -81,7 +94,9 @@ def _no_models(project: Project) -> str:
     """The reason why the models are not known; empty if they are."""
     try:
         return "" if project.has_metadata else "neither env.py nor [antarest] names the metadata of the models"
-    except EnvNotAdopted:
+    except EnvNotAdopted as error:
+        if error.__cause__:  # `env.py` failed: this is a fault, and not the state before the adoption.
+            raise
         return "env.py did not call environment.run(context)"
 
 
@@ -164,22 +179,51 @@ def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 
 
-def _drift(project: Project) -> Iterator[CheckFailure]:
-    yield from _drift_on(project, "sqlite")
-    with postgres_server() as server:
-        yield from _drift_on(project, "postgresql", server)
+def drift(project: Project) -> list[CheckFailure]:
+    """Find the differences between the models and the migrations, on each engine that the project has."""
+    with bench(project, None, lambda _text: None) as compared:
+        return [*_failures(project, compared.compare())]
 
 
-def _drift_on(project: Project, engine: EngineName, server: PostgresServer | None = None) -> Iterator[CheckFailure]:
-    migrated = writing.migrated_inventory(project, engine, server)
-    found = differences(migrated, writing.models_inventory(project, engine, server))
-    if unmodelled := were_not_imported(found, migrated):
-        yield CheckFailure(
-            "models",
-            f"{engine}: {unmodelled} of {len(migrated.tables)} tables have no model: the models were not imported",
-            f"import them in {project.metadata_name.partition(':')[0] or project.env.name}",
+def _drift(project: Project, db: DbConfig | None, note: Callable[[str], object], no_models: str) -> list[Check]:
+    """Compare the models with the migrations, on each engine that the project has."""
+    if no_models:
+        engines = project.engines or BOTH
+        return [Check(_equal_on([ENGINES[each] for each in engines]), skipped=no_models)]
+    with bench(project, db, note) as compared:
+        made = compared.compare()
+    claim, found = _equal_on([each.name for each in made]), [*_failures(project, made)]
+    new = [each for each in found if each.fact not in project.baseline.drift]
+    if len(new) < len(found):
+        claim = f"{claim}, except for {count(len(found) - len(new), 'difference')} in {FILE_NAME}"
+    checks = [Check(claim, new)]
+    for comparison in made:
+        named = (
+            (f"{each.aspect} of " if each.aspect else "", each.kind, each.path) for each in comparison.not_compared
         )
-        return
-    for difference in found:
-        fact = f"{engine}: {difference.render('the migrations', 'the models')}"
-        yield CheckFailure("models", fact, 'inv db.revision --message="..."')
+        if shown := sorted({f"{aspect}{kind} {path}" for aspect, kind, path in named}):
+            claim = f"{shorten(shown, _MOST_NAMED)} on {comparison.name}"
+            checks.append(Check(claim, skipped="only the migrations make it, and no model has it"))
+    skipped = [Check(_equal_on([ENGINES[engine]]), skipped=why) for engine, why in compared.skipped.items()]
+    return [*checks, *skipped]
+
+
+def _equal_on(engines: Sequence[str]) -> str:
+    where = "both engines" if len(engines) == len(BOTH) else engines[0]
+    return f"models equal to the migrations on {where}"
+
+
+def _failures(project: Project, made: Sequence[Comparison]) -> Iterator[CheckFailure]:
+    for comparison in made:
+        migrated = comparison.migrated
+        if unmodelled := were_not_imported(comparison.found, migrated):
+            yield CheckFailure(
+                "models",
+                f"{comparison.engine}: {unmodelled} of {len(migrated.tables)} tables have no model: "
+                "the models were not imported",
+                f"import them in {project.metadata_name.partition(':')[0] or project.env.name}",
+            )
+            continue
+        for difference in comparison.found:
+            fact = f"{comparison.engine}: {difference.render('the migrations', 'the models')}"
+            yield CheckFailure("models", fact, 'inv db.revision --message="..."')

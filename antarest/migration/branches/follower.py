@@ -191,7 +191,8 @@ class Follower:
             project = goal(there)
             with flow.looking() as connection:
                 flow.refuse_others(read_current(connection, flow.project.version_table))
-                plan = plan_sync(flow.project, project, connection, flow.database, applied, options)
+                told = replace(options, note=flow.tell)
+                plan = plan_sync(flow.project, project, connection, flow.database, applied, told)
             yield plan
 
     def _as_it_is(self, _folder: Path) -> Project:

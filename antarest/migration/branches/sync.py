@@ -23,8 +23,8 @@ from ..project.project import Project
 from ..project.revision_files import write_files
 from ..project.revision_search import FoundRevision
 from ..run.request import FileChange
-from ..workflow.plan import RollbackPlan, plan_undo
-from .applied import Applied, read_applied
+from ..workflow.plan import Note, RollbackPlan, plan_undo
+from .applied import Applied, is_on_main, read_applied
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,14 @@ class SyncOptions:
         again: revisions to undo although they match.
         undo_only: apply nothing afterwards.
         allow_changed: also run a downgrade whose code is not the applied code.
+        note: told before a scratch database is made on the server of the database.
     """
 
     command: str = "inv db.sync"
     again: Collection[str] = ()
     undo_only: bool = False
     allow_changed: bool = False
+    note: Note = lambda _text: None
 
 
 def plan_sync(
@@ -124,7 +126,7 @@ def plan_sync(
     files = [(applied.revisions[id_].path.name, content) for id_, content in applied.contents.items()]
     as_applied = replace(home, versions=(write_files(folder, files),), is_moved=True)
     between = _heads(applied, kept)
-    undo = plan_undo(as_applied, connection, current, undone, target=", ".join(between) or BASE)
+    undo = plan_undo(as_applied, connection, current, undone, target=", ".join(between) or BASE, note=options.note)
     found = {id_: applied.found[id_] for id_ in undone if id_ in applied.found}
     return SyncPlan(goal, as_applied, undo, between, pending, found, edited, options.command)
 
@@ -167,7 +169,7 @@ def _kept(
         if sorted(applied.history[id_].predecessors) != sorted(history[id_].predecessors):
             continue
         if id_ in applied.found:  # The file in the checkout does something else.
-            if not home.is_on_main(history[id_].path.name):
+            if not is_on_main(home, history[id_].path.name):
                 continue
             edited.append(id_)
         kept.add(id_)

@@ -22,7 +22,7 @@ from ..errors.facts.run import NotReported, OutputFailed
 from ..errors.rendering import interrupted, render_error, render_error_json
 from ..errors.settings.commands import repeating
 from ..errors.settings.config import Config, load_config
-from ..errors.settings.db_config import with_lock_timeout
+from ..errors.settings.db_config import DbConfig, with_lock_timeout
 from ..errors.settings.urls import redact
 from ..errors.text import fields
 from ..project.project import Project
@@ -126,6 +126,14 @@ class CommandContext:
         config = load_config(self._config_path, sections=self.project.settings(), home=self.project.root)
         db = with_lock_timeout(config.db, self._lock_timeout, "--lock-timeout")
         return replace(config, db=replace(db, backup=db.backup or self._backup))
+
+    @property
+    def db(self) -> DbConfig | None:
+        """The configured database; None if there is no configuration, which some commands do not need."""
+        try:
+            return self.config.db
+        except AntarestError:
+            return None
 
     @cached_property
     def workflow(self) -> MigrationWorkflow:

@@ -72,6 +72,7 @@ VERBS = {
         {"json": Flag("also write the result as JSON", "FILE")},
         only_looks=True,
     ),
+    "baseline": Verb(revisions.baseline, ("engine", "rows_from")),
     "deployed": Verb(releases.deployed, words=("ref",)),
     "deployed-clear": Verb(releases.deployed_clear),
     "sql": Verb(releases.sql, ("output",), words=("from_ref", "to_ref")),

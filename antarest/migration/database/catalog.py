@@ -19,7 +19,11 @@ Catalog = dict[str, frozenset[str]]
 _TABLES_QUERY = {
     "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL, c.type, NULL FROM sqlite_master m"
     " JOIN pragma_table_xinfo(m.name, 'main') c ON c.hidden = 0"
-    " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
+    " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+    # Without the tables in which a virtual table (of no page) keeps its data: these come and go with it.
+    " AND NOT EXISTS (SELECT 1 FROM sqlite_master v WHERE v.rootpage = 0 AND v.type = 'table'"
+    " AND substr(m.name, 1, length(v.name) + 1) = v.name || '_' AND substr(m.name, length(v.name) + 2) IN"
+    " ('config', 'content', 'data', 'docsize', 'idx', 'node', 'parent', 'rowid', 'segdir', 'segments', 'stat'))",
     # ONLY: a partition, or a table that inherits, is counted as a table of its own.
     "postgresql": """
         SELECT CASE WHEN n.nspname = current_schema() THEN NULL ELSE n.nspname END, c.relname, a.attname,

@@ -17,6 +17,7 @@ _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 _CONTROL = re.compile(r"(?P<colour>\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _OBJECT = re.compile(r" <[\w.]+ object at 0x[0-9a-f]+>")  # says nothing to a user
 _SHOWN = 3  # An error has at most nine lines, so a list in it is cut after this many entries.
+_OBJECT = re.compile(r" ?<[\w.]+ object at 0x[0-9a-f]+>")
 
 
 def shorten(items: Sequence[object], shown: int = _SHOWN) -> str:
@@ -85,8 +86,8 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def first_line(text: object) -> str:
-    """Return the first line of a text, without spaces around it."""
-    return str(text).strip().partition("\n")[0].rstrip()
+    """Return the first line of a text, without spaces around it, and without the addresses of Python objects."""
+    return _OBJECT.sub("", str(text).strip().partition("\n")[0].rstrip())
 
 
 def described(error: BaseException) -> str:

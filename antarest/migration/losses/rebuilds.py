@@ -33,6 +33,7 @@ _DROPS = re.compile(
     re.IGNORECASE,
 )
 _IN_THE_WAY = re.compile(r"error in (view|trigger) (.+?)(?: after \w+)?: ")
+_DEPENDS = re.compile(r"\b(materialized view|view) (\S+) depends on")
 _LIST = re.compile(r"\W*(\w+)\W* in \(", re.IGNORECASE)
 _OPTION = "antarest_rebuild"
 
@@ -120,13 +121,7 @@ class RebuildGuard:
     # ---- the comparison
 
     def _look(self) -> list[_Row]:
-        # Each revision reads the schema, so this avoids SQLAlchemy, which takes longer for the rows than SQLite.
-        driver = self._connection.connection.cursor()
-        try:
-            rows: list[_Row] = driver.execute(_MASTER, (self._exclude,)).fetchall()
-        finally:
-            driver.close()
-        return rows
+        return _read(self._connection, self._exclude)
 
     def _compare(self, after: list[_Row]) -> list[Missing]:
         unchanged = frozenset(after)
@@ -185,6 +180,32 @@ class RebuildGuard:
             yield Missing(
                 f"options:{name}", f"{old.options} of {name}", f"op.execute('CREATE TABLE ... {old.options}')"
             )
+
+
+def in_the_way(connection: Connection, error: BaseException) -> list[Missing]:
+    """The views and triggers that made a change of a table fail with this error, as the database has them."""
+    raised = getattr(error, "orig", None)
+    if connection.dialect.name == "sqlite":
+        found = _IN_THE_WAY.search(str(raised))
+        same = _find(_read(connection, "[]"), found[1], found[2]) if found else None
+        return [_missing(same)] if same else []
+    detail = getattr(getattr(raised, "diag", None), "message_detail", None) or ""
+    views = []
+    for kind, name in dict.fromkeys(_DEPENDS.findall(detail)):
+        definition = connection.scalar(sa.text("SELECT pg_get_viewdef(to_regclass(:name), true)"), {"name": name})
+        again = f"CREATE {kind.upper()} {name} AS {' '.join(str(definition).split())}"
+        views.append(Missing(f"{kind}:{name}", f"{kind} {name}", f"op.execute({again!r})"))
+    return views
+
+
+def _read(connection: Connection, exclude: str) -> list[_Row]:
+    # Each revision reads the schema, so this avoids SQLAlchemy, which takes longer for the rows than SQLite.
+    driver = connection.connection.cursor()
+    try:
+        rows: list[_Row] = driver.execute(_MASTER, (exclude,)).fetchall()
+    finally:
+        driver.close()
+    return rows
 
 
 def _find(rows: list[_Row], kind: str, name: str) -> _Object | None:

@@ -220,40 +220,57 @@ class History:
         """The revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
 
         Raises:
-            OutOfReach: fewer steps are applied, or `to` is not below the current revision.
+            OutOfReach: fewer steps are applied, a step back would undo independent revisions, or `to` is not below the
+                current revision.
         """
         states = self.states_below(current)
         shown = ", ".join(sorted(current)) or BASE
         if to is None:
             if steps > len(states):
                 way = f"{len(states)} at most" if states else "no revision is applied"
+                hint = Hint("See what all the way back would be", "inv db.rollback --to=base --dry-run")
                 raise OutOfReach(
-                    f"a rollback cannot go {count(steps, 'step')} back: {way}",
-                    shown,
-                    *(
-                        [Hint("See what all the way back would be", "inv db.rollback --to=base --dry-run")]
-                        if states
-                        else []
-                    ),
+                    f"a rollback cannot go {count(steps, 'step')} back: {way}", shown, *([hint] if states else [])
                 )
+            for at, below in zip([tuple(current), *((state,) for state in states)], states[:steps], strict=False):
+                self._require_one_step(at, below)
             return states[steps - 1]
         if set(current) == {to} or (to == BASE and not current) or to in states:
             return to
         if to not in self.applied(current):
             is_above = to != BASE and set(current) <= self.applied([to])
-            raise OutOfReach(
-                f"revision {to} is not below the current one, so a rollback cannot go there",
-                shown,
-                *(
-                    [Hint("See what an upgrade to it would run", f"inv db.upgrade --to={to} --dry-run")]
-                    if is_above
-                    else []
-                ),
-            )
+            hint = Hint("See what an upgrade to it would run", f"inv db.upgrade --to={to} --dry-run")
+            fact = f"revision {to} is not below the current one, so a rollback cannot go there"
+            raise OutOfReach(fact, shown, *([hint] if is_above else []))
         raise OutOfReach(
             f"revision {to} is only one branch of a merge, so a rollback cannot stop there",
             shown,
             Hint("Go to the state below", f"inv db.rollback --to={self._state_below(to, states)}"),
+        )
+
+    def _require_one_step(self, at: tuple[str, ...], below: str) -> None:
+        """Refuse a step back that would undo more than the last revision. Alembic would undo that one, or refuse.
+
+        A merge is the exception: one step back from it is the common ancestor of its branches, if they have one.
+
+        Raises:
+            OutOfReach: the state below is not one step back.
+        """
+        undone = self.applied(at) - (self.applied([below]) if below != BASE else frozenset())
+        is_merge = len(at) == 1 and len(self._by_id[at[0]].down) > 1 and below != BASE
+        if len(undone) == 1 or is_merge:
+            return
+        if len(at) > 1:
+            why = "the database is at several revisions, so one step back is not clear"
+        else:
+            why = f"revision {at[0]} stands on several revisions without a common state below it"
+        raise OutOfReach(
+            why,
+            ", ".join(sorted(at)),
+            Hint(
+                f"See what a rollback to {below} would undo ({count(len(undone), 'revision')})",
+                f"inv db.rollback --to={below} --dry-run",
+            ),
         )
 
     def require_upgrade(self, current: Collection[str], target: str) -> None:

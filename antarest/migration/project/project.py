@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors.base import Hint
+from ..errors.baseline import Baseline
 from ..errors.facts.project import InvalidProject, ProjectNotFound, UnknownRevision
 from ..errors.facts.refusal import InstalledCopy
 from ..errors.revision import BASE, HEAD, VersionTable
@@ -19,7 +20,7 @@ from ..errors.settings.location import INSTALLED, ROOT
 from .env_options import EnvFile, Options, combined, named_table
 from .history import History
 from .revision_files import listed, read_history
-from .settings import INI, config_of, find, import_named, read_settings, seconds
+from .settings import INI, config_of, find, import_named, read_settings, read_values
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -54,6 +55,7 @@ class Project:
         at_commit: the commit of these files, if it is not the one that is checked out.
         deployed: the revision of production; empty if none is recorded.
         deployed_from: the tag or commit of that revision; empty if it was recorded without one.
+        engines: the engines that it is for ("sqlite", "postgresql"); empty if it does not say.
         max_seconds: the time limit of an upgrade on the rows of `db.verify`; None if there is no limit.
     """
 
@@ -69,6 +71,7 @@ class Project:
     named_version_table: VersionTable | None = None
     search: tuple[Path, ...] = ()
     x_arguments: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
     max_seconds: float | None = None
     deployed: str = ""
     deployed_from: str = ""
@@ -110,7 +113,7 @@ class Project:
             search=settings.search,
             deployed=own.get("deployed", ""),
             deployed_from=own.get("deployed_from", ""),
-            max_seconds=seconds(path, own.get("max_seconds", "")),
+            **read_values(path, own),
         )
 
     @classmethod
@@ -144,14 +147,6 @@ class Project:
     def commit(self) -> str:
         """The commit of its revisions. It is empty if it is not known."""
         return self.at_commit or (self.repository.commit("HEAD") if self.repository else "")
-
-    def is_on_main(self, name: str) -> bool:
-        """Whether the last common commit with main has a revision file of that name. False without such a commit."""
-        repository = self.repository
-        if repository is None or not (base := repository.main):
-            return False
-        there = repository.objects(base, self.versions, recursive=self.is_recursive)
-        return any(Path(path).name == name for path in there)
 
     def refuse_unknown(self, current: Sequence[str], database: str) -> None:
         """Refuse a database at a revision without a file, and name the branch that has the file.
@@ -231,7 +226,14 @@ class Project:
         history = read_history(self.versions, recursive=self.is_recursive)
         if not len(history):
             self.refuse_files_below()
+        if self.baseline.losses:
+            history = History(self.baseline.declare(history[id_]) for id_ in history.order)
         return history
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """What is accepted of the revisions that are older than the adoption."""
+        return Baseline.read(self.root)
 
     def refuse_files_below(self) -> None:
         """Refuse a project without revisions if folders below have revision files, which are not read.

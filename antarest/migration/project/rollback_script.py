@@ -61,6 +61,8 @@ runpy.run_module("{package}", run_name="__main__", alter_sys=True)' \\
 
 
 _ONE_STEP = "Roll the database back by one revision: from the head of this checkout to the revision before it."
+_SEVERAL = """\
+Roll the database back from the head of this checkout to the nearest state below it, which undoes {number} revisions."""
 _RELEASE = """\
 Roll the database back from the head of this checkout to the deployed revision{tag}.
 #
@@ -102,13 +104,18 @@ def render(project: Project) -> str:
     return _TEMPLATE.format(
         package=PACKAGE,
         above=ABOVE and f"{ABOVE}/",
-        purpose=_RELEASE.format(tag=tag) if project.deployed else _ONE_STEP,
+        purpose=_RELEASE.format(tag=tag) if project.deployed else _purpose(project.history, revision, head),
         script=os.path.relpath(path, project.root),
         revision=revision,
         head=head,
         root=os.path.relpath(project.root, path.parent),
         ini=project.ini.name,
     )
+
+
+def _purpose(history: History, revision: str, head: str) -> str:
+    undone = history.applied([head]) - history.applied([revision])
+    return _ONE_STEP if len(undone) <= 1 else _SEVERAL.format(number=len(undone))
 
 
 def parse(path: Path) -> tuple[str, str]:

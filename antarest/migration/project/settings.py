@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject
 from ..errors.facts.refusal import PackageMissing
+from ..errors.settings.urls import ENGINES
 from ..errors.text import described
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ KEYS = (
     "version_table_schema",
     "deployed",
     "deployed_from",
+    "engines",
     "max_seconds",
 )
 """The keys of `[antarest]`."""
@@ -179,6 +181,27 @@ def _is_settings(path: Path) -> bool:
     return names_project(path) if is_toml(path) else path.is_file()
 
 
+def read_values(ini: Path, own: Mapping[str, str]) -> dict[str, Any]:
+    """Read the keys of `[antarest]` whose values are no plain text.
+
+    Args:
+        ini: the `alembic.ini` of the project.
+        own: the section.
+
+    Raises:
+        InvalidProject: an engine is not supported, or a number is none.
+    """
+    engines, seconds = tuple(own.get("engines", "").replace(",", " ").split()), own.get("max_seconds", "")
+    if wrong := [each for each in engines if each not in ENGINES]:
+        reason = f"[{SECTION}] engines has {wrong[0]!r}, which is not one of {', '.join(ENGINES)}"
+        raise InvalidProject(ini, reason, _LOOK)
+    try:
+        return {"engines": engines, "max_seconds": float(seconds) if seconds else None}
+    except ValueError:
+        reason = f"[{SECTION}] max_seconds must be a number of seconds, not {seconds!r}"
+        raise InvalidProject(ini, reason, _LOOK) from None
+
+
 def is_toml(path: Path) -> bool:
     """Whether a project has its settings in a `pyproject.toml` only."""
     return path.name == TOML
@@ -269,19 +292,6 @@ def _is_true(config: Config, name: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"boolean value expected for TOML parameter {name!r}")
     return value
-
-
-def seconds(path: Path, text: str) -> float | None:
-    """Read a number of seconds; None if the text is empty.
-
-    Raises:
-        InvalidProject: it is no number.
-    """
-    try:
-        return float(text) if text else None
-    except ValueError:
-        reason = f"[{SECTION}] max_seconds must be a number of seconds, not {text!r}"
-        raise InvalidProject(path, reason, _LOOK) from None
 
 
 # ---- what the settings name in the application

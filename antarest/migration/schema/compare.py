@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ _NOT_ASPECTS = {
     "unique": {"columns"},
     "index": {"name"},
 }
+_UNMODELLED = ("view", "trigger", "function", "domain")
+_UNMODELLED_TABLE = re.compile(r"(?:UNLOGGED |FOREIGN )?PARTITION (?:FOR|DEFAULT)\b|using\b|FOREIGN\b")
 
 
 class Key(NamedTuple):
@@ -91,15 +94,44 @@ def differences(before: Inventory, after: Inventory) -> list[Difference]:
     return found
 
 
+def without_unmodelled(found: Sequence[Difference], models: Inventory) -> tuple[list[Difference], list[Difference]]:
+    """Separate what models do not have: views, triggers, functions, domains, partitions and virtual tables.
+
+    The migrations make these with SQL of their own. A model can make them with an event, so a kind of which the models
+    have one is compared.
+
+    Args:
+        found: the differences of the migrations and the models.
+        models: the schema that the models make.
+
+    Returns:
+        The differences, and what only the migrations make and no model has.
+    """
+    unmodelled = [each for each in found if _is_unmodelled(each, models)]
+    return [each for each in found if each not in unmodelled], unmodelled
+
+
+def _is_unmodelled(difference: Difference, models: Inventory) -> bool:
+    if difference.aspect == "settings":
+        return not difference.after
+    if difference.aspect or difference.after is not None:
+        return False
+    if isinstance(difference.before, Table):
+        return bool(_UNMODELLED_TABLE.match(difference.before.options))
+    return difference.kind in _UNMODELLED and not getattr(models, f"{difference.kind}s")
+
+
 def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
     for table in inventory.tables.values():
         yield Key("table", table.name, table.name), table
         yield from _parts(table)
-    for kind in ("enums", "sequences", "views", "functions", "domains"):
+    for kind in ("enums", "views", "functions", "domains"):
         for name, each in getattr(inventory, kind).items():
             yield Key(kind[:-1], "", name), each
+    for name, sequence in inventory.sequences.items():  # One that a column owns is a part of its table.
+        yield Key("sequence", (sequence.owner or "").rpartition(".")[0], name), sequence
     for path, trigger in inventory.triggers.items():
-        yield Key("trigger", path.partition(".")[0], path), trigger
+        yield Key("trigger", path.rpartition(".")[0], path), trigger
 
 
 def _parts(table: Table) -> Iterator[tuple[Key, object]]:

@@ -75,7 +75,11 @@ class Index:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its columns, constraints and indexes. `options` are those of the table (STRICT, UNLOGGED, ...)."""
+    """A table with its columns, constraints and indexes.
+
+    `options` are those of the table (STRICT, UNLOGGED, PARTITION BY ...), and `settings` those that a statement sets
+    and no model has: row level security and the parameters of the storage (PostgreSQL).
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -85,6 +89,7 @@ class Table:
     checks: tuple[CheckConstraint, ...] = ()
     indexes: tuple[Index, ...] = ()
     options: str = ""
+    settings: str = ""
     comment: str | None = None
 
     def column(self, name: str) -> Column | None:

@@ -1,7 +1,8 @@
 """Read the schema of PostgreSQL with SQLAlchemy's inspector. What it lacks is read from the catalogs.
 
-The number of queries does not depend on the number of tables. Only objects on the search path are read, except those
-that belong to an extension.
+The number of queries does not depend on the number of tables, but the inspector reads one schema at a time. Objects of
+all schemas are read, except those of the system and of extensions. The name of an object has its schema where that is
+not the current one.
 """
 
 from __future__ import annotations
@@ -42,14 +43,16 @@ _Options = dict[tuple[str, str | None], str]
 """The options of constraints that the inspector does not read, by table and name."""
 
 _TABLES = """
-    SELECT c.relname, concat_ws(' ', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' END,
+    SELECT {relation_name}, c.relname, {relation_schema},
+        concat_ws(' ', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' END,
         CASE c.relkind WHEN 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid) WHEN 'f' THEN 'FOREIGN' END,
-        CASE WHEN c.relispartition THEN 'PARTITION ' || pg_get_expr(c.relpartbound, c.oid) END,
-        CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END, array_to_string(c.reloptions, ' '))
+        CASE WHEN c.relispartition THEN 'PARTITION ' || pg_get_expr(c.relpartbound, c.oid) END),
+        concat_ws(' ', CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END,
+        CASE WHEN c.relforcerowsecurity THEN 'FORCED' END, array_to_string(c.reloptions, ' '))
     FROM pg_class AS c WHERE c.relkind IN ('r', 'p', 'f') AND {relation}
 """
 _CONSTRAINTS = """
-    SELECT c.relname, o.conname, o.contype::text,
+    SELECT {relation_name}, o.conname, o.contype::text,
         CASE o.contype WHEN 'c' THEN pg_get_expr(o.conbin, o.conrelid, true) ELSE pg_get_constraintdef(o.oid) END,
         concat_ws(' ',
         CASE WHEN o.condeferrable THEN 'DEFERRABLE' END, CASE WHEN o.condeferred THEN 'INITIALLY DEFERRED' END,
@@ -62,7 +65,7 @@ _CONSTRAINTS = """
     WHERE o.contype IN ('p', 'f', 'u', 'c', 'x') AND {relation}
 """
 _INDEXES = """
-    SELECT c.relname, n.relname, pg_get_indexdef(i.indexrelid), i.indisvalid
+    SELECT {relation_name}, n.relname, pg_get_indexdef(i.indexrelid), i.indisvalid
     FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid JOIN pg_class AS n ON n.oid = i.indexrelid
     WHERE c.relkind IN ('r', 'p') AND {relation} AND NOT EXISTS (
         SELECT FROM pg_constraint AS o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
@@ -70,59 +73,67 @@ _INDEXES = """
 """
 # Collations that differ from the one of the type, or of the type below a domain, as in the inspector of SQLAlchemy 2.1.
 _COLLATIONS = """
-    SELECT c.relname, a.attname, l.collname FROM pg_attribute AS a
+    SELECT {relation_name}, a.attname, l.collname FROM pg_attribute AS a
     JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_collation AS l ON l.oid = a.attcollation
     JOIN pg_type AS t ON t.oid = a.atttypid JOIN pg_type AS b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
     WHERE a.attnum > 0 AND a.attcollation <> b.typcollation AND c.relkind IN ('r', 'p', 'f') AND {relation}
 """
 _SEQUENCES = """
-    SELECT c.relname, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
-        s.seqcycle, (SELECT t.relname || '.' || a.attname FROM pg_depend AS d JOIN pg_class AS t ON t.oid = d.refobjid
+    SELECT {relation_name}, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
+        s.seqcycle, (SELECT {owner_name} || '.' || a.attname
+            FROM pg_depend AS d JOIN pg_class AS t ON t.oid = d.refobjid
             JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
             WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') LIMIT 1)
     FROM pg_sequence AS s JOIN pg_class AS c ON c.oid = s.seqrelid WHERE {relation}
 """
 _VIEWS = """
-    SELECT c.relname, CASE c.relkind WHEN 'm' THEN 'materialized ' ELSE '' END || pg_get_viewdef(c.oid)
+    SELECT {relation_name}, CASE c.relkind WHEN 'm' THEN 'materialized ' ELSE '' END || pg_get_viewdef(c.oid)
     FROM pg_class AS c WHERE c.relkind IN ('v', 'm') AND {relation}
 """
 _TRIGGERS = """
-    SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'D' THEN ' DISABLED' ELSE '' END
+    SELECT {relation_name}, t.tgname, pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'D' THEN ' DISABLED' ELSE '' END
     FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND {relation}
 """
 _FUNCTIONS = """
-    SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', pg_get_functiondef(p.oid)
+    SELECT {function_name} || '(' || pg_get_function_identity_arguments(p.oid) || ')', pg_get_functiondef(p.oid)
     FROM pg_proc AS p WHERE p.prokind IN ('f', 'p', 'w') AND {function}
 """
 _DOMAINS = """
-    SELECT t.typname, concat_ws(' ', format_type(t.typbasetype, t.typtypmod),
+    SELECT {type_name}, concat_ws(' ', format_type(t.typbasetype, t.typtypmod),
         CASE WHEN t.typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || t.typdefault,
         (SELECT string_agg(o.conname || ' ' || pg_get_constraintdef(o.oid), ' ' ORDER BY o.conname)
             FROM pg_constraint AS o WHERE o.contypid = t.oid AND o.contype = 'c'))
     FROM pg_type AS t WHERE t.typtype = 'd' AND {type}
 """
-# The condition for objects on the search path that belong neither to the system nor to an extension.
+# The condition for objects that belong neither to the system nor to an extension.
 _OURS = """
-    pg_{kind}_is_visible({oid}) AND {namespace} NOT IN (SELECT oid FROM pg_namespace
-        WHERE nspname IN ('pg_catalog', 'information_schema'))
+    {namespace} NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema')
     AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.objid = {oid} AND e.deptype = 'e')
 """
+# The schema of an object; NULL for the current one.
+_SCHEMA = "(SELECT nspname FROM pg_namespace WHERE oid = {namespace} AND nspname IS DISTINCT FROM current_schema())"
+_NAME = f"concat_ws('.', {_SCHEMA}, {{name}})"
 _CONDITIONS = {
-    "relation": _OURS.format(kind="table", oid="c.oid", namespace="c.relnamespace"),
-    "function": _OURS.format(kind="function", oid="p.oid", namespace="p.pronamespace"),
-    "type": _OURS.format(kind="type", oid="t.oid", namespace="t.typnamespace"),
+    "relation": _OURS.format(oid="c.oid", namespace="c.relnamespace"),
+    "relation_schema": _SCHEMA.format(namespace="c.relnamespace"),
+    "relation_name": _NAME.format(namespace="c.relnamespace", name="c.relname"),
+    "owner_name": _NAME.format(namespace="t.relnamespace", name="t.relname"),
+    "function": _OURS.format(oid="p.oid", namespace="p.pronamespace"),
+    "function_name": _NAME.format(namespace="p.pronamespace", name="p.proname"),
+    "type": _OURS.format(oid="t.oid", namespace="t.typnamespace"),
+    "type_name": _NAME.format(namespace="t.typnamespace", name="t.typname"),
 }
 
 
 def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
-    """Return the inventory of the objects on the search path of a PostgreSQL connection."""
+    """Return the inventory of the objects of a PostgreSQL database."""
     inspector = cast("PGInspector", sa.inspect(connection))
     domains = {name: Definition(name, text) for name, text in _rows(connection, _DOMAINS)}
     views = {name: Definition(name, normalise(text)) for name, text in _rows(connection, _VIEWS)}
     return Inventory(
         engine="postgresql",
         tables=_tables(connection, inspector, exclude),
-        enums={each["name"]: Enum(each["name"], tuple(each["labels"])) for each in inspector.get_enums()},
+        enums={name: Enum(name, labels) for name, labels in _enums(inspector)},
         sequences={row[0]: Sequence(*row) for row in _rows(connection, _SEQUENCES)},
         views=views,
         triggers={
@@ -150,28 +161,45 @@ def _tables(connection: Connection, inspector: Inspector, exclude: Collection[st
         keys, unique, where, rest = parse_index(definition)
         indexes[table].append(Index(name, table, keys, unique, where, rest if valid else f"{rest} INVALID".strip()))
     collations = {(table, column): name for table, column, name in _rows(connection, _COLLATIONS)}
-    columns = inspector.get_multi_columns()
-    comments = inspector.get_multi_table_comment()
-    uniques = inspector.get_multi_unique_constraints()
-    # The checks are read above: what the inspector returns for them depends on the version of SQLAlchemy.
-    primary_keys, foreign_keys = inspector.get_multi_pk_constraint(), inspector.get_multi_foreign_keys()
+    tables = sorted(_rows(connection, _TABLES))
+    read = {schema: _Read(inspector, schema) for schema in {None, *(schema for _, _, schema, _, _ in tables)}}
     return {
         name: Table(
             name=name,
             columns=tuple(
-                _column(connection, each, collations.get((name, each["name"]))) for each in columns[None, name]
+                _column(connection, each, collations.get((name, each["name"]))) for each in read[schema].columns[key]
             ),
-            primary_key=_primary_key(primary_keys[None, name], name, options),
-            foreign_keys=_foreign_keys(foreign_keys[None, name], name, options),
-            uniques=_uniques(uniques[None, name], name, options),
+            primary_key=_primary_key(read[schema].primary_keys[key], name, options),
+            foreign_keys=_foreign_keys(read[schema].foreign_keys[key], name, options),
+            uniques=_uniques(read[schema].uniques[key], name, options),
             checks=(*sorted(checks[name], key=repr), *exclusions[name]),
             indexes=tuple(indexes[name]),
             options=text,
-            comment=comments[None, name]["text"],
+            settings=settings,
+            comment=read[schema].comments[key]["text"],
         )
-        for name, text in sorted(_rows(connection, _TABLES))
+        for name, bare, schema, text, settings in tables
         if name not in exclude
+        for key in [(schema, bare)]
     }
+
+
+class _Read:
+    """The parts of all tables of a schema, as the inspector reads them."""
+
+    def __init__(self, inspector: Inspector, schema: str | None) -> None:
+        self.columns = inspector.get_multi_columns(schema)
+        self.comments = inspector.get_multi_table_comment(schema)
+        self.uniques = inspector.get_multi_unique_constraints(schema)
+        # The checks are read elsewhere: what the inspector returns for them depends on the version of SQLAlchemy.
+        self.primary_keys = inspector.get_multi_pk_constraint(schema)
+        self.foreign_keys = inspector.get_multi_foreign_keys(schema)
+
+
+def _enums(inspector: PGInspector) -> Iterable[tuple[str, tuple[str, ...]]]:
+    here = inspector.default_schema_name
+    for each in inspector.get_enums("*"):
+        yield each["name"] if each["schema"] == here else f"{each['schema']}.{each['name']}", tuple(each["labels"])
 
 
 def _primary_key(found: ReflectedPrimaryKeyConstraint, table: str, options: _Options) -> PrimaryKey | None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from .inventory import Column, Definition, ForeignKey, Index, Inventory, PrimaryKey, Table, Unique
 from .sql import normalise, parse_index
-from .sqlite_text import KeyText, TableText, UniqueText, fold, read_table, with_quotes_for_brackets
+from .sqlite_text import KeyText, TableText, UniqueText, fold, read_table, shadow_tables, with_quotes_for_brackets
 
 _MASTER = r"""
     SELECT type, name, tbl_name, sql FROM main.sqlite_master
@@ -40,7 +40,9 @@ _UNIQUE_COLUMNS = """
 
 def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
     """Return the inventory of the main schema of an SQLite database."""
-    master = [(*row[:3], with_quotes_for_brackets(row[3])) for row in connection.exec_driver_sql(_MASTER)]
+    found = connection.exec_driver_sql(_MASTER).all()
+    shadows = shadow_tables({name: sql for kind, name, _, sql in found if kind == "table"})
+    master = [(*row[:3], with_quotes_for_brackets(row[3])) for row in found if row[2] not in shadows]
     indexes: dict[str, list[Index]] = defaultdict(list)
     for kind, name, table, sql in master:
         if kind == "index":

@@ -16,6 +16,14 @@ _BRACKETS = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | --[^\n]* | /\*.*?\*/ | \[(?P<name>[^\]]*)\]""",
     re.VERBOSE | re.DOTALL,
 )
+_VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+(\w+)", re.IGNORECASE | re.DOTALL)
+# The endings of their names, by module.
+_SHADOWS = {
+    "fts3": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts4": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts5": ("data", "idx", "content", "docsize", "config"),
+    "rtree": ("node", "rowid", "parent"),
+}
 
 
 class KeyText(NamedTuple):
@@ -84,6 +92,21 @@ def with_quotes_for_brackets(sql: str) -> str:
 
 def _quoted(found: re.Match[str]) -> str:
     return found[0] if found["name"] is None else '"' + found["name"].replace('"', '""') + '"'
+
+
+def shadow_tables(texts: Mapping[str, str]) -> set[str]:
+    """Return the tables in which virtual tables keep their data. They come and go with these.
+
+    Args:
+        texts: the text of each table, by name.
+    """
+    modules = {name: found[1].lower() for name, sql in texts.items() if (found := _VIRTUAL.match(sql))}
+    return {
+        shadow
+        for name, module in modules.items()
+        for suffix in _SHADOWS.get(module, ())
+        if (shadow := f"{name}_{suffix}") in texts
+    }
 
 
 @lru_cache(maxsize=1024)  # Most tables are the same on both sides of a comparison.

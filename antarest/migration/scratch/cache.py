@@ -7,6 +7,7 @@ needed: without it, the revisions run.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,12 +17,14 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..errors.settings.whole_file import UNFINISHED, write_whole
 from ..project.project import Project
 from .fingerprint import fingerprints
 
 _OBJECTS = ".objects"
+_FACTS = ".facts"
 _KEPT = 24  # files; a database of 30 tables has 300 kB
 _LARGEST = 8_000_000  # bytes; a larger database holds many rows, and 24 copies of it would take too much space
 _LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a process that was killed
@@ -30,15 +33,17 @@ _LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a proc
 class ScratchCache:
     """The cached databases of a list of revisions: one has run the first revision, one the first two, and so on."""
 
-    def __init__(self, project: Project, revisions: Sequence[str]) -> None:
+    def __init__(self, project: Project, revisions: Sequence[str], also: Sequence[str] = ()) -> None:
         """Find the files of these revisions. A project outside of a git repository has none.
 
         Args:
             project: the project of the revisions.
             revisions: their ids, in the order of the history.
+            also: further modules of ours that have an effect on what is kept, as paths in this package.
         """
         self._project = project
         self._revisions = revisions
+        self._also = also
 
     def copy_to(self, file: Path) -> int:
         """Copy the database that has run most of the revisions.
@@ -90,6 +95,22 @@ class ScratchCache:
     def _objects_of(engine: str, file: Path) -> Path:
         return file.with_name(f"{file.stem}-{engine}{_OBJECTS}")
 
+    def facts(self, key: str) -> Any:
+        """Read the facts that `store_facts` has kept for the revisions under this key; None if there are none."""
+        if file := self._facts_file(key):
+            with suppress(OSError, ValueError):
+                return json.loads(file.read_text(encoding="utf-8"))
+        return None
+
+    def store_facts(self, key: str, facts: Any) -> None:
+        """Keep what was learned from running the revisions. The key names everything else that it depends on."""
+        if file := self._facts_file(key):
+            _write(file, json.dumps(facts).encode())
+
+    def _facts_file(self, key: str) -> Path | None:
+        name = hashlib.sha256(f"{self._file} {key}".encode()).hexdigest()[:40]
+        return self._file.with_name(f"{name}{_FACTS}") if self._file else None
+
     @property
     def _file(self) -> Path | None:
         """The database that has run all of the revisions; None if the cache cannot keep it."""
@@ -101,7 +122,7 @@ class ScratchCache:
         repository = self._project.repository
         if repository is None:
             return []
-        names = fingerprints(self._project.history, self._revisions, self._project.scratch_options())
+        names = fingerprints(self._project.history, self._revisions, self._project.scratch_options(), self._also)
         return [repository.folder / "antarest" / "scratch" / f"{name[:40]}.db" for name in names]
 
 

@@ -20,10 +20,10 @@ import secrets
 import shutil
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
@@ -156,30 +156,54 @@ _Running = tuple[URL, Callable[[], str]]
 """The maintenance database of a server, and the function that lets the server go on."""
 
 
+def wanted_kinds(*groups: Sequence[ServerKind] | str) -> list[str]:
+    """The kinds of servers to try, in order, as the environment allows them.
+
+    Args:
+        groups: the kinds in their order, and between them names of other servers, which a forced kind rules out.
+
+    Raises:
+        NoPostgres: the environment forces a kind that does not exist.
+    """
+    forced = os.environ.get(KIND_VARIABLE)
+    if forced and forced not in _ways():
+        raise NoPostgres({KIND_VARIABLE: f"{forced!r} is not one of {', '.join(_ways())}"})
+    kinds = [kind for group in groups for kind in ([group] if isinstance(group, str) else group)]
+    has_url = forced == "url" or os.environ.get(URL_VARIABLE)
+    return [kind for kind in kinds if kind == forced or (not forced and (kind != "url" or has_url))]
+
+
+def start_server(kind: ServerKind, stack: ExitStack) -> PostgresServer:
+    """Find or start a server of a kind.
+
+    Args:
+        kind: the kind.
+        stack: stops the server.
+
+    Raises:
+        Exception: of any kind, where there is none.
+    """
+    with ExitStack() as attempt:
+        url, leave = attempt.enter_context(_ways()[kind]())
+        version = str(_execute(url, "SHOW server_version")).split()[0]
+        stack.enter_context(attempt.pop_all())
+    return PostgresServer(url, kind, version, leave)
+
+
+def _ways() -> dict[ServerKind, Callable[[], AbstractContextManager[_Running]]]:
+    return {"url": _given, "testcontainers": _container, "embedded": _embedded}
+
+
 def _first_server(stack: ExitStack) -> PostgresServer:
     """Find the first server that is available. The stack stops it."""
-    ways: dict[ServerKind, Callable[[], AbstractContextManager[_Running]]] = {
-        "url": _given,
-        "testcontainers": _container,
-        "embedded": _embedded,
-    }
-    forced = os.environ.get(KIND_VARIABLE)
-    if forced and forced not in ways:
-        raise NoPostgres({KIND_VARIABLE: f"{forced!r} is not one of {', '.join(ways)}"})
-    if not forced and os.environ.get(URL_VARIABLE):
-        forced = "url"
     reasons: dict[str, str] = {}
-    for kind in [kind for kind in ways if kind == forced or (not forced and kind != "url")]:
+    kinds = wanted_kinds(("url", "testcontainers", "embedded"))
+    for kind in cast("list[ServerKind]", kinds[:1] if kinds[:1] == ["url"] else kinds):
         try:
-            with ExitStack() as attempt:
-                url, leave = attempt.enter_context(ways[kind]())
-                version = str(_execute(url, "SHOW server_version")).split()[0]
-                stack.enter_context(attempt.pop_all())
+            return start_server(kind, stack)
         except Exception as error:  # noqa: BLE001 - the next kind may work after any error
             reasons[kind] = reason(error)
             logger.info("no PostgreSQL from %s: %s", kind, reasons[kind])
-        else:
-            return PostgresServer(url, kind, version, leave)
     raise NoPostgres(reasons)
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection
 
 from ..database.catalog import Tables
 from ..database.connection import moving
 from ..database.driver_connections import Attempt, Watcher, set_watcher
-from ..errors.facts.run import ScratchRunFailed
+from ..errors.settings.db_config import DbConfig
 from ..losses.tracking import open_tracker
 from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
 from ..schema.objects import ObjectKey, read_objects
 from .cache import ScratchCache
-from .databases import EngineName, NoPostgres, PostgresServer, postgres_server, scratch_database
+from .databases import scratch_database
 from .runner import ScratchRunner
+from .servers import ScratchServer, read_asked, scratch_servers
+
+_FINDS_EFFECTS = ("scratch/migrated", "scratch/servers", "losses/tracking/*")
+"""Our modules on which the effect of a downgrade depends, as it is kept, beside those that run revisions."""
 
 
 @contextmanager
@@ -42,47 +45,48 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
             yield connection
 
 
-def objects_of_history(project: Project, url: URL) -> set[ObjectKey]:
+def objects_of_history(
+    project: Project, connection: Connection, note: Callable[[str], object] = lambda _text: None
+) -> set[ObjectKey]:
     """Find every object that some revision of the history has, also if a later revision drops or renames it.
-
-    For a PostgreSQL database the revisions run on a scratch PostgreSQL. Where none is available, or where the history
-    cannot run on it, they run on a new database on the server of `url`.
 
     Args:
         project: the project.
-        url: the database that the objects are for.
+        connection: to the database that the objects are for. The revisions run on a scratch database of its engine.
+        note: told before a scratch database is made on the server of that database.
 
     Raises:
         NoPostgres, ScratchRunFailed: the history cannot be run anywhere.
     """
-    engine: EngineName = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
     cache = ScratchCache(project, _order(project, project.history.heads))
-    if (cached := cache.objects(engine)) is not None:
+    if (cached := cache.objects(connection.dialect.name)) is not None:
         return {ObjectKey(*each) for each in cached}
-    if engine == "sqlite":
-        made = _objects_made(project, engine, None)
+    if connection.dialect.name == "sqlite":
+        with scratch_database("sqlite") as url, moving(url) as scratch:
+            made = _objects_made(project, scratch)
     else:
-        try:
-            with postgres_server() as server:
-                made = _objects_made(project, engine, server)
-        except (NoPostgres, ScratchRunFailed) as error:
-            try:
-                made = _objects_made(project, engine, PostgresServer(url, "url", ""))
-            except DBAPIError:  # This role may not create a database.
-                raise error from None
-    cache.store_objects(engine, sorted(made))
+
+        def run(server: ScratchServer) -> set[ObjectKey]:
+            with server.database() as scratch:
+                return _objects_made(project, scratch)
+
+        asked = read_asked(DbConfig(connection.engine.url), connection)
+        with scratch_servers(asked, revision_texts(project), note) as servers:
+            made = servers.run(run)
+    cache.store_objects(connection.dialect.name, sorted(made))
     return made
 
 
-def _objects_made(project: Project, engine: EngineName, server: PostgresServer | None) -> set[ObjectKey]:
+def _objects_made(project: Project, connection: Connection) -> set[ObjectKey]:
     made: set[ObjectKey] = set()
-    with scratch_database(engine, server) as url, moving(url) as connection:
-        ScratchRunner.of(project).upgrade(
-            connection,
-            project.history.heads,
-            lambda _revision: made.update(each.key for each in read_objects(connection)),
-        )
-    return made - {ObjectKey("table", name) for name in project.workflow_tables}
+    others = {each.key for each in read_objects(connection)}  # A scratch database can have extensions and schemas.
+    connection.rollback()
+    ScratchRunner.of(project).upgrade(
+        connection,
+        project.history.heads,
+        lambda _revision: made.update(each.key for each in read_objects(connection)),
+    )
+    return made - others - {ObjectKey("table", name) for name in project.workflow_tables}
 
 
 def _order(project: Project, revisions: Collection[str]) -> Sequence[str]:
@@ -104,38 +108,86 @@ class DowngradeEffect:
     renamed: dict[str, str]
 
 
-def downgrade_effects(project: Project, current: Collection[str], undone: Sequence[str]) -> list[DowngradeEffect]:
+def downgrade_effects(
+    project: Project,
+    connection: Connection,
+    current: Collection[str],
+    undone: Sequence[str],
+    note: Callable[[str], object] = lambda _text: None,
+) -> list[DowngradeEffect]:
     """Find the effect of the downgrade of each of these revisions, in this order.
 
-    The downgrades run on an empty scratch SQLite database. No live table is locked, and nothing is guessed.
+    The downgrades run on an empty scratch database of the same engine. No live table is locked, and nothing is guessed.
+
+    Args:
+        project: the project of the revisions.
+        connection: to the database that is asked about, to learn what a scratch database needs.
+        current: the revisions that it is at.
+        undone: the revisions to undo.
+        note: told before a scratch database is made on the server of that database.
+
+    Raises:
+        NoPostgres: there is no PostgreSQL on which the revisions can run.
+        ScratchRunFailed: a revision fails on a scratch database.
     """
+    if connection.dialect.name == "sqlite":
+        with scratch_at(project, current) as scratch:
+            return _effects(project, scratch, undone)
+    asked = read_asked(DbConfig(connection.engine.url), connection)
+    cache = ScratchCache(project, _order(project, current), _FINDS_EFFECTS)
+    key = f"effects {asked.version} {asked.schemas} {asked.extensions} {undone}"
+    if (known := cache.facts(key)) is not None:
+        return [DowngradeEffect(**each) for each in known]
+
+    def run(server: ScratchServer) -> list[DowngradeEffect]:
+        with server.database() as scratch:
+            ScratchRunner.of(project).upgrade(scratch, current)
+            return _effects(project, scratch, undone, server.guard)
+
+    with scratch_servers(asked, revision_texts(project), note) as servers:
+        found = servers.run(run)
+    cache.store_facts(key, [asdict(each) for each in found])
+    return found
+
+
+def revision_texts(project: Project) -> list[str]:
+    """Read all revision files of a project."""
+    return [project.history[id_].path.read_text(encoding="utf-8", errors="replace") for id_ in project.history.order]
+
+
+def _effects(
+    project: Project, connection: Connection, undone: Sequence[str], guard: Watcher | None = None
+) -> list[DowngradeEffect]:
+    """Undo these revisions on a scratch database. Each statement is passed to the guard too."""
     result: list[DowngradeEffect] = []
-    with scratch_at(project, current) as connection:
-        tracker = open_tracker(connection, exclude=project.workflow_tables)
-        tracker.look()
-        connection.rollback()
-        runner = ScratchRunner.of(project)
+    tracker = open_tracker(connection, exclude=project.workflow_tables)
+    tracker.look()
+    connection.rollback()
+    runner = ScratchRunner.of(project)
 
-        def steps(_context: object) -> Iterator[Any]:
-            for id_ in undone:
-                before = tracker.tables
-                yield runner.step(id_, "downgrade")
-                tracker.look()
-                result.append(_effect(id_, before, tracker))
+    def steps(downgrades: Iterable[Any]) -> Iterator[Any]:
+        for step in downgrades:
+            before = tracker.tables
+            yield step
+            tracker.look()
+            result.append(_effect(step.revision.revision, before, tracker))
 
-        set_watcher(connection, _TrackerWatcher(tracker))  # A rename differs from a drop only in its statement.
-        runner.run(connection, steps)
-        set_watcher(connection, None)
+    set_watcher(connection, _TrackerWatcher(tracker, guard))  # A rename differs from a drop only in its statement.
+    runner.downgrade(connection, undone, steps)
+    set_watcher(connection, guard)
     return result
 
 
 class _TrackerWatcher(Watcher):
-    """Passes each statement to a tracker, and allows all of them."""
+    """Passes each statement to a tracker, and allows all that a guard allows."""
 
-    def __init__(self, tracker: ChangeTracker) -> None:
+    def __init__(self, tracker: ChangeTracker, guard: Watcher | None) -> None:
         self._tracker = tracker
+        self._guard = guard
 
-    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:
+        if self._guard:
+            self._guard.before(statement, attempt)
         with suppress(NotAllowed):
             self._tracker.before(statement)
 

@@ -6,7 +6,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -16,14 +16,17 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import read_current
+from ..errors.base import Hint
+from ..errors.facts.loss import drop_and_make_again
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision, VersionTable
 from ..errors.settings.urls import ENGINES, redact
 from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredConstraints
+from ..losses.rebuilds import in_the_way
 from ..losses.tracking.base import NotAllowed
 from ..project.env_options import outer_kept, stand_in
 from ..project.history import History
@@ -31,6 +34,8 @@ from ..project.project import Project
 from ..project.revision_files import importing
 from ..run.revision_operations import revision_operations
 from ..run.segments import first_segment, let_blocks_pass, refuse_not_runnable
+
+_SAVEPOINT = "antarest_before_revision"
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,33 @@ class ScratchRunner:
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
-                size = 1 if self.commits_each else len(first_segment(left, self._revision_of, connection.dialect.name))
-                self.run(connection, partial(_each, left[:size], after_step))
-                left = left[size:]
+                segment = self._segment(left, connection)
+                self.run(connection, partial(_each, segment, after_step))
+                left = left[len(segment) :]
+
+    def downgrade(
+        self, connection: Connection, revisions: Sequence[str], steps_of: Callable[[Sequence[Any]], Iterable[Any]]
+    ) -> None:
+        """Undo these revisions, in this order, and commit where they ask for it.
+
+        Args:
+            connection: to a scratch database.
+            revisions: their ids.
+            steps_of: given the steps of one transaction, returns them. A generator can act before and after each.
+
+        Raises:
+            ScratchRunFailed: a revision failed. Its transaction was rolled back.
+        """
+        self._import_revisions(connection)
+        left = [self.step(id_, "downgrade") for id_ in revisions]
+        while left:
+            segment = self._segment(left, connection)
+            self.run(connection, partial(_called, steps_of, segment))
+            left = left[len(segment) :]
+
+    def _segment(self, steps: Sequence[Any], connection: Connection) -> list[Any]:
+        """The first of these steps of Alembic that are committed together."""
+        return [*steps[:1]] if self.commits_each else first_segment(steps, self._revision_of, connection.dialect.name)
 
     def step(self, revision: str, direction: Direction) -> Any:
         """Make Alembic's step that runs one revision."""
@@ -104,13 +133,15 @@ class ScratchRunner:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
         self._import_revisions(connection)
-        running, deferred = list[Any](), DeferredConstraints(connection)
+        running, fixes, deferred = list[Any](), list[Hint](), DeferredConstraints(connection)
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
             for step in steps_in(context):
                 running[:] = [step]
                 refuse_not_runnable(step, self._revision_of(step))
                 deferred.defer_again()
+                if not is_sqlite:
+                    connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
                 yield step
                 if self.runs_deferred:
                     deferred.run()
@@ -121,13 +152,13 @@ class ScratchRunner:
         if is_sqlite:
             let_blocks_pass(context)
         try:
-            with self._environment(context), context.begin_transaction():
+            with self._environment(context), context.begin_transaction(), _learning_fixes(connection, fixes):
                 context.run_migrations()
         except BaseException as error:  # A revision may call sys.exit(0).
             connection.rollback()
             if not running or isinstance(error, KeyboardInterrupt):
                 raise
-            raise _failure(running[0], error, connection) from error
+            raise _failure(running[0], error, connection, fixes) from error
         if not is_sqlite:  # The next revision must not find the settings of this one. The driver sets datestyle once.
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
@@ -152,18 +183,38 @@ class ScratchRunner:
             yield
 
 
-def _failure(step: Any, error: BaseException, connection: Connection) -> ScratchRunFailed:
+def _failure(step: Any, error: BaseException, connection: Connection, fixes: Sequence[Hint]) -> ScratchRunFailed:
     direction = "upgrade" if step.is_upgrade else "downgrade"
     engine = ENGINES[connection.dialect.name]
     why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
     why = redact(why, connection.engine.url)
-    return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error))
+    return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error), fixes=fixes)
+
+
+def _called(
+    steps_of: Callable[[Sequence[Any]], Iterable[Any]], steps: Sequence[Any], _context: object
+) -> Iterable[Any]:
+    return steps_of(steps)
 
 
 def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: MigrationContext) -> Iterator[Any]:
     for step in steps:
         yield step
         after_step(step.revision.revision)
+
+
+@contextmanager
+def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]:
+    """Learn from the database what to write in a revision that fails in the block, before all is rolled back."""
+    try:
+        yield
+    except DBAPIError as error:
+        with suppress(SQLAlchemyError):  # A block outside of the transaction has no savepoint.
+            if connection.dialect.name != "sqlite":
+                connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            for each in in_the_way(connection, error):
+                fixes += drop_and_make_again(each, "this change")
+        raise
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ..errors.settings.urls import ENGINES
 from ..scratch.databases import EngineName, PostgresServer
 from ..scratch.runner import without_output
 from . import processes
-from .comparison import Comparison
+from .comparison import EngineComparison
 from .findings import static
 from .findings.kinds import Finding, worst_first
 from .findings.proof import Proof
@@ -47,7 +47,7 @@ class Verification:
     is_whole: bool = False
     is_complete: bool = False
     not_checked: dict[str, str] = field(default_factory=dict)
-    comparison: Comparison = field(default_factory=Comparison)
+    comparison: EngineComparison = field(default_factory=EngineComparison)
 
     @property
     def not_proved(self) -> list[tuple[str, str, str]]:

@@ -26,7 +26,7 @@ _VARCHAR = re.compile(r"VARCHAR(?:\((\d+)\))?")
 
 
 @dataclass
-class Comparison:
+class EngineComparison:
     """What the comparison knows from the revisions before.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,13 @@ from ..project.project import Project
 
 if TYPE_CHECKING:
     from ..scratch.migrated import DowngradeEffect
+
+Note = Callable[[str], object]
+"""Told what the user should know before it happens."""
+
+
+def _ignore(_text: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +89,14 @@ class RollbackPlan:
         current: the revisions that the database is at.
         target: the revision where the rollback goes.
         steps: the downgrades, in order; none when the database is there already.
+        unknown: why it is not known what its downgrades drop; empty if it is known. Then its steps have only what the
+            revisions declare, and the run measures the rest before its commit.
     """
 
     current: tuple[str, ...]
     target: str
     steps: tuple[PlannedStep, ...]
+    unknown: str = ""
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -114,9 +124,23 @@ class RollbackPlan:
 
 
 def plan_rollback(
-    project: Project, connection: Connection, current: tuple[str, ...], *, steps: int = 1, to: str | None = None
+    project: Project,
+    connection: Connection,
+    current: tuple[str, ...],
+    *,
+    steps: int = 1,
+    to: str | None = None,
+    note: Note = _ignore,
 ) -> RollbackPlan:
     """Plan a rollback of the database behind `connection`, which is at `current`.
+
+    Args:
+        project: the project with the code of the downgrades.
+        connection: a connection to read the database.
+        current: the revisions that it is at.
+        steps: how many single states it goes back.
+        to: the revision where it goes, instead of a number of steps.
+        note: told before a scratch database is made on the server of the database.
 
     Raises:
         OutOfReach, RevisionNotFound, AmbiguousRevision: a rollback cannot go there.
@@ -128,11 +152,17 @@ def plan_rollback(
         return RollbackPlan(current, target, ())
     kept = history.applied([target]) if target != BASE else frozenset[str]()
     undone = history.in_order(history.applied(current) - kept)[::-1]
-    return plan_undo(project, connection, current, undone, target=target)
+    return plan_undo(project, connection, current, undone, target=target, note=note)
 
 
 def plan_undo(
-    project: Project, connection: Connection, current: tuple[str, ...], undone: Sequence[str], *, target: str
+    project: Project,
+    connection: Connection,
+    current: tuple[str, ...],
+    undone: Sequence[str],
+    *,
+    target: str,
+    note: Note = _ignore,
 ) -> RollbackPlan:
     """Plan to undo these revisions, in this order.
 
@@ -142,19 +172,29 @@ def plan_undo(
         current: the revisions that it is at.
         undone: the revisions to undo, each before its predecessors.
         target: the revision where that leads.
+        note: told before a scratch database is made on the server of the database.
 
     Raises:
         Irreversible: one of them cannot be undone.
+        ScratchRunFailed: one of them fails on an empty scratch database.
     """
-    from ..scratch.migrated import downgrade_effects  # This imports Alembic, which an upgrade at head does not need.
+    # These import Alembic, which an upgrade at head does not need.
+    from ..scratch.databases import NoPostgres
+    from ..scratch.migrated import DowngradeEffect, downgrade_effects
 
     history = project.history
     for position, revision in enumerate(history[id_] for id_ in undone):
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
     counter = _Counter(connection, project.workflow_tables)
-    effects = downgrade_effects(project, current, undone)
-    return RollbackPlan(current, target, tuple(_plan_step(history[step.revision], step, counter) for step in effects))
+    unknown = ""
+    try:
+        effects = downgrade_effects(project, connection, current, undone, note)
+    except NoPostgres as error:
+        unknown = "; ".join(f"{kind}: {why}" for kind, why in error.reasons.items())
+        effects = [DowngradeEffect(id_, [], {}) for id_ in undone]
+    steps = tuple(_plan_step(history[step.revision], step, counter) for step in effects)
+    return RollbackPlan(current, target, steps, unknown)
 
 
 def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -> PlannedStep:

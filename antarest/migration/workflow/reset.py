@@ -21,6 +21,7 @@ from ..errors.text import count
 from ..project.project import Project
 from ..schema.objects import DatabaseObject, ObjectKey, read_objects
 from ..scratch.migrated import objects_of_history
+from .plan import Note
 
 _BEFORE_TABLES = frozenset({"event trigger", "materialized view", "view"})
 _MAY_STAY = frozenset({"extension", "foreign-data wrapper", "schema", "server"})  # if others use them
@@ -64,14 +65,19 @@ class ResetPlan:
         return {table: number for table, number in self.rows.items() if number != 0}
 
 
-def plan_reset(project: Project, connection: Connection) -> ResetPlan:
+def plan_reset(project: Project, connection: Connection, note: Note) -> ResetPlan:
     """Find which objects of the history the database has, at whatever revision it is, and count their rows.
+
+    Args:
+        project: the project.
+        connection: a connection to read the database.
+        note: told before a scratch database is made on the server of the database.
 
     Raises:
         NoPostgres, ScratchRunFailed: nobody knows what the history makes, because it cannot be run anywhere.
     """
     try:
-        made = objects_of_history(project, connection.engine.url)
+        made = objects_of_history(project, connection, note)
     except ScratchRunFailed as error:
         error.hints = (Hint("Fix it, then reset again", "inv db.reset"),)
         raise

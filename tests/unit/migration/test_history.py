@@ -104,7 +104,6 @@ def test_what_no_file_has_is_unknown_and_counts_for_nothing() -> None:
 
 def test_a_reference_is_a_name_an_id_or_the_beginning_of_one() -> None:
     merge = history(MERGE)
-
     assert [merge.resolve(each) for each in ("head", "base", "b1", "c", "d1")] == ["d1", BASE, "b1", "c1", "d1"]
 
 
@@ -182,7 +181,27 @@ def test_a_rollback_stops_at_single_states(graph: Graph, current: list[str], sta
     found = history(graph)
 
     assert list(found.states_below(current)) == states
-    assert [found.rollback_target(current, steps=steps + 1) for steps in range(len(states))] == states
+    assert [found.rollback_target(current, to=state) for state in states] == states
+
+
+@pytest.mark.parametrize(
+    ("graph", "current", "reached"),
+    [
+        (LINE, ["c1"], ["b1", "a1", BASE]),
+        (MERGE, ["d1"], ["c1", "a1", BASE]),  # From the merge c1 to the common ancestor of its branches.
+        (MERGE, ["b1"], ["a1", BASE]),
+        (MERGE, ["b1", "b2"], []),  # Both branches would be undone, or both roots.
+        (TWO_ROOTS, ["a1", "a2"], []),
+        (TWO_ROOTS, ["c1"], ["b1"]),
+        (TWO_ROOTS, ["b1"], []),
+    ],
+)
+def test_a_step_back_is_that_of_alembic_or_is_refused(graph: Graph, current: list[str], reached: list[str]) -> None:
+    found = history(graph)
+
+    assert [found.rollback_target(current, steps=steps + 1) for steps in range(len(reached))] == reached
+    with pytest.raises(OutOfReach):
+        found.rollback_target(current, steps=len(reached) + 1)
 
 
 def test_a_rollback_does_not_stop_at_a_dependency() -> None:
@@ -190,6 +209,9 @@ def test_a_rollback_does_not_stop_at_a_dependency() -> None:
     needs = history(FORK, {"b2": ["b1"]})
 
     assert needs.states_below(["b2"]) == ("a1", BASE)
+    with pytest.raises(OutOfReach, match="common state below it") as refused:
+        needs.rollback_target(["b2"])
+    assert "inv db.rollback --to=a1 --dry-run" in [hint.command for hint in refused.value.hints]
 
 
 def test_a_rollback_to_where_the_database_is_has_nothing_to_do() -> None:

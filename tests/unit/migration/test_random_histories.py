@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from alembic.script import revision as alembic_revision
 
+from antarest.migration.errors.facts.project import OutOfReach
 from antarest.migration.errors.revision import BASE, Revision
 from antarest.migration.project.history import History
 
@@ -103,6 +105,17 @@ def assert_walked(seed: int) -> None:
         undone = applied - (slow.applied([state]) if state != BASE else set())
         walked = alembic.iterate_revisions(tuple(current), state, select_for_downgrade=True)
         assert {each.revision for each in walked} == undone
+    assert_one_step(fast, alembic, tuple(sorted(current)))
+
+
+def assert_one_step(found: History, alembic: alembic_revision.RevisionMap, current: tuple[str, ...]) -> None:
+    """One step back undoes what Alembic would undo, if Alembic does not refuse it, or it is refused."""
+    with suppress(OutOfReach):
+        target = found.rollback_target(current)
+        undone = found.applied(current) - (found.applied([target]) if target != BASE else frozenset())
+        with suppress(alembic_revision.RevisionError):  # A merge, for which Alembic has no step back.
+            walked = alembic.iterate_revisions(current, "-1", select_for_downgrade=True)
+            assert {each.revision for each in walked} == undone
 
 
 def test_the_random_graphs_have_what_makes_graphs_hard() -> None:

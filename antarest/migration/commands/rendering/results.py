@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ...errors.revision import Revision
 from ...errors.settings.commands import spell
 from ...errors.settings.location import INSTALLED, KIND
+from ...errors.settings.urls import ENGINES
 from ...errors.text import count, fields, position, shorten
 
 if TYPE_CHECKING:
@@ -131,8 +132,11 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
         lines += [f"      {_drop_line(drop)}" for drop in step.drops]
     if plan.losses:
         lines.append(f"This loses data: {'; '.join(f'{loss.amount} of {loss.item}' for loss in plan.losses)}.")
-    else:
+    elif not plan.unknown:
         lines.append("This loses no data.")
+    if plan.unknown:
+        lines.append(f"not known      what the downgrades drop: no scratch PostgreSQL ran them ({plan.unknown}).")
+        lines.append("The run measures it before its commit, and loses nothing that you have not agreed to.")
     return "\n".join(lines)
 
 
@@ -227,6 +231,7 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
     elif not written.by_hand:
         lines.append("nothing detected: the models match the migrations, and nothing was written")
     lines += [f"by hand        {each}: Alembic does not see it" for each in written.by_hand]
+    lines += [f"not compared   {ENGINES[engine]}: {why}" for engine, why in written.skipped.items()]
     if written.by_hand and not written.path:
         command = spell('inv db.revision --empty --message="..."')
         lines.append(f"nothing was written. Write it into an empty revision:   {command}")

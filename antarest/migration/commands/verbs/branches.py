@@ -83,7 +83,7 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
         if flags.get("dry_run"):
             return EXIT_DONE
         keeping(context.project.repository)(revision.id, revision.path.read_bytes())
-        written = write_again(context.project, revision)
+        written = write_again(context.project, revision, context.db, context.progress.note)
     diagram = follow(context.project) if written.path else None
     context.report(results.written(written, context.project.rollback_script, diagram))
     if written.path and not plan.is_empty:

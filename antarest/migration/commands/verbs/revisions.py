@@ -32,7 +32,7 @@ def revision(
     # Imported here, as below: a command that only reads the database does not wait for Alembic.
     from ...branches.writing import write_revision
 
-    written = write_revision(context.project, message, empty=empty)
+    written = write_revision(context.project, message, empty=empty, db=context.db, note=context.progress.note)
     diagram = development.follow(context.project) if written.path else None
     context.report(results.written(written, context.project.rollback_script, diagram))
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
@@ -46,7 +46,7 @@ def check(context: CommandContext) -> int:
         status = context.workflow.status()
     except AntarestError:  # A build server has no database to ask.
         status = None
-    made = checks.check(context.project, status)
+    made = checks.check(context.project, status, context.db, context.progress.note)
     context.print(results.checks(made))
     if number := sum(len(each.failures) for each in made):
         raise CheckFailed(number)
@@ -58,6 +58,13 @@ def verify(context: CommandContext, **options: Any) -> int:
     from .verify import verify
 
     return verify(context, **options)
+
+
+def baseline(context: CommandContext, **options: Any) -> int:
+    """Accept what an old history does on the day of its adoption, so that gates fail for new faults only."""
+    from .verify import baseline
+
+    return baseline(context, **options)
 
 
 def write_rollback_script(context: CommandContext) -> int:

@@ -8,14 +8,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ...branches import checks
 from ...database.signals import stoppable
 from ...errors.base import EXIT_DONE, Hint
+from ...errors.baseline import FILE_NAME
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import NotAllProved, VerifyFailed
 from ...errors.revision import BASE
 from ...errors.settings.whole_file import write_whole
+from ...errors.text import count, fields
 from ...scratch.databases import EngineName
 from ...verify import Verification, prove_history
+from ...verify.accepted import accept, apply_baseline
 from ...verify.env_reader import target_of
 from ...verify.findings.proof import Proof
 from ...verify.git_revisions import earlier_targets, new_revisions
@@ -63,10 +67,8 @@ def verify(
     **files: str | None,
 ) -> int:
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
-    if (engine := engine or "both") not in _ENGINES:
-        raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {engine!r}", "--engine=both")
     _refuse_missing_folders(files)
-    found, number = Verification(_ENGINES[engine]), _number(rows or _ROWS)
+    found, number = Verification(_engines(engine)), _number(rows or _ROWS)
     target = replace(target_of(context.project_name, versions, metadata, rows_from), start=read_start(start))
     if run_env or env:
         target = replace(target, run_env=_variables(env or (), run_env=run_env), unknown=())
@@ -78,6 +80,7 @@ def verify(
             prove_history(target, found, select=select, rows=number, since=earlier, keep=keep, on_proof=on_proof)
         finally:
             context.progress.stop()
+            apply_baseline(target.project, found)
             if found.is_complete or found.proofs:  # If nothing was proved, the error gives the reason.
                 context.print(proof.summary(found, target, sys.stdout, notes=notes))
                 _report(context, found, target, files, github=github)
@@ -111,6 +114,38 @@ def _end(found: Verification) -> int:
         error.add_note(proof.tracebacks(found))  # `--debug` shows it.
         raise error
     return EXIT_DONE
+
+
+def baseline(context: CommandContext, *, engine: str | None = None, rows_from: str | None = None) -> int:
+    """Accept what an old history does on the day of its adoption, so that gates fail for new faults only."""
+    project = context.project
+    path = project.root / FILE_NAME
+    if path.exists():
+        hint = Hint(f"If it is to accept what came since, delete {path} first.")
+        raise UsageError("there is a baseline already", hint)
+    found = Verification(_engines(engine))
+    context.print(fields([("project", str(project.ini))]))
+    with stoppable():
+        context.progress.show("proving the history")
+        prove_history(target_of(context.project_name, None, None, rows_from), found)
+    context.progress.show("comparing the models with the migrations")
+    drift = [each.fact for each in checks.drift(project)] if project.has_metadata else []
+    context.progress.stop()
+    made = accept(project, found, drift)
+    write_whole(path, made.as_json().encode())
+    losses = sum(len(items) for of in made.losses.values() for items in of.values())
+    context.say(
+        ("baseline", str(path)),
+        ("accepts", f"{count(len(made.findings), 'finding')}, {count(losses, 'undeclared loss', 'undeclared losses')}"),
+        ("", f"{count(len(drift), 'difference')} between the models and the migrations"),
+    )
+    return EXIT_DONE
+
+
+def _engines(name: str | None) -> tuple[EngineName, ...]:
+    if (name or "both") not in _ENGINES:
+        raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {name!r}", "--engine=both")
+    return _ENGINES[name or "both"]
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:

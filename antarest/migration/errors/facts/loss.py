@@ -136,6 +136,20 @@ class RebuildLoses(MigrationError, code="db.E505"):
         )
 
 
+def drop_and_make_again(object_: Missing, what: str) -> tuple[Hint, Hint]:
+    """The lines for the revision file that take an object out of the way.
+
+    Args:
+        object_: the object.
+        what: the change that it is in the way of, such as "the rebuild".
+    """
+    kind, name = object_.item.split(":", 1)
+    return (
+        Hint(f"Before {what}, write in the revision", f"op.execute({f'DROP {kind.upper()} {name}'!r})"),
+        Hint("And after it", object_.again),
+    )
+
+
 class InTheWay(MigrationError, code="db.E506"):
     """A rebuild on SQLite fails, because a view or trigger refers to the table.
 
@@ -145,11 +159,9 @@ class InTheWay(MigrationError, code="db.E506"):
     """
 
     def __init__(self, revision: str, direction: str, object_: Missing, reason: str, database: str, state: str) -> None:
-        kind, name = object_.item.split(":", 1)
         super().__init__(
             f"the {direction} of revision {revision} rebuilds a table that {object_.what} refers to",
-            Hint("Before the rebuild, write in the revision", f"op.execute({f'DROP {kind.upper()} {name}'!r})"),
-            Hint("And after it", object_.again),
+            *drop_and_make_again(object_, "the rebuild"),
             details={"database": database, "reason": reason},
             state=state,
         )

@@ -113,9 +113,8 @@ class Unrecorded(MigrationError, code="db.E706"):
         self.tables, self.fits = tuple(tables), tuple(fits)
         schema, recorded = next(iter(elsewhere.items()), ("", ()))
         named = Hint("Read that one: in alembic.ini, section [antarest]", f"version_table_schema = {schema}")
-        which = f" ({shorten(fits)} have these tables and columns)" if len(fits) > 1 else ""
         revision = fits[0] if len(fits) == 1 else "REV"
-        stamp = Hint(f"Record the revision that it is at{which}", f"alembic stamp {revision}")
+        stamp = Hint("Record the revision that it is at", f"alembic stamp {revision}")
         super().__init__(
             "the database has no recorded revision, and is not empty: an upgrade would start at base",
             *([named] if schema else []),
@@ -123,7 +122,8 @@ class Unrecorded(MigrationError, code="db.E706"):
             Hint("If the history is meant to meet what is there", "inv db.upgrade --from-base"),
             details={"database": database}
             | ({"recorded": f"{', '.join(recorded)}, in {schema}.{version_table}"} if schema else {})
-            | ({"tables": shorten(tables)} if tables else {}),
+            | ({"tables": shorten(tables)} if tables else {})
+            | ({"as after": shorten(fits)} if fits else {}),
             state=f"{NOTHING_CHANGED} The database is still at base.",
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNREPORTED, SEE_STATUS, Hint, MigrationError
@@ -236,11 +236,20 @@ class NotReported(MigrationError, code="db.E614", exit_code=EXIT_UNREPORTED):
 class ScratchRunFailed(MigrationError, code="db.E610"):
     """A revision raised an error on the empty scratch database on which a plan or a check tries it.
 
-    Why: the revision runs on PostgreSQL only, needs rows that an empty database does not have, or its downgrade was
-    never run before.
+    Why: the revision needs rows that an empty database does not have, it cannot run on this engine, or its downgrade
+    was never run before.
 
     To do: fix the revision so that it runs on an empty database, from base and back; `--debug` shows where it fails.
-    `inv db.verify` tries it on both engines.
+    `inv db.verify` tries it on both engines. If the project is for one engine only, `engines = postgresql` in
+    `[antarest]` says so.
+
+    Args:
+        revision: the revision.
+        direction: the direction in which it ran.
+        reason: the error.
+        engine: the engine of the scratch database.
+        details: the values that belong to it.
+        fixes: what to write in the revision, if that is known.
     """
 
     def __init__(
@@ -251,10 +260,13 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
         engine: str = "SQLite",
         *,
         details: Mapping[str, str] | None = None,
+        fixes: Sequence[Hint] = (),
     ) -> None:
         self.revision, self.direction, self.reason = revision, direction, reason
+        self.fixes = tuple(fixes)
         super().__init__(
             f"the {direction} of revision {revision} fails on a scratch database: {reason}",
+            *self.fixes,
             Hint("Fix it, then prove it on scratch databases", f"inv db.verify --revisions={revision}"),
             _TRACEBACK,
             details={"scratch": f"an empty {engine} database, at the same revision", **(details or {})},
@@ -262,18 +274,22 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
 
 
 class ModelsNotMade(MigrationError, code="db.E617"):
-    """The tables of the models cannot be created on an empty scratch database of an engine.
+    """The tables of the models cannot be created on a scratch database of an engine.
 
-    Why: a type, a collation or a default is of one engine only.
+    Why: a type, a collation or a default is of one engine only, or the models need something that only the migrations
+    make.
 
-    To do: give the column a form that both engines have, such as a type with a variant
+    To do: if the project is for one engine only, `engines = postgresql` (or `sqlite`) in `[antarest]` says so. Else
+    give the column a form that both engines have, such as a type with a variant
     (`sa.JSON().with_variant(JSONB(), "postgresql")`).
     """
 
     def __init__(self, engine: str, reason: str, metadata: str) -> None:
+        other = "postgresql" if engine == "SQLite" else "sqlite"
         super().__init__(
             f"the models cannot be created on {engine}: {reason}",
             Hint("Give the column a form that this engine has, then look again", "inv db.check"),
+            Hint(f"Or say in [antarest] that the project is not for {engine}", f"engines = {other}"),
             _TRACEBACK,
             details={"models": metadata, "scratch": f"an empty {engine} database"},
         )
@@ -282,16 +298,19 @@ class ModelsNotMade(MigrationError, code="db.E617"):
 class RevisionUnfinished(MigrationError, code="db.E615"):
     """The new revision was written, and it does not run on a scratch database yet.
 
-    Why: it uses a type or a function of a module that it does not import, or something that this engine does not have.
+    Why: it uses something that this engine does not have, or changes a column that a view uses.
 
-    To do: fix the file that the message names. `inv db.check` runs it again.
+    To do: fix the file that the message names. The message says what to write, if that is known. `inv db.check` runs
+    it again.
     """
 
-    def __init__(self, revision: str, reason: str, path: Path, scratch: str) -> None:
+    def __init__(self, failed: ScratchRunFailed, path: Path) -> None:
+        self.path = path
         super().__init__(
-            f"revision {revision} was written, and does not run yet: {reason}",
+            f"revision {failed.revision} was written, and does not run yet: {failed.reason}",
+            *failed.fixes,
             Hint("Fix the file, then check it", "inv db.check"),
-            details={"file": str(path), "scratch": scratch},
+            details={"file": str(path), **failed.details},
             state="The file stays. No database was changed.",
         )
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import NoReferencedTableError, SQLAlchemyError
 
 from ...branches import checks
 from ...errors.text import first_line
-from ...schema.compare import Difference, differences
+from ...schema.compare import Difference, differences, without_unmodelled
 from ...schema.inventory import Inventory
 from ..findings.models import unreadable_defaults, use_classes
 from ..findings.proof import Proof
@@ -48,7 +48,8 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
     if models is None:
         return
     is_included = _filter(metadata, target.env_options.get("include_object"))
-    found = [each for each in differences(state.schema, models) if is_included(each)]
+    found, _ = without_unmodelled(differences(state.schema, models), models)  # Views are proved up and down.
+    found = [each for each in found if is_included(each)]
     if unmodelled := checks.were_not_imported(found, state.schema):
         proof.add("V702", f"{unmodelled} of {len(state.schema.tables)} tables have no model")
         return

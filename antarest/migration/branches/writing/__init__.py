@@ -1,0 +1,228 @@
+"""Writes revisions: autogenerates them, declares the losses of the downgrade, and names the changes that are left."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from alembic import command
+from alembic.script import Script
+
+from ...errors.base import Hint
+from ...errors.facts.configuration import UsageError
+from ...errors.facts.project import InvalidProject
+from ...errors.facts.run import RevisionUnfinished, ScratchRunFailed
+from ...errors.revision import Revision
+from ...errors.settings.db_config import DbConfig
+from ...project.project import Project
+from ...project.staging import Staging, staging
+from ...schema.compare import Difference
+from ...scratch.comparison import Bench, Comparison, bench
+from ...scratch.databases import EngineName
+from .autogenerate import Writing, autogenerate_options, may_convert
+
+__all__ = ["Writing", "Written", "autogenerate_options", "format_file", "merge_heads", "write_again", "write_revision"]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The result of writing a revision. The changes are the differences between the migrations and the models.
+
+    Attributes:
+        path: the new file; None if nothing was detected.
+        detected: the changes that the file makes.
+        drops: those of them that drop a table or a column.
+        retypes: those of them that give a column another type, which can change its values.
+        by_hand: the changes that have to be written by hand, because Alembic does not see them.
+        skipped: why nothing was compared on an engine.
+    """
+
+    path: Path | None
+    detected: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+    retypes: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
+    skipped: Mapping[EngineName, str] = field(default_factory=dict)
+
+
+def write_revision(
+    project: Project,
+    message: str,
+    *,
+    empty: bool = False,
+    db: DbConfig | None = None,
+    note: Callable[[str], object] = lambda _text: None,
+) -> Written:
+    """Write a revision file from the difference between the models and the migrations.
+
+    Both are made on scratch databases of each engine that the project has, where the new revision runs too. The
+    differences that are left have to be written by hand.
+
+    Args:
+        project: the project that gets the revision.
+        message: its purpose. The words become the name of the file.
+        empty: write an empty revision, for changes by hand, whatever the models say.
+        db: the configured database, which says what a scratch database needs; nothing is changed in it.
+        note: told before a scratch database is made on the server of the configured database.
+
+    Raises:
+        InstalledCopy: the project is an installed copy.
+        UsageError: the message has no letter or digit.
+        MultipleHeads: the history has several heads.
+        InvalidProject: the models cannot be imported.
+        ScratchRunFailed, ModelsNotMade: no file was written, since the migrations or the models do not work.
+        RevisionUnfinished: the new file does not run on a scratch database. It stays, to be fixed.
+    """
+    _refuse(project, message)
+    with staging(project) as place:
+        if empty:
+            return _put(place, Written(_write(Writing(place.project), place, message)))
+        try:
+            return _put(place, _write_changes(place, message, None, db, note))
+        except ScratchRunFailed as error:
+            if made := next(place.folder.rglob("*.py"), None):
+                raise RevisionUnfinished(error, place.put(made)) from error
+            raise
+
+
+def _written(
+    path: Path | None, before: Sequence[Comparison], left: Sequence[Comparison], skipped: Mapping[EngineName, str]
+) -> Written:
+    """The changes of a new file, if there is one, from the comparisons before and after it."""
+    remaining = {each for comparison in left for each in comparison.found}
+    detected = [each for comparison in before for each in comparison.found if each not in remaining]
+    drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
+    retypes = [each for each in detected if each.aspect == "type" and may_convert(each.before, each.after)]
+    seen, gone, retyped = (tuple(dict.fromkeys(_render(each))) for each in (detected, drops, retypes))
+    return Written(path, seen, gone, retyped, tuple(_shown(left)), skipped)
+
+
+def _refuse(project: Project, message: str) -> None:
+    """Refuse a message from which no file name can be made, and a project in which nothing can be written."""
+    if not re.search(r"[^\W_]", message):
+        hint = Hint("Name its purpose", 'inv db.revision --message="add study horizon"')
+        raise UsageError("the message of a revision needs at least one letter or digit", hint)
+    project.refuse_installed()
+    _ = project.history.head  # This raises MultipleHeads.
+    _require_template(project)
+
+
+def _write_changes(
+    place: Staging, message: str, id_: str | None, db: DbConfig | None, note: Callable[[str], object]
+) -> Written:
+    with bench(place.project, db, note, only_first=True) as compared:
+        before = compared.compare()
+        path = _write(_changes(compared, before[0]), place, message, id_) if before[0].found else None
+        left = compared.compare_again(replace(place.project)) if path else before  # The history is read again.
+    return _written(path, before, left, compared.skipped)
+
+
+def _changes(compared: Bench, first: Comparison) -> Writing:
+    """The request to write what Alembic sees of the differences on the most important engine."""
+    # Alembic compares less than we do. Where we find no difference, it finds none either, or is wrong.
+    return Writing(
+        compared.project,
+        only_changes=True,
+        tables=frozenset(each.table for each in first.found),
+        columns=frozenset(each.path for each in first.found if each.kind == "column"),
+        at_head=compared.at_head[first.engine],
+        in_batches="sqlite" in compared.at_head,
+    )
+
+
+def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Render differences, and name the engine of those that only one engine shows."""
+    lines: dict[str, list[str]] = {}
+    for comparison in comparisons:
+        for line in _render(comparison.found):
+            lines.setdefault(line, []).append(comparison.name)
+    for line, engines in lines.items():
+        yield line if len(engines) == len(comparisons) else f"{engines[0]}: {line}"
+
+
+def _write(writing: Writing, place: Staging, message: str, id_: str | None = None) -> Path | None:
+    config, folder = writing.project.alembic_config(antarest=writing), str(place.folder)
+    with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, even with `quiet`.
+        script = command.revision(config, message, writing.only_changes, rev_id=id_, version_path=folder)
+    return Path(script.path) if isinstance(script, Script) else None
+
+
+def _require_template(project: Project) -> None:
+    """Refuse a project without the template of its revisions.
+
+    Raises:
+        InvalidProject: there is no `script.py.mako`.
+    """
+    if project.scripts and not (project.scripts / "script.py.mako").is_file():
+        hint = Hint("Make an example of a project elsewhere, and copy its script.py.mako", "alembic init example")
+        raise InvalidProject(project.ini, f"there is no script.py.mako in {project.scripts}", hint)
+
+
+def _put(place: Staging, written: Written) -> Written:
+    return replace(written, path=place.put(written.path)) if written.path else written
+
+
+def write_again(
+    project: Project,
+    revision: Revision,
+    db: DbConfig | None = None,
+    note: Callable[[str], object] = lambda _text: None,
+) -> Written:
+    """Write the newest revision again from the models, with its id and message.
+
+    Args:
+        project: the project of the revision.
+        revision: the revision, which no other one follows.
+        db: the configured database, as for `write_revision`.
+        note: told what `write_revision` tells.
+
+    Returns:
+        The result. If its path is None, there is nothing to change, and the file stays as it was.
+    """
+    project.refuse_installed()
+    _require_template(project)
+    with staging(project, replaced=revision) as place:
+        return _put(place, _write_changes(place, revision.message, revision.id, db, note))
+
+
+def merge_heads(project: Project, message: str) -> Path:
+    """Write a revision that joins all heads.
+
+    Args:
+        project: the project that gets the revision.
+        message: its purpose.
+
+    Returns:
+        The new file.
+    """
+    project.refuse_installed()
+    _require_template(project)
+    with staging(project, alone=True) as place:
+        config = place.project.alembic_config(antarest=Writing(place.project))
+        with contextlib.redirect_stdout(io.StringIO()):  # as above
+            script = command.merge(config, list(project.history.heads), message)
+        assert isinstance(script, Script)  # noqa: S101 - Alembic writes one, or raises
+        return place.put(Path(script.path))
+
+
+def format_file(path: str) -> None:
+    """Format a new revision file and sort its imports, if ruff is installed. It is a development tool."""
+    try:
+        from ruff import find_ruff_bin
+    except ImportError:
+        return
+    for arguments in (["check", "--fix-only"], ["format"]):
+        subprocess.run([find_ruff_bin(), *arguments, "--quiet", path], check=False)
+
+
+def _render(differences: Iterable[Difference]) -> Iterator[str]:
+    for difference in differences:
+        if difference.aspect:
+            yield difference.render("the migrations", "the models")
+        else:
+            yield f"{'drops' if difference.after is None else 'adds'} {difference.kind} {difference.path}"

@@ -1,0 +1,218 @@
+"""The options with which Alembic writes a revision, and the changes that we make in what it wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.sql.functions import FunctionElement
+
+from ...losses.tracking.conversions import can_convert
+from ...project.project import Project
+
+_REASON = "the downgrade drops it"
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The request to `env.py` to write a revision. No database is migrated.
+
+    Attributes:
+        project: the project that gets the revision.
+        only_changes: write the detected changes, or no file if there are none. Otherwise write an empty revision.
+        tables: the tables that Alembic compares; None for all.
+        columns: the columns that may be altered ("table.column"); None for all.
+        at_head: a scratch database at head to compare with; None to make one.
+        in_batches: whether tables are altered as SQLite needs it.
+    """
+
+    project: Project
+    only_changes: bool = False
+    tables: frozenset[str] | None = None
+    columns: frozenset[str] | None = None
+    at_head: sa.URL | None = None
+    in_batches: bool = True
+
+
+def autogenerate_options(writing: Writing) -> dict[str, Any]:
+    """Make the options with which Alembic compares the models with a scratch database: those of `env.py`, and ours."""
+    given, ours = writing.project.options, _Rules(writing)
+    has_schemas = any(table.schema for table in writing.project.metadata().tables.values())
+    return {
+        "compare_type": given.get("compare_type", True),
+        "compare_server_default": given.get("compare_server_default", True),
+        "render_as_batch": writing.in_batches and given.get("render_as_batch", True),
+        "include_schemas": given.get("include_schemas", has_schemas),
+        "process_revision_directives": ours.complete,
+        # `include_object` alone is enough, but then Alembic first reads all tables.
+        "include_name": ours.include_name,
+        "include_object": ours.include_object,
+        "render_item": ours.render_item,
+    }
+
+
+class _Rules:
+    """What Alembic compares and writes, where both `env.py` and the workflow have a say."""
+
+    def __init__(self, writing: Writing) -> None:
+        self._given = writing.project.options
+        self._own = writing.project.workflow_tables
+        self._writing = writing
+
+    def complete(self, context: MigrationContext, revision: object, directives: list[ops.MigrationScript]) -> None:
+        """Correct and order the operations, let `env.py` change them, and declare the losses of those that are left."""
+        for script in directives:
+            for upgrade, way_back in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
+                _alter_only(upgrade, self._writing.columns, has_identity=context.dialect.name != "sqlite")
+                _create_keys_last(upgrade)
+                _drop_in_order(upgrade)
+                upgrade.reverse_into(way_back)
+        if change := self._given.get("process_revision_directives"):
+            change(context, revision, directives)
+        is_empty = all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list)
+        if self._writing.only_changes and is_empty:
+            directives.clear()
+        for script in directives:
+            downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_)}
+            context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
+            context.opts["template_args"]["drops"] = [i for ops_ in script.upgrade_ops_list for i in _dropped(ops_)]
+            context.opts["template_args"]["retypes"] = [i for ops_ in script.upgrade_ops_list for i in _retyped(ops_)]
+
+    def include_name(self, name: str | None, kind: str, parents: Any) -> bool:
+        """Whether an object of the database is compared."""
+        theirs = self._given.get("include_name")
+        is_ours = self._is_compared(name, kind, parents.get("schema_name"))
+        return is_ours and (theirs is None or theirs(name, kind, parents))
+
+    def include_object(self, found: Any, name: str | None, kind: str, *others: Any) -> bool:
+        """Whether an object of the database or of the models is compared."""
+        theirs = self._given.get("include_object")
+        is_ours = self._is_compared(name, kind, getattr(found, "schema", None))
+        return is_ours and (theirs is None or theirs(found, name, kind, *others))
+
+    def _is_compared(self, name: str | None, kind: str, schema: str | None) -> bool:
+        full, tables = f"{schema}.{name}" if schema else name, self._writing.tables
+        return kind != "table" or (name not in self._own and (tables is None or full in tables))
+
+    def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+        """Render as `env.py` says. Else add the import of a type, and write what both engines understand."""
+        theirs = self._given.get("render_item")
+        rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False
+        if rendered is not False:
+            return rendered
+        module = type(item).__module__
+        if kind == "type" and not self._given.get("user_module_prefix") and not _is_known(module):
+            context.imports.add(f"import {module}")
+        return (kind == "server_default" and _expression(getattr(item, "arg", None))) or False
+
+
+def _is_known(module: str) -> bool:
+    """Whether the template of a revision imports what its types need."""
+    return module.partition(".")[0] in ("sqlalchemy", "alembic", "builtins", "__main__")
+
+
+def _expression(item: Any) -> str:
+    """Render an expression whose SQL depends on the engine, as it is in Python; empty for any other one."""
+    if isinstance(item, (sa.True_, sa.False_, sa.Null)):
+        return f"sa.{str(item).lower()}()"
+    if isinstance(item, sa.BindParameter) and isinstance(item.value, (str, int, float, bool, type(None))):
+        return repr(item.value)
+    if isinstance(item, sa.TextClause) and not item._bindparams:  # noqa: SLF001 - there is no public way
+        return f"sa.text({item.text!r})"
+    if isinstance(item, FunctionElement):
+        arguments = [_expression(each) for each in item.clauses]
+        packages = ".".join([*getattr(item, "packagenames", ()), str(getattr(item, "name", ""))])
+        return f"sa.func.{packages}({', '.join(arguments)})" if all(arguments) else ""
+    return ""
+
+
+def _alter_only(operations: ops.OpContainer, columns: frozenset[str] | None, *, has_identity: bool) -> None:
+    """Alter only these columns, and no identity that Alembic would take for missing, or write as an error.
+
+    On an engine without identities it finds each of them missing. To change one it would have to write the old one too.
+    """
+    kept: list[ops.MigrateOperation] = []
+    for each in operations.ops:
+        if isinstance(each, ops.OpContainer):
+            _alter_only(each, columns, has_identity=has_identity)
+        elif isinstance(each, ops.AlterColumnOp):
+            old, new = each.existing_server_default, each.modify_server_default
+            if isinstance(old, sa.Identity) or (isinstance(new, sa.Identity) and not has_identity):
+                each.modify_server_default = False
+            is_seen = columns is None or f"{_full_name(each)}.{each.column_name}" in columns
+            if not (is_seen and each.has_changes()):
+                continue
+        kept.append(each)
+    operations.ops[:] = [each for each in kept if not (isinstance(each, ops.OpContainer) and each.is_empty())]
+
+
+def _create_keys_last(operations: ops.UpgradeOps) -> None:
+    """Create a foreign key after the tables, if it refers to a table that is created later, or says `use_alter`.
+
+    Alembic writes it into the CREATE TABLE, which then fails, or (on PostgreSQL, with `use_alter`) leaves it out.
+    """
+    created = [each for each in operations.ops if isinstance(each, ops.CreateTableOp)]
+    later = {_full_name(each): position for position, each in enumerate(created)}
+    keys: list[ops.MigrateOperation] = []
+    for position, table in enumerate(created):
+        for key in [each for each in table.columns if isinstance(each, sa.ForeignKeyConstraint)]:
+            refers_to = key.elements[0].target_fullname.rpartition(".")[0]
+            if key.use_alter or later.get(refers_to, position) > position:
+                table.columns = [each for each in table.columns if each is not key]
+                create = ops.CreateForeignKeyOp.from_constraint(key)
+                create.kw.pop("use_alter", None)
+                keys.append(ops.ModifyTableOps(table.table_name, [create], schema=table.schema))
+    operations.ops.extend(keys)
+
+
+def _full_name(operation: Any) -> str:
+    """The table of an operation, with its schema; empty for an operation without a table."""
+    schema, name = (getattr(operation, each, None) for each in ("schema", "table_name"))
+    return f"{schema}.{name}" if schema else name or ""
+
+
+def _drop_in_order(operations: ops.UpgradeOps) -> None:
+    """Drop tables last, and each after those that refer to it. Alembic drops them in the random order of a set."""
+    drops = {_full_name(each): each for each in operations.ops if isinstance(each, ops.DropTableOp)}
+    graph = {name: _referred_to(drops[name]) & drops.keys() - {name} for name in sorted(drops)}
+    try:
+        order = [*TopologicalSorter(graph).static_order()][::-1]
+    except CycleError:  # On PostgreSQL, somebody has to write a statement to drop these.
+        order = sorted(drops)
+    own = [each for each in operations.ops if _full_name(each) in drops]
+    others = [each for each in operations.ops if each not in own]
+    operations.ops[:] = [*others, *sorted(own, key=lambda each: order.index(_full_name(each)))]
+
+
+def _referred_to(drop: ops.DropTableOp) -> set[str]:
+    return {key.target_fullname.rpartition(".")[0] for key in drop.to_table().foreign_keys}
+
+
+def _dropped(operations: ops.OpContainer) -> Iterator[str]:
+    for operation in operations.ops:
+        if isinstance(operation, ops.DropTableOp):
+            yield _full_name(operation)
+        elif isinstance(operation, ops.DropColumnOp):
+            yield f"{_full_name(operation)}.{operation.column_name}"
+        elif isinstance(operation, ops.OpContainer):
+            yield from _dropped(operation)
+
+
+def _retyped(operations: ops.OpContainer) -> Iterator[str]:
+    for operation in operations.ops:
+        if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
+            if may_convert(operation.existing_type, operation.modify_type):
+                yield f"{_full_name(operation)}.{operation.column_name}"
+        elif isinstance(operation, ops.OpContainer):
+            yield from _retyped(operation)
+
+
+def may_convert(old: object, new: object) -> bool:
+    """Whether a change of the type can change values on one of the engines."""
+    return can_convert("postgresql", str(old).lower(), str(new).lower())  # SQLite only ignores what is shorter.

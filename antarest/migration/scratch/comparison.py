@@ -1,0 +1,290 @@
+"""Compares the models with the migrations, on each engine that the project has.
+
+Both are made on scratch databases of an engine, and read. `db.check` and `db.revision` both call this, so that they
+cannot contradict each other.
+
+A project has the engines that `[antarest] engines` names. Without that line it has the engine of the configured
+database, and the other one where its models and its migrations run there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import URL, Connection, MetaData, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..database.connection import moving
+from ..errors.base import AntarestError
+from ..errors.facts.run import ModelsNotMade, ScratchRunFailed
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import ENGINES
+from ..errors.text import reason
+from ..project.project import Project
+from ..schema.compare import Difference, differences, without_unmodelled
+from ..schema.inventory import Inventory
+from ..schema.reflection import reflect
+from .databases import EngineName, NoPostgres, scratch_database
+from .included import included
+from .migrated import revision_texts, scratch_at
+from .runner import ScratchRunner
+from .servers import ScratchServer, ScratchServers, asked_of, scratch_servers
+
+BOTH: tuple[EngineName, ...] = ("sqlite", "postgresql")
+
+# Leaves what models do not make: schemas, extensions, functions, collations, and the types that no enum is.
+_DROP_MODELLED = """
+    DO $$ DECLARE each record; BEGIN
+        FOR each IN SELECT c.oid::regclass::text AS name, c.relkind FROM pg_class AS c
+            JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND n.nspname !~ '^pg_'
+                AND n.nspname <> 'information_schema'
+                AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.objid = c.oid AND e.deptype = 'e')
+            ORDER BY c.relkind = 'S' -- that of an identity column goes with its table
+        LOOP
+            IF to_regclass(each.name) IS NOT NULL THEN
+                EXECUTE format('DROP %s IF EXISTS %s CASCADE', CASE each.relkind WHEN 'v' THEN 'VIEW'
+                    WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE'
+                    ELSE 'TABLE' END, each.name);
+            END IF;
+        END LOOP;
+        FOR each IN SELECT t.oid::regtype::text AS name FROM pg_type AS t WHERE t.typtype = 'e'
+            AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.objid = t.oid AND e.deptype = 'e')
+        LOOP
+            EXECUTE format('DROP TYPE IF EXISTS %s CASCADE', each.name);
+        END LOOP;
+    END $$
+"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The migrations and the models on one engine.
+
+    Attributes:
+        engine: the engine.
+        migrated: the schema that the migrations make.
+        models: the schema that the models make.
+        found: what differs.
+        not_compared: what only the migrations make, and models do not have, such as views.
+    """
+
+    engine: EngineName
+    migrated: Inventory
+    models: Inventory
+    found: Sequence[Difference]
+    not_compared: Sequence[Difference] = ()
+
+    @classmethod
+    def of(cls, project: Project, engine: EngineName, migrated: Inventory, models: Inventory) -> Comparison:
+        """Compare both, as far as `env.py` does not leave it out."""
+        different = included(project, differences(migrated, models), migrated)
+        found, not_compared = without_unmodelled(different, models)
+        return cls(engine, migrated, models, found, not_compared)
+
+    @property
+    def name(self) -> str:
+        """The engine, as people write it."""
+        return ENGINES[self.engine]
+
+
+@dataclass
+class Bench:
+    """Compares for one command. Its scratch databases stay until the end of the command.
+
+    Attributes:
+        engines: the engines to compare on, the most important one first.
+        required: those of them on which the comparison must not fail.
+        skipped: why there is no comparison on an engine.
+        at_head: by engine, a scratch database that has run the migrations.
+    """
+
+    project: Project
+    engines: Sequence[EngineName]
+    required: Sequence[EngineName]
+    _stack: ExitStack
+    _servers: ScratchServers
+    skipped: dict[EngineName, str] = field(default_factory=dict)
+    at_head: dict[EngineName, URL] = field(default_factory=dict)
+    _models: dict[EngineName, Inventory] = field(default_factory=dict)
+
+    def compare(self) -> list[Comparison]:
+        """Compare on each engine.
+
+        Raises:
+            ScratchRunFailed: a revision fails on a required engine.
+            ModelsNotMade: such an engine cannot have the models.
+            NoPostgres: such an engine is PostgreSQL, and there is none.
+        """
+        found = []
+        for engine in self.engines:
+            try:
+                found.append(self._on_sqlite() if engine == "sqlite" else self._servers.run(self._on_postgresql))
+            except (ScratchRunFailed, ModelsNotMade, NoPostgres) as error:
+                cause = error.__cause__ if isinstance(error, NoPostgres) else None
+                known = cause if isinstance(cause, AntarestError) else error
+                if engine in self.required:
+                    raise known from error
+                self.skipped[engine] = f"{_in_short(known)}{self._how_to_say(engine)}"
+        return found
+
+    def compare_again(self, project: Project) -> list[Comparison]:
+        """Compare after a revision was added, on the engines on which it worked before.
+
+        Raises:
+            ScratchRunFailed: the new revision fails.
+        """
+        heads, found = project.history.heads, []
+        for engine, models in self._models.items():
+            if engine == "sqlite":
+                with scratch_at(project, heads) as connection:
+                    migrated = reflect(connection, exclude=project.workflow_tables)
+            else:
+                with moving(self.at_head[engine]) as connection:
+                    ScratchRunner.of(project).upgrade(connection, heads)
+                    migrated = reflect(connection, exclude=project.workflow_tables)
+            found.append(Comparison.of(project, engine, migrated, models))
+        return found
+
+    def _how_to_say(self, engine: EngineName) -> str:
+        """Say how the project names its engines, if it does not."""
+        others = [each for each in self.engines if each != engine]
+        return "" if self.project.engines else f" (engines = {others[0]} in [antarest] says that it need not)"
+
+    def _on_sqlite(self) -> Comparison:
+        project = self.project
+        connection = self._stack.enter_context(scratch_at(project, project.history.heads))
+        migrated = reflect(connection, exclude=project.workflow_tables)
+        with scratch_database("sqlite") as url, moving(url) as empty:
+            models = self._make_models(empty, "sqlite")
+        return self._keep("sqlite", connection.engine.url, migrated, models)
+
+    def _on_postgresql(self, server: ScratchServer) -> Comparison:
+        project = self.project
+        with ExitStack() as attempt:
+            url = attempt.enter_context(server.new())
+            with server.connected(url) as connection:
+                ScratchRunner.of(project).upgrade(connection, project.history.heads)
+                migrated = reflect(connection, exclude=project.workflow_tables)
+            models = self._models_on(server, url)
+            self._stack.enter_context(attempt.pop_all())
+        return self._keep("postgresql", url, migrated, models)
+
+    def _models_on(self, server: ScratchServer, migrated: URL) -> Inventory:
+        """Make the models on a server. They may need schemas, extensions or functions that the migrations make."""
+        try:
+            with server.database() as empty:
+                return self._make_models(empty, "postgresql")
+        except ModelsNotMade:
+            with server.new(template=migrated) as url, server.connected(url) as connection:
+                with connection.begin():
+                    connection.execute(text(_DROP_MODELLED))
+                    for schema in sorted(_schemas(self.project.metadata())):
+                        quoted = connection.dialect.identifier_preparer.quote(schema)
+                        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {quoted}"))
+                return self._make_models(connection, "postgresql")
+
+    def _make_models(self, connection: Connection, engine: EngineName) -> Inventory:
+        metadata = self.project.metadata()
+        try:
+            with _keeping_rules(metadata), connection.begin():
+                metadata.create_all(connection, checkfirst=engine != "sqlite")  # On SQLite the database is empty.
+        except SQLAlchemyError as error:
+            raise ModelsNotMade(ENGINES[engine], reason(error), self.project.metadata_name) from error
+        return reflect(connection, exclude=self.project.workflow_tables)
+
+    def _keep(self, engine: EngineName, url: URL, migrated: Inventory, models: Inventory) -> Comparison:
+        self.at_head[engine], self._models[engine] = url, models
+        return Comparison.of(self.project, engine, migrated, models)
+
+
+def engines_of(project: Project, db: DbConfig | None) -> tuple[list[EngineName], list[EngineName]]:
+    """The engines of a project, the most important one first, and those of them that it must have.
+
+    Args:
+        project: the project.
+        db: the configured database; None if none is configured.
+    """
+    if project.engines:
+        named = [each for each in BOTH if each in project.engines]
+        return named, named
+    configured = db.migration_url.get_backend_name() if db else "sqlite"
+    ordered = sorted(BOTH, key=lambda each: each != configured)
+    return ordered, ordered[:1]
+
+
+@contextmanager
+def bench(
+    project: Project,
+    db: DbConfig | None,
+    note: Callable[[str], object] = lambda _text: None,
+    *,
+    only_first: bool = False,
+) -> Iterator[Bench]:
+    """Compare the models of a project with its migrations inside the block.
+
+    Args:
+        project: the project.
+        db: the configured database. Nothing is changed in it.
+        note: told before a scratch database is made on the server of the configured database.
+        only_first: whether only the most important engine is required, even if the project names both.
+    """
+    engines, required = engines_of(project, db)
+    asked = asked_of(db) if "postgresql" in engines else None
+    with scratch_servers(asked, revision_texts(project), note) as servers, ExitStack() as stack:
+        yield Bench(project, engines, required[:1] if only_first else required, stack, servers)
+
+
+@contextmanager
+def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connection]:
+    """Connect to a scratch database at head, of the most important engine of the project, without a transaction.
+
+    Args:
+        project: the project.
+        db: the configured database. Nothing is changed in it.
+
+    Raises:
+        ScratchRunFailed: a revision fails on it.
+        NoPostgres: the engine is PostgreSQL, and there is none.
+    """
+    heads, (engines, _) = project.history.heads, engines_of(project, db)
+    if engines[0] == "sqlite":
+        with scratch_at(project, heads) as connection:
+            yield connection
+        return
+
+    def migrate(server: ScratchServer) -> tuple[ScratchServer, URL]:
+        with ExitStack() as attempt:
+            url = attempt.enter_context(server.new())
+            with server.connected(url) as connection:
+                ScratchRunner.of(project).upgrade(connection, heads)
+            stack.enter_context(attempt.pop_all())
+        return server, url
+
+    with scratch_servers(asked_of(db), revision_texts(project)) as servers, ExitStack() as stack:
+        server, url = servers.run(migrate)
+        with server.connected(url) as connection:
+            yield connection
+
+
+@contextmanager
+def _keeping_rules(metadata: MetaData) -> Iterator[None]:
+    """Keep it as it is. SQLAlchemy notes in a foreign key that it was added alone, and then leaves it out on SQLite."""
+    rules = [(each, each._create_rule) for table in metadata.tables.values() for each in table.constraints]  # noqa: SLF001
+    try:
+        yield
+    finally:
+        for each, rule in rules:
+            each._create_rule = rule  # noqa: SLF001
+
+
+def _schemas(metadata: MetaData) -> set[str]:
+    return {table.schema for table in metadata.tables.values() if table.schema}
+
+
+def _in_short(error: AntarestError) -> str:
+    if isinstance(error, NoPostgres):
+        return "; ".join([error.message, *(f"{kind}: {why}" for kind, why in error.reasons.items())])
+    return error.message

