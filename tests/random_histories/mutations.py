@@ -49,7 +49,7 @@ class Mutation:
 
 def _kind(ids: str, name: str, fault: Fault, *draws: Draw, on: tuple[EngineName, ...] = BOTH) -> Mutation:
     found = frozenset(ids.split())
-    (severity,) = {KINDS[id_].severity for id_ in found}
+    (severity,) = {KINDS[id_].severity for id_ in found if id_ != "V509"}  # It is a note beside an error.
     return Mutation(name, found, fault, draws, on, severity)
 
 

@@ -69,18 +69,8 @@ class EngineComparison:
             if text not in self.known and not (_is_enum(each) and not target.is_own)
         ]
         self.known |= current.keys()
-        found += self._other_rows(sqlite, postgresql, target, {each.path for each in current.values()})
+        found += _other_rows(sqlite, postgresql, {each.path for each in current.values()})
         return found, {*current}
-
-    def _other_rows(
-        self, sqlite: Proof, postgresql: Proof, target: Target, different: Collection[str]
-    ) -> Iterator[Finding]:
-        """Find the columns with other values. Where the schemas differ, that is the cause, and a finding already."""
-        if sqlite.revision in target.history and sqlite.rows and postgresql.rows:
-            source = target.history[sqlite.revision].path.read_text(encoding="utf-8")
-            for column, text in differing_values(sqlite.rows, postgresql.rows, source):
-                if column not in different:
-                    yield Finding.of("V603", text, sqlite.revision)
 
     def _long_names(self, revision: str, sqlite: Inventory, postgresql: Inventory) -> Iterator[Finding]:
         """Find the names that only PostgreSQL has cut: SQLAlchemy shortens its own names in the same way each time."""
@@ -89,6 +79,13 @@ class EngineComparison:
             if len(name.encode()) > _LONGEST_NAME and name not in theirs and _shortened(name) not in theirs:
                 yield Finding.of("V104", name, revision)
         self.names |= integrity.names(sqlite)
+
+
+def _other_rows(sqlite: Proof, postgresql: Proof, different: Collection[str]) -> Iterator[Finding]:
+    """Find the columns with other values. Where the schemas differ, that is the cause, and a finding already."""
+    for column, text in differing_values(sqlite.rows, postgresql.rows) if sqlite.rows and postgresql.rows else ():
+        if column not in different:
+            yield Finding.of("V603", text, sqlite.revision)
 
 
 def _differences(sqlite: Inventory, postgresql: Inventory) -> list[Difference]:

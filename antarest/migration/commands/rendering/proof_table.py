@@ -24,6 +24,14 @@ _PROPERTY_OF = {
     **dict.fromkeys(("V601", "V602"), "parity"),
 }
 
+_ABOUT: dict[str, tuple[str, ...]] = {  # the beginnings of reasons
+    "the rows": ("rows",),
+    "the way back": ("down", "schema"),
+    "the models": (),
+    "a database from before": (),
+    "the rights": (),
+    "the changes to rows": (),
+}
 _FAILED = ("V301", "V306", "V307")
 
 Cell = tuple[str, str]
@@ -95,12 +103,18 @@ def _about(findings: Sequence[Finding], name: str) -> list[Finding]:
     return [each for each in findings if _PROPERTY_OF.get(each.id, "") == name]
 
 
+def _is_about(reason: str, name: str) -> bool:
+    """Whether something that is not proved leaves a property open. Most reasons leave all of them open."""
+    about = next((names for start, names in _ABOUT.items() if reason.startswith(start)), PROPERTIES)
+    return name in about
+
+
 def _cell(proof: Proof | None, name: str, findings: Sequence[Finding]) -> Cell:
     if proof is None:
         return "", "dim"
     if findings:
         return _result(findings)
-    if proof.not_proved or (proof.has("V301") and name != "up"):
+    if any(_is_about(reason, name) for reason in proof.not_proved) or (proof.has("V301") and name != "up"):
         return "-", "yellow"
     if not proof.revision and name not in _OF_WHOLE:
         return "", "dim"

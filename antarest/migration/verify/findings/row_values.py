@@ -21,12 +21,13 @@ _NOW = "the present"
 _SHOWN = 60  # characters of a value
 
 
-def column_values(rows: RowSnapshot, momentary: Collection[str]) -> ColumnValues:
+def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collection[str]) -> ColumnValues:
     """Return the values of each column, sorted, without what both engines merely spell in another way.
 
     Args:
         rows: the rows.
         momentary: each "table.column" whose default depends on the time. These are left out.
+        tables: the tables to read.
     """
     return {
         name: {
@@ -35,27 +36,26 @@ def column_values(rows: RowSnapshot, momentary: Collection[str]) -> ColumnValues
             if f"{name}.{column}" not in momentary
         }
         for name, table in rows.tables.items()
+        if name in tables
     }
 
 
 def differing_values(
-    sqlite: tuple[ColumnValues, ColumnValues], postgresql: tuple[ColumnValues, ColumnValues], source: str
+    sqlite: tuple[ColumnValues, ColumnValues], postgresql: tuple[ColumnValues, ColumnValues]
 ) -> Iterator[tuple[str, str]]:
     """Name and describe the columns that had the same values on both engines, and have other ones after the upgrade.
 
+    If the engines have other rows before it already, nothing is compared.
+
     Args:
-        sqlite: the values before and after the upgrade.
+        sqlite: the values before and after the upgrade, of the tables that the revision names.
         postgresql: the same on the other engine.
-        source: the source of the revision. If a table that it names has other rows on the two engines already, the
-            upgrade is not compared.
     """
-    words = {*re.findall(r"\w+", source)}
     before, after = (sqlite[0], postgresql[0]), (sqlite[1], postgresql[1])
-    shared = before[0].keys() & before[1].keys()
-    if any(_differ(before[0][name], before[1][name]) for name in shared if name in words):
+    if any(_differ(before[0][name], before[1][name]) for name in before[0].keys() & before[1].keys()):
         return
     known = {value for side in before for table in side.values() for values in table.values() for value in values}
-    for name in sorted(after[0].keys() & after[1].keys() & words):
+    for name in sorted(after[0].keys() & after[1].keys()):
         for column in sorted(after[0][name].keys() & after[1][name].keys()):
             one, other = (Counter(_made(value, known) for value in side[name][column]) for side in after)
             if one != other:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from json import JSONDecodeError
 
 from sqlalchemy import URL
@@ -77,7 +78,8 @@ class RowProof:
         plain = self._begin(before.take(nowhere), "upgrade")
         if plain.between:
             passing = momentary(self._proof.schema) if self._proof.schema else set()
-            self._proof.rows = (column_values(plain.before, passing), column_values(plain.between, passing))
+            then, now = (column_values(rows, passing, self._words) for rows in (plain.before, plain.between))
+            self._proof.rows = (then, now)
         both = self._try(before, plain)
         shown = both if both.after else plain
         if shown.between and shown.after:
@@ -125,8 +127,7 @@ class RowProof:
         if plain.direction == "downgrade" or plain.between is None or plain.proof.findings or not self._proof.schema:
             return False
         then, now = plain.before.tables, plain.between.tables
-        words = {*re.findall(r"\w+", self._source)}
-        return words.isdisjoint(then) and all(
+        return self._words.isdisjoint(then) and all(
             self._proof.schema.tables.get(name) == table and then.get(name) == now.get(name)
             for name, table in state.schema.tables.items()
         )
@@ -218,9 +219,13 @@ class RowProof:
                 kind = "" if each.id == "V509" else f"{each.id}: "
                 self._awkward.append(Finding.of("V509", f"{kind}{each.found}{where}", each.revision, each.engine))
 
-    @property
+    @cached_property
     def _source(self) -> str:
         return self._revision.path.read_text(encoding="utf-8")
+
+    @cached_property
+    def _words(self) -> set[str]:
+        return {*re.findall(r"\w+", self._source)}
 
     def _fails(self, state: State, direction: Direction, finding: Finding) -> Callable[[Awkward], bool]:
         def fails(awkward: Awkward) -> bool:

@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "r2"
 down_revision = "r1"
+lossy = {"downgrade": {"u": "made here"}}
 
 
 def upgrade():
