@@ -40,7 +40,8 @@ def _task(name: str) -> Task[Any]:
         + [Parameter(each, Parameter.KEYWORD_ONLY, default=None if flags[each].value else False) for each in flags]
     )
     words = {each: verb.flag(each).help for each in (*verb.words, *flags)}
-    return Task(body, name=name, help=words, iterable=["x"], auto_shortflags=False)
+    repeated = ["x", *(each for each, flag in flags.items() if flag.repeats)]
+    return Task(body, name=name, help=words, iterable=repeated, auto_shortflags=False)
 
 
 namespace = Collection()

@@ -1,4 +1,4 @@
-"""The two histories that are run here, and the databases that their runs begin with."""
+"""The histories that are run here, and the databases that their runs begin with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests import support_histories
-from tests.chaos import heavy
+from tests.chaos import heavy, written
 from tests.database import HISTORY, Database
 from tests.support import ROOT
 
@@ -95,6 +95,13 @@ HEAVY = History(
     tuple(script.id for script in heavy.scripts()),
     lambda folder: support_histories.write_project(folder, *heavy.scripts()),
     lambda url, project: support_histories.Database(url, project).execute(*heavy.FILL),
+    is_filled_once=True,
+)
+WRITTEN = History(
+    "written",
+    tuple(script.id for script in written.SCRIPTS),
+    lambda folder: support_histories.write_project(folder, *written.SCRIPTS),
+    lambda url, project: support_histories.Database(url, project).execute(*written.FILL),
     is_filled_once=True,
 )
 PASSAGES = [Passage(history, direction) for history in (OWN, HEAVY) for direction in ("upgrade", "downgrade")]

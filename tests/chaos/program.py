@@ -49,13 +49,22 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the table."""
+    """A line of the table; `parts` are the numbers of the parts of its trials in which something is not zero."""
 
     fault: str
     engine: str
     tool: str
     outcome: Outcome
     seconds: float
+    parts: tuple[int, ...] = ()
+
+    @property
+    def not_zero(self) -> str:
+        """The numbers that should be zero and are not."""
+        counts = ", ".join(
+            f"{name.replace('_', ' ')} {number}" for name, number in self.outcome.faults.items() if number
+        )
+        return counts if self.outcome.trials else "no trial was run"
 
     @property
     def has_failed(self) -> bool:
@@ -69,7 +78,13 @@ class Line:
 
 
 def measure(
-    fault: Fault, lab: Lab, *, trials: int | None = None, seed: int = 0, progress: Progress | None = None
+    fault: Fault,
+    lab: Lab,
+    *,
+    trials: int | None = None,
+    seed: int = 0,
+    part: int | None = None,
+    progress: Progress | None = None,
 ) -> Line:
     """Run the trials of a fault, as many at once as there are processors.
 
@@ -78,6 +93,7 @@ def measure(
         lab: where they are run.
         trials: how many, as far as there are; None for what is the fault's own measure.
         seed: the same seed makes the same random decisions.
+        part: the only part to run, by its number; None for all.
         progress: gets the progress.
 
     Raises:
@@ -87,16 +103,20 @@ def measure(
     total = Outcome()
     random = Random(f"{seed} {fault.name} {lab.engine}")
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        parts = [pool.submit(part) for part in fault.trials(lab, trials, random)]
+        numbered = enumerate(fault.trials(lab, trials, random), start=1)
+        parts = {pool.submit(run): number for number, run in numbered if part in {None, number}}
+        failed = []
         try:
-            for number, part in enumerate(as_completed(parts), start=1):
-                total += part.result()
+            for ended, each in enumerate(as_completed(parts), start=1):
+                outcome = each.result()
+                failed += [] if outcome.is_clean else [parts[each]]
+                total += outcome
                 if progress:
-                    done = f"{number} of {len(parts)} parts, {total.trials} trials"
+                    done = f"{ended} of {len(parts)} parts, {total.trials} trials"
                     progress(f"{fault.name}, {lab.engine}, {lab.tool.name}: {done}, {time.monotonic() - begin:.0f} s")
         finally:
             pool.shutdown(cancel_futures=True)
-    return Line(fault.name, lab.engine, lab.tool.name, total, time.monotonic() - begin)
+    return Line(fault.name, lab.engine, lab.tool.name, total, time.monotonic() - begin, tuple(sorted(failed)))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -112,7 +132,7 @@ def main(arguments: Sequence[str]) -> int:
         for fault in faults:
             for lab in labs:
                 if lab.engine in fault.engines:
-                    wishes = {"trials": options.trials, "seed": options.seed}
+                    wishes = {"trials": options.trials, "seed": options.seed, "part": options.part}
                     lines.append(measure(fault, lab, **wishes, progress=progress))
                     progress("")
                     _say(options.json, str(lines[-1]))
@@ -120,7 +140,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print(json.dumps({"environment": environment, "seed": options.seed, "lines": [asdict(line) for line in lines]}))
     else:
-        print(_end(lines, failed, time.monotonic() - begin))
+        print(_end(lines, failed, time.monotonic() - begin, options))
     return EXIT_FAILED if failed else EXIT_DONE
 
 
@@ -169,12 +189,17 @@ def _say(is_json: bool, *texts: str) -> None:
         print(*texts, sep="\n", flush=True)
 
 
-def _end(lines: Sequence[Line], failed: Sequence[Line], seconds: float) -> str:
+def _end(lines: Sequence[Line], failed: Sequence[Line], seconds: float, options: argparse.Namespace) -> str:
     notes = [
         f"{line.fault}, {line.engine}, {line.tool}: {note}"
         for line in lines
         for note in list(dict.fromkeys(line.outcome.notes))[:_NOTES]
     ]
+    trials = f" --trials={options.trials}" if options.trials else ""
+    for line in failed:
+        notes.append(f"{line.fault}, {line.engine}: {line.not_zero}")
+        repeat = f"--fault={line.fault} --engine={line.engine} --seed={options.seed}{trials}"
+        notes += [f'  to repeat it: make test-chaos ARGS="{repeat} --part={part}"' for part in line.parts[:_NOTES]]
     result = f"{count(len(failed), 'line')} of ours not zero" if failed else "all of ours is zero"
     return "\n".join([*notes, f"{sum(line.outcome.trials for line in lines)} trials in {seconds:.0f} s: {result}"])
 
@@ -190,6 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fault", choices=[fault.name for fault in FAULTS], action="append", help="this one; repeatable"
     )
     parser.add_argument("--trials", type=int, help="so many of each fault (default: its own measure)")
+    parser.add_argument("--part", type=int, help="only this part of the trials, as the end of a run names it")
     parser.add_argument("--seed", type=int, default=0, help="for what chance decides (default: 0)")
     parser.add_argument("--peer", choices=PEERS, help="run this tool as well, on the same histories")
     parser.add_argument("--json", action="store_true", help="print JSON, for machines")

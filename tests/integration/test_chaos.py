@@ -20,7 +20,7 @@ from tests.chaos.trial import Outcome, Trial
 
 UPGRADE = PASSAGES[0]
 FAULT = {fault.name: fault for fault in FAULTS}
-SHORT = {"kill-statement": 4, "kill-random": 2, "starters-8": 1, "threads-4": 1}
+SHORT = {"kill-statement": 4, "kill-random": 2, "starters-8": 1, "threads-4": 1, "writer": 2}
 
 
 @contextmanager
@@ -116,6 +116,8 @@ def test_the_program_fails_when_something_is_not_zero(
         shown = capsys.readouterr().out
         assert "1 line of ours not zero" in shown
         assert "a-fault, sqlite, antarest: what it was" in shown
+        assert f"a-fault, sqlite: {kind.replace('_', ' ')} 1" in shown
+        assert 'make test-chaos ARGS="--fault=a-fault --engine=sqlite --seed=0 --part=1"' in shown
 
     monkeypatch.setattr(program, "FAULTS", [of(Outcome())])
     assert program.main(["--engine=sqlite"]) == 1

@@ -12,6 +12,7 @@ from sqlalchemy import URL
 from antarest.migration.branches.writing import write_revision
 from antarest.migration.database.connection import looking
 from antarest.migration.database.record import read_record
+from antarest.migration.errors.facts.project import InvalidProject
 from antarest.migration.errors.facts.run import RevisionFailed
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.revision import VersionTable
@@ -53,6 +54,15 @@ def test_the_version_table_may_lie_in_another_schema(tmp_path: Path, postgres_da
     workflow.reset(workflow.plan_reset())
     assert workflow.current() == ("two",)
     assert database.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(2,)]
+
+
+def test_a_schema_for_the_version_table_is_refused_on_sqlite(tmp_path: Path, sqlite_database: URL) -> None:
+    project = with_env(write_project(tmp_path, *TABLES), "environment.run(context, version_table_schema='sales')\n")
+
+    with pytest.raises(InvalidProject, match="SQLite has no schemas"):
+        MigrationWorkflow(project, DbConfig(sqlite_database)).upgrade()
+
+    assert not Path(str(sqlite_database.database)).exists()
 
 
 def test_a_project_that_commits_each_revision_keeps_those_before_a_failure(tmp_path: Path, empty_database: URL) -> None:

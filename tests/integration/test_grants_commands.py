@@ -19,7 +19,9 @@ from sqlalchemy.orm import Session
 from antarest.core.persistence import Base
 from antarest.migration.errors.base import EXIT_USAGE
 from tests.support import ConfigFile, Result
+from tests.support_histories import Script
 from tests.support_roles import PASSWORD, Roles, connected
+from tests.support_runs import Start, refused
 
 Run = Callable[..., Result]
 
@@ -101,6 +103,16 @@ def test_status_names_a_missing_right_and_grant_mends_it(roles: Roles, configura
     assert granted.code == 0, granted.err
     assert lacking(run, configuration) == []
     use_every_table(roles.application)
+
+
+def test_without_models_nobody_says_that_no_right_is_missing(roles: Roles, runner: Start) -> None:
+    role = roles.application.username
+    here = runner(roles.owner, Script("table", upgrade='sql("CREATE TABLE study ()")'), application_role=role)
+    here.database.workflow.upgrade()
+
+    assert "metadata" in refused(here.module("grant"), "db.E210", EXIT_USAGE).fact
+    status = json.loads(here.module("status", "--json").end().out)
+    assert status["not_checked"][f"rights of {role}"] == "[antarest] metadata is not set, so the tables are not known"
 
 
 def test_an_upgrade_with_nothing_pending_mends_a_missing_right_too(roles: Roles, configuration: Path, run: Run) -> None:

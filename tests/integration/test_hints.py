@@ -30,6 +30,10 @@ MOVES = {
     "Go to the state below",  # So here.
     "Read it, and if its downgrade fits, run it",
     "Answer it in advance",
+    "Record the revision that it is at",  # Nothing is recorded, or something that cannot be right.
+    "Record the one that it is at, alone",
+    "If you know the revision of the database, record it",
+    "If the history is meant to meet what is there",
 }
 """The labels of the hints that move the database, which is what the failed command was about."""
 
@@ -68,7 +72,7 @@ def copied(clone: Clone, folder: Path) -> Copy:
 def words_of(command: str, copy: Copy) -> list[str] | None:
     """The words of a hint, with real values in the places of its placeholders; None where it needs a network."""
     config = copy.environment["ANTAREST_CONF"]
-    values = {"PATH": config, "REV": "reserve_00000000", "REF": "main", "...": "one more", "FILE": config}
+    values = {"PATH": config, "REV": "empty_00000000", "REF": "main", "...": "one more", "FILE": config}
     command = re.sub(r"\b[0-9a-f]{12}\b", "base_00000000", command)
     command = re.sub(r"(?<=[= \"])(PATH|REV|REF|FILE|\.\.\.)(?=[ \"/]|$)", lambda found: values[found[1]], command)
     command = command.replace(f"{config}/alembic.ini", "alembic.ini")

@@ -93,16 +93,13 @@ def test_a_file_that_is_rewritten_is_the_old_one_or_the_new_one(small: Clone) ->
 
 def test_a_new_revision_that_does_not_run_yet_stays_and_is_named(small: Clone) -> None:
     with_models(small)
-    (small.folder / "types_of_ours.py").write_text(
-        "import sqlalchemy as sa\nclass Long(sa.types.UserDefinedType):\n    cache_ok = True\n"
-        "    def get_col_spec(self, **_):\n        return 'BIGINT'\n"
-    )
-    column = 'sa.Column("id", types_of_ours.Long, primary_key=True)'
-    change_models(small, f'import types_of_ours\nsa.Table("reserve", metadata, {column})\n')
+    template = small.folder / "alembic" / "script.py.mako"
+    template.write_text(template.read_text().replace("def upgrade() -> None:\n", "def upgrade() -> None:\n    ours\n"))
+    change_models(small, RESERVE.format("size"))
 
     refused = refusal(small.inv("revision", "--message=add reserve"), "db.E615", EXIT_FAILED)
 
-    assert "'types_of_ours' is not defined" in refused.fact
+    assert "'ours' is not defined" in refused.fact
     assert Path(refused.details["file"]) in list(small.versions.glob("*_add_reserve.py"))
     assert parse(small.folder / "rollback.sh")[0] == "base_00000000"
 

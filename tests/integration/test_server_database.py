@@ -161,6 +161,8 @@ def test_a_newer_release_that_migrates_meanwhile_is_said(migrated_database: URL,
         health = started.get("/api/health")
 
         assert (health.status_code, code_of(health)) == (503, "db.E211")
+        facts = started.get("/api/database").json()
+        assert (facts["up_to_date"], facts["pending"], facts["unknown"]) == (False, [], ["c0ffee123456"])
         assert started.get("/api/studies").status_code == 200  # what it needs is still there
 
 
@@ -182,10 +184,11 @@ def test_a_missing_right_is_named(roles: Roles, config_file: ConfigFile) -> None
     Database(roles.owner).upgrade()
     roles.execute(roles.owner, f"GRANT SELECT ON alembic_version TO {roles.application.username}")
     with server(config_file(roles.application)) as started:
-        answer = started.get("/api/studies")
-        assert (answer.status_code, code_of(answer)) == (503, RightsMissing.code)
+        for path in ("/api/studies", "/api/health"):
+            answer = started.get(path)
+            assert (answer.status_code, code_of(answer)) == (503, RightsMissing.code)
         roles.execute(roles.owner, f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {roles.application.username}")
-        assert started.get("/api/studies").status_code == 200
+        assert {started.get(path).status_code for path in ("/api/studies", "/api/health")} == {200}
         assert "permission denied" in started.stop().err
 
 

@@ -55,7 +55,7 @@ def test_a_history_without_a_fault_is_one_line_a_revision(run: Run, command: tup
 
     assert (done.code, done.err) == (EXIT_DONE, "")
     assert re.sub(r" +\d+\.\d+", " N", done.out).splitlines() == [
-        f"verify         {ini}",
+        f"project        {ini}",
         "on             SQLite and PostgreSQL, in scratch databases",
         "                SQLite                               PostgreSQL",
         "revision        up     down   schema rows         s  up     down   schema rows         s  parity",
@@ -80,7 +80,7 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     overview, by_revision = done.out.split("\n\n")[1:3]
     assert overview.splitlines() == [
         "V301 the upgrade fails on empty tables: 1 in b10000000000",
-        "not proved: c00000000000 on SQLite: it follows b10000000000, which does not run",
+        "notes: V107 1; --notes lists them",
         "not proved: the history on SQLite: the whole history in one run: a revision does not run",
         "not checked: the models: no metadata is named",
     ]
@@ -89,7 +89,7 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     assert name == f"b10000000000  {file}"
     assert rest[:2] == ["  V301 the upgrade fails on empty tables", '    SQLite: unrecognized token: ":"']
     assert re.search(
-        r"^1 finding, 0 notes, 2 not proved: 4 revisions on SQLite and PostgreSQL in ", done.out, re.MULTILINE
+        r"^1 finding, 1 note, 1 not proved: 4 revisions on SQLite and PostgreSQL in ", done.out, re.MULTILINE
     )
     line = file.read_text().splitlines().index("def upgrade():") + 1
     assert f"::error file={file},line={line},title=V301 the upgrade fails on empty tables::b10000000000" in done.out
@@ -97,7 +97,8 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     _assert_in_json(json.loads(texts["json"]))
     _assert_in_markdown(texts["markdown"])
     assert f"- **V301 the upgrade fails on empty tables** in b10000000000 (`{file}:{line}`)" in texts["comment"]
-    (result,) = json.loads(texts["sarif"])["runs"][0]["results"]
+    result, note = json.loads(texts["sarif"])["runs"][0]["results"]
+    assert (note["ruleId"], note["level"]) == ("V107", "note")
     place = result["locations"][0]["physicalLocation"]
     assert (result["ruleId"], result["level"]) == ("V301", "error")
     assert place == {"artifactLocation": {"uri": str(file)}, "region": {"startLine": line}}
@@ -142,25 +143,22 @@ def test_each_property_of_a_revision_says_what_is_wrong_with_it(run: Run) -> Non
 
 
 def _assert_in_json(data: dict[str, object]) -> None:
-    assert (data["complete"], data["clean"], data["engines"]) == (True, False, ["sqlite", "postgresql"])
+    assert (data["complete"], data["clean"], data["engines"]) == (False, False, ["sqlite", "postgresql"])
     assert isinstance(data["findings"], list)
     assert isinstance(data["not_proved"], list)
     assert isinstance(data["proofs"], list)
     found = [(each["id"], each["revision"], each["engine"], each["severity"]) for each in data["findings"]]
-    assert found == [("V301", "b10000000000", "sqlite", "error")]
-    assert [(each["revision"], each["engine"]) for each in data["not_proved"]] == [
-        ("c00000000000", "sqlite"),
-        ("", "sqlite"),
-    ]
+    assert found == [("V301", "b10000000000", "sqlite", "error"), ("V107", "c00000000000", "", "note")]
+    assert [(each["revision"], each["engine"]) for each in data["not_proved"]] == [("", "sqlite")]
     impacts = {(each["revision"], each["engine"]): each["impact"] for each in data["proofs"]}
-    assert len(impacts) == 6
+    assert len(impacts) == 8
     assert data["not_checked"] == {"the models": "no metadata is named"}
     assert impacts["b10000000000", "postgresql"]["written"]["river"] >= 3
 
 
 def _assert_in_markdown(page: str) -> None:
     lines = page.splitlines()
-    assert lines[0].startswith("**1 finding, 0 notes, 2 not proved: 4 revisions on SQLite and PostgreSQL in ")
+    assert lines[0].startswith("**1 finding, 1 note, 1 not proved: 4 revisions on SQLite and PostgreSQL in ")
     assert "Not checked: the models: no metadata is named." in lines
     assert '| V301 | b10000000000 | SQLite | unrecognized token: ":" |' in page
     assert re.search(r"^\| b10000000000 \| PostgreSQL \| \d\.\d\d \| .*\| river: \d+ \|$", page, re.MULTILINE)
@@ -263,6 +261,8 @@ def test_a_rollback_script_that_is_out_of_date_is_a_finding(checkout: Checkout) 
         (("--revisions=d56b40e9c7a3:base",), "usage.E101", EXIT_USAGE),
         (("--rows-from=tests/__init__.py", "--engine=sqlite"), "db.E210", EXIT_USAGE),
         (("--nothing",), "usage.E101", EXIT_USAGE),
+        (("--env=A=1",), "usage.E101", EXIT_USAGE),
+        (("--run-env", "--env=A"), "usage.E101", EXIT_USAGE),
         (("--versions=no/such/folder",), "db.E200", EXIT_USAGE),
         (("--rows-from=no/such/file.py",), "db.E210", EXIT_USAGE),
         (("--engine=sqlite", "--metadata=no_such_module:metadata"), "db.E210", EXIT_USAGE),

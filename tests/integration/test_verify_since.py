@@ -10,7 +10,8 @@ import pytest
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from tests.database import HISTORY
 from tests.refusals import refusal
-from tests.support import Checkout, Result
+from tests.support import Checkout, Result, Run
+from tests.support_histories import Script, write_script
 
 HEAD = HISTORY.head
 ADDS = 'def upgrade() -> None:\n    op.create_index("ix_extra", "study", ["name"])\n'
@@ -93,6 +94,29 @@ def test_only_what_a_branch_adds_is_proved(branch: Checkout) -> None:
 
     assert (done.code, found) == (EXIT_DONE, set())
     assert "no findings: 1 revision " in done.out
+
+
+def test_a_revision_that_was_moved_onto_another_one(run: Run, tmp_path: Path) -> None:
+    """Two heads on main are repaired by moving one of them: a database that has run both cannot be upgraded."""
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    for id_ in ("c1", "a1", "b1"):
+        write_script(versions, Script(id_), "c1" if id_ != "c1" else None)
+    repository = Checkout(tmp_path)
+    repository.git("init", "--quiet", "--initial-branch=main")
+    repository.commit("Two heads")
+    write_script(versions, Script("b1"), "a1")
+
+    module = ("python", "-m", "antarest.migration", "verify")
+    done = run(*module, f"--versions={versions}", "--engine=sqlite", "--since=HEAD")
+
+    refusal(done, "db.E803", EXIT_FAILED)
+    assert "V901" in done.out
+    assert (
+        "Requested revision b1 overlaps with other requested revisions a1; b1 followed c1, and follows a1 now"
+        in done.out
+    )
+    assert "not proved" not in done.out
 
 
 @pytest.mark.parametrize("flags", [["--since=nowhere"], ["--since=--all"]])

@@ -21,10 +21,11 @@ from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, po
 from tests.mutations.findings import FINDINGS
 from tests.mutations.patch import Patch, failing
 from tests.mutations.promises import PROMISES
+from tests.mutations.proof import PROOF
 from tests.mutations.rules import RULES
 from tests.support import Checkout
 
-PATCHES = (*PROMISES, *RULES, *FINDINGS)
+PATCHES = (*PROMISES, *RULES, *FINDINGS, *PROOF)
 
 
 def main() -> int:

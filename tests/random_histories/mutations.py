@@ -95,7 +95,7 @@ MUTATIONS = (
     _kind("V301", "a foreign key the wrong way round", faults.turns_round, parts.create_foreign_key, on=_POSTGRESQL),
     _kind("V302 V505", "a constraint that rows break", faults.up_does_not_fit, *_create_constraint[1:]),
     _kind("V302", "NOT NULL on a column with NULLs", faults.up_does_not_fit, partial(columns.alter_nullable, to=False)),
-    _kind("V402 V505", "a constraint comes back that rows break", faults.down_does_not_fit, _drop_fitted),
+    _kind("V402 V505 V509", "a constraint comes back that rows break", faults.down_does_not_fit, _drop_fitted),
     _kind(
         "V402",
         "NOT NULL comes back on a column with NULLs",

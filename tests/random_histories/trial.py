@@ -11,6 +11,7 @@ from unittest.mock import patch
 from antarest.migration.scratch.databases import EngineName, PostgresServer
 from antarest.migration.verify import Verification, processes, prove_history
 from antarest.migration.verify.env_reader import target_of
+from antarest.migration.verify.findings.kinds import KINDS
 from tests.random_histories.history import History, id_of, write
 from tests.random_histories.mutations import Mutation
 from tests.support_verify import BOTH, prove_here
@@ -51,7 +52,8 @@ def is_caught(mutation: Mutation, history: History, found: Verification) -> bool
         Whether it is found on all engines that were asked, of those that can show it.
     """
     last = id_of(len(history) - 1)
-    fitting = [each for each in found.findings if each.id in mutation.ids and each.severity == mutation.severity]
+    graves = {mutation.severity, KINDS["V509"].severity} if "V509" in mutation.ids else {mutation.severity}
+    fitting = [each for each in found.findings if each.id in mutation.ids and each.severity in graves]
     engines_ = {each.engine for each in fitting if each.revision in (last, "")}
     asked = [engine for engine in mutation.engines if engine in found.engines]
     return "" in engines_ or (bool(asked) and engines_.issuperset(asked))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from ..database.record import RecordLine, last_applied
 from ..errors.facts.branches import RevisionLost
@@ -109,3 +110,12 @@ class _Reader:
             into.changed[id_] = digest
         into.contents[id_], into.found[id_] = found.content, found
         return found.revision
+
+
+def is_on_main(project: Project, name: str) -> bool:
+    """Whether the last common commit with main has a revision file of that name. False without such a commit."""
+    repository = project.repository
+    if repository is None or not (base := repository.main):
+        return False
+    there = repository.objects(base, project.versions, recursive=project.is_recursive)
+    return any(Path(path).name == name for path in there)

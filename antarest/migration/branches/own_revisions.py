@@ -15,6 +15,7 @@ from ..project.git import MAINS, Repository
 from ..project.project import Project
 from ..project.revision_files import write_files
 from ..project.revision_store import RevisionStore
+from .applied import is_on_main
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def amendable(project: Project, *, discard_edits: bool) -> Revision:
     revision = history[history.head]
     if len(revision.down) > 1:
         raise AmendRefused(f"revision {revision.id} joins two heads")
-    if project.is_on_main(revision.path.name):
+    if is_on_main(project, revision.path.name):
         raise AmendRefused(f"main has revision {revision.id}, so others may have applied it")
     if repository and repository.ask("log", "--tags", "-1", "--format=%H", "--", str(revision.path)):
         raise AmendRefused(f"a tag has revision {revision.id}, so it may be deployed")

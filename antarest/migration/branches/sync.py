@@ -25,7 +25,7 @@ from ..project.revision_files import write_files
 from ..project.revision_search import FoundRevision
 from ..run.request import FileChange
 from ..workflow.plan import RollbackPlan, plan_undo
-from .applied import Applied, read_applied
+from .applied import Applied, is_on_main, read_applied
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _kept(
         if sorted(applied.history[id_].predecessors) != sorted(history[id_].predecessors):
             continue
         if id_ in applied.found:  # The file in the checkout does something else.
-            if not home.is_on_main(history[id_].path.name):
+            if not is_on_main(home, history[id_].path.name):
                 continue
             edited.append(id_)
         kept.add(id_)

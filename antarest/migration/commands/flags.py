@@ -25,10 +25,12 @@ class Flag:
     Attributes:
         help: what it does; HIDDEN for a flag that only programs use.
         value: the name of its value; empty for a flag without one.
+        repeats: whether it may be given several times.
     """
 
     help: str
     value: str = ""
+    repeats: bool = False
 
 
 FLAGS = {
@@ -69,6 +71,9 @@ FLAGS = {
     "github": Flag("also print each finding for GitHub Actions, which shows it at its file and line"),
     "versions": Flag("the folder of revisions, for a project without alembic.ini", "FOLDER"),
     "metadata": Flag("where the metadata of the models is: package.module:attribute", "NAME"),
+    "start": Flag("what makes the tables before the first revision: a file of SQL, or module:function", "NAME"),
+    "run_env": Flag("run the env.py of the project, with nothing in reach but the scratch database"),
+    "env": Flag("with --run-env: a variable for env.py; may be repeated", "NAME=VALUE", repeats=True),
     "rows_from": Flag("a Python file with values for generated rows (default: tests/rows.py)", "FILE"),
     "since": Flag(
         "prove that a database at this commit's head can be upgraded (default: main, and the deployed revision)", "REF"

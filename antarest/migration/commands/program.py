@@ -31,7 +31,7 @@ def _parser() -> ArgumentParser:
         for each in dict.fromkeys((*verb.flags, *EVERYWHERE)):
             flag = verb.flag(each)
             takes: dict[str, Any] = {"metavar": flag.value} if flag.value else {"action": "store_true"}
-            takes |= {"action": "append"} if each == "x" else {}
+            takes |= {"action": "append"} if each == "x" or flag.repeats else {}
             names = ["-c", spelled(each)] if each == "project" else [spelled(each)]  # Alembic's -c
             sub.add_argument(*names, dest=each, help=flag.help, **takes)
     return parser

@@ -68,10 +68,11 @@ VERBS = {
     "check": Verb(revisions.check, only_looks=True),
     "verify": Verb(
         revisions.verify,
-        ("engine", "revisions", "new", "rows", *_REPORTS, *_FOREIGN, "since", "keep"),
+        ("engine", "revisions", "new", "rows", *_REPORTS, *_FOREIGN, "start", "run_env", "env", "since", "keep"),
         {"json": Flag("also write the result as JSON", "FILE")},
         only_looks=True,
     ),
+    "baseline": Verb(revisions.baseline, ("engine", "rows_from")),
     "deployed": Verb(releases.deployed, words=("ref",)),
     "deployed-clear": Verb(releases.deployed_clear),
     "sql": Verb(releases.sql, ("output",), words=("from_ref", "to_ref")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -77,7 +78,8 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
         else:
             named["dbname"] = database()
 
-    engine = _engine(DbConfig(url), _begin("BEGIN IMMEDIATE"), query_cache_size=500)
+    # Nobody else uses the database, so a writer that waits is a second connection of a revision, and waits for ever.
+    engine = _engine(DbConfig(url, busy_timeout=1), _begin_as_first_or_beside(), query_cache_size=500)
     event.listen(engine, "do_connect", choose)
     return engine
 
@@ -174,6 +176,18 @@ def _begin(statement: str) -> Callable[[Connection], None]:
             connection.exec_driver_sql(statement)
         else:
             configure(connection, undisturbed(connection))
+
+    return begin
+
+
+def _begin_as_first_or_beside() -> Callable[[Connection], None]:
+    """Begin as the only writer, unless a revision opens a second connection beside its own: then that can read."""
+    begun: list[weakref.ref[Connection]] = []
+
+    def begin(connection: Connection) -> None:
+        open_ = [each for ref in begun if (each := ref()) is not None and not each.closed and each.in_transaction()]
+        begun[:] = [weakref.ref(each) for each in (*open_, connection)]
+        _begin("BEGIN" if open_ else "BEGIN IMMEDIATE")(connection)
 
     return begin
 

@@ -34,6 +34,7 @@ _DROPS = re.compile(
 )
 _IN_THE_WAY = re.compile(r"error in (view|trigger) (.+?)(?: after \w+)?: ")
 _DEPENDS = re.compile(r"\b(materialized view|view) (\S+) depends on")
+_LIST = re.compile(r"\W*(\w+)\W* in \(", re.IGNORECASE)
 _OPTION = "antarest_rebuild"
 
 
@@ -101,8 +102,11 @@ class RebuildGuard:
             dropped = [operation.index_name]
         elif isinstance(operation, ops.DropConstraintOp):
             dropped = [operation.constraint_name, self._name_by_convention(operation)]
-        elif isinstance(operation, ops.AlterColumnOp) and operation.modify_name:
-            self._named.renamed.add((fold(operation.table_name), fold(operation.column_name)))
+        elif isinstance(operation, ops.AlterColumnOp):
+            if operation.modify_type is not None:  # Alembic drops the check of an old type that has a name.
+                dropped = [getattr(operation.existing_type, "name", None)]
+            if operation.modify_name:
+                self._named.renamed.add((fold(operation.table_name), fold(operation.column_name)))
         self._named.dropped |= {fold(str(name)) for name in dropped if name}
 
     def _name_by_convention(self, operation: ops.DropConstraintOp) -> str | None:
@@ -111,7 +115,8 @@ class RebuildGuard:
             return None
         constraint = sa.CheckConstraint("", name=operation.constraint_name)
         sa.Table(operation.table_name, sa.MetaData(naming_convention=self._metadata.naming_convention), constraint)
-        return sqlite.dialect().identifier_preparer.format_constraint(constraint)
+        name = sqlite.dialect().identifier_preparer.format_constraint(constraint)
+        return _plain(name) if name else None
 
     # ---- the comparison
 
@@ -151,8 +156,10 @@ class RebuildGuard:
     def _compare_tables(self, name: str, old: TableText, new: TableText) -> Iterator[Missing]:
         names = {fold(each.name) for each in new.checks if each.name}
         conditions = {each.expression for each in new.checks}
+        replaced = {_listed(each) for each in conditions - {each.expression for each in old.checks}} - {""}
         for check, condition in ((fold(each.name or ""), each.expression) for each in old.checks):
             kept = condition in conditions or check in names or check in self._named.dropped
+            kept = kept or _listed(condition) in replaced
             if not kept and not self._is_about_dropped(name, condition, new):
                 item = f"check:{name}.{check}" if check else f"check:{name}"
                 called = f"{check!r}" if check else '"NAME"'
@@ -216,6 +223,12 @@ def _features(sql: str) -> object:
     keys = [tokenise(key) for key in text.keys]
     orders = [("desc" in key, key[key.index("collate") + 1] if "collate" in key else "") for key in keys]
     return text.unique, text.where is None, orders
+
+
+def _listed(condition: str) -> str:
+    """The column whose values a condition lists; empty for other conditions. A longer list replaces a shorter one."""
+    found = _LIST.match(condition)
+    return fold(found[1]) if found else ""
 
 
 def _plain(name: str) -> str:

@@ -12,7 +12,6 @@ import contextlib
 import difflib
 import inspect
 import io
-import logging.config
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -128,6 +127,15 @@ class EnvFile:
         """
         return self.named or _version_table_in(self.path) or named_table(self.options) or VersionTable()
 
+    def refuse_schema(self, engine: str) -> None:
+        """Refuse a version table in another schema on an engine that has no schemas.
+
+        Raises:
+            InvalidProject: it is SQLite.
+        """
+        if engine == "sqlite" and (schema := self.version_table.schema):
+            raise InvalidProject(self.ini, f"version_table_schema is {schema}, and SQLite has no schemas", _FIX)
+
     def tell(self, config: Config, options: Options) -> None:
         """Take over the options of the `env.py` that runs right now.
 
@@ -139,6 +147,8 @@ class EnvFile:
             InvalidProject: the workflow cannot respect one of them, or the settings name another version table.
         """
         options = checked(self.ini, options)
+        if "." in (options.get("version_table") or ""):
+            raise InvalidProject(self.ini, "env.py gives a version_table with a dot: use version_table_schema", _FIX)
         _known[_key(config, self.path)] = options
         there = named_table(options)
         if there and there != self.version_table:
@@ -237,6 +247,8 @@ def logging_left_alone() -> Iterator[None]:
 
     A module that is first imported in the block may keep these functions, so they work again after it.
     """
+    import logging.config  # here, since few commands run `env.py`
+
     modules = {"fileConfig": logging.config, "dictConfig": logging.config, "basicConfig": logging}
     before: dict[str, Callable[..., object]] = {name: getattr(module, name) for name, module in modules.items()}
     inside = [threading.get_ident()]

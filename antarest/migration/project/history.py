@@ -228,14 +228,9 @@ class History:
         if to is None:
             if steps > len(states):
                 way = f"{len(states)} at most" if states else "no revision is applied"
+                hint = Hint("See what all the way back would be", "inv db.rollback --to=base --dry-run")
                 raise OutOfReach(
-                    f"a rollback cannot go {count(steps, 'step')} back: {way}",
-                    shown,
-                    *(
-                        [Hint("See what all the way back would be", "inv db.rollback --to=base --dry-run")]
-                        if states
-                        else []
-                    ),
+                    f"a rollback cannot go {count(steps, 'step')} back: {way}", shown, *([hint] if states else [])
                 )
             self._require_single_steps(current, states[:steps])
             return states[steps - 1]
@@ -243,15 +238,9 @@ class History:
             return to
         if to not in self.applied(current):
             is_above = to != BASE and set(current) <= self.applied([to])
-            raise OutOfReach(
-                f"revision {to} is not below the current one, so a rollback cannot go there",
-                shown,
-                *(
-                    [Hint("See what an upgrade to it would run", f"inv db.upgrade --to={to} --dry-run")]
-                    if is_above
-                    else []
-                ),
-            )
+            hint = Hint("See what an upgrade to it would run", f"inv db.upgrade --to={to} --dry-run")
+            fact = f"revision {to} is not below the current one, so a rollback cannot go there"
+            raise OutOfReach(fact, shown, *([hint] if is_above else []))
         raise OutOfReach(
             f"revision {to} is only one branch of a merge, so a rollback cannot stop there",
             shown,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors.base import Hint
+from ..errors.baseline import Baseline
 from ..errors.facts.project import InvalidProject, ProjectNotFound, UnknownRevision
 from ..errors.facts.refusal import InstalledCopy
 from ..errors.revision import BASE, HEAD, VersionTable
@@ -147,14 +148,6 @@ class Project:
         """The commit of its revisions. It is empty if it is not known."""
         return self.at_commit or (self.repository.commit("HEAD") if self.repository else "")
 
-    def is_on_main(self, name: str) -> bool:
-        """Whether the last common commit with main has a revision file of that name. False without such a commit."""
-        repository = self.repository
-        if repository is None or not (base := repository.main):
-            return False
-        there = repository.objects(base, self.versions, recursive=self.is_recursive)
-        return any(Path(path).name == name for path in there)
-
     def refuse_unknown(self, current: Sequence[str], database: str) -> None:
         """Refuse a database at a revision without a file, and name the branch that has the file.
 
@@ -233,7 +226,14 @@ class Project:
         history = read_history(self.versions, recursive=self.is_recursive)
         if not len(history):
             self.refuse_files_below()
+        if self.baseline.losses:
+            history = History(self.baseline.declare(history[id_]) for id_ in history.order)
         return history
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """What is accepted of the revisions that are older than the adoption."""
+        return Baseline.read(self.root)
 
     def refuse_files_below(self) -> None:
         """Refuse a project without revisions if folders below have revision files, which are not read.

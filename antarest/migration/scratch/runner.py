@@ -167,7 +167,7 @@ class ScratchRunner:
         """Import the revision files, once. Their tops may ask `alembic.context` for the dialect."""
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         folders = {revision.path.parent for revision in map(self.history.__getitem__, self.history.order)}
-        with outer_kept(), _without_output(), environment, importing(folders):
+        with outer_kept(), without_output(), environment, importing(folders):
             stand_in(environment, connection.engine.url.drivername)
             self.script.get_heads()
 
@@ -179,7 +179,7 @@ class ScratchRunner:
         """Let revisions use `alembic.op` and `alembic.context`. An `env.py` that is running gets its own back."""
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
-        with outer_kept(), _without_output(), environment, revision_operations(context):
+        with outer_kept(), without_output(), environment, revision_operations(context):
             yield
 
 
@@ -218,7 +218,7 @@ def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]
 
 
 @contextmanager
-def _without_output() -> Iterator[None]:
+def without_output() -> Iterator[None]:
     """Suppress what revisions print, and their warnings: they are not about the user's database."""
     with (
         contextlib.redirect_stdout(io.StringIO()),

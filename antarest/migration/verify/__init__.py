@@ -12,17 +12,15 @@ from dataclasses import dataclass, field, replace
 from ..errors.base import AntarestError
 from ..errors.facts.project import InvalidRevisionFile
 from ..errors.settings.urls import ENGINES
-from ..schema.parity import parity
 from ..scratch.databases import EngineName, PostgresServer
+from ..scratch.runner import without_output
 from . import processes
+from .comparison import EngineComparison
 from .findings import static
-from .findings.behaviour import differing_behaviour
 from .findings.kinds import Finding, worst_first
 from .findings.proof import Proof
-from .prover import ProofPlan
+from .proving.prover import ProofPlan
 from .target import Target
-
-_WITH_A_ZONE = ("TIMESTAMP WITH TIME ZONE", "INTERVAL")
 
 
 @dataclass
@@ -38,6 +36,7 @@ class Verification:
         is_whole: whether the history as a whole is proved too, because the heads are among the revisions.
         is_complete: whether the proof ran to its end.
         not_checked: everything that was not looked at, with the reason.
+        comparison: compares the engines.
     """
 
     engines: tuple[EngineName, ...]
@@ -48,6 +47,7 @@ class Verification:
     is_whole: bool = False
     is_complete: bool = False
     not_checked: dict[str, str] = field(default_factory=dict)
+    comparison: EngineComparison = field(default_factory=EngineComparison)
 
     @property
     def not_proved(self) -> list[tuple[str, str, str]]:
@@ -74,11 +74,24 @@ class Verification:
         """Add findings."""
         self.findings = worst_first([*self.findings, *findings])
 
-    def add_proof(self, proof: Proof, *, is_own: bool) -> None:
+    @property
+    def not_tried(self) -> list[tuple[str, str, str]]:
+        """Everything that nobody asked for and that was not tried: revision, engine and reason."""
+        return [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_tried]
+
+    def add_proof(self, proof: Proof, target: Target) -> None:
         """Add a proof with its findings, and compare the engines if both have proved the revision."""
         self.proofs[proof.revision, proof.engine] = proof
         self.add(*proof.findings)
-        _compare_engines(self, proof.revision, is_own=is_own)
+        sides = [self.proofs[proof.revision, engine] for engine in ENGINES if (proof.revision, engine) in self.proofs]
+        if len(sides) == len(ENGINES):
+            found, current = self.comparison.compare(sides[0], sides[1], target)
+            if current is not None:  # A difference that a later revision removes is only a note.
+                self.findings = [
+                    replace(each, severity="note") if each.id == "V601" and each.found not in current else each
+                    for each in self.findings
+                ]
+            self.add(*found)
 
 
 def prove_history(
@@ -115,7 +128,7 @@ def prove_history(
         _look_at_files(target, found, wanted)
         plan = ProofPlan(target, wanted, rows, found.is_whole, tuple(since), keep)
         for proof in processes.prove(plan, found.engines if wanted or since else (), server):
-            found.add_proof(proof, is_own=target.is_own)
+            found.add_proof(proof, target)
             found.seconds = time.monotonic() - began
             on_proof(proof)
     found.is_complete, found.seconds = True, time.monotonic() - began
@@ -139,7 +152,8 @@ def _look_at_files(target: Target, found: Verification, wanted: Collection[str])
 def _is_readable(target: Target, found: Verification) -> bool:
     target.import_paths()
     try:
-        _ = target.history, target.script
+        with without_output():  # A revision may print something when it is imported.
+            _ = target.history, target.script
     except SyntaxError as error:
         found.add(Finding.of("V106", f"{error.filename}, line {error.lineno}: {error.msg}"))
     except InvalidRevisionFile as error:
@@ -149,21 +163,3 @@ def _is_readable(target: Target, found: Verification) -> bool:
     else:
         return True
     return False
-
-
-def _compare_engines(found: Verification, revision: str, *, is_own: bool) -> None:
-    """Compare the engines. A difference is a finding of the first revision that has it."""
-    sides = [found.proofs[revision, engine] for engine in ENGINES if (revision, engine) in found.proofs]
-    if len(sides) < len(ENGINES):
-        return
-    found.add(*(Finding.of("V602", each) for each in differing_behaviour(*(side.behaviour for side in sides))))
-    schemas = [side.schema for side in sides if side.schema]
-    if len(schemas) < len(sides):
-        return
-    known = {each.found for each in found.findings if each.id == "V601"}
-    for each in parity(*schemas):
-        # SQLite has no type with a time zone: a foreign project that needs one cannot fix the difference.
-        is_note = each.aspect == "type" and each.after in _WITH_A_ZONE and not is_own
-        finding = Finding.of("V601", each.render(*ENGINES.values()), revision)
-        if finding.found not in known:
-            found.add(replace(finding, severity="note") if is_note else finding)

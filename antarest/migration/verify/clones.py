@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database.connection import moving_engine
@@ -55,6 +56,11 @@ class Clones:
         self._numbers = itertools.count()
         self._database = str(location.url.database)
         self._engine = moving_engine(location.url, lambda: self._database)
+        self.settings: list[str] = []
+        """Statements with which each connection begins, as those of an `env.py` do."""
+        self._alembics_engine = create_engine(location.url, poolclass=NullPool)
+        event.listen(self._alembics_engine, "do_connect", self._choose_file)
+        event.listen(self._engine, "connect", self._set)
 
     def close(self) -> None:
         """Close the connection to the server."""
@@ -67,14 +73,31 @@ class Clones:
         return _maintenance_engine(self._location.url).connect()
 
     @contextmanager
-    def connected(self, url: URL) -> Iterator[Connection]:
-        """Open a connection that can run revisions."""
+    def connected(self, url: URL, *, as_alembic: bool = False) -> Iterator[Connection]:
+        """Open a connection that can run revisions.
+
+        Args:
+            url: the database.
+            as_alembic: whether the driver of SQLite begins transactions when it wants to, as with plain Alembic. Then
+                a revision can write through a second connection.
+        """
         outer, self._database = self._database, str(url.database)
+        engine = self._alembics_engine if as_alembic and self.engine == "sqlite" else self._engine
         try:
-            with translate_errors(url), self._engine.connect() as connection:
+            with translate_errors(url), engine.connect() as connection:
                 yield connection
         finally:
             self._database = outer
+
+    def _set(self, driver: Any, _record: object) -> None:
+        if self.settings:
+            with driver.cursor() as cursor:
+                cursor.execute("; ".join(self.settings))
+            driver.commit()
+
+    def _choose_file(self, _dialect: object, _record: object, arguments: list[object], _named: object) -> None:
+        if arguments:
+            arguments[0] = self._database
 
     def new(self) -> URL:
         """Make an empty database."""

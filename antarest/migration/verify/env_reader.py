@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,12 +13,14 @@ from ..errors.revision import VersionTable
 from ..project.env_options import named_table
 from ..project.project import Project
 from ..project.revision_files import listed
+from .source import LIBRARIES, SourceModule
 from .target import Target
 
 _FIX = Hint("Fix it, then prove again", "inv db.verify")
 _ROWS = Path("tests", "rows.py")
 _CONDITIONS = ("render_as_batch", "transaction_per_migration")
 _OPTIONS = (*_CONDITIONS, "version_table")
+_FUNCTIONS = ("include_object", "include_name", "include_schemas", "version_table_schema")
 _MOST_FILES = 200  # the limit of the search for the naming convention: an application may have many more
 
 
@@ -77,9 +78,10 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
     values: dict[str, object] = {}
     unknown: list[str] = []
     convention: Mapping[str, str] = {}
+    models = _Models()
     if env.is_file():
         try:
-            module = _Module(env, ast.parse(env.read_bytes(), filename=str(env)), project.root)
+            module = SourceModule.read(env, project.root)
         except SyntaxError as error:
             raise InvalidProject(env, f"line {error.lineno}: {error.msg}", _FIX) from None
         for name, node in _options(module.tree):
@@ -90,34 +92,77 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
                 unknown.append(f"{name} in line {node.lineno} of {env.name}")
             else:
                 values[name] = found
-        convention, missing = _convention(module)
-        unknown += missing
+        models = _metadata(module)
+        unknown += [
+            f"{name} in line {node.lineno} of {env.name} (--run-env reads it)"
+            for name, node in _options(module.tree, _FUNCTIONS)
+            if models.name or metadata
+        ]
+        convention, missing = _convention(module, models.name.partition(":")[0].partition(".")[0])
+        unknown += [*missing, *([models.problem] if models.problem and not metadata else [])]
     return Target(
         replace(project, named_version_table=named_table(values) or project.named_version_table or VersionTable()),
-        metadata or "",
+        metadata or models.name,
         rows,
         # If only one of several calls asks for batches, that call is for SQLite.
         render_as_batch=bool(values.get("render_as_batch", False)),
         naming_convention=convention,
         commits_each=bool(values.get("transaction_per_migration", False)),
         is_own=False,
+        models_of_env=() if metadata or not models.name else models.imports,
+        models_problem="" if metadata else models.problem,
         unknown=tuple(unknown),
     )
 
 
-def _options(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+def _options(tree: ast.Module, wanted: Collection[str] = _OPTIONS) -> Iterator[tuple[str, ast.expr]]:
     """Find the options for `context.configure`, which may be keywords or keys of a dictionary."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "configure":
-            yield from ((each.arg, each.value) for each in node.keywords if each.arg in _OPTIONS)
+        called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and called in {"configure", "dict"}:
+            yield from ((each.arg, each.value) for each in node.keywords if each.arg and each.arg in wanted)
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
-                if isinstance(key, ast.Constant) and key.value in _OPTIONS:
+                if isinstance(key, ast.Constant) and key.value in wanted:
                     yield str(key.value), value
 
 
-def _convention(env: _Module) -> tuple[Mapping[str, str], list[str]]:
+@dataclass(frozen=True)
+class _Models:
+    """The metadata that `env.py` gives to Alembic.
+
+    Attributes:
+        name: its place, as `package.module:attribute`.
+        imports: the modules that `env.py` imports, since they may add tables to it.
+        problem: the reason why its place is not known.
+    """
+
+    name: str = ""
+    imports: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def _metadata(env: SourceModule) -> _Models:
+    """Find the metadata, if `env.py` has one with tables of other modules."""
+    nodes = [node for name, node in _options(env.tree, ("target_metadata",))]
+    # Another module may call `configure`; the template of Alembic has a variable of this name.
+    name = ast.Name("target_metadata", lineno=1)
+    node = env.assigned(nodes[0] if nodes else name)
+    is_made_here = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("MetaData")
+    if node is name or is_made_here or (isinstance(node, ast.Constant) and node.value is None):
+        return _Models()
+    if place := env.dotted(node):
+        imports = {each for each in env.imported_names() if each.partition(".")[0] not in LIBRARIES}
+        return _Models(place, tuple(sorted(imports)))
+    return _Models(problem=f"target_metadata in line {node.lineno} of {env.path.name}")
+
+
+def _convention(env: SourceModule, package: str) -> tuple[Mapping[str, str], list[str]]:
     """Find the naming convention of the metadata, in `env.py` or in a module that it imports.
+
+    Args:
+        env: the source of `env.py`.
+        package: the package of the metadata. No other installed package is read.
 
     Returns:
         The convention. If none can be read, it is empty, and the places of the unreadable ones come with it.
@@ -132,58 +177,9 @@ def _convention(env: _Module) -> tuple[Mapping[str, str], list[str]]:
                     return {str(key): str(value) for key, value in found.items()}, []
                 unread.append(f"naming_convention in line {node.value.lineno} of {module.path.name}")
         for other in module.imported():
+            if "site-packages" in other.path.parts and (not package or package not in other.path.parts):
+                continue
             if other.path not in seen and len(seen) < _MOST_FILES:
                 seen.add(other.path)
                 waiting.append(other)
     return {}, unread
-
-
-@dataclass(frozen=True)
-class _Module:
-    """The source of a module of the project."""
-
-    path: Path
-    tree: ast.Module
-    root: Path
-
-    def value(self, node: ast.expr, depth: int = 5) -> object:
-        """Evaluate a literal, or a name that is assigned a literal here or in the module that it is imported from."""
-        try:
-            return ast.literal_eval(node)
-        except ValueError:
-            pass
-        return self._named(node.id, depth) if isinstance(node, ast.Name) and depth else None
-
-    def imported(self, name: str = "") -> Iterator[_Module]:
-        """Read the project's modules that this one imports. With a name, read only those that give it the name."""
-        for node in ast.walk(self.tree):
-            for file in self._files(node, name):
-                with suppress(SyntaxError, OSError):
-                    yield _Module(file, ast.parse(file.read_bytes(), filename=str(file)), self.root)
-
-    def _named(self, name: str, depth: int) -> object:
-        for node in self.tree.body:
-            targets = node.targets if isinstance(node, ast.Assign) else []
-            targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
-            if any(isinstance(each, ast.Name) and each.id == name for each in targets):
-                assert isinstance(node, (ast.Assign, ast.AnnAssign))  # noqa: S101 - only these have targets
-                return self.value(node.value, depth - 1) if node.value else None
-        for module in self.imported(name):
-            if (found := module._named(name, depth - 1)) is not None:  # noqa: SLF001 - its own class
-                return found
-        return None
-
-    def _files(self, node: ast.AST, name: str) -> Iterator[Path]:
-        names: list[str] = []
-        base = self.root
-        if isinstance(node, ast.Import) and not name:
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and (not name or any(alias.name == name for alias in node.names)):
-            if node.level:
-                base = self.path.parents[node.level - 1]
-            module = node.module or ""
-            names = [module, *(f"{module}.{alias.name}".strip(".") for alias in node.names)]
-        for each in filter(None, names):
-            for root in (base, base / "src", self.root.parent):
-                file = root.joinpath(*each.split("."))
-                yield from (found for found in (file.with_suffix(".py"), file / "__init__.py") if found.is_file())

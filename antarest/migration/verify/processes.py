@@ -6,10 +6,11 @@ import multiprocessing
 import os
 import secrets
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from ..errors.base import AntarestError, Hint, MigrationError
 from ..scratch.databases import EngineName, PostgresServer, postgres_server
 from ..scratch.leftovers import owned_databases, owned_folder
 from .clones import Clones, DatabaseLocation
+from .env_run import own_surroundings
 from .findings.proof import Proof
-from .prover import ProofPlan, Prover
+from .proving.prover import ProofPlan, Prover
 
 
 class EngineFailed(MigrationError, code="db.E804"):
@@ -62,7 +64,8 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
             reader, writer = context.Pipe(duplex=False)
             arguments = (plan.for_another_process(location.engine), location, writer)
             process = context.Process(target=_work, args=arguments, name=f"verify-{location.engine}", daemon=True)
-            with _undisturbed():  # The new process inherits this. Ctrl-C at its start would print a traceback.
+            # The new process inherits both. Ctrl-C at its start would print a traceback.
+            with _undisturbed(), _without(plan.target.paths):
                 process.start()
             writer.close()
             stack.callback(_end, process)
@@ -90,6 +93,20 @@ def _end(process: Any) -> None:
     with _undisturbed():
         process.terminate()
         process.join()
+
+
+@contextmanager
+def _without(paths: Sequence[str]) -> Iterator[None]:
+    """Move folders to the end of the search path, while a process is started that begins with this path.
+
+    A module of the project that is called like one of Python must not come before that while Python starts.
+    """
+    before = sys.path.copy()
+    sys.path[:] = [path for path in before if path not in paths] + [path for path in before if path in paths]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 @contextmanager
@@ -150,9 +167,14 @@ def _work(plan: ProofPlan, location: DatabaseLocation, writer: Connection) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this process.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # The logs of an application would stand in the table.
+        os.dup2(nowhere, stream)
+    variables = plan.target.run_env
+    surroundings = own_surroundings(variables) if variables is not None else nullcontext()
     try:
         plan.target.import_paths()
-        with closing(Clones(location)) as clones:
+        with surroundings, closing(Clones(location)) as clones:
             for proof in Prover(plan, clones).prove():
                 writer.send(proof)
         writer.send(None)

@@ -21,7 +21,7 @@ from sqlalchemy import MetaData
 from ..errors.base import Hint
 from ..errors.facts.project import InvalidProject, InvalidRevisionFile
 from ..errors.revision import Revision
-from ..errors.text import first_line
+from ..errors.text import described, first_line
 from ..project.env_options import outer_kept, stand_in
 from ..project.history import History
 from ..project.project import Project
@@ -46,8 +46,13 @@ class Target:
         render_as_batch: the option of that name in `env.py`.
         naming_convention: the convention of the metadata, if it was read without an import.
         commits_each: whether each revision is committed on its own: `transaction_per_migration` in `env.py`.
+        models_of_env: the modules that `env.py` imports, if the metadata is the one of `env.py`, and nobody named it.
+        models_problem: the reason why the metadata of `env.py` is not known.
         is_own: whether the project follows our conventions, and so declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
+        start: by engine, what makes the tables from which the history starts: a file of SQL, or a function.
+        run_env: the variables with which `env.py` is run; None if it is not run.
+        env_options: the options that `env.py` gave to Alembic when it was run.
         engine: the dialect that the top of a revision file sees when it is imported.
     """
 
@@ -57,8 +62,13 @@ class Target:
     render_as_batch: bool = True
     naming_convention: Mapping[str, str] = field(default_factory=dict)
     commits_each: bool = False
+    models_of_env: tuple[str, ...] = ()
+    models_problem: str = ""
     is_own: bool = True
     unknown: tuple[str, ...] = ()
+    start: Mapping[str, str] = field(default_factory=dict)
+    run_env: Mapping[str, str] | None = None
+    env_options: dict[str, Any] = field(default_factory=dict)
     engine: EngineName = "sqlite"
 
     @cached_property
@@ -119,16 +129,44 @@ class Target:
 
     @cached_property
     def metadata(self) -> MetaData | None:
-        """The metadata of the models; None if it is not known."""
-        if not self.metadata_name:
+        """The metadata of the models; None if it is not known.
+
+        Raises:
+            InvalidProject: somebody named it, and it cannot be imported.
+        """
+        try:
+            return self._imported_metadata()
+        except InvalidProject:
+            if not self.models_of_env:
+                raise
+            return None
+
+    @property
+    def why_no_models(self) -> str:
+        """The reason why the metadata of `env.py` is not known; empty if it is, or if there is none."""
+        try:
+            self._imported_metadata()
+        except InvalidProject as error:
+            return error.message
+        return (
+            self.models_problem
+            and f"{self.models_problem} cannot be read: --metadata=package.module:attribute names it"
+        )
+
+    def _imported_metadata(self) -> MetaData | None:
+        if isinstance(given := self.env_options.get("target_metadata"), MetaData):
+            return given
+        if not self.metadata_name or self.env_options:
             return None
         module, _, attribute = self.metadata_name.partition(":")
         try:
             found: Any = importlib.import_module(module)
             for name in attribute.split("."):
                 found = getattr(found, name)
+            for each in self.models_of_env:
+                importlib.import_module(each)
         except Exception as error:  # a module may raise anything
-            reason = f"the metadata {self.metadata_name} cannot be imported: {type(error).__name__}: {error}"
+            reason = f"the metadata {self.metadata_name} cannot be imported: {described(error)}"
             raise InvalidProject(self.project.ini, reason, Hint("Name another one")) from error
         metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has this.
         return metadata
@@ -148,6 +186,7 @@ class Target:
             "render_as_batch": self.render_as_batch,
             "transactional_ddl": True,
             "version_table": self.project.version_table.name,
+            **self.env_options,
         }
 
     @cached_property
@@ -176,12 +215,20 @@ class Target:
 
         return values_at
 
+    @property
+    def paths(self) -> list[str]:
+        """The folders that the project adds to the search path, as `prepend_sys_path` in its settings says."""
+        return [str((self.project.root / each).resolve()) for each in search_paths(self.config)]
+
     def import_paths(self) -> None:
-        """Extend the search path as Alembic does: by `prepend_sys_path`, or the folder of its `alembic.ini`."""
-        for each in search_paths(self.config) or ["."]:
-            path = str((self.project.root / each).resolve())
-            if path not in sys.path:
-                sys.path.insert(0, path)
+        """Extend the search path as Alembic does.
+
+        A folder of revisions without `alembic.ini` says nothing of it, and models that somebody names lie in the
+        project. So the folder of the project, and the current one, come last.
+        """
+        sys.path[:0] = [path for path in self.paths if path not in sys.path]
+        if not self.project.ini.is_file() or (self.metadata_name and not self.models_of_env):
+            sys.path += [path for path in (str(self.project.root), str(Path.cwd())) if path not in sys.path]
 
 
 def _revision(script: Script) -> Revision:

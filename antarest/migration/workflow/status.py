@@ -59,17 +59,22 @@ class Status:
         return not self.pending and not self.unknown
 
 
-def not_checked(project: Project, current: Sequence[str], record: Sequence[RecordLine]) -> dict[str, str]:
+def not_checked(
+    project: Project, role: str | None, current: Sequence[str], record: Sequence[RecordLine]
+) -> dict[str, str]:
     """Everything that a status cannot look at, with the reason.
 
     Args:
         project: the project.
+        role: the application's role, where it has one of its own.
         current: the revisions that the database records.
         record: when and by whom each was applied.
     """
     found = {} if project.rollback_script else {"rollback.sh": "[antarest] rollback_script is not set"}
     if current and not record:
         found[EDITED] = "the database has no record of what was applied"
+    if role and not project.has_metadata:
+        found[f"rights of {role}"] = "[antarest] metadata is not set, so the tables are not known"
     return found
 
 

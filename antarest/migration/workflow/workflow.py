@@ -17,7 +17,7 @@ from ..database.record import edited, last_applied, read_record, recorded_elsewh
 from ..database.waits import Tell, say_nothing
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.loss import Agreement
-from ..errors.revision import HEAD
+from ..errors.revision import HEAD, Direction
 from ..errors.settings.config import Config
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
@@ -145,7 +145,7 @@ class MigrationWorkflow:
             recorded_elsewhere=elsewhere,
             missing_grants=tuple(grant.sql for grant in missing),
             rollback_script=str(self.project.rollback_script or ""),
-            not_checked=not_checked(self.project, current, record),
+            not_checked=not_checked(self.project, self.db.role_to_grant, current, record),
         )
 
     def history(self, to: str | None = None) -> list[HistoryEntry]:
@@ -223,7 +223,7 @@ class MigrationWorkflow:
 
         plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to, from_base=from_base)
         if plan.pending:
-            return self.run(_upgrade(plan.target), replace(self.request, from_base=from_base), plan.target)
+            return self.run(_steps("upgrade", plan.target), replace(self.request, from_base=from_base), plan.target)
         # The database is at the target. Alembic is not needed, so there is no need to wait for other threads.
         outcome = RunOutcome(before=plan.current, after=plan.current)
         finish(self.request, outcome)
@@ -263,7 +263,7 @@ class MigrationWorkflow:
         request = replace(self.request, agreement=agreement)
         from .unrecorded import note_left_over
 
-        outcome = self.run(_downgrade(plan.target), request, plan.target)
+        outcome = self.run(_steps("downgrade", plan.target), request, plan.target)
         note_left_over(request)
         return outcome
 
@@ -305,7 +305,7 @@ class MigrationWorkflow:
         def prepare(connection: Connection) -> None:
             reset.drop_objects(self.project, connection, plan, everything=everything)
 
-        return self.run(_upgrade(head), replace(self.request, prepare=prepare), head)
+        return self.run(_steps("upgrade", head), replace(self.request, prepare=prepare), head)
 
     def grant(self) -> list[str]:
         """Give the application's role the rights that it lacks.
@@ -315,6 +315,8 @@ class MigrationWorkflow:
         """
         from ..run.after_commit import grant_at_rest
 
+        if self.db.role_to_grant and not self.project.has_metadata:
+            self.project.metadata()  # raises the error: without the models, nobody knows the tables
         return [grant.sql for grant in grant_at_rest(self.request)]
 
     def run(self, steps_of: StepsOf, request: RunRequest, target: str | None = None) -> RunOutcome:
@@ -337,12 +339,9 @@ class MigrationWorkflow:
     def _refuse_memory(self) -> None:
         if is_memory(self.db.migration_url):
             raise InMemoryDatabase(self.source)
+        self.project.env.refuse_schema(self.db.migration_url.get_backend_name())
 
 
-def _upgrade(target: str) -> StepsOf:
-    """The steps of an upgrade, as Alembic's command makes them."""
-    return lambda scripts, current: scripts._upgrade_revs(target, current)  # noqa: SLF001
-
-
-def _downgrade(target: str) -> StepsOf:
-    return lambda scripts, current: scripts._downgrade_revs(target, current)  # noqa: SLF001
+def _steps(direction: Direction, target: str) -> StepsOf:
+    """The steps to a revision, as Alembic's commands make them."""
+    return lambda scripts, current: getattr(scripts, f"_{direction}_revs")(target, current)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter, Request
+from pydantic import Field
 
 from antarest import __version__
 from antarest.migration.errors.settings.urls import redact_url
@@ -37,6 +38,7 @@ class DatabaseFacts(FrozenModel):
     current: list[str]
     head: str
     pending: list[str]
+    unknown: list[str] = Field(description="The current revisions that this version does not have: it is too old.")
     up_to_date: bool
 
 
@@ -66,5 +68,6 @@ async def database_facts(request: Request) -> DatabaseFacts:
         current=list(status.current),
         head=status.head,
         pending=list(status.pending),
+        unknown=list(status.unknown),
         up_to_date=status.up_to_date,
     )

@@ -17,19 +17,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, NullPool, event
+from sqlalchemy import URL, Connection, Engine, NullPool, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from antarest.migration.database.connection import read_current
 from antarest.migration.database.driver_errors import connection_error
 from antarest.migration.database.engines import create_db_engine
-from antarest.migration.database.waits import ReadWatch, configure, undisturbed
+from antarest.migration.database.waits import ReadWatch, undisturbed
 from antarest.migration.errors.base import Hint
 from antarest.migration.errors.facts.database import DatabaseMissing
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import ENGINES, redact_url
-from antarest.migration.errors.text import reason
+from antarest.migration.errors.text import reason, shorten
 from antarest.migration.project.project import Project
 from antarest.web.errors.answering import DatabaseSilent
 from antarest.web.errors.launching import RightsMissing, refuse_other_than_head
@@ -53,6 +53,13 @@ _PROBE_LOCK_TIMEOUT: Final = 2
 _STATEMENT_TIMEOUT: Final = 15_000  # ms
 
 
+_UNREADABLE: Final = text("""
+    SELECT c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND c.relname = ANY (:names) AND NOT has_table_privilege(c.oid, 'SELECT')
+    ORDER BY c.relname
+""")
+
+
 @dataclass(frozen=True)
 class DatabaseStatus:
     """The state of the database, compared with the revisions of this code.
@@ -62,7 +69,7 @@ class DatabaseStatus:
         engine_version: its version, such as `15.18`.
         current: the current revisions of the database.
         head: the head of this code.
-        pending: the revisions that an upgrade would run, in order.
+        pending: the revisions that an upgrade would run, in order; none where this code cannot upgrade the database.
         unknown: the current revisions that this code does not have.
     """
 
@@ -96,6 +103,8 @@ class Database:
         self.db = replace(db, admin_url=None)
         self.project = project
         self.engine = _reading_engine(self.db)
+        if self.engine.dialect.name == "postgresql":
+            event.listen(self.engine, "begin", _limit_statements)
         quick = replace(
             self.db,
             connect_timeout=min(db.connect_timeout, _PROBE_CONNECT_TIMEOUT),
@@ -159,19 +168,31 @@ class Database:
 
     def _look(self) -> DatabaseStatus:
         with self._translated(), self._probe_watch.watching(), self._probing_engine.connect() as connection:
-            return self._status(connection)
+            status = self._status(connection)
+            if status.up_to_date:
+                self._require_rights(connection)
+            return status
+
+    def _require_rights(self, connection: Connection) -> None:
+        """Refuse a role that may not read a table of the models."""
+        if connection.dialect.name != "postgresql":
+            return
+        tables = connection.scalars(_UNREADABLE, {"names": [*self.project.metadata().tables]}).all()
+        if tables:
+            raise RightsMissing(redact_url(self.db.url), f"permission denied for {shorten(tables)}")
 
     def _status(self, connection: Connection) -> DatabaseStatus:
         history = self.project.history
         current = read_current(connection, self.project.version_table)
+        unknown = history.unknown(current)
         dialect = connection.dialect
         return DatabaseStatus(
             engine=ENGINES[dialect.name],
             engine_version=".".join(str(part) for part in dialect.server_version_info or ()),
             current=current,
             head=history.head,
-            pending=history.pending(current),
-            unknown=history.unknown(current),
+            pending=() if unknown else history.pending(current),
+            unknown=unknown,
         )
 
     @contextmanager
@@ -253,9 +274,7 @@ def _reading_engine(db: DbConfig, **options: Any) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     engine = create_db_engine(db, application_name="antarest-web", **options)
-    engine = engine.execution_options(postgresql_readonly=True)
-    event.listen(engine, "begin", _limit_statements)
-    return engine
+    return engine.execution_options(postgresql_readonly=True)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -267,4 +286,5 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _limit_statements(connection: Connection) -> None:
-    configure(connection, {**undisturbed(connection), "statement_timeout": str(_STATEMENT_TIMEOUT)})
+    limits = {**undisturbed(connection), "statement_timeout": str(_STATEMENT_TIMEOUT)}
+    connection.exec_driver_sql("; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items()))

@@ -8,7 +8,7 @@ from random import Random
 from typing import Protocol
 
 from antarest.migration.scratch.databases import EngineName
-from tests.chaos.faults import crowds, kills, servers, storage
+from tests.chaos.faults import crowds, kills, servers, storage, writer
 from tests.chaos.lab import Lab
 from tests.chaos.trial import Outcome
 
@@ -36,6 +36,7 @@ FAULTS = (
     Fault("starters-8", crowds.eight),
     Fault("starters-20", crowds.twenty),
     Fault("threads-4", crowds.threads),
+    Fault("writer", writer.writers),
     Fault("server-stopped", servers.stopped, ("postgresql",)),
     Fault("server-replaced", servers.replaced, ("postgresql",)),
     Fault("connection-cut", servers.cut, ("postgresql",)),

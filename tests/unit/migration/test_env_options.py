@@ -144,6 +144,15 @@ def test_a_history_of_several_databases_is_refused(tmp_path: Path) -> None:
     assert "calls environment.run 2 times" in caught.value.message
 
 
+def test_a_version_table_with_a_dot_is_refused(tmp_path: Path) -> None:
+    """Alembic would make a table of that name."""
+    with pytest.raises(InvalidProject, match="version_table is a name without its schema"):
+        project_with(tmp_path / "settings", ADOPTED, "version_table = a.b")
+    project = project_with(tmp_path / "env", f"{HEAD}environment.run(context, version_table='a.b')\n")
+    with pytest.raises(InvalidProject, match="use version_table_schema"):
+        _ = project.options
+
+
 def test_a_list_of_metadata_is_one_metadata(tmp_path: Path) -> None:
     (tmp_path / "lists_of_models.py").write_text(
         "import sqlalchemy as sa\na, b = sa.MetaData(), sa.MetaData()\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -61,23 +61,25 @@ def _overview(found: Verification, groups: Sequence[FindingGroup], stream: TextI
     if hidden and not notes:
         kinds = shorten([f"{id_} {number}" for id_, number in hidden.most_common()])
         lines.append(f"{style('notes', 'yellow', stream)}: {kinds}; --notes lists them")
+    unchecked = [*(f"{what}: {why}" for what, why in found.not_checked.items()), *_by_reason(found.not_tried)]
     return (
-        lines + _missing("not proved", _not_proved(found), stream) + _missing("not checked", found.not_checked, stream)
+        lines
+        + _missing("not proved", _by_reason(found.not_proved), stream)
+        + _missing("not checked", unchecked, stream)
     )
 
 
-def _missing(title: str, what: Mapping[str, str], stream: TextIO) -> list[str]:
-    reasons = [f"{name}: {why}" for name, why in what.items()]
+def _missing(title: str, reasons: Sequence[str], stream: TextIO) -> list[str]:
     more = [f"and {len(reasons) - _REASONS} more, in the file of --json"] if len(reasons) > _REASONS else []
     return [f"{style(title, 'yellow', stream)}: {each}" for each in [*reasons[:_REASONS], *more]]
 
 
-def _not_proved(found: Verification) -> dict[str, str]:
-    """Everything that was not proved: one reason for all revisions that have it, by engine."""
+def _by_reason(missing: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Everything that was not proved or tried: one reason for all revisions that have it, by engine."""
     same: dict[tuple[str, str], list[str]] = {}
-    for revision, engine, why in found.not_proved:
+    for revision, engine, why in missing:
         same.setdefault((engine, why), []).append(revision or "the history")
-    return {f"{shorten(ids)} on {NAMES[engine]}": why for (engine, why), ids in same.items()}
+    return [f"{shorten(ids)} on {NAMES[engine]}: {why}" for (engine, why), ids in same.items()]
 
 
 def _by_revision(groups: Sequence[FindingGroup], target: Target, stream: TextIO) -> list[str]:
@@ -101,6 +103,11 @@ def _by_revision(groups: Sequence[FindingGroup], target: Target, stream: TextIO)
 
 def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def tracebacks(found: Verification) -> str:
+    """Render the tracebacks of all unexpected errors."""
+    return "\n".join(text for proof in found.proofs.values() for text in proof.tracebacks.values())
 
 
 def kept_databases(found: Verification) -> list[tuple[str, str, str, str]]:

@@ -37,17 +37,26 @@ def as_json(found: Verification, target: Target) -> str:
         more = {"title": each.kind.title, "fix": each.kind.fix, "file": str(path), "line": line}
         findings.append({**dataclasses.asdict(each), **more})
     data = {
-        "complete": found.is_complete,
-        "clean": not found.errors,
+        "complete": found.is_complete and bool(proofs) and not found.not_proved,
+        "clean": not found.errors and not found.not_proved,
         "engines": found.engines,
         "seconds": round(found.seconds, 3),
         "findings": findings,
-        "not_proved": [dict(zip(("revision", "engine", "reason"), each, strict=True)) for each in found.not_proved],
+        "not_proved": [_gap(found, *each) for each in found.not_proved],
+        "not_tried": [dict(zip(("revision", "engine", "reason"), each, strict=True)) for each in found.not_tried],
         "not_checked": found.not_checked,
         "proofs": proofs,
         "kept": [dict(zip(("revision", "engine", "when", "url"), each, strict=True)) for each in kept_databases(found)],
     }
     return json.dumps(data, indent=2)
+
+
+def _gap(found: Verification, revision: str, engine: str, reason: str) -> dict[str, str]:
+    """Something that is not proved, with the traceback if an unexpected error is the reason."""
+    proof = found.proofs.get((revision, engine))
+    traceback = proof.tracebacks.get(reason, "") if proof else ""
+    more = {"traceback": traceback} if traceback else {}
+    return {"revision": revision, "engine": engine, "reason": reason, **more}
 
 
 def as_markdown(found: Verification) -> str:

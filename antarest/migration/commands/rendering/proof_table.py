@@ -17,12 +17,14 @@ _SECONDS = 7
 _FIRST = 14  # the least width of the first column
 _OF_WHOLE = ("up", "schema")  # the properties of the history as a whole
 _PROPERTY_OF = {
-    **dict.fromkeys(("V301", "V302", "V304"), "up"),
-    **dict.fromkeys(("V401", "V402"), "down"),
+    **dict.fromkeys(("V301", "V302", "V304", "V306", "V307"), "up"),
+    **dict.fromkeys(("V401", "V402", "V406"), "down"),
     **dict.fromkeys(("V303", "V305", "V403", "V404", "V405"), "schema"),
-    **dict.fromkeys(("V501", "V502", "V503", "V504", "V505", "V506", "V507", "V508"), "rows"),
+    **dict.fromkeys(("V501", "V502", "V503", "V504", "V505", "V506", "V507", "V508", "V509", "V603"), "rows"),
     **dict.fromkeys(("V601", "V602"), "parity"),
 }
+
+_FAILED = ("V301", "V306", "V307")
 
 Cell = tuple[str, str]
 """A text, and its style."""
@@ -53,12 +55,18 @@ def line(found: Verification, revision: str, stream: TextIO) -> str:
     text = f"{revision or 'in one run':<{_first(found)}}"
     for engine in found.engines:
         proof = found.proofs.get((revision, engine))
-        seconds = f"{proof.impact.seconds:.2f}" if proof and proof.schema else ""
+        has_run = proof is not None and proof.schema is not None and not proof.has(*_FAILED)
+        seconds = f"{proof.impact.seconds:.2f}" if proof and has_run else ""
         cells = cells_of(found, revision, engine)
         text += "  " + "".join(style(cell.ljust(_WIDTH), colour, stream) for cell, colour in cells)
         text += seconds.rjust(_SECONDS)
     if len(found.engines) > 1 and all((revision, engine) in found.proofs for engine in found.engines):
-        cell, colour = _result(_about(found.of(revision), "parity"))
+        sides = [found.proofs[revision, engine] for engine in found.engines]
+        is_compared = all(side.schema or not side.revision for side in sides) and not (
+            not revision and any(side.not_proved for side in sides)
+        )
+        about = _about(found.of(revision), "parity")
+        cell, colour = _result(about) if about or is_compared else ("-", "yellow")
         text += "  " + style(cell.ljust(_WIDTH), colour, stream)
     if others := _others(found, revision):
         cell, colour = _result(others)
@@ -96,6 +104,8 @@ def _cell(proof: Proof | None, name: str, findings: Sequence[Finding]) -> Cell:
         return "-", "yellow"
     if not proof.revision and name not in _OF_WHOLE:
         return "", "dim"
+    if name == "rows" and not proof.compares_rows:
+        return "none", "dim"
     return ("none", "dim") if proof.is_irreversible and name == "down" else _result([])
 
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from ...branches import checks
 from ...database.signals import stoppable
 from ...errors.base import EXIT_DONE, Hint
+from ...errors.baseline import FILE_NAME
 from ...errors.facts.configuration import UsageError
-from ...errors.facts.refusal import VerifyFailed
+from ...errors.facts.refusal import NotAllProved, VerifyFailed
 from ...errors.revision import BASE
 from ...errors.settings.whole_file import write_whole
+from ...errors.text import count, fields
 from ...scratch.databases import EngineName
 from ...verify import Verification, prove_history
+from ...verify.accepted import accept, apply_baseline
 from ...verify.env_reader import target_of
 from ...verify.findings.proof import Proof
 from ...verify.git_revisions import earlier_targets, new_revisions
+from ...verify.start import read_start
 from ...verify.target import Target
 from ..boundary import CommandContext
 from ..rendering import proof, proof_table
@@ -53,21 +59,20 @@ def verify(
     versions: str | None = None,
     metadata: str | None = None,
     rows_from: str | None = None,
+    start: str | None = None,
+    run_env: bool = False,
+    env: Sequence[str] | None = None,
     since: str | None = None,
     keep: bool = False,
     **files: str | None,
 ) -> int:
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
-    if (engine or "both") not in _ENGINES:
-        raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {engine!r}", "--engine=both")
-    if not re.fullmatch(r"[1-9][0-9]{0,6}", rows or _ROWS):
-        raise _usage(f"--rows must be a whole number from 1 to 9999999, not {rows!r}", f"--rows={_ROWS}")
-    if new and revisions:
-        raise _usage("--new and --revisions cannot be given together", "--new")
     _refuse_missing_folders(files)
-    target, number = target_of(context.project_name, versions, metadata, rows_from), int(rows or _ROWS)
-    found = Verification(_ENGINES.get(engine or "".join(target.project.engines), _ENGINES["both"]))
-    select = new_revisions if new else _between(revisions) if revisions else None
+    target = replace(target_of(context.project_name, versions, metadata, rows_from), start=read_start(start))
+    found, number = Verification(_engines(engine, target.project.engines)), _number(rows or _ROWS)
+    if run_env or env:
+        target = replace(target, run_env=_variables(env or (), run_env=run_env), unknown=())
+    select = _selection(revisions, new=new)
     on_proof = _Printer(context, found).print_proof
     context.print(proof.head(found, target))
     with stoppable(), earlier_targets(target, since) as earlier:  # SIGTERM must delete the databases too.
@@ -75,12 +80,73 @@ def verify(
             prove_history(target, found, select=select, rows=number, since=earlier, keep=keep, on_proof=on_proof)
         finally:
             context.progress.stop()
+            apply_baseline(target.project, found)
             if found.is_complete or found.proofs:  # If nothing was proved, the error gives the reason.
                 context.print(proof.summary(found, target, sys.stdout, notes=notes))
                 _report(context, found, target, files, github=github)
-    if found.errors:
-        raise VerifyFailed(len(found.errors))
+    return _end(found)
+
+
+def _selection(revisions: str | None, *, new: bool) -> Callable[[Target], Collection[str]] | None:
+    if new and revisions:
+        raise _usage("--new and --revisions cannot be given together", "--new")
+    return new_revisions if new else _between(revisions) if revisions else None
+
+
+def _number(rows: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,6}", rows):
+        raise _usage(f"--rows must be a whole number from 1 to 9999999, not {rows!r}", f"--rows={_ROWS}")
+    return int(rows)
+
+
+def _variables(given: Sequence[str], *, run_env: bool) -> dict[str, str]:
+    """Read the variables for `env.py`, each as `NAME=VALUE`."""
+    if not run_env:
+        raise _usage("--env is only for --run-env", "--run-env --env=NAME=VALUE")
+    if wrong := [each for each in given if not re.match(r"\w+=", each)]:
+        raise _usage(f"--env must be NAME=VALUE, not {wrong[0]!r}", "--run-env --env=NAME=VALUE")
+    return dict(each.split("=", 1) for each in given)
+
+
+def _end(found: Verification) -> int:
+    if found.errors or found.not_proved:
+        error = VerifyFailed(len(found.errors)) if found.errors else NotAllProved(len(found.not_proved))
+        error.add_note(proof.tracebacks(found))  # `--debug` shows it.
+        raise error
     return EXIT_DONE
+
+
+def baseline(context: CommandContext, *, engine: str | None = None, rows_from: str | None = None) -> int:
+    """Accept what an old history does on the day of its adoption, so that gates fail for new faults only."""
+    project = context.project
+    path = project.root / FILE_NAME
+    if path.exists():
+        hint = Hint(f"If it is to accept what came since, delete {path} first.")
+        raise UsageError("there is a baseline already", hint)
+    found = Verification(_engines(engine, project.engines))
+    context.print(fields([("project", str(project.ini))]))
+    with stoppable():
+        context.progress.show("proving the history")
+        prove_history(target_of(context.project_name, None, None, rows_from), found)
+    context.progress.show("comparing the models with the migrations")
+    drift = [each.fact for each in checks.drift(project, context.db)] if project.has_metadata else []
+    context.progress.stop()
+    made = accept(project, found, drift)
+    write_whole(path, made.as_json().encode())
+    losses = sum(len(items) for of in made.losses.values() for items in of.values())
+    context.say(
+        ("baseline", str(path)),
+        ("accepts", f"{count(len(made.findings), 'finding')}, {count(losses, 'undeclared loss', 'undeclared losses')}"),
+        ("", f"{count(len(drift), 'difference')} between the models and the migrations"),
+    )
+    return EXIT_DONE
+
+
+def _engines(name: str | None, own: Sequence[str]) -> tuple[EngineName, ...]:
+    """The engines that the flag names; without it those of the project, or both if it does not name them."""
+    if name and name not in _ENGINES:
+        raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {name!r}", "--engine=both")
+    return _ENGINES[name] if name else _ENGINES.get("".join(own), _ENGINES["both"])
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..base import EXIT_USAGE, NOTHING_CHANGED, Hint, MigrationError
+from ..base import EXIT_NOT_PROVED, EXIT_USAGE, NOTHING_CHANGED, Hint, MigrationError
 from ..settings.location import PACKAGE
 from ..text import count, shorten
 
@@ -113,9 +113,8 @@ class Unrecorded(MigrationError, code="db.E706"):
         self.tables, self.fits = tuple(tables), tuple(fits)
         schema, recorded = next(iter(elsewhere.items()), ("", ()))
         named = Hint("Read that one: in alembic.ini, section [antarest]", f"version_table_schema = {schema}")
-        which = f" ({shorten(fits)} have these tables and columns)" if len(fits) > 1 else ""
         revision = fits[0] if len(fits) == 1 else "REV"
-        stamp = Hint(f"Record the revision that it is at{which}", f"alembic stamp {revision}")
+        stamp = Hint("Record the revision that it is at", f"alembic stamp {revision}")
         super().__init__(
             "the database has no recorded revision, and is not empty: an upgrade would start at base",
             *([named] if schema else []),
@@ -123,7 +122,8 @@ class Unrecorded(MigrationError, code="db.E706"):
             Hint("If the history is meant to meet what is there", "inv db.upgrade --from-base"),
             details={"database": database}
             | ({"recorded": f"{', '.join(recorded)}, in {schema}.{version_table}"} if schema else {})
-            | ({"tables": shorten(tables)} if tables else {}),
+            | ({"tables": shorten(tables)} if tables else {})
+            | ({"as after": shorten(fits)} if fits else {}),
             state=f"{NOTHING_CHANGED} The database is still at base.",
         )
 
@@ -246,6 +246,23 @@ class VerifyFailed(MigrationError, code="db.E803"):
         super().__init__(
             f"db.verify has {count(findings, 'finding')}, see above",
             Hint("Fix them, then prove it again", "inv db.verify"),
+        )
+
+
+class NotAllProved(MigrationError, code="db.E805", exit_code=EXIT_NOT_PROVED):
+    """`db.verify` has no finding, and could not prove everything that it was asked for.
+
+    Why: a revision or a table could not be tried, or an error that the proof does not expect ended a part of it. The
+    lines below "not proved" give each reason.
+
+    To do: remove the reason, for example with rows that the constraints accept (`--rows-from`), or ask for less:
+    `--engine` and `--revisions` say what to prove. `--debug` and `--json` have the tracebacks.
+    """
+
+    def __init__(self, missing: int) -> None:
+        super().__init__(
+            f"db.verify has no finding, and {count(missing, 'thing')} could not be proved, see above",
+            Hint("Remove the reasons, then prove it again", "inv db.verify"),
         )
 
 

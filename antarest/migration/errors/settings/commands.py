@@ -74,9 +74,17 @@ def _called(verb: str) -> str:
     program = typed(PROGRAM)
     if called.name in (PROGRAM, PROVER) and program:
         return f"{program} {verb}"
-    if find_spec("invoke") and any((folder / "tasks.py").is_file() for folder in (Path.cwd(), *Path.cwd().parents)):
+    if find_spec("invoke") and _has_tasks():
         return f"inv db.{verb}"
     return f"{program or f'{shlex.quote(sys.executable)} -m {PACKAGE}'} {verb}"
+
+
+def _has_tasks() -> bool:
+    try:
+        here = Path.cwd()
+    except OSError:  # The current folder was deleted.
+        return False
+    return any((folder / "tasks.py").is_file() for folder in (here, *here.parents))
 
 
 def typed(program: str) -> str:

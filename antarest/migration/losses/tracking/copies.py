@@ -190,7 +190,8 @@ def _origin(item: Sequence[Piece], target: str, sources: Sequence[_Source]) -> t
                 found.setdefault((source.table.name, column), (source, column))
     if len(found) > 1:
         found = {key: each for key, each in found.items() if each[1].lower() == target.lower()}
-    return next(iter(found.values())) if len(found) == 1 else None
+    # Tables that are joined by a column share its name.
+    return next(iter(found.values()), None)
 
 
 def find_table(tables: Tables, name: Sequence[str]) -> CatalogTable | None:

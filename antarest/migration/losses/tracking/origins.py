@@ -58,8 +58,8 @@ class Origins:
         """Go back to a state."""
         self._origins = dict(state)
 
-    def note(self, copy: Copy, tables: Tables) -> None:
-        """Note a copy that has run, with the tables as they are then."""
+    def note(self, copy: Copy, tables: Tables) -> bool:
+        """Note a copy that has run, with the tables as they are then. Return whether it is understood."""
         copied = copy.columns(tables)
         converted = [each for each in copied if not self._is_old(each) and self._is_converted(each)]
         changed = dict(zip((each.column for each in converted), self._count(copy, converted), strict=True))
@@ -73,6 +73,7 @@ class Origins:
                 self._fillings[column] = Origin(origin.column, is_exact=is_exact)
                 continue
             self.add(column, before, changed.get(each.column, 0), is_exact=is_exact)
+        return bool(copied)
 
     def add(self, column: Hashable, origin: Origin, changed: int | None, *, is_exact: bool = False) -> None:
         """Note that a column has got the values of an origin, of which a change of type has changed so many."""

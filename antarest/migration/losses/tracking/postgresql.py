@@ -59,12 +59,6 @@ _BY_OTHERS = """
         ARRAY(SELECT (each % size)::text FROM txid_snapshot_xip(seen) each), size)
     FROM txid_current_snapshot() seen, (VALUES (4294967296)) AS numbers (size)
 """
-# The columns that can lose a value: to NULL, or to an empty text.
-_CAN_LOSE = """
-    SELECT a.attrelid, a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-    WHERE a.attrelid = ANY (:tables) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-        AND (NOT a.attnotnull OR t.typcategory = 'S')
-"""
 
 
 class _PostgresState(NamedTuple):
@@ -97,11 +91,12 @@ class PostgresTracker:
         # Read when they are needed.
         self._definitions: dict[str, str] | None = None
         self._links = Links(connection)
-        # Of the statement that runs: its text, and the tables that it names, with their partitions.
+        # Of the statement that runs: its text, the tables that it names, with their partitions, and what it can copy.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
+        self._copied: set[Hashable] = set()
         # Of the revision: what statements were seen to update, and the columns that one can have read.
-        self._updates = Updates(self.row_changes)
+        self._updates = Updates(connection, self.row_changes)
         self._columns_read: set[Hashable] = set()
 
     def start(self, learned: set[Hashable]) -> None:
@@ -137,11 +132,10 @@ class PostgresTracker:
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
         """Lock the tables that a statement drops, truncates or rewrites, and find those that it names and writes to."""
-        self.locked = set()
+        self.locked, self._named, self._copied = set(), set(), set()
         self._retypes.forget()
         self._updates.forget()
         self._statement = seen = self._read(statement)
-        self._named = set()
         if seen.ends_transaction:
             raise NotAllowed(ENDS_TRANSACTION)
         if seen.names("track_counts"):
@@ -157,7 +151,7 @@ class PostgresTracker:
         self._named = self._links.reached({table.identity for table in named}, "i")
         if seen.does(READS) and seen.does(COPIES):
             read = (table.columns.items() for table in named)
-            self._columns_read |= {column for each in read for name, column in each if seen.can_read(name)}
+            self._copied = {column for each in read for name, column in each if seen.can_read(name)}
         takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
         self._lock(seen, takes, attempt)
         if seen.does(RETYPES) and seen.on_tables:
@@ -258,10 +252,11 @@ class PostgresTracker:
             before = self.tables
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
             self._retypes.note(before, self.tables)
-        if copy := self.origins.read(statement):
-            if find_table(self.tables, copy.into) is None:
-                self.look()  # The revision has made it.
-            self.origins.note(copy, self.tables)
+        copy = self.origins.read(statement)
+        if copy and find_table(self.tables, copy.into) is None:
+            self.look()  # The revision has made it.
+        if not copy or not self.origins.note(copy, self.tables):
+            self._columns_read |= self._copied  # It is not known which column has got which.
         return self._statement.does(CHANGES_TABLES)
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
@@ -277,11 +272,7 @@ class PostgresTracker:
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
         """The columns of the tables of which more rows were updated than the statements explain."""
-        found: dict[Hashable, set[str]] = {}
-        if tables := self._updates.unexplained(updated):
-            for table, column in self._connection.execute(text(_CAN_LOSE), {"tables": tables}):
-                found.setdefault(table, set()).add(column)
-        return found
+        return self._updates.unforeseen(updated)
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
         """Whether the statement can read a column, or any column of a table."""

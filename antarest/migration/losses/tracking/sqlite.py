@@ -86,6 +86,7 @@ class SqliteTracker:
         self._is_text_true = True  # whether texts describe their tables; False if a revision may write texts itself
         # Of the statement that runs:
         self._reads: set[Hashable] = set()
+        self._copied: set[Hashable] = set()  # those of them that it can have copied
         self._writes: _Actions = []
         self._replaces = False
         self._is_heard = True
@@ -174,8 +175,9 @@ class SqliteTracker:
         went_back = self._savepoints.follow(statement)
         if self._changes_schema or went_back:
             self.look()
-        if copy := self.origins.read(statement):
-            self.origins.note(copy, self.tables)
+        copy = self.origins.read(statement)
+        if not copy or not self.origins.note(copy, self.tables):
+            self._read |= self._copied  # It is not known which column has got which.
         return self._changes_schema or went_back
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
@@ -287,5 +289,5 @@ class SqliteTracker:
         finally:
             self._driver.set_authorizer(None)
         # A SELECT alone copies nothing, nor does an UPDATE of the table itself.
-        self._read |= {column for table, column in read if written - {table}}
+        self._copied = {column for table, column in read if written - {table}}
         return heard

@@ -9,15 +9,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
+from sqlalchemy import Connection, text
+
 from ...database.catalog import CatalogTable
 from .base import RowChanges
+
+# The columns that can lose a value: to NULL, or to an empty text.
+_CAN_LOSE = """
+    SELECT a.attrelid, a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = ANY (:tables) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        AND (NOT a.attnotnull OR t.typcategory = 'S')
+"""
 
 
 class Updates:
     """The updates of one revision. Call `foresee()` before and `explain()` after each statement."""
 
-    def __init__(self, changes: Callable[[], Mapping[Hashable, RowChanges]]) -> None:
+    def __init__(self, connection: Connection, changes: Callable[[], Mapping[Hashable, RowChanges]]) -> None:
         """Begin without any; `changes` returns the changes of rows so far."""
+        self._connection = connection
         self._changes = changes
         self._foreseen: dict[Hashable, int] = {}  # the updated rows before the statement, by table
         self._explained: Counter[Hashable] = Counter()
@@ -55,10 +65,18 @@ class Updates:
             self._explained[table] += changes.get(table, RowChanges()).updated - before
         self.forget()
 
-    def unexplained(self, updated: Mapping[Hashable, int]) -> list[Hashable]:
-        """The tables of which more rows were updated than the statements explain."""
+    def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
+        """The columns that can have lost values in tables of which more rows were updated than the statements explain.
+
+        Args:
+            updated: how many rows of each table the revision has updated.
+        """
         self.explain()
-        return [table for table, rows in updated.items() if rows > self._explained[table]]
+        tables = [table for table, rows in updated.items() if rows > self._explained[table]]
+        found: dict[Hashable, set[str]] = {}
+        for table, column in self._connection.execute(text(_CAN_LOSE), {"tables": tables}) if tables else ():
+            found.setdefault(table, set()).add(column)
+        return found
 
     def save(self) -> Counter[Hashable]:
         """The state, for a savepoint."""

@@ -66,6 +66,13 @@ _ALL = (
         "Alembic imports all of them before it runs the first one.",
         "Remove the failing statement from the top of the file. A revision needs only `alembic` and `sqlalchemy`.",
     ),
+    FindingKind(
+        "V107",
+        "one step back from a merge is ambiguous",
+        "`alembic downgrade -1` refuses to run there, since two revisions are one step below.",
+        "Go back to a revision by its id: `alembic downgrade ID`, or `inv db.rollback`, which finds it.",
+        "note",
+    ),
     # ---- 2: the file
     FindingKind(
         "V201",
@@ -113,6 +120,20 @@ _ALL = (
         "After a rollback and an upgrade, the code meets a schema that it does not expect.",
         "Let the downgrade undo everything, also objects that existed before the upgrade and that it kept.",
     ),
+    FindingKind(
+        "V306",
+        "the upgrade passes in one run with those before it, and fails as a run of its own",
+        "A new database can be made, and a database at the revision before cannot be upgraded.",
+        "Do not rely on a thing that Alembic remembers within one run. For an enum type that exists already, write "
+        "`postgresql.ENUM(..., create_type=False)`.",
+    ),
+    FindingKind(
+        "V307",
+        "the history starts from a table that no revision makes",
+        "No new database can be made from the revisions alone. Something else, such as `create_all`, makes this table "
+        "before them.",
+        "Name what makes it: `--start=FILE.sql` or `--start=module:function`.",
+    ),
     # ---- 4: down
     FindingKind(
         "V401",
@@ -144,6 +165,13 @@ _ALL = (
         "the downgrade changes the order of the columns",
         "INSERT without names and SELECT * see another order.",
         "Do nothing if all SQL names its columns.",
+        "note",
+    ),
+    FindingKind(
+        "V406",
+        "the revision cannot be rolled back, and says so when it is asked to",
+        "A rollback stops above this revision.",
+        'Nothing, if this is meant. `irreversible = "why"` in the file says it before a rollback begins.',
         "note",
     ),
     # ---- 5: rows
@@ -196,6 +224,14 @@ _ALL = (
         "The next rows that are inserted get numbers that exist already, and PostgreSQL refuses them.",
         "Set it to the highest copied id: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
     ),
+    FindingKind(
+        "V509",
+        "a revision fails or changes rows only where they have awkward values",
+        "Applications seldom write such values, and the types allow them.",
+        "Correct the values in the revision. If they cannot occur, give the column others: "
+        '`ROWS = {"REVISION": {"table.column": [...]}}` in the file of `--rows-from`.',
+        "note",
+    ),
     # ---- 6: parity
     FindingKind(
         "V601",
@@ -208,6 +244,13 @@ _ALL = (
         "the two engines behave differently",
         "A developer on SQLite sees something else than users on PostgreSQL.",
         "Give the constraint, the action of the foreign key or the default to both engines.",
+    ),
+    FindingKind(
+        "V603",
+        "the upgrade leaves other values on SQLite than on PostgreSQL",
+        "The same rows become other rows. Nobody who works on SQLite sees those of production.",
+        "Use functions and operators that both engines know and that mean the same on both: `||` joins texts, `+` adds "
+        "numbers, and LIKE ignores case on SQLite only.",
     ),
     # ---- 7: the models
     FindingKind(
@@ -235,6 +278,13 @@ _ALL = (
         "Reasons are a default that only one engine knows, a mapping that does not fit, or a right that the "
         "role of the application lacks.",
         "Repeat the failing step on that engine. Then fix the model, or grant the right in a revision.",
+    ),
+    FindingKind(
+        "V705",
+        "the role of the application may not use a table or sequence",
+        "Every statement of the application on it is refused, if the application has a role of its own.",
+        "Grant the rights in the revision that makes the object, or set default privileges (ALTER DEFAULT PRIVILEGES) "
+        "for the role before. `inv db.grant` grants them too.",
     ),
     # ---- 8: impact
     FindingKind(

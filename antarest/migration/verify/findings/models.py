@@ -1,4 +1,4 @@
-"""Compares the models with the migrations on one engine, and tries the mapped classes.
+"""Tries the mapped classes on a database at head.
 
 To try a class, it inserts, loads, changes and deletes an object through the ORM, as the application does. On
 PostgreSQL it uses a role that owns nothing and has the rights that `db.grant` gives. Every change is rolled back.
@@ -10,63 +10,18 @@ import datetime as dt
 import decimal
 import secrets
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import URL, Column, Connection, Enum, MetaData, Table, text
+from sqlalchemy import Column, Connection, Enum, MetaData, Table, text
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Mapper, Session, attributes, configure_mappers, mapperlib
 
-from ...branches import checks
 from ...database import grants
-from ...errors.text import first_line, reason
-from ...schema.compare import differences, without_unmodelled
+from ...errors.text import described, first_line, reason
 from ...schema.inventory import Inventory
-from ..clones import Clones
-from .proof import Proof
-
-
-def compare(
-    proof: Proof,
-    metadata: MetaData | None,
-    schema: Inventory,
-    clones: Clones,
-    at_head: URL,
-    read_schema: Callable[[URL], Inventory],
-) -> None:
-    """Compare the models with the schema at head. If they are the same, try the mapped classes.
-
-    Args:
-        proof: receives the findings.
-        metadata: the models; None if the project does not name them.
-        schema: the schema that the migrations make.
-        clones: makes databases.
-        at_head: a database at head, without rows.
-        read_schema: reads the schema of a database.
-    """
-    if metadata is None:
-        return
-    url = clones.new()
-    try:
-        with clones.connected(url) as connection:
-            metadata.create_all(connection)
-            connection.commit()
-    except SQLAlchemyError as error:
-        proof.not_proved.append(f"the models: this engine cannot make their tables: {first_line(error)}")
-        return
-    models = read_schema(url)
-    found, _ = without_unmodelled(differences(schema, models), models)  # Views and the like are proved up and down.
-    if unmodelled := checks.were_not_imported(found, schema):
-        proof.add("V702", f"{unmodelled} of {len(schema.tables)} tables have no model")
-        return
-    proof.add("V701", *(each.render("the migrations", "the models") for each in found))
-    if not found:
-        with clones.connected(clones.copy(at_head)) as connection:
-            used = use_classes(connection, metadata)
-        proof.add("V704", *used.faults)
-        proof.not_proved += used.not_tried
-
 
 _DAY = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - naive, like the values of a column without a time zone
 _VALUES: dict[type, Callable[[int], Any]] = {
@@ -103,12 +58,34 @@ class OrmUse:
     not_tried: list[str] = field(default_factory=list)
 
 
-def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
+def unreadable_defaults(connection: Connection, metadata: MetaData, schema: Inventory) -> list[str]:
+    """Describe the defaults of the database that the type in the model cannot load, such as an unknown label."""
+    found = []
+    for name, table in metadata.tables.items():
+        migrated = {column.name: column for column in schema.tables[name].columns} if name in schema.tables else {}
+        for column in table.columns:
+            default = migrated[column.name].default if column.name in migrated else None
+            if not default or not isinstance(column.type, Enum):
+                continue
+            with suppress(SQLAlchemyError), connection.begin():
+                value = connection.execute(
+                    text(f"SELECT CAST({default.replace(':', chr(92) + ':')} AS VARCHAR)")
+                ).scalar()
+                read = column.type.dialect_impl(connection.dialect).result_processor(connection.dialect, None)
+                try:
+                    _ = read(value) if read else None
+                except LookupError as error:
+                    found.append(f"{name}.{column.name}: its default cannot be loaded: {first_line(error)}")
+    return found
+
+
+def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[str] = ()) -> OrmUse:
     """Try every class that is mapped to these tables.
 
     Args:
         connection: to a database at head; every change is rolled back.
         metadata: the models.
+        skipped: tables that are not as the models have them. Classes that need one of them are not tried.
     """
     result = OrmUse()
     try:
@@ -117,6 +94,8 @@ def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
         result.faults.append(f"the classes cannot be mapped: {error}")
         return result
     for mapper in sorted(_mappers(metadata), key=lambda each: each.class_.__name__):
+        if not _needed(mapper).isdisjoint(skipped):
+            continue
         transaction = connection.begin()
         try:
             _use_plain_role(connection, metadata)
@@ -125,11 +104,25 @@ def use_classes(connection: Connection, metadata: MetaData) -> OrmUse:
             result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {error}")
         except (IntegrityError, DataError) as error:
             result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {reason(error)}")
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, LookupError) as error:
             result.faults.append(f"{mapper.class_.__name__}: {reason(error)}")
+        except Exception as error:  # noqa: BLE001 - a class may raise anything, for example in a validator
+            result.not_tried.append(f"{mapper.class_.__name__} through the ORM: {described(error)}")
         finally:
             transaction.rollback()
     return result
+
+
+def _needed(mapper: Mapper[Any]) -> set[str]:
+    """The tables of a class, and those to which they refer."""
+    found: set[str] = set()
+    waiting = [each for each in mapper.tables if isinstance(each, Table)]
+    while waiting:
+        table = waiting.pop()
+        if table.name not in found:
+            found.add(table.name)
+            waiting += [key.column.table for key in table.foreign_keys]
+    return found
 
 
 def _mappers(metadata: MetaData) -> Iterator[Mapper[Any]]:

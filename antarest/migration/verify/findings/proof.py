@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
 
+from ...errors.base import EXIT_UNREACHABLE, EXIT_USAGE, AntarestError
+from ...errors.text import described
 from ...schema.inventory import Inventory
 from ..rows.snapshots import Sample
 from .kinds import Finding
+
+ColumnValues = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""By table and column, the sorted values in one spelling for both engines."""
 
 # https://www.postgresql.org/docs/current/explicit-locking.html, weakest first
 _LOCKS = (
@@ -95,9 +103,14 @@ class Proof:
         engine: the engine.
         findings: everything that is wrong.
         not_proved: everything that could not be tried, each with the reason.
+        not_tried: everything that nobody asked for, and that was not tried, each with the reason.
+        tracebacks: the traceback of each unexpected error, by the line in `not_proved`.
         schema: the schema after the upgrade; None if the upgrade failed.
+        before: the schema before the upgrade, if no proof has it as its schema.
         impact: the effects of the upgrade on tables with rows.
-        is_irreversible: whether the revision declares that it has no downgrade.
+        is_irreversible: whether the revision has no downgrade, as it declares or says when it is called.
+        compares_rows: whether rows were compared.
+        rows: by table, the values of each column before and after the upgrade, for the comparison of the engines.
         behaviour: for the history as a whole, the results of changes to rows at head, by change.
         samples: by table, a few of the rows that the upgrade changes, before and after it.
         starts_empty: whether nothing is applied before it.
@@ -108,9 +121,14 @@ class Proof:
     engine: str
     findings: list[Finding] = field(default_factory=list)
     not_proved: list[str] = field(default_factory=list)
+    not_tried: list[str] = field(default_factory=list)
+    tracebacks: dict[str, str] = field(default_factory=dict)
     schema: Inventory | None = None
+    before: Inventory | None = None
     impact: Impact = field(default_factory=Impact)
     is_irreversible: bool = False
+    compares_rows: bool = False
+    rows: tuple[ColumnValues, ColumnValues] | None = None
     behaviour: dict[str, str] = field(default_factory=dict)
     samples: dict[str, tuple[Sample, Sample]] = field(default_factory=dict)
     starts_empty: bool = False
@@ -123,3 +141,22 @@ class Proof:
     def has(self, *ids: str) -> bool:
         """Whether there are findings of these kinds."""
         return any(each.id in ids for each in self.findings)
+
+    @contextmanager
+    def trying(self, what: str) -> Iterator[None]:
+        """Note that something is not proved if the block raises an error that nobody expects.
+
+        Args:
+            what: what the block proves.
+
+        Raises:
+            AntarestError: the database cannot be reached, or the project cannot be read: nothing more can be proved.
+        """
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, AntarestError) and error.exit_code in {EXIT_UNREACHABLE, EXIT_USAGE}:
+                raise
+            line = f"{what}: {described(error)}"
+            self.not_proved.append(line)
+            self.tracebacks[line] = "".join(traceback.format_exception(error))

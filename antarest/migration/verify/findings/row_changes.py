@@ -75,6 +75,22 @@ def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDiffer
                 found.changed[f"{name}.{column}"] += 1
 
 
+def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
+    """Find the values that a run has replaced in all rows, by table and column, by their `repr`."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for name, table in before.tables.items():
+        now = after.tables.get(name)
+        if now is None or not table.key or not {*table.key} <= {*now.columns}:
+            continue
+        for column in {*table.columns} & {*now.columns} - {*table.key}:
+            rows = dict(zip(now.pick(table.key), now.pick([column]), strict=True))
+            old = zip(table.pick(table.key), table.pick([column]), strict=True)
+            replaced = {repr(value) for key, (value,) in old if key in rows and repr(rows[key]) != repr((value,))}
+            if replaced := replaced - {repr(value) for (value,) in now.pick([column])}:
+                found[name, column] = replaced
+    return found
+
+
 def unfounded_declarations(
     before: RowSnapshot, after: RowSnapshot, declared: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
@@ -111,7 +127,7 @@ def row_findings(
         revision: the revision.
         direction: the first direction.
         moments: the rows before the first direction, after it, and after the other (None if that was not run).
-        declares: whether the project declares losses. If not, a dropped table or column is only a note.
+        declares: whether the project declares losses. If not, a downgrade that drops a table or column is only a note.
         momentary: the columns whose default depends on the time. A row that was deleted and written again has another
             value there, which is no finding.
     """
@@ -131,7 +147,8 @@ def row_findings(
             continue
         amount = f"{count(number, 'row' if item == table else 'value')} of {item}"
         if item in on_the_way or table in on_the_way:
-            severity: Severity = "note" if between.find(item) is None and not declares else "error"
+            is_dropped = direction == "downgrade" and between.find(item) is None
+            severity: Severity = "note" if is_dropped and not declares else "error"
             found.append(RowFinding("V501" if direction == "upgrade" else "V502", item, amount, severity))
         else:
             found.append(RowFinding("V504", item, f"{amount} lost {round_trip}"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...branches import checks
 from ...project import rollback_script
+from ...project.history import History
 from ..target import Target
 from .kinds import Finding
 
@@ -18,7 +19,9 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
     """Check the graph, and the files of these revisions."""
     history = target.history
     if len(history.heads) > 1:
-        yield Finding.of("V101", f"{len(history.heads)} heads: {', '.join(history.heads)}")
+        # A history may have several trees, from which a database has one.
+        severity = "error" if len(history.heads) > _trees(history) else "note"
+        yield Finding.of("V101", f"{len(history.heads)} heads: {', '.join(history.heads)}", severity=severity)
     project = target.project
     if target.is_own and project.rollback_script and not rollback_script.is_in_sync(project):
         yield Finding.of("V105", f"{project.rollback_script.name} is not in sync")
@@ -29,7 +32,19 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
         if id_ in wanted:
             if len(id_) > _LONGEST_ID:
                 yield Finding.of("V103", f"{len(id_)} characters", id_)
+            if len(history[id_].down) > 1:
+                yield Finding.of("V107", f"it follows {' and '.join(history[id_].down)}", id_)
             yield from _file(history[id_].path, id_, packages)
+
+
+def _trees(history: History) -> int:
+    """Count the parts of the history that no revision joins."""
+    trees: list[set[str]] = []
+    for id_ in history.order:
+        near = {id_, *history[id_].predecessors}
+        joined = [each for each in trees if near & each]
+        trees = [each for each in trees if not near & each] + [near.union(*joined)]
+    return len(trees)
 
 
 def _packages(target: Target) -> set[str]:

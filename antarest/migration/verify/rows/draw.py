@@ -15,11 +15,12 @@ from ...schema.expression import canonical
 from ...schema.inventory import Column, ForeignKey, Table
 from ...schema.sql import name_of, tokenise
 from .checks import within_checks
-from .pools import ValuePool, pool_of
+from .pools import PoolMaker, ValuePool, awkward
 
 _REFERRED_ROWS = 200
 _SHOWN_REFERENCES = 12
 _LENIENT_ATTEMPTS = 20
+_LONGEST_INDEXED = 2000  # characters; PostgreSQL has 2,704 bytes for a row of an index, if a text does not compress
 
 Draw = dict[str, object]
 KeyValues = tuple[object, ...]
@@ -54,6 +55,7 @@ class TableDraw:
         values: by "table.column", the values that replace the generated ones.
         later: the foreign keys that are set afterwards.
         seed: determines the order of the values.
+        pools: makes the pool of a column.
 
     Raises:
         NoValidRow: no value is known for a column that needs one.
@@ -67,6 +69,7 @@ class TableDraw:
         values: Mapping[str, Sequence[object]],
         later: Collection[ForeignKey],
         seed: int,
+        pools: PoolMaker = awkward,
     ) -> None:
         self.obstacle = ""
         self.numbered = 0
@@ -74,6 +77,7 @@ class TableDraw:
         self._table = table
         self._tables = tables
         self._values = values
+        self._make_pool = pools
         self._later = {column for key in later for column in key.columns}
         self._random = Random(f"{seed}:{table.name}")  # noqa: S311 - repeatable, not secret
         self._numbers = count(1)
@@ -88,6 +92,8 @@ class TableDraw:
         self._seen: dict[tuple[str, ...], set[str]] = {columns: set() for columns in self._uniques()}
         keys = (key for index in table.indexes if index.unique for key in index.keys)
         self._distinct = self._names_in(*keys).union(*self._seen)
+        indexed = (key for index in table.indexes for key in index.keys)
+        self._indexed = self._distinct | self._names_in(*indexed)
         checked = [self._names_in(canonical(check.expression)) for check in table.checks]
         # A check of one column needs no attention: the pool has only values that it allows.
         self._constrained = self._distinct.union(*(names for names in checked if len(names) > 1))
@@ -149,7 +155,11 @@ class TableDraw:
         if self._is_sole_key(column) and isinstance(self._type(column), sa.Integer):
             return ValuePool(fresh=int)
         clause = self._tables[self._table.name]
-        pool = within_checks(self._connection, clause, self._table, column.name, pool_of(self._type(column)))
+        made = self._make_pool(self._table.name, column.name, self._type(column))
+        if column.name in self._indexed:
+            short = (value for value in made.values if not (isinstance(value, str) and len(value) > _LONGEST_INDEXED))
+            made = replace(made, values=tuple(short))
+        pool = within_checks(self._connection, clause, self._table, column.name, made)
         if not pool.values and not nullable and not column.default:
             raise NoValidRow(
                 self._table.name, f"no value is known for {column.name}, {column.type} NOT NULL, that its checks allow"
@@ -208,7 +218,11 @@ class TableDraw:
         found = sorted(
             map(tuple, self._connection.execute(question.order_by(*columns).limit(_REFERRED_ROWS))), key=repr
         )
-        return self._random.sample(found, len(found))
+        chosen = self._random.sample(found, len(found))
+        own = self._table.primary_key
+        # A table that extends another one has no row for some rows of that.
+        is_extension = own is not None and own.columns == key.columns and len(chosen) > 1
+        return chosen[1:] if is_extension else chosen
 
     def _options(self, key: ForeignKey, row: Draw) -> Iterator[KeyValues]:
         """The values that a key can have: NULL, those of this row or other rows, and those with NULL where allowed."""

@@ -8,21 +8,23 @@ refuses a row, another one is tried.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError, StatementError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from ...errors.text import reason
 from ...schema.inventory import Table
 from ...schema.reflection import OWN_TABLES, reflect
 from .draw import Draw, NoValidRow, TableDraw
 from .order import DeferredKey, insertion_order, is_nullable
+from .pools import PoolMaker, awkward
 from .snapshots import reflect_tables
 
 _ATTEMPTS = 50
-_REFUSALS = (IntegrityError, DataError, InternalError, ProgrammingError)
+NOTHING: Mapping[str, Table] = {}
 
 
 def fill(
@@ -32,6 +34,8 @@ def fill(
     rows: int = 3,
     values: Mapping[str, Sequence[object]] | None = None,
     exclude: Collection[str] = OWN_TABLES,
+    pools: PoolMaker = awkward,
+    formerly: Mapping[str, Table] | None = None,
 ) -> dict[str, int]:
     """Add rows to every empty table, in the transaction of the caller.
 
@@ -42,6 +46,8 @@ def fill(
         values: by "table.column", values that replace the generated ones; None is NULL. Columns that the schema does
             not have are ignored, so that one mapping is enough for a whole history.
         exclude: the tables to leave as they are.
+        pools: makes the pool of each column.
+        formerly: tables as they were before. The rows also respect the unique keys that these had.
 
     Returns:
         The number of rows added, by table; 0 for a table that had rows.
@@ -49,7 +55,7 @@ def fill(
     Raises:
         NoValidRow: a table stays empty, because its constraints refuse every row that was tried.
     """
-    return _Filler(connection, seed, rows, values or {}, exclude).fill()
+    return _Filler(connection, seed, rows, values or {}, exclude, pools, formerly or {}).fill()
 
 
 class _Filler:
@@ -60,11 +66,15 @@ class _Filler:
         rows: int,
         values: Mapping[str, Sequence[object]],
         exclude: Collection[str],
+        pools: PoolMaker = awkward,
+        formerly: Mapping[str, Table] = NOTHING,
     ) -> None:
         self._connection = connection
         self._is_postgresql = connection.dialect.name == "postgresql"
         self._seed = seed
         self._rows = rows
+        self._pools = pools
+        self._formerly = formerly
         self._values = values
         self._inventory = reflect(connection, exclude=exclude)
         self._tables = reflect_tables(connection, exclude)
@@ -99,7 +109,9 @@ class _Filler:
 
     def _draw(self, table: Table) -> TableDraw:
         later = [cut.key for cut in self._cuts if cut.table == table.name]
-        return TableDraw(self._connection, table, self._tables, self._values, later, self._seed)
+        if before := self._formerly.get(table.name):
+            table = _with_keys_of(table, before)
+        return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
     def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> int:
         """Add all rows in one statement. Returns 0 if the database refuses a row, or if rows depend on each other.
@@ -137,9 +149,9 @@ class _Filler:
                 self._connection.execute(statement, rows)
         except StatementError as error:
             # A type raises a StatementError itself; the server raises one of its subclasses.
-            if isinstance(error, _REFUSALS) or type(error) is StatementError:
-                return reason(error)
-            raise
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            return reason(error)
         return ""
 
     def _savepoint(self) -> AbstractContextManager[object]:
@@ -189,3 +201,25 @@ class _Filler:
             quoted = self._connection.dialect.identifier_preparer.quote(name)
             value = sa.func.greatest(sequence.c.last_value, self._numbered)
             self._connection.execute(sa.select(sa.func.setval(quoted, value)).select_from(sequence))
+
+
+def _with_keys_of(table: Table, before: Table) -> Table:
+    """Add the unique keys and indexes that a table had, as far as it still has their columns."""
+    names = {column.name for column in table.columns}
+    uniques = (*table.uniques, *(each for each in before.uniques if names.issuperset(each.columns)))
+    indexes = (each for each in before.indexes if each.unique and each.where is None and names.issuperset(each.keys))
+    return replace(table, uniques=tuple(dict.fromkeys(uniques)), indexes=(*table.indexes, *indexes))
+
+
+def shorten_moments(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> None:
+    """Write one moment of each column as other programs do on SQLite: without microseconds."""
+    if connection.dialect.name != "sqlite":
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    for name, table in reflect_tables(connection, exclude).items():
+        for column in (quote(each.name) for each in table.c if isinstance(each.type, sa.DateTime)):
+            row = f"(SELECT max(rowid) FROM {quote(name)} WHERE {column} LIKE '____-__-__ __:__:__.%')"
+            with suppress(DBAPIError):  # A table may have no rowid, and a check or a unique key may refuse the text.
+                connection.exec_driver_sql(
+                    f"UPDATE {quote(name)} SET {column} = substr({column}, 1, 19) WHERE rowid = {row}"
+                )

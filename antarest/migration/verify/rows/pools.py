@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +21,7 @@ _SHORT = 8
 _TEXTS = (
     "",
     "a",
+    "A",
     "Zürich — Ångström, ñ, ß",
     "日本語 Ελληνικά",
     "🙂 👩‍🔬 🇫🇷",
@@ -27,6 +30,7 @@ _TEXTS = (
     "two\nlines\tand a tab",
     "NULL",
 )
+_INCOMPRESSIBLE = b64encode(Random(8).randbytes(6 * 1024)).decode()  # noqa: S311 - 8 kB, the same in each run
 _DATES = (dt.date(1, 1, 1), dt.date(1970, 1, 1), dt.date(2024, 2, 29), dt.date(9999, 12, 31))
 _MOMENTS = (
     dt.datetime(1, 1, 1),  # noqa: DTZ001 - times are naive UTC on both engines
@@ -55,7 +59,16 @@ class ValuePool:
         elif isinstance(sample, (int, float, Decimal)) and not isinstance(sample, bool):
             numbers = [each for each in literals if isinstance(each, int)]
             suited = [type(sample)(each + step) for each in numbers for step in (0, 1, -1)]
-        return replace(self, values=_distinct((*self.values, *suited)))
+        return replace(self, values=distinct((*self.values, *suited)))
+
+
+PoolMaker = Callable[[str, str, sa.types.TypeEngine[Any]], ValuePool]
+"""A function: it takes a table, a column and the type of the column, and returns the pool of its values."""
+
+
+def awkward(_table: str, _column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:
+    """Make the pool of awkward values of a column."""
+    return pool_of(kind)
 
 
 def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
@@ -78,7 +91,7 @@ def _as_text(literal: object) -> Iterator[str]:
         yield "x" * literal
 
 
-def _distinct(values: Iterable[object]) -> tuple[object, ...]:
+def distinct(values: Iterable[object]) -> tuple[object, ...]:
     """Remove duplicates, and keep the order. Values are compared by `repr`: True equals 1, and a list has no hash."""
     return tuple({repr(value): value for value in values}.values())
 
@@ -86,7 +99,8 @@ def _distinct(values: Iterable[object]) -> tuple[object, ...]:
 def _text(kind: Any) -> ValuePool:
     length = kind.length or _LONG_TEXT
     longest = ("é🙂z" * length)[:length]
-    values = _distinct(text[:length] for text in (*_TEXTS, longest))
+    others = [] if kind.length else [_INCOMPRESSIBLE]
+    values = distinct([*(text[:length] for text in (*_TEXTS, longest)), *others])
     return ValuePool(values, lambda n: f"row {n}" if length >= _SHORT else f"{n:x}"[-length:])
 
 
@@ -94,7 +108,7 @@ def _padded_text(kind: Any) -> ValuePool:
     """Make values of the full length, because only PostgreSQL pads CHAR(n) with blanks."""
     length = kind.length or 1
     return ValuePool(
-        _distinct(("0" * length, ("a1b2" * length)[:length], "f" * length)), lambda n: f"{n:0{length}x}"[-length:]
+        distinct(("0" * length, ("a1b2" * length)[:length], "f" * length)), lambda n: f"{n:0{length}x}"[-length:]
     )
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import datetime as dt
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Dialect, TableClause
+from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
 from ...database.catalog import find, read_tables
 from ...schema.reflection import OWN_TABLES, only_reading
 
 Row = tuple[object, ...]
+_FIRST_WITH_JSONB = (3, 45)
 Sample = list[tuple[str, ...]]
 """The names of the columns of a table, and the texts of a few of its rows."""
 _SAMPLE = 5  # rows
@@ -98,11 +102,50 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
 def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> TableRows:
     columns = tuple(table.c.keys())
     try:
-        rows = connection.execute(sa.select(table)).all()
-    except ValueError:
-        # SQLite stores any value, such as a word in a DATETIME. Then the snapshot has the stored values.
-        rows = connection.execute(sa.select(*(sa.type_coerce(column, sa.types.NullType()) for column in table.c))).all()
+        rows: Sequence[Sequence[object]] = connection.execute(sa.select(table)).all()
+    except DBAPIError:
+        raise
+    except Exception:  # noqa: BLE001 - a type may raise anything when it reads a value that is not of this type
+        rows = _read_what_can_be_read(connection, table)
     return TableRows(columns, key, tuple(sorted(map(tuple, rows), key=repr)))
+
+
+def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[Row]:
+    """Read each value as its type. A value that cannot be read so is left as it is stored.
+
+    SQLite stores any value in any column, such as a word in a DATETIME. On PostgreSQL an enum can have got a label that
+    the reflected type does not have.
+    """
+    result = connection.execute(sa.select(*(_stored(column, connection) for column in table.c)))
+    cursor: Any = result.cursor
+    readers = [_reader(column, connection, each[1]) for column, each in zip(table.c, cursor.description, strict=True)]
+    return [tuple(_value(reader, value) for reader, value in zip(readers, row, strict=True)) for row in result]
+
+
+def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
+    """Whether the driver itself makes the value, and fails at years that Python does not know."""
+    return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
+
+
+def _stored(column: sa.ColumnClause[Any], connection: Connection) -> sa.ColumnElement[Any]:
+    if _is_driven(column, connection):
+        return sa.cast(column, sa.Text)
+    return sa.type_coerce(column, sa.types.NullType())
+
+
+def _reader(column: sa.ColumnClause[Any], connection: Connection, code: object) -> Callable[[Any], Any] | None:
+    if _is_driven(column, connection):
+        return (dt.datetime if isinstance(column.type, sa.DateTime) else dt.date).fromisoformat
+    return column.type.dialect_impl(connection.dialect).result_processor(connection.dialect, code)
+
+
+def _value(reader: Callable[[Any], Any] | None, value: object) -> object:
+    if reader is None:
+        return value
+    try:
+        return reader(value)
+    except Exception:  # noqa: BLE001 - see above
+        return value
 
 
 class FloatAsDecimal(sa.TypeDecorator[Decimal]):
@@ -137,6 +180,8 @@ def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str
 def _storage(kind: sa.types.TypeEngine[Any], connection: Connection) -> sa.types.TypeEngine[Any]:
     if isinstance(kind, sa.JSON):
         kind.none_as_null = True
+        if connection.dialect.name == "sqlite" and sqlite3.sqlite_version_info < _FIRST_WITH_JSONB:
+            return sa.JSON(none_as_null=True)  # SQLAlchemy would call `jsonb()` for a column that is declared so.
     if isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float) and connection.dialect.name == "sqlite":
         return FloatAsDecimal(kind)
     return kind

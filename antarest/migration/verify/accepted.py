@@ -1,0 +1,50 @@
+"""What the baseline of a project accepts of a proof."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors.baseline import Baseline, digest_of
+from ..project.project import Project
+from . import Verification
+from .findings.kinds import Finding
+
+_LOSSES = {"V501": "upgrade", "V502": "downgrade"}
+_ITEM = re.compile(r"\d[\d,]* (?:rows?|values?) of (?P<item>.+)")
+
+
+def accept(project: Project, found: Verification, drift: Sequence[str]) -> Baseline:
+    """Make the baseline that accepts everything that was found.
+
+    Args:
+        project: the project that adopts the workflow.
+        found: the proof of its history.
+        drift: the differences between its models and its migrations.
+    """
+    losses: dict[str, dict[str, list[str]]] = {}
+    for each in found.findings:
+        if (direction := _LOSSES.get(each.id)) and (item := _ITEM.fullmatch(each.found)):
+            of = losses.setdefault(each.revision, {}).setdefault(direction, [])
+            of += [] if item["item"] in of else [item["item"]]
+    history = project.history
+    digests = {id_: digest_of(history[id_].path) for id_ in history.order}
+    return Baseline(digests, sorted(map(_key, found.errors)), losses, sorted(drift))
+
+
+def apply_baseline(project: Project, found: Verification) -> None:
+    """Turn the accepted findings into notes."""
+    if not project.baseline.findings:
+        return
+    history = project.history
+    found.findings = [
+        replace(each, severity="note")
+        if project.baseline.accepts(_key(each), history[each.revision].path if each.revision else None)
+        else each
+        for each in found.findings
+    ]
+
+
+def _key(finding: Finding) -> tuple[str, str, str, str]:
+    return finding.id, finding.revision, finding.engine, finding.found

@@ -1,0 +1,141 @@
+"""Compares the proofs of one revision on both engines: the schemas, the names, the rows, and the reactions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors.settings.urls import ENGINES
+from ..schema.compare import Difference
+from ..schema.inventory import Inventory, Table
+from ..schema.parity import parity
+from .findings import integrity
+from .findings.behaviour import differing_behaviour
+from .findings.kinds import Finding, Severity
+from .findings.proof import Proof
+from .findings.row_values import differing_values
+from .target import Target
+
+_LONGEST_NAME = 63  # bytes; https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+_WITH_A_ZONE = ("TIMESTAMP WITH TIME ZONE", "INTERVAL")
+_NOT_COMPARED_BY_ALEMBIC = ("primary key", "foreign key", "check")
+_VARCHAR = re.compile(r"VARCHAR(?:\((\d+)\))?")
+
+
+@dataclass
+class EngineComparison:
+    """What the comparison knows from the revisions before.
+
+    Attributes:
+        known: the differences that were found already, or that are older than the revisions which are proved.
+        names: the long names that were seen already.
+        reactions: the differences between the reactions before the revisions which are proved.
+    """
+
+    known: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    reactions: set[str] = field(default_factory=set)
+
+    def compare(self, sqlite: Proof, postgresql: Proof, target: Target) -> tuple[list[Finding], set[str] | None]:
+        """Compare the proofs of one revision.
+
+        Args:
+            sqlite: the proof on SQLite.
+            postgresql: the proof on PostgreSQL.
+            target: the project.
+
+        Returns:
+            The findings; and the differences that exist at this revision, None if a schema is not known.
+        """
+        revision, found = sqlite.revision, list[Finding]()
+        if sqlite.before and postgresql.before:
+            self.known |= {_text(each) for each in _differences(sqlite.before, postgresql.before)}
+            self.names |= integrity.names(sqlite.before)
+        reactions = differing_behaviour(sqlite.behaviour, postgresql.behaviour)
+        if revision:  # The reactions before the first revision.
+            self.reactions |= {*reactions}
+        else:
+            found += [Finding.of("V602", each) for each in reactions if each not in self.reactions]
+        if sqlite.schema is None or postgresql.schema is None:
+            return found, None
+        found += self._long_names(revision, sqlite.schema, postgresql.schema)
+        current = {_text(each): each for each in _differences(sqlite.schema, postgresql.schema)}
+        found += [
+            replace(Finding.of("V601", text, revision), severity=_severity(each, is_own=target.is_own))
+            for text, each in current.items()
+            if text not in self.known and not (_is_enum(each) and not target.is_own)
+        ]
+        self.known |= current.keys()
+        found += self._other_rows(sqlite, postgresql, target, {each.path for each in current.values()})
+        return found, {*current}
+
+    def _other_rows(
+        self, sqlite: Proof, postgresql: Proof, target: Target, different: Collection[str]
+    ) -> Iterator[Finding]:
+        """Find the columns with other values. Where the schemas differ, that is the cause, and a finding already."""
+        if sqlite.revision in target.history and sqlite.rows and postgresql.rows:
+            source = target.history[sqlite.revision].path.read_text(encoding="utf-8")
+            for column, text in differing_values(sqlite.rows, postgresql.rows, source):
+                if column not in different:
+                    yield Finding.of("V603", text, sqlite.revision)
+
+    def _long_names(self, revision: str, sqlite: Inventory, postgresql: Inventory) -> Iterator[Finding]:
+        """Find the names that only PostgreSQL has cut: SQLAlchemy shortens its own names in the same way each time."""
+        theirs = integrity.names(postgresql)
+        for name in sorted(integrity.names(sqlite) - self.names):
+            if len(name.encode()) > _LONGEST_NAME and name not in theirs and _shortened(name) not in theirs:
+                yield Finding.of("V104", name, revision)
+        self.names |= integrity.names(sqlite)
+
+
+def _differences(sqlite: Inventory, postgresql: Inventory) -> list[Difference]:
+    return parity(_with_short_names(sqlite, integrity.names(postgresql)), postgresql)
+
+
+def _text(difference: Difference) -> str:
+    return difference.render(*ENGINES.values())
+
+
+def _severity(each: Difference, *, is_own: bool) -> Severity:
+    """SQLite has no type with a time zone: a foreign project that needs one cannot fix the difference."""
+    is_zone = each.aspect == "type" and each.after in _WITH_A_ZONE and not is_own
+    is_name = each.aspect == "name" and each.kind in _NOT_COMPARED_BY_ALEMBIC
+    return "note" if is_zone or is_name or _is_enum(each) else "error"
+
+
+def _is_enum(each: Difference) -> bool:
+    """Whether `sa.Enum` made both: an enum type on PostgreSQL, and a VARCHAR on SQLite that has room for its labels."""
+    if each.aspect != "type" or not str(each.after).startswith("ENUM("):
+        return False
+    found = _VARCHAR.fullmatch(str(each.before))
+    longest = max(map(len, str(each.after)[5:-1].split(", ")))
+    return bool(found) and int(found[1] or longest) >= longest if found else False
+
+
+def _shortened(name: str) -> str:
+    """The name that SQLAlchemy makes of one that is too long for PostgreSQL."""
+    digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+    return f"{name[: _LONGEST_NAME - 8]}_{digest[-4:]}"
+
+
+def _with_short_names(schema: Inventory, theirs: set[str]) -> Inventory:
+    """Give the objects of SQLite the names that SQLAlchemy gives to them on PostgreSQL."""
+    long = {name: _shortened(name) for name in integrity.names(schema) if len(name) > _LONGEST_NAME}
+    short = {name: other for name, other in long.items() if other in theirs}
+    if not short:
+        return schema
+    return replace(schema, tables={name: _renamed(table, short) for name, table in schema.tables.items()})
+
+
+def _renamed(table: Table, short: Mapping[str, str]) -> Table:
+    def rename(each: Any) -> Any:
+        return replace(each, name=short.get(each.name, each.name))
+
+    parts: dict[str, Any] = {
+        part: tuple(rename(each) for each in getattr(table, part))
+        for part in ("foreign_keys", "uniques", "checks", "indexes")
+    }
+    return replace(table, **parts)

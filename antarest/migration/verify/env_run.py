@@ -1,0 +1,185 @@
+"""Runs the `env.py` of a project once, on a scratch database, and takes the options that it gives to Alembic.
+
+Nothing but the scratch database can be reached meanwhile. Every engine of SQLAlchemy, sync or async, connects to it,
+because the event `do_connect` is set on the class. Other connections are refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.environment import EnvironmentContext
+from sqlalchemy import URL, Connection, Engine, event
+
+from ..errors.base import Hint
+from ..errors.facts.project import InvalidProject
+from ..errors.revision import VersionTable
+from ..errors.settings.urls import redact_url
+from ..errors.text import described
+from ..scratch.runner import without_output
+from .target import Target
+
+_OWN_OPTIONS = ("script", "fn", "as_sql", "destination_rev", "starting_rev", "tag", "template_args", "connection")
+_IS_READ = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+_guard: dict[str, Callable[[str], None]] = {}  # An audit hook cannot be removed, so it calls what is in here.
+
+
+class ConnectionRefusedByProof(PermissionError):
+    """A connection that `env.py` tried to open, and that does not lead to the scratch database."""
+
+
+@dataclass
+class EnvRun:
+    """What the run of an `env.py` has shown.
+
+    Attributes:
+        options: the options of `context.configure`.
+        statements: the statements that it has executed before the revisions, such as `SET search_path`.
+        refused: the connections that it tried to open elsewhere.
+    """
+
+    options: dict[str, Any] = field(default_factory=dict)
+    statements: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def own_surroundings(variables: Mapping[str, str]) -> Iterator[None]:
+    """Give this process a home, a working folder and a temporary folder of its own, and these variables."""
+    with tempfile.TemporaryDirectory(prefix="antarest-env-") as folder:
+        os.environ |= {"HOME": folder, "TMPDIR": folder, **variables}
+        tempfile.tempdir = None
+        os.chdir(folder)
+        yield
+
+
+def run_env(target: Target, connection: Connection, url: URL) -> EnvRun:
+    """Run `env.py`, without any revision.
+
+    Args:
+        target: the project.
+        connection: to an empty scratch database, for an `env.py` that takes it from `config.attributes`.
+        url: that database.
+
+    Raises:
+        InvalidProject: `env.py` raised an error.
+    """
+    found = EnvRun()
+    config = target.config
+    config.attributes["connection"] = connection
+    driver = "psycopg2" if url.get_backend_name() == "postgresql" else "pysqlite"
+    named = url.set(drivername=f"{url.get_backend_name()}+{driver}")
+    config.set_main_option("sqlalchemy.url", named.render_as_string(hide_password=False).replace("%", "%%"))
+    environment = EnvironmentContext(config, target.script, fn=lambda _revisions, _context: [], destination_rev="heads")
+    try:
+        with without_output(), _led_to(url, found), environment:
+            target.script.run_env()
+    except (Exception, SystemExit) as error:
+        refused = f" ({'; '.join(found.refused)})" if found.refused else ""
+        env = (target.project.scripts or target.project.root) / "env.py"
+        hint = Hint("Give it the variables that it needs", "inv db.verify --run-env --env=NAME=VALUE")
+        raise InvalidProject(env, f"it raises {described(error)}{refused}", hint) from error
+    finally:
+        config.attributes.pop("connection", None)
+    opts = environment.context_opts
+    found.options = {name: value for name, value in opts.items() if name not in _OWN_OPTIONS and value is not None}
+    return found
+
+
+def with_options_of_env(target: Target, run: EnvRun) -> Target:
+    """Make the target that has the options of a run of `env.py`, instead of those that were read from its source."""
+    options = dict(run.options)
+    version_table = VersionTable(options.get("version_table") or target.project.version_table.name)
+    commits_each = bool(options.pop("transaction_per_migration", False))
+    made = replace(
+        target,
+        project=replace(target.project, named_version_table=version_table),
+        commits_each=commits_each,
+        unknown=(),
+        models_problem="",
+    )
+    made.env_options.update(options)
+    return made
+
+
+@contextmanager
+def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
+    """Lead every engine to the scratch database, and refuse every other connection."""
+    inside: list[bool] = []
+
+    def refuse(what: str) -> None:
+        if not inside:
+            found.refused.append(what)
+            raise ConnectionRefusedByProof(f"the proof refuses {what}")
+
+    def connect(dialect: Any, _record: object, arguments: Any, named: Any) -> Any:
+        if dialect.name != url.get_backend_name():
+            place = URL.create(dialect.name, named.get("user"), named.get("password"), named.get("host"))
+            found.refused.append(f"an engine of {redact_url(place)}")
+            raise ConnectionRefusedByProof(
+                f"the proof is on {url.get_backend_name()}, and env.py connects to {redact_url(place)}"
+            )
+        own = dialect.create_connect_args(url.set(drivername=f"{dialect.name}+{dialect.driver}"))
+        arguments[:], extra = own[0], own[1]
+        for key in {"host", "port", "user", "password", "dbname", "database", "dsn"} & named.keys():
+            del named[key]
+        named.update(extra)
+        inside.append(True)
+        try:
+            return dialect.connect(*arguments, **named)
+        finally:
+            inside.pop()
+
+    def note(_connection: object, _cursor: object, statement: str, *_others: object) -> None:
+        if not statement.lstrip().upper().startswith(_IS_READ):
+            found.statements.append(statement)
+
+    with ExitStack() as stack:
+        listeners: dict[str, Callable[..., Any]] = {"do_connect": connect, "before_cursor_execute": note}
+        for name, listener in listeners.items():
+            event.listen(Engine, name, listener)
+            stack.callback(event.remove, Engine, name, listener)
+        stack.enter_context(_watched(refuse))
+        yield
+
+
+@contextmanager
+def _watched(refuse: Callable[[str], None]) -> Iterator[None]:
+    """Report each direct connection: of sqlite3, of psycopg2, and of sockets, which all other drivers use."""
+    import psycopg2  # Only a proof that runs env.py needs it here.
+
+    original = psycopg2.connect
+
+    def connect(*arguments: Any, **named: Any) -> Any:
+        refuse("psycopg2.connect()")
+        return original(*arguments, **named)
+
+    if not _guard:
+        sys.addaudithook(_audit)
+    _guard["refuse"] = refuse
+    psycopg2.connect = connect
+    try:
+        yield
+    finally:
+        psycopg2.connect = original
+        _guard["refuse"] = lambda _what: None
+
+
+def _audit(name: str, arguments: tuple[Any, ...]) -> None:
+    if name == "sqlite3.connect":
+        _guard["refuse"](f"sqlite3.connect({_shown(arguments[0])})")
+    elif name == "socket.connect" and len(arguments) > 1:
+        _guard["refuse"](f"a connection to {arguments[1]}")
+
+
+def _shown(name: object) -> str:
+    with suppress(TypeError):
+        return repr(str(Path(os.fsdecode(name))))  # type: ignore[arg-type]
+    return repr(name)

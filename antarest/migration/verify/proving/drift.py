@@ -1,0 +1,111 @@
+"""Compares the models with the schema at head, and tries the mapped classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import MetaData
+from sqlalchemy.exc import NoReferencedTableError, SQLAlchemyError
+
+from ...branches import checks
+from ...errors.text import first_line
+from ...schema.compare import Difference, differences, without_unmodelled
+from ...schema.inventory import Inventory
+from ..findings.models import unreadable_defaults, use_classes
+from ..findings.proof import Proof
+from .runs import Runs
+from .state import State
+
+_NAMES_NOT_COMPARED = ("primary key", "foreign key", "check")  # by Alembic
+_TYPES = {"unique": "unique_constraint", "foreign key": "foreign_key_constraint"}  # Alembic's words
+_OWN_TYPES = ("table", "column", "index", *_TYPES)
+
+
+def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | None) -> None:
+    """Compare the models with the schema at head. Try the classes whose tables are as the models have them.
+
+    Args:
+        runs: runs the revisions.
+        proof: receives the findings.
+        state: the database at head.
+        start: the schema before the revisions that are proved. A difference that it has already is only a note.
+    """
+    target = runs.target
+    if why := target.why_no_models:
+        proof.not_proved.append(f"the models: {why}")
+    metadata = target.metadata
+    if metadata is None:
+        return
+    if not metadata.tables and target.models_of_env:
+        proof.not_tried.append("the models: the metadata of env.py has no tables")
+        return
+    with runs.connected(state.bare) as connection:
+        unreadable = unreadable_defaults(connection, metadata, state.schema)
+    proof.add("V704", *unreadable)
+    models = _schema_of_models(runs, proof, metadata)
+    if models is None:
+        return
+    is_included = _filter(metadata, target.env_options.get("include_object"))
+    found, _ = without_unmodelled(differences(state.schema, models), models)  # Views are proved up and down.
+    found = [each for each in found if is_included(each)]
+    if unmodelled := checks.were_not_imported(found, state.schema):
+        proof.add("V702", f"{unmodelled} of {len(state.schema.tables)} tables have no model")
+        return
+    older = {_text(each) for each in differences(start, models)} if start and start.tables else set()
+    for each in found:
+        is_note = _text(each) in older or (each.aspect == "name" and each.kind in _NAMES_NOT_COMPARED)
+        proof.add("V701", _text(each), severity="note" if is_note else "error")
+    with runs.connected(runs.clones.copy(state.bare)) as connection:
+        used = use_classes(connection, metadata, {each.table for each in found})
+    proof.not_tried += used.not_tried
+    if not unreadable:
+        proof.add("V704", *used.faults)
+
+
+def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory | None:
+    url = runs.prepared()
+    try:
+        with runs.connected(url) as connection:
+            metadata.create_all(connection)
+            connection.commit()
+    except NoReferencedTableError as error:
+        proof.add("V702", f"{first_line(error)}; the module of {error.table_name} was not imported")
+        return None
+    except SQLAlchemyError as error:
+        proof.not_proved.append(f"the models: this engine cannot make their tables: {first_line(error)}")
+        return None
+    return runs.schema(url)
+
+
+def _filter(metadata: MetaData, include_object: Callable[..., bool] | None) -> Callable[[Difference], bool]:
+    """Leave out what `include_object` of `env.py` leaves out. It gets each object as Alembic would give it."""
+
+    def is_included(each: Difference) -> bool:
+        if include_object is None:
+            return True
+        if each.kind not in _OWN_TYPES:
+            owner = each.table or next((name for name in metadata.tables if each.path.startswith(f"{name}_")), "")
+            return not owner or is_included_as("table", owner, each)
+        name = each.table if each.kind == "table" else str(getattr(each.before or each.after, "name", "") or each.path)
+        if each.kind == "column":
+            name = each.path.rpartition(".")[2]
+        if each.kind != "table" and not is_included_as("table", each.table, each):
+            return False
+        return is_included_as(_TYPES.get(each.kind, each.kind), name, each)
+
+    def is_included_as(kind: str, name: str, each: Difference) -> bool:
+        assert include_object is not None  # noqa: S101 - the caller has looked
+        table = metadata.tables.get(name if kind == "table" else each.table)
+        if table is None:
+            table = sa.Table(each.table or name, MetaData())
+        made: dict[str, Any] = {"table": table, "column": table.c.get(name, sa.Column(name))}
+        is_reflected = not each.aspect and each.after is None
+        return bool(include_object(made.get(kind), name, kind, is_reflected, None))
+
+    return is_included
+
+
+def _text(difference: Difference) -> str:
+    return difference.render("the migrations", "the models")

@@ -1,0 +1,142 @@
+"""Other paths to the state after a revision that fails, so that the revisions behind it can be proved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import URL
+
+from ...errors.facts.run import ScratchRunFailed
+from ...errors.revision import Revision
+from ...schema.inventory import Inventory
+from ..findings.proof import Proof
+from .runs import Runs
+from .state import State, nowhere
+from .steps import RevisionStep
+
+_LOCKED = "database is locked"
+_NO_EXTENSION = re.compile(r"extension \"?([\w-]+)\"? is not available|extension control file .*?([\w-]+)\.control")
+_NO_ROLE = re.compile(r"role \"([^\"]+)\" does not exist")
+_NO_TABLE = re.compile(r"no such table: (?:main\.)?(\w+)|relation \"(?:\w+\.)?(\w+)\" does not exist")
+
+
+@dataclass
+class Reached:
+    """The state after a revision, reached on another path.
+
+    Attributes:
+        state: the state before it.
+        bare: the database after it.
+        schema: the schema of that database.
+        is_proved: whether the path is one that plain Alembic takes too, so that the revision is as good as any other.
+    """
+
+    state: State
+    bare: URL
+    schema: Inventory
+    is_proved: bool
+
+
+def another_path(
+    runs: Runs, proof: Proof, revision: Revision, state: State, failed: ScratchRunFailed
+) -> Reached | None:
+    """Find another path, and add the finding that the failure is.
+
+    Args:
+        runs: runs the revisions.
+        proof: receives the finding.
+        revision: the revision.
+        state: the state before it.
+        failed: the failure.
+
+    Returns:
+        The state; None if no path leads there.
+    """
+    if reached := next(_as_alembic(runs, revision, state, failed), None):
+        return reached
+    if state.applied and not revision.predecessors and (reached := _from_nothing(runs, revision)):
+        return reached
+    runs.failures.add(failed.reason)
+    if lacking := _lacking(failed.reason):
+        proof.not_proved.append(f"the upgrade: the PostgreSQL server of the proof has no {lacking}")
+        return next(_without_statements(runs, revision, state), None)
+    if reached := next(_in_one_run(runs, revision, state), None):
+        proof.add("V306", failed.reason)
+        return reached
+    proof.add(*_kind(runs, failed))
+    paths = (_without_statements(runs, revision, state), _with_rows(runs, revision, state))
+    return next((found for path in paths for found in path), None)
+
+
+def _lacking(reason: str) -> str:
+    """What the server lacks, if that is the reason."""
+    extension = next(filter(None, _groups(_NO_EXTENSION, reason)), "")
+    role = next(filter(None, _groups(_NO_ROLE, reason)), "")
+    return f"extension {extension}" if extension else f"role {role}" if role else ""
+
+
+def _kind(runs: Runs, failed: ScratchRunFailed) -> tuple[str, str]:
+    """The finding: a table that no revision makes was made elsewhere."""
+    table = next(filter(None, _groups(_NO_TABLE, failed.reason)), "")
+    if table and table not in runs.hints.made:
+        return "V307", f"{table}: {failed.reason}"
+    return "V301", failed.reason
+
+
+def _groups(pattern: re.Pattern[str], text: str) -> tuple[str | None, ...]:
+    found = pattern.search(text)
+    return found.groups() if found else ()
+
+
+def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
+    """Without a transaction of ours, which locks out the second connection of a revision (SQLite)."""
+    if failed.reason != _LOCKED:
+        return
+    runs.beside.add(revision.id)
+    found = list(
+        _try(runs, state, partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade")), is_proved=True)
+    )
+    if not found:
+        runs.beside.discard(revision.id)
+    yield from found
+
+
+def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
+    """A base that is an alternative to the others begins with an empty database."""
+    upgrade = partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
+    return next(_try(runs, State.empty(runs), upgrade, is_proved=True), None)
+
+
+def _in_one_run(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
+    """In one run with all revisions before it. Alembic then remembers the enum types that it has made."""
+    if state.applied:
+        everything = partial(runs.at_once, revisions=[*state.applied, revision.id])
+        yield from _try(runs, state, everything, is_proved=False, is_empty=True)
+
+
+def _without_statements(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
+    """Without the statements that fail, if they change no table: the schema is the one that the revision means."""
+    step = RevisionStep(revision.id, "upgrade", passes=True)
+    yield from _try(runs, state, partial(runs.without_rows, step=step), is_proved=False)
+
+
+def _with_rows(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
+    """On tables with rows, which the revision may need."""
+    filled = state.fill(nowhere)
+    with_rows = State(runs, filled.url, state.schema, state.applied)
+    yield from _try(
+        runs, with_rows, partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade")), is_proved=False
+    )
+
+
+def _try(
+    runs: Runs, state: State, upgrade: Callable[[URL], Inventory], *, is_proved: bool, is_empty: bool = False
+) -> Iterator[Reached]:
+    url = runs.new() if is_empty else runs.clones.copy(state.bare)
+    try:
+        yield Reached(state, url, upgrade(url), is_proved)
+    except ScratchRunFailed:
+        runs.clones.drop(url)

@@ -1,0 +1,150 @@
+"""Proves one revision on one engine: up, down and up again, on tables without and with rows."""
+
+from __future__ import annotations
+
+import traceback
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from ...errors.base import AntarestError
+from ...errors.facts.run import ScratchRunFailed
+from ...errors.revision import Revision
+from ...schema.compare import differences
+from ...schema.inventory import Inventory
+from ..findings.kinds import Finding
+from ..findings.proof import Proof
+from .paths import Reached, another_path
+from .row_proof import NO_WAY_BACK, RowProof
+from .runs import Runs
+from .state import State
+from .steps import RevisionStep
+
+
+def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *, is_wanted: bool) -> State | None:
+    """Prove a revision.
+
+    Args:
+        runs: runs the revisions.
+        proof: receives the findings.
+        revision: the revision.
+        state: the database before it.
+        is_wanted: whether to prove it. Otherwise it only runs.
+
+    Returns:
+        The database after it, which may be another one; None if no path leads there.
+    """
+    proof.starts_empty = not state.applied
+    bare = runs.clones.copy(state.bare)
+    try:
+        proof.schema = runs.without_rows(bare, RevisionStep(revision.id, "upgrade"), proof)
+    except ScratchRunFailed as failed:
+        runs.clones.drop(bare)
+        reached = another_path(runs, proof, revision, state, failed)
+        if reached is None:
+            return None
+        proof.schema = reached.schema
+        if not reached.is_proved:
+            if is_wanted:
+                _prove_way_back(runs, proof, revision, reached)
+            return _gone_on(reached, revision)
+        state, bare = reached.state, reached.bare
+    proof.is_irreversible = bool(revision.irreversible)
+    if not is_wanted:
+        state.go_on(revision.id, bare, proof.schema)
+        return state
+    return _prove_there_and_back(runs, proof, revision, state, bare)
+
+
+def _prove_there_and_back(runs: Runs, proof: Proof, revision: Revision, state: State, bare: URL) -> State:
+    """Prove a revision whose upgrade has run in a database."""
+    there = None
+    with proof.trying("the way back"):
+        there = _prove_way_there_and_back(runs, proof, revision, state, bare)
+    rows = RowProof(runs, proof, revision)
+    with proof.trying("the rows before the upgrade"):
+        rows.upwards(state)
+    assert proof.schema is not None  # noqa: S101 - the upgrade has run
+    state.go_on(revision.id, there or _again(runs, revision, state, bare), proof.schema)
+    if not proof.is_irreversible:
+        with proof.trying("the rows after the upgrade"):
+            rows.downwards(state)
+    rows.finish()
+    return state
+
+
+def _gone_on(reached: Reached, revision: Revision) -> State:
+    reached.state.go_on(revision.id, reached.bare, reached.schema)
+    return reached.state
+
+
+def _prove_way_back(runs: Runs, proof: Proof, revision: Revision, reached: Reached) -> None:
+    """Compare the schema after the downgrade, if the upgrade ran only on another path."""
+    url = runs.clones.copy(reached.bare)
+    with proof.trying("the way back"):
+        _downgrade(runs, proof, revision, url, reached.state.schema)
+    runs.clones.drop(url)
+
+
+def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, state: State, bare: URL) -> URL | None:
+    """Run the revision down and up again without rows. Returns a database at the revision."""
+    if proof.is_irreversible:
+        return bare
+    is_refused = _downgrade(runs, proof, revision, bare, state.schema)
+    if not is_refused and not proof.has(*NO_WAY_BACK):
+        try:
+            again = runs.without_rows(bare, RevisionStep(revision.id, "upgrade"), proof)
+        except ScratchRunFailed as failed:
+            proof.add("V305", f"it fails: {failed.reason}")
+        else:
+            found = differences(proof.schema or state.schema, again)
+            proof.add("V305", *(each.render("the first upgrade", "the second upgrade") for each in found))
+            if not found:
+                return bare
+    return _again(runs, revision, state, bare)
+
+
+def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
+    """Make another database at the revision, instead of one that is somewhere else."""
+    runs.clones.drop(left)
+    other = runs.clones.copy(state.bare)
+    runs.without_rows(other, RevisionStep(revision.id, "upgrade"))
+    return other
+
+
+def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, before: Inventory) -> bool:
+    """Run the downgrade, and compare the schemas. Returns whether the revision refuses to go back."""
+    try:
+        _compare_schemas(proof, before, runs.without_rows(url, RevisionStep(revision.id, "downgrade"), proof))
+    except ScratchRunFailed as failed:
+        if refusal := _refusal(failed, revision):
+            proof.is_irreversible = True
+            proof.findings.append(Finding.of("V406", refusal, revision.id))
+        else:
+            proof.add("V401", failed.reason)
+    return proof.is_irreversible
+
+
+def _refusal(failed: ScratchRunFailed, revision: Revision) -> str:
+    """The words in which a downgrade refuses to run; empty if it failed otherwise."""
+    error = failed.__cause__
+    if error is None or isinstance(error, (DBAPIError, AntarestError)):
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    is_raised_there = bool(frames) and frames[-1].filename == str(revision.path) and "raise" in (frames[-1].line or "")
+    return failed.reason if isinstance(error, NotImplementedError) or is_raised_there else ""
+
+
+def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:
+    left: list[str] = []
+    other: list[str] = []
+    for each in differences(before, after):
+        is_left = not each.aspect and each.before is None
+        (left if is_left else other).append(each.render("the schema before", "the downgraded schema"))
+    proof.add("V404", *left)
+    proof.add("V403", *other)
+    for name, table in before.tables.items():
+        names = [column.name for column in table.columns]
+        now = [column.name for column in after.tables[name].columns] if name in after.tables else names
+        if sorted(names) == sorted(now) and names != now:
+            proof.add("V405", f"{name}: {', '.join(now)}", expected=", ".join(names))

@@ -1,0 +1,238 @@
+"""Proves one revision on tables with rows: plain ones first, then awkward ones.
+
+The revision runs in one direction and back. A failure on plain rows is an error. Awkward rows are added to the plain
+ones; a failure on these alone is a note that names the row and the value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from json import JSONDecodeError
+
+from sqlalchemy import URL
+
+from ...errors.facts.run import ScratchRunFailed
+from ...errors.revision import Direction, Revision
+from ..findings import row_changes
+from ..findings.behaviour import momentary
+from ..findings.kinds import Finding
+from ..findings.proof import Proof
+from ..findings.row_values import column_values
+from ..rows.plain import Awkward
+from ..rows.snapshots import RowSnapshot, samples
+from .culprits import culprit
+from .runs import Runs
+from .state import Filled, State, everywhere, nowhere
+
+NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
+_VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
+_SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
+_OF_ALL_ROWS = ("V503", "V801")  # A few plain rows show less of these than all rows.
+
+
+@dataclass
+class _Trial:
+    """A revision that runs in one direction and back, on some rows.
+
+    Attributes:
+        url: the database.
+        direction: the first direction.
+        proof: receives the findings of this trial.
+        before: the rows before it.
+        between: the rows between the directions; None if the first failed.
+        after: the rows at the end; None if the second failed, or does not exist.
+        found: the changes of rows.
+    """
+
+    url: URL
+    direction: Direction
+    proof: Proof
+    before: RowSnapshot
+    between: RowSnapshot | None = None
+    after: RowSnapshot | None = None
+    found: list[row_changes.RowFinding] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return self.between is not None and not self.proof.findings and not self.found
+
+
+class RowProof:
+    """Proves a revision on tables with rows. Call `upwards`, `downwards` and `finish`."""
+
+    def __init__(self, runs: Runs, proof: Proof, revision: Revision) -> None:
+        self._runs = runs
+        self._proof = proof
+        self._revision = revision
+        self._plain: list[row_changes.RowFinding] = []
+        self._all: list[row_changes.RowFinding] = []
+        self._awkward: list[Finding] = []
+        self._added: set[str] = set()
+
+    def upwards(self, before: State) -> None:
+        """Run the upgrade and the downgrade, on rows at the revision before."""
+        plain = self._begin(before.take(nowhere), "upgrade")
+        if plain.between:
+            passing = momentary(self._proof.schema) if self._proof.schema else set()
+            self._proof.rows = (column_values(plain.before, passing), column_values(plain.between, passing))
+        both = self._try(before, plain)
+        shown = both if both.after else plain
+        if shown.between and shown.after:
+            self._runs.hints.gone |= row_changes.replaced_values(shown.before, shown.between)
+            more = row_changes.compare_rows(shown.before, shown.between).changed
+            self._added = {item for item in more if "." not in item} - {each.item for each in shown.found}
+
+    def downwards(self, after: State) -> None:
+        """Run the downgrade and the upgrade again, on rows at the revision."""
+        filled = after.filled(nowhere)
+        self._proof.add("V507", *filled.without_rows)
+        self._proof.not_proved += [f"the rows: {reason}" for reason in filled.without_rows]
+        self._try(after, self._begin(self._copied(filled), "downgrade"))
+
+    def finish(self) -> None:
+        """Add the findings about rows. A finding of both directions is no finding where one direction explains it."""
+        plain = row_changes.without_consequences(self._plain)
+        known = {(each.id, each.item) for each in plain}
+        for each in plain:
+            self._proof.add(each.id, each.found, severity=each.severity)
+        for each in row_changes.without_consequences([*self._all, *self._plain]):
+            if (each.id, each.item) not in known and each.severity == "error":
+                self._proof.add("V509", f"{each.id}: {each.found}")
+        self._proof.findings += self._awkward
+
+    # ---- one direction and back
+
+    def _try(self, state: State, plain: _Trial) -> _Trial:
+        """Go on with a trial on plain rows as far as it is needed, and try all rows."""
+        both = plain
+        if not self._touches_nothing(state, plain):
+            is_last = plain.direction == "upgrade"  # The next revision starts from rows at its own state.
+            rows = state.take(everywhere) if is_last else self._copied(state.filled(everywhere))
+            both = self._begin(rows, plain.direction)
+            self._return(both)
+        if both is plain or plain.between is None or not both.is_clean:
+            self._return(plain)
+        self._merge(state, plain, both)
+        for url in {plain.url, both.url}:
+            self._runs.clones.drop(url)
+        return both
+
+    def _touches_nothing(self, state: State, plain: _Trial) -> bool:
+        """Whether an upgrade only makes new tables, and names no other: then the values in those do not matter."""
+        if plain.direction == "downgrade" or plain.between is None or plain.proof.findings or not self._proof.schema:
+            return False
+        then, now = plain.before.tables, plain.between.tables
+        words = {*re.findall(r"\w+", self._source)}
+        return words.isdisjoint(then) and all(
+            self._proof.schema.tables.get(name) == table and then.get(name) == now.get(name)
+            for name, table in state.schema.tables.items()
+        )
+
+    def _copied(self, filled: Filled) -> Filled:
+        return filled._replace(url=self._runs.clones.copy(filled.url))
+
+    def _begin(self, filled: Filled, direction: Direction) -> _Trial:
+        trial = _Trial(filled.url, direction, self._new_proof(), filled.rows)
+        try:
+            trial.between = self._runs.with_rows(trial.url, self._revision.id, direction, trial.proof)
+        except ScratchRunFailed as failed:
+            self._add_failure(trial, direction, failed)
+        return trial
+
+    def _return(self, trial: _Trial) -> None:
+        if trial.between is None:
+            return
+        other: Direction = "downgrade" if trial.direction == "upgrade" else "upgrade"
+        if other == "upgrade" or not self._proof.is_irreversible:
+            try:
+                trial.after = self._runs.with_rows(trial.url, self._revision.id, other, trial.proof)
+            except ScratchRunFailed as failed:
+                self._add_failure(trial, other, failed)
+        self._compare(trial)
+
+    def _new_proof(self) -> Proof:
+        return Proof(self._proof.revision, self._proof.engine)
+
+    def _add_failure(self, trial: _Trial, direction: Direction, failed: ScratchRunFailed) -> None:
+        reason, after = failed.reason, trial.direction == "downgrade" and direction == "upgrade"
+        id_ = "V302" if direction == "upgrade" else "V402"
+        if self._reads_unknown_json(failed):
+            trial.proof.add("V509", f"{id_}: {reason} (in JSON whose shape the revision does not show)")
+        elif direction == "downgrade":
+            if not self._proof.has("V401"):  # A downgrade that fails without rows also fails with them.
+                trial.proof.add(id_, reason)
+        elif not after:
+            trial.proof.add(id_, reason)
+        elif not self._proof.has("V302", "V305", *NO_WAY_BACK):
+            trial.proof.add(id_, f"after a downgrade: {reason}")
+
+    def _reads_unknown_json(self, failed: ScratchRunFailed) -> bool:
+        """Whether the revision gives JSON to code outside of it, and that code fails: no rows are plain there."""
+        error = failed.__cause__
+        is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
+        is_no_json = isinstance(error, JSONDecodeError) or "NoneType" in failed.reason
+        return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
+
+    def _compare(self, trial: _Trial) -> None:
+        assert trial.between is not None  # noqa: S101 - the caller has looked
+        moments = (trial.before, trial.between, trial.after)
+        if any(table.rows for table in trial.before.tables.values()):
+            self._proof.compares_rows = True
+        if trial.direction == "upgrade":
+            self._proof.samples = samples(trial.before, trial.between)
+        declared = self._revision.losses(trial.direction)
+        impossible, unseen = row_changes.unfounded_declarations(trial.before, trial.between, declared)
+        trial.proof.add("V503", *(f"{trial.direction}: {each}" for each in impossible))
+        trial.proof.add("V503", *(f"{trial.direction}: {each}" for each in unseen), severity="note")
+        target = self._runs.target
+        passing = momentary(self._proof.schema) if self._proof.schema else set()
+        found = row_changes.row_findings(
+            self._revision, trial.direction, moments, declares=target.declares, momentary=passing
+        )
+        # The generated rows do not know those that the upgrade itself adds.
+        is_known = self._added if trial.direction == "downgrade" else set[str]()
+        trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]
+
+    # ---- both kinds of rows
+
+    def _merge(self, state: State, plain: _Trial, both: _Trial) -> None:
+        self._plain += plain.found
+        self._all += both.found
+        known = {each.id for each in plain.proof.findings} | {each.found[:4] for each in self._awkward}
+        of_all = [each for each in both.proof.findings if each.id in _OF_ALL_ROWS]
+        self._proof.findings += [each for each in plain.proof.findings if each.id not in _OF_ALL_ROWS]
+        self._proof.findings += of_all
+        if both.proof.impact.seconds:
+            self._proof.impact = both.proof.impact
+        for each in both.proof.findings:
+            if each.id not in known and each not in of_all:
+                self._runs.searches += 1
+                where = (
+                    ""
+                    if self._runs.searches > _SEARCHES
+                    else culprit(state, self._source, self._fails(state, both.direction, each))
+                )
+                kind = "" if each.id == "V509" else f"{each.id}: "
+                self._awkward.append(Finding.of("V509", f"{kind}{each.found}{where}", each.revision, each.engine))
+
+    @property
+    def _source(self) -> str:
+        return self._revision.path.read_text(encoding="utf-8")
+
+    def _fails(self, state: State, direction: Direction, finding: Finding) -> Callable[[Awkward], bool]:
+        def fails(awkward: Awkward) -> bool:
+            trial = self._begin(state.fill(awkward), direction)
+            if not trial.proof.findings:
+                self._return(trial)
+            self._runs.clones.drop(trial.url)
+            return any(_is_same(finding, each) for each in trial.proof.findings)
+
+        return fails
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    """Whether two findings are the same, apart from the values in their messages."""
+    return one.id == other.id and _VALUE.sub("", one.found) == _VALUE.sub("", other.found)

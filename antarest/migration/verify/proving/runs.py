@@ -1,0 +1,179 @@
+"""Runs of revisions on the databases of a proof, without rows and with rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import URL, Connection
+
+from ...errors.facts.run import ScratchRunFailed
+from ...errors.revision import Direction
+from ...schema.inventory import Inventory
+from ...schema.reflection import reflect
+from ..clones import Clones
+from ..findings import integrity
+from ..findings.proof import ImpactMeter, Proof
+from ..rows.hints import Hints
+from ..rows.snapshots import RowSnapshot, snapshot
+from ..start import make_start
+from ..target import Target
+from .steps import RevisionStep
+
+
+class Runs:
+    """Runs the revisions of a project.
+
+    Attributes:
+        target: the project.
+        clones: the databases.
+        hints: the values that the revisions ask for.
+        rows: the least number of rows that a table gets.
+        exclude: the tables that belong to Alembic.
+        beside: the ids of the revisions that write through a connection of their own. On SQLite they run as with plain
+            Alembic, because a transaction of ours would lock them out.
+        failures: the reasons of the upgrades that fail on their own.
+        searches: how often an awkward value was searched for.
+        preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
+        refused: the connections that it tried to open elsewhere.
+    """
+
+    def __init__(self, target: Target, clones: Clones, rows: int) -> None:
+        self.target = target
+        self.clones = clones
+        self.rows = rows
+        self.hints = Hints.of(target.history[id_].path for id_ in target.history.order)
+        self.exclude = [target.project.version_table.name]
+        self.beside: set[str] = set()
+        self.failures: set[str] = set()
+        self.searches = 0
+        self.preparation: tuple[str, ...] = ()
+        self.refused: tuple[str, ...] = ()
+
+    @contextmanager
+    def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
+        """Open a connection, as this revision needs it."""
+        with self.clones.connected(url, as_alembic=revision in self.beside) as connection:
+            yield connection
+
+    def prepared(self) -> URL:
+        """Make a database as `env.py` prepares it for the revisions, if it was run; otherwise an empty one."""
+        url = self.clones.new()
+        if self.preparation:
+            with self.connected(url) as connection:
+                for each in self.preparation:
+                    connection.exec_driver_sql(each)
+                connection.commit()
+        return url
+
+    def new(self) -> URL:
+        """Make a database from which the history starts: a prepared one, or one with the tables of `--start`."""
+        url = self.prepared()
+        if name := self.target.start.get(self.clones.engine, ""):
+            with self.connected(url) as connection:
+                make_start(connection, name)
+        return url
+
+    def schema(self, url: URL) -> Inventory:
+        """Read the schema of a database."""
+        with self.connected(url) as connection:
+            return reflect(connection, exclude=self.exclude)
+
+    def without_rows(self, url: URL, step: RevisionStep, proof: Proof | None = None) -> Inventory:
+        """Run a revision, and read the schema.
+
+        Args:
+            url: the database.
+            step: the revision and the direction.
+            proof: receives the objects that a rebuild loses.
+
+        Raises:
+            ScratchRunFailed: the revision failed.
+        """
+        step.hints = self.hints
+        with self.connected(url, step.revision) as connection:
+            step.run(connection, self.target)
+        if proof:
+            known = {finding.found for finding in proof.findings}
+            lost = [f"{step.direction}: {each.what}" for each in step.missing]
+            proof.add("V506", *(each for each in lost if each not in known))
+        return self.schema(url)
+
+    def with_rows(self, url: URL, revision: str, direction: Direction, proof: Proof) -> RowSnapshot:
+        """Run a revision on a database with rows, and read the rows.
+
+        Args:
+            url: the database.
+            revision: the id of the revision.
+            direction: up or down.
+            proof: receives the findings about keys and sequences, and the impact.
+
+        Raises:
+            ScratchRunFailed: the revision failed.
+        """
+        meter = ImpactMeter(self.target.project.version_table.name)
+        with self.connected(url, revision) as connection:
+            before = _Integrity(connection)
+            meter.start(connection)
+            step = RevisionStep(revision, direction, meter.read)
+            step.run(connection, self.target)
+            if direction == "upgrade" and not proof.impact.seconds:  # Later upgrades start from other rows.
+                self._note_impact(proof, meter, step.seconds)
+            before.compare(_Integrity(connection), direction, proof)
+            connection.rollback()
+            return snapshot(connection, exclude=self.exclude)
+
+    def at_once(self, url: URL, revisions: Sequence[str]) -> Inventory:
+        """Run the upgrades of several revisions in one run of Alembic, and read the schema.
+
+        Raises:
+            ScratchRunFailed: one of them failed.
+        """
+
+        def steps(_context: MigrationContext) -> Iterator[Any]:
+            yield from (self.target.runner.step(each, "upgrade") for each in revisions)
+
+        with self.connected(url) as connection:
+            self.target.runner.run(connection, steps)
+        return self.schema(url)
+
+    def upgrade(self, url: URL, target: Target, heads: Sequence[str] = ("heads",)) -> str:
+        """Run all revisions of a project, in the segments that they ask for.
+
+        Returns:
+            The reason if one fails.
+        """
+        try:
+            with self.clones.connected(url, as_alembic=bool(self.beside)) as connection:
+                target.runner.upgrade(connection, heads)
+        except ScratchRunFailed as failed:
+            return failed.reason
+        return ""
+
+    def _note_impact(self, proof: Proof, meter: ImpactMeter, seconds: float) -> None:
+        proof.impact = replace(meter.impact, seconds=seconds)
+        limit = self.target.project.max_seconds
+        if limit is not None and seconds > limit:
+            took = f"{seconds:.2f} s, with {self.rows} rows a table"
+            proof.add("V801", took, expected=f"at most {limit:g} s")
+
+
+class _Integrity:
+    """The rows that refer to no row, the keys that were never checked, and the sequences that are behind."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._violations: Counter[tuple[str, str]] = integrity.violations(connection)
+        self._unchecked = integrity.unchecked(connection)
+        self._late = integrity.late_sequences(connection)
+
+    def compare(self, now: _Integrity, direction: Direction, proof: Proof) -> None:
+        """Add a finding for everything that has become worse."""
+        worse = sorted(now._violations - self._violations)
+        proof.add("V505", *(f"{direction}: rows of {table} refer to no row of {to}" for table, to in worse))
+        proof.add("V505", *(f"{direction}: {what}" for what in sorted(now._unchecked - self._unchecked)))
+        late = now._late.items()
+        proof.add("V508", *(f"{direction}: {what}" for name, what in late if name not in self._late))

@@ -1,0 +1,110 @@
+"""The database at one point of the history: without rows, and copies of it with plain and with awkward rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import URL
+
+from ...schema.inventory import Inventory
+from ..rows.draw import NoValidRow
+from ..rows.filler import fill, shorten_moments
+from ..rows.plain import Awkward, PlainValues
+from ..rows.snapshots import RowSnapshot, snapshot
+from .runs import Runs
+
+
+def everywhere(_table: str, _column: str, _value: object) -> bool:
+    """Give every awkward value to every column."""
+    return True
+
+
+def nowhere(_table: str, _column: str, _value: object) -> bool:
+    """Give no awkward value to any column: then the rows are plain."""
+    return False
+
+
+class Filled(NamedTuple):
+    """A database with rows.
+
+    Attributes:
+        url: the database.
+        rows: its rows.
+        without_rows: the reason for each table that got no row.
+    """
+
+    url: URL
+    rows: RowSnapshot
+    without_rows: tuple[str, ...]
+
+
+@dataclass
+class State:
+    """The database after some revisions.
+
+    Attributes:
+        runs: runs the revisions.
+        bare: the database without generated rows.
+        schema: its schema.
+        applied: the ids of the revisions that it has, in order.
+        before: the schema before the last of them. Plain rows respect its unique keys too: right after an upgrade
+            that drops one, an application has no rows that break it.
+        made_by: the revision that has made each table and sequence, by name.
+    """
+
+    runs: Runs
+    bare: URL
+    schema: Inventory
+    applied: list[str] = field(default_factory=list)
+    before: Inventory | None = None
+    made_by: dict[str, str] = field(default_factory=dict)
+    _filled: dict[Awkward, Filled] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, runs: Runs) -> State:
+        """Make the database from which the history starts."""
+        bare = runs.new()
+        return cls(runs, bare, runs.schema(bare))
+
+    def filled(self, awkward: Awkward) -> Filled:
+        """Return the database with rows, which nobody may change. The first call makes it."""
+        if awkward not in self._filled:
+            self._filled[awkward] = self.fill(awkward)
+        return self._filled[awkward]
+
+    def take(self, awkward: Awkward) -> Filled:
+        """Return the database with rows, which the caller may change: nobody else asks for it after that."""
+        filled = self.filled(awkward)
+        del self._filled[awkward]
+        return filled
+
+    def fill(self, awkward: Awkward) -> Filled:
+        """Make a copy of the database, and fill it with rows."""
+        runs, skipped = self.runs, dict[str, str]()
+        url = runs.clones.copy(self.bare)
+        values = runs.target.values_at(self.applied)
+        pools = PlainValues(runs.hints, awkward)
+        formerly = self.before.tables if self.before and awkward is not everywhere else {}
+        with runs.connected(url) as connection:
+            while True:
+                exclude = [*runs.exclude, *skipped]
+                try:
+                    with connection.begin():
+                        fill(connection, rows=runs.rows, values=values, exclude=exclude, pools=pools, formerly=formerly)
+                        if awkward is everywhere:
+                            shorten_moments(connection, exclude=exclude)
+                    break
+                except NoValidRow as error:
+                    skipped[error.table] = str(error)
+            rows = snapshot(connection, exclude=runs.exclude)
+        return Filled(url, rows, tuple(skipped.values()))
+
+    def go_on(self, revision: str, bare: URL, schema: Inventory) -> None:
+        """Take the database after a revision for the next one."""
+        for url in (self.bare, *(each.url for each in self._filled.values())):
+            self.runs.clones.drop(url)
+        new = {*schema.tables, *schema.sequences} - {*self.schema.tables, *self.schema.sequences}
+        self.made_by |= dict.fromkeys(new, revision)
+        self.bare, self.schema, self.before, self._filled = bare, schema, self.schema, {}
+        self.applied.append(revision)

@@ -1,0 +1,142 @@
+"""Runs one revision in one direction for the proof, and measures what it does."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.ddl import base as ddl
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateTable
+
+from ...database.driver_connections import Attempt, WatchedConnection, Watcher, set_watcher
+from ...errors.loss import Missing
+from ...errors.revision import Direction
+from ...losses.rebuilds import RebuildGuard
+from ..rows.hints import Hints
+from ..target import Target
+
+_REBUILT = "_alembic_tmp_"  # the beginning of the name under which Alembic rebuilds a table
+_CHANGES_NO_TABLE = re.compile(
+    r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|SET|ANALYZE|COMMENT|GRANT|REVOKE|CREATE\s+EXTENSION)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class RevisionStep:
+    """A revision to run in one direction, and what came of it.
+
+    Attributes:
+        revision: its id.
+        direction: up or down.
+        before_commit: called before the commit.
+        hints: receives the labels of the enums that the revision gives to columns.
+        passes: whether a statement that fails, and that changes no table, is left out.
+        seconds: the duration.
+        missing: the objects that a rebuild of a table on SQLite lost.
+        left_out: the errors of the statements that were left out.
+    """
+
+    revision: str
+    direction: Direction
+    before_commit: Callable[[Connection], object] = lambda _: None
+    hints: Hints = field(default_factory=Hints)
+    passes: bool = False
+    seconds: float = 0
+    missing: list[Missing] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def run(self, connection: Connection, target: Target) -> None:
+        """Run the revision, and commit.
+
+        Args:
+            connection: to a scratch database, without a transaction.
+            target: the project.
+
+        Raises:
+            ScratchRunFailed: it failed, and was rolled back.
+        """
+
+        def steps(context: MigrationContext) -> Iterator[Any]:
+            is_watched = isinstance(connection.connection.dbapi_connection, WatchedConnection)
+            is_sqlite = context.dialect.name == "sqlite"
+            guard = RebuildGuard(context, [target.project.version_table.name]) if is_sqlite and is_watched else None
+            if guard:
+                guard.begin()
+                set_watcher(connection, _RebuildWatcher(guard))
+            self._watch(context, target)
+            try:
+                yield target.runner.step(self.revision, self.direction)
+            finally:
+                if guard:
+                    set_watcher(connection, None)
+            if guard:
+                self.missing.extend(guard.end(target.history[self.revision], self.direction))
+            self.before_commit(connection)
+
+        began = time.perf_counter()
+        target.runner.run(connection, steps)
+        self.seconds = time.perf_counter() - began
+
+    def _watch(self, context: MigrationContext, target: Target) -> None:
+        """Note what the operations of the revision do. Alembic has no hook for it."""
+        impl: Any = context.impl
+        execute = impl._exec  # noqa: SLF001 - see above
+
+        def watch(construct: Any, *arguments: Any, **named: Any) -> Any:
+            _note_labels(self.hints, construct)
+            if not (self.passes and _changes_no_table(construct, target.project.version_table.name)):
+                return execute(construct, *arguments, **named)
+            try:
+                with _savepoint(context.connection):
+                    return execute(construct, *arguments, **named)
+            except DBAPIError as error:
+                self.left_out.append(str(error.orig))
+                return None
+
+        impl._exec = watch  # noqa: SLF001
+
+
+def _savepoint(connection: Any) -> Any:
+    """Begin a savepoint on PostgreSQL, where a failed statement aborts the transaction."""
+    return connection.begin_nested() if connection.dialect.name != "sqlite" else nullcontext()
+
+
+def _changes_no_table(construct: Any, version_table: str) -> bool:
+    if getattr(getattr(construct, "table", None), "name", "") == version_table:
+        return False  # Alembic records the revision.
+    if isinstance(construct, str | sa.TextClause):
+        return bool(_CHANGES_NO_TABLE.match(str(construct)))
+    return isinstance(construct, sa.Select | sa.Insert | sa.Update | sa.Delete)
+
+
+def _note_labels(hints: Hints, construct: Any) -> None:
+    if isinstance(construct, CreateTable):
+        columns = [(construct.element.name, each.name, each.type) for each in construct.element.columns]
+    elif isinstance(construct, ddl.AddColumn):
+        columns = [(construct.table_name, construct.column.name, construct.column.type)]
+    elif isinstance(construct, ddl.ColumnType):
+        columns = [(construct.table_name, construct.column_name, construct.type_)]
+    else:
+        return
+    for table, column, kind in columns:
+        if isinstance(kind, sa.Enum):
+            hints.labels[str(table).removeprefix(_REBUILT), str(column)] = tuple(kind.enums)
+
+
+class _RebuildWatcher(Watcher):
+    """Passes each statement to the guard of rebuilds."""
+
+    def __init__(self, guard: RebuildGuard) -> None:
+        self._guard = guard
+
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
+        self._guard.note_statement(statement)

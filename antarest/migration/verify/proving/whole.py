@@ -1,0 +1,119 @@
+"""Proves the history as a whole: one run, the models, and databases that ran earlier revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from ...errors.base import AntarestError
+from ...errors.text import described
+from ...schema.compare import differences
+from ...schema.inventory import Inventory
+from ..findings import integrity
+from ..findings.behaviour import behaviour
+from ..findings.proof import Proof
+from ..findings.rights import missing_rights
+from ..target import Target
+from .drift import compare_models
+from .runs import Runs
+from .state import State, everywhere
+
+
+def prove_whole(
+    runs: Runs,
+    since: Sequence[Target],
+    states: Sequence[State],
+    blocked: Collection[str],
+    start: Inventory | None,
+) -> Proof:
+    """Prove that all revisions run at once, that the models fit, and that older databases can be upgraded.
+
+    Args:
+        runs: runs the revisions.
+        since: the project with earlier versions of its revisions.
+        states: the databases at head: one, or one for each alternative base.
+        blocked: the revisions that no path reaches.
+        start: the schema before the revisions that are proved; None if none are.
+    """
+    proof = Proof("", runs.clones.engine)
+    if blocked:
+        proof.not_proved.append("the whole history in one run: a revision does not run")
+        return proof
+    proof.not_tried += [f"env.py: {each} was refused" for each in runs.refused]
+    for state in states:
+        with proof.trying("the whole history in one run"):
+            _prove_one_run(runs, proof, state, is_only=len(states) == 1)
+    last = states[-1]
+    with proof.trying("the models"):
+        compare_models(runs, proof, last, start)
+    _look_at_head(runs, proof, last)
+    for each in since:
+        with proof.trying("a database from before"):
+            _prove_since(runs, proof, each, last)
+    return proof
+
+
+def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
+    """Look for other schemas and for missing rights, and try changes to rows."""
+    with proof.trying("the content of other schemas"), runs.connected(last.bare) as connection:
+        if others := integrity.other_schemas(connection):
+            proof.not_tried.append(f"the content of other schemas: {', '.join(others)}")
+    with proof.trying("the rights"), runs.connected(last.bare) as connection:
+        metadata = runs.target.metadata
+        is_noted = metadata is not None and bool(metadata.tables) and not runs.target.is_own
+        version_table = runs.target.project.version_table.name
+        proof.findings += missing_rights(proof, connection, last.made_by, version_table, is_noted=is_noted)
+    with proof.trying("the changes to rows at head"):
+        filled = last.filled(everywhere)
+        proof.behaviour = behaviour(filled.url, last.schema, filled.rows)
+
+
+def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> None:
+    url = runs.new()
+    heads = ("heads",) if is_only else _heads(runs, state)
+    if why := runs.upgrade(url, runs.target, heads):
+        if why in runs.failures:
+            proof.not_proved.append("the whole history in one run: a revision does not run")
+        else:
+            proof.add("V304", why)
+        return
+    found = differences(state.schema, runs.schema(url))
+    proof.add("V303", *(each.render("separate runs", "one run") for each in found))
+
+
+def _heads(runs: Runs, state: State) -> tuple[str, ...]:
+    below = {down for id_ in state.applied for down in runs.target.history[id_].predecessors}
+    return tuple(id_ for id_ in state.applied if id_ not in below)
+
+
+def _prove_since(runs: Runs, proof: Proof, since: Target, state: State) -> None:
+    """Prove that a database that ran the earlier revisions gets the same schema as a new one."""
+    history = runs.target.history
+    if gone := [id_ for id_ in since.history.order if id_ not in history]:
+        proof.add("V901", *(f"{id_} is not there any more" for id_ in gone))
+        return
+    url = runs.new()
+    if why := runs.upgrade(url, since):
+        proof.not_proved.append(f"a database from before: the earlier revisions do not run: {why}")
+        return
+    try:
+        why = runs.upgrade(url, runs.target)
+    except AntarestError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Alembic refuses a database whose heads are on one line now
+        why = described(error)
+    if why:
+        moved = "".join(f"; {each}" for each in _moved(since, runs.target))
+        proof.add("V901", f"a database from before cannot be upgraded: {why}{moved}")
+    else:
+        found = differences(state.schema, runs.schema(url))
+        proof.add("V901", *(each.render("a new database", "a database from before") for each in found))
+
+
+def _moved(since: Target, now: Target) -> list[str]:
+    """The revisions that follow another one than before."""
+    return [
+        f"{id_} followed {', '.join(since.history[id_].down) or 'base'}, and follows "
+        f"{', '.join(now.history[id_].down) or 'base'} now"
+        for id_ in since.history.order
+        if since.history[id_].down != now.history[id_].down
+    ]

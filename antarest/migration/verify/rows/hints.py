@@ -1,0 +1,130 @@
+"""Finds in the sources of revisions which values their statements ask for."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .json_shapes import shape_of
+
+_TEXT = r"'((?:[^']|'')*)'"
+_COMPARED = re.compile(rf"(\w+)[\"`\]]?\s*(?:=|<>|!=|\bI?LIKE\b|\bGLOB\b)\s*{_TEXT}", re.IGNORECASE)
+_LISTED = re.compile(rf"(\w+)[\"`\]]?\s+(?:NOT\s+)?IN\s*\((\s*{_TEXT}(?:\s*,\s*{_TEXT})*)\s*\)", re.IGNORECASE)
+_CASES = re.compile(r"\bCASE\s+[\"`\[]?(?:\w+\.)?(\w+)[\"`\]]?\s+(WHEN\b.*?)\bEND\b", re.IGNORECASE | re.DOTALL)
+_WHEN = re.compile(rf"\bWHEN\s+{_TEXT}", re.IGNORECASE)
+_PARSES = re.compile(r"json\.loads|\bjsonb?_\w+\s*\(|::\s*jsonb?\b|->>?|\bAS\s+JSONB?\b|\bJSONB?\b", re.IGNORECASE)
+_MADE = re.compile(
+    r"\b(?:CREATE\s+(?:\w+\s+)?(?:TABLE|VIEW)(?:\s+IF\s+NOT\s+EXISTS)?|RENAME\s+TO)\s+(?:\w+\.)?[\"`\[]?(\w+)",
+    re.IGNORECASE,
+)
+_MAKERS = {"create_table", "rename_table", "Table"}
+_PARSES_IN_PYTHON = re.compile(r"json\.loads|json_to_|from_json|parse_raw|model_validate_json")
+_KEYS = re.compile(r"(?:->>?\s*'|'\$\.)(\w+)'")
+_WORD = re.compile(r"[^\W\d]\w*")
+_METHODS = {"like", "ilike", "in_", "not_in", "notin_", "is_", "startswith", "endswith", "contains"}
+
+
+@dataclass
+class Hints:
+    """The values that the revisions of a project ask for.
+
+    Attributes:
+        literals: by column, the texts with which a statement compares it.
+        shapes: by column, the JSON that a revision reads from it. A file that parses JSON may parse any column that
+            it names.
+        labels: by table and column, the labels of the enum that a revision has given to the column. SQLite does not
+            know them.
+        made: the tables and views that the revisions make.
+        gone: by table and column, the values, by `repr`, that an upgrade replaces: after it no row has them.
+    """
+
+    literals: dict[str, list[str]] = field(default_factory=dict)
+    shapes: dict[str, Any] = field(default_factory=dict)
+    labels: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    gone: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, files: Iterable[Path]) -> Hints:
+        """Read the files of the revisions."""
+        found = cls()
+        for file in files:
+            with suppress(OSError, SyntaxError, ValueError):
+                found._read(file.read_text(encoding="utf-8"))
+        return found
+
+    def labels_of(self, table: str, column: str) -> tuple[str, ...]:
+        """The labels of a column, which its table may have got under an earlier name of the table."""
+        if (table, column) in self.labels:
+            return self.labels[table, column]
+        same = {labels for (_, name), labels in self.labels.items() if name == column}
+        return same.pop() if len(same) == 1 else ()
+
+    def gives_json_away(self, source: str) -> bool:
+        """Whether a revision parses JSON and reads no key of it: then other code reads it, which is not known."""
+        return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
+
+    def _read(self, source: str) -> None:
+        tree = ast.parse(source)
+        self.made |= {*_MADE.findall(source), *_made(tree)}
+        for column, text in _literals(tree):
+            self.literals.setdefault(column, []).append(text)
+        if _PARSES.search(source):
+            shape = shape_of(tree)
+            if keys := dict.fromkeys(_KEYS.findall(source), "1"):
+                shape = keys | shape if isinstance(shape, dict) else keys if isinstance(shape, str) else shape
+            self.shapes |= dict.fromkeys(_WORD.findall(source), shape)
+
+
+def _made(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and called in _MAKERS:
+            yield from (text for each in node.args for text in _texts(each))
+
+
+def _literals(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from _in_sql(node.value)
+        elif isinstance(node, ast.Compare):
+            for each in node.comparators:
+                yield from ((_column(node.left), text) for text in _texts(each))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
+            for each in node.args:
+                yield from ((_column(node.func.value), _without_wildcards(text)) for text in _texts(each))
+
+
+def _in_sql(text: str) -> Iterator[tuple[str, str]]:
+    for found in _COMPARED.finditer(text):
+        yield found[1], _without_wildcards(found[2].replace("''", "'"))
+    for found in _LISTED.finditer(text):
+        yield from ((found[1], each.replace("''", "'")) for each in re.findall(_TEXT, found[2]))
+    for found in _CASES.finditer(text):
+        yield from ((found[1], each.replace("''", "'")) for each in _WHEN.findall(found[2]))
+
+
+def _column(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        is_about_engine = getattr(node.value, "attr", getattr(node.value, "id", "")) == "dialect"
+        return "" if is_about_engine else node.attr
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):  # sa.column("name")
+        return str(node.args[0].value)
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _texts(node: ast.expr) -> list[str]:
+    nodes = node.elts if isinstance(node, (ast.List, ast.Tuple, ast.Set)) else [node]
+    return [each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+
+
+def _without_wildcards(pattern: str) -> str:
+    """A text that the pattern of a LIKE matches."""
+    return pattern.replace("%", "x").replace("_", "x") if "%" in pattern else pattern

@@ -1,0 +1,154 @@
+"""Plain values, as an application writes them: dates of this century, short texts, small numbers, JSON that is read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import DOMAIN
+
+from .hints import Hints
+from .pools import ValuePool, distinct, pool_of
+from .snapshots import FloatAsDecimal
+
+_TEXTS = ("alpha", "Beta 2", "Zürich", "a longer text, as somebody would write it")
+_JSON: tuple[Any, ...] = ({"a": 1}, {"a": 2, "b": ["x"]})
+_SPACE = uuid.UUID("5c0f6a52-6f3f-4d0a-9d3c-3a7c8a4f1f10")
+_HEX, _DASHED = 32, 36  # characters of a UUID
+_SHORTEST_JSON = 16
+_LONGEST_FULL = 255  # Somebody fills a shorter column to its end.
+_MOMENTS = tuple(
+    dt.datetime(2026, month, month, 8 + month, 30, 15, 1000 * month)  # noqa: DTZ001 - naive, as a column has it
+    for month in (1, 4, 9)
+)
+
+Awkward = Callable[[str, str, object], bool]
+"""A function: it takes a table, a column and an awkward value, and returns whether the column gets this value."""
+
+
+class PlainValues:
+    """Makes the pools of plain values.
+
+    Args:
+        hints: the values that the revisions ask for.
+        awkward: selects the awkward values that are added.
+    """
+
+    def __init__(self, hints: Hints, awkward: Awkward) -> None:
+        self._hints = hints
+        self._awkward = awkward
+
+    def __call__(self, table: str, column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:
+        """Make the pool of a column. It is empty for an unknown type."""
+        pool, other = self._plain(table, column, _without_wrapper(kind)), pool_of(kind)
+        more = (value for value in other.values if self._awkward(table, column, value))
+        values = pool.values if self._hints.labels_of(table, column) else distinct((*pool.values, *more))
+        gone = self._hints.gone.get((table, column), set())
+        return ValuePool(tuple(each for each in values if repr(each) not in gone) or values, pool.fresh or other.fresh)
+
+    def _plain(self, table: str, column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:
+        if isinstance(kind, sa.String) and not isinstance(kind, sa.Enum):
+            return self._text(table, column, kind)
+        if isinstance(kind, sa.JSON):
+            return ValuePool(self._json(column))
+        if isinstance(kind, sa.Uuid):
+            own = tuple(_uuid(table, number) for number in range(3))
+            return ValuePool(own, lambda n: _uuid(table, 1000 + n))
+        if isinstance(kind, sa.ARRAY):
+            item = self._plain(table, column, kind.item_type).values
+            return ValuePool(distinct(([], list(item[:2]))))
+        return next((make for known, make in _MAKERS if isinstance(kind, known)), pool_of)(kind)
+
+    def _text(self, table: str, column: str, kind: Any) -> ValuePool:
+        length: int | None = kind.length
+        fresh = _numbered(kind, table)
+        if labels := self._hints.labels_of(table, column):
+            return ValuePool(_that_fit(labels, length))
+        if asked := _that_fit(self._hints.literals.get(column, ()), length):
+            return ValuePool(distinct((*asked, *_that_fit(_TEXTS[:2], length))), fresh)
+        if length in (_HEX, _DASHED) or isinstance(kind, sa.CHAR):
+            return ValuePool(tuple(_identity(table, number, kind) for number in range(3)), fresh)
+        is_parsed = column in self._hints.shapes or "json" in column.lower()
+        if is_parsed and (length is None or length >= _SHORTEST_JSON):
+            texts = _that_fit([json.dumps(value) for value in self._json(column)], length)
+            return ValuePool(texts or ("{}",), lambda n: json.dumps({"n": n}))
+        full = ["x" * length] if length and length <= _LONGEST_FULL else []
+        return ValuePool(distinct([*(text[:length] for text in _TEXTS), *full]), fresh)
+
+    def _json(self, column: str) -> tuple[Any, ...]:
+        shape = self._hints.shapes.get(column)
+        return (shape,) if isinstance(shape, (dict, list)) else _JSON
+
+
+def _without_wrapper(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    if isinstance(kind, DOMAIN):
+        return _without_wrapper(kind.data_type)
+    return kind.numeric if isinstance(kind, FloatAsDecimal) else kind
+
+
+def _that_fit(texts: Iterable[str], length: int | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in texts if length is None or len(text) <= length))
+
+
+def _uuid(table: str, number: int) -> uuid.UUID:
+    """A UUID that differs from those of all other tables."""
+    return uuid.uuid5(_SPACE, f"{table} {number}")
+
+
+def _identity(table: str, number: int, kind: Any) -> str:
+    own = _uuid(table, number)
+    if kind.length == _DASHED:
+        return str(own)
+    length = kind.length or 1
+    return (own.hex * (1 + length // _HEX))[:length]
+
+
+def _numbered(kind: Any, table: str) -> Callable[[int], object]:
+    if kind.length in (_HEX, _DASHED) or isinstance(kind, sa.CHAR):
+        length = kind.length or 1
+        if length < _HEX:
+            return lambda n: f"{n:0{length}x}"[-length:]
+        return lambda n: _identity(table, 1000 + n, kind)
+    return pool_of(kind).fresh or str
+
+
+def _numbers(*values: int) -> Callable[[Any], ValuePool]:
+    return lambda _: ValuePool(values, lambda n: n)
+
+
+def _numeric(kind: Any) -> ValuePool:
+    scale, precision = kind.scale or 0, min(kind.precision or 10, 15)  # SQLite is exact up to 15 digits.
+    step, full = Decimal(1).scaleb(-scale), Decimal(10**precision - 1).scaleb(-scale)
+    return ValuePool(distinct((step, full, min(Decimal(12), full))), Decimal)
+
+
+def _moment(kind: Any) -> ValuePool:
+    values = tuple(each.replace(tzinfo=dt.UTC) for each in _MOMENTS) if kind.timezone else _MOMENTS
+    return ValuePool(values, lambda n: values[0] + dt.timedelta(seconds=n))
+
+
+def _fixed(values: tuple[object, ...], fresh: Callable[[int], object] | None = None) -> Callable[[Any], ValuePool]:
+    return lambda _: ValuePool(values, fresh)
+
+
+# The first type that fits is used, so a subclass comes before its base.
+_MAKERS: tuple[tuple[Any, Callable[[Any], ValuePool]], ...] = (
+    (sa.SmallInteger, _numbers(1, 2, 42)),
+    (sa.BigInteger, _numbers(1, 42, 3_000_000_000)),
+    (sa.Integer, _numbers(1, 42, 100_000)),
+    (sa.Float, _fixed((0.5, 2.25, 100.0), float)),
+    (sa.Numeric, _numeric),
+    (sa.DateTime, _moment),
+    (sa.Date, _fixed(tuple(each.date() for each in _MOMENTS), lambda n: dt.date(2010, 1, 1) + dt.timedelta(days=n))),
+    (
+        sa.Time,
+        _fixed(tuple(each.time() for each in _MOMENTS), lambda n: (_MOMENTS[0] + dt.timedelta(seconds=n)).time()),
+    ),
+    (sa.Interval, _fixed((dt.timedelta(hours=1), dt.timedelta(days=2, minutes=30)))),
+    (sa.LargeBinary, _fixed((b"some bytes", b"\x89PNG\r\n"), lambda n: str(n).encode())),
+)

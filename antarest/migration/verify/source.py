@@ -1,0 +1,144 @@
+"""Reads the source of Python modules without importing them: literals, and where a name comes from."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+
+LIBRARIES = sys.stdlib_module_names | {"alembic", "sqlalchemy"}  # They have nothing of the project.
+_MOST_FOLDERS = 4  # above a module: one of them may be where its imports begin
+
+
+@dataclass(frozen=True)
+class SourceModule:
+    """The source of a module of the project."""
+
+    path: Path
+    tree: ast.Module
+    root: Path
+
+    @classmethod
+    def read(cls, path: Path, root: Path) -> SourceModule:
+        """Read a module.
+
+        Args:
+            path: its file.
+            root: the folder of the project.
+
+        Raises:
+            SyntaxError, OSError: it cannot be read.
+        """
+        return cls(path, ast.parse(path.read_bytes(), filename=str(path)), root)
+
+    def value(self, node: ast.expr, depth: int = 5) -> object:
+        """Evaluate a literal, or a name that is assigned a literal here or in the module that it is imported from."""
+        try:
+            return ast.literal_eval(node)
+        except ValueError:
+            pass
+        return self._named(node.id, depth) if isinstance(node, ast.Name) and depth else None
+
+    def assigned(self, node: ast.expr) -> ast.expr:
+        """The expression that is assigned to a name at the top of the module; another expression as it is."""
+        for each in self.tree.body if isinstance(node, ast.Name) else ():
+            targets = each.targets if isinstance(each, ast.Assign) else []
+            targets = [each.target] if isinstance(each, ast.AnnAssign) else targets
+            is_it = any(isinstance(target, ast.Name) and target.id == node.id for target in targets)  # type: ignore[attr-defined]
+            if is_it and isinstance(each, (ast.Assign, ast.AnnAssign)) and each.value:
+                return each.value
+        return node
+
+    def imported(self, name: str = "") -> Iterator[SourceModule]:
+        """Read the project's modules that this one imports. With a name, read only those that give it the name."""
+        for node in ast.walk(self.tree):
+            for file in self._files(node, name):
+                with suppress(SyntaxError, OSError):
+                    yield SourceModule.read(file, self.root)
+
+    def _named(self, name: str, depth: int) -> object:
+        node = ast.Name(name)
+        if (found := self.assigned(node)) is not node:
+            return self.value(found, depth - 1)
+        for module in self.imported(name):
+            if (value := module._named(name, depth - 1)) is not None:  # noqa: SLF001 - its own class
+                return value
+        return None
+
+    def _files(self, node: ast.AST, name: str) -> Iterator[Path]:
+        names: list[str] = []
+        base = self.root
+        if isinstance(node, ast.Import) and not name:
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and (not name or any(alias.name == name for alias in node.names)):
+            if node.level:
+                base = self.path.parents[node.level - 1]
+            module = node.module or ""
+            names = [module, *(f"{module}.{alias.name}".strip(".") for alias in node.names)]
+        is_relative = isinstance(node, ast.ImportFrom) and node.level > 0
+        for each in filter(None, names):
+            if not is_relative and each.partition(".")[0] in LIBRARIES:
+                continue
+            for root in [base] if is_relative else self._roots(each):
+                file = root.joinpath(*each.split("."))
+                found = [path for path in (file.with_suffix(".py"), file / "__init__.py") if path.is_file()]
+                yield from found
+                if found:
+                    break
+
+    def _roots(self, name: str) -> Iterator[Path]:
+        """The folders where an import may begin: those of the project, those of Python, and those above the module."""
+        yield from (self.root, self.root / "src", self.root.parent)
+        top = name.partition(".")[0]
+        with suppress(ImportError, ValueError):
+            spec = find_spec(top)  # A package that is installed from a checkout is in none of the folders of sys.path.
+            for place in spec.submodule_search_locations or [] if spec else []:
+                yield Path(place).parent
+        yield from (Path(each or ".").absolute() for each in sys.path)
+        yield from [*self.path.parents][:_MOST_FOLDERS]
+
+    def dotted(self, node: ast.expr) -> str:
+        """Where an expression comes from, as `package.module:attribute`; empty if it is not imported."""
+        names: list[str] = []
+        while isinstance(node, ast.Attribute):
+            names.insert(0, node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return ""
+        for each in self._imports:
+            for alias in each.names:
+                if (alias.asname or alias.name.partition(".")[0]) != node.id:
+                    continue
+                if isinstance(each, ast.ImportFrom):
+                    return "" if each.level else _joined(f"{each.module}:{alias.name}", names)
+                return _joined(alias.name if alias.asname else node.id, names)
+        return ""
+
+    @cached_property
+    def _imports(self) -> list[ast.Import | ast.ImportFrom]:
+        return [node for node in ast.walk(self.tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+    def imported_names(self) -> Iterator[str]:
+        """The modules that this one imports, each by its full name."""
+        for node in self._imports:
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif node.module and not node.level:
+                yield node.module
+
+
+def _joined(name: str, attributes: list[str]) -> str:
+    """Add attributes to a name. Those of a module may be modules, as in `import package.module as name`."""
+    if ":" in name:
+        return ".".join([name, *attributes])
+    *modules, last = attributes or [""]
+    for number in range(len(modules), 0, -1):
+        with suppress(ImportError, ValueError):
+            if find_spec(".".join([name, *modules[:number]])):
+                return f"{'.'.join([name, *modules[:number]])}:{'.'.join([*modules[number:], last])}"
+    return f"{name}:{'.'.join([*modules, last])}"

@@ -1,0 +1,20 @@
+"""A list of values."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "r1"
+down_revision = None
+
+
+def upgrade():
+    op.create_table(
+        "t",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("status", sa.String(20)),
+        sa.CheckConstraint("status IN ('A', 'B')"),
+    )
+
+
+def downgrade():
+    op.drop_table("t")

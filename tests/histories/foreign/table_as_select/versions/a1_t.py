@@ -1,0 +1,15 @@
+"""t"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "a1"
+down_revision = None
+
+
+def upgrade():
+    op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), sa.Column("at", sa.DateTime, nullable=False))
+
+
+def downgrade():
+    op.drop_table("t")

@@ -1,0 +1,2 @@
+CREATE TABLE river (id INTEGER PRIMARY KEY, length INTEGER);
+INSERT INTO river (id, length) VALUES (1, 1233);

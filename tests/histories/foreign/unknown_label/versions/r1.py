@@ -1,0 +1,22 @@
+"""r1"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "r1"
+down_revision = None
+lossy = {"downgrade": {"t": "made here"}}
+
+
+def upgrade():
+    op.create_table(
+        "t",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("mode", sa.Enum("filesystem", "database", name="mode"), nullable=False, server_default="filesystem"),
+    )
+
+
+def downgrade():
+    op.drop_table("t")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP TYPE mode")

@@ -1,0 +1,131 @@
+"""For what the proof promises beside its findings: a patch that breaks it, and the history that must notice."""
+
+from __future__ import annotations
+
+from tests.mutations.patch import Patch
+
+_VERIFY = "antarest/migration/verify"
+_HISTORY = "integration/test_verify_findings.py::test_the_history_of_another_project_has_exactly_its_faults"
+_COMMAND = "integration/test_verify_foreign.py"
+
+
+def _patch(name: str, path: str, old: str, new: str, *histories: str) -> Patch:
+    return Patch(f"The proof: {name}", path, old, new, [f"{_HISTORY}[{each}]" for each in histories])
+
+
+PROOF = (
+    _patch(
+        "plain rows have awkward values too",
+        f"{_VERIFY}/proving/state.py",
+        '"""Give no awkward value to any column: then the rows are plain."""\n    return False',
+        '"""Give no awkward value to any column: then the rows are plain."""\n    return True',
+        "awkward_dates",
+        "parsed_json",
+    ),
+    _patch(
+        "tables have the same keys",
+        f"{_VERIFY}/rows/plain.py",
+        'f"{table} {number}"',
+        'f"{number}"',
+        "equal_keys",
+    ),
+    _patch(
+        "an enum of SQLite gets any text",
+        f"{_VERIFY}/proving/steps.py",
+        "if isinstance(kind, sa.Enum):",
+        "if isinstance(kind, sa.Boolean):",
+        "json_in_text",
+    ),
+    _patch(
+        "a value that cannot be read ends it",
+        f"{_VERIFY}/rows/snapshots.py",
+        "        rows = _read_what_can_be_read(connection, table)",
+        "        raise",
+        "date_becomes_number",
+        "table_as_select",
+    ),
+    _patch(
+        "nothing behind a failure is proved",
+        f"{_VERIFY}/proving/paths.py",
+        "return next((found for path in paths for found in path), None)",
+        "return None",
+        "not_proved_is_not_zero",
+    ),
+    _patch(
+        "an alternative base has no database of its own",
+        f"{_VERIFY}/proving/paths.py",
+        "if state.applied and not revision.predecessors and",
+        "if False and",
+        "alternative_bases",
+    ),
+    _patch(
+        "a second connection is locked out",
+        f"{_VERIFY}/proving/paths.py",
+        "if failed.reason != _LOCKED:",
+        "if failed:",
+        "writes_beside",
+    ),
+    _patch(
+        "a difference from before the range is its finding",
+        f"{_VERIFY}/comparison.py",
+        "self.known |= {_text(each) for each in _differences(sqlite.before, postgresql.before)}",
+        "pass",
+        "differs_from_before",
+    ),
+    _patch(
+        "a difference that was removed stays an error",
+        f"{_VERIFY}/__init__.py",
+        'if each.id == "V601" and each.found not in current else each',
+        "if False else each",
+        "healed_later",
+    ),
+    _patch(
+        "sa.Enum is no parity",
+        f"{_VERIFY}/comparison.py",
+        "if text not in self.known and not (_is_enum(each) and not target.is_own)",
+        "if text not in self.known",
+        "enum_value_added",
+    ),
+    _patch(
+        "a name that SQLAlchemy shortens is a difference",
+        f"{_VERIFY}/comparison.py",
+        "parity(_with_short_names(sqlite, integrity.names(postgresql)), postgresql)",
+        "parity(sqlite, postgresql)",
+        "shortened_names",
+    ),
+    _patch(
+        "a CHECK that is replaced is a loss",
+        "antarest/migration/losses/rebuilds.py",
+        "kept = kept or _listed(condition) in replaced",
+        "kept = kept or False",
+        "check_replaced_by_another",
+    ),
+    _patch(
+        "a CHECK is not known by the name of the convention",
+        "antarest/migration/losses/rebuilds.py",
+        "return _plain(name) if name else None",
+        "return name",
+        "check_dropped_by_name",
+    ),
+    _patch(
+        "a module is looked for in the folder of the project only",
+        f"{_VERIFY}/source.py",
+        "yield from [*self.path.parents][:_MOST_FOLDERS]",
+        "yield from ()",
+        "convention_in_package",
+    ),
+    Patch(
+        "The proof: something is not proved, and the exit code is 0",
+        "antarest/migration/commands/verbs/verify.py",
+        "if found.errors or found.not_proved:",
+        "if found.errors:",
+        [f"{_COMMAND}::test_an_error_that_nobody_expects_leaves_only_its_own_part_unproved"],
+    ),
+    Patch(
+        "The proof: env.py reaches other files",
+        f"{_VERIFY}/env_run.py",
+        'if name == "sqlite3.connect":',
+        'if name == "":',
+        [f"{_COMMAND}::test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach"],
+    ),
+)
