@@ -30,16 +30,17 @@ _MAKES = re.compile(
 )
 
 
-def before_change(request: RunRequest, outcome: RunOutcome) -> Path | None:
+def before_change(request: RunRequest, outcome: RunOutcome, connection: Connection) -> Path | None:
     """Refuse a run from base on a database that is not empty, and back up the database as `backup` does.
+
+    It looks through the connection of the run: a pooler may have no further one, and others may wait for this one.
 
     Raises:
         Unrecorded: it has tables of the history, or its revision is recorded elsewhere.
     """
     if not outcome.before and not request.prepare and not request.from_base:
-        with looking(request.db) as connection:
-            refuse_start(request.project, connection, (), from_base=False)
-    return backup.before_change(request, outcome)
+        refuse_start(request.project, connection, (), from_base=False)
+    return backup.before_change(request)
 
 
 def refuse_start(project: Project, connection: Connection, current: tuple[str, ...], *, from_base: bool) -> None:
