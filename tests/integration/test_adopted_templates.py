@@ -89,7 +89,7 @@ def test_a_project_of_a_template_is_adopted(
         done = run(
             "antarest-db", *words, cwd=tmp_path / "src", env={"ANTAREST_CONF": str(tmp_path / "application.yaml")}
         )
-        assert done.code == EXIT_DONE, done.out + done.err
+        assert (done.code, done.err) == (EXIT_DONE, ""), done.out
         return done
 
     db("revision", "--message=customers")

@@ -92,11 +92,29 @@ UNREACHABLE = [
     # where the database is, the command, its error, the fact, the command that the error names last
     (BRIDGE, "upgrade --to=zebra", "db.E207", "there is no revision 'zebra'", "inv db.history"),
     (BRIDGE, "rollback --to=b", "db.E208", f"'b' is ambiguous: it could be {RIVER}, {ROAD}", "inv db.history"),
-    (BRIDGE, f"upgrade --to={COUNTRY}", "db.E209", "is below the current revision", f"inv db.rollback --to={COUNTRY}"),
-    (BRIDGE, "upgrade --to=base", "db.E209", "base is below the current revision", "inv db.rollback --to=base"),
-    (COUNTRY, f"rollback --to={BRIDGE}", "db.E209", "is not below the current", f"inv db.upgrade --to={BRIDGE}"),
+    (
+        BRIDGE,
+        f"upgrade --to={COUNTRY}",
+        "db.E209",
+        "is below the current revision",
+        f"inv db.rollback --to={COUNTRY} --dry-run",
+    ),
+    (
+        BRIDGE,
+        "upgrade --to=base",
+        "db.E209",
+        "base is below the current",
+        "inv db.rollback --to=base --dry-run",
+    ),
+    (
+        COUNTRY,
+        f"rollback --to={BRIDGE}",
+        "db.E209",
+        "is not below the current",
+        f"inv db.upgrade --to={BRIDGE} --dry-run",
+    ),
     (RIVER, f"rollback --to={ROAD}", "db.E209", "is not below the current one", "inv db.history"),
-    (RIVER, f"upgrade --to={ROAD}", "db.E209", "is on another branch", f"inv db.rollback --to={COUNTRY}"),
+    (RIVER, f"upgrade --to={ROAD}", "db.E209", "is on another branch", f"inv db.rollback --to={COUNTRY} --dry-run"),
     (BRIDGE, f"rollback --to={ROAD}", "db.E209", "only one branch of a merge", f"inv db.rollback --to={COUNTRY}"),
     # Four revisions to base, but three states: a merge goes to the common ancestor of its branches.
     (

@@ -118,9 +118,14 @@ def test_trying_again_can_be_interrupted(
 
 
 def test_a_second_start_after_a_failure_opens_the_page_about_it(sqlite_desk: Desk) -> None:
+    Database(sqlite_desk.url).upgrade()
+    backup = Database(sqlite_desk.url).workflow.backups.make()
     sqlite_desk.file.write_bytes(b"no database at all, and long enough to be looked at" * 50)
     with sqlite_desk.start("--no-browser") as first:
-        assert_page_says(first, "The file is not a database, or is damaged", "The file was not changed")
+        assert backup
+        assert_page_says(
+            first, "The file is not a database, or is damaged", "The file was not changed", backup.path.name
+        )
         with sqlite_desk.start() as second:
             assert second.ended().code == 0
         assert sqlite_desk.opened == [f"{first.url}/"]

@@ -112,7 +112,9 @@ def test_the_tables_name_every_code() -> None:
     }
     header = (ROOT / "scripts" / "rollback.sh").read_text().partition("# Exit codes: ")[2].partition("#\n")[0]
 
-    assert {*PROVOKED} == codes == readme == {int(code) for code in re.findall(r"\b\d+\b", header)}
+    assert readme == codes
+    # Only a proof ends with this one, and no rollback: `test_verify_foreign.py` provokes it.
+    assert {*PROVOKED} == codes - {base.EXIT_NOT_PROVED} == {int(code) for code in re.findall(r"\b\d+\b", header)}
 
 
 def test_no_table_promises_that_a_failure_changes_nothing() -> None:

@@ -29,7 +29,7 @@ def started(here: Runner, *commands: str) -> list[Run]:
 
 
 def test_a_prepared_transaction_is_named_by_each_command(runner: Start, postgres_database: URL) -> None:
-    here = runner(postgres_database, TABLE, migration_lock_timeout=2, lock_timeout=1, lock_retries=0)
+    here = runner(postgres_database, TABLE, migration_lock_timeout=4, lock_timeout=4, lock_retries=0)
     here.database.workflow.upgrade()
     with session(postgres_database, "LOCK TABLE alembic_version", "PREPARE TRANSACTION 'forgotten'"):
         try:
@@ -51,7 +51,7 @@ def test_a_table_is_counted_and_dumped_only_while_nobody_holds_it(
     server, programs = dumpable
     with scratch_database("postgresql", server) as url:
         database = Database(url, write_project(tmp_path / "project", TABLE))
-        settings = {"migration_lock_timeout": 2, "postgres_programs": programs, "backup_folder": tmp_path / "backups"}
+        settings = {"migration_lock_timeout": 4, "postgres_programs": programs, "backup_folder": tmp_path / "backups"}
         with Runner(database, tmp_path, settings).ending() as here:
             database.workflow.upgrade()
             with session(url, "LOCK TABLE study"):
@@ -99,7 +99,7 @@ def test_work_has_no_limit_and_a_line_says_what_is_read(postgres_database: URL) 
         time.sleep(0.5)
         connection.execute(text("SELECT pg_sleep(1.5) FROM study"))
 
-    assert lines == ["still reading study, after 1 s"]
+    assert lines[0].startswith("still reading study, after ")
 
 
 def test_a_limit_that_cannot_be_switched_off_is_named(postgres_database: URL) -> None:

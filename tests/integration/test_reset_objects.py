@@ -12,7 +12,6 @@ from antarest.migration.schema.objects import ObjectKey, read_objects
 from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, EngineName, NoPostgres
 from tests.integration.conftest import Build
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
-from tests.support_roles import Roles
 
 EVERY_KIND = {
     "sqlite": """
@@ -129,19 +128,13 @@ def test_rows_that_the_role_cannot_see_are_an_unknown_number(login: URL, tmp_pat
     assert (plan.loses, plan.amount) == (True, "4 rows and an unknown number of rows")
 
 
-def test_without_a_scratch_server_the_history_runs_beside_the_database(
-    roles: Roles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_a_server_to_learn_on_a_reset_is_refused(
+    postgres_filled: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the same server, where the role may create a database; where it may not, the reset is refused."""
-    project = write_project(tmp_path / "project", STUDY_TABLES)
-    database = Database(roles.superuser, project)
-    database.workflow.upgrade()
-    database.execute("GRANT SELECT ON alembic_version TO PUBLIC")
+    """Nobody knows then what the history makes."""
+    database = postgres_filled()
     monkeypatch.setenv(KIND_VARIABLE, "url")
     monkeypatch.delenv(URL_VARIABLE, raising=False)
 
-    plan = database.workflow.plan_reset(allow_production=True)
-
-    assert plan.rows == {"study": 0, "study_tag": 0}
     with pytest.raises(NoPostgres):
-        Database(roles.owner, project).workflow.plan_reset(allow_production=True)
+        database.workflow.plan_reset(allow_production=True)

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.errors.base import EXIT_UNREPORTED
+from tests.support_branches import Clone, change_models, table, with_models
 from tests.support_histories import Script
 from tests.support_runs import GATE, Start
 
@@ -41,6 +42,20 @@ def test_alembic_says_on_its_output_what_it_could_not_log(runner: Start, sqlite_
     assert result.code == EXIT_UNREPORTED
     assert "the database is at waits" in result.out
     assert "error db.E614" in result.out
+
+
+def test_an_error_after_a_commit_does_not_say_that_nothing_was_changed(small: Clone) -> None:
+    """The newest revision is rolled back, and then the models cannot be created."""
+    with_models(small)
+    small.add(table("reserve"))
+    small.sync()
+    change_models(small, 'sa.Table("reserve", metadata, sa.Column("id", sa.String(9, collation="nowhere")))\n')
+
+    refused = small.inv("revision", "--amend", "--discard-edits", "--yes")
+
+    assert "error db.E617" in refused.err
+    assert "The database is at base_00000000; what the lines above say was done stays." in refused.err
+    assert small.current == ("base_00000000",)
 
 
 def test_an_upgrade_that_cannot_say_what_it_will_do_does_nothing(runner: Start, sqlite_database: URL) -> None:

@@ -47,7 +47,7 @@ def test_outside_of_any_project_only_our_own_program_has_ours(tmp_path: Path, ca
 
 
 def test_an_empty_database_beside_another_project_is_refused(tmp_path: Path, call: Call) -> None:
-    theirs = write_project(tmp_path / "work" / "backend", TABLES).ini
+    theirs = write_project(tmp_path / "work" / "services" / "shop", TABLES).ini
 
     for verb in ("upgrade", "sync", "reset"):
         refused = refusal(call(tmp_path / "work", "antarest-db", verb), "db.E212", EXIT_USAGE)

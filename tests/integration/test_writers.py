@@ -219,7 +219,8 @@ def test_no_other_session_is_the_victim_of_a_deadlock(
 
     with ThreadPoolExecutor(1) as pool, session(postgres_database, "INSERT INTO b VALUES (1)") as other:
         upgrade = pool.submit(here.workflow.upgrade)
-        time.sleep(1.5)  # longer than deadlock_timeout: then the server looks at the session that waits last
+        Runner.wait_for(lambda: here.value(WAITS))
+        time.sleep(1.2)  # longer than deadlock_timeout: then the server looks at the session that waits last
         other.cursor().execute("INSERT INTO a VALUES (1)")
         other.commit()
         lost = upgrade.result().losses
@@ -242,6 +243,26 @@ def test_the_holder_of_a_table_that_is_not_waited_for_is_named(runner: Start, po
         waits.result()
 
     assert ", somebody, " in error.details["blocked by"]
+
+
+def test_a_table_with_a_made_up_name_is_locked_first_by_the_next_try(postgres_database: URL, tmp_path: Path) -> None:
+    """The run has another table in hand when it finds out, so it does not wait."""
+    tables = Script("tables", upgrade='sql("CREATE TABLE a (id INTEGER)", "CREATE TABLE b (id INTEGER)")')
+    block = "sql(\"DROP TABLE a\", \"DO $$BEGIN EXECUTE 'DROP TABLE ' || 'b'; END$$\")"
+    drops = Script("drops", upgrade=block, lossy={"upgrade": {"a": "old", "b": "old"}})
+    here = Database(postgres_database, write_project(tmp_path, tables, drops))
+    here.workflow.upgrade("tables")
+    notes = Notes()
+
+    with ThreadPoolExecutor(1) as pool, session(postgres_database, "INSERT INTO b VALUES (1)") as other:
+        upgrade = pool.submit(here.workflow_with(notes).upgrade)
+        Runner.wait_for(lambda: notes.notes)
+        Runner.wait_for(lambda: here.value(f"{WAITS} AND relation = 'b'::regclass") == 1)
+        other.commit()
+        lost = upgrade.result().losses
+
+    assert {loss.item: loss.count for loss in lost} == {"b": 1}
+    assert sum("cannot get a lock" in note for note in notes.notes) == 1
 
 
 def test_a_note_says_that_others_wait_for_a_long_count(postgres_filled: Build, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,8 +138,8 @@ NOTHING_IS_LOST = (
     Patch(
         "Nothing is lost: a text is emptied",
         f"{_LOSSES}/counts.py",
-        "return max(self.overwritten)",
-        "return self.overwritten.values",
+        "min(max(self.overwritten), self.first.values)",
+        "self.overwritten.values",
         ["unit/migration/test_loss.py::test_counts_the_values_that_are_emptied[sqlite: an empty text]"],
     ),
     Patch(
@@ -152,7 +152,7 @@ NOTHING_IS_LOST = (
     Patch(
         "Nothing is lost: any growth of a destination is an arrival",
         f"{_LOSSES}/moves.py",
-        "there = min(grown[move.place], max(move.arrived - move.first, 0))",
+        "there = min(grown[move.place], max(move.arrived - move.first, filled, 0))",
         "there = grown[move.place]",
         [f"unit/migration/test_loss_moves.py::{_ARRIVES}[sqlite: rows beside others]"],
     ),

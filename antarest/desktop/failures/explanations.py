@@ -6,9 +6,10 @@ The messages of the errors are for users of a terminal. The page shows them as t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from antarest.migration.errors.base import NOTHING_CHANGED, AntarestError
+from antarest.migration.errors.facts.backup import BackupFailed
 from antarest.migration.errors.facts.database import (
     DatabaseError,
     DatabaseLocked,
@@ -29,6 +30,7 @@ from antarest.migration.errors.facts.project import (
     UnknownRevision,
 )
 from antarest.migration.errors.facts.run import AlembicRefused, NotRecorded, RevisionFailed, RunFailed
+from antarest.migration.errors.settings.commands import spell
 
 _SUPPORT = "If it happens again, send the technical details below to your AntaREST support."
 _PREVIOUS = "Until then, your previous version of AntaREST still works with this database."
@@ -53,12 +55,19 @@ class Explanation:
     safe: str = _UNTOUCHED
 
 
-def explain(error: AntarestError) -> Explanation:
-    """Return the explanation of an error."""
-    for kinds, words in _WORDS:
-        if isinstance(error, kinds):
-            return words(error)
-    return _something(error)
+def explain(error: AntarestError, backup: str = "") -> Explanation:
+    """Return the explanation of an error.
+
+    Args:
+        error: the error.
+        backup: the path of the newest backup that was verified; empty where there is none.
+    """
+    words = next((words for kinds, words in _WORDS if isinstance(error, kinds)), _something)
+    found = words(error)
+    if backup and isinstance(error, NotADatabase | BackupFailed):
+        restore = f"The newest verified backup is {backup}. This command puts it in place: {spell('inv db.restore')}"
+        return replace(found, steps=[found.steps[0], restore, *found.steps[1:]])
+    return found
 
 
 def _newer(_: AntarestError) -> Explanation:
@@ -137,6 +146,18 @@ def _no_database(_: AntarestError) -> Explanation:
             "Then try again.",
         ],
         "The file was not changed",
+    )
+
+
+def _no_backup(error: AntarestError) -> Explanation:
+    return Explanation(
+        "The database could not be backed up",
+        ["AntaREST makes a backup before it upgrades the database, so the upgrade did not begin.", f"{error.message}."],
+        [
+            "If that says that the data is damaged, restore an older backup.",
+            "If it is about the disk or the folder, make room, or make the folder writable, and try again.",
+        ],
+        "The database was not changed",
     )
 
 
@@ -221,6 +242,7 @@ _WORDS: Sequence[tuple[_Kinds, Callable[[AntarestError], Explanation]]] = (
     (DatabaseLocked, _locked),
     (DatabaseReadOnly, _read_only),
     (NotADatabase, _no_database),
+    (BackupFailed, _no_backup),
     (DatabaseUnreachable, _silent),
     (DatabaseError, _wrong_place),
 )

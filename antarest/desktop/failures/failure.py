@@ -13,6 +13,7 @@ from antarest.desktop.application import protect
 from antarest.desktop.failures.explanations import explain
 from antarest.desktop.pages.address import DatabaseAddress
 from antarest.desktop.pages.formatting import environment
+from antarest.migration.backup.files import Folder
 from antarest.migration.errors.base import AntarestError
 
 if TYPE_CHECKING:
@@ -110,8 +111,13 @@ def create_failure_app(config: AppConfig, instance: str, retrying: RetryingApp) 
         if request.url.path.startswith("/api/"):
             facts = {"code": error.code, "message": explain(error).title}
             return JSONResponse({"error": facts}, _UNAVAILABLE)
+        backups = (each for each in Folder.of(config.db).list() if each.contents)  # Our own were verified when made.
+        newest = next((str(each.path) for each in backups), "")
         text = template.render(
-            error=error, explanation=explain(error), place=DatabaseAddress.of(config.db.url), source=config.source
+            error=error,
+            explanation=explain(error, newest),
+            place=DatabaseAddress.of(config.db.url),
+            source=config.source,
         )
         return HTMLResponse(text, _UNAVAILABLE)
 

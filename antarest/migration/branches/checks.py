@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..database.waits import Tell, say_nothing
 from ..errors.baseline import FILE_NAME
 from ..errors.facts.project import EnvNotAdopted
 from ..errors.settings.db_config import DbConfig
@@ -58,7 +59,7 @@ def check(
     project: Project,
     status: Status | None = None,
     db: DbConfig | None = None,
-    note: Callable[[str], object] = lambda _text: None,
+    note: Tell = say_nothing,
 ) -> list[Check]:
     """Make every check that the project is set up for.
 
@@ -179,13 +180,18 @@ def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 
 
-def drift(project: Project) -> list[CheckFailure]:
-    """Find the differences between the models and the migrations, on each engine that the project has."""
-    with bench(project, None, lambda _text: None) as compared:
+def drift(project: Project, db: DbConfig | None) -> list[CheckFailure]:
+    """Find the differences between the models and the migrations, on each engine that the project has.
+
+    Args:
+        project: the project.
+        db: the configured database, which says what a scratch database needs; nothing is changed in it.
+    """
+    with bench(project, db) as compared:
         return [*_failures(project, compared.compare())]
 
 
-def _drift(project: Project, db: DbConfig | None, note: Callable[[str], object], no_models: str) -> list[Check]:
+def _drift(project: Project, db: DbConfig | None, note: Tell, no_models: str) -> list[Check]:
     """Compare the models with the migrations, on each engine that the project has."""
     if no_models:
         engines = project.engines or BOTH

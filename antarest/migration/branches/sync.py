@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from ..database.connection import read_current
 from ..database.record import read_record
+from ..database.waits import Tell, say_nothing
 from ..errors.facts.branches import PlanOvertaken, ScriptChanged
 from ..errors.revision import BASE, Revision
 from ..project.history import History
@@ -23,7 +24,7 @@ from ..project.project import Project
 from ..project.revision_files import write_files
 from ..project.revision_search import FoundRevision
 from ..run.request import FileChange
-from ..workflow.plan import Note, RollbackPlan, plan_undo
+from ..workflow.plan import RollbackPlan, plan_undo
 from .applied import Applied, is_on_main, read_applied
 
 
@@ -89,7 +90,7 @@ class SyncOptions:
     again: Collection[str] = ()
     undo_only: bool = False
     allow_changed: bool = False
-    note: Note = lambda _text: None
+    note: Tell = say_nothing
 
 
 def plan_sync(

@@ -17,7 +17,7 @@ from functools import cached_property
 from types import FrameType
 
 from ..database.signals import Stopped, insisting
-from ..errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, AntarestError
+from ..errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, NOTHING_CHANGED, AntarestError
 from ..errors.facts.run import NotReported, OutputFailed
 from ..errors.rendering import interrupted, render_error, render_error_json
 from ..errors.settings.commands import repeating
@@ -175,6 +175,8 @@ class CommandContext:
         if known is not error:
             undone = "What was not committed was rolled back."
             known.state = f"The database is at {self.progress.end}. {undone}" if self.progress.end else undone
+        elif self.progress.end and known.state == NOTHING_CHANGED:  # An earlier part of the command was committed.
+            known.state = f"The database is at {self.progress.end}; what the lines above say was done stays."
         return known
 
 

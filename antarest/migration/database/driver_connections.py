@@ -140,7 +140,9 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
         super().__setattr__(name, value)
 
     def cursor(self, factory: Any = None) -> Any:
-        """Return a cursor that reports its statements."""
+        """Return a cursor that reports its statements, also of a class that the caller names."""
+        if isinstance(factory, type) and not issubclass(factory, _SqliteCursor):
+            factory = type("Reporting", (_SqliteCursor, factory), {})
         return super().cursor(factory or _SqliteCursor)
 
     def execute(self, *arguments: Any) -> Any:

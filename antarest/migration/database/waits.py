@@ -27,7 +27,7 @@ from .file_locks import blocker
 
 _EVERY: Final = 0.25  # seconds between two looks
 _SILENCE: Final = 1.0  # seconds of waiting until a line says for whom
-_A_MOMENT: Final = 2.0  # seconds
+_A_MOMENT: Final = 4.0  # seconds
 _SHORTEST: Final = 0.1  # seconds; PostgreSQL takes 0 for no limit
 
 # A role or a database may have limits for the work. Only this process may end its transactions.
@@ -185,7 +185,7 @@ class LockWatch:
     def stop(self) -> None:
         """Stop the thread."""
         self._stopped.set()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=1)  # It may be connecting to a server that does not answer.
 
     @property
     def is_blocked(self) -> bool:
@@ -302,10 +302,12 @@ class ReadWatch(LockWatch, Watcher):
     on_rollback = on_commit
 
     def _limit(self, connection: Connection) -> None:
+        self.pid = 0  # Until a pooler has given the transaction a session, a look would only wait in the same queue.
         self.pid = configure(connection, {**undisturbed(connection), **self._limits})
 
     def _running(self) -> float:
-        return time.monotonic() - self._since if self._statement else 0.0
+        may_look = self.pid or self._engine.dialect.name == "sqlite"
+        return time.monotonic() - self._since if self._statement and may_look else 0.0
 
     def _work(self) -> None:
         seconds = time.monotonic() - self._begin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from sqlalchemy import Connection
 from ..database.catalog import CatalogTable, Fullness, Measure, measure
 from .moves import Moves
 from .tracking.base import ChangeTracker, RowChanges, Takes
+
+_VALUES = re.compile(r"'(?:[^']|'')+'(?!')|\b\d+\b")  # An empty text is left in the statement.
 
 
 class Lost(NamedTuple):
@@ -44,13 +47,16 @@ class _Values:
 
     @property
     def lost(self) -> int:
-        """How many values are lost. An empty text that takes the place of NULL does not make up for one."""
-        return max(self.overwritten)
+        """How many of the first values are lost. An empty text that takes the place of NULL makes up for none."""
+        return min(max(self.overwritten), self.first.values)
 
     def count_again(self, now: Fullness, deleted: int) -> None:
-        """Take a new count after statements that may overwrite values. Values of deleted rows were not overwritten."""
+        """Take a new count after statements that may overwrite values. Values of deleted rows were not overwritten.
+
+        New values make up for earlier losses, but not for later ones.
+        """
         gone = max(deleted - self.deleted, 0)
-        self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone))
+        self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())
         self.begin(now, deleted)
 
     def begin(self, now: Fullness, deleted: int) -> None:
@@ -66,13 +72,19 @@ class _Counted:
         rows: how many rows it had when the revision began.
         values: the counted columns, by the names that they had then.
         open: whether statements may have overwritten values since the last count.
+        shape: the text of these statements, without the values in it.
         others: how many rows other sessions have written or deleted while it was not locked, as far as was seen.
     """
 
     rows: int
     values: dict[str, _Values] = field(default_factory=dict)
     open: bool = False
+    shape: str = ""
     others: int = 0
+
+    def begin(self, column: str, now: Fullness, deleted: int) -> None:
+        """Take a count of a column as it is now."""
+        self.values.setdefault(column, _Values(now, now, deleted)).begin(now, deleted)
 
 
 class LossCounter:
@@ -100,9 +112,14 @@ class LossCounter:
         self._moves = Moves(connection, tracker, destinations)
         self._counted: dict[Hashable, _Counted] = {}
         self._missing: set[tuple[str, str]] = set()
+        self._shape = ""
 
     def before(self, statement: str, takes: Takes) -> None:
-        """Count before a statement runs that may take something from tables."""
+        """Count before a statement runs that may take something from tables.
+
+        Statements of one shape are counted together, since a revision may run one for each row.
+        """
+        self._shape = _VALUES.sub("?", statement)
         for name, columns in takes.items():
             self._count_before(self._tracker.tables[name], columns)
         self._moves.before(statement, takes)
@@ -127,14 +144,17 @@ class LossCounter:
             self._counted.pop(table.identity, None)  # Others can write until the statement runs: no count is true then.
             return
         counted, is_locked = self._counted.get(table.identity), table.identity in self._tracker.locked
-        if not columns and not is_locked:
-            if counted and counted.open:
-                self._count_again(table, before, counted)
+        writes_no_values = not columns and not is_locked
+        is_fresh = bool(counted and counted.open and (writes_no_values or counted.shape != self._shape))
+        if counted and is_fresh:
+            self._count_again(table, before, counted)
+        if writes_no_values:
             return
         known = counted.values if counted else {}
         names = _names(before, table)
         new = {name for name in columns if name in names and names[name] not in known}
-        again = set() if counted is None or counted.open else {now for now, name in names.items() if name in known}
+        is_closed = counted is not None and not counted.open and not is_fresh
+        again = {now for now, name in names.items() if name in known} if is_closed else set[str]()
         # What was counted without a lock is counted again under it: others may have written since.
         unsure = {name for name in columns if is_locked and names.get(name) in known}
         if counted is None or new or again or is_locked:
@@ -145,13 +165,12 @@ class LossCounter:
             counted.rows = rows if is_locked else counted.rows
             for name in unsure:
                 known[names[name]].first = known[names[name]].first.most(found.columns[name])
-            for name, count in ((name, found.columns[name]) for name in new | again):
-                first = _Values(count, count, changes.deleted)
-                counted.values.setdefault(names[name], first).begin(count, changes.deleted)
-        counted.open = True
+            for name in new | again:
+                counted.begin(names[name], found.columns[name], changes.deleted)
+        counted.open, counted.shape = True, self._shape
 
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
-        """Count the values that statements have overwritten so far. The next statements only insert or delete rows."""
+        """Count the values that statements have overwritten so far."""
         names = {now: name for now, name in _names(before, table).items() if name in counted.values}
         found, changes = self._measure(table, names), self._changes_of(table)
         self._note_others(table, counted, found, changes)
@@ -260,7 +279,7 @@ class LossCounter:
             if origin.changed is None:
                 lost[name] = 0 if values and not values.first.values else None
             elif origin.changed:
-                lost[name] = origin.changed + (max(values.lost, 0) if values else 0)
+                lost[name] = origin.changed + (values.lost if values else 0)
         return lost
 
     def _values_copied(
@@ -276,7 +295,7 @@ class LossCounter:
             elif name in places:
                 new, changed = places[name]
                 known[name].count_again(left.columns[new], max(rows, known[name].deleted))
-                lost[name] = None if changed is None else max(known[name].lost, 0) + changed
+                lost[name] = None if changed is None else known[name].lost + changed
             else:
                 lost[name] = known[name].first.values
         return lost

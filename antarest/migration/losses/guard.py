@@ -9,8 +9,9 @@ values as it had. Where it cannot be sure it reports too much: rows that move to
 itself inserted and deleted beside others, count as lost. It does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
-- statements on a connection that the revision opens itself;
-- values that one statement sets to NULL while it inserts as many, as `ON CONFLICT DO UPDATE` can;
+- statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;
+- values that one statement, or several of the same text, take from a column while they put as many where NULL was, or
+  insert as many;
 - a row that one `INSERT OR REPLACE` deletes beside the one that it replaces, while it adds another one (SQLite);
 - the exact number of values while other sessions change the same column (PostgreSQL): nobody is locked out for a count.
 """

@@ -80,7 +80,7 @@ class Moves:
         for move in self._all():
             move.taking = self._common(move) if move.table.identity in names else None
             if move.taking is not None and self._full(move.place) > self._full_at_first[move.place]:
-                move.is_compared = True
+                move.is_compared |= self._pairs(move)[1]
             move.filling = self._written_by(move) if self._reads(statement, move) else None
 
     def after(self) -> None:
@@ -104,11 +104,9 @@ class Moves:
 
     def _rest(self, item: str, lost: int, grown: dict[str, int]) -> int:
         for move in self._moves.get(item, ()):
-            if move.is_compared:
-                there = min(grown[move.place], max(move.arrived - move.first, 0))
-            else:
-                found = self._find(move.place)
-                there = min(grown[move.place], move.filled[found[0].identity]) if found else 0
+            found = self._find(move.place)
+            filled = move.filled[found[0].identity] if found and not move.is_compared else 0
+            there = min(grown[move.place], max(move.arrived - move.first, filled, 0))
             if there and lost > 0 and move.column is None and self._is_column(move.place):
                 return 0  # Rows became values, such as a list. The number of rows in a value is not known.
             here = min(max(lost, 0), there)
@@ -141,20 +139,30 @@ class Moves:
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:
             return 0
-        origins, (target, column) = self._tracker.origins, place
+        if (move.column is None) != (place[1] is None):
+            return None
+        pairs, _ = self._pairs(move)
+        if any(self._tracker.origins.can_convert(source.types[old], place[0].types[new]) for old, new in pairs):
+            return None
+        is_column = move.column is not None
+        return count_common(self._connection, source, place[0], pairs, values=is_column) if pairs else 0
+
+    def _pairs(self, move: _Move) -> tuple[list[tuple[str, str]], bool]:
+        """The columns of the source and of the place that are compared, and whether they tell all that arrives.
+
+        They do for a move of a column, and for columns of rows that a statement was seen to copy.
+        """
+        source, place = self._now(move.table), self._find(move.place)
+        if source is None or place is None:
+            return [], False
         names = {identity: name for name, identity in source.columns.items()}
-        if move.column is not None and column is not None:
+        target, column = place
+        if move.column is not None:
             name = names.get(move.table.columns[move.column])
-            pairs = [(name, column)] if name else []
-        elif move.column is None and column is None:
-            exact = {new: origins.filling(identity) for new, identity in target.columns.items()}
-            pairs = [(names[each.column], new) for new, each in exact.items() if each.is_exact and each.column in names]
-            pairs = pairs or [(name, name) for name in source.columns if name in target.columns]
-        else:
-            return None
-        if any(origins.can_convert(source.types[old], target.types[new]) for old, new in pairs):
-            return None
-        return count_common(self._connection, source, target, pairs, values=column is not None) if pairs else 0
+            return ([(name, column)] if name and column else []), True
+        fillings = {new: self._tracker.origins.filling(identity) for new, identity in target.columns.items()}
+        exact = [(names[each.column], new) for new, each in fillings.items() if each.is_exact and each.column in names]
+        return exact or [(name, name) for name in source.columns if name in target.columns], bool(exact)
 
     def _now(self, table: CatalogTable) -> CatalogTable | None:
         return next((each for each in self._tracker.tables.values() if each.identity == table.identity), None)

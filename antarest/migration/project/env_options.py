@@ -174,7 +174,7 @@ def _run(config: Config, env: Path, path: Path) -> Options:
 
     environment = EnvironmentContext(config, scripts, fn=refuse, as_sql=False, destination_rev=None)
     try:
-        with _undisturbed(path), environment:
+        with _without_connections(path), undisturbed(), outer_kept(), environment:
             scripts.run_env()
     except AntarestError:
         raise
@@ -192,8 +192,9 @@ def _run(config: Config, env: Path, path: Path) -> Options:
 
 
 @contextmanager
-def _undisturbed(path: Path) -> Iterator[None]:
-    with _without_connections(path), logging_left_alone(), contextlib.redirect_stdout(io.StringIO()), outer_kept():
+def undisturbed() -> Iterator[None]:
+    """Keep what Alembic and `env.py` print off the output, and logging as it is."""
+    with logging_left_alone(), contextlib.redirect_stdout(io.StringIO()):
         yield
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from ..errors.base import Hint
 from ..errors.facts.project import (
@@ -220,8 +221,7 @@ class History:
         """The revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
 
         Raises:
-            OutOfReach: fewer steps are applied, a step back would undo independent revisions, or `to` is not below the
-                current revision.
+            OutOfReach: fewer steps are applied, a step would undo independent revisions, or `to` is not below.
         """
         states = self.states_below(current)
         shown = ", ".join(sorted(current)) or BASE
@@ -232,8 +232,7 @@ class History:
                 raise OutOfReach(
                     f"a rollback cannot go {count(steps, 'step')} back: {way}", shown, *([hint] if states else [])
                 )
-            for at, below in zip([tuple(current), *((state,) for state in states)], states[:steps], strict=False):
-                self._require_one_step(at, below)
+            self._require_single_steps(current, states[:steps])
             return states[steps - 1]
         if set(current) == {to} or (to == BASE and not current) or to in states:
             return to
@@ -247,6 +246,10 @@ class History:
             shown,
             Hint("Go to the state below", f"inv db.rollback --to={self._state_below(to, states)}"),
         )
+
+    def _require_single_steps(self, current: Collection[str], states: Sequence[str]) -> None:
+        for at, below in pairwise([tuple(current), *((state,) for state in states)]):
+            self._require_one_step(at, below[0])
 
     def _require_one_step(self, at: tuple[str, ...], below: str) -> None:
         """Refuse a step back that would undo more than the last revision. Alembic would undo that one, or refuse.

@@ -161,12 +161,12 @@ def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
         config: the configuration file.
 
     Returns:
-        The settings of the project that is found from the folder of the configuration, and of those just below this
+        The settings of the project that is found from the folder of the configuration, and of those below this
         folder. If the project that was found lies around this folder, only a `migrations/alembic.ini` counts there.
     """
     here = Path.cwd()
     is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)
-    below = [here / "migrations" / INI] if is_around else [*here.glob(f"*/{INI}"), *here.glob(f"*/migrations/{INI}")]
+    below = [here / "migrations" / INI] if is_around else [*here.glob(f"*/{INI}"), *here.glob(f"*/*/{INI}")]
     found = [find(None, config.parent, {}), *sorted(each for each in below if each.is_file())]
     others = {each.resolve(): each for each in found if each and each.resolve() != ini.resolve()}
     return tuple(others.values())

@@ -10,6 +10,7 @@ from ..errors.facts.branches import NotAsSql
 from ..errors.facts.loss import Irreversible
 from ..errors.revision import BASE, Direction, Revision
 from ..errors.settings.db_config import DbConfig
+from ..project.env_options import logging_left_alone
 from ..project.project import Project
 from ..project.revision_files import importing
 from ..run.request import REQUEST, RunRequest
@@ -66,7 +67,7 @@ def _write(project: Project, revisions: list[Revision], direction: Direction, be
     )
     config = project.alembic_config(**{REQUEST: RunRequest(project, _NOWHERE)})
     config.output_buffer = statements  # type: ignore[assignment]  # Alembic only writes to it
-    with importing(project.versions):
+    with importing(project.versions), logging_left_alone():
         try:
             (command.upgrade if direction == "upgrade" else command.downgrade)(config, between, sql=True)
         except AntarestError:

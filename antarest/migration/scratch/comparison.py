@@ -9,7 +9,7 @@ database, and the other one where its models and its migrations run there too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from sqlalchemy import URL, Connection, MetaData, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database.connection import moving
+from ..database.waits import Tell, say_nothing
 from ..errors.base import AntarestError
 from ..errors.facts.run import ModelsNotMade, ScratchRunFailed
 from ..errors.settings.db_config import DbConfig
@@ -219,7 +220,7 @@ def engines_of(project: Project, db: DbConfig | None) -> tuple[list[EngineName],
 def bench(
     project: Project,
     db: DbConfig | None,
-    note: Callable[[str], object] = lambda _text: None,
+    note: Tell = say_nothing,
     *,
     only_first: bool = False,
 ) -> Iterator[Bench]:

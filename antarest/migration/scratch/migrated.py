@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from ..database.catalog import Tables
 from ..database.connection import moving
 from ..database.driver_connections import Attempt, Watcher, set_watcher
+from ..database.waits import Tell, say_nothing
 from ..errors.settings.db_config import DbConfig
 from ..losses.tracking import open_tracker
 from ..losses.tracking.base import ChangeTracker, NotAllowed
@@ -45,9 +46,7 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
             yield connection
 
 
-def objects_of_history(
-    project: Project, connection: Connection, note: Callable[[str], object] = lambda _text: None
-) -> set[ObjectKey]:
+def objects_of_history(project: Project, connection: Connection, note: Tell = say_nothing) -> set[ObjectKey]:
     """Find every object that some revision of the history has, also if a later revision drops or renames it.
 
     Args:
@@ -113,7 +112,7 @@ def downgrade_effects(
     connection: Connection,
     current: Collection[str],
     undone: Sequence[str],
-    note: Callable[[str], object] = lambda _text: None,
+    note: Tell = say_nothing,
 ) -> list[DowngradeEffect]:
     """Find the effect of the downgrade of each of these revisions, in this order.
 

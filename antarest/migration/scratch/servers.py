@@ -8,9 +8,9 @@ server, the next one is tried:
     the same     the server of the database that is asked about, if its role may create databases
     container    as for tests, if the development packages are installed
 
-ANTAREST_TEST_POSTGRES forces one of them. A scratch database on a server that others use is announced first. It never
-gets rows of the real one, and a later command drops it if this one is killed. Revisions that change the whole server,
-such as its roles, do not run there.
+ANTAREST_TEST_POSTGRES forces one of them, beside the same server. A scratch database on a server that others use is
+announced first. It never gets rows of the real one, and a later command drops it if this one is killed. Revisions that
+change the whole server, such as its roles, do not run there.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from sqlalchemy.pool import NullPool
 
 from ..database.connection import looking, moving
 from ..database.driver_connections import Attempt, Watcher, set_watcher
+from ..database.waits import Tell, say_nothing
 from ..errors.base import AntarestError
 from ..errors.facts.run import ModelsNotMade, ScratchRunFailed
 from ..errors.settings.db_config import DbConfig
@@ -191,7 +192,7 @@ class ScratchServers:
     _stack: ExitStack
     _asked: Asked | None
     _about: str
-    _note: Callable[[str], object]
+    _note: Tell
     reasons: dict[str, str] = field(default_factory=dict)
     """Why a server is not used, by its name."""
     _started: list[ScratchServer] = field(default_factory=list)
@@ -268,7 +269,7 @@ class ScratchServers:
 
 @contextmanager
 def scratch_servers(
-    asked: Asked | None = None, about: Sequence[str] = (), note: Callable[[str], object] = lambda _text: None
+    asked: Asked | None = None, about: Sequence[str] = (), note: Tell = say_nothing
 ) -> Iterator[ScratchServers]:
     """Find the servers for the scratch databases of a command. Those that were started end with the block.
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from ..database.catalog import find, measure, read_tables
+from ..database.waits import Tell, say_nothing
 from ..errors.base import NOTHING_CHANGED
 from ..errors.facts.loss import Irreversible, LossNotDeclared
+from ..errors.facts.run import ScratchRunFailed
 from ..errors.loss import Agreement, Loss
 from ..errors.revision import BASE, Revision
 from ..project.project import Project
 
 if TYPE_CHECKING:
     from ..scratch.migrated import DowngradeEffect
-
-Note = Callable[[str], object]
-"""Told what the user should know before it happens."""
-
-
-def _ignore(_text: str) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +125,7 @@ def plan_rollback(
     *,
     steps: int = 1,
     to: str | None = None,
-    note: Note = _ignore,
+    note: Tell = say_nothing,
 ) -> RollbackPlan:
     """Plan a rollback of the database behind `connection`, which is at `current`.
 
@@ -162,7 +157,7 @@ def plan_undo(
     undone: Sequence[str],
     *,
     target: str,
-    note: Note = _ignore,
+    note: Tell = say_nothing,
 ) -> RollbackPlan:
     """Plan to undo these revisions, in this order.
 
@@ -176,25 +171,35 @@ def plan_undo(
 
     Raises:
         Irreversible: one of them cannot be undone.
-        ScratchRunFailed: one of them fails on an empty scratch database.
+        ScratchRunFailed: the downgrade of one of them fails on an empty scratch database.
     """
-    # These import Alembic, which an upgrade at head does not need.
-    from ..scratch.databases import NoPostgres
-    from ..scratch.migrated import DowngradeEffect, downgrade_effects
-
     history = project.history
     for position, revision in enumerate(history[id_] for id_ in undone):
         if revision.irreversible:
             raise Irreversible(revision.id, revision.irreversible, is_current=position == 0)
     counter = _Counter(connection, project.workflow_tables)
-    unknown = ""
-    try:
-        effects = downgrade_effects(project, connection, current, undone, note)
-    except NoPostgres as error:
-        unknown = "; ".join(f"{kind}: {why}" for kind, why in error.reasons.items())
-        effects = [DowngradeEffect(id_, [], {}) for id_ in undone]
+    effects, unknown = _effects(project, connection, current, undone, note)
     steps = tuple(_plan_step(history[step.revision], step, counter) for step in effects)
     return RollbackPlan(current, target, steps, unknown)
+
+
+def _effects(
+    project: Project, connection: Connection, current: tuple[str, ...], undone: Sequence[str], note: Tell
+) -> tuple[list[DowngradeEffect], str]:
+    """Find the effect of each downgrade; without any, and the reason, where no scratch database can tell."""
+    # These import Alembic, which an upgrade at head does not need.
+    from ..scratch.databases import NoPostgres
+    from ..scratch.migrated import DowngradeEffect, downgrade_effects
+
+    try:
+        return downgrade_effects(project, connection, current, undone, note), ""
+    except NoPostgres as error:
+        unknown = "; ".join(f"{kind}: {why}" for kind, why in error.reasons.items())
+    except ScratchRunFailed as error:
+        if error.direction == "downgrade":  # It is one of those that would run.
+            raise
+        unknown = error.message  # The history does not begin with an empty database.
+    return [DowngradeEffect(id_, [], {}) for id_ in undone], unknown
 
 
 def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -> PlannedStep:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import URL, Connection, text
 
 from ..database.catalog import Tables, measure, read_tables
+from ..database.waits import Tell
 from ..errors.base import Hint
 from ..errors.facts.refusal import ResetNotConfirmed, ResetRefused
 from ..errors.facts.run import ScratchRunFailed
@@ -21,7 +22,6 @@ from ..errors.text import count
 from ..project.project import Project
 from ..schema.objects import DatabaseObject, ObjectKey, read_objects
 from ..scratch.migrated import objects_of_history
-from .plan import Note
 
 _BEFORE_TABLES = frozenset({"event trigger", "materialized view", "view"})
 _MAY_STAY = frozenset({"extension", "foreign-data wrapper", "schema", "server"})  # if others use them
@@ -65,7 +65,7 @@ class ResetPlan:
         return {table: number for table, number in self.rows.items() if number != 0}
 
 
-def plan_reset(project: Project, connection: Connection, note: Note) -> ResetPlan:
+def plan_reset(project: Project, connection: Connection, note: Tell) -> ResetPlan:
     """Find which objects of the history the database has, at whatever revision it is, and count their rows.
 
     Args:

@@ -60,7 +60,8 @@ def test_installed_they_are_our_program(environment: Path, monkeypatch: pytest.M
         ("/venv/bin/antarest-db", "inv db.status", "antarest-db status --project=a.ini"),
         ("/venv/bin/antarest-db", "inv db.verify", "antarest-db verify --engine=sqlite --project=a.ini"),
         ("/venv/bin/antarest-verify", "inv db.verify", "antarest-verify --engine=sqlite --project=a.ini"),
-        ("/venv/bin/antarest-verify", "inv db.history", "antarest-db history --project=a.ini"),
+        ("/venv/bin/antarest-verify", "inv db.status", "antarest-db status --project=a.ini"),
+        ("/venv/bin/antarest-verify", "inv db.history", "antarest-verify --engine=sqlite --project=a.ini"),
         ("/venv/bin/inv", "inv db.status --project=PATH", "inv db.status --project=PATH"),
         (
             "/venv/bin/inv",

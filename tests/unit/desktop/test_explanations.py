@@ -47,6 +47,7 @@ def kinds(*names: str) -> list[AntarestError]:
         (("NotADatabase",), "The file is not a database, or is damaged"),
         (("DatabaseUnreachable", "TooManyConnections"), "The database server does not answer"),
         (("DatabaseMissing", "AccessRefused", "RoleMissing"), "The database cannot be opened"),
+        (("BackupFailed",), "The database could not be backed up"),
         (("MultipleHeads", "InvalidRevisionFile"), "This installation of AntaREST is damaged"),
         (("UnexpectedFailure",), "AntaREST could not open the database"),
     ],
@@ -59,6 +60,15 @@ def test_a_loss_is_named() -> None:
     (error,) = kinds("LossNotDeclared")
 
     assert "1,204 rows of study.column_0" in explain(error).what[0]
+
+
+def test_the_newest_backup_is_named_for_a_damaged_file_which_nobody_calls_safe() -> None:
+    for error in kinds("NotADatabase", "BackupFailed"):
+        explanation = explain(error, "/srv/backups/newest.sqlite")
+
+        assert "/srv/backups/newest.sqlite" in explanation.steps[1]
+        assert "db.restore" in explanation.steps[1]
+        assert "safe" not in explanation.safe
 
 
 def test_nothing_is_called_untouched_that_may_have_moved() -> None:

@@ -167,6 +167,16 @@ def test_counts_the_values_that_are_emptied(database: Database, engine: EngineNa
     assert losses(database(engine), case) == case.loses
 
 
+@cases(
+    case("as many as it takes", "UPDATE study SET path = CASE WHEN path IS NULL THEN 'x' WHEN id > 1 THEN path END"),
+    case("in two statements", "UPDATE study SET path = 'x' WHERE path IS NULL", "UPDATE study SET path = NULL"
+         " WHERE id = 1", loses={"study.path": 1}),
+)  # fmt: skip
+def test_one_statement_can_fill_what_it_takes(database: Database, engine: EngineName, case: Case) -> None:
+    """A limit: it counts values, and does not compare rows."""
+    assert losses(database(engine), case) == case.loses
+
+
 def rebuild(select: str) -> tuple[str, ...]:
     """Rebuild study_tag by hand, from what this selects."""
     return (

@@ -9,7 +9,7 @@ from alembic.operations import Operations
 from sqlalchemy import URL
 
 from antarest.migration.scratch.databases import EngineName
-from tests.support_losses import Case, batch, case, cases, losses
+from tests.support_losses import POSTGRESQL, Case, batch, case, cases, losses
 
 Database = Callable[[EngineName], URL]
 
@@ -82,6 +82,12 @@ def by_hand(op: Operations) -> None:
     case("rows through Python", T, by_hand, OTHERS, "DROP TABLE study_tag", moves={"study_tag": "t"}),
     case("rows with new keys", "CREATE TABLE t (id INT, label VARCHAR(50))",
          "INSERT INTO t SELECT study_id + 9, label FROM study_tag", "DROP TABLE study_tag", moves={"study_tag": "t"}),
+    case("rows by way of a partitioned table", "INSERT INTO event SELECT id + 10 FROM event_1", "DELETE FROM event_1",
+         moves={"event_1": "event_2"}, on=POSTGRESQL, before=(
+             "CREATE TABLE event (id INT) PARTITION BY RANGE (id)",
+             "CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (0) TO (10)",
+             "CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM (10) TO (20)",
+             "INSERT INTO event VALUES (1), (2)")),
     case("rows in a place that had as many", T, OTHERS, "DELETE FROM t WHERE study_id = 7", SOME,
          "DELETE FROM study_tag", moves={"study_tag": "t"}, loses={"study_tag": 2}),
     case("rows by way of another table", "CREATE TABLE b AS SELECT * FROM study_tag", "DROP TABLE study_tag", T,

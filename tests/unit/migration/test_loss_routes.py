@@ -63,6 +63,8 @@ REBUILDS = (
     case("bytes", raw(b"TRUNCATE study_tag"), loses={"study_tag": 4}, on=POSTGRESQL),
     case("composed SQL", composed, loses={"study_tag": 4}, on=POSTGRESQL),
     case("a cursor of another class", with_dictionaries, loses={"study_tag": 4}, on=POSTGRESQL),
+    case("a cursor of another class of SQLite", lambda op: driver(op).cursor(sqlite3.Cursor).execute(
+        "DELETE FROM study_tag"), loses={"study_tag": 4}, on=SQLITE),
     case("a loop over an open result", row_by_row, loses={"study_tag": 4}),
     case("the driver's shortcuts", lambda op: driver(op).execute("DROP TABLE study_tag"),
          lambda op: driver(op).executemany("DELETE FROM task WHERE id = ?", [(1,), (3,)]),

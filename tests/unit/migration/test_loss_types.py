@@ -40,6 +40,8 @@ NUMBERS = "id INTEGER, s INTEGER"
     case("a fraction", to("f", sa.Integer()), loses={"v.f": 1}, on=SQLITE, before=VALUES),
     case("a whole number as a text", to("n", sa.String(9)), on=SQLITE, before=VALUES),
     case("a whole number as a fraction", to("n", sa.Float()), on=SQLITE, before=VALUES),
+    case("a whole number in a text as a fraction", "DELETE FROM v WHERE s = '007'", to("s", sa.Float()), loses={"v": 1},
+         on=SQLITE, before=VALUES),
     case("a date as a number", to("d", sa.Integer()), loses={"v.d": 2}, on=SQLITE, before=VALUES),
     case("a date as a text", to("d", sa.String(50)), on=SQLITE, before=VALUES),
     case("a time as a date", to("t", sa.Date()), loses={"v.t": 1}, on=SQLITE, before=VALUES),

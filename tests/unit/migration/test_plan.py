@@ -14,9 +14,10 @@ from antarest.migration.database.catalog import count_rows
 from antarest.migration.errors.facts.loss import Irreversible, LossNotConfirmed, LossNotDeclared
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.project.project import Project
 from antarest.migration.workflow.plan import RollbackPlan
 from antarest.migration.workflow.workflow import MigrationWorkflow
-from tests.support_histories import Database, Script, write_project
+from tests.support_histories import Database, Script, write_project, write_script
 from tests.support_roles import owner_of
 
 Build = Callable[..., Database]
@@ -295,3 +296,22 @@ def test_rows_that_the_role_may_not_see_are_not_taken_for_none(tmp_path: Path, p
         assert named(database.workflow.plan_rollback()) == {"study": {"study": None}}
         with database.connect() as connection, pytest.raises(InsufficientPrivilege, match="row-level security"):
             count_rows(connection, ["study"])
+
+
+def test_a_history_that_begins_with_tables_of_others_can_be_rolled_back_without_a_plan(at_head: Build) -> None:
+    """No scratch database can run it from the start, so the run measures the losses."""
+    adds = Script("adds", 'op.add_column("theirs", sa.Column("x", sa.Text))', 'op.drop_column("theirs", "x")')
+    database = at_head(STUDY)
+    database.execute("CREATE TABLE theirs (id INTEGER)")
+    write_script(database.project.versions[0], adds, "study")
+    database = Database(database.url, Project.load(database.project.ini))
+    database.workflow.upgrade()
+    database.execute("INSERT INTO theirs VALUES (1, 'a')")
+
+    plan = database.workflow.plan_rollback()
+
+    assert "the upgrade of revision adds fails on a scratch database" in plan.unknown
+    assert "loses no data" not in results.plan(plan)
+    with pytest.raises(LossNotDeclared):
+        database.workflow.rollback(plan, plan.agreement)
+    assert database.value("SELECT x FROM theirs") == "a"

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from alembic import command
 from alembic.script import Script
 
+from ...database.waits import Tell, say_nothing
 from ...errors.base import Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.project import InvalidProject
 from ...errors.facts.run import RevisionUnfinished, ScratchRunFailed
 from ...errors.revision import Revision
 from ...errors.settings.db_config import DbConfig
+from ...project.env_options import undisturbed
 from ...project.project import Project
 from ...project.staging import Staging, staging
 from ...schema.compare import Difference
@@ -56,7 +56,7 @@ def write_revision(
     *,
     empty: bool = False,
     db: DbConfig | None = None,
-    note: Callable[[str], object] = lambda _text: None,
+    note: Tell = say_nothing,
 ) -> Written:
     """Write a revision file from the difference between the models and the migrations.
 
@@ -112,9 +112,7 @@ def _refuse(project: Project, message: str) -> None:
     _require_template(project)
 
 
-def _write_changes(
-    place: Staging, message: str, id_: str | None, db: DbConfig | None, note: Callable[[str], object]
-) -> Written:
+def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig | None, note: Tell) -> Written:
     with bench(place.project, db, note, only_first=True) as compared:
         before = compared.compare()
         path = _write(_changes(compared, before[0]), place, message, id_) if before[0].found else None
@@ -147,7 +145,7 @@ def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _write(writing: Writing, place: Staging, message: str, id_: str | None = None) -> Path | None:
     config, folder = writing.project.alembic_config(antarest=writing), str(place.folder)
-    with contextlib.redirect_stdout(io.StringIO()):  # Alembic reports each write hook, even with `quiet`.
+    with undisturbed():  # Alembic reports each write hook, even with `quiet`.
         script = command.revision(config, message, writing.only_changes, rev_id=id_, version_path=folder)
     return Path(script.path) if isinstance(script, Script) else None
 
@@ -171,7 +169,7 @@ def write_again(
     project: Project,
     revision: Revision,
     db: DbConfig | None = None,
-    note: Callable[[str], object] = lambda _text: None,
+    note: Tell = say_nothing,
 ) -> Written:
     """Write the newest revision again from the models, with its id and message.
 
@@ -204,7 +202,7 @@ def merge_heads(project: Project, message: str) -> Path:
     _require_template(project)
     with staging(project, alone=True) as place:
         config = place.project.alembic_config(antarest=Writing(place.project))
-        with contextlib.redirect_stdout(io.StringIO()):  # as above
+        with undisturbed():  # as above
             script = command.merge(config, list(project.history.heads), message)
         assert isinstance(script, Script)  # noqa: S101 - Alembic writes one, or raises
         return place.put(Path(script.path))

@@ -12,7 +12,7 @@ from ...errors.revision import Revision
 from ...errors.settings.commands import spell
 from ...errors.settings.location import INSTALLED, KIND
 from ...errors.settings.urls import ENGINES
-from ...errors.text import count, fields, position, shorten
+from ...errors.text import count, fields, position, printable, shorten
 
 if TYPE_CHECKING:
     from ...branches.checks import Check
@@ -33,7 +33,7 @@ def revision_line(revision: Revision) -> str:
     message = (
         revision.message if len(revision.message) <= _MESSAGE_WIDTH else revision.message[: _MESSAGE_WIDTH - 3] + "..."
     )
-    return f"{revision.id}  {message}".rstrip()
+    return printable(f"{revision.id}  {message}".rstrip())
 
 
 def status(status: Status, project: str, source: str, head_message: str) -> str:
@@ -135,7 +135,7 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
     elif not plan.unknown:
         lines.append("This loses no data.")
     if plan.unknown:
-        lines.append(f"not known      what the downgrades drop: no scratch PostgreSQL ran them ({plan.unknown}).")
+        lines.append(f"not known      what the downgrades drop: no scratch database ran them ({plan.unknown}).")
         lines.append("The run measures it before its commit, and loses nothing that you have not agreed to.")
     return "\n".join(lines)
 

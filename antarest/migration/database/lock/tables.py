@@ -34,18 +34,16 @@ _HELD = text("""
         AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
     GROUP BY relation
 """)
-
-
 # A prepared transaction has no process.
 _HOLDERS = text("""
     SELECT a.pid, a.application_name, a.usename, host(a.client_addr), a.state, a.xact_start AT TIME ZONE 'UTC', NULL
     FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a USING (pid)
-    WHERE l.relation = :table AND l.granted AND l.pid <> pg_backend_pid()
+    WHERE l.relation = :table AND l.granted AND l.pid <> pg_backend_pid() AND a.datname = current_database()
     UNION ALL
     SELECT NULL, NULL, p.owner, NULL, NULL, p.prepared AT TIME ZONE 'UTC', p.gid
     FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_locks AS x USING (virtualtransaction)
     JOIN pg_catalog.pg_prepared_xacts AS p ON p.transaction = x.transactionid
-    WHERE l.relation = :table AND l.pid IS NULL
+    WHERE l.relation = :table AND l.pid IS NULL AND p.database = current_database()
     LIMIT 1
 """)
 

@@ -55,9 +55,16 @@ def spell(text: str) -> str:
     if "inv db." not in text:
         return text
     if command := _TASK.match(text):
-        added = [flag for flag in _repeated(command["verb"]) if flag.partition("=")[0] not in text]
-        return " ".join([_called(command["verb"]) + text[command.end() :], *added])
-    return _TASK.sub(lambda found: " ".join([_called(found["verb"]), *_repeated(found["verb"])]), text)
+        verb = _verb(command)
+        added = [flag for flag in _repeated(verb) if flag.partition("=")[0] not in text]
+        return " ".join([_called(verb) + text[command.end() :], *added])
+    return _TASK.sub(lambda found: " ".join([_called(_verb(found)), *_repeated(_verb(found))]), text)
+
+
+def _verb(command: re.Match[str]) -> str:
+    """The verb of a command. `antarest-verify` looks at a history too, and needs no database for it."""
+    is_prover = Path(sys.argv[0]).name == PROVER
+    return "verify" if is_prover and command["verb"] == "history" else command["verb"]
 
 
 def _repeated(verb: str) -> list[str]:

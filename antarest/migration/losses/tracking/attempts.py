@@ -16,8 +16,9 @@ from ...database.driver_connections import Attempt
 from ...database.driver_errors import LOCK_FAILURES
 from ...database.lock.tables import TableLocks
 from .base import Takes
+from .statement import Statement
 
-_SHORT = 100  # milliseconds that an attempt waits for each lock
+_SHORT = 300  # milliseconds that an attempt waits for each lock: long enough to see who has it
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
         names = [name for name, table in tables.items() if table.identity in needed]
         has_new = any(not held.get(table) for table in needed)
         return Attempted(names, _taken(connection, tables), has_new=has_new)
+
+
+def inner_statement(error: Exception) -> Statement:
+    """The statement of a block or a function that failed, as far as the server shows it."""
+    return Statement(getattr(getattr(error, "diag", None), "context", None) or "")
 
 
 @contextmanager

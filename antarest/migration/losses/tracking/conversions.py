@@ -137,6 +137,9 @@ def _same(new: str, old: str, conversion: Conversion) -> str:
         # A date is the same as the midnight with which it begins.
         same += f" OR {old} || {_MIDNIGHT} = {new} OR {new} || {_MIDNIGHT} = {old}"
     same += f" OR +{old} = +(CASE typeof({old}) {back} END) COLLATE BINARY"
+    if affinity(conversion.new_type) == "real":
+        # SQLite writes a whole number with a point, and PostgreSQL does not.
+        same += f" OR ({new} = CAST({new} AS INTEGER) AND {old} = CAST(CAST({new} AS INTEGER) AS TEXT))"
     if affinity(conversion.new_type) not in {"integer", "real"}:
         same += f" OR {new} = ''"  # The fullness of the column tells this.
     return same

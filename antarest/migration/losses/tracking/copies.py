@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from ...database.catalog import CatalogTable, Tables, quote
@@ -135,6 +136,7 @@ class Copy:
         return self.text[part[0].start : part[-1].end]
 
 
+@lru_cache(maxsize=16)  # Each statement is read before and after it runs.
 def read_copy(statement: str, *, brackets: bool) -> Copy | None:
     """Read a statement; None if it is no copy.
 
@@ -142,6 +144,8 @@ def read_copy(statement: str, *, brackets: bool) -> Copy | None:
         statement: its text.
         brackets: whether brackets are quotes, as on SQLite.
     """
+    if "SELECT" not in statement.upper():
+        return None
     text = with_quotes_for_brackets(statement) if brackets else statement
     parts = pieces(text.rstrip().rstrip(";"))
     words = [part.word for part in parts]

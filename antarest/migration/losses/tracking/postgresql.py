@@ -15,9 +15,9 @@ from sqlalchemy import Connection, text
 
 from ...database.catalog import CatalogTable, Tables, read_tables
 from ...database.driver_connections import Attempt
-from ...database.driver_errors import LOCK_FAILURES
+from ...database.driver_errors import LOCK_FAILURES, sqlstate
 from ...database.lock.tables import TableLocks
-from .attempts import Attempted, try_out
+from .attempts import Attempted, inner_statement, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .copies import find_table
 from .links import Links, read_definitions
@@ -192,16 +192,20 @@ class PostgresTracker:
 
     def _lock_by_attempts(self, attempt: Attempt, takes: Takes) -> None:
         """Run the statement in a savepoint to see what it locks and takes, and lock that, until nothing is new."""
-        named, attempted = list(takes), set[Hashable]()
+        tried, attempted = set[str](), set[Hashable]()
         while True:
             state = self._save()
             try:
                 found = try_out(self._connection, self._locks, self.tables, attempt)
             except Exception as error:
-                if getattr(error, "pgcode", None) not in LOCK_FAILURES or not named:
+                # The error shows the statement that a block or a function ran, or the text names the table.
+                inner = inner_statement(error)
+                named = {name for name, table in self.tables.items() if inner.names(table.bare_name)}
+                names = named - tried or takes.keys() - tried
+                if sqlstate(error) not in LOCK_FAILURES or not names:
                     raise
-                # Perhaps the text names the tables that it did not get.
-                found, named = Attempted(named, {}, has_new=True), []
+                tried |= names
+                found = Attempted([*names], {}, has_new=True)
             updated = self._updates.attempted(state.changes, self.tables.values())
             takes |= {table.name: set(table.columns) for table in updated}
             attempted |= {table.identity for table in updated}

@@ -1,0 +1,16 @@
+"""Where the user's data lies."""
+
+from __future__ import annotations
+
+import platformdirs
+import pytest
+
+from antarest.migration.errors.settings.location import data_folder
+
+
+@pytest.mark.parametrize("named", ["", "/srv/data"])
+def test_the_data_folder_is_where_other_programs_have_theirs(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel does not need platformdirs for it."""
+    monkeypatch.setenv("XDG_DATA_HOME", named)
+
+    assert data_folder() == platformdirs.user_data_path("antarest", appauthor=False)
