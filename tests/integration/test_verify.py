@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,19 @@ def test_files_that_make_no_history_are_a_finding(run: Run) -> None:
     refusal(done, "db.E803", EXIT_FAILED)
     assert "V102 the revision files form no history" in done.out
     assert revisions(done) == []
+
+
+def test_each_file_that_cannot_be_imported_is_named(run: Run, tmp_path: Path) -> None:
+    versions = shutil.copytree(ini_of("import_that_fails").parent, tmp_path / "project") / "versions"
+    (versions / "c00000000000_another.py").write_text(
+        'import not_there_either\nrevision = "c00000000000"\ndown_revision = "b00000000000"\n'
+    )
+
+    done = run(*MODULE, f"--project={tmp_path / 'project' / 'alembic.ini'}", "--engine=sqlite")
+
+    refusal(done, "db.E803", EXIT_FAILED)
+    assert "No module named 'no_such_package'" in done.out
+    assert "No module named 'not_there_either'" in done.out
 
 
 # ---- what is proved

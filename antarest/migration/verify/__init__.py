@@ -5,13 +5,16 @@ The proof uses scratch databases only. It works on any Alembic project, and does
 
 from __future__ import annotations
 
+import runpy
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from ..errors.base import AntarestError
 from ..errors.facts.project import InvalidRevisionFile
 from ..errors.settings.urls import ENGINES
+from ..project.revision_files import importing, listed
 from ..scratch.databases import EngineName, PostgresServer
 from ..scratch.runner import without_output
 from . import processes
@@ -149,6 +152,19 @@ def _look_at_files(target: Target, found: Verification, wanted: Collection[str])
     found.not_checked = {what: why for what, why in reasons.items() if why}
 
 
+def _broken_files(target: Target) -> list[str]:
+    """Import each revision file on its own, and return why it fails: Alembic stops at the first."""
+    found, folders = list[str](), target.project.versions
+    for folder, name in listed(folders, recursive=target.project.is_recursive):
+        path = Path(folder, name).resolve()
+        try:
+            with without_output(), importing(folders):
+                runpy.run_path(str(path))
+        except InvalidRevisionFile as error:
+            found.append(error.message)
+    return found
+
+
 def _is_readable(target: Target, found: Verification) -> bool:
     target.import_paths()
     try:
@@ -157,7 +173,7 @@ def _is_readable(target: Target, found: Verification) -> bool:
     except SyntaxError as error:
         found.add(Finding.of("V106", f"{error.filename}, line {error.lineno}: {error.msg}"))
     except InvalidRevisionFile as error:
-        found.add(Finding.of("V106", error.message))
+        found.add(*(Finding.of("V106", each) for each in _broken_files(target) or [error.message]))
     except AntarestError as error:
         found.add(Finding.of("V102", "; ".join((error.message, *error.details.values()))))
     else:
