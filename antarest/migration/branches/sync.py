@@ -80,7 +80,7 @@ class SyncOptions:
 
     Attributes:
         command: the command that carries the plan out.
-        again: revisions to undo although they match.
+        again: revisions to undo and apply again although they match.
         undo_only: apply nothing afterwards.
         allow_changed: also run a downgrade whose code is not the applied code.
         note: told before a scratch database is made on the server of the database.

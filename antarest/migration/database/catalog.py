@@ -102,7 +102,7 @@ class Fullness(NamedTuple):
         return Fullness(max(self.values, other.values), max(self.filled, other.filled))
 
     def minus(self, other: Fullness) -> Fullness:
-        """These without the other ones."""
+        """These counts minus the other ones."""
         return Fullness(self.values - other.values, self.filled - other.filled)
 
 

@@ -35,7 +35,7 @@ class RowChanges(NamedTuple):
         return RowChanges(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def minus(self, other: RowChanges) -> RowChanges:
-        """These changes without the other ones."""
+        """These changes minus the other ones."""
         return RowChanges(*(mine - its for mine, its in zip(self, other, strict=True)))
 
 
@@ -103,7 +103,7 @@ class ChangeTracker(Protocol):
         """The rows inserted, deleted and updated so far, by the identity of the table; of all tables or only one."""
 
     def foresee_deferred(self) -> None:
-        """Foresee what deferred triggers update. Call it right before they run at the end of a revision."""
+        """Foresee which tables deferred triggers update. Call it right before they run at the end of a revision."""
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
         """The columns that may have lost values although `before()` did not name them.
