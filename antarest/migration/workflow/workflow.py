@@ -205,7 +205,7 @@ class MigrationWorkflow:
     def upgrade(self, to: UpgradePlan | str = HEAD, *, from_base: bool = False) -> RunOutcome:
         """Upgrade the database, all or nothing, and read its revision from a second connection.
 
-        It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
+        It is one transaction, unless a revision asks for its own. If nothing is pending, nothing is locked.
 
         Args:
             to: a plan that `plan_upgrade` returned, or the argument to make one.
