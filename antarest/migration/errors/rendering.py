@@ -13,7 +13,7 @@ from .text import printable, style
 
 
 def interrupted(committed: str = "") -> str:
-    """Return the message for a command that Ctrl-C or SIGTERM ended.
+    """Return the message for a command that was ended by Ctrl-C or SIGTERM.
 
     Args:
         committed: the revision to which the commits of this command have led; empty if there was no commit.

@@ -122,7 +122,7 @@ def baseline(context: CommandContext, *, engine: str | None = None, rows_from: s
     project = context.project
     path = project.root / FILE_NAME
     if path.exists():
-        hint = Hint(f"If it is to accept what came since, delete {path} first.")
+        hint = Hint(f"To accept newer faults too, delete {path} first.")
         raise UsageError("there is a baseline already", hint)
     found = Verification(_engines(engine, project))
     context.print(fields([("project", str(project.ini))]))

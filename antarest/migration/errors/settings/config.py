@@ -130,7 +130,7 @@ def _find(path: str | Path | None, environ: Mapping[str, str], cwd: Path, home: 
     # lexists: a broken link is somebody's configuration too, and is reported.
     found = next((each for each in (cwd / FILE_NAME, home / FILE_NAME) if os.path.lexists(each)), default)
     return _read_file(
-        str(found), cwd, "nobody, so it is the default" if is_own else "nobody, and this is where it may lie"
+        str(found), cwd, "nobody, so it is the default" if is_own else "nobody; the file may be at this path"
     )
 
 

@@ -12,8 +12,7 @@ from .origins import Origins
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
 RUNS_INSIDE = (
-    "a function runs a statement inside another one, where nobody can count what it takes away: run them one after the "
-    "other"
+    "a function runs a statement inside another one, where nobody can count its losses: run them one after the other"
 )
 
 Takes = dict[str, set[str]]

@@ -169,7 +169,7 @@ _ALL = (
     ),
     FindingKind(
         "V406",
-        "the revision cannot be rolled back, and says so when it is asked to",
+        "the downgrade of the revision refuses to run",
         "A rollback stops above this revision.",
         'Do nothing if this is on purpose. `irreversible = "why"` in the file says it before a rollback begins.',
         "note",

@@ -48,7 +48,7 @@ def missing_rights(
         own = {kinds[name] for name in rights if name in kinds} | ({"sequence"} if writes else set())
         for name, kind in kinds.items():
             if name not in rights and kind in own:
-                found = f"the role {role} may not use the {kind} {name}, and may use others"
+                found = f"the role {role} may not use the {kind} {name}, but may use others"
                 yield Finding.of("V705", found, made_by.get(name, ""), proof.engine)
     if not granted and is_noted:
         by_revision: dict[str, list[str]] = {}
