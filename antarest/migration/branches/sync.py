@@ -80,7 +80,7 @@ class SyncOptions:
 
     Attributes:
         command: the command that carries the plan out.
-        again: revisions to undo and apply again although they match.
+        again: revisions to undo although they match.
         undo_only: apply nothing afterwards.
         allow_changed: also run a downgrade whose code is not the applied code.
         note: told before a scratch database is made on the server of the database.
@@ -178,6 +178,6 @@ def _kept(
 
 
 def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
-    """The kept revisions that no other kept one follows. A database that has all of them records these."""
+    """The newest of the kept revisions. A database that has all kept revisions records only these."""
     followed = {down for id_ in kept for down in applied.history[id_].down}
     return tuple(sorted(id_ for id_ in kept if id_ not in followed))

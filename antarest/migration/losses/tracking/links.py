@@ -1,4 +1,4 @@
-"""The links between the tables of a PostgreSQL database: which tables lose rows together, and which code they call."""
+"""The links between the tables of a PostgreSQL database: which tables lose rows together, and which code runs with them."""
 
 from __future__ import annotations
 
