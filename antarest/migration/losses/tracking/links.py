@@ -1,4 +1,4 @@
-"""The links between the tables of a PostgreSQL database: which tables lose rows together, and which code runs with them."""
+"""The links between the tables of a PostgreSQL database: which lose rows together, and which code statements call."""
 
 from __future__ import annotations
 
