@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, inspect
+from sqlalchemy import URL, Connection, inspect
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, MigrationError
 from antarest.migration.errors.facts.loss import LossNotDeclared
@@ -140,7 +140,7 @@ def test_what_comes_before_a_change_comes_once_and_under_the_lock(filled: Build)
     database = filled(makes("one", transaction="own"), makes("two"))
     seen: list[tuple[object, ...]] = []
 
-    def before_change(_request: RunRequest, outcome: RunOutcome) -> None:
+    def before_change(_request: RunRequest, outcome: RunOutcome, _connection: Connection) -> None:
         seen.append((outcome.before, outcome.total, database.workflow.current()))
 
     workflow = database.workflow
@@ -155,7 +155,7 @@ def test_what_fails_before_a_change_ends_the_run(filled: Build) -> None:
     class NoSpace(MigrationError):
         pass
 
-    def before_change(_request: RunRequest, _outcome: RunOutcome) -> None:
+    def before_change(_request: RunRequest, _outcome: RunOutcome, _connection: Connection) -> None:
         raise NoSpace("no space left")
 
     database = filled(makes("one"))

@@ -93,7 +93,7 @@ MUTATIONS = (
     _kind("V301 V302", "NOT NULL without a default", faults.forgets_default, columns.add_required_column),
     _kind("V301", "0 as the default of a boolean", faults.default_zero, columns.add_boolean, on=_POSTGRESQL),
     _kind("V301", "a foreign key the wrong way round", faults.turns_round, parts.create_foreign_key, on=_POSTGRESQL),
-    _kind("V302 V505", "a constraint that rows break", faults.up_does_not_fit, *_create_constraint[1:]),
+    _kind("V302 V505 V509", "a constraint that rows break", faults.up_does_not_fit, *_create_constraint[1:]),
     _kind("V302", "NOT NULL on a column with NULLs", faults.up_does_not_fit, partial(columns.alter_nullable, to=False)),
     _kind("V402 V505 V509", "a constraint comes back that rows break", faults.down_does_not_fit, _drop_fitted),
     _kind(
@@ -118,7 +118,14 @@ MUTATIONS = (
         columns.alter_default,
         *_create_constraint,
     ),
-    _kind("V104 V301", "a name that is too long", faults.long_name, parts.create_index, *_create_constraint),
+    _kind(
+        "V104 V301",
+        "a name that is too long",
+        faults.long_name,
+        parts.create_index,
+        *_create_constraint,
+        on=_POSTGRESQL,
+    ),
     _kind("V506 V601", "a rebuild that loses what it does not see", faults.rebuild_loses, on=("sqlite",)),
     # ---- rows
     _kind("V501", "the upgrade deletes rows", faults.up_deletes),

@@ -13,7 +13,7 @@ from ..errors.listener import Listener
 from ..errors.settings.db_config import DbConfig
 from ..errors.text import fields, size
 from ..project.project import Project
-from ..run.request import RunOutcome, RunRequest
+from ..run.request import RunRequest
 from . import restore_sqlite, sqlite
 from .files import Backup, Folder
 from .restore import Job, Restore
@@ -74,7 +74,7 @@ class Backups:
             yield prepared
 
 
-def before_change(request: RunRequest, _outcome: RunOutcome) -> Path | None:
+def before_change(request: RunRequest) -> Path | None:
     """Back up the database before a run changes it: SQLite always, PostgreSQL where it is configured or requested.
 
     Returns:

@@ -180,9 +180,14 @@ def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 
 
-def drift(project: Project) -> list[CheckFailure]:
-    """Find the differences between the models and the migrations, on each engine that the project has."""
-    with bench(project, None, say_nothing) as compared:
+def drift(project: Project, db: DbConfig | None) -> list[CheckFailure]:
+    """Find the differences between the models and the migrations, on each engine that the project has.
+
+    Args:
+        project: the project.
+        db: the configured database, which says what a scratch database needs; nothing is changed in it.
+    """
+    with bench(project, db) as compared:
         return [*_failures(project, compared.compare())]
 
 

@@ -303,10 +303,12 @@ class ReadWatch(LockWatch, Watcher):
     on_rollback = on_commit
 
     def _limit(self, connection: Connection) -> None:
+        self.pid = 0  # Until a pooler has given the transaction a session, a look would only wait in the same queue.
         self.pid = configure(connection, {**undisturbed(connection), **self._limits})
 
     def _running(self) -> float:
-        return time.monotonic() - self._since if self._statement else 0.0
+        may_look = self.pid or self._engine.dialect.name == "sqlite"
+        return time.monotonic() - self._since if self._statement and may_look else 0.0
 
     def _work(self) -> None:
         seconds = time.monotonic() - self._begin

@@ -142,7 +142,7 @@ class RunRequest:
     db: DbConfig
     listener: Listener = field(default_factory=Listener)
     agreement: Agreement = field(default_factory=Agreement)
-    before_change: Callable[[RunRequest, RunOutcome], Path | None] | None = None
+    before_change: Callable[[RunRequest, RunOutcome, Connection], Path | None] | None = None
     prepare: Callable[[Connection], None] | None = None
     command: str = "inv db.rollback"
     file_change: FileChange | None = None

@@ -236,7 +236,7 @@ class _Run:
             outcome.total = len(self.left)
             if request.before_change and (self.left or request.prepare):
                 # Each try makes a backup, since others may have written since the last one.
-                outcome.backup = request.before_change(request, outcome) or outcome.backup
+                outcome.backup = request.before_change(request, outcome, connection) or outcome.backup
         elif current != outcome.after:
             self._follow(current)
         first = first_segment(self.left, request.revision_of, connection.dialect.name)

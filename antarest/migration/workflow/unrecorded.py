@@ -30,16 +30,17 @@ _MAKES = re.compile(
 )
 
 
-def before_change(request: RunRequest, outcome: RunOutcome) -> Path | None:
+def before_change(request: RunRequest, outcome: RunOutcome, connection: Connection) -> Path | None:
     """Refuse a run from base on a database that is not empty. Otherwise back up the database with `backup`.
+
+    It uses the connection of the run, because a pooler may have no other one, and others may wait for this one.
 
     Raises:
         Unrecorded: it has tables of the history, or its revision is recorded elsewhere.
     """
     if not outcome.before and not request.prepare and not request.from_base:
-        with looking(request.db) as connection:
-            refuse_start(request.project, connection, (), from_base=False)
-    return backup.before_change(request, outcome)
+        refuse_start(request.project, connection, (), from_base=False)
+    return backup.before_change(request)
 
 
 def refuse_start(project: Project, connection: Connection, current: tuple[str, ...], *, from_base: bool) -> None:

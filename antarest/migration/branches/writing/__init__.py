@@ -24,7 +24,7 @@ from ...project.staging import Staging, staging
 from ...schema.compare import Difference
 from ...scratch.comparison import Bench, Comparison, bench
 from ...scratch.databases import EngineName
-from .autogenerate import Writing, autogenerate_options, changes_values
+from .autogenerate import Writing, autogenerate_options, may_convert
 
 __all__ = ["Writing", "Written", "autogenerate_options", "format_file", "merge_heads", "write_again", "write_revision"]
 
@@ -97,9 +97,9 @@ def _written(
     remaining = {each for comparison in left for each in comparison.found}
     detected = [each for comparison in before for each in comparison.found if each not in remaining]
     drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
-    retypes = [each for each in detected if each.aspect == "type" and changes_values(each.before, each.after)]
-    seen, dropped, retyped = (tuple(dict.fromkeys(_render(each))) for each in (detected, drops, retypes))
-    return Written(path, seen, dropped, retyped, tuple(_shown(left)), skipped)
+    retypes = [each for each in detected if each.aspect == "type" and may_convert(each.before, each.after)]
+    seen, gone, retyped = (tuple(dict.fromkeys(_render(each))) for each in (detected, drops, retypes))
+    return Written(path, seen, gone, retyped, tuple(_shown(left)), skipped)
 
 
 def _refuse(project: Project, message: str) -> None:

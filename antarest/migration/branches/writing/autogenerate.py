@@ -209,12 +209,12 @@ def _dropped(operations: ops.OpContainer) -> Iterator[str]:
 def _retyped(operations: ops.OpContainer) -> Iterator[str]:
     for operation in operations.ops:
         if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
-            if changes_values(operation.existing_type, operation.modify_type):
+            if may_convert(operation.existing_type, operation.modify_type):
                 yield f"{_full_name(operation)}.{operation.column_name}"
         elif isinstance(operation, ops.OpContainer):
             yield from _retyped(operation)
 
 
-def changes_values(old: object, new: object) -> bool:
-    """Whether a new type can change the values of a column."""
+def may_convert(old: object, new: object) -> bool:
+    """Whether a change of the type can change values on one of the engines."""
     return can_convert("postgresql", str(old).lower(), str(new).lower())  # SQLite only ignores what is shorter.

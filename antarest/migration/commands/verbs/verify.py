@@ -17,7 +17,6 @@ from ...errors.facts.refusal import NotAllProved, VerifyFailed
 from ...errors.revision import BASE
 from ...errors.settings.whole_file import write_whole
 from ...errors.text import count, fields
-from ...project.project import Project
 from ...scratch.databases import EngineName
 from ...verify import Verification, prove_history
 from ...verify.accepted import accept, apply_baseline
@@ -70,7 +69,7 @@ def verify(
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     _refuse_missing_folders(files)
     target = replace(target_of(context.project_name, versions, metadata, rows_from), start=read_start(start))
-    found, number = Verification(_engines(engine, target.project)), _number(rows or _ROWS)
+    found, number = Verification(_engines(engine, target.project.engines)), _number(rows or _ROWS)
     if run_env or env:
         target = replace(target, run_env=_variables(env or (), run_env=run_env), unknown=())
     select = _selection(revisions, new=new)
@@ -124,13 +123,13 @@ def baseline(context: CommandContext, *, engine: str | None = None, rows_from: s
     if path.exists():
         hint = Hint(f"To accept newer faults too, delete {path} first.")
         raise UsageError("there is a baseline already", hint)
-    found = Verification(_engines(engine, project))
+    found = Verification(_engines(engine, project.engines))
     context.print(fields([("project", str(project.ini))]))
     with stoppable():
         context.progress.show("proving the history")
         prove_history(target_of(context.project_name, None, None, rows_from), found)
     context.progress.show("comparing the models with the migrations")
-    drift = [each.fact for each in checks.drift(project)] if project.has_metadata else []
+    drift = [each.fact for each in checks.drift(project, context.db)] if project.has_metadata else []
     context.progress.stop()
     made = accept(project, found, drift)
     write_whole(path, made.as_json().encode())
@@ -143,10 +142,11 @@ def baseline(context: CommandContext, *, engine: str | None = None, rows_from: s
     return EXIT_DONE
 
 
-def _engines(name: str | None, project: Project) -> tuple[EngineName, ...]:
-    if (name or "both") not in _ENGINES:
+def _engines(name: str | None, own: Sequence[str]) -> tuple[EngineName, ...]:
+    """The engines that the flag names; without it those of the project, or both if it does not name them."""
+    if name and name not in _ENGINES:
         raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {name!r}", "--engine=both")
-    return _ENGINES.get(name or "".join(project.engines), _ENGINES["both"])
+    return _ENGINES[name] if name else _ENGINES.get("".join(own), _ENGINES["both"])
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
