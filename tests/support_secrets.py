@@ -65,6 +65,7 @@ EACH_VERB = {
     "restore": ["--yes", "--allow-data-loss", "--end-sessions"],
     "revision": ["--message=add road", "--empty"],
     "verify": ["--engine=sqlite", "--revisions=base:0146b79f723c"],
+    "baseline": ["--engine=sqlite"],
     "seed": ["--studies=3", "--allow-production"],
     **{
         verb: []
@@ -123,6 +124,7 @@ ALL_IS_WELL = [
     ("rollback --sql", 0),
     ("diagram", 0),
     ("seed --studies=3 --allow-production", 0),
+    ("baseline --engine=sqlite", 0),
     ("alembic history --verbose", 0),
     ("alembic show head", 0),
     ("alembic upgrade head", 0),

@@ -49,6 +49,7 @@ def test_files_that_are_no_history(
     for verb in (*in_the_graph, "history", "check"):
         assert here.refused_here(capsys, verb).code == code
     assert here.refused_here(capsys, "reset", allow_production=True).code == code
+    (here.folder / "script.py.mako").write_text("")
     assert here.refused_here(capsys, "revision", message="add road").code == code
 
 

@@ -118,14 +118,14 @@ def test_a_role_that_may_not_read_the_record_sees_none(tmp_path: Path, postgres_
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("[antarest] ; ours\nkey = 1\n", "[antarest] ; ours\nkey = 1\ndeployed = {id}\n"),
+        ("[antarest] ; ours\nmax_seconds = 1\n", "[antarest] ; ours\nmax_seconds = 1\ndeployed = {id}\n"),
         (
-            "[antarest]\r\nkey = 1\r\n\r\n# Logging\r\n[x]\r\n",
-            "[antarest]\r\nkey = 1\r\ndeployed = {id}\r\n\r\n# Logging\r\n[x]\r\n",
+            "[antarest]\r\nmax_seconds = 1\r\n\r\n# Logging\r\n[x]\r\n",
+            "[antarest]\r\nmax_seconds = 1\r\ndeployed = {id}\r\n\r\n# Logging\r\n[x]\r\n",
         ),
         (
-            "[antarest]\nkey = 1\n\n# Logging\n[x]\ny = 1\n",
-            "[antarest]\nkey = 1\ndeployed = {id}\n\n# Logging\n[x]\ny = 1\n",
+            "[antarest]\nmax_seconds = 1\n\n# Logging\n[x]\ny = 1\n",
+            "[antarest]\nmax_seconds = 1\ndeployed = {id}\n\n# Logging\n[x]\ny = 1\n",
         ),
         ("[antarest]\n[x]\n", "[antarest]\ndeployed = {id}\n[x]\n"),
         ("", "\n[antarest]\ndeployed = {id}\n"),

@@ -68,7 +68,7 @@ def test_so_do_upgrade_and_history(small: Clone) -> None:
     assert small.current == (FIRST,)
     well(small.inv("upgrade", "--to=feature"))
     assert small.current == (SECOND,)
-    shown = [line[2:].split()[0] for line in well(small.inv("history", "--to=v1")).splitlines()[2:]]
+    shown = [line[2:].split()[0] for line in well(small.inv("history", "--to=v1")).splitlines()[3:]]
     assert shown == [FIRST, BASE]
 
 

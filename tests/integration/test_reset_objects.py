@@ -9,7 +9,7 @@ from sqlalchemy import URL
 
 from antarest.migration.errors.facts.refusal import ResetNotConfirmed
 from antarest.migration.schema.objects import ObjectKey, read_objects
-from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, EngineName, NoPostgres
+from antarest.migration.scratch.databases import EngineName
 from tests.integration.conftest import Build
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 
@@ -126,15 +126,3 @@ def test_rows_that_the_role_cannot_see_are_an_unknown_number(login: URL, tmp_pat
     plan = database.workflow.plan_reset(allow_production=True)
 
     assert (plan.loses, plan.amount) == (True, "4 rows and an unknown number of rows")
-
-
-def test_without_a_server_to_learn_on_a_reset_is_refused(
-    postgres_filled: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody knows then what the history makes."""
-    database = postgres_filled()
-    monkeypatch.setenv(KIND_VARIABLE, "url")
-    monkeypatch.delenv(URL_VARIABLE, raising=False)
-
-    with pytest.raises(NoPostgres):
-        database.workflow.plan_reset(allow_production=True)

@@ -16,6 +16,7 @@ from sqlalchemy import URL
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, NOTHING_CHANGED
 from antarest.migration.errors.revision import BASE
 from antarest.migration.errors.settings.urls import redact_url
+from antarest.migration.project.project import Project
 from antarest.migration.scratch.embedded_postgres import free_port
 from antarest.web.errors.launching import NotInstalled
 from tests.database import HISTORY, Database
@@ -45,6 +46,7 @@ def test_it_says_what_it_works_with_and_where_it_listens(migrated_database: URL,
 
     assert (ended.code, ended.err) == (EXIT_DONE, "")
     assert ended.out.splitlines() == [
+        f"project        {Project.own().ini}",
         f"configuration  {config}",
         f"database       {redact_url(migrated_database)}",
         f"schema         {HISTORY.head} (head)",
@@ -156,7 +158,7 @@ asked = []
 event.listen(Engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
 def serve(session, settings):
     launch.require_head(session, upgrade=True, command="antarest")
-    print([each for each in asked if each != "BEGIN"])
+    print([each for each in asked if each != "BEGIN" and "set_config(" not in each])
     print([name for name in ("alembic", "fastapi", "uvicorn", "pydantic", "antarest.dbmodel") if name in sys.modules])
     launch.make_app(session)
     print([name for name in ("alembic",) if name in sys.modules], "fastapi" in sys.modules)

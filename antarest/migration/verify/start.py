@@ -35,7 +35,7 @@ def read_start(text: str | None) -> Mapping[str, str]:
         raise UsageError(f"--start is {text!r}", Hint(f"Write for example {_EXAMPLES}", "inv db.verify"))
     for name in found.values():
         if name.endswith(".sql") and not Path(name).is_file():
-            raise UsageError(f"there is no file {name}", Hint("Name another one", "inv db.verify --start=FILE.sql"))
+            raise UsageError(f"there is no file {name}", Hint(f"Name another one: {_EXAMPLES}."))
     return {engine: str(Path(name).absolute()) if name.endswith(".sql") else name for engine, name in found.items()}
 
 
@@ -57,7 +57,7 @@ def make_start(connection: Connection, name: str) -> None:
             getattr(importlib.import_module(module), attribute)(connection)
         connection.commit()
     except Exception as error:  # a function may raise anything
-        hint = Hint("Correct it, or name another one", "inv db.verify --start=FILE.sql")
+        hint = Hint(f"Correct it, or name another one: {_EXAMPLES}.")
         raise InvalidProject(Path(name), f"it cannot make the tables: {described(error)}", hint) from error
 
 

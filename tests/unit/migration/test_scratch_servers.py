@@ -14,7 +14,7 @@ from antarest.migration.errors.facts.loss import LossNotConfirmed
 from antarest.migration.errors.listener import Listener
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
-from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
+from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, NoPostgres, PostgresServer
 from antarest.migration.scratch.embedded_postgres import embedded_server
 from antarest.migration.workflow.plan import RollbackPlan
 from antarest.migration.workflow.workflow import MigrationWorkflow
@@ -136,6 +136,8 @@ def test_without_any_server_the_plan_says_so_and_the_run_measures(tmp_path: Path
         assert "loses no data" not in shown
         with pytest.raises(LossNotConfirmed):
             database.workflow.rollback(plan, Agreement())
+        with pytest.raises(NoPostgres):  # Nobody knows what the history makes.
+            database.workflow.plan_reset(allow_production=True)
         assert database.value("SELECT count(*) FROM event") == 3
 
 
