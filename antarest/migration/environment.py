@@ -92,7 +92,7 @@ def _project_of(config: Config) -> Project:
 
 
 def _refuse_other_folders(project: Project, folders: Iterable[str | Path]) -> None:
-    """Refuse if Alembic reads the revisions of other folders: another section of the file, or other working folder."""
+    """Refuse if Alembic reads revisions from other folders, because of another section or another working folder."""
     theirs = [Path(each).resolve() for each in folders]
     if theirs != [each.resolve() for each in project.versions]:
         where = ", ".join(map(str, theirs))
@@ -264,7 +264,7 @@ def _heard_failures() -> Sequence[logging.LogRecord]:
 
 
 def _require_reported(done: RunOutcome | None, lost: Sequence[logging.LogRecord]) -> None:
-    """Say on the stream that still works what was done, if the log or the output could not be written.
+    """If the log or the output could not be written, print the outcome on the stream that still works.
 
     Args:
         done: the outcome of a run.

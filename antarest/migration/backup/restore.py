@@ -51,7 +51,7 @@ class RestorePlan:
 
     @cached_property
     def losses(self) -> _Losses:
-        """The tables with more rows now than in the backup: the number of rows now, and in the backup."""
+        """The tables that have more rows now than in the backup, each with both numbers."""
         return _losses(self.live, self.held)
 
 

@@ -70,10 +70,10 @@ def check(
         note: told before a scratch database is made on the server of the configured database.
 
     Returns:
-        The checks, also those that were not made.
+        The checks, including those that were not made.
 
     Raises:
-        MigrationError: the revision files do not even make a history, or they fail on an engine of the project.
+        MigrationError: the revision files do not form a history, or they fail on an engine of the project.
         NoPostgres: the project has PostgreSQL, and there is no server.
     """
     for id_ in project.history.order:

@@ -53,7 +53,7 @@ class Follower:
 
     @contextmanager
     def switching(self, branch: str, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan to switch to a branch, so that the database matches it and the uncommitted work that git takes along.
+        """Plan to switch to a branch. The database will match it, with the uncommitted work that git takes along.
 
         Args:
             branch: the branch, as `git switch` takes it.

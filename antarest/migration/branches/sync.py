@@ -178,6 +178,6 @@ def _kept(
 
 
 def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
-    """The kept revisions that no other kept one follows. A database that has all of them records these."""
+    """The newest of the kept revisions. A database that has all kept revisions records only these."""
     followed = {down for id_ in kept for down in applied.history[id_].down}
     return tuple(sorted(id_ for id_ in kept if id_ not in followed))

@@ -148,7 +148,7 @@ class CommandContext:
         self.print(fields([*facts, ("database", self.workflow.database)]))
 
     def print(self, text: str) -> None:
-        """Print what the command finds, or is going to do. An output that does not work ends it; see `Output`.
+        """Print a finding of the command, or its next step. A broken output ends the command; see `Output`.
 
         Raises:
             OutputFailed: the text cannot be printed.
@@ -156,7 +156,7 @@ class CommandContext:
         self.output.print(text)
 
     def report(self, text: str) -> None:
-        """Print what the command has done. An output that does not work hides nothing of it; see `Output`."""
+        """Print a step that the command has done. If the output is broken, another stream gets it; see `Output`."""
         self.output.report(text)
 
     def say(self, *facts: tuple[str, str]) -> None:

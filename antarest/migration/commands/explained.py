@@ -1,6 +1,6 @@
-"""Explains errors that no part of a command expects, but that the world causes: a right, a statement, a file.
+"""Explains errors that no part of a command expects, but that have a cause outside of this program.
 
-What is left after this is a mistake of this program.
+Such causes are a missing right, a refused statement, or a missing file. Any other error is a mistake of this program.
 """
 
 from __future__ import annotations

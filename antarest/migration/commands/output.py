@@ -16,8 +16,8 @@ _DISCARDED: list[TextIO] = []
 class Output:
     """The standard output of a command.
 
-    A command that cannot print what it is going to do does not do it. What it has done is told on any stream that
-    still works.
+    If a command cannot print its next step, it does not take that step. It reports the steps that it has taken on any
+    stream that still works.
 
     Attributes:
         failure: the reason why the stream does not work any more; empty while it does.

@@ -23,7 +23,7 @@ def positive(steps: str | None) -> int:
     """Return the number of steps back, which is one if the flag is missing.
 
     Raises:
-        UsageError: the value is no number of steps.
+        UsageError: the value is not a number of steps.
     """
     try:
         count = int(steps or "1")

@@ -102,7 +102,7 @@ class Fullness(NamedTuple):
         return Fullness(max(self.values, other.values), max(self.filled, other.filled))
 
     def minus(self, other: Fullness) -> Fullness:
-        """These without the other ones."""
+        """These counts minus the other ones."""
         return Fullness(self.values - other.values, self.filled - other.filled)
 
 
@@ -216,7 +216,7 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
 
 
 def quote(name: str) -> str:
-    """Quote a name for a statement that the driver gets, where a "%" needs no escape as it does in SQLAlchemy."""
+    """Quote a name for a statement that goes directly to the driver. Only SQLAlchemy needs an escape for "%"."""
     return '"' + name.replace('"', '""') + '"'
 
 

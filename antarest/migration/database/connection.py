@@ -88,8 +88,8 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
 def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection]:
     """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
 
-    A missing folder is an error, because then the path is probably misspelt. A lock of another session is waited for as
-    long as for another migration; on SQLite no longer than `busy_timeout`.
+    A missing folder is an error, because then the path is probably misspelt. The connection waits for a lock of another
+    session as long as for another migration; on SQLite no longer than `busy_timeout`.
 
     Args:
         db: the database.
@@ -181,7 +181,7 @@ def _begin(statement: str) -> Callable[[Connection], None]:
 
 
 def _begin_as_first_or_beside() -> Callable[[Connection], None]:
-    """Begin as the only writer, unless a revision opens a second connection beside its own: then that can read."""
+    """Begin as the only writer. If a revision opens a second connection beside its own, begin so that it can read."""
     begun: list[weakref.ref[Connection]] = []
 
     def begin(connection: Connection) -> None:

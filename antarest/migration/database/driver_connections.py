@@ -150,11 +150,11 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
         return self.cursor().execute(*arguments)
 
     def executemany(self, *arguments: Any) -> Any:
-        """Execute on a cursor that reports, as `execute` does."""
+        """Execute with a cursor that reports its statements, as `execute` does."""
         return self.cursor().executemany(*arguments)
 
     def executescript(self, *arguments: Any) -> Any:
-        """Execute on a cursor that reports, as `execute` does."""
+        """Execute with a cursor that reports its statements, as `execute` does."""
         return self.cursor().executescript(*arguments)
 
     def commit(self) -> None:

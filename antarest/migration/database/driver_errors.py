@@ -66,10 +66,10 @@ _LIMITS = {
 }
 _OUT_OF_MEMORY = "53200"
 LOCK_TABLE = "max_locks_per_transaction"
-"""The setting that limits the locks of all transactions, which the server names in a hint."""
+"""The setting that limits the locks of all transactions. The server names it in a hint."""
 
 LOCK_FAILURES = frozenset({"55P03", "40P01"})
-"""The SQLSTATEs of a lock that was not had in time, and of a deadlock."""
+"""The SQLSTATEs of a lock that a session could not get in time, and of a deadlock."""
 
 
 def is_connection_error(error: BaseException) -> bool:

@@ -167,7 +167,7 @@ def read_record(connection: Connection, version_table: VersionTable, database: s
 def recorded_elsewhere(
     connection: Connection, version_table: VersionTable, history: History
 ) -> dict[str, tuple[str, ...]]:
-    """The revisions of a history that version tables in other schemas record, by schema (PostgreSQL)."""
+    """The revisions that version tables in other schemas record, by schema (PostgreSQL)."""
     found: dict[str, tuple[str, ...]] = {}
     if connection.dialect.name == "postgresql":
         quote = connection.dialect.identifier_preparer.quote

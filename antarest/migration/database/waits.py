@@ -1,4 +1,4 @@
-"""The waits for locks that others hold: each has a limit, and whoever is in the way is named.
+"""The waits for locks that others hold. Each wait has a limit, and a message names the session in the way.
 
 PostgreSQL knows who blocks a session only while the session waits, so a thread looks while a statement runs. The limits
 are set for each transaction alone: PgBouncer drops the options of a connection, and gives its session to others.
@@ -104,7 +104,7 @@ class Blocked(NamedTuple):
 
     Attributes:
         table: the table; empty where the lock is on something else.
-        holder: whoever holds the lock.
+        holder: the session that holds the lock.
     """
 
     table: str = ""
@@ -193,7 +193,7 @@ class LockWatch:
         return bool(self._last_seen) and time.monotonic() - self._last_seen < _A_MOMENT
 
     def _running(self) -> float:
-        """Return for how many seconds the session is busy with one thing."""
+        """Return for how many seconds the session has been busy with one statement."""
         return time.monotonic() - self._begin
 
     def _work(self) -> None:
@@ -254,7 +254,8 @@ class ReadWatch(LockWatch, Watcher):
 
         Args:
             engine: connects to the database, without a pool.
-            db: its `migration_lock_timeout` is the limit. The work has none: after that time a line says what is read.
+            db: its `migration_lock_timeout` limits each wait, but not the work. After that time, a line names the
+                object that is still read.
             tell: called with such a line.
             limits: other settings for each transaction.
         """
@@ -271,7 +272,7 @@ class ReadWatch(LockWatch, Watcher):
         """Watch during the block.
 
         Raises:
-            TableLocked: a lock was not had in time.
+            TableLocked: it could not get a lock in time.
         """
         self.start()
         try:

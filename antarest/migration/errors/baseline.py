@@ -1,6 +1,6 @@
-"""The baseline: what is accepted of an old history on the day on which a project adopts the workflow.
+"""The baseline: the faults of an old history that a project accepts on the day when it adopts the workflow.
 
-It is one file. What it accepts of a revision counts only as long as the file of the revision is the same.
+It is one file. A fault of a revision is accepted only as long as the file of that revision stays the same.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REASON = "accepted when the project was adopted"
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is accepted.
+    """The accepted faults.
 
     Attributes:
         digests: the hash of the file of each revision.
@@ -79,7 +79,7 @@ class Baseline:
         return finding in self.findings and (path is None or self.digests.get(finding[1]) == digest_of(path))
 
     def declare(self, revision: Revision) -> Revision:
-        """Return a revision that declares the losses that are accepted of it, too."""
+        """Return the revision with its accepted losses added to those that it declares."""
         losses = self.losses.get(revision.id)
         if not losses or self.digests.get(revision.id) != digest_of(revision.path):
             return revision

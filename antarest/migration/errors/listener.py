@@ -17,7 +17,7 @@ class Listener:
         """Called when a revision has ended. It is not committed yet."""
 
     def committed(self, revisions: Sequence[str]) -> None:
-        """Called after each commit of a run, with the revisions that the database is at now."""
+        """Called after each commit of a run, with the current revisions of the database."""
 
     def working(self, what: str, done: int, total: int) -> None:
         """Called while something long runs, such as a backup, with `done` of `total`; an unknown total is 0."""

@@ -57,9 +57,9 @@ class Agreement:
     """The losses that a person has agreed to in a rollback.
 
     Attributes:
-        everything: whether they agreed to all losses that the revisions declare.
-        most: the largest count that they agreed to, by revision and item, as the plan showed it; None where the plan
-            showed an unknown number, and 0 where it showed an empty table or column.
+        everything: whether the person agreed to all losses that the revisions declare.
+        most: the largest count that the person agreed to, by revision and item, as the plan showed it; None where the
+            plan showed an unknown number, and 0 where it showed an empty table or column.
     """
 
     everything: bool = False

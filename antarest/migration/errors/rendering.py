@@ -13,10 +13,10 @@ from .text import printable, style
 
 
 def interrupted(committed: str = "") -> str:
-    """Return the message for a command that Ctrl-C or SIGTERM ended.
+    """Return the message for a command that was ended by Ctrl-C or SIGTERM.
 
     Args:
-        committed: where the commits of this command have led; empty if there was none.
+        committed: the revision to which the commits of this command have led; empty if there was no commit.
     """
     hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command))
     fact = f"the database is at {committed}, and what" if committed else "a run that"

@@ -48,7 +48,7 @@ class Stream(Protocol):
 
 
 def printable(text: str) -> str:
-    """Return a text with its control characters as escapes: names and messages may come from anybody."""
+    """Return a text with its control characters as escapes, because anybody may have written a name or a message."""
     return _CONTROL.sub(lambda found: found["colour"] or ascii(found[0])[1:-1], text)
 
 
@@ -96,7 +96,7 @@ def described(error: BaseException) -> str:
 
 
 def details_of(error: BaseException) -> dict[str, str]:
-    """Return what PostgreSQL adds to the fact: its DETAIL and its HINT, each on one line."""
+    """Return the DETAIL and the HINT that PostgreSQL adds to a message, each on one line."""
     said = getattr(getattr(error, "orig", error), "diag", None)
     lines = {name: getattr(said, f"message_{name}", None) or "" for name in ("detail", "hint")}
     return {name: shorten(text.splitlines(), _SHOWN) for name, text in lines.items() if text}

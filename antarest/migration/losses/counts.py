@@ -47,13 +47,13 @@ class _Values:
 
     @property
     def lost(self) -> int:
-        """How many of the first values are lost. An empty text that takes the place of NULL makes up for none."""
+        """How many of the first values are lost. An empty text in the place of NULL does not replace a lost value."""
         return min(max(self.overwritten), self.first.values)
 
     def count_again(self, now: Fullness, deleted: int) -> None:
         """Take a new count after statements that may overwrite values. Values of deleted rows were not overwritten.
 
-        New values make up for earlier losses, but not for later ones.
+        New values are set off against earlier losses, but not against later ones.
         """
         gone = max(deleted - self.deleted, 0)
         self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())
@@ -115,7 +115,7 @@ class LossCounter:
         self._shape = ""
 
     def before(self, statement: str, takes: Takes) -> None:
-        """Count before a statement runs that may take something from tables.
+        """Count the tables from which a statement may take something. Call it before the statement runs.
 
         Statements of one shape are counted together, since a revision may run one for each row.
         """
@@ -125,7 +125,7 @@ class LossCounter:
         self._moves.before(statement, takes)
 
     def after(self, *, has_changed_tables: bool) -> None:
-        """Note what a statement has done, which may have changed tables."""
+        """Note the effect of a statement that has run."""
         self._moves.after()
         if has_changed_tables:
             self._note_missing_columns()
@@ -194,9 +194,9 @@ class LossCounter:
                 yield each._replace(amount=amount)
 
     def overtaken(self, lost: Iterable[Lost], declared: Collection[str]) -> Iterator[CatalogTable]:
-        """The tables of which the revision took away what it had used, and what other sessions had changed since.
+        """The tables whose data the revision used and then removed, while other sessions changed that data.
 
-        It may have copied old rows and values, or counted the losses of others.
+        The revision may have copied rows that were no longer current. Its losses may include those of other sessions.
 
         Args:
             lost: what `lost()` returned.
@@ -272,7 +272,7 @@ class LossCounter:
     def _retyped(
         self, table: CatalogTable, kept: Collection[str], known: Mapping[str, _Values]
     ) -> dict[str, int | None]:
-        """The values that are gone from columns with another type now, as far as that has changed any."""
+        """The values that are gone from columns whose type a statement has changed, as far as it changes values."""
         lost: dict[str, int | None] = {}
         for name in kept:
             origin, values = self._tracker.origins[table.columns[name]], known.get(name)
@@ -301,7 +301,7 @@ class LossCounter:
         return lost
 
     def _copies_of(self, table: CatalogTable, now: CatalogTable) -> dict[str, tuple[str, int | None]]:
-        """Where the columns of a table are in the table that was made from it, and how many values are others there."""
+        """The place of each column in the table that was made from this one, and how many values have changed."""
         origins = {new: self._tracker.origins[identity] for new, identity in now.columns.items()}
         places: dict[Hashable, tuple[str, int | None]] = {}
         for new, origin in origins.items():
@@ -321,7 +321,7 @@ class LossCounter:
         return measure(self._connection, table, columns, self._tracker.written_by_others())
 
     def _note_others(self, table: CatalogTable, counted: _Counted, found: Measure, changes: RowChanges) -> None:
-        """Note what other sessions have done to a table that is counted again: rows that they wrote, or deleted."""
+        """Note how many rows other sessions have written or deleted in a table that is counted again."""
         if self._tracker.written_by_others() and table.identity not in self._tracker.emptied:
             expected = counted.rows + changes.inserted - changes.deleted
             counted.others = max(counted.others, found.chosen, abs(found.rows - expected))

@@ -1,7 +1,7 @@
-"""Runs what waits for the commit at the end of each revision: deferred foreign keys and constraint triggers.
+"""Runs deferred foreign keys and constraint triggers at the end of each revision.
 
-PostgreSQL would run it at the commit, where nobody can say which revision is at fault, and it does not alter a table
-for which something still waits.
+PostgreSQL would run them at the commit, where nobody can say which revision is at fault. It also refuses to alter a
+table while one of them still waits.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class DeferredFails(NotAllowed):
 
 
 class DeferredConstraints:
-    """The constraints of a transaction that can wait for its commit; on SQLite there are none."""
+    """The constraints that can wait for the commit of a transaction; on SQLite there are none."""
 
     def __init__(self, connection: Connection) -> None:
         """Prepare for the transaction of a connection. Nothing is executed."""
@@ -44,7 +44,7 @@ class DeferredConstraints:
         self._stuck = ""
 
     def run(self) -> None:
-        """Run at the end of a revision what is deferred. From then on, constraints are checked at each statement.
+        """Run the deferred constraints at the end of a revision. From then on, each statement is checked at once.
 
         Raises:
             DeferredFails: a constraint fails.

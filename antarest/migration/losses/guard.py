@@ -1,18 +1,18 @@
 """Measures what a run loses: tables, columns with values, and rows that are gone after a revision.
 
 The revision declares in its file what it loses (`lossy`) and what it moves (`moves`). `LossGuard` measures what is
-really gone, and names each loss with its count before the run commits. It counts a table when a statement is about to
-take something from it, and not before, so a large table that nobody touches costs nothing.
+really gone, and names each loss with its count before the run commits. It counts a table only when a statement is about
+to take something from it, so a large table that nobody touches costs nothing.
 
-It compares counts: a value that another one overwrites is no loss, nor is a table that is rebuilt with as many rows and
-values as it had. Where it cannot be sure it reports too much: rows that move to another partition, or that the revision
-itself inserted and deleted beside others, count as lost. It does not see
+It compares counts. A value that another one overwrites is no loss. A table that is rebuilt with as many rows and values
+as it had is no loss either. Where the guard cannot be sure, it reports too much: rows that move to another partition
+count as lost, and so do rows that the revision both inserted and deleted, beside others. It does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;
-- values that one statement, or several of the same text, take from a column while they put as many where NULL was, or
-  insert as many;
-- a row that one `INSERT OR REPLACE` deletes beside the one that it replaces, while it adds another one (SQLite);
+- values that one statement, or several of the same text, take from a column, if they also fill as many NULLs or insert
+  as many values;
+- a row that one `INSERT OR REPLACE` deletes besides the row that it replaces, if it also adds a row (SQLite);
 - the exact number of values while other sessions change the same column (PostgreSQL): nobody is locked out for a count.
 """
 
@@ -46,9 +46,9 @@ class LossGuard(Watcher):
 
     Attributes:
         losses: what has been lost so far, in order.
-        overtaken: the tables of which a revision took away what it had used, and what others had changed since. Another
-            try, which locks them first, does better.
-        missing: what a rebuild of the last revision lost beside rows.
+        overtaken: the tables whose data a revision used and then removed, while others changed that data. Another try
+            can count exactly, because it locks them first.
+        missing: the objects that a rebuild of the last revision lost, apart from rows.
         hidden: the tables of which row security may have hidden rows from the last revision, which wrote to them.
     """
 
@@ -68,7 +68,7 @@ class LossGuard(Watcher):
             rebuilds: watches the rebuilds of tables (SQLite).
             learned: the tables that earlier tries of the transaction had to lock. They are locked at its beginning, and
                 the tables that this try has to lock are added (PostgreSQL).
-            note: called with what the user should know.
+            note: called with a line for the user.
         """
         self.losses: list[Loss] = []
         self.overtaken: list[str] = []
@@ -110,7 +110,7 @@ class LossGuard(Watcher):
                 self._rebuilds.begin()
 
     def end(self, revision: Revision, direction: Direction) -> None:
-        """A revision has run: run what it has deferred, and record what it lost.
+        """End a revision: run the checks and triggers that it has deferred, and record its losses.
 
         Raises:
             DeferredFails: a deferred constraint fails.

@@ -1,8 +1,9 @@
 """Counts the rows and values that arrive where a revision says that it moves them.
 
-Values of one type are compared one by one, right before a statement takes them from their source: what is there and in
-the destination has arrived. This cannot be done where rows become a list, a value gets another type, or the destination
-is filled only when the source is gone. Then the destination has to grow by rows of statements that read the source.
+Values of one type are compared one by one, right before a statement takes them from their source. A value that is then
+in the source and in the destination has arrived. The comparison is impossible where rows become a list, where a value
+gets another type, or where the destination is filled only when the source is gone. Then those rows count that
+statements have added to the destination while they read the source.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class _Move:
         column: the column that loses them; None for rows.
         place: the "table" or "table.column" that gets them.
         first: how much was in both before the revision.
-        arrived: how much of what was taken from the source was in the place.
-        is_compared: whether the place had got something when something was taken, so that both could be compared.
+        arrived: how much was also in the place when a statement took it from the source.
+        is_compared: whether the place had already got something at such a time, so that both could be compared.
         filled: how many rows statements that read the source have written, by the identity of their table.
         taking: how much is in both before the statement that runs; None where it takes nothing.
         filling: the rows that were written before the statement that runs, by table; None where it reads no source.
@@ -74,7 +75,7 @@ class Moves:
         self._tables: Tables = {}  # before the statement that runs
 
     def before(self, statement: str, taken: Collection[str]) -> None:
-        """Count before a statement runs that may take something from these tables."""
+        """Count these tables, from which a statement may take something. Call it before the statement runs."""
         self._tables = tables = self._tracker.tables
         names = {tables[name].identity for name in taken}
         for move in self._all():
@@ -98,7 +99,7 @@ class Moves:
                         move.filled[table.identity] += measure(self._connection, table).rows
 
     def not_arrived(self, losses: Mapping[str, int | None]) -> dict[str, int | None]:
-        """The rows or values, by item, of those that are lost. Each arrival counts for one source only."""
+        """The rows or values that did not arrive, by item. Each arrival counts for one source only."""
         grown = {place: max(self._full(place) - full, 0) for place, full in self._full_at_first.items()}
         return {item: amount and self._rest(item, amount, grown) for item, amount in losses.items()}
 
@@ -148,9 +149,9 @@ class Moves:
         return count_common(self._connection, source, place[0], pairs, values=is_column) if pairs else 0
 
     def _pairs(self, move: _Move) -> tuple[list[tuple[str, str]], bool]:
-        """The columns of the source and of the place that are compared, and whether they tell all that arrives.
+        """The pairs of columns that are compared, and whether they show everything that arrives.
 
-        They do for a move of a column, and for columns of rows that a statement was seen to copy.
+        They do if a column moves, and if a statement was seen to copy these columns of the rows.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:
@@ -168,7 +169,7 @@ class Moves:
         return next((each for each in self._tracker.tables.values() if each.identity == table.identity), None)
 
     def _reads(self, statement: str, move: _Move) -> bool:
-        """Whether a statement reads the source, a table that was made from it, or one that nobody knows."""
+        """Whether a statement reads the source, a table that was made from it, or an unknown table."""
         tables, origins = self._tracker.tables.values(), self._tracker.origins
         known = {table.bare_name.lower() for table in tables}
         if any(name.lower() not in known for name in _FROM.findall(statement)):

@@ -183,7 +183,7 @@ class RebuildGuard:
 
 
 def in_the_way(connection: Connection, error: BaseException) -> list[Missing]:
-    """The views and triggers that made a change of a table fail with this error, as the database has them."""
+    """The views and triggers because of which a change of a table failed with this error."""
     raised = getattr(error, "orig", None)
     if connection.dialect.name == "sqlite":
         found = _IN_THE_WAY.search(str(raised))
@@ -226,7 +226,7 @@ def _features(sql: str) -> object:
 
 
 def _listed(condition: str) -> str:
-    """The column whose values a condition lists; empty for other conditions. A longer list replaces a shorter one."""
+    """The column whose values a condition lists; empty if it lists none. A longer list may replace a shorter one."""
     found = _LIST.match(condition)
     return fold(found[1]) if found else ""
 

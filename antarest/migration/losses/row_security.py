@@ -1,4 +1,4 @@
-"""Finds tables that a revision writes to although PostgreSQL may hide rows of them from the role.
+"""Finds the tables that a revision writes to, but of which PostgreSQL may hide rows from the role.
 
 Where row security is active, UPDATE and DELETE reach only the rows that a policy shows, and nothing reports it.
 """
@@ -34,7 +34,7 @@ class _ProtectedTable:
     Attributes:
         bare_name: its name without its schema.
         name: its name.
-        locked: whether the transaction has locked it to write.
+        locked: whether the transaction holds the lock of a writer on it.
         changes: how many rows the transaction has changed.
     """
 
@@ -60,7 +60,7 @@ class RowSecurity:
             self._active = self._read()
 
     def before(self, statement: str) -> None:
-        """Note the tables that a statement writes to. It is about to run."""
+        """Note the tables that a statement is about to write to."""
         if self._active and _WRITES.match(statement):
             words = set(re.findall(r"\w+", statement.lower()))
             names = ((set(re.findall(r"\w+", table.bare_name.lower())), table.name) for table in self._active.values())
@@ -69,7 +69,7 @@ class RowSecurity:
             self._written |= self._compare()
 
     def after(self, statement: str) -> None:
-        """Look again if the statement, which has run, may have switched row security on or off."""
+        """Read the tables again after a statement that may have switched row security on or off."""
         if _SWITCHES.search(statement):
             self._active = self._read()
 
@@ -80,7 +80,7 @@ class RowSecurity:
         return sorted(self._written)
 
     def _compare(self) -> set[str]:
-        """The tables that were written to since they were looked at, also by statements that do not name them."""
+        """The tables that were written to since they were read, also by statements that do not name them."""
         now = self._read()
         return {
             table.name

@@ -1,8 +1,8 @@
-"""The options of a project's `env.py`: what it gives to `environment.run`, which takes what `context.configure` takes.
+"""The options that a project's `env.py` gives to `environment.run`. They are those of `context.configure`.
 
-A command learns them by running `env.py` in an asking mode: `environment.run` keeps the options, and does nothing else.
-No connection is opened, and logging is left as it is. `env.py` may import a whole application, so it is asked once a
-process, and only by commands that need the options.
+To learn them, a command runs `env.py` in a mode in which `environment.run` keeps the options, and does nothing else. No
+connection is opened, and logging stays as it is. `env.py` may import a whole application. So a process runs it in this
+mode only once, and only for commands that need the options.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def checked(path: Path, options: Options) -> Options:
 
     Args:
         path: the settings file of the project, for the error.
-        options: what `env.py` gave.
+        options: the options that `env.py` gave.
 
     Raises:
         InvalidProject: the workflow cannot respect an option, or its name is misspelt.
@@ -123,7 +123,7 @@ class EnvFile:
     def version_table(self) -> VersionTable:
         """The table in which the database records its current revisions.
 
-        The settings name it, else the text of `env.py`. Only where that computes it, `env.py` is run.
+        The settings name it, or else the text of `env.py`. `env.py` is run only if its text computes the name.
         """
         return self.named or _version_table_in(self.path) or named_table(self.options) or VersionTable()
 
@@ -141,7 +141,7 @@ class EnvFile:
 
         Args:
             config: the configuration that Alembic runs it with.
-            options: what it gave to `environment.run`.
+            options: the options that it gave to `environment.run`.
 
         Raises:
             InvalidProject: the workflow cannot respect one of them, or the settings name another version table.
@@ -193,14 +193,14 @@ def _run(config: Config, env: Path, path: Path) -> Options:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keep what Alembic and `env.py` print off the output, and logging as it is."""
+    """Keep the prints of Alembic and `env.py` off the output, and leave logging as it is."""
     with logging_left_alone(), contextlib.redirect_stdout(io.StringIO()):
         yield
 
 
 @contextmanager
 def outer_kept() -> Iterator[None]:
-    """Give an `env.py` that is running its `alembic.context` back after the block, which uses another one."""
+    """Give a running `env.py` its own `alembic.context` back after the block, because the block uses another one."""
     from alembic import context
 
     outer = getattr(context, "_proxy", None)
@@ -326,7 +326,7 @@ def combined(path: Path, found: object) -> MetaData:
         found: a `MetaData`, an object that has one, or several of them.
 
     Raises:
-        InvalidProject: it is something else, or the parts have different naming conventions.
+        InvalidProject: it is none of these, or the parts have different naming conventions.
     """
     from sqlalchemy import MetaData
 

@@ -221,7 +221,8 @@ class History:
         """The revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
 
         Raises:
-            OutOfReach: fewer steps are applied, a step would undo independent revisions, or `to` is not below.
+            OutOfReach: fewer steps are applied, a step would undo independent revisions, or `to` is not below the
+                current revision.
         """
         states = self.states_below(current)
         shown = ", ".join(sorted(current)) or BASE
@@ -252,7 +253,7 @@ class History:
             self._require_one_step(at, below[0])
 
     def _require_one_step(self, at: tuple[str, ...], below: str) -> None:
-        """Refuse a step back that would undo more than the last revision. Alembic would undo that one, or refuse.
+        """Refuse a step back that would undo more than the last revision. Alembic would undo only that one, or refuse.
 
         A merge is the exception: one step back from it is the common ancestor of its branches, if they have one.
 

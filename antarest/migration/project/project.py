@@ -84,7 +84,7 @@ class Project:
 
         Args:
             ini: its `alembic.ini`, a `pyproject.toml` with `[tool.alembic]`, or the folder of one of them.
-            or_own: whether the project of this code is meant where none is found, or only a checkout of it.
+            or_own: whether to take the project of this code if none is found; otherwise only a checkout of it is taken.
 
         Raises:
             ProjectNotFound: there is no such file.
@@ -232,7 +232,7 @@ class Project:
 
     @cached_property
     def baseline(self) -> Baseline:
-        """What is accepted of the revisions that are older than the adoption."""
+        """The faults that are accepted in the revisions from before the adoption."""
         return Baseline.read(self.root)
 
     def refuse_files_below(self) -> None:
@@ -326,7 +326,7 @@ class Project:
         }
 
     def scratch_options(self) -> dict[str, Any]:
-        """The same options for a scratch database, which has no other schema yet, and about which nobody is told."""
+        """The same options for a scratch database. It has no other schema yet, and no listener hears about it."""
         return {**self.alembic_options(), "version_table_schema": None, "on_version_apply": ()}
 
     def alembic_config(self, **attributes: object) -> Config:

@@ -24,7 +24,7 @@ class RevisionStore:
         self.folder = repository.folder / "antarest" / "revisions"
 
     def note_generated(self, revision: str, content: bytes) -> None:
-        """Note the hash of a revision file that was just generated. A kill may come before the file is in its place."""
+        """Note the hash of a revision file that was just generated, since a kill may come before it is in place."""
         path = self._generated(revision)
         _write(path, b"\n".join(filter(None, [content_of(path), digest_of(content).encode()])))
 

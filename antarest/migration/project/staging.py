@@ -22,7 +22,7 @@ from .revision_files import write_files
 
 @dataclass(frozen=True)
 class Staging:
-    """A place for a new revision file.
+    """A folder beside the revisions, where a new revision file is made.
 
     Attributes:
         project: the project, with this place for new files.

@@ -32,7 +32,7 @@ _LONGEST_PAUSE = 30.0  # seconds
 def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
     """Refuse a loss that no revision declares, or that a downgrade causes and nobody agreed to.
 
-    Where other sessions wrote to tables before the run took away what it had used of them, it did not count all losses.
+    If other sessions wrote to tables between the first use and the removal of their data, some losses are not counted.
 
     Args:
         request: the run.
@@ -92,7 +92,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
 
 
 def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:
-    """Yield a hint that runs half of the steps that had room for their locks."""
+    """Yield a hint to run half of the steps for whose locks the server had room."""
     half, direction = len(steps) // 2, steps[0][1] if steps else ""
     if half and direction == "upgrade":
         yield Hint("Run it in parts, first", f"inv db.upgrade --to={steps[half - 1][0].id}")
@@ -129,7 +129,7 @@ def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[
 
 
 def holder_of_table(error: BaseException) -> str:
-    """The session that held a table for too long, as the failure of a segment knows it."""
+    """The session that held a table for too long, according to the error of a segment."""
     cause: BaseException | None = error
     while cause and not isinstance(cause, NotLocked):
         cause = cause.__cause__
@@ -158,7 +158,7 @@ def note_next_try(request: RunRequest, number: int, error: Exception, blockers: 
 
 
 def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
-    """Whether the segment failed because another session holds a lock, or wrote first: then another try can help."""
+    """Whether another try can help, because another session holds a lock, or wrote first."""
     if isinstance(error, TableLocked):  # A backup has waited for long enough.
         return False
     cause: BaseException | None = error

@@ -3,7 +3,7 @@
 It is Alembic's `op` with three changes. First, `op.batch_alter_table` reads only the table that it rebuilds, and not
 all tables that foreign keys lead to. The new table does not need those: with 20 tables in a chain, reading them took
 60 % of the time of all revisions. Second, the watcher of rebuilds gets each operation, since inside a batch there is no
-statement to watch. Third, a batch on SQLite does not CAST to a date or a time, which would leave the year alone.
+statement to watch. Third, a batch on SQLite does not CAST to a date or a time, which would keep only the year.
 Alembic has no hook for these, so they are set on the `Operations` of the run; the classes stay as they are.
 """
 

@@ -95,17 +95,17 @@ def differences(before: Inventory, after: Inventory) -> list[Difference]:
 
 
 def without_unmodelled(found: Sequence[Difference], models: Inventory) -> tuple[list[Difference], list[Difference]]:
-    """Separate what models do not have: views, triggers, functions, domains, partitions and virtual tables.
+    """Separate the objects that models do not describe, such as views, triggers, functions, domains and partitions.
 
-    The migrations make these with SQL of their own. A model can make them with an event, so a kind of which the models
-    have one is compared.
+    The migrations make these with SQL of their own. A model can make such an object with an event. So a kind of object
+    is compared if the models make at least one of it.
 
     Args:
         found: the differences of the migrations and the models.
         models: the schema that the models make.
 
     Returns:
-        The differences, and what only the migrations make and no model has.
+        The differences that count, and the objects that only the migrations make.
     """
     unmodelled = [each for each in found if _is_unmodelled(each, models)]
     return [each for each in found if each not in unmodelled], unmodelled

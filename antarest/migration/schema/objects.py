@@ -25,8 +25,9 @@ class DatabaseObject:
         key: its kind and its name.
         sql: its name as SQL.
         identity: the identity that `CatalogTable` has too.
-        owner: the identity of what it is dropped with: of a trigger, an index, a policy, a rule and a partition the
-            table, of a shadow table the virtual one (SQLite), of the table of an extension the extension.
+        owner: the identity of the object with which this one is dropped. For a trigger, an index, a policy, a rule or a
+            partition this is the table. For a shadow table it is the virtual table (SQLite), and for the table of an
+            extension the extension.
     """
 
     key: ObjectKey
@@ -67,8 +68,8 @@ _POSTGRESQL = """
 def read_objects(connection: Connection, *, exclude: Collection[str] = ()) -> set[DatabaseObject]:
     """Read the objects of a database, without those of the server.
 
-    Among them are triggers, indexes, policies, rules, partitions, and the tables of extensions. What else belongs to a
-    table or an extension is not.
+    The result includes triggers, indexes, policies, rules, partitions, and the tables of extensions. It does not
+    include other parts of tables and extensions.
 
     Args:
         connection: a connection to the database.

@@ -181,7 +181,7 @@ def _deferral(words: Sequence[str]) -> str:
 
 
 def _uniques(definition: _Clause) -> Iterator[tuple[tuple[str, ...], UniqueText]]:
-    """Yield the unique constraint in the definition of a column, or of a constraint with a list of columns."""
+    """Yield the unique constraints in a definition: of a column, or of a constraint that lists its columns."""
     for at in definition.at("unique"):
         start, end = at + 1, at + 1
         columns = definition.names(0, 1)

@@ -39,7 +39,7 @@ class ScratchCache:
         Args:
             project: the project of the revisions.
             revisions: their ids, in the order of the history.
-            also: further modules of ours that have an effect on what is kept, as paths in this package.
+            also: further modules of ours on which the kept result depends, as paths in this package.
         """
         self._project = project
         self._revisions = revisions
@@ -103,7 +103,7 @@ class ScratchCache:
         return None
 
     def store_facts(self, key: str, facts: Any) -> None:
-        """Keep what was learned from running the revisions. The key names everything else that it depends on."""
+        """Keep facts that a run of the revisions has shown. The key names everything else that they depend on."""
         if file := self._facts_file(key):
             _write(file, json.dumps(facts).encode())
 

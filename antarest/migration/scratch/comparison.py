@@ -1,7 +1,7 @@
 """Compares the models with the migrations, on each engine that the project has.
 
-Both are made on scratch databases of an engine, and read. `db.check` and `db.revision` both call this, so that they
-cannot contradict each other.
+For each engine, it makes both on scratch databases, and reads their schemas. `db.check` and `db.revision` both use this
+module, so that they cannot contradict each other.
 
 A project has the engines that `[antarest] engines` names. Without that line it has the engine of the configured
 database, and the other one where its models and its migrations run there too.
@@ -68,8 +68,8 @@ class Comparison:
         engine: the engine.
         migrated: the schema that the migrations make.
         models: the schema that the models make.
-        found: what differs.
-        not_compared: what only the migrations make, and models do not have, such as views.
+        found: the differences.
+        not_compared: the objects that only the migrations make, because models do not have them, such as views.
     """
 
     engine: EngineName
@@ -80,7 +80,7 @@ class Comparison:
 
     @classmethod
     def of(cls, project: Project, engine: EngineName, migrated: Inventory, models: Inventory) -> Comparison:
-        """Compare both, as far as `env.py` does not leave it out."""
+        """Compare the models with the migrations, without the objects that `env.py` leaves out."""
         different = included(project, differences(migrated, models), migrated)
         found, not_compared = without_unmodelled(different, models)
         return cls(engine, migrated, models, found, not_compared)
@@ -150,7 +150,7 @@ class Bench:
         return found
 
     def _how_to_say(self, engine: EngineName) -> str:
-        """Say how the project names its engines, if it does not."""
+        """A hint how the project can name its engines; empty if it names them."""
         others = [each for each in self.engines if each != engine]
         return "" if self.project.engines else f" (engines = {others[0]} in [antarest] says that it need not)"
 
@@ -272,7 +272,7 @@ def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connect
 
 @contextmanager
 def _keeping_rules(metadata: MetaData) -> Iterator[None]:
-    """Keep it as it is. SQLAlchemy notes in a foreign key that it was added alone, and then leaves it out on SQLite."""
+    """Restore the marks of constraints after the block. SQLAlchemy marks a key to leave it out on SQLite later."""
     rules = [(each, each._create_rule) for table in metadata.tables.values() for each in table.constraints]  # noqa: SLF001
     try:
         yield

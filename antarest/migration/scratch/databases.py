@@ -160,7 +160,7 @@ def wanted_kinds(*groups: Sequence[ServerKind] | str) -> list[str]:
     """The kinds of servers to try, in order, as the environment allows them.
 
     Args:
-        groups: the kinds in their order, and between them names of other servers, which are always tried.
+        groups: the kinds in order. Names of other servers can stand between them; those are always tried.
 
     Raises:
         NoPostgres: the environment forces a kind that does not exist.
@@ -185,7 +185,7 @@ def start_server(kind: ServerKind, stack: ExitStack) -> PostgresServer:
         stack: stops the server.
 
     Raises:
-        Exception: of any kind, where there is none.
+        Exception: any error, if there is no such server.
     """
     with ExitStack() as attempt:
         url, leave = attempt.enter_context(_ways()[kind]())

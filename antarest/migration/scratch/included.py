@@ -1,4 +1,4 @@
-"""Which differences count: `include_name` and `include_object` of `env.py` leave some objects out of the comparison."""
+"""Removes the differences about objects that `include_name` and `include_object` of `env.py` leave out."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
 
 
 def _item(metadata: sa.MetaData, table: str, name: str, kind: str) -> tuple[Any, bool]:
-    """The object of the models, and True; one of that name, and False, if the models do not have it."""
+    """The object of the models, and True. If the models do not have it, a new object of that name, and False."""
     schema, _, bare = table.rpartition(".")
     known = metadata.tables.get(table)
     owner = sa.Table(bare, sa.MetaData(), schema=schema or None) if known is None else known

@@ -47,7 +47,7 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
 
 
 def objects_of_history(project: Project, connection: Connection, note: Tell = say_nothing) -> set[ObjectKey]:
-    """Find every object that some revision of the history has, also if a later revision drops or renames it.
+    """Find every object that exists at some revision of the history, even if a later revision drops or renames it.
 
     Args:
         project: the project.
@@ -116,12 +116,12 @@ def downgrade_effects(
 ) -> list[DowngradeEffect]:
     """Find the effect of the downgrade of each of these revisions, in this order.
 
-    The downgrades run on an empty scratch database of the same engine. No live table is locked, and nothing is guessed.
+    The downgrades run on an empty scratch database of the same engine, so no table of the real database is locked.
 
     Args:
         project: the project of the revisions.
-        connection: to the database that is asked about, to learn what a scratch database needs.
-        current: the revisions that it is at.
+        connection: to the real database, to learn what a scratch database needs.
+        current: the revisions that the real database is at.
         undone: the revisions to undo.
         note: told before a scratch database is made on the server of that database.
 

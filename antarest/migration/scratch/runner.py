@@ -48,8 +48,8 @@ class ScratchRunner:
         history: the same revisions, with what they declare.
         options: the options of Alembic's migration context.
         commits_each: whether each revision is committed on its own, as `transaction_per_migration` asks for.
-        runs_deferred: whether deferred constraints run at the end of each revision, as they do in a run of the
-            workflow. Plain Alembic leaves them to the commit.
+        runs_deferred: whether deferred constraints run at the end of each revision, as in a run of the workflow. With
+            plain Alembic they run at the commit.
     """
 
     config: Config
@@ -101,7 +101,7 @@ class ScratchRunner:
         Args:
             connection: to a scratch database.
             revisions: their ids.
-            steps_of: given the steps of one transaction, returns them. A generator can act before and after each.
+            steps_of: gets the steps of one transaction, and returns them. A generator can act around each step.
 
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
@@ -205,7 +205,7 @@ def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: M
 
 @contextmanager
 def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]:
-    """Learn from the database what to write in a revision that fails in the block, before all is rolled back."""
+    """If a revision fails in the block, ask the database for a fix before everything is rolled back."""
     try:
         yield
     except DBAPIError as error:

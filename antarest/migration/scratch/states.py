@@ -1,4 +1,4 @@
-"""The tables and columns after each revision of a history, as a scratch SQLite database has them."""
+"""Finds the tables and columns after each revision of a history, with a scratch SQLite database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TableStates:
         return frozenset(name for tables in self.after.values() for name in tables)
 
     def fitting(self, present: Catalog) -> list[str]:
-        """The revisions after which the database has these tables and columns, beside those of others."""
+        """The revisions after which the database has these tables and columns. It may also have tables of others."""
         ours = {name: columns for name, columns in present.items() if name in self.made}
         return [revision for revision, tables in self.after.items() if tables == ours]
 
@@ -45,7 +45,7 @@ class TableStates:
 def table_states(project: Project) -> TableStates:
     """Run the history on a scratch database, and read the tables after each revision.
 
-    A revision that does not have all earlier ones below it, as on a branch, is left out.
+    A revision on a branch is left out: it does not have all earlier revisions below it.
 
     Raises:
         ScratchRunFailed: a revision fails there.

@@ -38,7 +38,7 @@ class Verification:
         seconds: the duration.
         is_whole: whether the history as a whole is proved too, because the heads are among the revisions.
         is_complete: whether the proof ran to its end.
-        not_checked: everything that was not looked at, with the reason.
+        not_checked: everything that was not checked, with the reason.
         comparison: compares the engines.
     """
 
@@ -79,7 +79,7 @@ class Verification:
 
     @property
     def not_tried(self) -> list[tuple[str, str, str]]:
-        """Everything that nobody asked for and that was not tried: revision, engine and reason."""
+        """Everything that was not tried because nobody asked for it: revision, engine and reason."""
         return [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_tried]
 
     def add_proof(self, proof: Proof, target: Target) -> None:

@@ -1,4 +1,4 @@
-"""What the baseline of a project accepts of a proof."""
+"""Makes the baseline of a project from a proof, and applies it to later proofs."""
 
 from __future__ import annotations
 

@@ -78,8 +78,8 @@ class Clones:
 
         Args:
             url: the database.
-            as_alembic: whether the driver of SQLite begins transactions when it wants to, as with plain Alembic. Then
-                a revision can write through a second connection.
+            as_alembic: whether the driver of SQLite decides when a transaction begins, as with plain Alembic. Then a
+                revision can write through a second connection.
         """
         outer, self._database = self._database, str(url.database)
         engine = self._alembics_engine if as_alembic and self.engine == "sqlite" else self._engine

@@ -1,4 +1,4 @@
-"""Compares the proofs of one revision on both engines: the schemas, the names, the rows, and the reactions."""
+"""Compares the proofs of one revision on both engines: schemas, names, rows, and reactions to changes of rows."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _VARCHAR = re.compile(r"VARCHAR(?:\((\d+)\))?")
 
 @dataclass
 class EngineComparison:
-    """What the comparison knows from the revisions before.
+    """The knowledge of the comparison about earlier revisions.
 
     Attributes:
-        known: the differences that were found already, or that are older than the revisions which are proved.
+        known: the differences that were found already, or that are older than the revisions to prove.
         names: the long names that were seen already.
-        reactions: the differences between the reactions before the revisions which are proved.
+        reactions: the different reactions of the engines before the first revision to prove.
     """
 
     known: set[str] = field(default_factory=set)
@@ -82,7 +82,7 @@ class EngineComparison:
 
 
 def _other_rows(sqlite: Proof, postgresql: Proof, different: Collection[str]) -> Iterator[Finding]:
-    """Find the columns with other values. Where the schemas differ, that is the cause, and a finding already."""
+    """Find the columns with different values. If their schemas differ, this is the cause, and already a finding."""
     for column, text in differing_values(sqlite.rows, postgresql.rows) if sqlite.rows and postgresql.rows else ():
         if column not in different:
             yield Finding.of("V603", text, sqlite.revision)
@@ -97,7 +97,7 @@ def _text(difference: Difference) -> str:
 
 
 def _severity(each: Difference, *, is_own: bool) -> Severity:
-    """SQLite has no type with a time zone: a foreign project that needs one cannot fix the difference."""
+    """The severity of a difference. A foreign project gets only a note for a time zone, which SQLite cannot store."""
     is_zone = each.aspect == "type" and each.after in _WITH_A_ZONE and not is_own
     is_name = each.aspect == "name" and each.kind in _NOT_COMPARED_BY_ALEMBIC
     return "note" if is_zone or is_name or _is_enum(each) else "error"
@@ -113,7 +113,7 @@ def _is_enum(each: Difference) -> bool:
 
 
 def _shortened(name: str) -> str:
-    """The name that SQLAlchemy makes of one that is too long for PostgreSQL."""
+    """The short name that SQLAlchemy makes from a name that is too long for PostgreSQL."""
     digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
     return f"{name[: _LONGEST_NAME - 8]}_{digest[-4:]}"
 

@@ -165,7 +165,7 @@ def _convention(env: SourceModule, package: str) -> tuple[Mapping[str, str], lis
         package: the package of the metadata. No other installed package is read.
 
     Returns:
-        The convention. If none can be read, it is empty, and the places of the unreadable ones come with it.
+        The convention, and the places of conventions that cannot be read. It is empty if none can be read.
     """
     seen, waiting, unread = {env.path}, [env], list[str]()
     while waiting:

@@ -1,6 +1,6 @@
 """Runs the `env.py` of a project once, on a scratch database, and takes the options that it gives to Alembic.
 
-Nothing but the scratch database can be reached meanwhile. Every engine of SQLAlchemy, sync or async, connects to it,
+During the run, `env.py` can only reach the scratch database. Every engine of SQLAlchemy, sync or async, connects to it,
 because the event `do_connect` is set on the class. Other connections are refused.
 """
 
@@ -37,7 +37,7 @@ class ConnectionRefusedByProof(PermissionError):
 
 @dataclass
 class EnvRun:
-    """What the run of an `env.py` has shown.
+    """The results of a run of an `env.py`.
 
     Attributes:
         options: the options of `context.configure`.
@@ -94,7 +94,7 @@ def run_env(target: Target, connection: Connection, url: URL) -> EnvRun:
 
 
 def with_options_of_env(target: Target, run: EnvRun) -> Target:
-    """Make the target that has the options of a run of `env.py`, instead of those that were read from its source."""
+    """Make a copy of the target with the options of a run of `env.py`, not those that were read from its source."""
     options = dict(run.options)
     version_table = VersionTable(options.get("version_table") or target.project.version_table.name)
     commits_each = bool(options.pop("transaction_per_migration", False))
@@ -152,7 +152,7 @@ def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
 
 @contextmanager
 def _watched(refuse: Callable[[str], None]) -> Iterator[None]:
-    """Report each direct connection: of sqlite3, of psycopg2, and of sockets, which all other drivers use."""
+    """Report each direct connection: by sqlite3, by psycopg2, and by sockets, which all other drivers use."""
     import psycopg2  # Only a proof that runs env.py needs it here.
 
     original = psycopg2.connect

@@ -97,9 +97,9 @@ def _end(process: Any) -> None:
 
 @contextmanager
 def _without(paths: Sequence[str]) -> Iterator[None]:
-    """Move folders to the end of the search path, while a process is started that begins with this path.
+    """Move folders to the end of the search path while a process is started, since it begins with this path.
 
-    A module of the project that is called like one of Python must not come before that while Python starts.
+    While Python starts, a module of the project must not come before a module of Python with the same name.
     """
     before = sys.path.copy()
     sys.path[:] = [path for path in before if path not in paths] + [path for path in before if path in paths]

@@ -1,4 +1,4 @@
-"""What a history starts from, if something else makes tables before its first revision."""
+"""Makes the tables from which a history starts, if something else makes tables before its first revision."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg2"}
 
 @dataclass(frozen=True)
 class Target:
-    """A project that is proved. Another process can receive it, and imports its modules again.
+    """A project to prove. It can be sent to another process, which then imports the modules of the project again.
 
     Attributes:
         project: its files.
@@ -46,11 +46,11 @@ class Target:
         render_as_batch: the option of that name in `env.py`.
         naming_convention: the convention of the metadata, if it was read without an import.
         commits_each: whether each revision is committed on its own: `transaction_per_migration` in `env.py`.
-        models_of_env: the modules that `env.py` imports, if the metadata is the one of `env.py`, and nobody named it.
+        models_of_env: the modules that `env.py` imports, if the metadata comes from `env.py` and not from the user.
         models_problem: the reason why the metadata of `env.py` is not known.
         is_own: whether the project follows our conventions, and so declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
-        start: by engine, what makes the tables from which the history starts: a file of SQL, or a function.
+        start: by engine, the file of SQL or the function that makes the tables from which the history starts.
         run_env: the variables with which `env.py` is run; None if it is not run.
         env_options: the options that `env.py` gave to Alembic when it was run.
         engine: the dialect that the top of a revision file sees when it is imported.
@@ -223,8 +223,8 @@ class Target:
     def import_paths(self) -> None:
         """Extend the search path as Alembic does.
 
-        A folder of revisions without `alembic.ini` says nothing of it, and models that somebody names lie in the
-        project. So the folder of the project, and the current one, come last.
+        A folder of revisions without `alembic.ini` has no setting for it, and models that the user names lie in the
+        project. So the folder of the project and the current folder are added last.
         """
         sys.path[:0] = [path for path in self.paths if path not in sys.path]
         if not self.project.ini.is_file() or (self.metadata_name and not self.models_of_env):

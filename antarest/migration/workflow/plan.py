@@ -84,8 +84,8 @@ class RollbackPlan:
         current: the revisions that the database is at.
         target: the revision where the rollback goes.
         steps: the downgrades, in order; none when the database is there already.
-        unknown: why it is not known what its downgrades drop; empty if it is known. Then its steps have only what the
-            revisions declare, and the run measures the rest before its commit.
+        unknown: the reason why the losses of the downgrades are not known; empty if they are. With such a reason, the
+            steps have only the declared losses, and the run measures the others before its commit.
     """
 
     current: tuple[str, ...]
@@ -186,7 +186,7 @@ def plan_undo(
 def _effects(
     project: Project, connection: Connection, current: tuple[str, ...], undone: Sequence[str], note: Tell
 ) -> tuple[list[DowngradeEffect], str]:
-    """Find the effect of each downgrade; without any, and the reason, where no scratch database can tell."""
+    """Find the effect of each downgrade. If no scratch database can run them, return none, and the reason."""
     # These import Alembic, which an upgrade at head does not need.
     from ..scratch.databases import NoPostgres
     from ..scratch.migrated import DowngradeEffect, downgrade_effects

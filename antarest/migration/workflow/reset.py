@@ -36,7 +36,8 @@ class ResetPlan:
         database: its URL, redacted.
         rows: the rows of each table that it drops, partitions included; None where this role cannot see them all.
         others: how many other objects it drops, by their kind: views, functions, types.
-        along: what is dropped with the tables although the history did not make it, such as `trigger audit on study`.
+        along: the objects that are dropped with the tables although the history did not make them, such as `trigger
+            audit on study`.
         made: every object that the history makes at some revision.
     """
 
@@ -66,7 +67,7 @@ class ResetPlan:
 
 
 def plan_reset(project: Project, connection: Connection, note: Tell) -> ResetPlan:
-    """Find which objects of the history the database has, at whatever revision it is, and count their rows.
+    """Find the objects of the history that the database has, at any revision, and count their rows.
 
     Args:
         project: the project.
@@ -99,8 +100,8 @@ def _plan(found: _Found, connection: Connection) -> ResetPlan:
 def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, everything: bool) -> None:
     """Drop the objects of the history, and forget the revision.
 
-    It runs in the caller's transaction. It fails, and with it the whole transaction, when somebody else's object
-    depends on one of ours: nothing is dropped by a cascade (PostgreSQL).
+    It runs in the caller's transaction. On PostgreSQL it does not drop with CASCADE. If an object of somebody else
+    depends on one of ours, the function fails, and so does the whole transaction.
 
     Args:
         project: the project.
@@ -176,7 +177,7 @@ class _Found:
 def _lock(tables: list[DatabaseObject], connection: Connection) -> None:
     """Lock tables of PostgreSQL, with their partitions, so that their rows can be counted.
 
-    It waits for the first one only: a run that waits while it holds a lock can end in a deadlock.
+    The function waits for the first lock only, because a wait with a lock in hand can end in a deadlock.
     """
     for names, wait in ((tables[:1], ""), (tables[1:], " NOWAIT")):
         if names:
@@ -184,7 +185,7 @@ def _lock(tables: list[DatabaseObject], connection: Connection) -> None:
 
 
 def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
-    """Drop objects in an order that the engine permits: what others depend on is tried again after those.
+    """Drop objects in an order that the engine permits. An object on which others depend is tried again after them.
 
     A schema or an extension that others use stays.
     """
@@ -212,7 +213,7 @@ def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
 
 
 def _execute(connection: Connection, statement: str) -> None:
-    """Execute a statement unchanged: in names, SQLAlchemy would read a ":" or "%"."""
+    """Execute a statement unchanged. SQLAlchemy would take a ":" or "%" in a name for a parameter."""
     with closing(connection.connection.cursor()) as cursor:
         cursor.execute(statement)
 

@@ -33,7 +33,7 @@ class Status:
         edited: the revisions whose file was edited after they were applied.
         rollback_script: the path of `rollback.sh`; empty if the project has none.
         recorded_elsewhere: the revisions that version tables in other schemas record, by schema, if this one has none.
-        not_checked: everything that was not looked at, with the reason.
+        not_checked: everything that was not checked, with the reason.
     """
 
     engine: str
@@ -62,13 +62,13 @@ class Status:
 def not_checked(
     project: Project, role: str | None, current: Sequence[str], record: Sequence[RecordLine]
 ) -> dict[str, str]:
-    """Everything that a status cannot look at, with the reason.
+    """Everything that a status cannot check, with the reason.
 
     Args:
         project: the project.
         role: the application's role, where it has one of its own.
         current: the revisions that the database records.
-        record: when and by whom each was applied.
+        record: the time and the user of each revision that was applied.
     """
     found = {} if project.rollback_script else {"rollback.sh": "[antarest] rollback_script is not set"}
     if current and not record:

@@ -1,4 +1,4 @@
-"""Databases without a recorded revision that are not empty: an upgrade from base would run on tables that are there."""
+"""Refuses databases that are not empty and have no recorded revision. An upgrade from base would find their tables."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _MAKES = re.compile(
 
 
 def before_change(request: RunRequest, outcome: RunOutcome, connection: Connection) -> Path | None:
-    """Refuse a run from base on a database that is not empty, and back up the database as `backup` does.
+    """Refuse a run from base on a database that is not empty. Otherwise back up the database with `backup`.
 
-    It looks through the connection of the run: a pooler may have no further one, and others may wait for this one.
+    It uses the connection of the run, because a pooler may have no other one, and others may wait for this one.
 
     Raises:
         Unrecorded: it has tables of the history, or its revision is recorded elsewhere.
@@ -44,7 +44,7 @@ def before_change(request: RunRequest, outcome: RunOutcome, connection: Connecti
 
 
 def refuse_start(project: Project, connection: Connection, current: tuple[str, ...], *, from_base: bool) -> None:
-    """Refuse an upgrade of a database of which nobody knows the revision.
+    """Refuse an upgrade of a database whose revision is not known.
 
     Args:
         project: the project.
@@ -53,7 +53,7 @@ def refuse_start(project: Project, connection: Connection, current: tuple[str, .
         from_base: whether it may start at base although the database is not empty.
 
     Raises:
-        RowsOverlap, Unrecorded: nobody knows it.
+        RowsOverlap, Unrecorded: the revision is not known.
     """
     refuse_overlap(project.history, current, redact_url(connection.engine.url))
     if not current and not from_base:
@@ -83,7 +83,7 @@ def _refuse_unrecorded(project: Project, connection: Connection) -> None:
 
 
 def note_left_over(request: RunRequest) -> None:
-    """Note the tables that the downgrades of a committed run should have dropped: the next upgrade would meet them."""
+    """Report the tables that the downgrades of a committed run have left behind, since the next upgrade would fail."""
     project = request.project
     with suppress(AntarestError), looking(request.db) as connection:
         current = read_current(connection, project.version_table)

@@ -93,7 +93,7 @@ class MigrationWorkflow:
 
     @property
     def tell(self) -> Tell:
-        """Tells the listener a line, where there is one."""
+        """A function that passes a line to the listener. Without a listener it does nothing."""
         return self.listener.note if self.listener else say_nothing
 
     @property
@@ -205,7 +205,7 @@ class MigrationWorkflow:
     def upgrade(self, to: UpgradePlan | str = HEAD, *, from_base: bool = False) -> RunOutcome:
         """Upgrade the database, all or nothing, and read its revision from a second connection.
 
-        It is one transaction, unless a revision asks for a boundary. Where nothing is pending nothing is locked.
+        It is one transaction, unless a revision asks for its own. If nothing is pending, nothing is locked.
 
         Args:
             to: a plan that `plan_upgrade` returned, or the argument to make one.
@@ -343,5 +343,5 @@ class MigrationWorkflow:
 
 
 def _steps(direction: Direction, target: str) -> StepsOf:
-    """The steps to a revision, as Alembic's commands make them."""
+    """The steps that Alembic's commands would take to a revision."""
     return lambda scripts, current: getattr(scripts, f"_{direction}_revs")(target, current)

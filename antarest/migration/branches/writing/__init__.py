@@ -60,7 +60,7 @@ def write_revision(
 ) -> Written:
     """Write a revision file from the difference between the models and the migrations.
 
-    Both are made on scratch databases of each engine that the project has, where the new revision runs too. The
+    The command makes both on scratch databases of each engine of the project, and runs the new revision there. The
     differences that are left have to be written by hand.
 
     Args:
@@ -121,7 +121,7 @@ def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig |
 
 
 def _changes(compared: Bench, first: Comparison) -> Writing:
-    """The request to write what Alembic sees of the differences on the most important engine."""
+    """The request to write the differences that Alembic sees on the most important engine."""
     # Alembic compares less than we do. Where we find no difference, it finds none either, or is wrong.
     return Writing(
         compared.project,
@@ -177,7 +177,7 @@ def write_again(
         project: the project of the revision.
         revision: the revision, which no other one follows.
         db: the configured database, as for `write_revision`.
-        note: told what `write_revision` tells.
+        note: as for `write_revision`.
 
     Returns:
         The result. If its path is None, there is nothing to change, and the file stays as it was.

@@ -1,4 +1,4 @@
-"""The options with which Alembic writes a revision, and the changes that we make in what it wrote."""
+"""The options with which Alembic writes a revision, and our changes to the operations that it writes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def autogenerate_options(writing: Writing) -> dict[str, Any]:
 
 
 class _Rules:
-    """What Alembic compares and writes, where both `env.py` and the workflow have a say."""
+    """The options of Alembic that both `env.py` and the workflow decide: which objects count, and their text."""
 
     def __init__(self, writing: Writing) -> None:
         self._given = writing.project.options
@@ -101,7 +101,7 @@ class _Rules:
         return kind != "table" or (name not in self._own and (tables is None or full in tables))
 
     def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
-        """Render as `env.py` says. Else add the import of a type, and write what both engines understand."""
+        """Render an item as `env.py` does. Otherwise add the import of its type, and write it for both engines."""
         theirs = self._given.get("render_item")
         rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False
         if rendered is not False:
@@ -113,12 +113,12 @@ class _Rules:
 
 
 def _is_known(module: str) -> bool:
-    """Whether the template of a revision imports what its types need."""
+    """Whether a revision can use the types of this module without a further import."""
     return module.partition(".")[0] in ("sqlalchemy", "alembic", "builtins", "__main__")
 
 
 def _expression(item: Any) -> str:
-    """Render an expression whose SQL depends on the engine, as it is in Python; empty for any other one."""
+    """Return the Python code of an expression whose SQL depends on the engine; empty for any other expression."""
     if isinstance(item, (sa.True_, sa.False_, sa.Null)):
         return f"sa.{str(item).lower()}()"
     if isinstance(item, sa.BindParameter) and isinstance(item.value, (str, int, float, bool, type(None))):
@@ -133,9 +133,10 @@ def _expression(item: Any) -> str:
 
 
 def _alter_only(operations: ops.OpContainer, columns: frozenset[str] | None, *, has_identity: bool) -> None:
-    """Alter only these columns, and no identity that Alembic would take for missing, or write as an error.
+    """Keep only the changes of these columns, without changes of identities that Alembic gets wrong.
 
-    On an engine without identities it finds each of them missing. To change one it would have to write the old one too.
+    On an engine without identities Alembic finds each of them missing. To change an
+    identity, Alembic would have to write the old one too, which it cannot.
     """
     kept: list[ops.MigrateOperation] = []
     for each in operations.ops:
@@ -155,7 +156,8 @@ def _alter_only(operations: ops.OpContainer, columns: frozenset[str] | None, *, 
 def _create_keys_last(operations: ops.UpgradeOps) -> None:
     """Create a foreign key after the tables, if it refers to a table that is created later, or says `use_alter`.
 
-    Alembic writes it into the CREATE TABLE, which then fails, or (on PostgreSQL, with `use_alter`) leaves it out.
+    Alembic writes the key into the CREATE TABLE. Then the statement fails, or it lacks the key (on PostgreSQL, with
+    `use_alter`).
     """
     created = [each for each in operations.ops if isinstance(each, ops.CreateTableOp)]
     later = {_full_name(each): position for position, each in enumerate(created)}

@@ -29,7 +29,7 @@ def head(found: Verification, target: Target) -> str:
 
 
 def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool = False) -> str:
-    """Render the result: a short list of what was found, then each finding by its revision, and the outcome.
+    """Render the result: a short list of the findings, then each finding by its revision, and the outcome.
 
     Args:
         found: the result.
@@ -75,7 +75,7 @@ def _missing(title: str, reasons: Sequence[str], stream: TextIO) -> list[str]:
 
 
 def _by_reason(missing: Iterable[tuple[str, str, str]]) -> list[str]:
-    """Everything that was not proved or tried: one reason for all revisions that have it, by engine."""
+    """Everything that was not proved or tried, by engine. Revisions with the same reason share a line."""
     same: dict[tuple[str, str], list[str]] = {}
     for revision, engine, why in missing:
         same.setdefault((engine, why), []).append(revision or "the history")

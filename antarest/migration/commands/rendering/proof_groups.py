@@ -27,7 +27,7 @@ class FindingGroup:
         kind: the kind.
         revision: the id of the revision; empty for the history as a whole.
         findings: the findings.
-        elsewhere: for the text of a finding, how many later revisions have the same.
+        elsewhere: the number of later revisions that have the same finding, by its text.
     """
 
     kind: FindingKind
@@ -42,7 +42,7 @@ class FindingGroup:
 
     @property
     def lines(self) -> list[str]:
-        """A line for each text, with the engines that it is about."""
+        """The lines of the group: each text once, with the engines on which it was found."""
         engines: dict[str, list[str]] = {}
         for each in self.findings:
             text = each.found + (f" (expected: {each.expected})" if each.expected else "")

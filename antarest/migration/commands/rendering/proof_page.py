@@ -103,7 +103,7 @@ def _schemas(found: Verification, proof: Proof) -> Iterator[str]:
 
 
 def _before(found: Verification, proof: Proof) -> Inventory | None:
-    """The schema before a revision: that of the revision proved before it. It is not known for the first of a range."""
+    """The schema before a revision, which the proof of the previous one has. It is not known for the first revision."""
     position = found.revisions.index(proof.revision)
     if position:
         earlier = found.proofs.get((found.revisions[position - 1], proof.engine))

@@ -95,7 +95,7 @@ def parity_of(found: Verification, revision: str) -> Cell:
 
 
 def _others(found: Verification, revision: str) -> list[Finding]:
-    """The findings about a revision that have no column."""
+    """The findings about a revision that belong to no column of the table."""
     return [each for engine in (*found.engines, "") for each in _about(found.of(revision, engine), "")]
 
 
@@ -104,7 +104,7 @@ def _about(findings: Sequence[Finding], name: str) -> list[Finding]:
 
 
 def _is_about(reason: str, name: str) -> bool:
-    """Whether something that is not proved leaves a property open. Most reasons leave all of them open."""
+    """Whether a reason why something is not proved leaves this property open. Most reasons leave all of them open."""
     about = next((names for start, names in _ABOUT.items() if reason.startswith(start)), PROPERTIES)
     return name in about
 

@@ -225,7 +225,7 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
             for each in written.drops
         ]
         lines += [
-            f"careful        {each}. A value that the new type changes ends the run, unless the file declares it"
+            f"careful        {each}. If the new type changes a value, the run fails, unless the file declares it"
             for each in written.retypes
         ]
     elif not written.by_hand:

@@ -24,7 +24,7 @@ def deployed(context: CommandContext, *, ref: str) -> int:
 
 
 def deployed_clear(context: CommandContext) -> int:
-    """Record that production runs nothing: rollback.sh goes to the revision before the head again."""
+    """Record that nothing is in production: rollback.sh goes to the revision before the head again."""
     from ...branches.deployed import clear
 
     clear(context.project)

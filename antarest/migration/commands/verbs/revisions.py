@@ -61,7 +61,7 @@ def verify(context: CommandContext, **options: Any) -> int:
 
 
 def baseline(context: CommandContext, **options: Any) -> int:
-    """Accept what an old history does on the day of its adoption, so that gates fail for new faults only."""
+    """Accept the faults that an old history has on the day of its adoption. Then gates fail for new faults only."""
     from .verify import baseline
 
     return baseline(context, **options)

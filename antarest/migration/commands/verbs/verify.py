@@ -117,11 +117,11 @@ def _end(found: Verification) -> int:
 
 
 def baseline(context: CommandContext, *, engine: str | None = None, rows_from: str | None = None) -> int:
-    """Accept what an old history does on the day of its adoption, so that gates fail for new faults only."""
+    """Accept the faults that an old history has on the day of its adoption. Then gates fail for new faults only."""
     project = context.project
     path = project.root / FILE_NAME
     if path.exists():
-        hint = Hint(f"If it is to accept what came since, delete {path} first.")
+        hint = Hint(f"To accept newer faults too, delete {path} first.")
         raise UsageError("there is a baseline already", hint)
     found = Verification(_engines(engine, project.engines))
     context.print(fields([("project", str(project.ini))]))

@@ -2,7 +2,8 @@
 
 A separate connection holds the first lock for the whole run, in a READ COMMITTED transaction that stays idle. Such a
 lock works through PgBouncer in transaction mode, where a session lock does not. The transaction has no snapshot that
-`CREATE INDEX CONCURRENTLY` would have to wait for. A run that waits in the server would have a snapshot, so it polls.
+`CREATE INDEX CONCURRENTLY` would have to wait for. A run that waited inside the server would have a snapshot. So a
+run asks for the lock again and again instead.
 
 Each transaction that changes something holds the second lock. When a process is killed, its first lock is released at
 once, but the server may still be busy with its last statement. Until that has ended, the second lock keeps others out.

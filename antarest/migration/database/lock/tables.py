@@ -1,9 +1,10 @@
 """ACCESS EXCLUSIVE locks on tables, so that a count is still true when the next statement runs (PostgreSQL).
 
-The lock is taken at once in its strongest mode: raising a weaker one would kill the transaction of an application by
-deadlock. Waiting with one lock in hand would do the same. The server looks for a deadlock when a session has waited for
-`deadlock_timeout`, so all tables are locked within less than that, or all of them are released, and it begins again. A
-transaction that holds locks from before cannot release them, so it never waits: it asks a few times, and fails.
+A lock is taken in its strongest mode from the beginning. To raise a weaker lock later could end the transaction of an
+application by a deadlock. A wait for one table while another one is locked could do the same. The server looks for a
+deadlock when a session has waited for `deadlock_timeout`. So this module locks all tables within less time than that.
+Otherwise it releases all of them, and begins again. A transaction that already holds other locks cannot release those,
+so it never waits: it asks a few times, and then fails.
 """
 
 from __future__ import annotations
@@ -80,11 +81,11 @@ class TableLocks:
         self._shared: frozenset[Hashable] = frozenset()
 
     def start(self, tables: Iterable[CatalogTable], learned: set[Hashable]) -> None:
-        """Begin the transaction, and lock what earlier tries of it have learned.
+        """Begin the transaction, and lock the tables that earlier tries of it had to lock.
 
         Args:
             tables: all tables that other sessions can use.
-            learned: the tables to lock. It gets the tables that this try is asked to lock.
+            learned: the tables to lock. This try adds the tables that it is asked to lock.
         """
         self.learned = learned
         shared = {table.identity: table for table in tables}
@@ -135,7 +136,7 @@ class TableLocks:
         self._execute(f"SET LOCAL lock_timeout = '{setting}'")
 
     def _round(self, queue: Sequence[CatalogTable], end: float, span: float) -> tuple[CatalogTable, Any] | None:
-        """Lock all tables; or none, and return the one that failed, and why. Without a span it does not wait."""
+        """Lock all tables or none. Return the table that failed, and the error. Without a span it does not wait."""
         began = time.monotonic()
         self._execute("SAVEPOINT antarest_lock")
         for position, table in enumerate(queue):

@@ -14,7 +14,7 @@ class DatabaseError(AntarestError, code="db.E300"):
         message: the fact.
         hints: what to do next.
         database: the URL of the database, redacted.
-        reason: what the driver said, redacted.
+        reason: the message of the driver, redacted.
         details: further values.
         state: the state that the database is in now.
     """
@@ -107,7 +107,7 @@ class InvalidParameter(DatabaseError, code="db.E306", exit_code=EXIT_USAGE):
 
 
 class RightMissing(DatabaseError, code="db.E313"):
-    """The role may not do what the command needs.
+    """The role lacks a right that the command needs.
 
     Why: the tables belong to another role, and this one has no right on them; or only the owner may change them.
 
@@ -129,7 +129,7 @@ class StatementRefused(DatabaseError, code="db.E314"):
 
 
 class VersionTableDamaged(DatabaseError, code="db.E312"):
-    """The version table has a row that is no revision.
+    """The version table has a row that is not the id of a revision.
 
     Why: somebody wrote into the table by hand, or the file is damaged.
 
@@ -168,11 +168,11 @@ class NotADatabase(DatabaseError, code="db.E308"):
 
 
 class EndedByServer(DatabaseError, code="db.E310"):
-    """The server ended a statement, or the whole session, because of a limit or on somebody's demand.
+    """The server ended a statement or the whole session, because of a limit or because somebody asked for it.
 
     Why: the role, the database or the server has a time limit for sessions that wait (`idle_session_timeout`), or
     somebody called `pg_cancel_backend`. The limits for statements and transactions are switched off for the
-    transactions of this program, but some statements run outside of them.
+    transactions of this program, but some statements run outside of a transaction.
 
     To do: raise the limit for the role that migrates, with the command of the message, and run the command again.
     """
@@ -181,7 +181,7 @@ class EndedByServer(DatabaseError, code="db.E310"):
 class NoRoomForLocks(DatabaseError, code="db.E311"):
     """The server has no room for the locks that one transaction needs.
 
-    Why: a transaction keeps a lock on each table and index that it touches until its end. The server has room for
+    Why: a transaction locks each table and index that it touches, until the transaction ends. The server has room for
     `max_locks_per_transaction` locks for each of its `max_connections`. A run of thousands of revisions needs more.
 
     To do: run it in parts, each with its own commit: the message names the first one. Or raise

@@ -17,7 +17,7 @@ def _fix(revision: str) -> str:
 
 
 def _all(losses: Sequence[Loss]) -> dict[str, str]:
-    """All of them, since each has to be declared: one on a line, or all on one line."""
+    """Render every loss, since each has to be declared: few with a line each, many on one line."""
     if len(losses) <= _SHOWN:
         return numbered("loses", losses, _SHOWN)
     return {"loses": "; ".join(f"{loss.item}: {loss.amount}" for loss in losses)}
@@ -52,7 +52,7 @@ class LossNotConfirmed(MigrationError, code="db.E502"):
     """A rollback would lose data that its revisions declare, and nobody has agreed to it.
 
     Why: the downgrade drops what the upgrade created, and rows were written there since. Some may have been written
-    after the plan was shown. An agreement is to the numbers of the plan, and the message names both numbers.
+    after the plan was shown. You agree to the numbers of the plan only. The message names both numbers.
 
     To do: read the plan (`inv db.rollback --dry-run`), and save the data that matters. Then agree with
     `--allow-data-loss`, or with a yes on a terminal. `--yes` alone never agrees to a loss.
@@ -137,11 +137,11 @@ class RebuildLoses(MigrationError, code="db.E505"):
 
 
 def drop_and_make_again(object_: Missing, what: str) -> tuple[Hint, Hint]:
-    """The lines for the revision file that take an object out of the way.
+    """The lines for the revision file that remove an object before a change.
 
     Args:
         object_: the object.
-        what: the change that it is in the way of, such as "the rebuild".
+        what: the change that the object prevents, such as "the rebuild".
     """
     kind, name = object_.item.split(":", 1)
     return (
@@ -168,7 +168,7 @@ class InTheWay(MigrationError, code="db.E506"):
 
 
 class RowsHidden(MigrationError, code="db.E510"):
-    """A revision writes to a table of which row security may hide rows from its role, and does not declare that.
+    """A revision writes to a table, and row security may hide rows of it. The revision does not declare that.
 
     Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). UPDATE and DELETE then
     reach only the rows that a policy shows, without a message, and the other rows stay as they were.

@@ -36,9 +36,9 @@ class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
 class OtherProject(MigrationError, code="db.E212", exit_code=EXIT_USAGE):
     """The database may belong to another project than the one that was found.
 
-    Why: it is at a revision that the project lacks, and that another project near this folder or near the
-    configuration has; or it is empty, and it is not clear which of the projects it is for. A run of the wrong project
-    would make its tables in the database.
+    Why: the database is at a revision that this project lacks, and another project near this folder or near the
+    configuration has that revision. Or the database is empty, and several projects could use it. A run of the wrong
+    project would make its tables in the database.
 
     To do: name the right one with `--project`; the message shows both.
     """
@@ -68,10 +68,11 @@ class InvalidProject(MigrationError, code="db.E210", exit_code=EXIT_USAGE):
 class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
     """The project's `env.py` did not call `environment.run(context)`.
 
-    Why: `env.py` is the one that `alembic init` wrote, or one of your own; or it failed before that line. The workflow
-    does not let it run revisions itself, because it may name another database.
+    Why: `env.py` is still the file that `alembic init` wrote, or you wrote it without this call, or it failed before
+    the call. The workflow does not let `env.py` run revisions itself, because it may name another database.
 
-    To do: replace its calls of `context.configure` as `docs/adopting.md` shows, or fix the reason that the error names.
+    To do: replace its calls of `context.configure` as `docs/adopting.md` shows, or remove the reason that the error
+    names.
     """
 
     def __init__(self, ini: Path, database: str = "", reason: str = "") -> None:

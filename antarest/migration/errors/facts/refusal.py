@@ -98,7 +98,7 @@ class Unrecorded(MigrationError, code="db.E706"):
     version table of another schema. An upgrade would make the tables again, and change values a second time.
 
     To do: name the schema of the version table, or record the revision that the database is at with `alembic stamp`.
-    The message names the revisions whose tables and columns fit. If the history is meant to meet these tables,
+    The message names the revisions whose tables and columns fit. If the history expects these tables to exist,
     `inv db.upgrade --from-base` runs it (`alembic -x from-base upgrade head`).
     """
 
@@ -250,7 +250,7 @@ class VerifyFailed(MigrationError, code="db.E803"):
 
 
 class NotAllProved(MigrationError, code="db.E805", exit_code=EXIT_NOT_PROVED):
-    """`db.verify` has no finding, and could not prove everything that it was asked for.
+    """`db.verify` has no finding, but it could not prove everything that you asked for.
 
     Why: a revision or a table could not be tried, or an error that the proof does not expect ended a part of it. The
     lines below "not proved" give each reason.

@@ -46,13 +46,12 @@ class RevisionFailed(MigrationError, code="db.E601"):
 
 
 class DeferredConstraintFailed(MigrationError, code="db.E620"):
-    """After a revision a deferred foreign key or constraint trigger fails. The run was rolled back.
+    """A deferred foreign key or constraint trigger fails at the end of a revision. The run was rolled back.
 
-    Why: the constraint is deferred, so that the statements of the revision may break it. It is checked at the end of
-    each revision, and not only at the commit of the run. A key that one revision breaks and a later one repairs does
-    not pass.
+    Why: a statement of the revision may break a deferred constraint for a while. The run checks it at the end of each
+    revision, and not only at the commit. So a later revision cannot repair a key that this one breaks.
 
-    To do: break and repair the key in one revision: put what repairs it into the revision that the message names.
+    To do: break and repair the key in one revision: move the repair into the revision that the message names.
     """
 
     def __init__(
@@ -204,7 +203,7 @@ class UnexpectedFailure(MigrationError, code="db.E699"):
 
 
 class OutputFailed(MigrationError, code="db.E613"):
-    """The command cannot print what it is going to do, so it does not do it.
+    """The command cannot print its next step, so it does not take it.
 
     Why: the disk under the output is full, or the program that reads the output has ended.
 
@@ -221,8 +220,8 @@ class NotReported(MigrationError, code="db.E614", exit_code=EXIT_UNREPORTED):
 
     Why: the disk under the output is full, or the program that reads the output has ended.
 
-    To do: nothing is to be repeated. The lines before this error say what was done; `inv db.status` shows where the
-    database is.
+    To do: do not repeat the command. The lines before this error say what was done. `inv db.status` shows the revision
+    of the database.
     """
 
     def __init__(self, reason: str) -> None:
@@ -234,7 +233,7 @@ class NotReported(MigrationError, code="db.E614", exit_code=EXIT_UNREPORTED):
 
 
 class ScratchRunFailed(MigrationError, code="db.E610"):
-    """A revision raised an error on the empty scratch database on which a plan or a check tries it.
+    """A revision raised an error on an empty scratch database, where a plan or a check tried it.
 
     Why: the revision needs rows that an empty database does not have, it cannot run on this engine, or its downgrade
     was never run before.
@@ -276,8 +275,8 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
 class ModelsNotMade(MigrationError, code="db.E617"):
     """The tables of the models cannot be created on a scratch database of an engine.
 
-    Why: a type, a collation or a default is of one engine only, or the models need something that only the migrations
-    make.
+    Why: a type, a collation or a default exists on one engine only, or the models need an object that only the
+    migrations make.
 
     To do: if the project is for one engine only, `engines = postgresql` (or `sqlite`) in `[antarest]` says so. Else
     give the column a form that both engines have, such as a type with a variant
@@ -296,7 +295,7 @@ class ModelsNotMade(MigrationError, code="db.E617"):
 
 
 class RevisionUnfinished(MigrationError, code="db.E615"):
-    """The new revision was written, and it does not run on a scratch database yet.
+    """The new revision was written, but it does not run on a scratch database yet.
 
     Why: it uses something that this engine does not have, or changes a column that a view uses.
 

@@ -26,7 +26,7 @@ _flags: list[tuple[str, str]] = []
 
 @contextmanager
 def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | None) -> Iterator[None]:
-    """Repeat flags of the user in the commands that are shown in the block: without them, those would do another thing.
+    """Add flags of the user to the commands that are shown in the block. Without them, a command would act differently.
 
     Args:
         verb: the verb that takes the flags; empty if all verbs do.
@@ -43,11 +43,11 @@ def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | None) -> 
 
 
 def spell(text: str) -> str:
-    """Return the text with our commands as they can be typed here, with the program that was called.
+    """Return the text with our commands as the user can type them here.
 
-    `inv db.status` stays where Invoke was called, or where it and a `tasks.py` are. Else it becomes `antarest-db
-    status`, with the folder of the program where the shell would not find it. The flags of `repeating` are added where
-    the command does not have them.
+    `inv db.status` stays as it is if Invoke was called, or if Invoke and a `tasks.py` are there. Otherwise it becomes
+    `antarest-db status`, with the folder of the program if the shell would not find it. A command gets the flags of
+    `repeating` that it lacks.
 
     Args:
         text: one command, or a text with commands in it.

@@ -17,7 +17,7 @@ it is not changed. If `ANTAREST_DATA` is not set, `${ANTAREST_DATA}` stands for 
 at the first use.
 
 The workflow reads `db` and `environment`. An application declares its other sections with the argument `sections`: each
-is a dataclass whose fields have a reader. If it does, a name that nobody declares is refused.
+is a dataclass whose fields have a reader. Then a section or key that nobody declares is refused.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def load_config(
 
     Args:
         path: the file that the user named (`--config`); it beats `ANTAREST_CONF`.
-        sections: the other sections that the file may have. With None, the file may have any other section or key, but
-            none that looks like a misspelt name of ours.
+        sections: the other sections that the file may have. With None, the file may have any other section or key,
+            except for one that looks like a misspelt name of ours.
         environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.
         cwd: the folder to look in, and the base of relative paths; by default the working directory.
         home: the folder of the project, to look in too; by default that of this code, which alone has a default.
@@ -130,7 +130,7 @@ def _find(path: str | Path | None, environ: Mapping[str, str], cwd: Path, home: 
     # lexists: a broken link is somebody's configuration too, and is reported.
     found = next((each for each in (cwd / FILE_NAME, home / FILE_NAME) if os.path.lexists(each)), default)
     return _read_file(
-        str(found), cwd, "nobody, so it is the default" if is_own else "nobody, and this is where it may lie"
+        str(found), cwd, "nobody, so it is the default" if is_own else "nobody; the file may be at this path"
     )
 
 

@@ -113,8 +113,8 @@ def redact(text: str, *urls: URL | str) -> str:
 
     Args:
         text: any text.
-        urls: URLs whose passwords the text may have anywhere, also quoted or escaped. Without them, only the places are
-            masked where a secret is written: in a URL, and after a keyword such as `password=`.
+        urls: URLs whose passwords may stand anywhere in the text, also quoted or escaped. Without these URLs, only
+            secrets in usual places are masked: in a URL, and after a keyword such as `password=`.
     """
     for url in urls:
         parsed = _try_parse(url) if isinstance(url, str) else url
@@ -197,7 +197,7 @@ def _try_parse(text: str) -> URL | None:
 
 
 def _with_named_hosts(text: str) -> str:
-    """Return a URL whose several hosts, as libpq lists them, are parameters, as SQLAlchemy lists them."""
+    """Return a URL whose list of hosts is written as SQLAlchemy needs it, with parameters, and not as for libpq."""
     scheme, separator, rest = text.partition("://")
     place, _, query = rest.partition("?")
     user, at, place = place.rpartition("@")
@@ -257,7 +257,7 @@ def _masked_url(found: re.Match[str]) -> str:
 
 
 def _alone(secret: str) -> re.Pattern[str]:
-    """Return a pattern for a secret that is no part of a longer word."""
+    """Return a pattern for a secret that is not part of a longer word."""
     start, end = (r"\b" if re.match(r"\w", each) else "" for each in (secret[0], secret[-1]))
     return re.compile(f"{start}{re.escape(secret)}{end}")
 

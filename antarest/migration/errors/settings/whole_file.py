@@ -28,7 +28,7 @@ def content_of(path: Path) -> bytes:
 def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
     """Write a file under another name in the same folder, then rename it.
 
-    What is no file, such as a pipe or `/dev/stdout`, is written directly.
+    A path that is not a file, such as a pipe or `/dev/stdout`, is written directly.
 
     Args:
         path: the file. Its folder is created where it is missing.
@@ -70,7 +70,7 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Let an error name a path that the user knows."""
+    """Make an error in the block name a path that the user knows."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Attempts of a statement in a savepoint, which show what it locks and takes where its text does not say (PostgreSQL).
+"""Attempts to run a statement in a savepoint. They show the locks and losses that its text does not (PostgreSQL).
 
 Going back to the savepoint undoes what the statement did, and releases its locks. Only sequences stay where they are.
 """
@@ -27,7 +27,7 @@ class Attempted:
 
     Attributes:
         locked: the tables that it needs an ACCESS EXCLUSIVE lock for.
-        takes: the tables that it drops, empties or rewrites, and those of which it drops columns.
+        takes: the tables that it drops, empties or rewrites, and the tables from which it drops columns.
         has_new: whether a lock was missing before.
     """
 

@@ -12,8 +12,7 @@ from .origins import Origins
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
 RUNS_INSIDE = (
-    "a function runs a statement inside another one, where nobody can count what it takes away: run them one after the "
-    "other"
+    "a function runs a statement inside another one, where nobody can count its losses: run them one after the other"
 )
 
 Takes = dict[str, set[str]]
@@ -35,7 +34,7 @@ class RowChanges(NamedTuple):
         return RowChanges(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def minus(self, other: RowChanges) -> RowChanges:
-        """These changes without the other ones."""
+        """These changes minus the other ones."""
         return RowChanges(*(mine - its for mine, its in zip(self, other, strict=True)))
 
 
@@ -103,7 +102,7 @@ class ChangeTracker(Protocol):
         """The rows inserted, deleted and updated so far, by the identity of the table; of all tables or only one."""
 
     def foresee_deferred(self) -> None:
-        """Foresee what deferred triggers update. Call it right before they run at the end of a revision."""
+        """Foresee which tables deferred triggers update. Call it right before they run at the end of a revision."""
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
         """The columns that may have lost values although `before()` did not name them.

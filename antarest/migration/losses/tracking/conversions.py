@@ -1,4 +1,4 @@
-"""The SQL that counts the values which a change of type changes: cast back to the old type, they are other values."""
+"""The SQL that counts the values which a change of type changes. Such a value differs when it is cast back."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def count_changed(connection: Connection, reads: str, conversions: Sequence[Conv
 
     Args:
         connection: the database, where the old values still are.
-        reads: the part of a query from its FROM on, whose rows are converted.
-        conversions: what is converted.
+        reads: a query from its FROM on; the conversions apply to its rows.
+        conversions: the conversions.
 
     Returns:
-        A count for each; None where the values cannot be read again.
+        A count for each; None where the stored values cannot be cast back.
     """
     if not conversions:
         return []
@@ -77,7 +77,7 @@ def count_common(
         one: a table.
         other: another one.
         columns: the columns that are compared, of both.
-        values: whether NULL is left out.
+        values: whether to leave out NULL.
 
     Returns:
         The number; None where it cannot be counted.
@@ -117,7 +117,7 @@ def _sqlite(reads: str, conversions: Sequence[Conversion]) -> str:
 
 
 def _stored(value: str, declared: str) -> str:
-    """A value as a column of this type stores it."""
+    """The SQL for a value as a column of this type stores it."""
     kind = affinity(declared)
     if kind == "blob":
         return value
@@ -129,7 +129,7 @@ def _stored(value: str, declared: str) -> str:
 
 
 def _same(new: str, old: str, conversion: Conversion) -> str:
-    """Whether a value is still the old one. It is NULL where one of both is NULL."""
+    """The SQL for whether a value is still the old one. It gives NULL if one of the two is NULL."""
     kinds = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "blob": "BLOB"}
     back = " ".join(f"WHEN '{kind}' THEN CAST({new} AS {name})" for kind, name in kinds.items())
     same = f"+{old} = +{new} COLLATE BINARY"
@@ -177,7 +177,7 @@ _SIZES = re.compile(r"\s*\(([\d, -]+)\)")
 
 
 def _parsed(type_: str) -> tuple[str, list[int]]:
-    """The name of a type, and its sizes: of a number those before and after its point."""
+    """The name of a type, and its sizes. A number has two: the digits before its point, and those after it."""
     sizes = [int(size) for found in _SIZES.finditer(type_) for size in found[1].split(",")]
     if len(sizes) == 2:  # noqa: PLR2004 - precision and scale
         sizes[0] -= sizes[1]

@@ -1,6 +1,6 @@
 """Reads which columns a statement copies into which: `INSERT INTO new (id) SELECT id FROM old` and the like.
 
-A statement that this does not understand is no copy, and nothing is concluded from it.
+A statement that this module does not understand does not count as a copy.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Copied(NamedTuple):
         original: the column of it.
         new: the new value as SQL, in the query.
         old: the old value as SQL.
-        is_bare: whether the new value is the old one, before it is stored.
+        is_bare: whether the new value is the unchanged old one, before it is stored.
     """
 
     target: CatalogTable
@@ -72,12 +72,12 @@ class Copy:
     """A statement that fills a table from a query.
 
     Attributes:
-        into: the name of the table, perhaps after that of its schema.
+        into: the name of the table; that of its schema may come before it.
         named: the columns that it fills, in order; empty where the statement does not name them.
         items: the expressions of the query, in the same order.
         rest: the query from its FROM on, up to its groups, order or limit.
-        text: the statement, in which the parts have their places.
-        is_plain: whether the query makes one row of each row that it reads.
+        text: the statement, to which the positions of the parts refer.
+        is_plain: whether the query returns one row for each row that it reads.
     """
 
     into: Sequence[str]
@@ -93,7 +93,7 @@ class Copy:
         return self._written(self.rest)
 
     def columns(self, tables: Tables) -> list[Copied]:
-        """The columns that are filled from another one, by their places; empty where that is not understood."""
+        """The columns that are filled from another column, in order; empty where the statement is not understood."""
         target, sources = find_table(tables, self.into), [*self._sources(tables)]
         if target is None or any(source.table.identity == target.identity for source in sources):
             return []
@@ -124,7 +124,7 @@ class Copy:
     def _values(
         self, item: Sequence[Piece], sources: Sequence[_Source]
     ) -> Iterator[tuple[str, Sequence[Piece], tuple[_Source, str] | None]]:
-        """The SQL of an expression, and its pieces; for a star, the columns that it stands for."""
+        """The SQL and the pieces of each expression. For a star, these are the columns that it stands for."""
         if item[-1].word != "*" or len(item) not in (1, 3):
             yield self._written(item), item, None
             return
@@ -180,7 +180,7 @@ def _read_query(text: str, into: Sequence[str], named: Sequence[str], parts: Seq
 
 
 def _origin(item: Sequence[Piece], target: str, sources: Sequence[_Source]) -> tuple[_Source, str] | None:
-    """The one column that an expression is made from. Of several, it is the one with the name of the target."""
+    """The one column that an expression uses. If it uses several, the column with the name of the target counts."""
     found: dict[tuple[str, str], tuple[_Source, str]] = {}
     for at, piece in enumerate(item):
         before = item[at - 1].word if at else ""
@@ -199,7 +199,7 @@ def _origin(item: Sequence[Piece], target: str, sources: Sequence[_Source]) -> t
 
 
 def find_table(tables: Tables, name: Sequence[str]) -> CatalogTable | None:
-    """The table that a statement means by a name, perhaps after that of its schema."""
+    """The table that a statement means by a name. The name of its schema may come before it."""
     wanted = [part.lower() for part in name]
     if wanted[:1] == ["main"]:
         wanted = wanted[1:]
@@ -214,7 +214,7 @@ def find_column(table: CatalogTable, name: str) -> str | None:
 
 
 def _name(parts: Sequence[Piece], at: int) -> tuple[list[str], int]:
-    """The name at a position, perhaps after that of a schema, and the position after it."""
+    """The name at a position, with that of its schema if there is one, and the position after it."""
     names = [parts[at].name] if at < len(parts) else []
     while at + 2 < len(parts) and parts[at + 1].word == ".":
         at += 2

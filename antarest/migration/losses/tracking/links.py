@@ -1,4 +1,4 @@
-"""The links between the tables of a PostgreSQL database: which of them lose rows together, and what statements call."""
+"""The links between the tables of a PostgreSQL database: which lose rows together, and which code statements call."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DEFINITIONS = """
 
 
 class Links:
-    """The links, which are read when somebody asks first, and again after `forget()`."""
+    """The links. The first question reads them, and so does the first one after `forget()`."""
 
     def __init__(self, connection: Connection) -> None:
         """Prepare to read them."""
@@ -41,7 +41,7 @@ class Links:
         self._read: list[tuple[Any, ...]] | None = None
 
     def forget(self) -> None:
-        """Read them again when somebody asks next."""
+        """Read them again at the next question."""
         self._read = None
 
     def reached(self, start: Collection[Hashable], kinds: str) -> set[Hashable]:

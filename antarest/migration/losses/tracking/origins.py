@@ -41,11 +41,11 @@ class Origins:
         return self._origins.get(column, Origin(column))
 
     def filling(self, column: Hashable) -> Origin:
-        """The same, but for a column that has values of its own, where others were copied from."""
+        """The origin of the values that were copied into a column which also has values of its own."""
         return self._fillings.get(column, self[column])
 
     def begin(self, tables: Tables) -> None:
-        """Begin a revision: values come from where they are."""
+        """Begin a revision: the values of each column come from that column itself."""
         self._old = frozenset(column for table in tables.values() for column in table.columns.values())
         self._origins.clear()
         self._fillings.clear()
@@ -59,7 +59,7 @@ class Origins:
         self._origins = dict(state)
 
     def note(self, copy: Copy, tables: Tables) -> bool:
-        """Note a copy that has run, with the tables as they are then. Return whether it is understood."""
+        """Note a copy that has run; the tables are those after it. Return whether the copy is understood."""
         copied = copy.columns(tables)
         converted = [each for each in copied if not self._is_old(each) and self._is_converted(each)]
         changed = dict(zip((each.column for each in converted), self._count(copy, converted), strict=True))
@@ -76,7 +76,7 @@ class Origins:
         return bool(copied)
 
     def add(self, column: Hashable, origin: Origin, changed: int | None, *, is_exact: bool = False) -> None:
-        """Note that a column has got the values of an origin, of which a change of type has changed so many."""
+        """Note that a column has got the values of an origin, and how many of them a change of type has changed."""
         is_known = changed is not None and origin.changed is not None
         amount = (origin.changed or 0) + (changed or 0) if is_known else None
         self._origins[column] = Origin(origin.column, amount, origin.is_exact and is_exact)
@@ -93,7 +93,7 @@ class Origins:
         return copied.target.columns[copied.column] in self._old
 
     def _is_converted(self, copied: Copied) -> bool:
-        """Whether the values may be others. A new value under the same name and type is meant."""
+        """Whether a copy may change values by accident. A new value under the same name and type is on purpose."""
         old, new = copied.types
         is_renamed = copied.original.lower() != copied.column.lower()
         return self.can_convert(old, new) or (not copied.is_bare and (old != new or is_renamed))

@@ -191,7 +191,7 @@ class PostgresTracker:
         return [table for table in same if schema or table.name == name] or same
 
     def _lock_by_attempts(self, attempt: Attempt, takes: Takes) -> None:
-        """Run the statement in a savepoint to see what it locks and takes, and lock that, until nothing is new."""
+        """Try the statement in a savepoint, and lock the tables that it locks. Repeat this until no table is new."""
         tried, attempted = set[str](), set[Hashable]()
         while True:
             state = self._save()
@@ -275,7 +275,7 @@ class PostgresTracker:
         self._updates.foresee_deferred()
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns of the tables of which more rows were updated than the statements explain."""
+        """The columns of tables in which the server counted more updated rows than the statements explain."""
         return self._updates.unforeseen(updated)
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
@@ -307,7 +307,7 @@ class PostgresTracker:
         return table not in self._locks.first
 
     def written_by_others(self) -> str:
-        """The condition for rows that other transactions wrote which had not ended when a table was used first."""
+        """The condition for rows of other transactions that were still open when the revision first used a table."""
         return self._by_others
 
     def was_read(self, column: Hashable) -> bool:

@@ -168,7 +168,7 @@ class SqliteTracker:
         return takes
 
     def after(self, statement: str) -> bool:
-        """Look again when the schema was written to."""
+        """Look at the tables again if the statement has changed the schema. Return whether it has."""
         if not self._is_heard:
             raise NotAllowed("SQLite does not say what this statement writes to: write it without anything around it")
         self.emptied |= self._refilled
@@ -224,7 +224,7 @@ class SqliteTracker:
         return column in self._read
 
     def _way(self, code: int, name: str) -> object:
-        """The kind of write of an action. SQLite reports a replacement of rows as an insertion."""
+        """The way in which an action writes. SQLite reports a replacement of rows as an insertion."""
         is_insert = code == sqlite3.SQLITE_INSERT
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 

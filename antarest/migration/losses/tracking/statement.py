@@ -53,10 +53,10 @@ _ENDS = re.compile(
 
 @dataclass(frozen=True)
 class OnTables:
-    """The tables of a statement that does one thing to tables.
+    """The tables of a statement that drops, alters or truncates tables.
 
     Attributes:
-        verb: "DROP", "ALTER" or "TRUNCATE"; empty where it takes nothing from tables in this way.
+        verb: "DROP", "ALTER" or "TRUNCATE"; empty for any other statement.
         tables: the schema and the name of each that it locks with ACCESS EXCLUSIVE; the schema is empty where the
             statement names none.
         takes: whether it can take something from them.
@@ -126,7 +126,7 @@ class Statement:
 
     @property
     def can_run_in_savepoint(self) -> bool:
-        """Whether it can run in a savepoint, which it does not end."""
+        """Whether the statement can run in a savepoint, because it does not end the savepoint."""
         return not _MOVES_SAVEPOINTS.search(_LITERALS.sub(" ", self.written))
 
     @property
@@ -141,7 +141,7 @@ class Statement:
 
 
 def _folded(name: str | None) -> str:
-    """A name as the catalog has it."""
+    """The spelling of a name in the catalog."""
     if name and name.startswith('"'):
         return name[1:-1].replace('""', '"')
     return re.sub("[A-Z]", lambda letter: letter[0].lower(), name or "")  # The server leaves other letters as they are.

@@ -1,7 +1,7 @@
 """Which updates of rows the statements of a revision explain (PostgreSQL).
 
-The server counts the updated rows of each table. Those that no statement was seen to update, by its words or in an
-attempt, may have lost values that nobody has counted.
+The server counts the updated rows of each table. A statement explains the updates of the tables that its text names, or
+that it updates in an attempt. Other updated rows may have lost values that nobody has counted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Updates:
     """The updates of one revision. Call `foresee()` before and `explain()` after each statement."""
 
     def __init__(self, connection: Connection, changes: Callable[[], Mapping[Hashable, RowChanges]]) -> None:
-        """Begin without any; `changes` returns the changes of rows so far."""
+        """Begin without updates; `changes` returns the changes of rows so far."""
         self._connection = connection
         self._changes = changes
         self._foreseen: dict[Hashable, int] = {}  # the updated rows before the statement, by table
@@ -49,13 +49,13 @@ class Updates:
             self._explained.update(dict.fromkeys(found, 0))
 
     def attempted(self, before: Mapping[Hashable, RowChanges], tables: Iterable[CatalogTable]) -> list[CatalogTable]:
-        """The tables that an attempt has updated and nobody foresaw. The server also counts what was rolled back."""
+        """The tables that an attempt has updated and nobody foresaw. The server also counts rolled back updates."""
         now, none = self._changes(), RowChanges()
         grown = {table for table, change in now.items() if change.updated > before.get(table, none).updated}
         return [table for table in tables if table.identity in grown - self._foreseen.keys()]
 
     def foresee_deferred(self) -> None:
-        """Note that what statements have deferred can update the tables that they were seen to update."""
+        """Note that deferred triggers can update each table that a statement of the revision has updated."""
         self.foresee(self._explained)
 
     def explain(self) -> None:
@@ -66,7 +66,7 @@ class Updates:
         self.forget()
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns that can have lost values in tables of which more rows were updated than the statements explain.
+        """The columns that may have lost values: more rows of their tables were updated than the statements explain.
 
         Args:
             updated: how many rows of each table the revision has updated.

@@ -118,13 +118,13 @@ _ALL = (
         "V305",
         "a second upgrade gives another schema than the first",
         "After a rollback and an upgrade, the code meets a schema that it does not expect.",
-        "Let the downgrade undo everything, also objects that existed before the upgrade and that it kept.",
+        "Let the downgrade undo everything, including changes to objects that existed before the upgrade.",
     ),
     FindingKind(
         "V306",
         "the upgrade passes in one run with those before it, and fails as a run of its own",
-        "A new database can be made, and a database at the revision before cannot be upgraded.",
-        "Do not rely on a thing that Alembic remembers within one run. For an enum type that exists already, write "
+        "A new database works, but a database at the previous revision cannot be upgraded.",
+        "Do not rely on the memory of Alembic, which lasts for one run. For an enum type that exists already, write "
         "`postgresql.ENUM(..., create_type=False)`.",
     ),
     FindingKind(
@@ -132,7 +132,7 @@ _ALL = (
         "the history starts from a table that no revision makes",
         "No new database can be made from the revisions alone. Something else, such as `create_all`, makes this table "
         "before them.",
-        "Name what makes it: `--start=FILE.sql` or `--start=module:function`.",
+        "Name the file or function that makes it: `--start=FILE.sql` or `--start=module:function`.",
     ),
     # ---- 4: down
     FindingKind(
@@ -169,9 +169,9 @@ _ALL = (
     ),
     FindingKind(
         "V406",
-        "the revision cannot be rolled back, and says so when it is asked to",
+        "the downgrade of the revision refuses to run",
         "A rollback stops above this revision.",
-        'Nothing, if this is meant. `irreversible = "why"` in the file says it before a rollback begins.',
+        'Do nothing if this is on purpose. `irreversible = "why"` in the file says it before a rollback begins.',
         "note",
     ),
     # ---- 5: rows
@@ -227,7 +227,7 @@ _ALL = (
     FindingKind(
         "V509",
         "a revision fails or changes rows only where they have awkward values",
-        "Applications seldom write such values, and the types allow them.",
+        "Applications seldom write such values, but the types allow them.",
         "Correct the values in the revision. If they cannot occur, give the column others: "
         '`ROWS = {"REVISION": {"table.column": [...]}}` in the file of `--rows-from`.',
         "note",
@@ -248,7 +248,7 @@ _ALL = (
     FindingKind(
         "V603",
         "the upgrade leaves other values on SQLite than on PostgreSQL",
-        "The same rows become other rows. Nobody who works on SQLite sees those of production.",
+        "The same rows become different rows. A developer on SQLite does not see the rows that production gets.",
         "Use functions and operators that both engines know and that mean the same on both: `||` joins texts, `+` adds "
         "numbers, and LIKE ignores case on SQLite only.",
     ),
@@ -256,7 +256,7 @@ _ALL = (
     FindingKind(
         "V701",
         "the models differ from the migrations",
-        "The application reads and writes columns or tables that the database does not have.",
+        "The application may read and write columns or tables that the database does not have.",
         'Run `inv db.revision --message="..."`. Write the difference by hand if Alembic does not see it.',
     ),
     FindingKind(
@@ -282,9 +282,9 @@ _ALL = (
     FindingKind(
         "V705",
         "the role of the application may not use a table or sequence",
-        "Every statement of the application on it is refused, if the application has a role of its own.",
+        "If the application has a role of its own, PostgreSQL refuses every statement on this table or sequence.",
         "Grant the rights in the revision that makes the object, or set default privileges (ALTER DEFAULT PRIVILEGES) "
-        "for the role before. `inv db.grant` grants them too.",
+        "for the role before that. `inv db.grant` grants them too.",
     ),
     # ---- 8: impact
     FindingKind(

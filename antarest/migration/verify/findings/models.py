@@ -59,7 +59,7 @@ class OrmUse:
 
 
 def unreadable_defaults(connection: Connection, metadata: MetaData, schema: Inventory) -> list[str]:
-    """Describe the defaults of the database that the type in the model cannot load, such as an unknown label."""
+    """Describe the defaults of the database that the type of the model cannot load, such as an unknown enum label."""
     found = []
     for name, table in metadata.tables.items():
         migrated = {column.name: column for column in schema.tables[name].columns} if name in schema.tables else {}
@@ -85,7 +85,7 @@ def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[
     Args:
         connection: to a database at head; every change is rolled back.
         metadata: the models.
-        skipped: tables that are not as the models have them. Classes that need one of them are not tried.
+        skipped: tables that differ from the models. Classes that need one of them are not tried.
     """
     result = OrmUse()
     try:

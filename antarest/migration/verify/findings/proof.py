@@ -103,18 +103,18 @@ class Proof:
         engine: the engine.
         findings: everything that is wrong.
         not_proved: everything that could not be tried, each with the reason.
-        not_tried: everything that nobody asked for, and that was not tried, each with the reason.
+        not_tried: everything that was not tried because nobody asked for it, each with the reason.
         tracebacks: the traceback of each unexpected error, by the line in `not_proved`.
         schema: the schema after the upgrade; None if the upgrade failed.
-        before: the schema before the upgrade, if no proof has it as its schema.
+        before: the schema before the upgrade, if it is not the `schema` of another proof.
         impact: the effects of the upgrade on tables with rows.
-        is_irreversible: whether the revision has no downgrade, as it declares or says when it is called.
+        is_irreversible: whether the revision has no downgrade. Its file declares this, or its downgrade refuses.
         compares_rows: whether rows were compared.
         rows: by table, the values of each column before and after the upgrade, for the comparison of the engines.
         behaviour: for the history as a whole, the results of changes to rows at head, by change.
         samples: by table, a few of the rows that the upgrade changes, before and after it.
         starts_empty: whether nothing is applied before it.
-        kept: the URLs of the databases that were kept, by "before" and "after"; "" if one could not be kept.
+        kept: the URLs of the kept databases, by "before" and "after"; empty if a database could not be kept.
     """
 
     revision: str
@@ -147,7 +147,7 @@ class Proof:
         """Note that something is not proved if the block raises an error that nobody expects.
 
         Args:
-            what: what the block proves.
+            what: the thing that the block proves.
 
         Raises:
             AntarestError: the database cannot be reached, or the project cannot be read: nothing more can be proved.

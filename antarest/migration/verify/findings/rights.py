@@ -27,14 +27,14 @@ _KINDS = {"S": "sequence", "v": "view", "m": "view"}
 def missing_rights(
     proof: Proof, connection: Connection, made_by: Mapping[str, str], version_table: str, *, is_noted: bool
 ) -> Iterator[Finding]:
-    """Find the objects that a role may not use which may use others of their kind.
+    """Find the objects that a role may not use, although it may use other objects of the same kind.
 
     Args:
         proof: the proof of the history as a whole.
         connection: to a database at head.
         made_by: the revision that makes each object, by name.
         version_table: the table of Alembic.
-        is_noted: whether it is worth a note that no revision grants anything to anybody.
+        is_noted: whether to add a note if no revision grants any right.
     """
     if connection.dialect.name != "postgresql":
         return
@@ -48,7 +48,7 @@ def missing_rights(
         own = {kinds[name] for name in rights if name in kinds} | ({"sequence"} if writes else set())
         for name, kind in kinds.items():
             if name not in rights and kind in own:
-                found = f"the role {role} may not use the {kind} {name}, and may use others"
+                found = f"the role {role} may not use the {kind} {name}, but may use others"
                 yield Finding.of("V705", found, made_by.get(name, ""), proof.engine)
     if not granted and is_noted:
         by_revision: dict[str, list[str]] = {}

@@ -174,7 +174,7 @@ def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
 def _is_declared(
     declared: Collection[str], item: str, table: str, before: RowSnapshot, lost: Mapping[str, int]
 ) -> bool:
-    """Whether keys declare a loss, as in a run: that of a table declares its rows, and its values if no row is left."""
+    """Whether these keys declare a loss. The key of a table declares its rows, and its values if no row is left."""
     is_empty = table in before.tables and lost.get(table) == len(before.tables[table].rows)
     return item in declared or (table in declared and (is_empty or item not in lost))
 

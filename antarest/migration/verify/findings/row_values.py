@@ -1,4 +1,4 @@
-"""The values of rows in one spelling for both engines, and the columns in which an upgrade leaves other values."""
+"""Spells the values of rows alike for both engines, and finds columns in which an upgrade leaves different values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN = 60  # characters of a value
 
 
 def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collection[str]) -> ColumnValues:
-    """Return the values of each column, sorted, without what both engines merely spell in another way.
+    """Return the values of each column, sorted, and spelled in the same way for both engines.
 
     Args:
         rows: the rows.
@@ -43,9 +43,9 @@ def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collect
 def differing_values(
     sqlite: tuple[ColumnValues, ColumnValues], postgresql: tuple[ColumnValues, ColumnValues]
 ) -> Iterator[tuple[str, str]]:
-    """Name and describe the columns that had the same values on both engines, and have other ones after the upgrade.
+    """Name and describe the columns in which the upgrade leaves different values on the two engines.
 
-    If the engines have other rows before it already, nothing is compared.
+    If the rows differ before the upgrade already, nothing is compared.
 
     Args:
         sqlite: the values before and after the upgrade, of the tables that the revision names.
@@ -69,7 +69,7 @@ def _differ(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, .
 
 
 def _made(value: str, known: set[str]) -> str:
-    """Every UUID that the upgrade has drawn counts as the same."""
+    """The value, but one text for each UUID that the upgrade has made, because such UUIDs are random."""
     return "a UUID" if value not in known and _UUID.fullmatch(value) else value
 
 
@@ -95,7 +95,7 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
 
 
 def _text(text: str) -> str:
-    """A text as it is, except for what one engine stores as a text, and the other one as a type of its own."""
+    """A text, changed only if one engine stores such a value as a text, and the other one as a type of its own."""
     if _UUID.fullmatch(text):
         return text.replace("-", "").lower()
     if _MOMENT.fullmatch(text):

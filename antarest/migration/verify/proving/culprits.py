@@ -24,7 +24,7 @@ def culprit(state: State, source: str, fails: Callable[[Awkward], bool]) -> str:
         fails: whether the revision fails if the columns get these awkward values.
 
     Returns:
-        The text; empty if it takes several values at once.
+        The text; empty if no single value makes the revision fail.
     """
     words = {*re.findall(r"\w+", source)}
     columns = [

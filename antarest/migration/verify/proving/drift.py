@@ -24,7 +24,7 @@ _OWN_TYPES = ("table", "column", "index", *_TYPES)
 
 
 def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | None) -> None:
-    """Compare the models with the schema at head. Try the classes whose tables are as the models have them.
+    """Compare the models with the schema at head. Try the classes whose tables match the models.
 
     Args:
         runs: runs the revisions.
@@ -80,7 +80,7 @@ def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory
 
 
 def _filter(metadata: MetaData, include_object: Callable[..., bool] | None) -> Callable[[Difference], bool]:
-    """Leave out what `include_object` of `env.py` leaves out. It gets each object as Alembic would give it."""
+    """Leave out the objects that `include_object` of `env.py` leaves out. It gets each object as from Alembic."""
 
     def is_included(each: Difference) -> bool:
         if include_object is None:

@@ -1,4 +1,4 @@
-"""Other paths to the state after a revision that fails, so that the revisions behind it can be proved."""
+"""Finds other paths to the state after a failed revision, so that the revisions above it can be proved."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Reached:
         state: the state before it.
         bare: the database after it.
         schema: the schema of that database.
-        is_proved: whether the path is one that plain Alembic takes too, so that the revision is as good as any other.
+        is_proved: whether plain Alembic takes this path too. Then the revision counts as proved.
     """
 
     state: State
@@ -43,7 +43,7 @@ class Reached:
 def another_path(
     runs: Runs, proof: Proof, revision: Revision, state: State, failed: ScratchRunFailed
 ) -> Reached | None:
-    """Find another path, and add the finding that the failure is.
+    """Find another path, and add a finding about the failure.
 
     Args:
         runs: runs the revisions.
@@ -72,14 +72,14 @@ def another_path(
 
 
 def _lacking(reason: str) -> str:
-    """What the server lacks, if that is the reason."""
+    """The extension or role that the server lacks, if this is the reason."""
     extension = next(filter(None, _groups(_NO_EXTENSION, reason)), "")
     role = next(filter(None, _groups(_NO_ROLE, reason)), "")
     return f"extension {extension}" if extension else f"role {role}" if role else ""
 
 
 def _kind(runs: Runs, failed: ScratchRunFailed) -> tuple[str, str]:
-    """The finding: a table that no revision makes was made elsewhere."""
+    """The kind and the text of the finding. V307 means that the revision needs a table that no revision makes."""
     table = next(filter(None, _groups(_NO_TABLE, failed.reason)), "")
     if table and table not in runs.hints.made:
         return "V307", f"{table}: {failed.reason}"
@@ -92,7 +92,7 @@ def _groups(pattern: re.Pattern[str], text: str) -> tuple[str | None, ...]:
 
 
 def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
-    """Without a transaction of ours, which locks out the second connection of a revision (SQLite)."""
+    """Try it without a transaction of ours, which would lock out a second connection of the revision (SQLite)."""
     if failed.reason != _LOCKED:
         return
     runs.beside.add(revision.id)
@@ -105,26 +105,26 @@ def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRun
 
 
 def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
-    """A base that is an alternative to the others begins with an empty database."""
+    """Try it on an empty database, for a base that is an alternative to the others."""
     upgrade = partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
     return next(_try(runs, State.empty(runs), upgrade, is_proved=True), None)
 
 
 def _in_one_run(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """In one run with all revisions before it. Alembic then remembers the enum types that it has made."""
+    """Try it in one run with all revisions before it. Alembic then remembers the enum types that it has made."""
     if state.applied:
         everything = partial(runs.at_once, revisions=[*state.applied, revision.id])
         yield from _try(runs, state, everything, is_proved=False, is_empty=True)
 
 
 def _without_statements(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Without the statements that fail, if they change no table: the schema is the one that the revision means."""
+    """Try it without the statements that fail, if they change no table: then the schema is still the intended one."""
     step = RevisionStep(revision.id, "upgrade", passes=True)
     yield from _try(runs, state, partial(runs.without_rows, step=step), is_proved=False)
 
 
 def _with_rows(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """On tables with rows, which the revision may need."""
+    """Try it on tables with rows, because the revision may need rows."""
     filled = state.fill(nowhere)
     with_rows = State(runs, filled.url, state.schema, state.applied)
     yield from _try(

@@ -89,7 +89,7 @@ class Prover:
             yield prove_whole(self._runs, self._plan.since, self._states, self._blocked, self._start)
 
     def _note_start(self, proof: Proof) -> None:
-        """Note the state before the revisions that are wanted: what differs there is not their finding."""
+        """Note the state before the wanted revisions, because they are not at fault for differences there."""
         start = self._states[0]
         self._start = proof.before = start.schema
         if start.applied and self._plan.is_whole:
@@ -116,12 +116,12 @@ class Prover:
             self._keep_databases(proof, before, after)
 
     def _state_of(self, revision: Revision) -> State | None:
-        """The database in which the revisions below have run."""
+        """The database in which the revisions below this one have run."""
         below = set(revision.predecessors)
         return next((state for state in self._states if below <= {*state.applied}), None)
 
     def _take(self, after: State, before: State) -> None:
-        """Go on with another database: instead of the one before, or beside it for an alternative base."""
+        """Go on with another database. It replaces the one before, or stands beside it for an alternative base."""
         if {*before.applied} <= {*after.applied}:
             self._states[self._states.index(before)] = after
         else:

@@ -105,7 +105,7 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
 
 
 def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
-    """Make another database at the revision, instead of one that is somewhere else."""
+    """Make another database at the revision, because the downgrade left the first one somewhere else."""
     runs.clones.drop(left)
     other = runs.clones.copy(state.bare)
     runs.without_rows(other, RevisionStep(revision.id, "upgrade"))
@@ -126,7 +126,7 @@ def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, before: I
 
 
 def _refusal(failed: ScratchRunFailed, revision: Revision) -> str:
-    """The words in which a downgrade refuses to run; empty if it failed otherwise."""
+    """The message with which a downgrade refuses to run; empty if it failed for another reason."""
     error = failed.__cause__
     if error is None or isinstance(error, (DBAPIError, AntarestError)):
         return ""

@@ -57,7 +57,7 @@ class _Trial:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is wrong with it."""
+        """Whether the trial has no findings."""
         return self.between is not None and not self.proof.findings and not self.found
 
 
@@ -95,7 +95,7 @@ class RowProof:
         self._try(after, self._begin(self._copied(filled), "downgrade"))
 
     def finish(self) -> None:
-        """Add the findings about rows. A finding of both directions is no finding where one direction explains it."""
+        """Add the findings about rows, without those that another finding explains."""
         plain = row_changes.without_consequences(self._plain)
         known = {(each.id, each.item) for each in plain}
         for each in plain:
@@ -108,7 +108,7 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Go on with a trial on plain rows as far as it is needed, and try all rows."""
+        """Try all rows, and go on with the trial on plain rows if that is still needed."""
         both = plain
         if not self._touches_nothing(state, plain):
             is_last = plain.direction == "upgrade"  # The next revision starts from rows at its own state.
@@ -123,7 +123,7 @@ class RowProof:
         return both
 
     def _touches_nothing(self, state: State, plain: _Trial) -> bool:
-        """Whether an upgrade only makes new tables, and names no other: then the values in those do not matter."""
+        """Whether an upgrade only makes new tables and names no older one, so that older values do not matter."""
         if plain.direction == "downgrade" or plain.between is None or plain.proof.findings or not self._proof.schema:
             return False
         then, now = plain.before.tables, plain.between.tables
@@ -171,7 +171,7 @@ class RowProof:
             trial.proof.add(id_, f"after a downgrade: {reason}")
 
     def _reads_unknown_json(self, failed: ScratchRunFailed) -> bool:
-        """Whether the revision gives JSON to code outside of it, and that code fails: no rows are plain there."""
+        """Whether the revision passes JSON to other code, and that code fails: the shape that it needs is not known."""
         error = failed.__cause__
         is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
         is_no_json = isinstance(error, JSONDecodeError) or "NoneType" in failed.reason

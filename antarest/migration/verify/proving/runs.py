@@ -163,7 +163,7 @@ class Runs:
 
 
 class _Integrity:
-    """The rows that refer to no row, the keys that were never checked, and the sequences that are behind."""
+    """The rows that refer to missing rows, the keys that were never checked, and the sequences that are behind."""
 
     def __init__(self, connection: Connection) -> None:
         self._violations: Counter[tuple[str, str]] = integrity.violations(connection)
@@ -171,7 +171,7 @@ class _Integrity:
         self._late = integrity.late_sequences(connection)
 
     def compare(self, now: _Integrity, direction: Direction, proof: Proof) -> None:
-        """Add a finding for everything that has become worse."""
+        """Add a finding for each fault that was not there before."""
         worse = sorted(now._violations - self._violations)
         proof.add("V505", *(f"{direction}: rows of {table} refer to no row of {to}" for table, to in worse))
         proof.add("V505", *(f"{direction}: {what}" for what in sorted(now._unchecked - self._unchecked)))

@@ -48,8 +48,8 @@ class State:
         bare: the database without generated rows.
         schema: its schema.
         applied: the ids of the revisions that it has, in order.
-        before: the schema before the last of them. Plain rows respect its unique keys too: right after an upgrade
-            that drops one, an application has no rows that break it.
+        before: the schema before the last of them. Plain rows respect its unique keys too: if an upgrade drops such a
+            key, an application has no rows yet that break it.
         made_by: the revision that has made each table and sequence, by name.
     """
 

@@ -32,17 +32,17 @@ _CHANGES_NO_TABLE = re.compile(
 
 @dataclass
 class RevisionStep:
-    """A revision to run in one direction, and what came of it.
+    """A revision to run in one direction, and the results of the run.
 
     Attributes:
         revision: its id.
         direction: up or down.
         before_commit: called before the commit.
         hints: receives the labels of the enums that the revision gives to columns.
-        passes: whether a statement that fails, and that changes no table, is left out.
+        passes: whether to leave out a statement that fails, if it changes no table.
         seconds: the duration.
         missing: the objects that a rebuild of a table on SQLite lost.
-        left_out: the errors of the statements that were left out.
+        left_out: the errors of these statements.
     """
 
     revision: str

@@ -53,7 +53,7 @@ def prove_whole(
 
 
 def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
-    """Look for other schemas and for missing rights, and try changes to rows."""
+    """Look for tables in other schemas and for missing rights, and try changes to rows."""
     with proof.trying("the content of other schemas"), runs.connected(last.bare) as connection:
         if others := integrity.other_schemas(connection):
             proof.not_tried.append(f"the content of other schemas: {', '.join(others)}")
@@ -110,7 +110,7 @@ def _prove_since(runs: Runs, proof: Proof, since: Target, state: State) -> None:
 
 
 def _moved(since: Target, now: Target) -> list[str]:
-    """The revisions that follow another one than before."""
+    """The revisions that now follow another revision than before."""
     return [
         f"{id_} followed {', '.join(since.history[id_].down) or 'base'}, and follows "
         f"{', '.join(now.history[id_].down) or 'base'} now"

@@ -1,4 +1,4 @@
-"""Finds in the sources of revisions which values their statements ask for."""
+"""Reads the sources of revisions, and finds the values that their statements expect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _METHODS = {"like", "ilike", "in_", "not_in", "notin_", "is_", "startswith", "en
 
 @dataclass
 class Hints:
-    """The values that the revisions of a project ask for.
+    """The values that the revisions of a project expect.
 
     Attributes:
         literals: by column, the texts with which a statement compares it.
@@ -40,7 +40,7 @@ class Hints:
         labels: by table and column, the labels of the enum that a revision has given to the column. SQLite does not
             know them.
         made: the tables and views that the revisions make.
-        gone: by table and column, the values, by `repr`, that an upgrade replaces: after it no row has them.
+        gone: by table and column, the `repr` of the values that an upgrade replaces. After it, no row has them.
     """
 
     literals: dict[str, list[str]] = field(default_factory=dict)
@@ -59,14 +59,14 @@ class Hints:
         return found
 
     def labels_of(self, table: str, column: str) -> tuple[str, ...]:
-        """The labels of a column, which its table may have got under an earlier name of the table."""
+        """The labels of a column. Its table may have had another name when it got them."""
         if (table, column) in self.labels:
             return self.labels[table, column]
         same = {labels for (_, name), labels in self.labels.items() if name == column}
         return same.pop() if len(same) == 1 else ()
 
     def gives_json_away(self, source: str) -> bool:
-        """Whether a revision parses JSON and reads no key of it: then other code reads it, which is not known."""
+        """Whether a revision parses JSON and reads no key of it. Then other code reads the JSON."""
         return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
 
     def _read(self, source: str) -> None:

@@ -1,4 +1,4 @@
-"""Finds the shape of the JSON that a revision reads, in its source: which keys, and where it expects a list."""
+"""Finds the shape of the JSON that a revision reads: the keys and the lists that its source expects."""
 
 from __future__ import annotations
 

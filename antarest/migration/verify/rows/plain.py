@@ -1,4 +1,4 @@
-"""Plain values, as an application writes them: dates of this century, short texts, small numbers, JSON that is read."""
+"""Plain values, as an application writes them: dates of this century, short texts, small numbers, usable JSON."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class RowSnapshot:
 
     Attributes:
         tables: the rows by table.
-        elsewhere: the tables and columns of other schemas, whose rows are not read, as `lossy` names them.
+        elsewhere: the names of tables and columns in other schemas, as in `lossy`. Their rows are not read.
     """
 
     tables: Mapping[str, TableRows]
@@ -111,7 +111,7 @@ def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> T
 
 
 def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[Row]:
-    """Read each value as its type. A value that cannot be read so is left as it is stored.
+    """Read each value with the type of its column. If this fails, keep the stored value.
 
     SQLite stores any value in any column, such as a word in a DATETIME. On PostgreSQL an enum can have got a label that
     the reflected type does not have.
@@ -123,7 +123,7 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Whether the driver itself makes the value, and fails at years that Python does not know."""
+    """Whether the driver itself makes the value. It fails at years that Python does not know."""
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
