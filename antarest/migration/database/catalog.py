@@ -184,7 +184,7 @@ def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Cata
 
 
 def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | None] | None:
-    """Split "table" or "table.column", whose names may have dots in them; None where it does not exist."""
+    """Split "table" or "table.column", whose names may have dots in them; None if there is no such table or column."""
     if item in tables:
         return item, None
     parts = item.split(".")

@@ -125,7 +125,7 @@ def leaves_transaction(revision: Revision, engine: str) -> bool:
 
 
 def first_segment(steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str) -> list[Any]:
-    """The first of these steps of Alembic that are committed together; empty if there are no steps."""
+    """Return the steps at the beginning that are committed together; empty if there are no steps."""
 
     def stands_alone(step: Any) -> bool:
         revision = revision_of(step)
@@ -147,7 +147,7 @@ class Blocks:
     def __init__(
         self, context: MigrationContext, guard: LossGuard, leave: Callable[[], None], patience: Patience
     ) -> None:
-        """Prepare a transaction; `leave` is called before Alembic commits at the beginning of a block."""
+        """Prepare a transaction. A block begins with a commit by Alembic, and `leave` is called before that."""
         self._connection: Any = context.connection
         self._guard, self._leave, self._patience = guard, leave, patience
         self._running: tuple[Revision, Direction] | None = None

@@ -114,7 +114,7 @@ class ScratchRunner:
             left = left[len(segment) :]
 
     def _segment(self, steps: Sequence[Any], connection: Connection) -> list[Any]:
-        """The first of these steps of Alembic that are committed together."""
+        """Return the first segment of these steps: those at the beginning that are committed together."""
         return [*steps[:1]] if self.commits_each else first_segment(steps, self._revision_of, connection.dialect.name)
 
     def step(self, revision: str, direction: Direction) -> Any:

@@ -37,7 +37,7 @@ class DatabaseLocation:
     kept: str = ""
 
     def drop_all(self) -> None:
-        """Drop all PostgreSQL databases that are left. The owner of the SQLite folder deletes that."""
+        """Drop all PostgreSQL databases that are left. A folder of SQLite is deleted by the code that made it."""
         if self.engine == "postgresql":
             with _maintenance_engine(self.url).connect() as connection:
                 found = connection.execute(

@@ -36,7 +36,7 @@ def refuse_others(project: Project, others: Sequence[Path], current: Sequence[st
 
 
 def other_project(project: Project, others: Sequence[Path], current: Sequence[str]) -> Path | None:
-    """Find another project that has the unknown revisions of a database; that of this package counts too."""
+    """Find another project that has the unknown revisions of a database. Search the project of this package too."""
     unknown = project.history.unknown(current)
     for path in dict.fromkeys((*others, ROOT / INI)) if unknown else ():
         with suppress(AntarestError):  # A project that cannot be read does not tell.

@@ -64,7 +64,7 @@ class Drop:
 
     @property
     def loses(self) -> bool:
-        """Whether data is lost with it, as far as can be known before it runs."""
+        """Whether the downgrade loses this data, as far as can be known before it runs."""
         return self.loss.count != 0 and (not self.moved_to or self.loss.declared)
 
 
@@ -217,7 +217,11 @@ def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -
 
 
 class _Counter:
-    """Counts the present data of items. For an item that a downgrade makes from another one, it counts the other."""
+    """Counts the data that tables and columns have now.
+
+    A table or column may not exist yet, because a downgrade of the plan makes it from another one. Then the other one
+    is counted.
+    """
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self._connection = connection

@@ -198,7 +198,10 @@ _NAMES: Final = {
 
 
 def _unset_timeouts(connection: Connection) -> None:
-    """Switch the session's timeouts off, but only where there are any: behind a pooler, others use the session too."""
+    """Switch the session's timeouts off.
+
+    A timeout that is off already is not set again: behind a pooler, others use the session too.
+    """
     for name in ("lock_timeout", "statement_timeout"):
         if connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) != "0":
             connection.execute(text(f"SET {name} = 0"))

@@ -49,7 +49,11 @@ def culprit(state: State, source: str, fails: Callable[[Awkward], bool]) -> str:
 
 
 def _narrowed(items: Sequence[_Item], fails: Callable[[Sequence[_Item]], bool]) -> _Item | None:
-    """Halve the items while one half alone fails."""
+    """Search for the one item that fails: keep the half that fails on its own, and halve it again.
+
+    Returns:
+        The item; None if the items do not fail, or if they fail but neither half does.
+    """
     if not items or not fails(items):
         return None
     while len(items) > 1:

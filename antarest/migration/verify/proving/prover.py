@@ -121,7 +121,7 @@ class Prover:
         return next((state for state in self._states if below <= {*state.applied}), None)
 
     def _take(self, after: State, before: State) -> None:
-        """Go on with another database. It replaces the one before, or stands beside it for an alternative base."""
+        """Keep the state `after` a revision. It replaces `before`, unless it lacks a revision that `before` has run."""
         if {*before.applied} <= {*after.applied}:
             self._states[self._states.index(before)] = after
         else:

@@ -105,7 +105,7 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
 
 
 def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
-    """Make another database at the revision, because the downgrade left the first one somewhere else."""
+    """Make a new database at the revision, because the downgrade left the first one at another state."""
     runs.clones.drop(left)
     other = runs.clones.copy(state.bare)
     runs.without_rows(other, RevisionStep(revision.id, "upgrade"))

@@ -1,4 +1,4 @@
-"""The rows of a database as data, and its tables with types that make rows equal on both engines."""
+"""Reads the rows of a database. Column types are chosen so that equal rows compare equal on both engines."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class RowSnapshot:
     elsewhere: Collection[str] = ()
 
     def find(self, item: str) -> tuple[str, str | None] | None:
-        """Split "table" or "table.column", as the run does; None where it does not exist."""
+        """Split "table" or "table.column", as the run does; None if there is no such table or column."""
         return find({name: rows.columns for name, rows in self.tables.items()}, item)
 
 
