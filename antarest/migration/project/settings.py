@@ -162,10 +162,13 @@ def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
 
     Returns:
         The settings of the project that is found from the folder of the configuration, and of those below this
-        folder. If the project that was found lies around this folder, only a `migrations/alembic.ini` counts there.
+        folder. If the project that was found lies around this folder, only a `migrations/alembic.ini` counts there. A
+        configuration in the folder of the project is for no other one, wherever the command is called.
     """
     here = Path.cwd()
     is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)
+    if not is_around and config.is_relative_to(ini.parent):
+        return ()
     below = [here / "migrations" / INI] if is_around else [*here.glob(f"*/{INI}"), *here.glob(f"*/*/{INI}")]
     found = [find(None, config.parent, {}), *sorted(each for each in below if each.is_file())]
     others = {each.resolve(): each for each in found if each and each.resolve() != ini.resolve()}
