@@ -181,7 +181,7 @@ class Moves:
         target, column = place
         if move.column is not None:
             name = names.get(move.table.columns[move.column])
-            return ([(name, column)] if name and column else []), True
+            return ([(name, column)], True) if name and column else ([], False)
         fillings = {new: self._tracker.origins.filling(identity) for new, identity in target.columns.items()}
         exact = [(names[each.column], new) for new, each in fillings.items() if each.is_exact and each.column in names]
         return exact or [(name, name) for name in source.columns if name in target.columns], bool(exact)
