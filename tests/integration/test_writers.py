@@ -38,6 +38,7 @@ TABLES = Script(
     )""",
 )
 WAITS = f"{LOCKS} AND NOT granted AND mode = 'AccessExclusiveLock'"
+ROW_WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
 ROWS = "INSERT INTO log SELECT 1, 'x' FROM generate_series(1, 100)"
 VALUES = "UPDATE job SET stats = 'x'"
 
@@ -61,14 +62,14 @@ def database(postgres: PostgresServer) -> Iterator[URL]:
 
 
 @contextmanager
-def open_while_it_waits(url: URL, statement: str) -> Iterator[Any]:
+def open_while_it_waits(url: URL, statement: str, waits: str = WAITS) -> Iterator[Any]:
     """Run a statement in another session, and commit it while the run of the block waits for its locks."""
     with ThreadPoolExecutor(1) as pool, session(url, statement) as other, session(url) as looks:
         looks.autocommit = True
 
         def is_waiting() -> bool:
             cursor = looks.cursor()
-            cursor.execute(WAITS)
+            cursor.execute(waits)
             return bool(cursor.fetchone()[0])
 
         def commit() -> None:
@@ -91,6 +92,23 @@ def test_what_is_committed_while_a_statement_waits_is_counted(database: URL, tmp
         here.workflow.upgrade()
 
     assert {loss.item: loss.count for loss in error.value.losses} == losses
+
+
+def test_an_update_can_take_a_value_that_is_committed_while_it_waits(database: URL, tmp_path: Path) -> None:
+    """A limit: it waits for a row and not for a table, and nobody is locked out for the count."""
+    takes = Script(
+        "takes", upgrade='sql("UPDATE job SET stats = NULL")', downgrade='sql("UPDATE job SET stats = NULL")'
+    )
+    here = Database(database, write_project(tmp_path, TABLES, takes))
+    here.workflow.upgrade("tables")
+    here.execute("UPDATE job SET stats = NULL")
+
+    with open_while_it_waits(database, VALUES, ROW_WAITS):
+        lost = here.workflow.upgrade().losses
+
+    assert [*lost] == []
+    assert here.value("SELECT count(stats) FROM job") == 0
+    here.workflow.rollback(here.workflow.plan_rollback(), Agreement())
 
 
 COPY = Script(

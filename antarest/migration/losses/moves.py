@@ -65,6 +65,8 @@ class Moves:
         self._connection = connection
         self._tracker = tracker
         self._moves: dict[str, list[_Move]] = {}
+        self._seen: dict[str, tuple[Hashable, Hashable | None]] = {}  # the table and column that an item named last
+        self._old = frozenset(each for table in tracker.tables.values() for each in table.columns.values())
         for item, places in destinations.items():
             if found := self._find(item):
                 # A move to the same place does not count: new rows there would hide the loss.
@@ -88,6 +90,7 @@ class Moves:
         """Count after the statement has run."""
         known = {table.identity for table in self._tables.values()}
         for move in self._all():
+            self._find(move.place)  # The next statement may rename it.
             if move.taking is not None:
                 move.arrived += max(move.taking - (self._common(move) or 0), 0)
             if move.filling is not None:
@@ -121,7 +124,26 @@ class Moves:
     def _find(self, item: str) -> tuple[CatalogTable, str | None] | None:
         tables = self._tracker.tables
         found = find({name: table.columns for name, table in tables.items()}, item)
-        return (tables[found[0]], found[1]) if found else None
+        if found is None:
+            return self._renamed(item)
+        table, column = tables[found[0]], found[1]
+        identity = table.columns[column] if column else None
+        origin = self._tracker.origins[identity].column  # The same column, where a rebuild has copied it.
+        self._seen[item] = table.identity, identity if origin in self._old else origin
+        return table, column
+
+    def _renamed(self, item: str) -> tuple[CatalogTable, str | None] | None:
+        """The table or column that had this name, and that the revision has renamed."""
+        if item not in self._seen:
+            return None
+        identity, wanted = self._seen[item]
+        for table in self._tracker.tables.values():
+            if wanted is None and table.identity == identity:
+                return table, None
+            for name, column in table.columns.items():
+                if wanted is not None and wanted in {column, self._tracker.origins[column].column}:
+                    return table, name
+        return None
 
     def _is_column(self, place: str) -> bool:
         found = self._find(place)
@@ -160,7 +182,7 @@ class Moves:
         target, column = place
         if move.column is not None:
             name = names.get(move.table.columns[move.column])
-            return ([(name, column)] if name and column else []), True
+            return ([(name, column)], True) if name and column else ([], False)
         fillings = {new: self._tracker.origins.filling(identity) for new, identity in target.columns.items()}
         exact = [(names[each.column], new) for new, each in fillings.items() if each.is_exact and each.column in names]
         return exact or [(name, name) for name in source.columns if name in target.columns], bool(exact)
