@@ -217,7 +217,7 @@ def guard(
         except KeyboardInterrupt as interruption:
             handler.is_decided = True
             context.progress.stop()
-            complain(f"\n{interrupted(context.progress.end)}")
+            complain(f"\n{interrupted(context.progress.end, only_looks=context.only_looks)}")
             code = interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
     return code
 

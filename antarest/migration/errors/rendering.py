@@ -12,15 +12,17 @@ from .settings.commands import spell
 from .text import printable, style
 
 
-def interrupted(committed: str = "") -> str:
+def interrupted(committed: str = "", *, only_looks: bool = False) -> str:
     """Return the message for a command that was ended by Ctrl-C or SIGTERM.
 
     Args:
         committed: the revision to which the commits of this command have led; empty if there was no commit.
+        only_looks: whether the command changes nothing anyway.
     """
     hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command))
-    fact = f"the database is at {committed}, and what" if committed else "a run that"
-    return "\n".join([f"interrupted: {fact} was not committed was rolled back", *_hints([hint])]) + "\n"
+    subject = f"the database is at {committed}, and what" if committed else "a run that"
+    fact = "nothing was changed" if only_looks else f"{subject} was not committed was rolled back"
+    return "\n".join([f"interrupted: {fact}", *_hints([hint])]) + "\n"
 
 
 def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:

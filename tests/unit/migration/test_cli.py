@@ -181,8 +181,8 @@ def run_verb(monkeypatch: pytest.MonkeyPatch, config_file: ConfigFile) -> Callab
     """Run a verb that does what the test says, on a configuration with a password."""
     file = config_file(URL.create("postgresql", "me", SECRET, "db1", 5432, "antarest"))
 
-    def run(call: Ends, **options: Any) -> int:
-        monkeypatch.setitem(VERBS, "try", Verb(lambda context, **_: call(context)))
+    def run(call: Ends, *, only_looks: bool = False, **options: Any) -> int:
+        monkeypatch.setitem(VERBS, "try", Verb(lambda context, **_: call(context), only_looks=only_looks))
         return run_command("try", config=str(file), project=str(ROOT / "alembic.ini"), **options)
 
     return run
@@ -265,6 +265,12 @@ def test_debug_shows_the_traceback_before_the_error(run_verb: Callable[..., int]
     assert traceback.startswith("Traceback (most recent call last)")
     assert "RuntimeError: cannot use ***" in traceback
     assert "s3cr3t" not in traceback + error
+
+
+def test_a_command_that_only_looks_rolls_nothing_back(run_verb: Callable[..., int], capsys: Capture) -> None:
+    assert run_verb(raising(KeyboardInterrupt()), only_looks=True) == EXIT_INTERRUPTED
+
+    assert capsys.readouterr().err.splitlines()[1] == "interrupted: nothing was changed"
 
 
 def test_an_interruption_is_no_error_of_ours(run_verb: Callable[..., int], capsys: Capture) -> None:
