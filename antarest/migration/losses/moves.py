@@ -66,6 +66,7 @@ class Moves:
         self._tracker = tracker
         self._moves: dict[str, list[_Move]] = {}
         self._seen: dict[str, tuple[Hashable, Hashable | None]] = {}  # the table and column that an item named last
+        self._homes: dict[tuple[str, Hashable], set[Hashable]] = {}  # the tables that a column was in, by its item
         self._old = frozenset(each for table in tracker.tables.values() for each in table.columns.values())
         for item, places in destinations.items():
             if found := self._find(item):
@@ -109,7 +110,7 @@ class Moves:
     def _rest(self, item: str, lost: int, grown: dict[str, int]) -> int:
         for move in self._moves.get(item, ()):
             found = self._find(move.place)
-            filled = move.filled[found[0].identity] if found and not move.is_compared else 0
+            filled = self._filled(move) if found and not move.is_compared else 0
             there = min(grown[move.place], max(move.arrived - move.first, filled, 0))
             if there and lost > 0 and move.column is None and self._is_column(move.place):
                 return 0  # Rows became values, such as a list. The number of rows in a value is not known.
@@ -117,6 +118,12 @@ class Moves:
             grown[move.place] -= here
             lost -= here
         return lost
+
+    def _filled(self, move: _Move) -> int:
+        """The rows that were written to the place, also before a rebuild gave its table another identity."""
+        table, column = self._seen[move.place]
+        homes = self._homes[move.place, table if column is None else column]
+        return sum(move.filled[home] for home in homes)
 
     def _all(self) -> Iterator[_Move]:
         return (move for moves in self._moves.values() for move in moves)
@@ -129,7 +136,9 @@ class Moves:
         table, column = tables[found[0]], found[1]
         identity = table.columns[column] if column else None
         origin = self._tracker.origins[identity].column  # The same column, where a rebuild has copied it.
-        self._seen[item] = table.identity, identity if origin in self._old else origin
+        wanted = identity if origin in self._old else origin
+        self._seen[item] = table.identity, wanted
+        self._homes.setdefault((item, table.identity if wanted is None else wanted), set()).add(table.identity)
         return table, column
 
     def _renamed(self, item: str) -> tuple[CatalogTable, str | None] | None:
