@@ -1,4 +1,4 @@
-"""`db.verify` on projects that know nothing of us: what it is told, what it cannot prove, and what it runs."""
+"""`db.verify` on projects that do not use this workflow: its flags, the parts that it cannot prove, and `env.py`."""
 
 from __future__ import annotations
 

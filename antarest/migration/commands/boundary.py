@@ -208,7 +208,7 @@ def guard(
                 handler.is_decided = True
                 context.output.finish()
                 if context.output.failure and code == EXIT_DONE:
-                    raise NotReported(context.output.failure)  # noqa: TRY301 - every error is told in one place
+                    raise NotReported(context.output.failure)  # noqa: TRY301 - every error is printed in one place
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - every error ends here

@@ -105,7 +105,8 @@ def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection
         with create_engine("sqlite://", poolclass=NullPool, pool_logging_name=APPLICATION_NAME).connect() as connection:
             yield connection
         return
-    engine = _engine(replace(db, busy_timeout=min(db.busy_timeout, db.migration_lock_timeout)), _begin("BEGIN"))
+    db_of_reader = replace(db, busy_timeout=min(db.busy_timeout, db.migration_lock_timeout))
+    engine = _engine(db_of_reader, _begin("BEGIN", limits=False))  # The watch sets the limits.
     watch = ReadWatch(engine, db, tell)
     with translate_errors(url), watch.watching(), engine.connect() as connection:
         set_watcher(connection, watch)
@@ -170,11 +171,11 @@ def _is_absent(file: Path) -> bool:
     return False
 
 
-def _begin(statement: str) -> Callable[[Connection], None]:
+def _begin(statement: str, *, limits: bool = True) -> Callable[[Connection], None]:
     def begin(connection: Connection) -> None:
         if connection.dialect.name == "sqlite":  # The driver of PostgreSQL begins transactions itself.
             connection.exec_driver_sql(statement)
-        else:
+        elif limits:
             configure(connection, undisturbed(connection))
 
     return begin

@@ -9,7 +9,7 @@ server, the next server is tried:
     container    as for tests, if the development packages are installed
 
 ANTAREST_TEST_POSTGRES forces one of them; only `the same` is still tried too. Before a scratch database is made on a
-server that others use, the user is told. The scratch database never gets rows of the real one. If the command is
+server that others use, a line says so first. The scratch database never gets rows of the real one. If the command is
 killed, a later command drops it. Revisions that change the whole server, such as its roles, do not run there.
 """
 

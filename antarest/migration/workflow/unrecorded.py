@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -68,9 +68,8 @@ def _refuse_unrecorded(project: Project, connection: Connection) -> None:
     """
     elsewhere = recorded_elsewhere(connection, project.version_table, project.history)
     present = read_catalog(connection, exclude=project.workflow_tables)
-    words = {word.lower() for text in _texts(project) for word in re.findall(r"\w+", text)}
-    if not elsewhere and words.isdisjoint(name.rpartition(".")[2].lower() for name in present):
-        return  # No revision names one of these tables, so they are not of the history.
+    if not elsewhere and not _names_any(project, present):
+        return  # The database is empty, or none of its tables is of the history.
     states = TableStates()
     with suppress(AntarestError):  # Then the texts of the revisions have to do.
         states = table_states(project)
@@ -91,6 +90,12 @@ def note_left_over(request: RunRequest) -> None:
         present = read_catalog(connection, exclude=project.workflow_tables)
         if len(current) <= 1 and (tables := table_states(project).left_over(present, next(iter(current), None))):
             request.listener.note(f"left behind: {shorten(tables)}, which no downgrade has dropped")
+
+
+def _names_any(project: Project, tables: Iterable[str]) -> bool:
+    """Whether the text of a revision has the name of one of these tables."""
+    names = {name.rpartition(".")[2].lower() for name in tables}
+    return bool(names) and any(not names.isdisjoint(re.findall(r"\w+", text.lower())) for text in _texts(project))
 
 
 def _texts(project: Project) -> Iterator[str]:

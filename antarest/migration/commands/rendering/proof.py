@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TextIO
 
 from ...errors.text import count, fields, shorten, style
 from ...verify import Verification
 from ...verify.target import Target
-from .proof_groups import NAMES, FindingGroup, grouped, place_of
+from .proof_groups import LINES, NAMES, FindingGroup, grouped, place_of, relative
 
 _KINDS = 6  # kinds in the list at the top, so that all of it has about ten lines
 _REASONS = 3  # reasons there for what was not proved
-_LINES = 4  # findings of one kind in one revision
 
 _NOT_KEPT = "deleted with its server; ANTAREST_TEST_POSTGRES_URL names a server that goes on"
 
@@ -90,19 +88,15 @@ def _by_revision(groups: Sequence[FindingGroup], target: Target, stream: TextIO)
         if each.revision != revision:
             revision = each.revision
             path, _ = place_of(each.findings[0], target)
-            lines += [*([""] if lines else []), f"{style(revision or 'the history', 'bold', stream)}  {_short(path)}"]
+            lines += [*([""] if lines else []), f"{style(revision or 'the history', 'bold', stream)}  {relative(path)}"]
         lines.append(f"  {style(f'{each.kind.id} {each.kind.title}', 'red' if each.is_error else 'yellow', stream)}")
-        lines += [f"    {line}" for line in each.lines[:_LINES]]
-        if (more := len(each.lines) - _LINES) > 0:
+        lines += [f"    {line}" for line in each.lines[:LINES]]
+        if (more := len(each.lines) - LINES) > 0:
             lines.append(f"    and {more} more of this kind, in the file of --json")
         if each.kind.id not in explained:
             explained.add(each.kind.id)
             lines.append(f"    {style(each.kind.fix, 'dim', stream)}")
     return lines
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def tracebacks(found: Verification) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from ...verify import Verification
 from ...verify.findings.kinds import KINDS, Finding
 from ...verify.target import Target
 from .proof import kept_databases, outcome
-from .proof_groups import NAMES, grouped, place_of
+from .proof_groups import LINES, NAMES, grouped, place_of, relative
 
 _COMMENT = 65_000  # characters of a comment; GitHub refuses 65,536
-_LINES = 4  # findings of one kind in one revision, in a comment
 _LONGEST = 1_000  # characters of one finding in a comment
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -97,9 +95,9 @@ def as_comment(found: Verification, target: Target) -> str:
     groups = grouped(found, found.findings)
     for number, each in enumerate(groups):
         path, line = place_of(each.findings[0], target)
-        items = "".join(f"\n  - {_escaped(text)}" for text in each.lines[:_LINES])
-        more = f"\n  - and {len(each.lines) - _LINES} more" if len(each.lines) > _LINES else ""
-        place = f"{each.revision or 'the history'} (`{_relative(path)}:{line}`)"
+        items = "".join(f"\n  - {_escaped(text)}" for text in each.lines[:LINES])
+        more = f"\n  - and {len(each.lines) - LINES} more" if len(each.lines) > LINES else ""
+        place = f"{each.revision or 'the history'} (`{relative(path)}:{line}`)"
         entry = f"- **{each.kind.id} {each.kind.title}** in {place}{items}{more}\n  - {each.kind.fix}"
         size += len(entry) + 1
         if size > _COMMENT:
@@ -131,7 +129,7 @@ def as_sarif(found: Verification, target: Target) -> str:
     results = []
     for each in found.findings:
         path, line = place_of(each, target)
-        place = {"artifactLocation": {"uri": _relative(path)}, "region": {"startLine": line}}
+        place = {"artifactLocation": {"uri": relative(path)}, "region": {"startLine": line}}
         level = "error" if each.severity == "error" else "note"
         results.append(
             {
@@ -158,7 +156,7 @@ def as_annotations(found: Verification, target: Target) -> Iterator[str]:
         path, line = place_of(each, target)
         level = "error" if each.severity == "error" else "notice"
         title = f"{each.id} {each.kind.title}"
-        place = f"file={_property(_relative(path))},line={line},title={_property(title)}"
+        place = f"file={_property(relative(path))},line={line},title={_property(title)}"
         yield f"::{level} {place}::{_data(_sentence(each))}"
 
 
@@ -174,8 +172,3 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _relative(path: Path) -> str:
-    """The path from the working folder, as services expect it; the whole path if it lies elsewhere."""
-    return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()

@@ -14,6 +14,8 @@ from ...verify import Verification
 from ...verify.findings.kinds import KINDS, Finding, FindingKind
 from ...verify.target import Target
 
+LINES = 4
+"""How many findings of one kind are shown for one revision."""
 NAMES = {**ENGINES, "": "both"}
 _LINE = re.compile(r"\bline (\d+)\b")
 _OF_DOWNGRADE = ("V401", "V402", "V403", "V404", "V405", "V502")
@@ -76,6 +78,11 @@ def grouped(found: Verification, findings: Sequence[Finding]) -> list[FindingGro
         made.append(FindingGroup(KINDS[id_], revision, tuple(mine), later))
     last = len(place)
     return sorted(made, key=lambda each: (-place.get(each.revision, last), not each.is_error, each.kind.id))
+
+
+def relative(path: Path) -> str:
+    """The path from the working folder, as services expect it; the whole path if it lies elsewhere."""
+    return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()
 
 
 def place_of(finding: Finding, target: Target) -> tuple[Path, int]:

@@ -19,4 +19,4 @@ def downgrade():
     pass
 
 
-lossy = {"upgrade": {"t.n": "counted anew"}}
+lossy = {"upgrade": {"t.n": "counted again"}}
