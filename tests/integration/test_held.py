@@ -20,7 +20,7 @@ from tests.support_runs import Run, Runner, Start, refused, session
 
 TABLE = Script("table", upgrade='sql("CREATE TABLE study (id INTEGER)")', downgrade='op.drop_table("study")')
 READING = ("status", "history", "upgrade --dry-run", "upgrade", "rollback --dry-run", "grant")
-COUNTING = ("rollback --dry-run", "rollback --yes", "reset --yes", "backup")
+COUNTING = ("rollback --dry-run", "rollback --yes", "reset --yes --allow-production", "backup")
 
 
 def started(here: Runner, *commands: str) -> list[Run]:

@@ -210,8 +210,6 @@ def test_a_table_that_is_locked_for_long_is_an_answer_too(
 
 def test_a_server_that_hangs_is_not_waited_for(postgres_database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither on a connection that is there, nor on a new one; and it is used again once it answers."""
-    monkeypatch.setattr(module, "PATIENCE", 0.5)
-    monkeypatch.setattr(module, "PROBE_PATIENCE", 0.5)
     Migrated(postgres_database).upgrade()
 
     async def story() -> None:
@@ -219,6 +217,8 @@ def test_a_server_that_hangs_is_not_waited_for(postgres_database: URL, monkeypat
             database = connect(between.url, pool_size=1, max_overflow=1)
             await database.read(queries.find_studies)
             between.freeze()
+            monkeypatch.setattr(module, "PATIENCE", 0.5)
+            monkeypatch.setattr(module, "PROBE_PATIENCE", 0.5)
             # More than there are connections, and one that is asked for after those.
             answers = await asyncio.gather(
                 *(database.read(queries.find_studies) for _ in range(5)), return_exceptions=True
@@ -228,6 +228,7 @@ def test_a_server_that_hangs_is_not_waited_for(postgres_database: URL, monkeypat
             probes = await asyncio.gather(*(database.probe() for _ in range(20)), return_exceptions=True)
             assert [type(each) for each in probes] == [DatabaseSilent] * 20
             assert asking() == before + 1
+            monkeypatch.undo()
             between.thaw()
             await until(database.probe)
             await until(lambda: database.read(queries.find_studies))
