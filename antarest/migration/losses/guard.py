@@ -4,9 +4,10 @@ The revision declares in its file what it loses (`lossy`) and what it moves (`mo
 really gone, and names each loss with its count before the run commits. It counts a table only when a statement is about
 to take something from it, so a large table that nobody touches costs nothing.
 
-It compares counts. A value that another one overwrites is no loss. A table that is rebuilt with as many rows and values
-as it had is no loss either. Where the guard cannot be sure, it reports too much: rows that move to another partition
-count as lost, and so do rows that the revision both inserted and deleted, beside others. It does not see
+It compares counts. A value that another one overwrites is no loss. A table that is rebuilt is no loss either, if all of
+its rows were copied, and it has as many values as before. Where the guard cannot be sure, it reports too much: rows
+that move to another partition count as lost, and so do rows that the revision both inserted and deleted, beside others.
+It does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;
