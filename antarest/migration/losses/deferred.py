@@ -29,6 +29,9 @@ _DEFERRABLE = text("""
     GROUP BY c.connamespace, c.conname
 """)
 
+# Most databases have none. Each revision asks this, and only then for the list, which costs the server far more.
+_HAS_DEFERRABLE = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE condeferrable)"
+
 
 class DeferredFails(NotAllowed):
     """A deferred constraint fails at the end of a revision."""
@@ -50,6 +53,8 @@ class DeferredConstraints:
             DeferredFails: a constraint fails.
         """
         if self._connection.dialect.name != "postgresql":
+            return
+        if not self._connection.exec_driver_sql(_HAS_DEFERRABLE).scalar():
             return
         found = self._connection.execute(_DEFERRABLE).all()
         now = []
