@@ -326,7 +326,7 @@ class Finding:
 
     @classmethod
     def of(cls, id_: str, found: str, revision: str = "", engine: str = "", **more: str) -> Finding:
-        """Make a finding with the severity of its kind."""
+        """Return a finding with the severity of its kind."""
         values = {"severity": KINDS[id_].severity, **more}
         return cls(id_, " ".join(found.split()), revision, engine, **values)  # type: ignore[arg-type]  # all are strings
 
@@ -337,5 +337,5 @@ class Finding:
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort errors before notes, each by id, and remove duplicates."""
+    """Return the findings without duplicates: errors before notes, and each group sorted by id."""
     return sorted(dict.fromkeys(findings), key=lambda each: (each.severity != "error", each.id))

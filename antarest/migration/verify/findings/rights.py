@@ -1,4 +1,4 @@
-"""Finds tables and sequences that other roles than their owner may not use (PostgreSQL)."""
+"""Finds tables and sequences that only their owner may use (PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def missing_rights(
 
     Args:
         proof: the proof of the history as a whole.
-        connection: to a database at head.
-        made_by: the revision that makes each object, by name.
+        connection: a connection to a database at head.
+        made_by: the revision that creates each object, by name.
         version_table: the table of Alembic.
         is_noted: whether to add a note if no revision grants any right.
     """
