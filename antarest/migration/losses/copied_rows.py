@@ -54,7 +54,7 @@ class CopiedRows:
                 self._copied[table.identity][old] += int(min(rows, most))
 
     def in_place_of(self, old: CatalogTable, new: CatalogTable) -> int:
-        """How many rows of an old table are in a new one. Without a statement that copies any, all of it counts."""
+        """Return how many rows of an old table are in a new one: all, if no statement was seen to copy any."""
         rows, copied = measure(self._connection, new).rows, self._copied[new.identity][old.identity]
         return min(rows, max(copied - self._changes(new).deleted, 0)) if copied else rows
 

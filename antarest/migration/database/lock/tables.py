@@ -58,10 +58,10 @@ _HOLDERS = text("""
 
 
 class NotLocked(Exception):
-    """Another session holds a table for too long. The cause is the error of the driver.
+    """Another session holds a table for too long. The cause of this error is the error of the driver.
 
     Attributes:
-        holder: the session, as far as it was seen.
+        holder: the session, if it was seen.
     """
 
     def __init__(self, table: str, holder: str) -> None:
@@ -73,10 +73,10 @@ class TableLocks:
     """The locks that one transaction takes on tables.
 
     Attributes:
-        learned: the tables that it was asked to lock. A further try of the transaction locks them at its beginning.
+        learned: the tables that the transaction had to lock. The next try of it locks them at its beginning.
         refused: the tables that this role may not lock, or that cannot be locked.
         first: the tables that were locked at the beginning of the transaction.
-        has_taken: whether it has locked a table.
+        has_taken: whether the transaction has locked a table.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -94,7 +94,7 @@ class TableLocks:
 
         Args:
             tables: all tables that other sessions can use.
-            learned: the tables to lock. This try adds the tables that it is asked to lock.
+            learned: the tables to lock. This try adds each further table that it has to lock.
         """
         self.learned = learned
         shared = {table.identity: table for table in tables}
@@ -108,12 +108,12 @@ class TableLocks:
         self._taken.clear()
 
     def held(self) -> Learned:
-        """The tables of others that this transaction has locked, each with whom it keeps out; 0 for weaker locks."""
+        """Return the tables of others that this transaction has locked, each with whom that keeps out, or 0."""
         rows = self._connection.execute(_HELD).all() if self._shared else []
         return {relation: mode for relation, mode in rows if relation in self._shared}
 
     def take(self, tables: Iterable[CatalogTable], written: Iterable[CatalogTable] = ()) -> set[Hashable]:
-        """Lock tables. It waits for `lock_timeout` in all, however many they are.
+        """Lock tables. The wait for all of them together is at most `lock_timeout`.
 
         Tables that this transaction has made need no lock.
 
@@ -122,7 +122,7 @@ class TableLocks:
             written: the tables that others may read.
 
         Returns:
-            Those that are locked now, also where they were before.
+            The tables that are locked now, including those that were locked before.
 
         Raises:
             NotLocked: another session holds one of them for too long.
@@ -162,7 +162,7 @@ class TableLocks:
     def _round(
         self, queue: Sequence[tuple[CatalogTable, int]], end: float, span: float
     ) -> tuple[tuple[CatalogTable, int], Any] | None:
-        """Lock all tables or none. Return the table that failed, and the error. Without a span it does not wait."""
+        """Lock all tables or none. Return the table that failed and its error. Without a time span, do not wait."""
         began = time.monotonic()
         self._execute("SAVEPOINT antarest_lock")
         for position, (table, mode) in enumerate(queue):
