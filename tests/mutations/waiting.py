@@ -17,6 +17,13 @@ NOBODY_IS_KEPT_WAITING = (
         [f"{_TESTS}/test_writers.py::test_no_other_session_is_the_victim_of_a_deadlock[statements0]"],
     ),
     Patch(
+        "Nobody is kept waiting: a reader waits for each table as long as for one",
+        f"{_DATABASE}/waits.py",
+        "self.waited += _EVERY",
+        "pass",
+        [f"{_HELD}::test_all_waits_of_a_reader_together_have_one_limit"],
+    ),
+    Patch(
         "Nobody is kept waiting: a long count is not noted",
         "antarest/migration/losses/guard.py",
         "> _LONG:",
