@@ -46,7 +46,7 @@ class Runs:
         self.target = target
         self.clones = clones
         self.rows = rows
-        self.hints = Hints.of(target.history[id_].path for id_ in target.history.order)
+        self.hints = Hints.of(target.history[id_] for id_ in target.history.order)
         self.exclude = [target.project.version_table.name]
         self.beside: set[str] = set()
         self.failures: set[str] = set()
