@@ -22,7 +22,7 @@ from ..database.catalog import foreign_key_violations
 from ..database.connection import looking, moving, read_current
 from ..database.lock import in_this_process, one_writer
 from ..database.lock.base import Patience, Writer
-from ..database.record import Recorder
+from ..database.record import Recorder, make_schema_of
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked, Overtaken
@@ -260,6 +260,7 @@ class _Run:
             request.prepare(connection)
             outcome.is_prepared = True
         migration, violations = self.context.get_context(), foreign_key_violations(connection)
+        make_schema_of(request.project.version_table, connection)
         guard.start()
         try:
             with revision_operations(migration):

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import read_current
+from ..database.record import make_schema_of
 from ..errors.base import Hint
 from ..errors.facts.loss import drop_and_make_again
 from ..errors.facts.run import ScratchRunFailed
@@ -50,6 +51,7 @@ class ScratchRunner:
         commits_each: whether each revision is committed on its own, as `transaction_per_migration` asks for.
         runs_deferred: whether deferred constraints run at the end of each revision, as in a run of the workflow. With
             plain Alembic they run at the commit.
+        version_schema: the schema of the version table, which each database of the project has.
     """
 
     config: Config
@@ -58,6 +60,7 @@ class ScratchRunner:
     options: Mapping[str, Any]
     commits_each: bool = False
     runs_deferred: bool = False
+    version_schema: str = ""
 
     @classmethod
     def of(cls, project: Project) -> Self:
@@ -67,8 +70,15 @@ class ScratchRunner:
         """
         config = project.alembic_config()
         script = ScriptDirectory.from_config(config)
-        commits_each = project.commits_each
-        return cls(config, script, project.history, project.scratch_options(), commits_each, runs_deferred=True)
+        return cls(
+            config,
+            script,
+            project.history,
+            project.scratch_options(),
+            project.commits_each,
+            runs_deferred=True,
+            version_schema=project.version_table.schema,
+        )
 
     def upgrade(
         self,
@@ -136,6 +146,9 @@ class ScratchRunner:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
         self._import_revisions(connection)
+        make_schema_of(VersionTable(schema=self.version_schema), connection)
+        if connection.in_transaction():
+            connection.commit()  # Alembic commits only the transactions that it has begun.
         running, fixes, deferred = list[Any](), list[Hint](), DeferredConstraints(connection)
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
