@@ -187,7 +187,7 @@ def _create_keys_last(operations: ops.UpgradeOps) -> None:
 
 
 def _full_name(operation: Any, home: str | None = None) -> str:
-    """Return the table of an operation, with its schema if that is not `home`; empty for an operation without a table."""
+    """Return the table of an operation, with its schema if that is not `home`. An operation without a table has ""."""
     schema, name = (getattr(operation, each, None) for each in ("schema", "table_name"))
     return f"{schema}.{name}" if schema and schema != home else name or ""
 
