@@ -37,8 +37,10 @@ NOTHING_IS_LOST = (
         "self.locked = self._locks.take((), written)",
         "pass",
         [
-            f"{_TESTS}/test_writers_values.py"
-            "::test_a_value_that_is_committed_while_an_update_waits_is_counted[an UPDATE]"
+            (
+                f"{_TESTS}/test_writers_values.py"
+                "::test_a_value_that_is_committed_while_an_update_waits_is_counted[an UPDATE]"
+            )
         ],
     ),
     Patch(

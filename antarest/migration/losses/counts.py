@@ -37,8 +37,7 @@ class _Values:
         first: the first count.
         now: the last count.
         deleted: the number of rows that had been deleted before the last count.
-        overwritten: the number of values that had been overwritten before the last count: those overwritten with NULL,
-            and those overwritten with NULL or an empty text.
+        overwritten: the values overwritten before the last count: with NULL, and with NULL or an empty text.
     """
 
     first: Fullness

@@ -23,7 +23,7 @@ from ..database.connection import looking, moving, read_current
 from ..database.lock import in_this_process, one_writer
 from ..database.lock.base import Patience, Writer
 from ..database.lock.tables import Learned
-from ..database.record import Recorder
+from ..database.record import Recorder, make_schema_of
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked, Overtaken

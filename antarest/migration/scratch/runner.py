@@ -96,9 +96,9 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
-        self._import_revisions(connection)
+        self._prepare(connection)
         for target in targets:
-            current: Any = read_current(connection, VersionTable(self.options["version_table"]))
+            current: Any = read_current(connection, VersionTable(self.options["version_table"], self.version_schema))
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
@@ -119,7 +119,7 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
-        self._import_revisions(connection)
+        self._prepare(connection)
         left = [self.step(id_, "downgrade") for id_ in revisions]
         while left:
             segment = self._segment(left, connection)
@@ -145,10 +145,7 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
-        self._import_revisions(connection)
-        make_schema_of(VersionTable(schema=self.version_schema), connection)
-        if connection.in_transaction():
-            connection.commit()  # Alembic commits only the transactions that it has begun.
+        self._prepare(connection)
         running, fixes, deferred = list[Any](), list[Hint](), DeferredConstraints(connection)
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
@@ -179,13 +176,19 @@ class ScratchRunner:
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
 
-    def _import_revisions(self, connection: Connection) -> None:
-        """Import the revision files once. Their top level may ask `alembic.context` for the dialect."""
+    def _prepare(self, connection: Connection) -> None:
+        """Import the revision files once, and create the schema of the version table.
+
+        The top level of a revision file may ask `alembic.context` for the dialect.
+        """
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         folders = {revision.path.parent for revision in map(self.history.__getitem__, self.history.order)}
         with outer_kept(), without_output(), environment, importing(folders):
             stand_in(environment, connection.engine.url.drivername)
             self.script.get_heads()
+        make_schema_of(VersionTable(schema=self.version_schema), connection)
+        if connection.in_transaction():
+            connection.commit()  # Alembic commits only the transactions that it has begun.
 
     def _revision_of(self, step: Any) -> Revision:
         return self.history[step.revision.revision]

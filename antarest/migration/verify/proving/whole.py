@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
 
-from sqlalchemy import URL, Connection, NullPool
-
-from ...database.engines import create_db_engine
 from ...errors.base import AntarestError
 from ...errors.text import described
 from ...schema.compare import differences
@@ -65,15 +61,8 @@ def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
         proof.findings += missing_rights(proof, connection, last.made_by, version_table, is_noted=is_noted)
     with proof.trying("the changes to rows at head"):
         filled = last.filled(everywhere)
-        with _as_application(runs, filled.url) as connection:
+        with runs.connected_as_application(filled.url) as connection:
             proof.behaviour = behaviour(connection, last.schema, filled.rows)
-
-
-def _as_application(runs: Runs, url: URL) -> AbstractContextManager[Connection]:
-    """Connect as the application does: on SQLite with foreign keys."""
-    if runs.clones.engine == "sqlite":
-        return create_db_engine(url, poolclass=NullPool).connect()
-    return runs.connected(url)
 
 
 def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> None:
