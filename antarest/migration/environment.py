@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from alembic.config import Config
 from alembic.script import write_hooks
+from alembic.util import to_tuple
 from sqlalchemy import Connection, make_url
 
 from .branches.writing import Writing, autogenerate_options, format_file
@@ -41,8 +42,10 @@ from .errors.rendering import interrupted, render_error
 from .errors.settings.config import load_config
 from .errors.settings.db_config import DbConfig, with_lock_timeout
 from .errors.settings.urls import is_memory
+from .losses.deferred import AS_STATEMENT
 from .project import rollback_script
 from .project.env_options import ASKED
+from .project.history import History
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
 from .project.revision_store import RevisionStore, keeping
@@ -184,10 +187,10 @@ def _write_sql(context: Any, request: RunRequest) -> None:
     if url.get_backend_name() == "sqlite":
         raise SqlNotSupported(request.database)
     history = request.project.history
-    options = {
-        "dialect_opts": {"paramstyle": "named"},
-        **request.project.alembic_options(),
+    options = {"dialect_opts": {"paramstyle": "named"}, **request.project.alembic_options()}
+    options |= {
         "literal_binds": True,
+        "on_version_apply": (*to_tuple(options.get("on_version_apply"), ()), *_checks_of_deferred(context, history)),
         # A script has no segments. If any revision needs a boundary, the script commits after each revision.
         "transaction_per_migration": request.project.commits_each
         or any(history[id_].transaction for id_ in history.order),
@@ -195,6 +198,12 @@ def _write_sql(context: Any, request: RunRequest) -> None:
     context.configure(url=url, **options)
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _checks_of_deferred(context: Any, history: History) -> Iterator[Callable[..., None]]:
+    """Yield a callback that checks deferred constraints after each revision, if a revision can have made one."""
+    if any(b"deferr" in history[id_].path.read_bytes().lower() for id_ in history.order):
+        yield lambda **_about_the_step: context.execute(AS_STATEMENT)
 
 
 def _compare(context: Any, writing: Writing, get_db: Callable[[], DbConfig]) -> None:

@@ -19,7 +19,8 @@ EVERYWHERE = ("config", "project", "x", "debug")
 
 _RUN = ("backup", "lock_timeout")
 _ASKED = ("dry_run", "yes", "allow_data_loss", *_RUN)
-_REPEATED = ("engine", "versions", "metadata", "rows_from")  # They say what is proved, and on which engine.
+# They say what is proved, on which engine, and how.
+_REPEATED = ("engine", "versions", "metadata", "rows_from", "revisions", "new", "rows", "start", "since", "run_env")
 _FOREIGN = ("project", "versions", "metadata", "rows_from")
 
 
@@ -123,5 +124,11 @@ def run(
         refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(context, **options)
 
-    with repeating(verb, x=x or (), **{name: options.get(name) for name in _REPEATED}):
+    with repeating(verb, x=x or (), **_repeated(options)):
         return guard(context, call, debug=debug, json=as_json)
+
+
+def _repeated(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that the next command repeats. A value for `env.py` may be a password, so it is left out."""
+    env = [f"{each.partition('=')[0]}=..." for each in options.get("env") or ()]
+    return {**{name: options.get(name) for name in _REPEATED}, "env": env}

@@ -29,6 +29,20 @@ _DEFERRABLE = text("""
     GROUP BY c.connamespace, c.conname
 """)
 
+# Most databases have none. Each revision asks this, and only then for the list, which costs the server far more.
+_HAS_DEFERRABLE = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE condeferrable)"
+# The same as one statement of an SQL script, for which nobody can be asked.
+AS_STATEMENT = """DO $$ DECLARE deferred text;
+BEGIN
+    SET CONSTRAINTS ALL IMMEDIATE;
+    SELECT string_agg(name, ', ') INTO deferred FROM (
+        SELECT format('%I.%I', n.nspname, c.conname)
+        FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+        WHERE has_schema_privilege(n.oid, 'USAGE') AND n.nspname !~ '^pg_temp_'
+        GROUP BY n.nspname, c.conname HAVING bool_and(c.condeferred)) AS found (name);
+    IF deferred IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || deferred || ' DEFERRED'; END IF;
+END $$"""
+
 
 class DeferredFails(NotAllowed):
     """A deferred constraint fails at the end of a revision."""
@@ -50,6 +64,8 @@ class DeferredConstraints:
             DeferredFails: a constraint fails.
         """
         if self._connection.dialect.name != "postgresql":
+            return
+        if not self._connection.exec_driver_sql(_HAS_DEFERRABLE).scalar():
             return
         found = self._connection.execute(_DEFERRABLE).all()
         now = []

@@ -20,7 +20,7 @@ from ..scratch.runner import without_output
 from . import processes
 from .comparison import EngineComparison
 from .findings import static
-from .findings.kinds import Finding, worst_first
+from .findings.finding import Finding, worst_first
 from .findings.proof import Proof
 from .proving.prover import ProofPlan
 from .target import Target

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..errors.baseline import Baseline, digest_of
 from ..project.project import Project
 from . import Verification
-from .findings.kinds import Finding
+from .findings.finding import Finding
 
 _LOSSES = {"V501": "upgrade", "V502": "downgrade"}
 _ITEM = re.compile(r"\d[\d,]* (?:rows?|values?) of (?P<item>.+)")

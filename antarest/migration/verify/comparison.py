@@ -14,7 +14,8 @@ from ..schema.inventory import Inventory, Table
 from ..schema.parity import parity
 from .findings import integrity
 from .findings.behaviour import differing_behaviour
-from .findings.kinds import Finding, Severity
+from .findings.finding import Finding
+from .findings.kinds import Severity
 from .findings.proof import Proof
 from .findings.row_values import differing_values
 from .target import Target
@@ -64,7 +65,14 @@ class EngineComparison:
         found += self._long_names(revision, sqlite.schema, postgresql.schema)
         current = {_text(each): each for each in _differences(sqlite.schema, postgresql.schema)}
         found += [
-            replace(Finding.of("V601", text, revision), severity=_severity(each, is_own=target.is_own))
+            Finding.of(
+                "V601",
+                text,
+                revision,
+                severity=_severity(each, is_own=target.is_own),
+                item=each.path,
+                table=each.table,
+            )
             for text, each in current.items()
             if text not in self.known and not (_is_enum(each) and not target.is_own)
         ]
@@ -80,7 +88,7 @@ class EngineComparison:
         theirs = integrity.names(postgresql)
         for name in sorted(integrity.names(sqlite) - self.names):
             if len(name.encode()) > _LONGEST_NAME and name not in theirs and _shortened(name) not in theirs:
-                yield Finding.of("V104", name, revision)
+                yield Finding.of("V104", name, revision, item=name)
         self.names |= integrity.names(sqlite)
 
 
@@ -88,7 +96,7 @@ def _other_rows(sqlite: Proof, postgresql: Proof, different: Collection[str]) ->
     """Yield findings about columns with different values. A column whose schema differs is already a finding."""
     for column, text in differing_values(sqlite.rows, postgresql.rows) if sqlite.rows and postgresql.rows else ():
         if column not in different:
-            yield Finding.of("V603", text, sqlite.revision)
+            yield Finding.of("V603", text, sqlite.revision, item=column, table=column.rpartition(".")[0])
 
 
 def _differences(sqlite: Inventory, postgresql: Inventory) -> list[Difference]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from ...errors.settings.commands import spell
 from ...errors.text import count, fields, shorten, style
 from ...verify import Verification
 from ...verify.target import Target
@@ -52,7 +53,7 @@ def _overview(found: Verification, groups: Sequence[FindingGroup], stream: TextI
         revisions = [each.revision for each in mine if each.revision]
         place = f" in {shorten(revisions)}" if revisions else ""
         colour = "red" if any(each.is_error for each in mine) else "yellow"
-        lines.append(f"{style(kind.id, colour, stream)} {kind.title}: {sum(len(each.lines) for each in mine)}{place}")
+        lines.append(f"{style(kind.id, colour, stream)} {kind.title}: {sum(len(each.entries) for each in mine)}{place}")
     if len(lines) > _KINDS:
         lines[_KINDS:] = [f"and {count(len(lines) - _KINDS, 'more kind')}, see below"]
     hidden = Counter(each.id for each in found.findings if each.severity != "error")
@@ -90,12 +91,13 @@ def _by_revision(groups: Sequence[FindingGroup], target: Target, stream: TextIO)
             path, _ = place_of(each.findings[0], target)
             lines += [*([""] if lines else []), f"{style(revision or 'the history', 'bold', stream)}  {relative(path)}"]
         lines.append(f"  {style(f'{each.kind.id} {each.kind.title}', 'red' if each.is_error else 'yellow', stream)}")
-        lines += [f"    {line}" for line in each.lines[:LINES]]
-        if (more := len(each.lines) - LINES) > 0:
+        for entry in each.entries[:LINES]:
+            lines += [f"{'    ' if line is entry.text else '      '}{line}" for line in entry.lines]
+        if (more := len(each.entries) - LINES) > 0:
             lines.append(f"    and {more} more of this kind, in the file of --json")
         if each.kind.id not in explained:
             explained.add(each.kind.id)
-            lines.append(f"    {style(each.kind.fix, 'dim', stream)}")
+            lines.append(f"    {style(spell(each.kind.fix), 'dim', stream)}")
     return lines
 
 
@@ -113,7 +115,10 @@ def kept_databases(found: Verification) -> list[tuple[str, str, str, str]]:
 def outcome(found: Verification) -> str:
     """Return the outcome in one line."""
     notes = len(found.findings) - len(found.errors)
-    counts = f"{count(len(found.errors), 'finding')}, {count(notes, 'note')}" if found.findings else "no findings"
+    causes = sum(len(each.entries) for each in grouped(found, found.errors))
+    of_causes = f" of {count(causes, 'cause')}" if causes < len(found.errors) else ""
+    counts = f"{count(len(found.errors), 'finding')}{of_causes}, {count(notes, 'note')}"
+    counts = counts if found.findings else "no findings"
     missing = f", {len(found.not_proved)} not proved" if found.not_proved else ""
     end = "" if found.is_complete else "; interrupted"
     engines = " and ".join(NAMES[engine] for engine in found.engines)

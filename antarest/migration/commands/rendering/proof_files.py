@@ -6,10 +6,13 @@ import dataclasses
 import json
 from collections.abc import Iterator
 
+from ...errors.settings.commands import spell
 from ...verify import Verification
-from ...verify.findings.kinds import KINDS, Finding
+from ...verify.findings.finding import Finding
+from ...verify.findings.kinds import KINDS
 from ...verify.target import Target
 from .proof import kept_databases, outcome
+from .proof_causes import causes
 from .proof_groups import LINES, NAMES, grouped, place_of, relative
 
 _COMMENT = 65_000  # characters of a comment; GitHub refuses 65,536
@@ -29,11 +32,15 @@ def as_json(found: Verification, target: Target) -> str:
         for proof in found.proofs.values()
         if proof.schema
     ]
-    findings = []
+    findings, explained = [], causes(found, found.findings)
     for each in found.findings:
         path, line = place_of(each, target)
-        more = {"title": each.kind.title, "fix": each.kind.fix, "file": str(path), "line": line}
-        findings.append({**dataclasses.asdict(each), **more})
+        more = {"title": each.kind.title, "fix": spell(each.kind.fix), "file": str(path), "line": line}
+        cause = explained.get(each)
+        because = (
+            {"cause": {name: getattr(cause, name) for name in ("id", "revision", "engine", "found")}} if cause else {}
+        )
+        findings.append({**dataclasses.asdict(each), **more, **because})
     data = {
         "complete": found.is_complete and bool(proofs) and not found.not_proved,
         "clean": not found.errors and not found.not_proved,
@@ -65,7 +72,7 @@ def as_markdown(found: Verification) -> str:
         for each in found.findings:
             engine = NAMES[each.engine]
             expected = f" (expected: {each.expected})" if each.expected else ""
-            lines.append(_row(each.id, each.revision, engine, each.found + expected, each.kind.fix))
+            lines.append(_row(each.id, each.revision, engine, each.found + expected, spell(each.kind.fix)))
         lines.append("")
     if found.not_checked:
         lines += [f"Not checked: {'; '.join(f'{what}: {why}' for what, why in found.not_checked.items())}.", ""]
@@ -95,10 +102,14 @@ def as_comment(found: Verification, target: Target) -> str:
     groups = grouped(found, found.findings)
     for number, each in enumerate(groups):
         path, line = place_of(each.findings[0], target)
-        items = "".join(f"\n  - {_escaped(text)}" for text in each.lines[:LINES])
-        more = f"\n  - and {len(each.lines) - LINES} more" if len(each.lines) > LINES else ""
+        items = "".join(
+            f"\n{'  ' if line is entry.text else '    '}- {_escaped(line)}"
+            for entry in each.entries[:LINES]
+            for line in entry.lines
+        )
+        more = f"\n  - and {len(each.entries) - LINES} more" if len(each.entries) > LINES else ""
         place = f"{each.revision or 'the history'} (`{relative(path)}:{line}`)"
-        entry = f"- **{each.kind.id} {each.kind.title}** in {place}{items}{more}\n  - {each.kind.fix}"
+        entry = f"- **{each.kind.id} {each.kind.title}** in {place}{items}{more}\n  - {spell(each.kind.fix)}"
         size += len(entry) + 1
         if size > _COMMENT:
             lines.append(f"- and {len(groups) - number} more entries, in the file of `--json`")
@@ -122,7 +133,7 @@ def as_sarif(found: Verification, target: Target) -> str:
             "id": id_,
             "shortDescription": {"text": KINDS[id_].title},
             "fullDescription": {"text": KINDS[id_].why},
-            "help": {"text": KINDS[id_].fix},
+            "help": {"text": spell(KINDS[id_].fix)},
         }
         for id_ in used
     ]
@@ -163,7 +174,7 @@ def as_annotations(found: Verification, target: Target) -> Iterator[str]:
 def _sentence(finding: Finding) -> str:
     where = " on ".join(filter(None, [finding.revision, NAMES[finding.engine] if finding.engine else ""]))
     expected = f" (expected: {finding.expected})" if finding.expected else ""
-    return f"{f'{where}: ' if where else ''}{finding.found}{expected} - {finding.kind.fix}"
+    return f"{f'{where}: ' if where else ''}{finding.found}{expected} - {spell(finding.kind.fix)}"
 
 
 def _data(text: str) -> str:

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from ...errors.settings.commands import spell
 from ...errors.text import count
 from ...schema.inventory import Inventory, Table
 from ...verify import Verification
@@ -76,10 +77,14 @@ def _section(found: Verification, revision: str, target: Target) -> str:
 
 
 def _group(group: FindingGroup) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in group.lines)
+    items = "".join(f"<li>{escape(each.text)}{_consequences(each.consequences)}</li>" for each in group.entries)
     kind, colour = group.kind, "error" if group.is_error else "note"
     title = f'<h3 class="{colour}"><span class="id">{kind.id}</span> {escape(kind.title)}</h3>'
-    return f"{title}<ul>{items}</ul><p>{escape(kind.why)}</p><p><b>Fix:</b> {escape(kind.fix)}</p>"
+    return f"{title}<ul>{items}</ul><p>{escape(kind.why)}</p><p><b>Fix:</b> {escape(spell(kind.fix))}</p>"
+
+
+def _consequences(lines: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>" if lines else ""
 
 
 def _impact(proof: Proof) -> Iterator[str]:

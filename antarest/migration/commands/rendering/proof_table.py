@@ -7,7 +7,7 @@ from typing import TextIO
 
 from ...errors.text import style
 from ...verify import Verification
-from ...verify.findings.kinds import Finding
+from ...verify.findings.finding import Finding
 from ...verify.findings.proof import Proof
 from .proof_groups import NAMES
 

@@ -229,7 +229,7 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
             for each in written.retypes
         ]
     elif not written.by_hand:
-        lines.append("nothing detected: the models match the migrations, and nothing was written")
+        lines.append("no changes: the models match the migrations, and nothing was written")
     lines += [f"by hand        {each}: Alembic does not see it" for each in written.by_hand]
     lines += [f"not compared   {ENGINES[engine]}: {why}" for engine, why in written.skipped.items()]
     if written.by_hand and not written.path:

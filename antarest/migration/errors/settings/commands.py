@@ -18,6 +18,7 @@ from .location import PACKAGE
 PROGRAM: Final = "antarest-db"
 PROVER: Final = "antarest-verify"
 _TASK: Final = re.compile(r"\binv db\.(?P<verb>[a-z][a-z-]*)")
+_RIVALS: Final = frozenset(("--new", "--revisions"))  # No command takes both.
 _INVOKE: Final = ("inv", "invoke")
 
 _flags: list[tuple[str, str]] = []
@@ -25,17 +26,20 @@ _flags: list[tuple[str, str]] = []
 
 
 @contextmanager
-def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | None) -> Iterator[None]:
-    """Add flags of the user to each command that is shown in the block, because it would act differently without them.
+def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | bool | Sequence[str] | None) -> Iterator[None]:
+    """Add flags of the user to the commands that are shown in the block. Without them, a command would act differently.
 
     Args:
         verb: the verb that takes the flags; empty if all verbs do.
         x: the values of `-x`, which all verbs take.
-        flags: the flags with their values; those without a value are left out.
+        flags: the flags with their values, each with one, with several, or True; those without a value are left out.
     """
     before = [*_flags]
     _flags.extend(("", f"-x {shlex.quote(each)}") for each in x)
-    _flags.extend((verb, f"{spelled(name)}={shlex.quote(value)}") for name, value in flags.items() if value)
+    for name, value in flags.items():
+        values = [value] if isinstance(value, str) else [] if isinstance(value, bool) or not value else value
+        _flags.extend((verb, f"{spelled(name)}={shlex.quote(each)}") for each in values if each)
+        _flags.extend([(verb, spelled(name))] if value is True else [])
     try:
         yield
     finally:
@@ -56,7 +60,9 @@ def spell(text: str) -> str:
         return text
     if command := _TASK.match(text):
         verb = _verb(command)
-        added = [flag for flag in _repeated(verb) if flag.partition("=")[0] not in text]
+        given = {word.partition("=")[0] for word in text.split()}
+        given |= _RIVALS if given & _RIVALS else set()
+        added = [flag for flag in _repeated(verb) if flag.partition("=")[0] not in given]
         return " ".join([_called(verb) + text[command.end() :], *added])
     return _TASK.sub(lambda found: " ".join([_called(_verb(found)), *_repeated(_verb(found))]), text)
 

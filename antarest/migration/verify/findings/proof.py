@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,9 +11,10 @@ from sqlalchemy import Connection, text
 
 from ...errors.base import EXIT_UNREACHABLE, EXIT_USAGE, AntarestError
 from ...errors.text import described
+from ...schema.compare import Difference
 from ...schema.inventory import Inventory
 from ..rows.snapshots import Sample
-from .kinds import Finding
+from .finding import Finding
 
 ColumnValues = Mapping[str, Mapping[str, tuple[str, ...]]]
 """By table and column, the sorted values in one spelling for both engines."""
@@ -137,6 +138,11 @@ class Proof:
     def add(self, id_: str, *found: str, **more: str) -> None:
         """Add findings of one kind."""
         self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in found]
+
+    def add_differences(self, id_: str, found: Iterable[Difference], before: str, after: str) -> None:
+        """Add a finding for each difference of two schemas, which have these names."""
+        for each in found:
+            self.add(id_, each.render(before, after), item=each.path, table=each.table)
 
     def has(self, *ids: str) -> bool:
         """Return whether there are findings of these kinds."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import Connection, text
 
 from ...errors.text import count
-from .kinds import Finding
+from .finding import Finding
 from .proof import Proof
 
 _OBJECTS = text("""
@@ -49,7 +49,7 @@ def missing_rights(
         for name, kind in kinds.items():
             if name not in rights and kind in own:
                 found = f"the role {role} may not use the {kind} {name}, but may use others"
-                yield Finding.of("V705", found, made_by.get(name, ""), proof.engine)
+                yield Finding.of("V705", found, made_by.get(name, ""), proof.engine, item=name, table=name)
     if not granted and is_noted:
         by_revision: dict[str, list[str]] = {}
         for name, kind in kinds.items():

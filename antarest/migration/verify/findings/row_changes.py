@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -30,10 +30,11 @@ class RowDifferences:
 
 
 class RowFinding(NamedTuple):
-    """A finding about an item, which is a "table" or a "table.column"."""
+    """A finding about an item, which is a "table" or a "table.column", and belongs to a table."""
 
     id: str
     item: str
+    table: str
     found: str
     severity: Severity = "error"
 
@@ -64,6 +65,9 @@ def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDiffer
         found.lost[name] += (olds - news).total()
         found.changed[name] += (news - olds).total()
         return
+    if number := _other_keys(table, now, key):
+        found.changed.update({f"{name}.{column}": number for column in key})
+        return
     rows = dict(zip(new_keys, new, strict=True))
     found.changed[name] += len(rows.keys() - set(old_keys))
     for values, row in zip(old_keys, old, strict=True):
@@ -73,6 +77,20 @@ def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDiffer
         for column, one, other in zip(shared, row, rows[values], strict=True):
             if repr(one) != repr(other):
                 found.changed[f"{name}.{column}"] += 1
+
+
+def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
+    """Count the rows that have another key than before, if nothing else has changed; otherwise 0."""
+    others = [column for column in table.columns if column not in key]
+    if not others or table.columns != now.columns:
+        return 0
+    then, after = (
+        [(repr(rest), repr(own)) for rest, own in zip(side.pick(others), side.pick(key), strict=True)]
+        for side in (table, now)
+    )
+    if Counter(rest for rest, _ in then) != Counter(rest for rest, _ in after):
+        return 0
+    return (Counter(then) - Counter(after)).total()
 
 
 def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
@@ -149,14 +167,14 @@ def row_findings(
         if item in on_the_way or table in on_the_way:
             is_dropped = direction == "downgrade" and between.find(item) is None
             severity: Severity = "note" if is_dropped and not declares else "error"
-            found.append(RowFinding("V501" if direction == "upgrade" else "V502", item, amount, severity))
+            found.append(RowFinding("V501" if direction == "upgrade" else "V502", item, table, amount, severity))
         else:
-            found.append(RowFinding("V504", item, f"{amount} lost {round_trip}"))
+            found.append(RowFinding("V504", item, table, f"{amount} lost {round_trip}"))
     for item, number in sorted(_without_momentary(final.changed, moments, momentary).items()):
         table = _table_of(before, item)
         if item not in lost and not {item, table} & {*declared}:
             what = count(number, "new row" if item == table else "other value")
-            found.append(RowFinding("V504", item, f"{what} in {item} {round_trip}"))
+            found.append(RowFinding("V504", item, table, f"{what} in {item} {round_trip}"))
     return found
 
 

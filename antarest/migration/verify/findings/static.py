@@ -10,7 +10,7 @@ from ...branches import checks
 from ...project import rollback_script
 from ...project.history import History
 from ..target import Target
-from .kinds import Finding
+from .finding import Finding
 
 _LONGEST_ID = 32  # characters that fit into Alembic's version table
 

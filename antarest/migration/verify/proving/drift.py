@@ -56,7 +56,8 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
     older = {_text(each) for each in differences(start, models)} if start and start.tables else set()
     for each in found:
         is_note = _text(each) in older or (each.aspect == "name" and each.kind in _NAMES_NOT_COMPARED)
-        proof.add("V701", _text(each), severity="note" if is_note else "error")
+        severity = "note" if is_note else "error"
+        proof.add("V701", _text(each), severity=severity, item=each.path, table=each.table)
     with runs.connected(runs.clones.copy(state.bare)) as connection:
         used = use_classes(connection, metadata, {each.table for each in found})
     proof.not_tried += used.not_tried

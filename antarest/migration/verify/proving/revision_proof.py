@@ -12,7 +12,7 @@ from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Revision
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
-from ..findings.kinds import Finding
+from ..findings.finding import Finding
 from ..findings.proof import Proof
 from .paths import Reached, another_path
 from .row_proof import NO_WAY_BACK, RowProof
@@ -98,7 +98,7 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
             proof.add("V305", f"it fails: {failed.reason}")
         else:
             found = differences(proof.schema or state.schema, again)
-            proof.add("V305", *(each.render("the first upgrade", "the second upgrade") for each in found))
+            proof.add_differences("V305", found, "the first upgrade", "the second upgrade")
             if not found:
                 return bare
     return _again(runs, revision, state, bare)
@@ -136,15 +136,11 @@ def _refusal(failed: ScratchRunFailed, revision: Revision) -> str:
 
 
 def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:
-    left: list[str] = []
-    other: list[str] = []
     for each in differences(before, after):
         is_left = not each.aspect and each.before is None
-        (left if is_left else other).append(each.render("the schema before", "the downgraded schema"))
-    proof.add("V404", *left)
-    proof.add("V403", *other)
+        proof.add_differences("V404" if is_left else "V403", [each], "the schema before", "the downgraded schema")
     for name, table in before.tables.items():
         names = [column.name for column in table.columns]
         now = [column.name for column in after.tables[name].columns] if name in after.tables else names
         if sorted(names) == sorted(now) and names != now:
-            proof.add("V405", f"{name}: {', '.join(now)}", expected=", ".join(names))
+            proof.add("V405", f"{name}: {', '.join(now)}", expected=", ".join(names), item=name, table=name)

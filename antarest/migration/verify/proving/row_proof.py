@@ -18,7 +18,7 @@ from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction, Revision
 from ..findings import row_changes
 from ..findings.behaviour import momentary
-from ..findings.kinds import Finding
+from ..findings.finding import Finding
 from ..findings.proof import Proof
 from ..findings.row_values import column_values
 from ..rows.plain import Awkward
@@ -99,7 +99,7 @@ class RowProof:
         plain = row_changes.without_consequences(self._plain)
         known = {(each.id, each.item) for each in plain}
         for each in plain:
-            self._proof.add(each.id, each.found, severity=each.severity)
+            self._proof.add(each.id, each.found, severity=each.severity, item=each.item, table=each.table)
         for each in row_changes.without_consequences([*self._all, *self._plain]):
             if (each.id, each.item) not in known and each.severity == "error":
                 self._proof.add("V509", f"{each.id}: {each.found}")

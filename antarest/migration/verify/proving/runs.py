@@ -99,8 +99,9 @@ class Runs:
             step.run(connection, self.target)
         if proof:
             known = {finding.found for finding in proof.findings}
-            lost = [f"{step.direction}: {each.what}" for each in step.missing]
-            proof.add("V506", *(each for each in lost if each not in known))
+            for each in step.missing:
+                if (lost := f"{step.direction}: {each.what}") not in known:
+                    proof.add("V506", lost, item=each.item.partition(":")[2])
         return self.schema(url)
 
     def with_rows(self, url: URL, revision: str, direction: Direction, proof: Proof) -> RowSnapshot:
@@ -173,7 +174,8 @@ class _Integrity:
     def compare(self, now: _Integrity, direction: Direction, proof: Proof) -> None:
         """Add a finding for each fault that was not there before."""
         worse = sorted(now._violations - self._violations)
-        proof.add("V505", *(f"{direction}: rows of {table} refer to no row of {to}" for table, to in worse))
+        for table, to in worse:
+            proof.add("V505", f"{direction}: rows of {table} refer to no row of {to}", item=table, table=table)
         proof.add("V505", *(f"{direction}: {what}" for what in sorted(now._unchecked - self._unchecked)))
         late = now._late.items()
         proof.add("V508", *(f"{direction}: {what}" for name, what in late if name not in self._late))
