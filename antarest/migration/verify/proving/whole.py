@@ -54,7 +54,7 @@ def prove_whole(
 
 
 def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
-    """Find tables in other schemas and missing rights, and try changes to rows."""
+    """Find tables in other schemas and missing rights at head, and try changes to rows."""
     with proof.trying("the content of other schemas"), runs.connected(last.bare) as connection:
         if others := integrity.other_schemas(connection):
             proof.not_tried.append(f"the content of other schemas: {', '.join(others)}")
