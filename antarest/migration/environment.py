@@ -174,7 +174,7 @@ def _stamp(context: Any, request: RunRequest) -> None:
 
 
 def _record_stamp(context: Any, request: RunRequest, connection: Connection) -> None:
-    """Record the revisions with which the database was stamped; `alembic ensure_version` stamps none."""
+    """Record the revisions with which the database was stamped. `alembic ensure_version` stamps no revision."""
     history, keep = request.project.history, keeping(request.project.repository)
     recorder = Recorder(connection, request.project, keep, request.listener.note)
     for revision in context.get_context().get_current_heads():

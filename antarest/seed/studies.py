@@ -120,7 +120,7 @@ class Studies:
 def draw_studies(world: World, number: int) -> Studies:
     """Return random studies, until there are enough.
 
-    Half of the raw studies have no variants, the others whole trees.
+    Half of the raw studies have no variants. The others have whole trees of variants.
     """
     drawn = Studies(world)
     while (room := number - len(drawn.rows)) > 0:

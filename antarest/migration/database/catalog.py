@@ -149,7 +149,7 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
 
 
 def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
-    """Return a table, made from the rows that the query returns for its columns, or from one row if it has none."""
+    """Return a table, made from the rows that the query returns for its columns. Without columns there is one row."""
     first, columns = rows[0], [row for row in rows if row[2] is not None]
     types = {row[2]: row[8].lower() for row in columns}
     if engine == "sqlite":
@@ -179,7 +179,7 @@ def affinity(declared: str) -> str:
 
 
 def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:
-    """Read the names of the tables of the database and of their columns."""
+    """Return the names of the tables of the database, and the names of their columns."""
     return {name: frozenset(table.columns) for name, table in read_tables(connection, exclude=exclude).items()}
 
 

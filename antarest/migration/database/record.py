@@ -72,7 +72,7 @@ class RecordLine:
         at: the time when the run of the revision ended, in UTC.
         seconds: how long it ran.
         version: the version of this package.
-        git_commit: the commit that was checked out; None where it is not known.
+        git_commit: the commit that was checked out; None if it is not known.
         digest: the hash of the revision file, with its algorithm, such as `sha256:ab12...`.
         user: the user who ran it.
         host: the host on which it ran.

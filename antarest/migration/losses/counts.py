@@ -37,7 +37,8 @@ class _Values:
         first: the first count.
         now: the last count.
         deleted: the number of rows that had been deleted before the last count.
-        overwritten: the values overwritten before the last count: with NULL, and with NULL or an empty text.
+        overwritten: two numbers of values that had been overwritten before the last count: with NULL, and with NULL or
+            an empty text.
     """
 
     first: Fullness
@@ -47,7 +48,7 @@ class _Values:
 
     @property
     def lost(self) -> int:
-        """The number of the first values that are lost. An empty text does not replace a lost value."""
+        """The number of lost values, at most the first count. A value that an empty text has replaced is lost too."""
         return min(max(self.overwritten), self.first.values)
 
     def count_again(self, now: Fullness, deleted: int) -> None:
@@ -201,12 +202,12 @@ class LossCounter:
     def overtaken(self, lost: Iterable[Lost], declared: Collection[str]) -> Iterator[CatalogTable]:
         """Yield the tables whose data the revision used and then removed, while other sessions changed that data.
 
-        The revision may have copied rows that were no longer current. The losses that it shows may be those of other
+        The revision may have copied rows that were out of date. Some of the counted losses may be rows of other
         sessions.
 
         Args:
             lost: the result of `lost()`.
-            declared: the losses that the revision declares. They are no reason to try again.
+            declared: the losses that the revision declares. For these, no other try is needed.
         """
         alive = {table.identity: table for table in self._tracker.tables.values()}
         nulled = {(each.table, each.column) for each in lost}

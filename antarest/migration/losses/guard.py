@@ -6,8 +6,7 @@ is about to remove data from it, so a large table that nobody touches costs noth
 
 It compares counts. A value that is overwritten with another value is no loss. A rebuilt table with the same number of
 rows and values is no loss either. If the guard is not sure, it reports too much: rows that move to another partition
-count as lost, and so do rows that the revision itself has inserted before it deletes them, beside others. It does not
-see
+count as lost. Rows that the revision inserts and then deletes together with others count as lost too. It does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;

@@ -247,7 +247,7 @@ class _Run:
         return first[:1] if request.project.commits_each else first
 
     def _follow(self, current: tuple[str, ...]) -> None:
-        """Continue if another run came between two segments (SQLite), and applied only some of our steps."""
+        """Continue after another run that came between two segments (SQLite), if it has applied steps of ours."""
         outcome, history = self.outcome, self.request.project.history
         applied = history.applied(current)
         is_our_way = outcome.steps[-1][1] == "upgrade" and set(outcome.after) <= applied
@@ -315,7 +315,7 @@ class _Run:
         self.outcome.segment.goal = tuple(sorted(heads))
 
     def _leave(self, guard: LossGuard) -> None:
-        """Check the losses before a revision leaves its transaction, because that commits it."""
+        """Check the losses before a revision leaves its transaction, because this commits the transaction."""
         segment = self.outcome.segment
         refuse_losses(self.request, guard, self.outcome.state())
         segment.outside = segment.running[0].id if segment.running else ""

@@ -73,7 +73,7 @@ class Target:
 
     @cached_property
     def script(self) -> ScriptDirectory:
-        """Alembic's view of the revisions. All revision files are imported.
+        """Alembic's view of the revisions, after the import of all revision files.
 
         Raises:
             InvalidRevisionFile: a file cannot be imported.
@@ -115,7 +115,7 @@ class Target:
 
     @cached_property
     def history(self) -> History:
-        """The revisions as our graph. A foreign project has to be imported for this."""
+        """The revisions as our own graph. The revision files of a foreign project have to be imported for it."""
         if self.is_own:
             return self.project.history
         scripts: Iterable[Script] = reversed(list(self.script.walk_revisions()))

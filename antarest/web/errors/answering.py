@@ -187,6 +187,6 @@ class DatabaseSilent(RequestError, code="app.E504"):
 
 
 def shown(text: str, longest: int = 60) -> str:
-    """Return a text from a client, cut and on one line."""
+    """Return a text of a client on one line, shortened if it is long."""
     cut = text if len(text) <= longest else text[: longest - 3] + "..."
     return cut if cut.isprintable() else ascii(cut)

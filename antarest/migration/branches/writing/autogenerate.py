@@ -111,7 +111,7 @@ class _Rules:
     def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
         """Return the Python code of an item as `env.py` renders it.
 
-        Otherwise write it for both engines, with its import.
+        If `env.py` does not render the item, the code is for both engines, and the import of its type is added.
         """
         theirs = self._given.get("render_item")
         rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False

@@ -95,7 +95,7 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
 
 
 def _text(text: str) -> str:
-    """Return a text. It is normalised if one engine stores such a value as text, and the other as a type of its own."""
+    """Return a text. If one engine has a type of its own for such a value, the text is normalised."""
     if _UUID.fullmatch(text):
         return text.replace("-", "").lower()
     if _MOMENT.fullmatch(text):

@@ -101,7 +101,7 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
 
 
 def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
-    """Make a new database at the revision, because the downgrade changed the first one to another state."""
+    """Create a new database at the revision, because the downgrade did not restore the state of the first one."""
     runs.clones.drop(left)
     other = runs.clones.copy(state.bare)
     runs.without_rows(other, RevisionStep(revision.id, "upgrade"))

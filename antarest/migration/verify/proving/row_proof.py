@@ -110,7 +110,7 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Try the awkward rows too, and then continue the trial on plain rows if that is still needed."""
+        """Try all rows, and continue with the plain rows alone if that is still needed."""
         both = plain
         if not self._touches_nothing(state, plain):
             is_last = plain.direction == "upgrade"  # The next revision starts from rows at its own state.

@@ -57,7 +57,7 @@ class Runs:
 
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
-        """Open a connection for a revision. A revision in `beside` gets one like that of plain Alembic."""
+        """Open a connection for a revision. For a revision in `beside`, it is as with plain Alembic."""
         with self.clones.connected(url, as_alembic=revision in self.beside) as connection:
             yield connection
 
@@ -68,7 +68,10 @@ class Runs:
         return self.connected(url)
 
     def prepared(self) -> URL:
-        """Create a database, and prepare it as `env.py` does, if `env.py` is run; otherwise an empty one."""
+        """Create a database.
+
+        If `env.py` is run, the database is prepared as `env.py` does it; otherwise it is empty.
+        """
         url = self.clones.new()
         if self.preparation:
             with self.connected(url) as connection:

@@ -101,7 +101,7 @@ class State:
         return Filled(url, rows, tuple(skipped.values()))
 
     def go_on(self, revision: str, bare: URL, schema: Inventory) -> None:
-        """Replace the database by the one after a revision, for the next revision."""
+        """Replace the database by the database after a revision."""
         for url in (self.bare, *(each.url for each in self._filled.values())):
             self.runs.clones.drop(url)
         new = {*schema.tables, *schema.sequences} - {*self.schema.tables, *self.schema.sequences}

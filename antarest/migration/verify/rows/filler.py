@@ -214,7 +214,7 @@ def _with_keys_of(table: Table, before: Table) -> Table:
 
 
 def shorten_moments(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> None:
-    """Change one time of each column to the form of other programs on SQLite, which write no microseconds."""
+    """Change one time of each column to a time without microseconds, as other programs write it on SQLite."""
     if connection.dialect.name != "sqlite":
         return
     quote = connection.dialect.identifier_preparer.quote

@@ -122,7 +122,7 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Return whether the driver itself makes the value. It fails at years that Python does not know."""
+    """Return whether the driver itself makes the Python value. It fails for years that Python does not support."""
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
