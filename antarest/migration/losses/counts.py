@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from ..database.catalog import CatalogTable, Fullness, Measure, measure
+from .copied_rows import CopiedRows
 from .moves import Moves
 from .tracking.base import ChangeTracker, RowChanges, Takes
 
@@ -114,6 +115,7 @@ class LossCounter:
         self._by_identity = {table.identity: table for table in self._before.values()}
         self._changes = tracker.row_changes()
         self._moves = Moves(connection, tracker, destinations)
+        self._copied = CopiedRows(connection, tracker)
         self._counted: dict[Hashable, _Counted] = {}
         self._missing: set[tuple[str, str]] = set()
         self._shape = ""
@@ -127,10 +129,12 @@ class LossCounter:
         for name, columns in takes.items():
             self._count_before(self._tracker.tables[name], columns)
         self._moves.before(statement, takes)
+        self._copied.before(statement)
 
     def after(self, *, has_changed_tables: bool) -> None:
         """Note the effect of a statement that has run."""
         self._moves.after()
+        self._copied.after()
         if has_changed_tables:
             self._note_missing_columns()
 
@@ -239,7 +243,7 @@ class LossCounter:
                 values |= dict.fromkeys(unforeseen.get(table.identity, ()))
             elif name in now and now[name].identity not in self._by_identity:
                 # The table was rebuilt: the new table has the same name, and columns are matched by name.
-                rows = counted.rows - measure(self._connection, now[name]).rows if counted else None
+                rows = counted.rows - self._copied.in_place_of(table, now[name]) if counted else None
                 if counted and rows is not None and self._tracker.may_be_shared(table.identity):
                     counted.others = max(counted.others, -rows)  # Perhaps they deleted rows after they were copied.
                 values = self._values_copied(table, now[name], counted, rows or 0)
