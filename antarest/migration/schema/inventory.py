@@ -78,7 +78,7 @@ class Table:
     """A table with its columns, constraints and indexes.
 
     `options` are those of the table (STRICT, UNLOGGED, PARTITION BY ...), and `settings` those that a statement sets
-    and no model has: row level security and the parameters of the storage (PostgreSQL).
+    and no model has: row level security, replica identity and the parameters of the storage (PostgreSQL).
     """
 
     name: str

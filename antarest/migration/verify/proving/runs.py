@@ -38,6 +38,7 @@ class Runs:
             Alembic, because a transaction of ours would lock them out.
         failures: the reasons of the upgrades that fail on their own.
         searches: how often an awkward value was searched for.
+        writers: by revision that writes rows while a constraint is deferred, a database with rows from before it.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections that it tried to open elsewhere.
     """
@@ -51,6 +52,7 @@ class Runs:
         self.beside: set[str] = set()
         self.failures: set[str] = set()
         self.searches = 0
+        self.writers: dict[str, URL] = {}
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
 

@@ -41,6 +41,7 @@ class Hints:
             know them.
         made: the tables and views that the revisions make.
         gone: by table and column, the `repr` of the values that an upgrade replaces. After it, no row has them.
+        written: by table and column, the texts that upgrades write, each with the revision that writes it.
     """
 
     literals: dict[str, list[str]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Hints:
     labels: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     gone: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    written: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, files: Iterable[Path]) -> Hints:
