@@ -17,8 +17,8 @@ PROOF = (
     _patch(
         "plain rows have awkward values too",
         f"{_VERIFY}/proving/state.py",
-        '"""Give no awkward value to any column: then the rows are plain."""\n    return False',
-        '"""Give no awkward value to any column: then the rows are plain."""\n    return True',
+        '"""Return False: no column gets an awkward value, so the rows are plain."""\n    return False',
+        '"""Return False: no column gets an awkward value, so the rows are plain."""\n    return True',
         "awkward_dates",
         "parsed_json",
     ),

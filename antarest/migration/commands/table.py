@@ -1,4 +1,4 @@
-"""The table of verbs: for each one the function, its flags and its words, and `run`, which calls one by its name.
+"""The table of verbs, with the function, the flags and the words of each, and `run`, which calls a verb by its name.
 
 `tasks.py` and `python -m antarest.migration` (which `rollback.sh` calls) are made from it.
 """
@@ -31,9 +31,9 @@ class Verb:
     Attributes:
         call: the function; its docstring is the help text.
         flags: the names of its flags.
-        own: the flags that mean something else here.
+        own: the flags that have another meaning for this verb.
         words: the words that it takes without a flag, in order.
-        only_looks: whether it changes nothing, and only prints.
+        only_looks: whether it only prints, and changes nothing.
     """
 
     call: Callable[..., int]
@@ -43,7 +43,7 @@ class Verb:
     only_looks: bool = False
 
     def flag(self, name: str) -> Flag:
-        """The flag or word of this name, as this verb means it."""
+        """Return the flag or word of this name, with its meaning for this verb."""
         return self.own.get(name, FLAGS[name])
 
 
@@ -102,13 +102,13 @@ def run(
 
     Args:
         verb: its name in the table.
-        config: the configuration file; None for the usual one.
+        config: the configuration file; None for the default one.
         project: the `alembic.ini` or its folder; None for the one that is found from this folder.
         x: the values of `-x`.
-        lock_timeout: how many seconds to wait for another run.
+        lock_timeout: the number of seconds to wait for another run.
         backup: whether a backup is made first, also on PostgreSQL.
         debug: whether the traceback of an error is shown.
-        or_own: whether the history of this package is used where no project is found.
+        or_own: whether the history of this package is used if no project is found.
         options: the flags and words of this verb.
 
     Returns:

@@ -16,7 +16,7 @@ _ITEM = re.compile(r"\d[\d,]* (?:rows?|values?) of (?P<item>.+)")
 
 
 def accept(project: Project, found: Verification, drift: Sequence[str]) -> Baseline:
-    """Make the baseline that accepts everything that was found.
+    """Return the baseline that accepts everything that was found.
 
     Args:
         project: the project that adopts the workflow.

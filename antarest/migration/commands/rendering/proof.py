@@ -19,7 +19,7 @@ _NOT_KEPT = "deleted with its server; ANTAREST_TEST_POSTGRES_URL names a server 
 
 
 def head(found: Verification, target: Target) -> str:
-    """Render the lines above the proof."""
+    """Return the lines above the proof: the project, the engines, and the options that were not read."""
     engines = " and ".join(NAMES[engine] for engine in found.engines)
     ini = target.project.ini
     project = str(ini if ini.is_file() else target.project.versions[0])
@@ -28,12 +28,12 @@ def head(found: Verification, target: Target) -> str:
 
 
 def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool = False) -> str:
-    """Render the result: a short list of the findings, then each finding by its revision, and the outcome.
+    """Return the result: a short list of the findings, then each finding by its revision, and the outcome.
 
     Args:
         found: the result.
         target: the project, for the files of its revisions.
-        stream: where the text goes; a terminal gets colours.
+        stream: the stream for the text; a terminal gets colours.
         notes: whether notes are listed too. Otherwise they are counted.
     """
     shown = [each for each in found.findings if notes or each.severity == "error"]
@@ -46,7 +46,7 @@ def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool 
 
 
 def _overview(found: Verification, groups: Sequence[FindingGroup], stream: TextIO, *, notes: bool) -> list[str]:
-    """Count the findings by kind, and name everything that was not proved or not checked."""
+    """Return the number of findings of each kind, and everything that was not proved or not checked."""
     lines: list[str] = []
     for kind in sorted({each.kind for each in groups}, key=lambda kind: (kind.severity != "error", kind.id)):
         mine = [each for each in groups if each.kind == kind]
@@ -74,7 +74,7 @@ def _missing(title: str, reasons: Sequence[str], stream: TextIO) -> list[str]:
 
 
 def _by_reason(missing: Iterable[tuple[str, str, str]]) -> list[str]:
-    """Everything that was not proved or tried, by engine. Revisions with the same reason share a line."""
+    """Return everything that was not proved or tried, by engine. Revisions with the same reason share a line."""
     same: dict[tuple[str, str], list[str]] = {}
     for revision, engine, why in missing:
         same.setdefault((engine, why), []).append(revision or "the history")
@@ -102,7 +102,7 @@ def _by_revision(groups: Sequence[FindingGroup], target: Target, stream: TextIO)
 
 
 def tracebacks(found: Verification) -> str:
-    """Render the tracebacks of all unexpected errors."""
+    """Return the tracebacks of all unexpected errors."""
     return "\n".join(text for proof in found.proofs.values() for text in proof.tracebacks.values())
 
 
@@ -113,7 +113,7 @@ def kept_databases(found: Verification) -> list[tuple[str, str, str, str]]:
 
 
 def outcome(found: Verification) -> str:
-    """Render the outcome in one line."""
+    """Return the outcome in one line."""
     notes = len(found.findings) - len(found.errors)
     causes = sum(len(each.entries) for each in grouped(found, found.errors))
     of_causes = f" of {count(causes, 'cause')}" if causes < len(found.errors) else ""

@@ -21,7 +21,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_json(found: Verification, target: Target) -> str:
-    """Render everything as JSON."""
+    """Return the whole result as JSON."""
     proofs = [
         {
             "revision": proof.revision,
@@ -57,7 +57,7 @@ def as_json(found: Verification, target: Target) -> str:
 
 
 def _gap(found: Verification, revision: str, engine: str, reason: str) -> dict[str, str]:
-    """Something that is not proved, with the traceback if an unexpected error is the reason."""
+    """Return an item that is not proved, with the traceback if an unexpected error is the reason."""
     proof = found.proofs.get((revision, engine))
     traceback = proof.tracebacks.get(reason, "") if proof else ""
     more = {"traceback": traceback} if traceback else {}
@@ -65,7 +65,7 @@ def _gap(found: Verification, revision: str, engine: str, reason: str) -> dict[s
 
 
 def as_markdown(found: Verification) -> str:
-    """Render everything as Markdown, for a pull request."""
+    """Return the whole result as Markdown."""
     lines = [f"**{outcome(found)}**", ""]
     if found.findings:
         lines += _table("id", "revision", "engine", "found", "fix")
@@ -96,7 +96,7 @@ def _row(*cells: str) -> str:
 
 
 def as_comment(found: Verification, target: Target) -> str:
-    """Render the result as Markdown for a comment on a pull request, which GitHub limits to 65,536 characters."""
+    """Return the result as Markdown for a comment on a pull request, which GitHub limits to 65,536 characters."""
     lines = [f"**{outcome(found)}**", ""]
     size = len(lines[0])
     groups = grouped(found, found.findings)
@@ -123,7 +123,7 @@ def _escaped(text: str) -> str:
 
 
 def as_sarif(found: Verification, target: Target) -> str:
-    """Render the findings as SARIF 2.1.0, which services of code review read.
+    """Return the findings as SARIF 2.1.0, which services for code review read.
 
     Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
     """
@@ -159,7 +159,7 @@ def as_sarif(found: Verification, target: Target) -> str:
 
 
 def as_annotations(found: Verification, target: Target) -> Iterator[str]:
-    """Render each finding as a command of GitHub Actions, which shows it at its file and line.
+    """Yield each finding as a command of GitHub Actions, which shows the finding at its file and line.
 
     Source: https://docs.github.com/actions/reference/workflow-commands-for-github-actions
     """

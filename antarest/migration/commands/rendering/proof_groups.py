@@ -1,4 +1,4 @@
-"""Puts the findings of a proof in the order of a report, and names the file and line of each."""
+"""Puts the findings of a proof in the order of a report, and returns the file and line of each."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ class FindingGroup:
 
     @property
     def is_error(self) -> bool:
-        """Whether a finding is more than a note."""
+        """Whether one of the findings is an error, and not a note."""
         return any(each.severity == "error" for each in self.findings)
 
 
 def grouped(found: Verification, findings: Sequence[Finding]) -> list[FindingGroup]:
-    """Group findings by revision and kind: the newest revision first, and the whole history before all.
+    """Return the findings in groups by revision and kind. The whole history comes first, then the newest revision.
 
     A finding that several revisions have in the same words is named at the first of them. A finding that another one
     explains is named with that one.
@@ -146,7 +146,7 @@ def _without_object(finding: Finding) -> str:
 
 
 def relative(path: Path) -> str:
-    """The path from the working folder, as services expect it; the whole path if it lies elsewhere."""
+    """Return the path relative to the working folder, as services expect it; the whole path if it is outside."""
     return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()
 
 

@@ -1,4 +1,4 @@
-"""Our commands as a user can type them here. All other code writes them as in a checkout: `inv db.status`."""
+"""Our commands as the user can type them here. All other code writes them as in a checkout: `inv db.status`."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def spell(text: str) -> str:
 
 
 def _verb(command: re.Match[str]) -> str:
-    """The verb of a command. `antarest-verify` looks at a history too, and needs no database for it."""
+    """Return the verb of a command. For `antarest-verify`, "history" becomes "verify", because it needs no database."""
     is_prover = Path(sys.argv[0]).name == PROVER
     return "verify" if is_prover and command["verb"] == "history" else command["verb"]
 
@@ -78,7 +78,7 @@ def _repeated(verb: str) -> list[str]:
 
 
 def _called(verb: str) -> str:
-    """The command of a verb, with the program that was called."""
+    """Return the command of a verb, written with the program that was called."""
     called = Path(sys.argv[0])
     if verb == "verify" and called.name == PROVER:
         return typed(PROVER) or shlex.quote(str(called))
@@ -101,7 +101,7 @@ def _has_tasks() -> bool:
 
 
 def typed(program: str) -> str:
-    """Return what to type for a program of this environment.
+    """Return the text that a user types to start a program of this environment.
 
     Returns:
         The name of the program, or its path if the shell would not find it. It is empty if there is no such program, or

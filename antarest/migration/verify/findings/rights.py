@@ -89,8 +89,8 @@ def missing_rights(
 
     Args:
         proof: the proof of the history as a whole.
-        connection: to a database at head.
-        made_by: the revision that makes each object, by name.
+        connection: a connection to a database at head.
+        made_by: the revision that creates each object, by name.
         version_table: the table of Alembic.
         is_noted: whether to add a note if no revision grants any right.
     """

@@ -31,7 +31,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
         runs: runs the revisions.
         proof: receives the findings.
         state: the database at head.
-        start: the schema before the revisions that are proved. A difference that it has already is only a note.
+        start: the schema before the revisions that are proved. A difference that it already has is only a note.
     """
     target = runs.target
     if why := target.why_no_models:
@@ -101,7 +101,10 @@ def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory
 
 
 def _filter(metadata: MetaData, include_object: Callable[..., bool] | None) -> Callable[[Difference], bool]:
-    """Leave out the objects that `include_object` of `env.py` leaves out. It gets each object as from Alembic."""
+    """Return a filter that omits the objects which `include_object` of `env.py` omits.
+
+    It is called as Alembic calls it.
+    """
 
     def is_included(each: Difference) -> bool:
         if include_object is None:

@@ -38,7 +38,7 @@ def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *
         is_wanted: whether to prove it. Otherwise it only runs.
 
     Returns:
-        The database after it, which may be another one; None if no path leads there.
+        The database after the revision, perhaps reached on another path; None if no path leads there.
     """
     proof.starts_empty = not state.applied
     bare = runs.clones.copy(state.bare)
@@ -63,7 +63,7 @@ def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *
 
 
 def _prove_there_and_back(runs: Runs, proof: Proof, revision: Revision, state: State, bare: URL) -> State:
-    """Prove a revision whose upgrade has run in a database."""
+    """Prove a revision whose upgrade has run in a database. Return the state after it."""
     there = None
     with proof.trying("the way back"):
         there = _prove_way_there_and_back(runs, proof, revision, state, bare)
@@ -93,7 +93,7 @@ def _prove_way_back(runs: Runs, proof: Proof, revision: Revision, reached: Reach
 
 
 def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, state: State, bare: URL) -> URL | None:
-    """Run the revision down and up again without rows. Returns a database at the revision."""
+    """Run the revision down and up again without rows. Return a database at the revision."""
     if proof.is_irreversible:
         return bare
     is_refused = _downgrade(runs, proof, revision, bare, state)
@@ -111,7 +111,7 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
 
 
 def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
-    """Make a new database at the revision, because the downgrade left the first one at another state."""
+    """Make a new database at the revision, because the downgrade changed the first one to another state."""
     runs.clones.drop(left)
     other = runs.clones.copy(state.bare)
     runs.without_rows(other, RevisionStep(revision.id, "upgrade"))
@@ -119,7 +119,7 @@ def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
 
 
 def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, state: State) -> bool:
-    """Run the downgrade, and compare the schemas. Returns whether the revision refuses to go back."""
+    """Run the downgrade, and compare the schemas. Return whether the revision refuses to be undone."""
     try:
         after = runs.without_rows(url, RevisionStep(revision.id, "downgrade"), proof)
     except ScratchRunFailed as failed:
@@ -135,7 +135,7 @@ def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, state: St
 
 
 def _refusal(failed: ScratchRunFailed, revision: Revision) -> str:
-    """The message with which a downgrade refuses to run; empty if it failed for another reason."""
+    """Return the message with which a downgrade refuses to run; empty if it failed for another reason."""
     error = failed.__cause__
     if error is None or isinstance(error, (DBAPIError, AntarestError)):
         return ""

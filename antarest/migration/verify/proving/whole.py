@@ -1,4 +1,4 @@
-"""Proves the history as a whole: one run, the models, and databases that ran earlier revisions."""
+"""Proves the history as a whole: all revisions in one run, the models, and databases that ran earlier revisions."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def prove_whole(
     Args:
         runs: runs the revisions.
         since: the project with earlier versions of its revisions.
-        states: the databases at head: one, or one for each alternative base.
+        states: the database at head. There are several if the history has alternative bases.
         blocked: the revisions that no path reaches.
-        start: the schema before the revisions that are proved; None if none are.
+        start: the schema before the revisions that are proved; None if no revision is proved.
     """
     proof = Proof("", runs.clones.engine)
     if blocked:
@@ -63,7 +63,7 @@ def prove_whole(
 
 
 def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
-    """Look for tables in other schemas and for missing rights, and try changes to rows."""
+    """Find tables in other schemas and missing rights, and try changes to rows."""
     with proof.trying("the content of other schemas"), runs.connected(last.bare) as connection:
         if others := integrity.other_schemas(connection):
             proof.not_tried.append(f"the content of other schemas: {', '.join(others)}")
@@ -109,7 +109,7 @@ def _heads(runs: Runs, state: State) -> tuple[str, ...]:
 
 
 def _prove_since(runs: Runs, proof: Proof, since: Target, state: State) -> None:
-    """Prove that a database that ran the earlier revisions gets the same schema as a new one."""
+    """Prove that a database which ran the earlier revisions gets the same schema as a new one."""
     history = runs.target.history
     if gone := [since.history[id_] for id_ in since.history.order if id_ not in history]:
         proof.add("V901", *(f"{each.id} is not there any more (its file was {each.path.name})" for each in gone))
