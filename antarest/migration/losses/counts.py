@@ -160,7 +160,7 @@ class LossCounter:
         if writes_no_values:
             return
         known = counted.values if counted else {}
-        names = _names(before, table)
+        names = table.old_names(before)
         new = {name for name in columns if name in names and names[name] not in known}
         is_closed = counted is not None and not counted.open and not is_fresh
         again = {now for now, name in names.items() if name in known} if is_closed else set[str]()
@@ -181,7 +181,7 @@ class LossCounter:
 
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
         """Count the values that statements have overwritten until now."""
-        names = {now: name for now, name in _names(before, table).items() if name in counted.values}
+        names = {now: name for now, name in table.old_names(before).items() if name in counted.values}
         found, changes = self._measure(table, names), self._changes_of(table)
         self._note_others(table, counted, found, changes)
         for now, name in names.items():
@@ -220,7 +220,7 @@ class LossCounter:
             if not counted or not counted.others:
                 continue
             if same and table.identity not in self._tracker.emptied:
-                kept = _names(table, same).values()
+                kept = same.old_names(table).values()
                 taken = {
                     f"{name}.{column}"
                     for column in table.columns
@@ -270,7 +270,7 @@ class LossCounter:
 
         Deleted rows do not count.
         """
-        names = {name: new for new, name in _names(table, now).items()}
+        names = {name: new for new, name in now.old_names(table).items()}
         known = counted.values if counted else {}
         lost: dict[str, int | None] = {
             name: known[name].first.values if name in known else None for name in table.columns if name not in names
@@ -347,9 +347,3 @@ class LossCounter:
         """Return the number of rows that the revision inserted, deleted and updated in a table."""
         since = changes.get(table, RowChanges()).minus(self._changes.get(table, RowChanges()))
         return RowChanges(*(max(each, 0) for each in since))
-
-
-def _names(before: CatalogTable, now: CatalogTable) -> dict[str, str]:
-    """Return the old names of the columns of a table, by their new names."""
-    names = {identity: name for name, identity in before.columns.items()}
-    return {name: names[identity] for name, identity in now.columns.items() if identity in names}
