@@ -98,7 +98,7 @@ def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
 def _applied(entry: RecordLine) -> str:
     """When and by what a revision was applied."""
     code = f"{entry.version} {(entry.git_commit or '')[:8]}".rstrip()
-    how = "stamped " if entry.direction == "stamp" else ""
+    how = {"stamp": "stamped ", "snapshot": "from the snapshot "}.get(entry.direction, "")
     return f"{how}{entry.at:%Y-%m-%d %H:%M} UTC  {entry.user}@{entry.host}  {code}"
 
 
