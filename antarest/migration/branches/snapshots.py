@@ -61,7 +61,7 @@ def write(project: Project, engines: Sequence[EngineName] = ENGINES) -> list[Pat
     for engine in engines:
         path = path_of(project, engine)
         if any(path == each for each, _ in stale(project)) or not path.is_file():
-            write_whole(path, _Maker.of(project, engine).make().render())
+            write_whole(path, _SnapshotWriter.of(project, engine).make().render())
             written.append(path)
     return written
 
@@ -86,7 +86,7 @@ def stale(project: Project) -> Iterator[tuple[Path, str]]:
 
 
 @dataclass(frozen=True)
-class _Maker:
+class _SnapshotWriter:
     """Makes a snapshot: from the old one and the revisions after it, or from all revisions.
 
     Attributes:
@@ -102,7 +102,7 @@ class _Maker:
     runner: ScratchRunner
 
     @classmethod
-    def of(cls, project: Project, engine: EngineName) -> _Maker:
+    def of(cls, project: Project, engine: EngineName) -> _SnapshotWriter:
         try:
             old = find(project, engine, project.history.heads)
         except Doubt:

@@ -225,13 +225,15 @@ class _Run:
         outcome.before = outcome.after = current
         begins = start.fits(connection, current)
         self.left = [] if begins else self.plan(current)
+        outcome.total = start.total if begins else len(self.left)
         if request.before_change and (begins or self.left or request.prepare):
             # Each try makes a backup, since others may have written since the last one.
             outcome.backup = request.before_change(request, outcome, connection) or outcome.backup
         if begins:
             start.load(self.context.get_context(), outcome.segment)
-            self.left = [] if start.is_all else self.plan(outcome.segment.goal)
-        outcome.total = len(self.left) + outcome.segment.from_snapshot
+            done = outcome.segment.from_snapshot
+            self.left = [] if done == outcome.total else self.plan(outcome.segment.goal)
+            outcome.total = done + len(self.left)
 
     def _follow(self, current: tuple[str, ...]) -> None:
         """Continue after another run that came between two segments (SQLite), if it applied some of our steps."""

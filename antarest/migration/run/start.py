@@ -92,10 +92,9 @@ class SnapshotStart:
         return self.candidate.contents.items() if self.candidate and segment.from_snapshot else ()
 
     @property
-    def is_all(self) -> bool:
-        """Whether nothing is left to run after the snapshot."""
-        wanted = self.request.project.history.applied(self.request.upgrades_to)
-        return self.candidate is not None and wanted == self.candidate.contents.keys()
+    def total(self) -> int:
+        """How many revisions the run applies to an empty database."""
+        return len(self.request.project.history.applied(self.request.upgrades_to))
 
     def _give_up(self, doubt: Doubt) -> None:
         self.candidate = None
