@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -29,17 +29,17 @@ class Candidate:
 
     Attributes:
         snapshot: the snapshot.
-        path: its file.
+        name: its file, as it is shown.
         contents: the content of each revision file, by revision, in the order of the history.
     """
 
     snapshot: Snapshot
-    path: Path
+    name: str
     contents: Mapping[str, bytes]
 
     def __str__(self) -> str:
         """Say in a line that it is loaded."""
-        return f"{'snapshot':<14} {count(len(self.contents), 'revision')} from {self.path}"
+        return f"{'snapshot':<14} {count(len(self.contents), 'revision')} from {self.name}"
 
     def load(self, migration: Any) -> None:
         """Make the schema in an empty database, and record the revisions there as applied.
@@ -91,7 +91,7 @@ def find(project: Project, engine: str, targets: Iterable[str]) -> Candidate | N
         raise Doubt("the naming convention of the models has changed since it was written")
     if options.get("on_version_apply"):
         raise Doubt("env.py wants to hear about each revision (on_version_apply)")
-    return Candidate(snapshot, path, contents)
+    return Candidate(snapshot, os.path.relpath(path, project.root), contents)
 
 
 def refuse_database(snapshot: Snapshot, connection: Connection, exclude: Collection[str]) -> None:

@@ -215,9 +215,7 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
     lines = []
     if written.path:
         lines.append(
-            fields(
-                [("revision", _near(written.path)), ("rollback", _near(rollback_script)), ("diagram", _near(diagram))]
-            )
+            fields([("revision", near(written.path)), ("rollback", near(rollback_script)), ("diagram", near(diagram))])
         )
         lines += [f"detected       {each}" for each in written.detected]
         lines += [
@@ -238,7 +236,7 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
     return "\n".join(lines)
 
 
-def _near(path: Path | None) -> str:
+def near(path: Path | None) -> str:
     """The path, relative to the working directory if it lies inside."""
     if path is None:
         return ""

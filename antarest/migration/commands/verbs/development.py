@@ -49,7 +49,7 @@ def snapshot(context: CommandContext) -> int:
     from ...branches import snapshots
 
     written = snapshots.write(context.project)
-    context.report("\n".join(map(str, written)) if written else "nothing to do: the snapshots are up to date")
+    context.report("\n".join(map(results.near, written)) if written else "nothing to do: the snapshots are up to date")
     return EXIT_DONE
 
 
@@ -60,7 +60,7 @@ def follow_snapshots(context: CommandContext) -> None:
     project = Project.load(context.project.ini)
     try:
         for path in snapshots.write(project, snapshots.kept(project)):
-            context.report(fields([("snapshot", str(path))]))
+            context.report(fields([("snapshot", results.near(path))]))
     except AntarestError as error:  # Nothing loads the old snapshot, and `db.check` reports it.
         context.report(fields([("snapshot", f"not written, and out of date: {error.message}")]))
 
