@@ -13,7 +13,7 @@ from .request import RunOutcome, RunRequest
 
 @contextmanager
 def naming_backup(outcome: RunOutcome) -> Iterator[None]:
-    """Name the backup in the error of a run that fails after it was made."""
+    """Add the path of the backup to the error of a run that fails after it."""
     try:
         yield
     except AntarestError as error:

@@ -1,10 +1,10 @@
 """ACCESS EXCLUSIVE locks on tables, so that a count is still true when the next statement runs (PostgreSQL).
 
-A lock is taken in its strongest mode from the beginning. To raise a weaker lock later could end the transaction of an
-application by a deadlock. A wait for one table while another one is locked could do the same. The server looks for a
-deadlock when a session has waited for `deadlock_timeout`. So this module locks all tables within less time than that.
-Otherwise it releases all of them, and begins again. A transaction that already holds other locks cannot release those,
-so it never waits: it asks a few times, and then fails.
+A lock is taken in its strongest mode from the beginning. A weaker lock that is raised later could end the transaction
+of an application by a deadlock. A wait for one table while another table is locked could do the same. The server looks
+for a deadlock when a session has waited for `deadlock_timeout`. So this module locks all tables within less time than
+that. Otherwise it releases all of them, and begins again. A transaction that already holds other locks cannot release
+those, so it never waits: it asks a few times, and then fails.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _HOLDERS = text("""
 
 
 class NotLocked(Exception):
-    """Another session holds a table for too long. The cause is the error of the driver.
+    """Another session holds a table for too long. The cause of this error is the error of the driver.
 
     Attributes:
-        holder: the session, as far as it was seen.
+        holder: the session, if it was seen.
     """
 
     def __init__(self, table: str, holder: str) -> None:
@@ -65,10 +65,10 @@ class TableLocks:
     """The locks that one transaction takes on tables.
 
     Attributes:
-        learned: the tables that it was asked to lock. A further try of the transaction locks them at its beginning.
+        learned: the tables that the transaction had to lock. The next try of it locks them at its beginning.
         refused: the tables that this role may not lock, or that cannot be locked.
         first: the tables that were locked at the beginning of the transaction.
-        has_taken: whether it has locked a table.
+        has_taken: whether the transaction has locked a table.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -85,7 +85,7 @@ class TableLocks:
 
         Args:
             tables: all tables that other sessions can use.
-            learned: the tables to lock. This try adds the tables that it is asked to lock.
+            learned: the tables to lock. This try adds each further table that it has to lock.
         """
         self.learned = learned
         shared = {table.identity: table for table in tables}
@@ -93,18 +93,21 @@ class TableLocks:
         self.first |= self.take([table for identity, table in shared.items() if identity in self.learned])
 
     def held(self) -> dict[Hashable, bool]:
-        """The tables of others that this transaction has locked, each with whether the lock is ACCESS EXCLUSIVE."""
+        """Return the tables of others that this transaction has locked.
+
+        The value says whether the lock is ACCESS EXCLUSIVE.
+        """
         rows = self._connection.execute(_HELD).all() if self._shared else []
         return {relation: is_exclusive for relation, is_exclusive in rows if relation in self._shared}
 
     def take(self, tables: Iterable[CatalogTable]) -> set[Hashable]:
-        """Lock tables. It waits for `lock_timeout` in all, however many they are.
+        """Lock tables. The wait for all of them together is at most `lock_timeout`.
 
         Args:
             tables: the tables; those that this transaction has made need no lock.
 
         Returns:
-            Those that are locked now, also where they were before.
+            The tables that are locked now, including those that were locked before.
 
         Raises:
             NotLocked: another session holds one of them for too long.
@@ -136,7 +139,7 @@ class TableLocks:
         self._execute(f"SET LOCAL lock_timeout = '{setting}'")
 
     def _round(self, queue: Sequence[CatalogTable], end: float, span: float) -> tuple[CatalogTable, Any] | None:
-        """Lock all tables or none. Return the table that failed, and the error. Without a span it does not wait."""
+        """Lock all tables or none. Return the table that failed and its error. Without a time span, do not wait."""
         began = time.monotonic()
         self._execute("SAVEPOINT antarest_lock")
         for position, table in enumerate(queue):

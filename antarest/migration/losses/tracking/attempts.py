@@ -1,6 +1,6 @@
-"""Attempts to run a statement in a savepoint. They show the locks and losses that its text does not (PostgreSQL).
+"""Attempts to run a statement in a savepoint. They show locks and losses that the text does not show (PostgreSQL).
 
-Going back to the savepoint undoes what the statement did, and releases its locks. Only sequences stay where they are.
+The rollback to the savepoint undoes the changes of the statement, and releases its locks. It does not reset sequences.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _SHORT = 300  # milliseconds that an attempt waits for each lock: long enough to
 
 @dataclass(frozen=True)
 class Attempted:
-    """What a statement did in an attempt.
+    """The effects of a statement in an attempt.
 
     Attributes:
-        locked: the tables that it needs an ACCESS EXCLUSIVE lock for.
+        locked: the tables on which it needs an ACCESS EXCLUSIVE lock.
         takes: the tables that it drops, empties or rewrites, and the tables from which it drops columns.
-        has_new: whether a lock was missing before.
+        has_new: whether it needed a lock that the transaction did not have before.
     """
 
     locked: Sequence[str] = ()
@@ -37,19 +37,19 @@ class Attempted:
 
 
 def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: Attempt) -> Attempted:
-    """Run a statement in a savepoint, and go back to it.
+    """Run a statement in a savepoint, and roll back to the savepoint.
 
     Args:
         connection: the connection of the statement.
         locks: the locks of its transaction.
-        tables: the tables as they are now.
+        tables: the tables before the statement.
         attempt: runs the statement.
 
     Returns:
-        What it did; nothing where it failed: then it will fail again when it runs, and say why.
+        The effects of the statement. They are empty if it failed: then it will fail again when it runs, with a message.
 
     Raises:
-        Error: the error of the driver, if it did not get a lock at once.
+        Error: the error of the driver, if the statement did not get a lock at once.
     """
     held = locks.held()
     with _savepoint(connection):
@@ -67,7 +67,7 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
 
 
 def inner_statement(error: Exception) -> Statement:
-    """The statement of a block or a function that failed, as far as the server shows it."""
+    """Return the statement inside a block or a function that failed, if the server names it."""
     return Statement(getattr(getattr(error, "diag", None), "context", None) or "")
 
 

@@ -1,4 +1,7 @@
-"""The links between the tables of a PostgreSQL database: which lose rows together, and which code statements call."""
+"""The links between the tables of a PostgreSQL database, and the functions and triggers that statements call.
+
+A link says that two tables lose rows together.
+"""
 
 from __future__ import annotations
 
@@ -33,19 +36,19 @@ _DEFINITIONS = """
 
 
 class Links:
-    """The links. The first question reads them, and so does the first one after `forget()`."""
+    """The links between tables. They are read at the first use, and again at the first use after `forget()`."""
 
     def __init__(self, connection: Connection) -> None:
-        """Prepare to read them."""
+        """Prepare to read the links."""
         self._connection = connection
         self._read: list[tuple[Any, ...]] | None = None
 
     def forget(self) -> None:
-        """Read them again at the next question."""
+        """Forget the links, so that the next use reads them again."""
         self._read = None
 
     def reached(self, start: Collection[Hashable], kinds: str) -> set[Hashable]:
-        """These tables, and those that lose rows or values together with them by links of these kinds."""
+        """Return these tables, and those that lose rows or values together with them through links of these kinds."""
         found, waiting = set(start), list(start)
         while waiting:
             parent = waiting.pop()
@@ -55,11 +58,11 @@ class Links:
         return found
 
     def nulled(self, parents: Collection[Hashable], kinds: str) -> set[Hashable]:
-        """The tables with a foreign key to these tables, if its action sets it to NULL or to its default."""
+        """Return the tables whose foreign key to these tables can be set to NULL or to its default."""
         return {child for above, child, kind, _ in self._all() if above in parents and kind in kinds}
 
     def referred(self, children: Collection[Hashable]) -> Iterator[tuple[Hashable, str]]:
-        """The tables to which foreign keys of these tables refer, each with a column of the key."""
+        """Return the tables to which foreign keys of these tables refer, each with a column of the key."""
         return ((parent, column) for parent, child, _, column in self._all() if child in children and column)
 
     def _all(self) -> list[tuple[Any, ...]]:
@@ -69,7 +72,7 @@ class Links:
 
 
 def read_definitions(connection: Connection) -> dict[str, str]:
-    """Read the functions, triggers and rules of a database: their texts, by the name that a statement calls."""
+    """Return the texts of the functions, triggers and rules of a database, by the name that a statement calls."""
     found: dict[str, str] = {}
     for name, definition in connection.execute(text(_DEFINITIONS)):
         found[name] = f"{found.get(name, '')}\n{definition or ''}"

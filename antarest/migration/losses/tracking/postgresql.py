@@ -1,8 +1,8 @@
 """The tracker of a PostgreSQL database.
 
-The server counts the rows that a transaction deletes and updates, by any statement. The tables that a statement drops,
-truncates or updates are found by the names in it, and in the functions, views, triggers and rules that it calls. Where
-that fails (dynamic SQL) the loss is still noticed, but its count is unknown.
+The server counts the rows that a transaction deletes and updates, by any statement. The tracker finds the tables that a
+statement drops, truncates or updates by the names in the statement, and in the functions, views, triggers and rules
+that it calls. If that fails (dynamic SQL), the loss is still noticed, but its count is unknown.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ class PostgresTracker:
         self._columns_read: set[Hashable] = set()
 
     def start(self, learned: set[Hashable]) -> None:
-        """Begin a transaction: look at the tables, and lock what its earlier tries have learned."""
+        """Begin a transaction: read the tables, and lock those that earlier tries of the transaction had to lock."""
         self.look()
         self._locks.start(self.tables.values(), learned)
 
     def begin(self) -> None:
-        """Begin a revision: look at the tables, and forget the previous revision."""
+        """Begin a revision: read the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
         self.origins.begin(self.tables)
@@ -119,7 +119,7 @@ class PostgresTracker:
         self._links.forget()
 
     def look(self) -> None:
-        """Look at the tables again. A table that has a new file was truncated, unless a statement rewrote it."""
+        """Read the tables again. A table that has a new file was truncated, unless a statement rewrote it."""
         self._look(set())
 
     def _look(self, rewritten: set[Hashable]) -> None:
@@ -131,7 +131,7 @@ class PostgresTracker:
         self.emptied |= moved - rewritten
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
-        """Lock the tables that a statement drops, truncates or rewrites, and find those that it names and writes to."""
+        """Lock the tables that a statement drops, truncates or rewrites. Find those that it names and writes to."""
         self.locked, self._named, self._copied = set(), set(), set()
         self._retypes.forget()
         self._updates.forget()
@@ -173,7 +173,10 @@ class PostgresTracker:
         self.unlocked |= self._locks.refused & {self.tables[name].identity for name in takes}
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
-        """The tables that the statement locks: those that it names, and those that lose rows or keys with them."""
+        """Return the tables that the statement locks.
+
+        They are named in it, or lose rows or keys with the named ones.
+        """
         named = {table.identity for schema, name in what.tables for table in self._called(schema, name)}
         if not named:
             return []
@@ -186,12 +189,15 @@ class PostgresTracker:
         return [table for table in self.tables.values() if table.identity in found]
 
     def _called(self, schema: str, name: str) -> list[CatalogTable]:
-        """The tables that a name can mean. Without a schema, the search path of the session decides."""
+        """Return the tables to which a name can refer. Without a schema, the search path of the session decides."""
         same = [table for table in self.tables.values() if table.bare_name == name and schema in ("", table.schema)]
         return [table for table in same if schema or table.name == name] or same
 
     def _lock_by_attempts(self, attempt: Attempt, takes: Takes) -> None:
-        """Try the statement in a savepoint, and lock the tables that it locks. Repeat this until no table is new."""
+        """Try the statement in a savepoint, and lock the tables that it locks.
+
+        Repeat this until it locks no further table.
+        """
         tried, attempted = set[str](), set[Hashable]()
         while True:
             state = self._save()
@@ -241,7 +247,7 @@ class PostgresTracker:
         return takes
 
     def after(self, statement: str) -> bool:
-        """Look again when the statement may have changed tables."""
+        """Read the tables again if the statement may have changed them."""
         self._updates.explain()
         if self._savepoints.follow(statement):
             return True
@@ -264,29 +270,29 @@ class PostgresTracker:
         return self._statement.does(CHANGES_TABLES)
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
-        """The rows inserted, deleted and updated so far, as the server counts them."""
+        """Return the rows that were inserted, deleted and updated until now, as the server counts them."""
         rows = self._connection.execute(text(_ROW_CHANGES)).all()
         if any(row[4] != "on" for row in rows):
             raise NotAllowed(_NOT_COUNTED)
         return {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], RowChanges())) for row in rows}
 
     def foresee_deferred(self) -> None:
-        """Foresee what deferred triggers update."""
+        """Note the tables that deferred triggers can update."""
         self._updates.foresee_deferred()
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns of tables in which the server counted more updated rows than the statements explain."""
+        """Return the columns of tables in which the server counted more updated rows than the statements explain."""
         return self._updates.unforeseen(updated)
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Whether the statement can read a column, or any column of a table."""
+        """Return whether the statement can read a column. Without a column, return whether it can read the table."""
         seen = self._statement
         if column is None or table.identity not in self._named:
             return table.identity in self._named
         return seen.can_read(column) if seen.does(READS) else seen.names(column)
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Whether the statement can insert rows into a table, or write to a column."""
+        """Return whether the statement can insert rows into a table, or write to a column."""
         seen = self._statement
         if table.identity not in self._named:
             return False
@@ -294,24 +300,24 @@ class PostgresTracker:
         return seen.does(INSERTS) or (seen.does(UPDATES) and (column is None or seen.names(column)))
 
     def rows_written(self, table: CatalogTable) -> int:
-        """The rows that were inserted into a table, and those that were updated."""
+        """Return the number of rows that were inserted into a table or updated."""
         changes = self.row_changes().get(table.identity, RowChanges())
         return changes.inserted + changes.updated
 
     def was_used(self, table: Hashable) -> bool:
-        """Whether a statement of the revision named the table to read it or to write to it."""
+        """Return whether a statement of the revision named the table to read it or to write to it."""
         return table in self._used
 
     def may_be_shared(self, table: Hashable) -> bool:
-        """Whether the table was not locked at the beginning of the transaction."""
+        """Return whether the table was not locked at the beginning of the transaction."""
         return table not in self._locks.first
 
     def written_by_others(self) -> str:
-        """The condition for rows of other transactions that were still open when the revision first used a table."""
+        """Return the SQL condition for rows of transactions that were open when the revision first used a table."""
         return self._by_others
 
     def was_read(self, column: Hashable) -> bool:
-        """Whether a statement of the revision can have read the column."""
+        """Return whether a statement of the revision may have read the column."""
         return column in self._columns_read
 
     # ---- what the server knows

@@ -1,4 +1,4 @@
-"""Finds out what a PostgreSQL statement can do, from its words and those of the functions and views that it calls."""
+"""Finds the possible effects of a PostgreSQL statement from its words, and those of the functions and views in it."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class OnTables:
 
     Attributes:
         verb: "DROP", "ALTER" or "TRUNCATE"; empty for any other statement.
-        tables: the schema and the name of each that it locks with ACCESS EXCLUSIVE; the schema is empty where the
-            statement names none.
-        takes: whether it can take something from them.
+        tables: the schema and the name of each table that the statement locks with ACCESS EXCLUSIVE. The schema is
+            empty if the statement names none.
+        takes: whether the statement can remove data from them.
     """
 
     verb: str
@@ -69,11 +69,11 @@ class OnTables:
 
 @dataclass(frozen=True)
 class Statement:
-    """The words of a statement. A word that is found by mistake makes the watching slower, but not wrong.
+    """The words of a statement. A word that is found by mistake makes the run slower, but not wrong.
 
     Attributes:
-        written: the text that is sent.
-        called: the definitions of the functions, views, triggers and rules that it calls.
+        written: the text that is sent to the server.
+        called: the definitions of the functions, views, triggers and rules that the statement calls.
     """
 
     written: str
@@ -81,7 +81,7 @@ class Statement:
 
     @classmethod
     def of(cls, written: str, definitions: Mapping[str, str]) -> Statement:
-        """A statement with the definitions of all objects that it names, and of all that these definitions name."""
+        """Return a statement with the definitions of all objects that it names, directly or through others."""
         words, left, called = _words(written), dict(definitions), []
         while found := [name for name in left if words >= _words(name)]:
             called += [left.pop(name) for name in found]
@@ -90,7 +90,7 @@ class Statement:
 
     @cached_property
     def text(self) -> str:
-        """The text that is sent, and that of all definitions that it calls."""
+        """The text of the statement, and of all definitions that it calls."""
         return "\n".join([self.written, *self.called])
 
     @cached_property
@@ -98,20 +98,20 @@ class Statement:
         return _words(self.text)
 
     def names(self, name: str) -> bool:
-        """Whether the statement may refer to this table or column."""
+        """Return whether the statement may refer to this table or column."""
         return self._all_words >= _words(name)
 
     def can_read(self, column: str) -> bool:
-        """Whether the statement, which names a table, can read this column of it."""
+        """Return whether the statement, which names a table, can read this column of it."""
         return self.names(column) or "*" in self.text or not _READS_BY_NAME.search(self.text)
 
     def does(self, *actions: re.Pattern[str]) -> bool:
-        """Whether the statement does one of these actions, such as `DROPS`."""
+        """Return whether the statement does one of these actions, such as `DROPS`."""
         return any(action.search(self.text) for action in actions)
 
     @cached_property
     def on_tables(self) -> OnTables | None:
-        """The tables that the statement drops, truncates or rewrites; None where its text does not name all of them."""
+        """The tables that the statement drops, truncates or rewrites. None if its text does not name all of them."""
         if found := _ON_TABLES.fullmatch(self.written):
             verb, rest = found["verb"].upper().split()[0], found["rest"]
             is_open = re.search(r"\bCASCADE\b", rest, re.IGNORECASE) and verb != "TRUNCATE"
@@ -136,12 +136,12 @@ class Statement:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the statement names every column that it takes values from."""
+        """Whether the statement names every column from which it removes values."""
         return bool(_PLAIN.fullmatch(self.written)) and not self.called
 
 
 def _folded(name: str | None) -> str:
-    """The spelling of a name in the catalog."""
+    """Return a name in the spelling of the catalog."""
     if name and name.startswith('"'):
         return name[1:-1].replace('""', '"')
     return re.sub("[A-Z]", lambda letter: letter[0].lower(), name or "")  # The server leaves other letters as they are.

@@ -1,4 +1,4 @@
-"""Reads the sources of revisions, and finds the values that their statements expect."""
+"""Finds the values that the statements of revisions expect, from the sources of the revisions."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Hints:
 
     Attributes:
         literals: by column, the texts with which a statement compares it.
-        shapes: by column, the JSON that a revision reads from it. A file that parses JSON may parse any column that
-            it names.
+        shapes: by column, the JSON that a revision reads from it. If a file parses JSON, this may be any column that it
+            names.
         labels: by table and column, the labels of the enum that a revision has given to the column. SQLite does not
             know them.
-        made: the tables and views that the revisions make.
+        made: the tables and views that the revisions create.
         gone: by table and column, the `repr` of the values that an upgrade replaces. After it, no row has them.
     """
 
@@ -51,7 +51,7 @@ class Hints:
 
     @classmethod
     def of(cls, files: Iterable[Path]) -> Hints:
-        """Read the files of the revisions."""
+        """Read the files of the revisions, and return the values that they expect."""
         found = cls()
         for file in files:
             with suppress(OSError, SyntaxError, ValueError):
@@ -59,14 +59,14 @@ class Hints:
         return found
 
     def labels_of(self, table: str, column: str) -> tuple[str, ...]:
-        """The labels of a column. Its table may have had another name when it got them."""
+        """Return the labels of a column. Its table may have had another name when it got them."""
         if (table, column) in self.labels:
             return self.labels[table, column]
         same = {labels for (_, name), labels in self.labels.items() if name == column}
         return same.pop() if len(same) == 1 else ()
 
     def gives_json_away(self, source: str) -> bool:
-        """Whether a revision parses JSON and reads no key of it. Then other code reads the JSON."""
+        """Return whether a revision parses JSON but reads no key of it. Then other code reads the JSON."""
         return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
 
     def _read(self, source: str) -> None:
@@ -126,5 +126,5 @@ def _texts(node: ast.expr) -> list[str]:
 
 
 def _without_wildcards(pattern: str) -> str:
-    """A text that the pattern of a LIKE matches."""
+    """Return a text that the pattern of a LIKE matches."""
     return pattern.replace("%", "x").replace("_", "x") if "%" in pattern else pattern
