@@ -38,8 +38,8 @@ class _Values:
         first: the first count.
         now: the last count.
         deleted: the number of rows that had been deleted before the last count.
-        overwritten: the number of values that had been overwritten before the last count: those overwritten with NULL,
-            and those overwritten with NULL or an empty text.
+        overwritten: two numbers of values that had been overwritten before the last count: with NULL, and with NULL or
+            an empty text.
     """
 
     first: Fullness
@@ -49,7 +49,7 @@ class _Values:
 
     @property
     def lost(self) -> int:
-        """The number of the first values that are lost. An empty text does not replace a lost value."""
+        """The number of lost values, at most the first count. A value that an empty text has replaced is lost too."""
         return min(max(self.overwritten), self.first.values)
 
     def count_again(self, now: Fullness, deleted: int) -> None:
@@ -151,7 +151,7 @@ class LossCounter:
         if writes_no_values:
             return
         known = counted.values if counted else {}
-        names = _names(before, table)
+        names = table.old_names(before)
         new = {name for name in columns if name in names and names[name] not in known}
         is_closed = counted is not None and not counted.open and not is_fresh
         again = {now for now, name in names.items() if name in known} if is_closed else set[str]()
@@ -172,7 +172,7 @@ class LossCounter:
 
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
         """Count the values that statements have overwritten until now."""
-        names = {now: name for now, name in _names(before, table).items() if name in counted.values}
+        names = {now: name for now, name in table.old_names(before).items() if name in counted.values}
         found, changes = self._measure(table, names), self._changes_of(table)
         self._note_others(table, counted, found, changes)
         for now, name in names.items():
@@ -197,12 +197,12 @@ class LossCounter:
     def overtaken(self, lost: Iterable[Lost], declared: Collection[str]) -> Iterator[CatalogTable]:
         """Yield the tables whose data the revision used and then removed, while other sessions changed that data.
 
-        The revision may have copied rows that were no longer current. The losses that it shows may be those of other
+        The revision may have copied rows that were out of date. Some of the counted losses may be rows of other
         sessions.
 
         Args:
             lost: the result of `lost()`.
-            declared: the losses that the revision declares. They are no reason to try again.
+            declared: the losses that the revision declares. For these, no other try is needed.
         """
         alive = {table.identity: table for table in self._tracker.tables.values()}
         nulled = {(each.table, each.column) for each in lost}
@@ -211,7 +211,7 @@ class LossCounter:
             if not counted or not counted.others:
                 continue
             if same and table.identity not in self._tracker.emptied:
-                kept = _names(table, same).values()
+                kept = same.old_names(table).values()
                 taken = {
                     f"{name}.{column}"
                     for column in table.columns
@@ -261,7 +261,7 @@ class LossCounter:
 
         Deleted rows do not count.
         """
-        names = {name: new for new, name in _names(table, now).items()}
+        names = {name: new for new, name in now.old_names(table).items()}
         known = counted.values if counted else {}
         lost: dict[str, int | None] = {
             name: known[name].first.values if name in known else None for name in table.columns if name not in names
@@ -338,9 +338,3 @@ class LossCounter:
         """Return the number of rows that the revision inserted, deleted and updated in a table."""
         since = changes.get(table, RowChanges()).minus(self._changes.get(table, RowChanges()))
         return RowChanges(*(max(each, 0) for each in since))
-
-
-def _names(before: CatalogTable, now: CatalogTable) -> dict[str, str]:
-    """Return the old names of the columns of a table, by their new names."""
-    names = {identity: name for name, identity in before.columns.items()}
-    return {name: names[identity] for name, identity in now.columns.items() if identity in names}

@@ -175,7 +175,7 @@ class Moves:
     def _common(self, move: _Move) -> int | None:
         """Return the amount that is in both source and destination.
 
-        None if they cannot be compared; 0 if one is gone.
+        It is None if they cannot be compared, and 0 if one of them is gone.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:

@@ -95,7 +95,7 @@ class ChangeTracker(Protocol):
         """
 
     def after(self, statement: str) -> bool:
-        """Read the tables again if the statement, which has run, may have changed them. Return whether it may.
+        """Read the tables again after a statement that may have changed them. Return whether it may have changed them.
 
         Raises:
             NotAllowed: the statement could not be watched.

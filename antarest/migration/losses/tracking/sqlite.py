@@ -170,7 +170,7 @@ class SqliteTracker:
         return takes
 
     def after(self, statement: str) -> bool:
-        """Read the tables again if the statement has changed the schema. Return whether it has."""
+        """Read the tables again if the statement has changed the schema. Return whether it has changed the schema."""
         if not self._is_heard:
             raise NotAllowed("SQLite does not say what this statement writes to: write it without anything around it")
         self.emptied |= self._refilled
