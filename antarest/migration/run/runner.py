@@ -145,6 +145,8 @@ class _Run:
             self.left = self.left[len(segment.steps) - segment.from_snapshot :]
             self.outcome.record_commit()
             self.request.listener.committed(self.outcome.after)
+            for loss in segment.losses:
+                self.request.listener.note(f"lost {loss}")
             if segment.steps:
                 self._confirm(segment.steps)
         finally:
