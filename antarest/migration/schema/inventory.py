@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+
+from .objects import ObjectKey
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Definition:
-    """A view, trigger, function or domain. Only the text that defines it is compared."""
+    """A view, trigger, policy, function or domain. Only the text that defines it is compared."""
 
     name: str
     definition: str
@@ -130,7 +132,10 @@ class Definition:
 
 @dataclass(frozen=True)
 class Inventory:
-    """A whole schema. The keys of each mapping are names, and "table.trigger" for triggers."""
+    """A whole schema. The keys of each mapping are names, and "table.trigger" for triggers and policies.
+
+    `others` has the objects of further kinds, such as extensions. Of these, only the names are compared.
+    """
 
     engine: str
     tables: Mapping[str, Table] = field(default_factory=dict)
@@ -140,3 +145,5 @@ class Inventory:
     triggers: Mapping[str, Definition] = field(default_factory=dict)
     functions: Mapping[str, Definition] = field(default_factory=dict)
     domains: Mapping[str, Definition] = field(default_factory=dict)
+    policies: Mapping[str, Definition] = field(default_factory=dict)
+    others: Collection[ObjectKey] = frozenset()
