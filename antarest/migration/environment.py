@@ -4,9 +4,9 @@
 
 `run` takes the options of `context.configure`, and every command respects them.
 
-`alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all call `run()`.
-The workflow hands over a `RunRequest`; for plain `alembic` one is made from the configuration file and the `-x`
-options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x from-base`, `-x lock-timeout=SECONDS`).
+`alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all call `run()`. The
+workflow passes a `RunRequest`. For plain `alembic`, one is made from the configuration file and the `-x` options (`-x
+config=PATH`, `-x allow-data-loss`, `-x backup`, `-x from-base`, `-x lock-timeout=SECONDS`).
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ log = logging.getLogger("alembic.antarest")
 
 
 def run(context: Any, **options: Any) -> None:
-    """Do what the Alembic command that called `env.py` asks for.
+    """Carry out the Alembic command that called `env.py`.
 
     Args:
         context: the module `alembic.context`.
         options: the options of `context.configure`, such as `target_metadata`, `include_object` or `version_table`.
 
     Raises:
-        AntarestError: when the workflow called; for plain `alembic` the error is printed and the process exits. An
-            option that the workflow cannot respect is an error, for example `connection`.
+        AntarestError: the command failed, or the workflow cannot respect an option, such as `connection`. If plain
+            `alembic` called, the error is printed instead, and the process exits.
     """
     attributes = context.config.attributes
     if (answers := attributes.get(ASKED)) is not None:
@@ -88,14 +88,14 @@ def run(context: Any, **options: Any) -> None:
 
 
 def _project_of(config: Config) -> Project:
-    """The project of the settings files with which Alembic was started. Both files may be missing."""
+    """Return the project of the settings files with which Alembic was started. Both files may be missing."""
     names = (config.config_file_name, config.toml_file_name)
     project = Project.load(next((name for name in names if name and Path(name).is_file()), None))
     return replace(project, x_arguments=tuple(getattr(config.cmd_opts, "x", None) or ()))
 
 
 def _refuse_other_folders(project: Project, folders: Iterable[str | Path]) -> None:
-    """Refuse if Alembic reads revisions from other folders, because of another section or another working folder."""
+    """Refuse to run if Alembic reads revisions from other folders, because of another section or working folder."""
     theirs = [Path(each).resolve() for each in folders]
     if theirs != [each.resolve() for each in project.versions]:
         where = ", ".join(map(str, theirs))
@@ -124,7 +124,7 @@ def _dispatch(context: Any, project: Project, get_request: Callable[[], RunReque
 
 
 def purpose_of(options: Container[str]) -> Literal["run", "stamp", "compare", "merge", "read"]:
-    """The purpose of the Alembic command that called `env.py`, derived from the arguments for its context.
+    """Return the purpose of the Alembic command that called `env.py`, derived from the arguments for its context.
 
     Args:
         options: the arguments.
@@ -174,7 +174,7 @@ def _stamp(context: Any, request: RunRequest) -> None:
 
 
 def _record_stamp(context: Any, request: RunRequest, connection: Connection) -> None:
-    """Record the revisions that the database was stamped with; `alembic ensure_version` stamps none."""
+    """Record the revisions with which the database was stamped; `alembic ensure_version` stamps none."""
     history, keep = request.project.history, keeping(request.project.repository)
     recorder = Recorder(connection, request.project, keep, request.listener.note)
     for revision in context.get_context().get_current_heads():
@@ -238,7 +238,7 @@ def _finish_revision_file(project: Project, path: str) -> None:
 def _command_line(context: Any) -> Iterator[None]:
     """Set up logging as `alembic.ini` says, and print our own errors in our own format.
 
-    If a program calls Alembic (`command.upgrade(config, "head")`), and not the console script, errors are raised, and
+    If a program calls Alembic (`command.upgrade(config, "head")`) instead of the console script, errors are raised, and
     the program keeps its own logging.
     """
     if context.config.cmd_opts is None:
@@ -266,7 +266,7 @@ def _command_line(context: Any) -> Iterator[None]:
 
 
 def _heard_failures() -> Sequence[logging.LogRecord]:
-    """Return a list that gets the lines that cannot be logged. The library would print a traceback for each."""
+    """Return a list that receives the lines that cannot be logged. The library would print a traceback for each."""
     lost: list[logging.LogRecord] = []
     for logger in (logging.getLogger(), *logging.getLogger().manager.loggerDict.values()):
         for handler in logger.handlers if isinstance(logger, logging.Logger) else ():
@@ -275,14 +275,14 @@ def _heard_failures() -> Sequence[logging.LogRecord]:
 
 
 def _require_reported(done: RunOutcome | None, lost: Sequence[logging.LogRecord]) -> None:
-    """If the log or the output could not be written, print the outcome on the stream that still works.
+    """Print the outcome on a stream that still works, if the log or the output could not be written.
 
     Args:
         done: the outcome of a run.
         lost: the lines that could not be logged.
 
     Raises:
-        NotReported: it could not be written.
+        NotReported: the log or the output could not be written.
     """
     output, logs = Output(sys.stdout), Output(sys.stderr)
     output.finish()
@@ -294,7 +294,7 @@ def _require_reported(done: RunOutcome | None, lost: Sequence[logging.LogRecord]
 
 
 class _LogListener(Listener):
-    """Alembic logs the revisions itself; only our own notes are missing from it."""
+    """A listener that logs our own notes. Alembic logs the revisions itself."""
 
     def note(self, text: str) -> None:
         """Log the note."""

@@ -1,4 +1,4 @@
-"""Turn errors into HTTP answers: a status, and JSON of one shape.
+"""Turns errors into HTTP answers: a status, and JSON of one shape.
 
 The shape is `{"error": {"code": ..., "message": ..., "details": {...}, "hints": [{"text": ..., "command": ...}]}}`.
 Only errors that were written for clients are shown completely. The log has the other details, for the operator.
@@ -143,7 +143,7 @@ def _report(request: Request, error: AntarestError) -> None:
 
 
 class Boundary:
-    """The outermost layer: it answers all exceptions below it, and treats HEAD as GET."""
+    """The outermost layer of the application. It answers all exceptions below it, and treats HEAD as GET."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

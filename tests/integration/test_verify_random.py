@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from antarest.migration.scratch.databases import EngineName, PostgresServer
 from antarest.migration.verify import Verification
-from antarest.migration.verify.findings.kinds import Finding
+from antarest.migration.verify.findings.finding import Finding
 from tests.random_histories.history import History, Step, histories, id_of, source
 from tests.random_histories.mutations import MUTATIONS, Mutation, mutated
 from tests.random_histories.schema import Schema

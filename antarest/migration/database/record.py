@@ -1,8 +1,8 @@
-"""The history table of a database: which revision was applied or undone when, by whom, and from which code.
+"""The history table of a database. It records when each revision was applied or undone, by whom, and from which code.
 
-It is a table beside Alembic's own, and it is written in the transaction of the revisions. It is created when it is
-first needed. A database that only plain Alembic has migrated has none, which counts as an empty record. The table has
-no model, and the comparisons, counts and rebuilds of the workflow leave it out.
+The table is beside Alembic's own, and it is written in the transaction of the revisions. It is created when it is first
+needed. A database that only plain Alembic has migrated has no such table, which counts as an empty record. The table
+has no model, and the comparisons, counts and rebuilds of the workflow leave it out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _OTHER_SCHEMAS = text("""
 
 
 def _table(version_table: VersionTable) -> Table:
-    """The history table beside a version table, with the types that both engines read in the same way."""
+    """Return the history table beside a version table. Both engines read its types in the same way."""
     return Table(
         version_table.history,
         MetaData(),
@@ -68,8 +68,8 @@ class RecordLine:
 
     Attributes:
         revision: the id of the revision.
-        direction: `upgrade`, `downgrade`, or `stamp` where it was recorded without being run.
-        at: the time when it ended, in UTC.
+        direction: `upgrade`, `downgrade`, or `stamp` if the revision was recorded without being run.
+        at: the time when the run of the revision ended, in UTC.
         seconds: how long it ran.
         version: the version of this package.
         git_commit: the commit that was checked out; None where it is not known.
@@ -95,7 +95,7 @@ class RecordLine:
 
 
 class Recorder:
-    """Writes lines of the record in the transaction of the revisions."""
+    """A writer of lines of the record, in the transaction of the revisions."""
 
     def __init__(
         self, connection: Connection, project: Project, keep: Callable[[str, bytes], None], tell: Callable[[str], None]
@@ -105,8 +105,8 @@ class Recorder:
         Args:
             connection: the connection with the transaction of the revisions.
             project: the project, for its version table and its commit.
-            keep: called with the id and the content of each file that is applied, to keep a copy.
-            tell: called with the reason where this role may not create the table.
+            keep: called with the id and the content of each file that is applied, to store a copy.
+            tell: called with the reason if this role may not create the table.
         """
         self._keep, self._tell = keep, tell
         self._connection = connection
@@ -130,7 +130,7 @@ class Recorder:
         )
 
     def write(self) -> None:
-        """Write all lines at once, and create the table where it is missing."""
+        """Write all lines at once, and create the table if it is missing."""
         if not self._lines or not self._is_there():
             return
         last = self._connection.scalar(select(func.max(self._table.c.id))) or 0
@@ -144,7 +144,7 @@ class Recorder:
         self._connection.execute(self._table.insert(), lines)
 
     def _is_there(self) -> bool:
-        """Create the table where it is missing. Return False where this role may not create it."""
+        """Create the table if it is missing. Return False if this role may not create it."""
         if self._connection.dialect.has_table(self._connection, self._table.name, self._table.schema):
             return True
         if _may_create(self._connection, self._table):
@@ -155,12 +155,12 @@ class Recorder:
 
 
 def read_record(connection: Connection, version_table: VersionTable, database: str = "") -> list[RecordLine]:
-    """Read the whole record, oldest first; empty where there is none.
+    """Read the whole record, oldest line first; empty if there is none.
 
     Args:
         connection: a connection to the database.
         version_table: Alembic's table.
-        database: the redacted URL, for the error. Without the URL, a record that this role may not read is empty.
+        database: the redacted URL, for the error. Without it, the result is empty if this role may not read the record.
 
     Raises:
         RecordUnreadable: this role may not read the record.
@@ -179,7 +179,7 @@ def read_record(connection: Connection, version_table: VersionTable, database: s
 def recorded_elsewhere(
     connection: Connection, version_table: VersionTable, history: History
 ) -> dict[str, tuple[str, ...]]:
-    """The revisions that version tables in other schemas record, by schema (PostgreSQL)."""
+    """Return the revisions that version tables in other schemas record, by schema (PostgreSQL)."""
     found: dict[str, tuple[str, ...]] = {}
     if connection.dialect.name == "postgresql":
         quote = connection.dialect.identifier_preparer.quote
@@ -193,7 +193,7 @@ def recorded_elsewhere(
 
 
 def last_applied(record: Sequence[RecordLine]) -> dict[str, RecordLine]:
-    """Return the last line of each revision that is applied and not undone since, by revision."""
+    """Return the last line of each revision that was applied and has not been undone since, by revision."""
     last = {line.revision: line for line in record}
     return {revision: line for revision, line in last.items() if line.is_applied}
 

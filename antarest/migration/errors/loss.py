@@ -18,7 +18,7 @@ class Loss:
         revision: the revision that loses it.
         direction: whether its upgrade or its downgrade loses it.
         item: "table" or "table.column".
-        count: how many rows (of a table) or values that are not NULL (of a column); None when nobody counted.
+        count: the number of rows of a table, or of values of a column that are not NULL; None if nothing was counted.
         reason: the reason that the revision gives; empty where the revision does not declare the loss.
         unit: the unit of `count`: "row" for a table, "value" for a column.
     """

@@ -1,14 +1,14 @@
-"""One run of revisions: under the lock, segment by segment, each of them all or nothing.
+"""One run of revisions under the lock. Each segment of the run is committed as a whole, or rolled back as a whole.
 
-A segment is one transaction on both engines. Before it commits, its losses are compared with the declarations of its
-revisions. After the commit, a second connection reads where the database is. A segment that cannot get a lock is rolled
-back, and tried again after a pause in which the sessions that queued behind it can go on.
+A segment is one transaction on both engines. Before its commit, its losses are compared with the declarations of its
+revisions. After the commit, a second connection reads the current revision. A segment that cannot get a lock is rolled
+back, and tried again after a pause. In the pause the sessions that wait behind it can continue.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from ..database.catalog import foreign_key_violations
 from ..database.connection import looking, moving, read_current
 from ..database.lock import in_this_process, one_writer
 from ..database.lock.base import Patience, Writer
+from ..database.lock.tables import Learned
 from ..database.record import Recorder, make_schema_of
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
@@ -44,20 +45,20 @@ from .segments import Blocks, StepsOf, first_segment, let_blocks_pass, plan_step
 
 
 def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str | None) -> RunOutcome:
-    """Run the steps that Alembic wants to run, or do nothing when there are none: then nothing is locked either.
+    """Run the steps that Alembic wants to run. If there are none, do nothing and lock nothing.
 
     Args:
         context: the module `alembic.context`.
-        request: what the run is asked to do.
-        steps_of: Alembic's function that gives the steps from the current revisions.
-        destination: where the command wants to go, in its own words.
+        request: the request for the run.
+        steps_of: Alembic's function that returns the steps from the current revisions.
+        destination: the target of the command, as it was written.
 
     Returns:
         The outcome.
 
     Raises:
         DatabaseLocked: another run held the database, or another session held a needed lock, for too long.
-        AntarestError: the run was refused, or it failed; `state` says where the database is now.
+        AntarestError: the run was refused, or it failed; `state` describes the state of the database.
     """
     if is_memory(request.db.migration_url):
         raise InMemoryDatabase(None)
@@ -80,14 +81,14 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
 
 
 def _current(request: RunRequest) -> tuple[str, ...]:
-    """The revisions that the database is at, read on a connection of its own."""
+    """Return the current revisions of the database, read on a separate connection."""
     with looking(request.db, request.listener.note) as connection:
         return read_current(connection, request.project.version_table)
 
 
 @contextmanager
 def _naming_backup(outcome: RunOutcome) -> Iterator[None]:
-    """Name the backup in the error of a run that fails after it was made."""
+    """Add the path of the backup to the error of a run that fails after it."""
     try:
         yield
     except AntarestError as error:
@@ -109,7 +110,7 @@ def _stoppable(request: RunRequest, outcome: RunOutcome) -> Iterator[Signals]:
 
 @dataclass
 class _Run:
-    """One run that holds the lock. `outcome` has what it did, and the segment under way; `left` has the next steps."""
+    """One run that holds the lock. `outcome` has its results and the segment in progress; `left` has the next steps."""
 
     context: Any
     request: RunRequest
@@ -120,7 +121,7 @@ class _Run:
     writer: Writer
     left: list[Any] = field(default_factory=list)
     blocks: Blocks | None = None  # on PostgreSQL
-    learned: set[Hashable] = field(default_factory=set)  # the tables that the next try of the segment locks first
+    learned: Learned = field(default_factory=dict)  # the tables that the next try of the segment locks first
 
     def run(self) -> None:
         """Run all segments."""
@@ -154,7 +155,7 @@ class _Run:
         return ObjectLocked(what, blockers, self.request.database, **limits, state=state)
 
     def _run_segment(self, segment: Segment) -> None:
-        """Run one segment and commit it, or leave nothing of it."""
+        """Run one segment and commit it, or roll all of it back."""
         try:
             with self._undoing_file_change(segment), self._passing_a_commit_that_took_place(segment):
                 self._transact(segment)
@@ -170,7 +171,10 @@ class _Run:
 
     @contextmanager
     def _undoing_file_change(self, segment: Segment) -> Iterator[None]:
-        """Undo the change of files if the segment was rolled back. If that is not known, keep the change."""
+        """Undo the change of files if the segment was rolled back.
+
+        If the result of the commit is not known, keep the change.
+        """
         try:
             yield
         except BaseException:
@@ -180,7 +184,7 @@ class _Run:
 
     @contextmanager
     def _passing_a_commit_that_took_place(self, segment: Segment) -> Iterator[None]:
-        """Ignore the error of a commit that took place all the same."""
+        """Ignore the error of a commit that took place nevertheless."""
         try:
             yield
         except AntarestError as error:
@@ -227,7 +231,7 @@ class _Run:
         return guard
 
     def _next_steps(self, connection: Connection) -> list[Any]:
-        """The steps of the next segment, from the current revision. Nobody else can move the database now."""
+        """Return the steps of the next segment, from the current revision. Nobody else can move the database now."""
         request, outcome = self.request, self.outcome
         current = read_current(connection, request.project.version_table)
         if not outcome.steps:
@@ -243,7 +247,7 @@ class _Run:
         return first[:1] if request.project.commits_each else first
 
     def _follow(self, current: tuple[str, ...]) -> None:
-        """Continue after another run that came between two segments (SQLite), if it applied some of our steps."""
+        """Continue if another run came between two segments (SQLite), and applied only some of our steps."""
         outcome, history = self.outcome, self.request.project.history
         applied = history.applied(current)
         is_our_way = outcome.steps[-1][1] == "upgrade" and set(outcome.after) <= applied
@@ -307,7 +311,7 @@ class _Run:
             recorder.write()
 
     def _note_heads(self, heads: Collection[str], **_: object) -> None:
-        """Note the revisions that Alembic has recorded. The database is at them after the commit."""
+        """Note the revisions that Alembic has recorded. They will be the current ones after the commit."""
         self.outcome.segment.goal = tuple(sorted(heads))
 
     def _leave(self, guard: LossGuard) -> None:
@@ -319,7 +323,7 @@ class _Run:
     # ---- after the commit
 
     def _is_recorded(self, segment: Segment) -> bool:
-        """Whether a commit that ended with an error took place all the same."""
+        """Return whether a commit that ended with an error took place nevertheless."""
         segment.is_unsure = True
         try:
             if not self.writer.wait_for_end():
@@ -331,7 +335,7 @@ class _Run:
         return found == segment.goal and not segment.is_unsure
 
     def _confirm(self, steps: Sequence[Step]) -> None:
-        """Read the revision from a second connection: only that proves that these steps were committed."""
+        """Read the revision from a second connection, because only this proves that these steps were committed."""
         goal, request = self.outcome.after, self.request
         try:
             found = _current(request)

@@ -10,7 +10,7 @@ from .objects import ObjectKey
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `type`, `default` and `computed` have the spelling of the engine."""
+    """A column of a table. `type`, `default` and `computed` are in the engine's own spelling."""
 
     name: str
     type: str
@@ -65,7 +65,10 @@ class CheckConstraint:
 
 @dataclass(frozen=True)
 class Index:
-    """An index that no constraint owns. A key is a column or an expression, followed by its order if not ascending."""
+    """An index that belongs to no constraint.
+
+    A key is a column or an expression, and the order if it is not ascending.
+    """
 
     name: str
     table: str
@@ -79,8 +82,8 @@ class Index:
 class Table:
     """A table with its columns, constraints and indexes.
 
-    `options` are those of the table (STRICT, UNLOGGED, PARTITION BY ...), and `settings` those that a statement sets
-    and no model has: row level security and the parameters of the storage (PostgreSQL).
+    `options` has the options of the table (STRICT, UNLOGGED, PARTITION BY ...). `settings` has the properties that
+    statements set and models cannot describe: row level security and storage parameters (PostgreSQL).
     """
 
     name: str
@@ -132,7 +135,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Inventory:
-    """A whole schema. The keys of each mapping are names, and "table.trigger" for triggers and policies.
+    """A whole schema. The keys of each mapping are names. The key of a trigger or policy is "table.name".
 
     `others` has the objects of further kinds, such as extensions. Of these, only the names are compared.
     """

@@ -1,8 +1,8 @@
-"""Read the schema of PostgreSQL with SQLAlchemy's inspector. What it lacks is read from the catalogs.
+"""Read the schema of PostgreSQL with SQLAlchemy's inspector, and from the catalogs where the inspector is not enough.
 
 The number of queries does not depend on the number of tables, but the inspector reads one schema at a time. Objects of
-all schemas are read, except those of the system and of extensions. The name of an object has its schema where that is
-not the current one.
+all schemas are read, except those of the system and of extensions. The name of an object includes its schema, unless
+that is the current schema.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ def _computed(found: ReflectedComputed | None) -> str | None:
 
 
 def _spelling(connection: Connection, kind: sa.types.TypeEngine[Any]) -> str:
-    """Return the engine's spelling of a type, without its schema and its collation. The column has the collation."""
+    """Return the engine's spelling of a type, without its schema and without its collation, which the column has."""
     if isinstance(kind, (sa.Enum, DOMAIN)) and kind.name:
         return kind.name
     if isinstance(kind, sa.types.NullType):

@@ -31,7 +31,7 @@ _ELSEWHERE = ("V301", "V302", "V305", "V4", "V104", "V5", "V601", "V701", "V702"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make a test for each revision, and for each engine."""
+    """Generate a test for each revision, and for each engine."""
     names = metafunc.fixturenames
     if "verification" not in names:
         return
@@ -78,17 +78,17 @@ def test_the_rows_come_back(verification: Any, revision: str, engine: EngineName
 
 
 def test_both_engines_have_the_same_schema(verification: Any, revision: str) -> None:
-    """The engines are compared at each revision."""
+    """At each revision, both engines have the same schema."""
     _assert_none(verification, revision, "", "V601")
 
 
 def test_the_models_are_what_the_migrations_make(verification: Any, engine: EngineName) -> None:
-    """The models are compared at head."""
+    """At head, the models equal the schema that the migrations create."""
     _assert_none(verification, "", engine, "V701", "V702")
 
 
 def test_the_history_is_sound(verification: Any) -> None:
-    """The graph and the files have no findings, and neither has the whole history in one run."""
+    """There are no findings about the graph, the files, and the whole history in one run."""
     assert verification.not_proved == []
     assert [each for each in verification.errors if not each.id.startswith(_ELSEWHERE)] == []
 
@@ -102,7 +102,7 @@ def _assert_none(verification: Any, revision: str, engine: str, *ids: str) -> No
 
 
 def _once(file: Path, make: Callable[[], Any]) -> Any:
-    """Let the first of several processes make a result, and share it."""
+    """Let the first of several processes make a result, and return it in all of them."""
     with file.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists():

@@ -104,7 +104,7 @@ class InvalidRequest(RequestError, code="app.E422"):
 class RequestTooLong(RequestError, code="app.E414"):
     """The address of the request is too long.
 
-    Why: the client puts data into the address, or has a loop that makes it longer and longer.
+    Why: the client puts data into the address, or has a loop that makes it longer each time.
 
     To do: send a shorter address. No parameter needs a longer one.
     """

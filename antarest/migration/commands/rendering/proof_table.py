@@ -7,7 +7,7 @@ from typing import TextIO
 
 from ...errors.text import style
 from ...verify import Verification
-from ...verify.findings.kinds import Finding
+from ...verify.findings.finding import Finding
 from ...verify.findings.proof import Proof
 from .proof_groups import NAMES
 
@@ -39,7 +39,7 @@ Cell = tuple[str, str]
 
 
 def head(found: Verification) -> str:
-    """Render the two lines above the revisions."""
+    """Return the two lines above the revisions."""
     width = _WIDTH * len(PROPERTIES) + _SECONDS
     names = "".join(f"  {NAMES[engine]:<{width}}" for engine in found.engines)
     properties = "".join(name.ljust(_WIDTH) for name in PROPERTIES)
@@ -59,7 +59,7 @@ def width(found: Verification) -> int:
 
 
 def line(found: Verification, revision: str, stream: TextIO) -> str:
-    """Render the line of a revision, as far as it is proved; "" is the history as a whole."""
+    """Return the line of a revision with the results up to now. The revision "" is the history as a whole."""
     text = f"{revision or 'in one run':<{_first(found)}}"
     for engine in found.engines:
         proof = found.proofs.get((revision, engine))
@@ -95,7 +95,7 @@ def parity_of(found: Verification, revision: str) -> Cell:
 
 
 def _others(found: Verification, revision: str) -> list[Finding]:
-    """The findings about a revision that belong to no column of the table."""
+    """Return the findings about a revision that have no column in the table."""
     return [each for engine in (*found.engines, "") for each in _about(found.of(revision, engine), "")]
 
 
@@ -104,7 +104,7 @@ def _about(findings: Sequence[Finding], name: str) -> list[Finding]:
 
 
 def _is_about(reason: str, name: str) -> bool:
-    """Whether a reason why something is not proved leaves this property open. Most reasons leave all of them open."""
+    """Return whether a reason for "not proved" concerns this property. Most reasons concern all properties."""
     about = next((names for start, names in _ABOUT.items() if reason.startswith(start)), PROPERTIES)
     return name in about
 

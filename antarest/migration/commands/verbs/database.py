@@ -1,4 +1,4 @@
-"""The verbs that look at the database, or move it."""
+"""The verbs that read the database, or change its revision."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rollback(
     sql: bool = False,
     head: str | None = None,
 ) -> int:
-    """Roll the database back: one revision, several, or to a revision; with a plan first."""
+    """Roll the database back by one revision, by several, or to a revision, after a plan."""
     count = positive(steps)
     if steps and to:
         raise UsageError("--steps and --to cannot be given together", *HOW_FAR)
@@ -81,7 +81,7 @@ def reset(
 
 
 def status(context: CommandContext, *, json: bool = False) -> int:
-    """Say where the database is: exit code 0 at head, 1 otherwise, 3 unreachable."""
+    """Print the state of the database. The exit code is 0 at head, 3 if it is unreachable, otherwise 1."""
     found = context.workflow.status()
     project, source = str(context.project.ini), str(context.config.source)
     if json:
@@ -101,7 +101,7 @@ def history(context: CommandContext, *, to: str | None = None) -> int:
 
 
 def grant(context: CommandContext) -> int:
-    """Give the application's role the rights that it lacks (PostgreSQL)."""
+    """Grant the missing rights of the application's role (PostgreSQL)."""
     context.introduce()
     granted = context.workflow.grant()
     context.report("\n".join(granted) if granted else "nothing to do: no right is missing")

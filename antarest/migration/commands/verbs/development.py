@@ -45,7 +45,7 @@ def diagram(context: CommandContext) -> int:
 
 
 def follow(project: Project) -> Path | None:
-    """Bring the diagram in line with models that have changed.
+    """Update the diagram after a change of the models.
 
     Returns:
         The page. None if it is up to date, or if the package that draws it is missing: then `db.check` on another

@@ -1,4 +1,4 @@
-"""The verbs about revision files: they write, check and prove them."""
+"""The verbs that write, check and prove revision files."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def baseline(context: CommandContext, **options: Any) -> int:
 
 
 def write_rollback_script(context: CommandContext) -> int:
-    """Write rollback.sh again, after revision files were renamed, deleted or edited; print where it is."""
+    """Write rollback.sh again after revision files were renamed, deleted or edited, and print its path."""
     path = context.project.rollback_script
     if path is None or not rollback_script.is_in_sync(context.project):
         path = rollback_script.write(context.project)

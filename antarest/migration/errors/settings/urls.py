@@ -60,7 +60,7 @@ _SLASHES = Hint("Relative paths have three slashes, absolute ones four", "url: s
 
 
 def normalise_url(url: URL | str, *, folder: Path | None = None) -> URL:
-    """Return the one spelling of a database URL that the rest of the project uses.
+    """Return a database URL in the one spelling that the rest of the project uses.
 
     The driver for PostgreSQL is always psycopg2. A user or password among the parameters is moved before the host,
     where SQLAlchemy masks it. The path of an SQLite file is absolute.
@@ -197,7 +197,7 @@ def _try_parse(text: str) -> URL | None:
 
 
 def _with_named_hosts(text: str) -> str:
-    """Return a URL whose list of hosts is written as SQLAlchemy needs it, with parameters, and not as for libpq."""
+    """Return a URL with its list of hosts moved to parameters. SQLAlchemy cannot read the list of libpq."""
     scheme, separator, rest = text.partition("://")
     place, _, query = rest.partition("?")
     user, at, place = place.rpartition("@")
@@ -241,7 +241,7 @@ def _is_shown(key: str, value: str | tuple[str, ...]) -> bool:
 
 
 def _masked(found: re.Match[str]) -> str:
-    """Mask the value of a keyword."""
+    """Return a keyword with its value masked."""
     return f"{found[1]}{found[2]}{_MASK}"
 
 

@@ -22,7 +22,7 @@ def parse_yaml(data: bytes, file: Path) -> object:
     """Return the document in the data: mappings, lists and texts, or None where it is empty.
 
     Raises:
-        ConfigNotYaml: it is not YAML. The error does not quote the text, which may hold a password.
+        ConfigNotYaml: the data is not YAML. The error does not quote the text, which may hold a password.
     """
     try:
         loader = yaml.BaseLoader(data)
@@ -41,7 +41,7 @@ def parse_yaml(data: bytes, file: Path) -> object:
 
 
 def _refuse_repeated_keys(node: yaml.Node | None) -> None:
-    """Refuse a key that occurs twice. PyYAML would silently use the last one, for example the second of two `url`."""
+    """Refuse a key that occurs twice in a mapping, such as two `url`. PyYAML would silently use the second value."""
     if not isinstance(node, yaml.MappingNode):
         return
     seen = set()
@@ -88,7 +88,7 @@ def _value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _safe_characters(text: str, position: int) -> str | None:
-    """Return the characters that stay unquoted in a variable at this position; None where nothing is quoted."""
+    """Return the characters that stay unquoted in a variable at this position; None if nothing is quoted there."""
     start = text.find("://") + len("://")
     if "://" not in text or position < start:
         return None

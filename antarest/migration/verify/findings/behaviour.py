@@ -23,7 +23,9 @@ _OF_THE_MOMENT = re.compile(r"nextval|now|current|random|uuid|datetime|strftime|
 
 
 def behaviour(connection: Connection, schema: Inventory, rows: RowSnapshot) -> dict[str, str]:
-    """Repeat unique values, write unknown labels, leave out values, and delete rows.
+    """Try changes to rows at head, and return the reaction of the database to each.
+
+    The changes repeat unique values, write unknown labels, omit values, and delete rows.
 
     Args:
         connection: to a database with rows; it stays as it is. As in the application, SQLite enforces foreign keys.
@@ -45,13 +47,13 @@ def behaviour(connection: Connection, schema: Inventory, rows: RowSnapshot) -> d
 
 
 def momentary(schema: Inventory) -> set[str]:
-    """Find each "table.column" whose default depends on the time: a row that is written again has another value."""
+    """Return each "table.column" whose default depends on the time, so that a row written again has another value."""
     columns = ((name, column) for name, table in schema.tables.items() for column in table.columns)
     return {f"{name}.{column.name}" for name, column in columns if _OF_THE_MOMENT.search(column.default or "")}
 
 
 def differing_behaviour(sqlite: Mapping[str, str], postgresql: Mapping[str, str]) -> list[str]:
-    """Describe the changes that were tried on both engines, and had different reactions."""
+    """Return a description of each change to which the two engines reacted differently."""
     return [
         f"{what}: SQLite {sqlite[what]}, PostgreSQL {postgresql[what]}"
         for what in sorted(sqlite.keys() & postgresql.keys())
@@ -62,7 +64,7 @@ def differing_behaviour(sqlite: Mapping[str, str], postgresql: Mapping[str, str]
 def _unknown_labels(
     connection: Connection, table: Table, schema: Inventory, clause: sa.TableClause
 ) -> Iterator[tuple[str, str]]:
-    """Write a value that is not a label of its enum."""
+    """Try to write a value that is not a label of its enum. Yield each change and the reaction."""
     checked = " ".join(check.expression.lower() for check in table.checks)
     for column in table.columns:
         if column.type in schema.enums or re.search(rf"\b{re.escape(column.name.lower())}\b\"? in \(", checked):
@@ -73,7 +75,7 @@ def _unknown_labels(
 def _repeated_values(
     connection: Connection, table: Table, rows: TableRows, clause: sa.TableClause
 ) -> Iterator[tuple[str, str]]:
-    """Write the unique values of one row to another row."""
+    """Try to write the unique values of one row to another row. Yield each change and the reaction."""
     if not rows.key:
         return
     for unique in table.uniques:
@@ -91,7 +93,10 @@ def _repeated_values(
 def _deleted_rows(
     connection: Connection, table: Table, schema: Inventory, rows: RowSnapshot, clauses: Mapping[str, sa.TableClause]
 ) -> Iterator[tuple[str, str]]:
-    """Delete rows to which others refer: one row for each set of foreign keys that refer to a row."""
+    """Try to delete rows to which others refer, one for each set of foreign keys.
+
+    Yield each change and the reaction.
+    """
     own = rows.tables[table.name]
     tried: set[str] = set()
     for position, identity in enumerate(own.pick(own.key) if own.key else []):
@@ -116,7 +121,7 @@ def _deleted_rows(
 
 
 def _reaction(connection: Connection, delete: sa.Delete, children: Mapping[str, sa.TableClause]) -> str:
-    """Delete a row, and count the rows that referred to it."""
+    """Delete a row, and return the reaction with the number of rows that still refer to it."""
     with _rolled_back(connection):
         before, broken = _counts(connection, children), violations(connection)
         if connection.dialect.name == "postgresql":  # Otherwise a deferred constraint waits for a commit.
@@ -136,7 +141,7 @@ def _counts(connection: Connection, tables: Mapping[str, sa.TableClause]) -> dic
 
 
 def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, str]]:
-    """Evaluate the default of each column."""
+    """Yield the default of each column and its value."""
     for name, table in sorted(schema.tables.items()):
         for column in table.columns:
             if column.default and not _OF_THE_MOMENT.search(column.default):
@@ -154,7 +159,7 @@ def _untyped(table: sa.TableClause) -> sa.TableClause:
 
 
 def _plain(value: object) -> str:
-    """Spell a value in the same way for both engines, whose drivers return different types."""
+    """Return a value in one spelling for both engines, whose drivers return different types."""
     with suppress(ValueError):
         if isinstance(value, (int, float, Decimal, str)):
             return format(float(value), ".15g")

@@ -25,7 +25,7 @@ _OWNED = text("""
 
 
 def violations(connection: Connection) -> Counter[tuple[str, str]]:
-    """Count the rows that refer to a missing row, by table and referred table (SQLite; PostgreSQL accepts none)."""
+    """Return the number of rows that refer to a missing row, by table and referred table (SQLite only)."""
     try:
         return Counter((row[0], row[2]) for row in foreign_key_violations(connection))
     except OperationalError as error:
@@ -35,7 +35,7 @@ def violations(connection: Connection) -> Counter[tuple[str, str]]:
 
 
 def unchecked(connection: Connection) -> set[str]:
-    """Describe the constraints that were never checked against the rows, or cannot be checked.
+    """Return descriptions of the constraints that were never checked against the rows, or cannot be checked.
 
     SQLite accepts a foreign key to columns that are not unique, but then refuses each statement that has to check it.
     """
@@ -56,7 +56,7 @@ def _mismatch(error: OperationalError) -> str:
 
 
 def late_sequences(connection: Connection) -> dict[str, str]:
-    """Describe the sequences whose next value is already in their column, by name (PostgreSQL)."""
+    """Return descriptions of the sequences whose next value is already in their column, by name (PostgreSQL)."""
     found: dict[str, str] = {}
     if connection.dialect.name == "sqlite":
         return found
@@ -77,7 +77,7 @@ def late_sequences(connection: Connection) -> dict[str, str]:
 
 
 def names(schema: Inventory) -> set[str]:
-    """Collect the names of all objects in a schema."""
+    """Return the names of all objects in a schema."""
     found = {*schema.tables, *schema.enums, *schema.sequences, *schema.views}
     for table in schema.tables.values():
         found |= {column.name for column in table.columns} | {index.name for index in table.indexes}

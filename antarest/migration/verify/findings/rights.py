@@ -1,4 +1,4 @@
-"""Finds tables and sequences that other roles than their owner may not use (PostgreSQL)."""
+"""Finds tables and sequences that only their owner may use (PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import Connection, text
 
 from ...errors.text import count
-from .kinds import Finding
+from .finding import Finding
 from .proof import Proof
 
 _OBJECTS = text("""
@@ -31,8 +31,8 @@ def missing_rights(
 
     Args:
         proof: the proof of the history as a whole.
-        connection: to a database at head.
-        made_by: the revision that makes each object, by name.
+        connection: a connection to a database at head.
+        made_by: the revision that creates each object, by name.
         version_table: the table of Alembic.
         is_noted: whether to add a note if no revision grants any right.
     """
@@ -49,7 +49,7 @@ def missing_rights(
         for name, kind in kinds.items():
             if name not in rights and kind in own:
                 found = f"the role {role} may not use the {kind} {name}, but may use others"
-                yield Finding.of("V705", found, made_by.get(name, ""), proof.engine)
+                yield Finding.of("V705", found, made_by.get(name, ""), proof.engine, item=name, table=name)
     if not granted and is_noted:
         by_revision: dict[str, list[str]] = {}
         for name, kind in kinds.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ Moments = tuple[RowSnapshot, RowSnapshot, RowSnapshot | None]
 
 @dataclass
 class RowDifferences:
-    """The differences between the rows of two moments.
+    """The differences between the rows at two moments.
 
     Attributes:
         lost: by "table", the number of rows that are gone; by "table.column", the number of lost values.
@@ -30,16 +30,17 @@ class RowDifferences:
 
 
 class RowFinding(NamedTuple):
-    """A finding about an item, which is a "table" or a "table.column"."""
+    """A finding about an item, which is a "table" or a "table.column", and belongs to a table."""
 
     id: str
     item: str
+    table: str
     found: str
     severity: Severity = "error"
 
 
 def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowDifferences:
-    """Compare the rows of two moments."""
+    """Return the differences between the rows at two moments."""
     found = RowDifferences()
     for name, table in before.tables.items():
         now = after.tables.get(name)
@@ -64,6 +65,9 @@ def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDiffer
         found.lost[name] += (olds - news).total()
         found.changed[name] += (news - olds).total()
         return
+    if number := _other_keys(table, now, key):
+        found.changed.update({f"{name}.{column}": number for column in key})
+        return
     rows = dict(zip(new_keys, new, strict=True))
     found.changed[name] += len(rows.keys() - set(old_keys))
     for values, row in zip(old_keys, old, strict=True):
@@ -75,8 +79,22 @@ def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDiffer
                 found.changed[f"{name}.{column}"] += 1
 
 
+def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
+    """Count the rows that have another key than before, if nothing else has changed; otherwise 0."""
+    others = [column for column in table.columns if column not in key]
+    if not others or table.columns != now.columns:
+        return 0
+    then, after = (
+        [(repr(rest), repr(own)) for rest, own in zip(side.pick(others), side.pick(key), strict=True)]
+        for side in (table, now)
+    )
+    if Counter(rest for rest, _ in then) != Counter(rest for rest, _ in after):
+        return 0
+    return (Counter(then) - Counter(after)).total()
+
+
 def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
-    """Find the values that a run has replaced in all rows, by table and column, by their `repr`."""
+    """Return the values that a run has replaced in all rows, as `repr`, by table and column."""
     found: dict[tuple[str, str], set[str]] = {}
     for name, table in before.tables.items():
         now = after.tables.get(name)
@@ -97,8 +115,8 @@ def unfounded_declarations(
     """Find the declared losses that did not happen.
 
     Returns:
-        The losses that cannot happen, because the table or column does not exist; and the losses that are possible, but
-        did not happen to the generated rows.
+        Two lists. The losses of the first cannot happen, because the table or column does not exist. Those of the
+        second are possible, but did not happen to the generated rows.
     """
     found = compare_rows(before, after)
     impossible, unseen = [], []
@@ -119,12 +137,12 @@ def unfounded_declarations(
 def row_findings(
     revision: Revision, direction: Direction, moments: Moments, *, declares: bool, momentary: Collection[str] = ()
 ) -> list[RowFinding]:
-    """Find the losses and changes that the revision does not declare. It was run in one direction, then in the other.
+    """Return the losses and changes that a revision does not declare, after a run in one direction and back.
 
     Args:
         revision: the revision.
         direction: the first direction.
-        moments: the rows before the first direction, after it, and after the other (None if that was not run).
+        moments: the rows before the first direction, after it, and after the other one (None if that was not run).
         declares: whether the project declares losses. If not, a downgrade that drops a table or column is only a note.
         momentary: the columns whose default depends on the time. A row that was deleted and written again has another
             value there, which is no finding.
@@ -147,19 +165,19 @@ def row_findings(
         if item in on_the_way or table in on_the_way:
             is_dropped = direction == "downgrade" and between.find(item) is None
             severity: Severity = "note" if is_dropped and not declares else "error"
-            found.append(RowFinding("V501" if direction == "upgrade" else "V502", item, amount, severity))
+            found.append(RowFinding("V501" if direction == "upgrade" else "V502", item, table, amount, severity))
         else:
-            found.append(RowFinding("V504", item, f"{amount} lost {round_trip}"))
+            found.append(RowFinding("V504", item, table, f"{amount} lost {round_trip}"))
     for item, number in sorted(_without_momentary(final.changed, moments, momentary).items()):
         table = _table_of(before, item)
         if item not in lost and not {item, table} & {*declared}:
             what = count(number, "new row" if item == table else "other value")
-            found.append(RowFinding("V504", item, f"{what} in {item} {round_trip}"))
+            found.append(RowFinding("V504", item, table, f"{what} in {item} {round_trip}"))
     return found
 
 
 def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
-    """Leave out the changes that both directions together make to an item that one direction alone already loses."""
+    """Return the findings without changes of both directions to an item that one direction alone already loses."""
     found = list(findings)
     lost = {each.item for each in found if each.id != "V504"}
     return [
@@ -172,19 +190,22 @@ def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
 def _is_declared(
     declared: Collection[str], item: str, table: str, before: RowSnapshot, lost: Mapping[str, int]
 ) -> bool:
-    """Whether these keys declare a loss. The key of a table declares its rows, and its values if no row is left."""
+    """Return whether these keys declare a loss.
+
+    The key of a table declares its rows, and its values if no row is left.
+    """
     is_empty = table in before.tables and lost.get(table) == len(before.tables[table].rows)
     return item in declared or (table in declared and (is_empty or item not in lost))
 
 
 def _table_of(rows: RowSnapshot, item: str) -> str:
-    """The table of an item, also if the item does not exist."""
+    """Return the table of an item, even if the item does not exist."""
     place = rows.find(item)
     return place[0] if place else item.partition(".")[0]
 
 
 def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direction: Direction, item: str) -> bool:
-    """Whether an item that is gone has its values at the places that `moves` names."""
+    """Return whether the values of an item that is gone are at the places that `moves` names."""
     places = revision.destinations(direction).get(item, [])
     if item in before.tables:
         return any(place in after.tables for place in places)
@@ -193,14 +214,14 @@ def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direct
 
 
 def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
-    """The values of a "table.column" as text; none if it does not exist."""
+    """Yield the values of a "table.column" as text; none if it does not exist."""
     table, column = rows.find(item) or ("", None)
     if column:
         yield from (repr(value) for (value,) in rows.tables[table].pick([column]))
 
 
 def _without_momentary(changed: Counter[str], moments: Moments, momentary: Collection[str]) -> Counter[str]:
-    """Leave out the changes of momentary columns in rows that did not exist between the two directions."""
+    """Return the changes without those in momentary columns of rows that did not exist between the two directions."""
     before, between, after = moments
     items = changed.keys() & {*momentary}
     if not (after and items):
@@ -210,7 +231,7 @@ def _without_momentary(changed: Counter[str], moments: Moments, momentary: Colle
 
 
 def _rows_that_stayed(before: RowSnapshot, between: RowSnapshot) -> RowSnapshot:
-    """The rows of `before` whose primary key also exists in `between`."""
+    """Return the rows of `before` whose primary key also exists in `between`."""
     kept = {}
     for name, table in before.tables.items():
         now = between.tables.get(name)

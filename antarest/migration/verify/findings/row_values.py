@@ -15,7 +15,7 @@ from ..rows.snapshots import RowSnapshot
 from .proof import ColumnValues
 
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
 _RECENT = dt.timedelta(days=2)
 _NOW = "the present"
 _SHOWN = 60  # characters of a value
@@ -26,7 +26,7 @@ def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collect
 
     Args:
         rows: the rows.
-        momentary: each "table.column" whose default depends on the time. These are left out.
+        momentary: the columns whose default depends on the time, as "table.column". These are left out.
         tables: the tables to read.
     """
     return {
@@ -43,13 +43,13 @@ def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collect
 def differing_values(
     sqlite: tuple[ColumnValues, ColumnValues], postgresql: tuple[ColumnValues, ColumnValues]
 ) -> Iterator[tuple[str, str]]:
-    """Name and describe the columns in which the upgrade leaves different values on the two engines.
+    """Yield the columns in which the upgrade leaves different values on the two engines, each with a description.
 
-    If the rows differ before the upgrade already, nothing is compared.
+    If the rows already differ before the upgrade, nothing is compared.
 
     Args:
         sqlite: the values before and after the upgrade, of the tables that the revision names.
-        postgresql: the same on the other engine.
+        postgresql: the same values on the other engine.
     """
     before, after = (sqlite[0], postgresql[0]), (sqlite[1], postgresql[1])
     if any(_differ(before[0][name], before[1][name]) for name in before[0].keys() & before[1].keys()):
@@ -69,7 +69,7 @@ def _differ(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, .
 
 
 def _made(value: str, known: set[str]) -> str:
-    """The value, but one text for each UUID that the upgrade has made, because such UUIDs are random."""
+    """Return the value. A UUID that the upgrade has created is replaced by one text, because such UUIDs are random."""
     return "a UUID" if value not in known and _UUID.fullmatch(value) else value
 
 
@@ -82,7 +82,7 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, (int, float, Decimal)):
-        return format(float(value), ".12g")
+        return _number(float(value))
     if isinstance(value, dt.datetime):
         return _moment(value)
     if isinstance(value, uuid.UUID):
@@ -95,12 +95,19 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
 
 
 def _text(text: str) -> str:
-    """A text, changed only if one engine stores such a value as a text, and the other one as a type of its own."""
+    """Return a text. It is normalised if one engine stores such a value as text, and the other as a type of its own."""
     if _UUID.fullmatch(text):
         return text.replace("-", "").lower()
     if _MOMENT.fullmatch(text):
         return _moment(dt.datetime.fromisoformat(text))
     return text
+
+
+def _number(value: float) -> str:
+    """A number; the seconds since 1970, or a thousandth, millionth or billionth of them, may be the present."""
+    now = dt.datetime.now().timestamp()  # noqa: DTZ005 - an instant
+    is_now = any(abs(value / unit - now) < _RECENT.total_seconds() for unit in (1, 1e3, 1e6, 1e9))
+    return _NOW if is_now else format(value, ".12g")
 
 
 def _moment(value: dt.datetime) -> str:

@@ -30,7 +30,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
         runs: runs the revisions.
         proof: receives the findings.
         state: the database at head.
-        start: the schema before the revisions that are proved. A difference that it has already is only a note.
+        start: the schema before the revisions that are proved. A difference that it already has is only a note.
     """
     target = runs.target
     if why := target.why_no_models:
@@ -56,7 +56,8 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
     older = {_text(each) for each in differences(start, models)} if start and start.tables else set()
     for each in found:
         is_note = _text(each) in older or (each.aspect == "name" and each.kind in _NAMES_NOT_COMPARED)
-        proof.add("V701", _text(each), severity="note" if is_note else "error")
+        severity = "note" if is_note else "error"
+        proof.add("V701", _text(each), severity=severity, item=each.path, table=each.table)
     with runs.connected(runs.clones.copy(state.bare)) as connection:
         used = use_classes(connection, metadata, {each.table for each in found})
     proof.not_tried += used.not_tried
@@ -80,7 +81,10 @@ def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory
 
 
 def _filter(metadata: MetaData, include_object: Callable[..., bool] | None) -> Callable[[Difference], bool]:
-    """Leave out the objects that `include_object` of `env.py` leaves out. It gets each object as from Alembic."""
+    """Return a filter that omits the objects which `include_object` of `env.py` omits.
+
+    It is called as Alembic calls it.
+    """
 
     def is_included(each: Difference) -> bool:
         if include_object is None:

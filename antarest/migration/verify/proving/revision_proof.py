@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
-
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
-from ...errors.base import AntarestError
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Revision
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
-from ..findings.kinds import Finding
+from ..findings.finding import Finding
 from ..findings.proof import Proof
 from .paths import Reached, another_path
 from .row_proof import NO_WAY_BACK, RowProof
 from .runs import Runs
 from .state import State
-from .steps import RevisionStep
+from .steps import RevisionStep, refusal
 
 
 def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *, is_wanted: bool) -> State | None:
@@ -32,7 +28,7 @@ def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *
         is_wanted: whether to prove it. Otherwise it only runs.
 
     Returns:
-        The database after it, which may be another one; None if no path leads there.
+        The database after the revision, perhaps reached on another path; None if no path leads there.
     """
     proof.starts_empty = not state.applied
     bare = runs.clones.copy(state.bare)
@@ -57,7 +53,7 @@ def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *
 
 
 def _prove_there_and_back(runs: Runs, proof: Proof, revision: Revision, state: State, bare: URL) -> State:
-    """Prove a revision whose upgrade has run in a database."""
+    """Prove a revision whose upgrade has run in a database. Return the state after it."""
     there = None
     with proof.trying("the way back"):
         there = _prove_way_there_and_back(runs, proof, revision, state, bare)
@@ -87,7 +83,7 @@ def _prove_way_back(runs: Runs, proof: Proof, revision: Revision, reached: Reach
 
 
 def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, state: State, bare: URL) -> URL | None:
-    """Run the revision down and up again without rows. Returns a database at the revision."""
+    """Run the revision down and up again without rows. Return a database at the revision."""
     if proof.is_irreversible:
         return bare
     is_refused = _downgrade(runs, proof, revision, bare, state.schema)
@@ -98,14 +94,14 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
             proof.add("V305", f"it fails: {failed.reason}")
         else:
             found = differences(proof.schema or state.schema, again)
-            proof.add("V305", *(each.render("the first upgrade", "the second upgrade") for each in found))
+            proof.add_differences("V305", found, "the first upgrade", "the second upgrade")
             if not found:
                 return bare
     return _again(runs, revision, state, bare)
 
 
 def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
-    """Make a new database at the revision, because the downgrade left the first one at another state."""
+    """Make a new database at the revision, because the downgrade changed the first one to another state."""
     runs.clones.drop(left)
     other = runs.clones.copy(state.bare)
     runs.without_rows(other, RevisionStep(revision.id, "upgrade"))
@@ -113,38 +109,24 @@ def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
 
 
 def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, before: Inventory) -> bool:
-    """Run the downgrade, and compare the schemas. Returns whether the revision refuses to go back."""
+    """Run the downgrade, and compare the schemas. Return whether the revision refuses to be undone."""
     try:
         _compare_schemas(proof, before, runs.without_rows(url, RevisionStep(revision.id, "downgrade"), proof))
     except ScratchRunFailed as failed:
-        if refusal := _refusal(failed, revision):
+        if words := refusal(failed, revision):
             proof.is_irreversible = True
-            proof.findings.append(Finding.of("V406", refusal, revision.id))
+            proof.findings.append(Finding.of("V406", words, revision.id))
         else:
             proof.add("V401", failed.reason)
     return proof.is_irreversible
 
 
-def _refusal(failed: ScratchRunFailed, revision: Revision) -> str:
-    """The message with which a downgrade refuses to run; empty if it failed for another reason."""
-    error = failed.__cause__
-    if error is None or isinstance(error, (DBAPIError, AntarestError)):
-        return ""
-    frames = traceback.extract_tb(error.__traceback__)
-    is_raised_there = bool(frames) and frames[-1].filename == str(revision.path) and "raise" in (frames[-1].line or "")
-    return failed.reason if isinstance(error, NotImplementedError) or is_raised_there else ""
-
-
 def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:
-    left: list[str] = []
-    other: list[str] = []
     for each in differences(before, after):
         is_left = not each.aspect and each.before is None
-        (left if is_left else other).append(each.render("the schema before", "the downgraded schema"))
-    proof.add("V404", *left)
-    proof.add("V403", *other)
+        proof.add_differences("V404" if is_left else "V403", [each], "the schema before", "the downgraded schema")
     for name, table in before.tables.items():
         names = [column.name for column in table.columns]
         now = [column.name for column in after.tables[name].columns] if name in after.tables else names
         if sorted(names) == sorted(now) and names != now:
-            proof.add("V405", f"{name}: {', '.join(now)}", expected=", ".join(names))
+            proof.add("V405", f"{name}: {', '.join(now)}", expected=", ".join(names), item=name, table=name)

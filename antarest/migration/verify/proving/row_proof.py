@@ -1,7 +1,7 @@
-"""Proves one revision on tables with rows: plain ones first, then awkward ones.
+"""Proves one revision on tables with rows: with plain rows first, and then with awkward rows.
 
 The revision runs in one direction and back. A failure on plain rows is an error. Awkward rows are added to the plain
-ones; a failure on these alone is a note that names the row and the value.
+ones. A failure on these alone is a note that names the row and the value.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction, Revision
 from ..findings import row_changes
 from ..findings.behaviour import momentary
-from ..findings.kinds import Finding
+from ..findings.finding import Finding
 from ..findings.proof import Proof
 from ..findings.row_values import column_values
 from ..rows.plain import Awkward
@@ -26,24 +26,26 @@ from ..rows.snapshots import RowSnapshot, samples
 from .culprits import culprit
 from .runs import Runs
 from .state import Filled, State, everywhere, nowhere
+from .steps import refusal
 
 NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
 _VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
 _SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
+_JSON = ("JSON", "JSONB")
 _OF_ALL_ROWS = ("V503", "V801")  # A few plain rows show less of these than all rows.
 
 
 @dataclass
 class _Trial:
-    """A revision that runs in one direction and back, on some rows.
+    """A run of a revision in one direction and back, on some rows.
 
     Attributes:
         url: the database.
         direction: the first direction.
         proof: receives the findings of this trial.
-        before: the rows before it.
-        between: the rows between the directions; None if the first failed.
-        after: the rows at the end; None if the second failed, or does not exist.
+        before: the rows before the trial.
+        between: the rows between the directions; None if the first direction failed.
+        after: the rows at the end; None if the second direction failed, or does not exist.
         found: the changes of rows.
     """
 
@@ -74,7 +76,7 @@ class RowProof:
         self._added: set[str] = set()
 
     def upwards(self, before: State) -> None:
-        """Run the upgrade and the downgrade, on rows at the revision before."""
+        """Run the upgrade and the downgrade, on rows of the schema before the revision."""
         plain = self._begin(before.take(nowhere), "upgrade")
         if plain.between:
             passing = momentary(self._proof.schema) if self._proof.schema else set()
@@ -88,7 +90,7 @@ class RowProof:
             self._added = {item for item in more if "." not in item} - {each.item for each in shown.found}
 
     def downwards(self, after: State) -> None:
-        """Run the downgrade and the upgrade again, on rows at the revision."""
+        """Run the downgrade and the upgrade again, on rows of the schema after the revision."""
         filled = after.filled(nowhere)
         self._proof.add("V507", *filled.without_rows)
         self._proof.not_proved += [f"the rows: {reason}" for reason in filled.without_rows]
@@ -99,7 +101,7 @@ class RowProof:
         plain = row_changes.without_consequences(self._plain)
         known = {(each.id, each.item) for each in plain}
         for each in plain:
-            self._proof.add(each.id, each.found, severity=each.severity)
+            self._proof.add(each.id, each.found, severity=each.severity, item=each.item, table=each.table)
         for each in row_changes.without_consequences([*self._all, *self._plain]):
             if (each.id, each.item) not in known and each.severity == "error":
                 self._proof.add("V509", f"{each.id}: {each.found}")
@@ -108,7 +110,7 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Try all rows, and go on with the trial on plain rows if that is still needed."""
+        """Try the awkward rows too, and then continue the trial on plain rows if that is still needed."""
         both = plain
         if not self._touches_nothing(state, plain):
             is_last = plain.direction == "upgrade"  # The next revision starts from rows at its own state.
@@ -123,7 +125,10 @@ class RowProof:
         return both
 
     def _touches_nothing(self, state: State, plain: _Trial) -> bool:
-        """Whether an upgrade only makes new tables and names no older one, so that older values do not matter."""
+        """Return whether an upgrade only creates new tables and names no older table.
+
+        Then older values do not matter.
+        """
         if plain.direction == "downgrade" or plain.between is None or plain.proof.findings or not self._proof.schema:
             return False
         then, now = plain.before.tables, plain.between.tables
@@ -160,7 +165,10 @@ class RowProof:
     def _add_failure(self, trial: _Trial, direction: Direction, failed: ScratchRunFailed) -> None:
         reason, after = failed.reason, trial.direction == "downgrade" and direction == "upgrade"
         id_ = "V302" if direction == "upgrade" else "V402"
-        if self._reads_unknown_json(failed):
+        words = refusal(failed, self._revision)
+        if direction == "downgrade" and words:
+            trial.proof.findings.append(Finding.of("V406", words, self._revision.id))
+        elif self._reads_unknown_json(failed) or (words and self._has_unknown_json()):
             trial.proof.add("V509", f"{id_}: {reason} (in JSON whose shape the revision does not show)")
         elif direction == "downgrade":
             if not self._proof.has("V401"):  # A downgrade that fails without rows also fails with them.
@@ -171,11 +179,17 @@ class RowProof:
             trial.proof.add(id_, f"after a downgrade: {reason}")
 
     def _reads_unknown_json(self, failed: ScratchRunFailed) -> bool:
-        """Whether the revision passes JSON to other code, and that code fails: the shape that it needs is not known."""
+        """Return whether the revision passes JSON to other code, and that code fails because of an unknown shape."""
         error = failed.__cause__
         is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
         is_no_json = isinstance(error, JSONDecodeError) or "NoneType" in failed.reason
         return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
+
+    def _has_unknown_json(self) -> bool:
+        """Whether the revision names a column with generated JSON whose shape is not known. It may refuse that JSON."""
+        tables = self._proof.schema.tables.values() if self._proof.schema else ()
+        columns = (each.name for table in tables for each in table.columns if each.type in _JSON)
+        return self._runs.hints.invents_json(self._words, columns)
 
     def _compare(self, trial: _Trial) -> None:
         assert trial.between is not None  # noqa: S101 - the caller has looked
@@ -239,5 +253,5 @@ class RowProof:
 
 
 def _is_same(one: Finding, other: Finding) -> bool:
-    """Whether two findings are the same, apart from the values in their messages."""
+    """Return whether two findings are the same, apart from the values in their messages."""
     return one.id == other.id and _VALUE.sub("", one.found) == _VALUE.sub("", other.found)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, NullPool
 
+from ...database.engines import create_db_engine
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction
 from ...schema.inventory import Inventory
@@ -31,22 +32,22 @@ class Runs:
     Attributes:
         target: the project.
         clones: the databases.
-        hints: the values that the revisions ask for.
-        rows: the least number of rows that a table gets.
+        hints: the values that the revisions expect.
+        rows: the smallest number of rows that a table gets.
         exclude: the tables that belong to Alembic.
         beside: the ids of the revisions that write through a connection of their own. On SQLite they run as with plain
             Alembic, because a transaction of ours would lock them out.
         failures: the reasons of the upgrades that fail on their own.
-        searches: how often an awkward value was searched for.
+        searches: the number of searches for an awkward value.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
-        refused: the connections that it tried to open elsewhere.
+        refused: the connections to other databases that `env.py` tried to open.
     """
 
     def __init__(self, target: Target, clones: Clones, rows: int) -> None:
         self.target = target
         self.clones = clones
         self.rows = rows
-        self.hints = Hints.of(target.history[id_].path for id_ in target.history.order)
+        self.hints = Hints.of(target.history[id_] for id_ in target.history.order)
         self.exclude = [target.project.version_table.name]
         self.beside: set[str] = set()
         self.failures: set[str] = set()
@@ -56,12 +57,18 @@ class Runs:
 
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
-        """Open a connection, as this revision needs it."""
+        """Open a connection for a revision. A revision in `beside` gets one like that of plain Alembic."""
         with self.clones.connected(url, as_alembic=revision in self.beside) as connection:
             yield connection
 
+    def connected_as_application(self, url: URL) -> AbstractContextManager[Connection]:
+        """Open a connection as the application does. On SQLite it enforces foreign keys."""
+        if self.clones.engine == "sqlite":
+            return create_db_engine(url, poolclass=NullPool).connect()
+        return self.connected(url)
+
     def prepared(self) -> URL:
-        """Make a database as `env.py` prepares it for the revisions, if it was run; otherwise an empty one."""
+        """Create a database, and prepare it as `env.py` does, if `env.py` is run; otherwise an empty one."""
         url = self.clones.new()
         if self.preparation:
             with self.connected(url) as connection:
@@ -71,7 +78,7 @@ class Runs:
         return url
 
     def new(self) -> URL:
-        """Make a database from which the history starts: a prepared one, or one with the tables of `--start`."""
+        """Create a database from which the history starts: a prepared one, or one with the tables of `--start`."""
         url = self.prepared()
         if name := self.target.start.get(self.clones.engine, ""):
             with self.connected(url) as connection:
@@ -79,12 +86,12 @@ class Runs:
         return url
 
     def schema(self, url: URL) -> Inventory:
-        """Read the schema of a database."""
+        """Return the schema of a database."""
         with self.connected(url) as connection:
             return reflect(connection, exclude=self.exclude)
 
     def without_rows(self, url: URL, step: RevisionStep, proof: Proof | None = None) -> Inventory:
-        """Run a revision, and read the schema.
+        """Run a revision, and return the schema after it.
 
         Args:
             url: the database.
@@ -99,12 +106,13 @@ class Runs:
             step.run(connection, self.target)
         if proof:
             known = {finding.found for finding in proof.findings}
-            lost = [f"{step.direction}: {each.what}" for each in step.missing]
-            proof.add("V506", *(each for each in lost if each not in known))
+            for each in step.missing:
+                if (lost := f"{step.direction}: {each.what}") not in known:
+                    proof.add("V506", lost, item=each.item.partition(":")[2])
         return self.schema(url)
 
     def with_rows(self, url: URL, revision: str, direction: Direction, proof: Proof) -> RowSnapshot:
-        """Run a revision on a database with rows, and read the rows.
+        """Run a revision on a database with rows, and return the rows after it.
 
         Args:
             url: the database.
@@ -128,10 +136,10 @@ class Runs:
             return snapshot(connection, exclude=self.exclude)
 
     def at_once(self, url: URL, revisions: Sequence[str]) -> Inventory:
-        """Run the upgrades of several revisions in one run of Alembic, and read the schema.
+        """Run the upgrades of several revisions in one run of Alembic, and return the schema after them.
 
         Raises:
-            ScratchRunFailed: one of them failed.
+            ScratchRunFailed: one of the revisions failed.
         """
 
         def steps(_context: MigrationContext) -> Iterator[Any]:
@@ -145,7 +153,7 @@ class Runs:
         """Run all revisions of a project, in the segments that they ask for.
 
         Returns:
-            The reason if one fails.
+            The reason if a revision fails; else an empty text.
         """
         try:
             with self.clones.connected(url, as_alembic=bool(self.beside)) as connection:
@@ -163,7 +171,7 @@ class Runs:
 
 
 class _Integrity:
-    """The rows that refer to missing rows, the keys that were never checked, and the sequences that are behind."""
+    """The faults of a database: rows that refer to missing rows, keys that were not checked, late sequences."""
 
     def __init__(self, connection: Connection) -> None:
         self._violations: Counter[tuple[str, str]] = integrity.violations(connection)
@@ -173,7 +181,8 @@ class _Integrity:
     def compare(self, now: _Integrity, direction: Direction, proof: Proof) -> None:
         """Add a finding for each fault that was not there before."""
         worse = sorted(now._violations - self._violations)
-        proof.add("V505", *(f"{direction}: rows of {table} refer to no row of {to}" for table, to in worse))
+        for table, to in worse:
+            proof.add("V505", f"{direction}: rows of {table} refer to no row of {to}", item=table, table=table)
         proof.add("V505", *(f"{direction}: {what}" for what in sorted(now._unchecked - self._unchecked)))
         late = now._late.items()
         proof.add("V508", *(f"{direction}: {what}" for name, what in late if name not in self._late))

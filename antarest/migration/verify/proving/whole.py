@@ -1,13 +1,9 @@
-"""Proves the history as a whole: one run, the models, and databases that ran earlier revisions."""
+"""Proves the history as a whole: all revisions in one run, the models, and databases that ran earlier revisions."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
 
-from sqlalchemy import URL, Connection, NullPool
-
-from ...database.engines import create_db_engine
 from ...errors.base import AntarestError
 from ...errors.text import described
 from ...schema.compare import differences
@@ -16,6 +12,7 @@ from ..findings.behaviour import behaviour
 from ..findings.proof import Proof
 from ..findings.rights import missing_rights
 from ..target import Target
+from .changed import Changed
 from .drift import compare_models
 from .runs import Runs
 from .state import State, everywhere
@@ -33,9 +30,9 @@ def prove_whole(
     Args:
         runs: runs the revisions.
         since: the project with earlier versions of its revisions.
-        states: the databases at head: one, or one for each alternative base.
+        states: the database at head. There are several if the history has alternative bases.
         blocked: the revisions that no path reaches.
-        start: the schema before the revisions that are proved; None if none are.
+        start: the schema before the revisions that are proved; None if no revision is proved.
     """
     proof = Proof("", runs.clones.engine)
     if blocked:
@@ -64,15 +61,8 @@ def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
         proof.findings += missing_rights(proof, connection, last.made_by, version_table, is_noted=is_noted)
     with proof.trying("the changes to rows at head"):
         filled = last.filled(everywhere)
-        with _as_application(runs, filled.url) as connection:
+        with runs.connected_as_application(filled.url) as connection:
             proof.behaviour = behaviour(connection, last.schema, filled.rows)
-
-
-def _as_application(runs: Runs, url: URL) -> AbstractContextManager[Connection]:
-    """Connect as the application does: on SQLite with foreign keys."""
-    if runs.clones.engine == "sqlite":
-        return create_db_engine(url, poolclass=NullPool).connect()
-    return runs.connected(url)
 
 
 def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> None:
@@ -85,7 +75,7 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
             proof.add("V304", why)
         return
     found = differences(state.schema, runs.schema(url))
-    proof.add("V303", *(each.render("separate runs", "one run") for each in found))
+    proof.add_differences("V303", found, "separate runs", "one run")
 
 
 def _heads(runs: Runs, state: State) -> tuple[str, ...]:
@@ -94,10 +84,10 @@ def _heads(runs: Runs, state: State) -> tuple[str, ...]:
 
 
 def _prove_since(runs: Runs, proof: Proof, since: Target, state: State) -> None:
-    """Prove that a database that ran the earlier revisions gets the same schema as a new one."""
+    """Prove that a database which ran the earlier revisions gets the same schema as a new one."""
     history = runs.target.history
-    if gone := [id_ for id_ in since.history.order if id_ not in history]:
-        proof.add("V901", *(f"{id_} is not there any more" for id_ in gone))
+    if gone := [since.history[id_] for id_ in since.history.order if id_ not in history]:
+        proof.add("V901", *(f"{each.id} is not there any more (its file was {each.path.name})" for each in gone))
         return
     url = runs.new()
     if why := runs.upgrade(url, since):
@@ -109,19 +99,10 @@ def _prove_since(runs: Runs, proof: Proof, since: Target, state: State) -> None:
         raise
     except Exception as error:  # noqa: BLE001 - Alembic refuses a database whose heads are on one line now
         why = described(error)
+    changed = Changed(since, runs.target)
     if why:
-        moved = "".join(f"; {each}" for each in _moved(since, runs.target))
-        proof.add("V901", f"a database from before cannot be upgraded: {why}{moved}")
-    else:
-        found = differences(state.schema, runs.schema(url))
-        proof.add("V901", *(each.render("a new database", "a database from before") for each in found))
-
-
-def _moved(since: Target, now: Target) -> list[str]:
-    """The revisions that now follow another revision than before."""
-    return [
-        f"{id_} followed {', '.join(since.history[id_].down) or 'base'}, and follows "
-        f"{', '.join(now.history[id_].down) or 'base'} now"
-        for id_ in since.history.order
-        if since.history[id_].down != now.history[id_].down
-    ]
+        proof.findings.append(changed.finding(proof.engine, f"a database from before cannot be upgraded: {why}"))
+        return
+    for each in differences(state.schema, runs.schema(url)):
+        text = each.render("a new database", "a database from before")
+        proof.findings.append(changed.finding(proof.engine, text, item=each.path, table=each.table))

@@ -1,8 +1,8 @@
 """Generates rows for every table of a schema, from the schema alone.
 
 Each column has a pool of awkward values. Each value appears at least once if the constraints allow it. Foreign keys,
-unique keys and checks of one column are respected beforehand. The database decides about all other constraints; if it
-refuses a row, another one is tried.
+unique keys and checks of one column are respected beforehand. The database checks all other constraints. If it refuses
+a row, another row is tried.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def fill(
     """Add rows to every empty table, in the transaction of the caller.
 
     Args:
-        connection: to SQLite or PostgreSQL.
+        connection: a connection to SQLite or PostgreSQL.
         seed: the same seed, schema and values give the same rows.
-        rows: the least number of rows of a table. Constraints may allow fewer; a column with many values needs more.
+        rows: the smallest number of rows of a table. Constraints may allow fewer; a column with many values needs more.
         values: by "table.column", values that replace the generated ones; None is NULL. Columns that the schema does
             not have are ignored, so that one mapping is enough for a whole history.
-        exclude: the tables to leave as they are.
+        exclude: the tables that get no rows.
         pools: makes the pool of each column.
-        formerly: tables as they were before. The rows also respect the unique keys that these had.
+        formerly: earlier versions of the tables. The rows also respect the unique keys of these.
 
     Returns:
         The number of rows added, by table; 0 for a table that had rows.
@@ -119,9 +119,10 @@ class _Filler:
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
     def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> int:
-        """Add all rows in one statement. Returns 0 if the database refuses a row, or if rows depend on each other.
+        """Add all rows in one statement. Return 0 if the database refuses a row, or if rows depend on each other.
 
-        This saves three round trips to the server for each row. SQLite has no server, so it adds the rows one by one.
+        This saves three round trips to the server for each row. SQLite has no server, so there the rows are added one
+        by one.
         """
         rows: list[Draw] = []
         for number in numbers if self._is_postgresql and not draw.refers_to_itself else ():
@@ -134,7 +135,7 @@ class _Filler:
         return len(rows)
 
     def _add(self, table: str, draw: TableDraw, number: int) -> str:
-        """Add one row, and try again until the database accepts one. Returns the reason if it accepts none."""
+        """Try rows until the database accepts one. Return the reason if it accepts none."""
         reason = "every row that was tried breaks a unique key"
         for attempt in range(_ATTEMPTS):
             row = draw.row(number, attempt)
@@ -148,7 +149,7 @@ class _Filler:
         return reason
 
     def _execute(self, statement: sa.Executable, rows: list[Draw] | None = None) -> str:
-        """Execute a statement. Returns the reason if the database, or a type, refuses its values."""
+        """Execute a statement. Return the reason if the database, or a type, refuses its values."""
         try:
             with self._savepoint():
                 self._connection.execute(statement, rows)
@@ -164,7 +165,7 @@ class _Filler:
         return self._connection.begin_nested() if self._is_postgresql else nullcontext()
 
     def _set_deferred(self, cut: DeferredKey) -> None:
-        """Let the rows of a table refer to a table that was filled after it."""
+        """Set a foreign key of a table to rows of a table that was filled after it."""
         if not cut.key.referred_columns:
             return
         table, referred = self._tables[cut.table], self._tables[cut.key.referred_table]
@@ -183,7 +184,7 @@ class _Filler:
 
     @contextmanager
     def _foreign_keys_deferred(self) -> Iterator[None]:
-        """Check foreign keys at the end of the block, if a cycle has no foreign key that may be NULL."""
+        """Check foreign keys only at the end of the block, if a cycle has no foreign key that may be NULL."""
         if all(is_nullable(self._inventory.tables[cut.table], cut.key) for cut in self._cuts):
             yield
             return
@@ -205,7 +206,7 @@ class _Filler:
 
 
 def _with_keys_of(table: Table, before: Table) -> Table:
-    """Add the unique keys and indexes that a table had, as far as it still has their columns."""
+    """Return the table with the unique keys and indexes that it had before, if it still has their columns."""
     names = {column.name for column in table.columns}
     uniques = (*table.uniques, *(each for each in before.uniques if names.issuperset(each.columns)))
     indexes = (each for each in before.indexes if each.unique and each.where is None and names.issuperset(each.keys))
@@ -213,7 +214,7 @@ def _with_keys_of(table: Table, before: Table) -> Table:
 
 
 def shorten_moments(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> None:
-    """Write one moment of each column as other programs do on SQLite: without microseconds."""
+    """Change one time of each column to the form of other programs on SQLite, which write no microseconds."""
     if connection.dialect.name != "sqlite":
         return
     quote = connection.dialect.identifier_preparer.quote

@@ -27,7 +27,7 @@ _CELL = 40  # characters of a value
 
 @dataclass(frozen=True)
 class TableRows:
-    """The rows of one table, sorted. `key` has the columns of its primary key, and is empty without one."""
+    """The rows of one table, sorted. `key` has the columns of the primary key; it is empty if there is none."""
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
@@ -50,12 +50,12 @@ class RowSnapshot:
     tables: Mapping[str, TableRows]
 
     def find(self, item: str) -> tuple[str, str | None] | None:
-        """Split "table" or "table.column", as the run does; None if there is no such table or column."""
+        """Split "table" or "table.column" into its names. None if there is no such table or column."""
         return find({name: rows.columns for name, rows in self.tables.items()}, item)
 
 
 def samples(before: RowSnapshot, after: RowSnapshot) -> dict[str, tuple[Sample, Sample]]:
-    """Return a few rows of each table whose rows differ, before and after."""
+    """Return a few rows of each table whose rows differ, from before and after."""
     names = sorted({*before.tables, *after.tables})
     sides = {name: (before.tables.get(name), after.tables.get(name)) for name in names}
     changed = {
@@ -80,7 +80,7 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
     """Read all rows of all tables into memory.
 
     Args:
-        connection: to SQLite or PostgreSQL; a transaction that has begun goes on.
+        connection: a connection to SQLite or PostgreSQL; an open transaction stays open.
         exclude: the tables to leave out.
 
     Returns:
@@ -110,10 +110,10 @@ def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> T
 
 
 def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[Row]:
-    """Read each value with the type of its column. If this fails, keep the stored value.
+    """Read each value with the type of its column. If this fails, use the stored value.
 
-    SQLite stores any value in any column, such as a word in a DATETIME. On PostgreSQL an enum can have got a label that
-    the reflected type does not have.
+    SQLite stores any value in any column, such as a word in a DATETIME. On PostgreSQL, an enum may have a new label
+    that the reflected type lacks.
     """
     result = connection.execute(sa.select(*(_stored(column, connection) for column in table.c)))
     cursor: Any = result.cursor
@@ -122,7 +122,7 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Whether the driver itself makes the value. It fails at years that Python does not know."""
+    """Return whether the driver itself makes the value. It fails at years that Python does not know."""
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
@@ -167,7 +167,7 @@ class FloatAsDecimal(sa.TypeDecorator[Decimal]):
 
 
 def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str, TableClause]:
-    """Reflect the tables with the types of their columns, by their names in an `Inventory`, sorted."""
+    """Return the tables with the types of their columns, by their names in an `Inventory`, sorted."""
     inspector = sa.inspect(connection)
     found = {
         f"{schema}.{bare}" if schema else bare: sa.table(
@@ -180,7 +180,7 @@ def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str
 
 
 def _schemas(connection: Connection) -> dict[str | None, str | None]:
-    """The schemas that can have tables, by the name that an `Inventory` gives them. SQLite has only one, without name.
+    """Return the schemas that can have tables, by their names in an `Inventory`. SQLite has only one, without a name.
 
     The current schema has none there. It is read by its name, because `env.py` may have changed the search path.
     """
