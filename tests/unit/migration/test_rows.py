@@ -10,8 +10,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
+from antarest.migration.verify.proving.state import everywhere
 from antarest.migration.verify.rows.draw import NoValidRow
 from antarest.migration.verify.rows.filler import _Filler, fill
+from antarest.migration.verify.rows.hints import Hints
+from antarest.migration.verify.rows.inserts import Memory
+from antarest.migration.verify.rows.plain import PlainValues
 from antarest.migration.verify.rows.snapshots import snapshot
 from tests.support_schemas import THING, column, create_things, opened, read, run
 
@@ -113,12 +117,39 @@ def test_all_rows_of_a_table_are_those_that_come_one_by_one(
     fill(database)
     together, number = snapshot(database), len(inserts)
     database.rollback()
-    monkeypatch.setattr(_Filler, "_add_together", lambda *_: 0)
+    monkeypatch.setattr(_Filler, "_add_together", lambda *_: [])
     fill(database)
 
     assert snapshot(database) == together
-    if database.dialect.name == "postgresql":  # SQLite is asked for each row: it has no server.
-        assert (number, len(inserts)) == (1, 1 + len(together.tables["thing"].rows))
+    assert (number, len(inserts)) == (1, 1 + len(together.tables["thing"].rows))
+
+
+def test_remembered_rows_are_those_that_would_be_drawn(database: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a second table that refers to them, and where the database refuses them, others are drawn."""
+    create_things(database)
+    run(
+        database,
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY, name VARCHAR(20));"
+        "CREATE TABLE child (id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL REFERENCES parent (id))",
+    )
+    memory: Memory = {}
+    pools = PlainValues(Hints(), everywhere)
+    fill(database, pools=pools, memory=memory)
+    drawn = snapshot(database)
+    database.rollback()
+
+    with monkeypatch.context() as patch:
+        patch.delattr(_Filler, "_draw_table")
+        fill(database, pools=pools, memory=memory)
+    remembered = snapshot(database)
+    database.rollback()
+    run(database, "CREATE UNIQUE INDEX ux ON parent (name)")
+    broken = {origin: known._replace(rows=known.rows * 2, statement=b"no SQL") for origin, known in memory.items()}
+    fill(database, pools=pools, memory=broken)
+
+    assert len(memory) == len(drawn.tables)
+    assert remembered == drawn
+    assert {name for name, table in snapshot(database).tables.items() if table.rows} == {*drawn.tables}
 
 
 def test_at_least_as_many_rows_as_asked_for(database: Connection) -> None:

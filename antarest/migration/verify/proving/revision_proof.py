@@ -113,9 +113,9 @@ def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, before: I
     try:
         _compare_schemas(proof, before, runs.without_rows(url, RevisionStep(revision.id, "downgrade"), proof))
     except ScratchRunFailed as failed:
-        if refusal := refusal(failed, revision):
+        if words := refusal(failed, revision):
             proof.is_irreversible = True
-            proof.findings.append(Finding.of("V406", refusal, revision.id))
+            proof.findings.append(Finding.of("V406", words, revision.id))
         else:
             proof.add("V401", failed.reason)
     return proof.is_irreversible

@@ -19,6 +19,7 @@ from ..clones import Clones
 from ..findings import integrity
 from ..findings.proof import ImpactMeter, Proof
 from ..rows.hints import Hints
+from ..rows.inserts import Memory
 from ..rows.snapshots import RowSnapshot, snapshot
 from ..start import make_start
 from ..target import Target
@@ -40,6 +41,7 @@ class Runs:
         searches: how often an awkward value was searched for.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections that it tried to open elsewhere.
+        memory: the generated rows of earlier databases.
     """
 
     def __init__(self, target: Target, clones: Clones, rows: int) -> None:
@@ -53,6 +55,7 @@ class Runs:
         self.searches = 0
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
+        self.memory: Memory = {}
 
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
@@ -97,11 +100,13 @@ class Runs:
         step.hints = self.hints
         with self.connected(url, step.revision) as connection:
             step.run(connection, self.target)
+            self.clones.set_again(connection)
+            schema = reflect(connection, exclude=self.exclude)  # A new connection would read the catalogue once more.
         if proof:
             known = {finding.found for finding in proof.findings}
             lost = [f"{step.direction}: {each.what}" for each in step.missing]
             proof.add("V506", *(each for each in lost if each not in known))
-        return self.schema(url)
+        return schema
 
     def with_rows(self, url: URL, revision: str, direction: Direction, proof: Proof) -> RowSnapshot:
         """Run a revision on a database with rows, and read the rows.
@@ -121,6 +126,7 @@ class Runs:
             meter.start(connection)
             step = RevisionStep(revision, direction, meter.read)
             step.run(connection, self.target)
+            self.clones.set_again(connection)
             if direction == "upgrade" and not proof.impact.seconds:  # Later upgrades start from other rows.
                 self._note_impact(proof, meter, step.seconds)
             before.compare(_Integrity(connection), direction, proof)

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Dialect, TableClause
@@ -18,6 +18,24 @@ from ...database.catalog import find, read_tables
 from ...schema.reflection import OWN_TABLES, only_reading
 
 Row = tuple[object, ...]
+_MOST_REFLECTIONS = 16
+_MOST_ROWS = 5000  # tables
+_MOST_QUESTIONS = 200  # in one statement
+_STATE = {
+    "sqlite": "SELECT type, name, tbl_name, sql FROM sqlite_master",
+    "postgresql": """
+        SELECT current_schema(), c.oid, c.relname, c.relkind, a.attname, a.attnum, a.atttypid, a.atttypmod,
+            a.attnotnull, (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum AS e
+                WHERE e.enumtypid = a.atttypid)
+        FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f') AND a.attnum > 0
+        UNION ALL
+        SELECT '', conindid, conname, contype, conkey::text, 0, 0, 0, FALSE, '' FROM pg_catalog.pg_constraint
+        WHERE contype = 'p'
+        ORDER BY 2, 3, 6
+    """,
+}
+"""The facts of the catalogue on which the reflected tables depend."""
 _FIRST_WITH_JSONB = (3, 45)
 Sample = list[tuple[str, ...]]
 """The names of the columns of a table, and the texts of a few of its rows."""
@@ -89,14 +107,46 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
         The rows. SQLAlchemy converts each value by the type of its column, so that it is equal on both engines.
     """
     with only_reading(connection):
-        keys = sa.inspect(connection).get_multi_pk_constraint()
-        tables = {
-            name: _read(connection, table, tuple(keys[None, name]["constrained_columns"]))
-            for name, table in reflect_tables(connection, exclude).items()
-        }
+        found = _reflect(connection)
+        names = [name for name in found.tables if name not in exclude]
+        tables = _read_all(connection, {name: (found.tables[name], found.keys[name]) for name in names})
         others = {name: table for name, table in read_tables(connection).items() if name != table.bare_name}
         columns = {f"{name}.{column}" for name, table in others.items() for column in table.columns}
         return RowSnapshot(tables, {*others, *columns})
+
+
+_Reflected = tuple[TableClause, tuple[str, ...]]
+_rows: dict[object, TableRows] = {}  # rows that were read before, by their table and content
+
+
+def _read_all(connection: Connection, tables: Mapping[str, _Reflected]) -> dict[str, TableRows]:
+    """Read the tables. Rows that were read before from another database are only compared."""
+    contents, found = _contents(connection, list(tables)), dict[str, TableRows]()
+    for name, (table, key) in tables.items():
+        types = tuple(repr(column.type) for column in table.c)
+        content = (connection.dialect.name, name, tuple(table.c.keys()), types, key, contents[name])
+        if content not in _rows:
+            if len(_rows) >= _MOST_ROWS:
+                _rows.clear()
+            _rows[content] = _read(connection, table, key)
+        found[name] = _rows[content]
+    return found
+
+
+def _contents(connection: Connection, tables: Sequence[str]) -> dict[str, object]:
+    """Tell the contents of tables apart, with few statements: by a digest, or by the rows as the driver gives them."""
+    quote, found = connection.dialect.identifier_preparer.quote, dict[str, object]()
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        return {name: repr(driver.execute(f"SELECT * FROM {quote(name)}").fetchall()) for name in tables}
+    for start in range(0, len(tables), _MOST_QUESTIONS):
+        questions = (
+            f"SELECT {number}, count(*), md5(string_agg(r::text, ' ' ORDER BY r::text)) FROM {quote(name)} AS r"
+            for number, name in enumerate(tables[start : start + _MOST_QUESTIONS], start)
+        )
+        for number, *content in connection.exec_driver_sql(" UNION ALL ".join(questions)):
+            found[tables[number]] = tuple(content)
+    return found
 
 
 def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> TableRows:
@@ -169,12 +219,34 @@ class FloatAsDecimal(sa.TypeDecorator[Decimal]):
 
 def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str, TableClause]:
     """Reflect the tables of the schema with the types of their columns, sorted by name."""
-    found = sa.inspect(connection).get_multi_columns()
-    return {
-        name: sa.table(name, *(sa.column(each["name"], _storage(each["type"], connection)) for each in columns))
-        for (_, name), columns in sorted(found.items())
-        if name not in exclude
-    }
+    return {name: table for name, table in _reflect(connection).tables.items() if name not in exclude}
+
+
+class _Reflection(NamedTuple):
+    """The tables of a schema, and the columns of their primary keys."""
+
+    tables: dict[str, TableClause]
+    keys: dict[str, tuple[str, ...]]
+
+
+_reflections: dict[object, _Reflection] = {}  # of the last schemas: many databases of a proof have the same one
+
+
+def _reflect(connection: Connection) -> _Reflection:
+    """Reflect the tables. A schema that was reflected before takes only one query."""
+    state = (connection.dialect.name, *map(tuple, connection.exec_driver_sql(_STATE[connection.dialect.name])))
+    if state not in _reflections:
+        if len(_reflections) >= _MOST_REFLECTIONS:
+            del _reflections[next(iter(_reflections))]
+        inspector = sa.inspect(connection)
+        found = {
+            name: sa.table(name, *(sa.column(each["name"], _storage(each["type"], connection)) for each in columns))
+            for (_, name), columns in sorted(inspector.get_multi_columns().items())
+        }
+        keys = inspector.get_multi_pk_constraint().items()
+        columns_of = {name: tuple(key["constrained_columns"]) for (_, name), key in keys}
+        _reflections[state] = _Reflection(found, columns_of)
+    return _reflections[state]
 
 
 def _storage(kind: sa.types.TypeEngine[Any], connection: Connection) -> sa.types.TypeEngine[Any]:
