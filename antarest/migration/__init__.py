@@ -1,4 +1,4 @@
-"""The workflow that moves a database safely between revisions, usable on any Alembic project.
+"""The workflow that moves a database safely between revisions. It works with any Alembic project.
 
 Its packages have one order, and each imports only from those before it: errors, project, database, schema, losses, run,
 scratch, backup, workflow, branches, verify, release, testing, commands. The entry points are `environment` for

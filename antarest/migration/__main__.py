@@ -1,4 +1,4 @@
-"""`antarest-db VERB ...`, or `python -m antarest.migration VERB ...`: the commands, for a host without Invoke."""
+"""The command line on a host without Invoke: `antarest-db VERB ...`, or `python -m antarest.migration VERB ...`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def verify() -> int:
-    """Run the verb `verify`, which is a program of its own: `antarest-verify`."""
+    """Run the verb `verify`, which is also a program of its own: `antarest-verify`."""
     return main(["verify", *sys.argv[1:]])
 
 

@@ -4,9 +4,9 @@
 
 `run` takes the options of `context.configure`, and every command respects them.
 
-`alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all call `run()`.
-The workflow hands over a `RunRequest`; for plain `alembic` one is made from the configuration file and the `-x`
-options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x from-base`, `-x lock-timeout=SECONDS`).
+`alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all call `run()`. The
+workflow passes a `RunRequest`. For plain `alembic`, one is made from the configuration file and the `-x` options (`-x
+config=PATH`, `-x allow-data-loss`, `-x backup`, `-x from-base`, `-x lock-timeout=SECONDS`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import logging
 import logging.config
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from alembic.config import Config
 from alembic.script import write_hooks
+from alembic.util import to_tuple
 from sqlalchemy import Connection, make_url
 
 from .branches.writing import Writing, autogenerate_options, format_file
@@ -30,7 +31,7 @@ from .commands.output import Output, complain
 from .commands.rendering import results
 from .database.connection import looking, moving, read_current
 from .database.lock import in_this_process, one_writer
-from .database.record import Recorder
+from .database.record import Recorder, make_schema_of
 from .errors.base import EXIT_INTERRUPTED, AntarestError, Hint
 from .errors.facts.project import InvalidProject
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
@@ -41,8 +42,10 @@ from .errors.rendering import interrupted, render_error
 from .errors.settings.config import load_config
 from .errors.settings.db_config import DbConfig, with_lock_timeout
 from .errors.settings.urls import is_memory
+from .losses.deferred import AS_STATEMENT
 from .project import rollback_script
 from .project.env_options import ASKED
+from .project.history import History
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
 from .project.revision_store import RevisionStore, keeping
@@ -56,15 +59,15 @@ log = logging.getLogger("alembic.antarest")
 
 
 def run(context: Any, **options: Any) -> None:
-    """Do what the Alembic command that called `env.py` asks for.
+    """Carry out the Alembic command that called `env.py`.
 
     Args:
         context: the module `alembic.context`.
         options: the options of `context.configure`, such as `target_metadata`, `include_object` or `version_table`.
 
     Raises:
-        AntarestError: when the workflow called; for plain `alembic` the error is printed and the process exits. An
-            option that the workflow cannot respect is an error, for example `connection`.
+        AntarestError: the command failed, or the workflow cannot respect an option, such as `connection`. If plain
+            `alembic` called, the error is printed instead, and the process exits.
     """
     attributes = context.config.attributes
     if (answers := attributes.get(ASKED)) is not None:
@@ -85,14 +88,14 @@ def run(context: Any, **options: Any) -> None:
 
 
 def _project_of(config: Config) -> Project:
-    """The project of the settings files with which Alembic was started. Both files may be missing."""
+    """Return the project of the settings files with which Alembic was started. Both files may be missing."""
     names = (config.config_file_name, config.toml_file_name)
     project = Project.load(next((name for name in names if name and Path(name).is_file()), None))
     return replace(project, x_arguments=tuple(getattr(config.cmd_opts, "x", None) or ()))
 
 
 def _refuse_other_folders(project: Project, folders: Iterable[str | Path]) -> None:
-    """Refuse if Alembic reads revisions from other folders, because of another section or another working folder."""
+    """Refuse to run if Alembic reads revisions from other folders, because of another section or working folder."""
     theirs = [Path(each).resolve() for each in folders]
     if theirs != [each.resolve() for each in project.versions]:
         where = ", ".join(map(str, theirs))
@@ -121,7 +124,7 @@ def _dispatch(context: Any, project: Project, get_request: Callable[[], RunReque
 
 
 def purpose_of(options: Container[str]) -> Literal["run", "stamp", "compare", "merge", "read"]:
-    """The purpose of the Alembic command that called `env.py`, derived from the arguments for its context.
+    """Return the purpose of the Alembic command that called `env.py`, derived from the arguments for its context.
 
     Args:
         options: the arguments.
@@ -164,13 +167,14 @@ def _stamp(context: Any, request: RunRequest) -> None:
     ):
         context.configure(connection=connection, **request.project.alembic_options())
         with context.begin_transaction():
+            make_schema_of(request.project.version_table, connection)
             context.run_migrations()
             _record_stamp(context, request, connection)
             writer.check(connection)
 
 
 def _record_stamp(context: Any, request: RunRequest, connection: Connection) -> None:
-    """Record the revisions that the database was stamped with; `alembic ensure_version` stamps none."""
+    """Record the revisions with which the database was stamped. `alembic ensure_version` stamps no revision."""
     history, keep = request.project.history, keeping(request.project.repository)
     recorder = Recorder(connection, request.project, keep, request.listener.note)
     for revision in context.get_context().get_current_heads():
@@ -184,10 +188,10 @@ def _write_sql(context: Any, request: RunRequest) -> None:
     if url.get_backend_name() == "sqlite":
         raise SqlNotSupported(request.database)
     history = request.project.history
-    options = {
-        "dialect_opts": {"paramstyle": "named"},
-        **request.project.alembic_options(),
+    options = {"dialect_opts": {"paramstyle": "named"}, **request.project.alembic_options()}
+    options |= {
         "literal_binds": True,
+        "on_version_apply": (*to_tuple(options.get("on_version_apply"), ()), *_checks_of_deferred(context, history)),
         # A script has no segments. If any revision needs a boundary, the script commits after each revision.
         "transaction_per_migration": request.project.commits_each
         or any(history[id_].transaction for id_ in history.order),
@@ -195,6 +199,12 @@ def _write_sql(context: Any, request: RunRequest) -> None:
     context.configure(url=url, **options)
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _checks_of_deferred(context: Any, history: History) -> Iterator[Callable[..., None]]:
+    """Yield a callback that checks deferred constraints after each revision, if a revision can have made one."""
+    if any(b"deferr" in history[id_].path.read_bytes().lower() for id_ in history.order):
+        yield lambda **_about_the_step: context.execute(AS_STATEMENT)
 
 
 def _compare(context: Any, writing: Writing, get_db: Callable[[], DbConfig]) -> None:
@@ -207,7 +217,8 @@ def _compare(context: Any, writing: Writing, get_db: Callable[[], DbConfig]) -> 
             connection = stack.enter_context(connected_at_head(project, get_db()))
         else:
             connection = stack.enter_context(moving(writing.at_head))
-        context.configure(connection=connection, **{**project.scratch_options(), **autogenerate_options(writing)})
+        ours = autogenerate_options(writing, connection.dialect.default_schema_name)
+        context.configure(connection=connection, **{**project.scratch_options(), **ours})
         with context.begin_transaction():
             context.run_migrations()
 
@@ -227,7 +238,7 @@ def _finish_revision_file(project: Project, path: str) -> None:
 def _command_line(context: Any) -> Iterator[None]:
     """Set up logging as `alembic.ini` says, and print our own errors in our own format.
 
-    If a program calls Alembic (`command.upgrade(config, "head")`), and not the console script, errors are raised, and
+    If a program calls Alembic (`command.upgrade(config, "head")`) instead of the console script, errors are raised, and
     the program keeps its own logging.
     """
     if context.config.cmd_opts is None:
@@ -255,7 +266,7 @@ def _command_line(context: Any) -> Iterator[None]:
 
 
 def _heard_failures() -> Sequence[logging.LogRecord]:
-    """Return a list that gets the lines that cannot be logged. The library would print a traceback for each."""
+    """Return a list that receives the lines that cannot be logged. The library would print a traceback for each."""
     lost: list[logging.LogRecord] = []
     for logger in (logging.getLogger(), *logging.getLogger().manager.loggerDict.values()):
         for handler in logger.handlers if isinstance(logger, logging.Logger) else ():
@@ -264,14 +275,14 @@ def _heard_failures() -> Sequence[logging.LogRecord]:
 
 
 def _require_reported(done: RunOutcome | None, lost: Sequence[logging.LogRecord]) -> None:
-    """If the log or the output could not be written, print the outcome on the stream that still works.
+    """Print the outcome on a stream that still works, if the log or the output could not be written.
 
     Args:
         done: the outcome of a run.
         lost: the lines that could not be logged.
 
     Raises:
-        NotReported: it could not be written.
+        NotReported: the log or the output could not be written.
     """
     output, logs = Output(sys.stdout), Output(sys.stderr)
     output.finish()
@@ -283,7 +294,7 @@ def _require_reported(done: RunOutcome | None, lost: Sequence[logging.LogRecord]
 
 
 class _LogListener(Listener):
-    """Alembic logs the revisions itself; only our own notes are missing from it."""
+    """A listener that logs our own notes. Alembic logs the revisions itself."""
 
     def note(self, text: str) -> None:
         """Log the note."""
@@ -302,6 +313,19 @@ def _plain_request(context: Any, project: Project) -> RunRequest:
         agreement=Agreement(everything="allow-data-loss" in named),
         before_change=before_change,
         from_base="from-base" in named,
+        upgrades_to=_targets(context, project),
     )
     log.info("Database %s, configuration %s", request.database, config.source)
     return request
+
+
+def _targets(context: Any, project: Project) -> tuple[str, ...]:
+    """The revisions where `alembic upgrade` goes; empty for other commands, and for a relative target such as `+2`."""
+    options, history = context._proxy.context_opts, project.history  # noqa: SLF001 - as in `_dispatch`
+    named = options.get("destination_rev")
+    if getattr(options.get("fn"), "__name__", "") != "upgrade" or named is None:
+        return ()
+    with suppress(AntarestError):  # Alembic has its own error for it.
+        found = history.heads if named == "heads" else (history.resolve(named),)
+        return tuple(id_ for id_ in found if id_ in history)
+    return ()

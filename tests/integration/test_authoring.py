@@ -64,7 +64,7 @@ def author(tmp_path: Path) -> Author:
 
 
 def test_the_models_of_the_revision_are_no_change(author: Author) -> None:
-    assert "nothing detected" in author.revise().out
+    assert "no changes: " in author.revise().out
 
 
 def test_a_table_is_dropped_after_those_that_refer_to_it(author: Author) -> None:

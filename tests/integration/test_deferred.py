@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.errors.facts.run import DeferredConstraintFailed, RevisionFailed
+from antarest.migration.release.sql_scripts import upgrade_sql
 from tests.support_histories import Database, Script, write_project
 
 KEY = 'CONSTRAINT "5%% of: it" REFERENCES grp'
@@ -52,6 +53,22 @@ def test_nothing_is_pending_for_the_next_revision_and_keys_are_deferred_again(hi
     database.workflow.upgrade()
 
     assert database.workflow.current() == ("second",)
+    assert database.value("SELECT count(*) FROM node JOIN grp ON grp.id = grp_id") == 2
+
+
+def test_nor_in_a_script_for_a_dba(history: Build) -> None:
+    database = history(
+        TABLES,
+        Script("first", upgrade='op.execute("INSERT INTO node VALUES (1, 1); INSERT INTO grp VALUES (1)")'),
+        Script("alters", upgrade='op.execute("ALTER TABLE node ADD COLUMN extras TEXT")'),
+        Script("second", upgrade='op.execute("INSERT INTO node VALUES (2, 2); INSERT INTO grp VALUES (2)")'),
+        Script("last", upgrade='op.execute("ALTER TABLE node DROP COLUMN extras")'),
+    )
+    database.workflow.upgrade(to="tables")
+
+    database.execute("".join(upgrade_sql(database.project, "tables", "last")))
+
+    assert database.workflow.current() == ("last",)
     assert database.value("SELECT count(*) FROM node JOIN grp ON grp.id = grp_id") == 2
 
 

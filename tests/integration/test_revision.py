@@ -133,7 +133,7 @@ def test_where_nothing_is_detected_nothing_is_written(checkout: Checkout) -> Non
     done = revise(checkout, "add nothing")
 
     assert (done.code, done.err) == (EXIT_DONE, "")
-    assert "nothing detected" in done.out
+    assert "no changes: " in done.out
     assert changed(checkout) == []
 
 

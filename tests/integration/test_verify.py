@@ -15,7 +15,7 @@ from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import Checkout, Result, Run
 from tests.support_histories import Script, write_project, write_script
-from tests.support_verify import HISTORIES, ini_of
+from tests.support_verify import HISTORIES, OTHERS, ini_of
 
 COMMANDS = {
     "inv": ("inv", "db.verify"),
@@ -104,6 +104,41 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     assert (result["ruleId"], result["level"]) == ("V301", "error")
     assert place == {"artifactLocation": {"uri": str(file)}, "region": {"startLine": line}}
     assert '<a class="error" href="#revision-b10000000000">V301</a>' in texts["html"]
+
+
+def test_what_follows_from_a_cause_stands_below_it(run: Run, tmp_path: Path) -> None:
+    """The keys of a table have changed, and so have those of all rows that refer to it, on both engines and ways."""
+    found, comment = tmp_path / "found.json", tmp_path / "comment.md"
+    files = (f"--json={found}", f"--comment={comment}")
+
+    renumbered = run(*MODULE, f"--versions={OTHERS / 'keys_renumbered' / 'versions'}", *files)
+    rebuilt = run(*MODULE, f"--project={ini_of('rebuild_loses_trigger')}")
+
+    entry = [
+        "SQLite and PostgreSQL: 3 other values in t.id after upgrade and downgrade",
+        "so V504: 3 other values in one.t_id after upgrade and downgrade",
+        "so V504: 3 other values in two.t_id after upgrade and downgrade",
+    ]
+    below = "\n    ".join(["  V504 rows change when the revision runs in both directions", "\n      ".join(entry)])
+    assert f"{below}\n    Let the downgrade" in re.sub(r"\d+ other", "3 other", renumbered.out), renumbered.out
+    assert re.search(r"^\d+ findings of 1 cause, ", renumbered.out, re.MULTILINE)
+    assert "\n    - so V504: " in comment.read_text()
+    causes = [each["cause"]["found"] for each in json.loads(found.read_text())["findings"] if "cause" in each]
+    assert causes
+    assert all("in t.id after" in each for each in causes)
+    assert "    SQLite: upgrade: trigger named on river\n      so V601: " in rebuilt.out, rebuilt.out
+
+
+def test_objects_of_which_the_same_is_wrong_are_one_entry(run: Run, tmp_path: Path) -> None:
+    columns = ", ".join(f'sa.Column("at{number}", kind)' for number in range(20))
+    kind = "kind = sa.String(30) if is_postgresql() else sa.Integer"
+    create = f'{kind}\nop.create_table("t", sa.Column("id", sa.Integer, primary_key=True), {columns})'
+    project = write_project(tmp_path, Script("first", create, 'op.drop_table("t")', {"downgrade": {"t": "new"}}))
+
+    done = run(*MODULE, f"--project={project.ini}")
+
+    assert "    t.at0: type: INTEGER -> VARCHAR(30); the same: t.at1, t.at10, t.at11 and 16 more\n" in done.out
+    assert "\n20 findings of 1 cause, 0 notes: " in done.out
 
 
 def test_a_proof_of_one_engine_or_of_some_revisions_says_so(run: Run) -> None:

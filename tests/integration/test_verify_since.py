@@ -45,7 +45,15 @@ def test_a_revision_that_was_changed_after_it_was_applied(branch: Checkout) -> N
     done, found = verified(branch, "--new")
 
     assert (done.code, found) == (EXIT_FAILED, {"V701", "V901"})
-    assert "index ix_extra: only in a new database" in done.out
+    assert "its upgrade and its downgrade were changed: index ix_extra: only in a new database" in done.out
+    data = json.loads((branch.path / "found.json").read_text())
+    (file,) = (path for path in branch.revisions if path.name.startswith(HEAD))
+    places = {(each["revision"], each["file"]) for each in data["findings"] if each["id"] == "V901"}
+    assert places == {(HEAD, str(file))}
+    line = file.read_text().splitlines().index("def upgrade() -> None:") + 1
+    assert {each["line"] for each in data["findings"] if each["id"] == "V901"} == {line}
+    again = "inv db.verify --engine=sqlite --new"
+    assert again in done.err
 
 
 def test_a_revision_that_was_removed(branch: Checkout) -> None:
@@ -54,7 +62,7 @@ def test_a_revision_that_was_removed(branch: Checkout) -> None:
     done, found = verified(branch, "--new")
 
     assert (done.code, found) == (EXIT_FAILED, {"V105", "V701", "V901"})
-    assert f"{HEAD} is not there any more" in done.out
+    assert f"{HEAD} is not there any more (its file was {HEAD}_" in done.out
 
 
 def test_a_commit_that_is_named(branch: Checkout) -> None:
@@ -113,8 +121,8 @@ def test_a_revision_that_was_moved_onto_another_one(run: Run, tmp_path: Path) ->
     refusal(done, "db.E803", EXIT_FAILED)
     assert "V901" in done.out
     assert (
-        "Requested revision b1 overlaps with other requested revisions a1; b1 followed c1, and follows a1 now"
-        in done.out
+        "SQLite: it followed c1, and follows a1 now: a database from before cannot be upgraded: CommandError: "
+        "Requested revision b1 overlaps with other requested revisions a1\n" in done.out
     )
     assert "not proved" not in done.out
 

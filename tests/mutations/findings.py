@@ -27,7 +27,7 @@ def _patches() -> Iterator[Patch]:
         assert history or id_ in WITHOUT_HISTORY
         yield Patch(
             f"{id_} is not reported",
-            "antarest/migration/verify/findings/kinds.py",
+            "antarest/migration/verify/findings/finding.py",
             "sorted(dict.fromkeys(findings),",
             f'sorted(dict.fromkeys(each for each in findings if each.id != "{id_}"),',
             [f"{test}[{history}]" if history else _ELSEWHERE[id_]],

@@ -1,4 +1,4 @@
-"""Backups that know their revision, on both engines, and restores that first show what they would lose."""
+"""Backups that record their revision, on both engines, and restores that first show their losses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Backups:
     """The backups of one database."""
 
     def __init__(self, project: Project, db: DbConfig, listener: Listener | None = None) -> None:
-        """Create the backups of a database. The listener gets their progress."""
+        """Prepare the backups of a database. The listener receives their progress."""
         self._project, self._db, self._listener = project, db, listener or Listener()
         self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
 
@@ -32,7 +32,7 @@ class Backups:
         return Folder.of(self._db).list()
 
     def make(self) -> Backup | None:
-        """Back the database up, verify the backup, and delete the oldest backups beyond the number to keep.
+        """Make and verify a backup, and delete the oldest backups beyond the number to keep.
 
         Returns:
             The backup, or an older backup with the same content; None for an empty database.
@@ -75,10 +75,10 @@ class Backups:
 
 
 def before_change(request: RunRequest) -> Path | None:
-    """Back up the database before a run changes it: SQLite always, PostgreSQL where it is configured or requested.
+    """Back up the database before a run changes it: SQLite always, PostgreSQL if it is configured or requested.
 
     Returns:
-        The backup; None where none was made.
+        The path of the backup; None if none was made.
     """
     url = request.db.migration_url
     # A run cannot change a file without write access, and its own error is better than that of a backup.

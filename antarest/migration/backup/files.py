@@ -1,8 +1,8 @@
-"""The folder of backups: write, name, find and delete backups.
+"""The folder of backups, in which backups are written, named, found and deleted.
 
-A backup is a file with a description in JSON beside it. Only their owner can read them. They are written in a temporary
-folder, and are renamed when all is on the disk. The description is renamed first, so that a backup always has one. The
-description says which database a backup belongs to; the name of the file does not count.
+A backup is a file with a description in JSON beside it. Only their owner can read the two files. They are written in a
+temporary folder, and renamed when they are on the disk. The description is renamed first, so that a backup always has
+one. The description says to which database a backup belongs; the name of the file does not count.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..errors.settings.location import data_folder
 from ..errors.settings.urls import redact_url
 
 Progress = Callable[[int, int], None]
-"""Called with the progress of a copy: the part that is done, and the total (0 where it is not known)."""
+"""Called with the progress of a copy: the part that is done, and the total (0 if it is not known)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Contents:
     Attributes:
         revisions: its current revisions.
         rows: the number of rows of each table.
-        engine: its engine and version, such as `PostgreSQL 15.18`.
+        engine: the engine and its version, such as `PostgreSQL 15.18`.
     """
 
     revisions: tuple[str, ...]
@@ -56,7 +56,7 @@ class Contents:
 
 
 def read_contents(connection: Connection, version_table: VersionTable) -> Contents:
-    """Read the contents of a database. This counts every row."""
+    """Return the contents of a database. This counts every row."""
     rows = count_rows(connection, read_catalog(connection, exclude=version_table.both))
     return Contents(read_current(connection, version_table), rows, engine_version(connection))
 
@@ -77,8 +77,8 @@ class Backup:
         path: its file.
         time: the time of the data in it, in UTC.
         size: its size in bytes.
-        contents: its contents; None where it has no description.
-        digest: the hash of its bytes; empty where it has no description.
+        contents: the contents of the database in it; None if the backup has no description.
+        digest: the hash of its bytes; empty if the backup has no description.
     """
 
     path: Path
@@ -96,7 +96,7 @@ class Folder:
         path: the folder.
         database: the identity of the database: its URL without role and password.
         url: the URL of the database.
-        kept: how many backups of this database to keep.
+        kept: the number of backups of this database to keep.
     """
 
     path: Path
@@ -130,10 +130,12 @@ class Folder:
         return sorted(found, key=lambda backup: backup.time, reverse=True)
 
     def find(self, asked: str | None) -> Backup:
-        """Return the backup with a name or path, also of another database. By default, return the newest of this one.
+        """Return the backup with this name or path, even if it is of another database.
+
+        Without a name, return the newest backup of this database.
 
         Raises:
-            BackupNotFound: there is none.
+            BackupNotFound: there is no such backup.
         """
         if not asked:
             if newest := next(iter(self.list()), None):
@@ -156,7 +158,9 @@ class Folder:
 
     @contextmanager
     def unfinished(self, needed: int) -> Iterator[Path]:
-        """Create a temporary folder for the block, to write a backup in. Delete what killed processes have left.
+        """Create a temporary folder for the block, in which a backup is written.
+
+        Temporary folders that killed processes have left are deleted.
 
         Args:
             needed: the approximate size of the backup in bytes.
@@ -184,17 +188,17 @@ class Folder:
     def keep(self, file: Path, contents: Contents, made: datetime, *, spare: Path | None = None) -> Backup:
         """Give a verified backup its name, and delete the oldest backups beyond the number to keep.
 
-        A backup that equals the newest one is not kept. Otherwise a service that fails and starts again and again would
-        soon replace all older backups.
+        A backup that equals the newest one is deleted. Otherwise a service that repeatedly fails and starts would soon
+        replace all older backups.
 
         Args:
-            file: the file of the backup, in the folder that `unfinished` made.
+            file: the file of the backup, in the folder that `unfinished` created.
             contents: its contents.
             made: the time of the data in it.
             spare: a backup that must not be deleted, because it is in use.
 
         Returns:
-            The backup, or the newest one where it is equal.
+            The new backup, or the newest one if both are equal.
         """
         sync(file)
         known = Backup(file, made, file.stat().st_size, contents, digest(file))
@@ -240,7 +244,7 @@ class Folder:
             backup.path.with_suffix(".json").unlink(missing_ok=True)
 
     def _tidy(self) -> None:
-        """Delete the files of processes that were killed. No living process locks them."""
+        """Delete the files of processes that were killed. No living process has a lock on them."""
         for folder in self.path.glob(f"{_UNFINISHED}*"):
             with suppress(OSError):
                 os.close(_lock(folder / "lock", wait=False))
@@ -252,7 +256,7 @@ class Folder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Let one process at a time rename and delete backups."""
+        """Let one process at a time rename and delete backups in the block."""
         lock = _lock(self.path / ".lock")
         try:
             yield
@@ -274,7 +278,7 @@ def create(path: Path) -> int:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk. This drops the locks of sqlite3 on the file."""
+    """Wait until a file, or the names in a folder, are on the disk. This releases the locks of sqlite3 on the file."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -283,7 +287,7 @@ def sync(path: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    """Return the hash of a backup. The version and the time at the beginning of a dump are left out."""
+    """Return the hash of a backup, without the version and the time at the beginning of a dump."""
     with path.open("rb") as stream:
         if path.suffix == SUFFIXES["postgresql"]:
             stream.seek(_VOLATILE)
@@ -305,7 +309,7 @@ def _identity(url: URL) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return the name without characters that are special in a file, in a shell or in the name of a backup."""
+    """Return a name without characters that are special in a file name, in a shell or in the name of a backup."""
     return re.sub(r"[^\w.+]", "_", name).lstrip(".")
 
 
@@ -314,7 +318,7 @@ def _json_files(folder: Path) -> list[Path]:
 
 
 def _describe(file: Path, backup: Path | None) -> tuple[str, Backup] | None:
-    """Read the database and the backup from a description; None where it is invalid, or the backup is missing."""
+    """Return the database and the backup of a description; None if it is invalid, or if the backup is missing."""
     path = backup or file
     try:
         if not path.is_file():
@@ -329,7 +333,7 @@ def _describe(file: Path, backup: Path | None) -> tuple[str, Backup] | None:
 
 
 def _lock(path: Path, *, wait: bool = True) -> int:
-    """Lock a file until the returned descriptor is closed. The file is created where it is missing."""
+    """Lock a file until the returned descriptor is closed. A missing file is created."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

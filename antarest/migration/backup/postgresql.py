@@ -1,4 +1,4 @@
-"""Back up PostgreSQL with pg_dump. The dump, the revision and the counted rows come from the same snapshot."""
+"""Backs up PostgreSQL with pg_dump. The dump, the revision and the counted rows come from the same snapshot."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def make(db: DbConfig, version_table: VersionTable, listener: Listener) -> Backu
         ProgramsMissing: there is no pg_dump of the server's version.
         BackupFailed: the backup cannot be written, or cannot be read again.
         NoSpace: there is too little space.
-        TableLocked: another session holds a table.
+        TableLocked: another session holds a lock on a table.
         DatabaseError: the database cannot be reached.
     """
     folder = Folder.of(db)
@@ -81,7 +81,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _watching(connection: Connection, db: DbConfig, programs: Programs, listener: Listener) -> Iterator[None]:
-    """Name the session whose lock the programs wait for, since their own message does not."""
+    """Report the session whose lock the programs wait for, because their own messages do not name it."""
     watch = LockWatch(connection.engine, listener.note, application=programs.application).start()
     try:
         yield
@@ -107,10 +107,10 @@ def _dump(programs: Programs, connection: Connection, file: Path, options: Seque
 
 
 def verify(programs: Programs, file: Path) -> None:
-    """Read a whole backup. Its table of contents would be complete even in a file that was cut off.
+    """Read a whole backup. To read its table of contents is not enough, because the rest may be cut off.
 
     Raises:
-        BackupUnusable: it is not a backup, or it cannot be read.
+        BackupUnusable: the file is not a backup, or it cannot be read.
     """
     with file.open("rb") as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:

@@ -1,4 +1,4 @@
-"""Find pg_dump and pg_restore for the version of a server, and run them without showing the password."""
+"""Finds pg_dump and pg_restore for the version of a server, and runs them without showing the password."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Programs:
     Attributes:
         folder: the folder of the programs.
         url: the server and database.
-        target: the parameters of libpq to connect with, without a password.
+        target: the connection parameters of libpq, without a password.
     """
 
     folder: Path
@@ -56,10 +56,10 @@ class Programs:
 
     @classmethod
     def of(cls, connection: Connection, db: DbConfig) -> Programs:
-        """Find the programs for the server of a connection. They will connect to the same server.
+        """Find the programs for the server of a connection. They connect to the same server.
 
         Raises:
-            ProgramsMissing: there are no programs of its major version.
+            ProgramsMissing: there are no programs of the server's major version.
         """
         driver: Any = connection.connection.dbapi_connection
         info = driver.info
@@ -144,7 +144,7 @@ def _find(major: int, db: DbConfig) -> Path:
 
 
 def _version(program: Path) -> str:
-    """Return the version of a program, such as `15.8`; empty where there is no such program."""
+    """Return the version of a program, such as `15.8`; empty if there is no such program."""
     if not os.access(program, os.X_OK):
         return ""
     try:

@@ -30,8 +30,8 @@ class RestorePlan:
         backup: the backup.
         held: the contents of the backup, as they were read from it.
         database: the redacted URL of the database.
-        live: the contents of the database now; None where it is damaged and cannot be read.
-        damage: what is wrong with the database now; empty where nothing is.
+        live: the contents of the database now; None if it is damaged and cannot be read.
+        damage: a description of the damage to the database; empty if it is intact.
         newer: the revisions that the database has and the backup does not have, in order.
         unknown: the revisions of the backup that the revision files do not have.
     """
@@ -46,7 +46,7 @@ class RestorePlan:
 
     @property
     def is_onto_nothing(self) -> bool:
-        """Whether the database is empty."""
+        """Whether the database is empty, so that a restore loses nothing."""
         return self.live is not None and not self.live.rows and not self.live.revisions
 
     @cached_property
@@ -61,8 +61,8 @@ class Restored:
 
     Attributes:
         revisions: the current revisions of the database.
-        kept: where the old content is kept; empty where the database was empty.
-        tidy: the command that deletes the old content; empty where it is kept as a backup.
+        kept: the database or file with the old content; empty if the database was empty.
+        tidy: the command that deletes the old content; empty if it was stored as a backup.
     """
 
     revisions: tuple[str, ...]
@@ -89,7 +89,7 @@ class Job:
         self.listener.working("restore", done, total)
 
     def patience(self) -> Patience:
-        """Return a limit on the time to wait for others; the time counts from now."""
+        """Return the time limit for waiting for others. The time counts from now."""
         return Patience(self.db.migration_lock_timeout, self.listener.note)
 
     def failed(self, reason: str, state: str = NOTHING_CHANGED) -> RestoreFailed:
@@ -106,7 +106,7 @@ class Restore(ABC):
 
     @property
     def sessions(self) -> list[str]:
-        """The sessions that are connected to the database, in words; empty where they cannot be known."""
+        """The sessions that are connected to the database, in words; empty if they cannot be known."""
         return []
 
     def swap(self, *, end_sessions: bool = False) -> Restored:
@@ -117,8 +117,8 @@ class Restore(ABC):
 
         Raises:
             DatabaseInUse: others have the database open.
-            DatabaseLocked: another run is migrating it.
-            DatabaseChanged: it has more rows, or another revision, than in the plan.
+            DatabaseLocked: another run is migrating the database.
+            DatabaseChanged: the database has more rows than in the plan, or another revision.
             RestoreFailed: the restore failed, and the database has not changed.
         """
         with in_this_process(self.job.db, self.job.patience()):
@@ -135,7 +135,7 @@ class Restore(ABC):
         """Replace the database on this engine."""
 
     def _require_unchanged(self, now: Contents) -> None:
-        """Raise DatabaseChanged where the restore would lose more than the plan says."""
+        """Raise DatabaseChanged if the restore would lose more than the plan says."""
         before = self.plan.live
         if before is None:
             return
@@ -164,7 +164,7 @@ def require_intact(backup: Backup) -> None:
     """Check that a backup has not changed since it was made.
 
     Raises:
-        BackupUnusable: its hash differs.
+        BackupUnusable: the hash of the backup differs.
     """
     if backup.digest and digest(backup.path) != backup.digest:
         raise BackupUnusable(backup.path, "it has changed since it was made")

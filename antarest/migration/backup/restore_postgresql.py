@@ -1,4 +1,4 @@
-"""Restore into PostgreSQL: fill and verify a new database, then exchange its name with that of the old one.
+"""Restores a backup into PostgreSQL: fills and verifies a new database, then exchanges the names of both.
 
 Both databases are renamed in one transaction. Before that the live database does not change. After it the old database
 still exists, and the result names it. The owner, the locale, the rights and the settings are those of the old database.
@@ -34,7 +34,7 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
         end_sessions: whether the sessions of others may be ended; None to decide later.
 
     Raises:
-        BackupUnusable: it is not an archive of pg_dump, or it is damaged.
+        BackupUnusable: the backup is not an archive of pg_dump, or it is damaged.
         ProgramsMissing: there is no pg_restore of the server's version.
         RestoreNotAllowed: the role does not have the rights.
         DatabaseInUse: others are connected, and their sessions may not be ended.
@@ -73,7 +73,7 @@ class PostgresRestore(Restore):
 
     @property
     def sessions(self) -> list[str]:
-        """The sessions of others, in words."""
+        """The sessions of others on the database, in words."""
         names = self._names
         return [each.described for each in server.sessions(names.maintenance, names.properties.name, names.own)]
 

@@ -1,4 +1,4 @@
-"""Restore into an SQLite file: SQLite writes the pages of the backup over it, in one transaction.
+"""Restores a backup into an SQLite file: SQLite overwrites the file with the pages of the backup, in one transaction.
 
 The file itself is not replaced. Otherwise a process that has it open would continue with the old file, and lose its
 writes. Instead, such a process reads the backup with its next statement. If the restore is killed before the end,
@@ -33,7 +33,7 @@ def prepared(job: Job) -> Iterator[SqliteRestore]:
     """Verify a backup, and compare it with the database.
 
     Raises:
-        BackupUnusable: it is not a backup of SQLite, or it is damaged.
+        BackupUnusable: the file is not a backup of SQLite, or it is damaged.
         DatabaseError: the database cannot be read.
     """
     held = sqlite.read(job.backup.path, job.project.version_table)
@@ -57,7 +57,7 @@ class SqliteRestore(Restore):
         self._damaged = f"{self._file}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
     def _swap(self, *, end_sessions: bool) -> Restored:
-        """Write the backup over the file. SQLite has no sessions to end, so `end_sessions` has no effect."""
+        """Overwrite the file with the backup. SQLite has no sessions to end, so `end_sessions` has no effect."""
         del end_sessions
         try:
             with suppress(OSError):  # The file exists already, or SQLite will report the failure.
@@ -112,7 +112,7 @@ class SqliteRestore(Restore):
         return DatabaseInUse([user] if (user := self._user()) else [], hint, database=self.job.database)
 
     def _write_over(self) -> str:
-        """Write the backup over the file, and return the path of its old content."""
+        """Overwrite the file with the backup, and return the path of a backup of its old content."""
         with self._alone() as (connection, driver), sqlite.opened(self.job.backup.path) as source:
             kept = self._keep(connection, driver)
             was_wal = self._fit_page_size(driver, source)
@@ -143,7 +143,7 @@ class SqliteRestore(Restore):
         return self._damaged
 
     def _fit_page_size(self, driver: sqlite3.Connection, source: Connection) -> bool:
-        """Leave WAL mode where the page size has to change, which WAL does not allow. Return whether it was left."""
+        """Leave WAL mode if the page size has to change, which WAL does not allow. Return whether it was left."""
         size = driver.execute("PRAGMA page_size").fetchone()[0]
         mode = driver.execute("PRAGMA journal_mode").fetchone()[0]
         if mode != "wal" or source.exec_driver_sql("PRAGMA page_size").scalar() == size:

@@ -1,4 +1,4 @@
-"""Create, rename and drop the databases of a restore on a PostgreSQL server, and end the sessions of others."""
+"""Creates, renames and drops the databases of a restore on a PostgreSQL server, and ends the sessions of others."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _SESSIONS = text("""
 
 @dataclass(frozen=True)
 class Properties:
-    """The properties of a database that a dump of its contents does not have.
+    """The properties of a database that a dump of its contents does not include.
 
     Attributes:
         own: its row in `pg_database`, whose columns depend on the version.
@@ -72,8 +72,9 @@ class Properties:
         encoding: its encoding.
         comment: its comment.
         tablespace: its tablespace.
-        settings: the role (None for all), and the setting as `name=value`; None without any.
-        grants: the role (None for all), the right, and whether the role may grant it to others; None without any.
+        settings: for each setting, the role (None for all roles) and `name=value`; None if there are no settings.
+        grants: for each right, the role (None for all roles), the right, and whether the role may grant it to others;
+            None if there are no rights.
     """
 
     own: Mapping[str, Any]
@@ -86,7 +87,7 @@ class Properties:
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name of the database."""
         return str(self.own["datname"])
 
 
@@ -108,7 +109,7 @@ class Swap:
 
 
 def read_properties(connection: Connection) -> Properties:
-    """Read the properties of the connected database."""
+    """Return the properties of the connected database."""
     return Properties(*connection.execute(_PROPERTIES).one())
 
 
@@ -116,7 +117,7 @@ def require_rights(connection: Connection, db: DbConfig) -> None:
     """Check the rights before the restore begins.
 
     Raises:
-        RestoreNotAllowed: the role may not create databases, or may not rename this one.
+        RestoreNotAllowed: the role may not create databases, or may not rename the restored one.
     """
     role, may_create, is_owner, owner = connection.execute(_RIGHTS).one()
     missing, statements = [], []
@@ -135,7 +136,9 @@ def require_rights(connection: Connection, db: DbConfig) -> None:
 
 @contextmanager
 def maintaining(db: DbConfig, live: str, tell: Tell) -> Iterator[Connection]:
-    """Connect to another database of the server, since the connected one cannot be renamed. There is no transaction.
+    """Connect to another database of the server, because a connected database cannot be renamed.
+
+    The connection commits each statement.
 
     Args:
         db: the server.
@@ -172,7 +175,7 @@ def maintaining(db: DbConfig, live: str, tell: Tell) -> Iterator[Connection]:
 
 
 def derived_name(name: str, suffix: str) -> str:
-    """Return the name with a suffix, cut to the longest name that the server allows."""
+    """Return the name with a suffix, shortened to the longest name that the server allows."""
     return name.encode()[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
 
 
@@ -200,12 +203,12 @@ def create(maintenance: Connection, name: str, like: Properties) -> None:
 
 
 def drop(maintenance: Connection, name: str) -> None:
-    """Drop a database that a restore created, where it exists."""
+    """Drop a database that a restore created, if it exists."""
     _execute(maintenance, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def drop_unfinished(maintenance: Connection, live: str) -> None:
-    """Drop the databases that killed restores of this database have left, but none that has sessions."""
+    """Drop the databases that killed restores of this database have left, except those that have sessions."""
     ours = re.compile(
         re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{9}z"
     )
@@ -216,7 +219,7 @@ def drop_unfinished(maintenance: Connection, live: str) -> None:
 
 
 def rename(maintenance: Connection, names: Mapping[str, str], properties: Properties) -> bool:
-    """Rename databases in one transaction, and set the properties of the live name on the new database.
+    """Rename databases in one transaction, and set the properties of the live database on the new one.
 
     Returns:
         Whether they were renamed. They are not renamed while others are connected to one of them.
@@ -262,9 +265,9 @@ def _giving(properties: Properties) -> Iterator[sql.Composable]:
 
 
 def sessions(maintenance: Connection, name: str, own: int = 0) -> list[ServerSession]:
-    """Return the sessions of a database, without our session `own`.
+    """Return the sessions on a database, without our session `own`.
 
-    A session ends a moment after its connection is closed, so this waits for idle sessions of ours.
+    A session ends a moment after its connection is closed. So this waits until our idle sessions have ended.
     """
     end = time.monotonic() + _TO_END
     while True:
@@ -296,7 +299,7 @@ def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
     """End the sessions of others.
 
     Raises:
-        RestoreNotAllowed: the role may not end one of them.
+        RestoreNotAllowed: the role may not end one of the sessions.
     """
     for session in sessions(maintenance, name):
         try:

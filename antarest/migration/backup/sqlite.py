@@ -1,6 +1,7 @@
-"""Back up SQLite with its own copy function, while others can read and write.
+"""Backs up SQLite with its own copy function, while others can read and write.
 
-Only sqlite3 may open the file of the database: any other code that opens and closes it drops the locks of this process.
+Only sqlite3 may open the file of the database: any other code that opens and closes it releases the locks of this
+process.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _STEP = 2000  # pages copied between two reports of the progress; with each repo
 
 
 def make(db: DbConfig, version_table: VersionTable, listener: Listener) -> Backup:
-    """Back up an SQLite database. This process may hold its write lock.
+    """Back up an SQLite database. This process may hold the write lock of the database.
 
     Args:
         db: the database.
@@ -103,7 +104,7 @@ def write(source: sqlite3.Connection, file: Path, progress: Progress) -> None:
 
 
 def copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress) -> None:
-    """Copy a database over another one, in one transaction.
+    """Overwrite a database with another one, in one transaction.
 
     Raises:
         Busy: another process has locked the file. The driver itself would wait without a limit.
@@ -132,7 +133,7 @@ class Busy(sqlite3.OperationalError):
 
 @contextmanager
 def opened(file: Path) -> Iterator[Connection]:
-    """Open a backup to read it, without changing its file or creating others beside it."""
+    """Open a backup to read it, without changing its file or creating other files beside it."""
     has_wal = Path(f"{file}-wal").exists()  # Only a backup that we did not make has one, with data in it.
     uri = f"file:{quote(str(file))}?{'mode=ro' if has_wal else 'immutable=1'}"
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool)
@@ -147,7 +148,7 @@ def read(file: Path, version_table: VersionTable) -> Contents:
     """Verify a backup, and return its contents.
 
     Raises:
-        BackupUnusable: it is not an SQLite database, or it is damaged.
+        BackupUnusable: the file is not an SQLite database, or it is damaged.
     """
     with file.open("rb") as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:

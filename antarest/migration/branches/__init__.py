@@ -1,1 +1,1 @@
-"""The database follows the checkout; revisions are written and checked."""
+"""Commands for development: the database follows the checkout, and revisions are written and checked."""

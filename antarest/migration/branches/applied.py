@@ -23,8 +23,8 @@ class Applied:
     Attributes:
         revisions: the applied revisions, by id.
         contents: the contents of their files.
-        found: the files that are not from this checkout, with the places where they were found.
-        changed: by revision, the recorded hash, if the file that was found has another one.
+        found: the files that are not from this checkout, and where they were found.
+        changed: by revision, the recorded hash, if the file that was found has another hash.
         edited: the revisions whose file in this checkout was edited later, and whose applied file is lost.
     """
 
@@ -47,10 +47,11 @@ def read_applied(
 
     Args:
         home: the project in this checkout.
-        history: the revisions that the database should match. The search skips those whose file is as applied.
-        current: the revisions that the database is at.
-        record: its record.
-        database: its URL, redacted.
+        history: the revisions of this checkout. If a file has not changed since it was applied, there is no search for
+            it.
+        current: the current revisions of the database.
+        record: the record of the database.
+        database: the URL of the database, redacted.
 
     Raises:
         RevisionLost: a file cannot be found.
@@ -81,16 +82,16 @@ class _Reader:
 
     @property
     def searched(self) -> str:
-        """The searched places in one line."""
+        """The places that were searched, in one line."""
         return self._search.searched if self._search else f"{self._home.folder}; this is no git repository"
 
     @property
     def is_shallow(self) -> bool:
-        """Whether the clone is shallow: git has only the newest part of the history."""
+        """Whether the clone is shallow, so that git has only the newest part of the history."""
         return self._home.repository is not None and self._home.repository.is_shallow
 
     def read(self, id_: str, into: Applied) -> Revision | None:
-        """Find a revision. None if its file cannot be found."""
+        """Add a revision and its file to `into`, and return it. None if the file cannot be found."""
         history = self._history
         digest = self._last[id_].digest if id_ in self._last else ""
         here = history[id_].path.read_bytes() if id_ in history else None
@@ -113,7 +114,7 @@ class _Reader:
 
 
 def is_on_main(project: Project, name: str) -> bool:
-    """Whether the last common commit with main has a revision file of that name. False without such a commit."""
+    """Return whether the last common commit with main has a revision file of that name. False without such a commit."""
     repository = project.repository
     if repository is None or not (base := repository.main):
         return False

@@ -19,7 +19,7 @@ from ..schema.compare import Difference
 from ..schema.inventory import Inventory
 from ..scratch.comparison import BOTH, Comparison, bench
 from ..workflow.status import EDITED, Status
-from . import diagram
+from . import diagram, snapshots
 from .deployed import changed_since
 
 _MOST_NAMED = 12  # in one line
@@ -30,8 +30,8 @@ class CheckFailure:
     """A fault that must not be merged.
 
     Attributes:
-        check: the check that found it.
-        fact: the fault.
+        check: the check that found the fault.
+        fact: a sentence about the fault.
         command: a command that fixes it, or shows more.
     """
 
@@ -45,8 +45,8 @@ class Check:
     """One check of a project.
 
     Attributes:
-        claim: the fact that a check without failures confirms, such as "one head".
-        failures: the failures that it found.
+        claim: the fact that the check confirms if it has no failures, such as "one head".
+        failures: the faults that it found.
         skipped: the reason why it was not made; empty if it was made.
     """
 
@@ -61,13 +61,13 @@ def check(
     db: DbConfig | None = None,
     note: Tell = say_nothing,
 ) -> list[Check]:
-    """Make every check that the project is set up for.
+    """Make every check for which the settings of the project have the necessary keys.
 
     Args:
         project: the project.
         status: the status of the configured database; None if it cannot be reached, as on a build server.
-        db: the configured database, which says what a scratch database needs; nothing is changed in it.
-        note: told before a scratch database is made on the server of the configured database.
+        db: the configured database, which shows what a scratch database needs; nothing is changed in it.
+        note: called with a line before a scratch database is made on the server of the configured database.
 
     Returns:
         The checks, including those that were not made.
@@ -87,12 +87,13 @@ def check(
         _unedited(status),
         Check("every model registered", [] if no_module else [*_registry(project)], no_module),
         _diagram(project, no_models),
+        *_snapshots(project),
         *_drift(project, db, note, no_models),
     ]
 
 
 def _no_models(project: Project) -> str:
-    """The reason why the models are not known; empty if they are."""
+    """Return the reason why the models are not known; empty if they are known."""
     try:
         return "" if project.has_metadata else "neither env.py nor [antarest] names the metadata of the models"
     except EnvNotAdopted as error:
@@ -123,7 +124,7 @@ def _rollback_script(project: Project) -> Check:
 
 
 def _unchanged_since_deployed(project: Project) -> Check:
-    """Check that nobody has changed the deployed revisions, because others have applied them."""
+    """Check that nobody has changed the deployed revisions, because databases in production have run them."""
     claim, since = "nothing changed below the deployed revision", project.deployed_from
     # If no tag or commit is recorded, the command corrects the record itself.
     command = f"git diff {since} -- {project.folder}" if since else "inv db.deployed REF"
@@ -148,7 +149,7 @@ def _registry(project: Project) -> Iterator[CheckFailure]:
 
 
 def unregistered(project: Project) -> Iterator[str]:
-    """Import every module `model` or `models` of the package, and name tables that appear only then."""
+    """Import every module `model` or `models` of the package, and yield the tables that appear only then."""
     metadata = project.metadata()
     registered = set(metadata.tables)
     package = importlib.import_module(project.metadata_name.partition(":")[0].partition(".")[0])
@@ -174,25 +175,35 @@ def _diagram(project: Project, no_models: str) -> Check:
     )
 
 
+def _snapshots(project: Project) -> Iterator[Check]:
+    """Check the snapshots that the project has."""
+    if snapshots.kept(project):
+        old = [
+            CheckFailure("snapshot", f"{path.name} is out of date: {why}", "inv db.snapshot")
+            for path, why in snapshots.stale(project)
+        ]
+        yield Check("snapshots in sync", old)
+
+
 def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
-    """The number of tables without a model if these are most of the tables, as after a missing import; else 0."""
+    """Return the number of tables without a model if they are the majority, as after a missing import; else 0."""
     dropped = sum(each.kind == "table" and each.after is None for each in found)
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 
 
 def drift(project: Project, db: DbConfig | None) -> list[CheckFailure]:
-    """Find the differences between the models and the migrations, on each engine that the project has.
+    """Return the differences between the models and the migrations, on each engine that the project has.
 
     Args:
         project: the project.
-        db: the configured database, which says what a scratch database needs; nothing is changed in it.
+        db: the configured database, which shows what a scratch database needs; nothing is changed in it.
     """
     with bench(project, db) as compared:
         return [*_failures(project, compared.compare())]
 
 
 def _drift(project: Project, db: DbConfig | None, note: Tell, no_models: str) -> list[Check]:
-    """Compare the models with the migrations, on each engine that the project has."""
+    """Check that the models equal the migrations, on each engine that the project has."""
     if no_models:
         engines = project.engines or BOTH
         return [Check(_equal_on([ENGINES[each] for each in engines]), skipped=no_models)]

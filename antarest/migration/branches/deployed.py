@@ -1,6 +1,7 @@
 """The deployed revision, which `alembic.ini` records, and the changes of deployed files since the deployment.
 
-While it is recorded, it is the target of `rollback.sh`. Others have applied the revisions at or below it.
+While a deployed revision is recorded, it is the target of `rollback.sh`. Databases in production have run the revisions
+at or below it.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ def record(project: Project, reference: str) -> tuple[str, str]:
         reference: a revision, or a tag, a branch, a commit or a date.
 
     Returns:
-        The revision, and its tag or commit; the latter is empty if a revision was given.
+        The revision, and its tag or commit, which is empty if `reference` is a revision.
 
     Raises:
-        DeployedUnknown: it is not below the head.
+        DeployedUnknown: the revision is not below the head.
         MigrationError: the reference stands for no revision.
     """
     project.refuse_installed()
@@ -51,13 +52,13 @@ def record(project: Project, reference: str) -> tuple[str, str]:
 
 
 def clear(project: Project) -> None:
-    """Delete the record."""
+    """Delete the record of the deployed revision."""
     project.refuse_installed()
     _write(project.ini, {"deployed": "", "deployed_from": ""})
 
 
 def changed_since(project: Project) -> list[str]:
-    """The changes at or below the deployed revision since its tag or commit, one fact each."""
+    """Return the changes at or below the deployed revision since its tag or commit, one sentence for each."""
     history, deployed, origin = project.history, project.deployed, project.deployed_from
     if not deployed:
         return []
@@ -81,7 +82,7 @@ def changed_since(project: Project) -> list[str]:
 
 
 def _changed(id_: str, name: str, content: bytes, history: History) -> str:
-    """The change of a revision file in a sentence. It is empty if name and code are the same."""
+    """Return a sentence about the change of a revision file. It is empty if name and code are the same."""
     if id_ not in history:
         return f"revision {id_} was removed"
     path = history[id_].path
@@ -91,7 +92,7 @@ def _changed(id_: str, name: str, content: bytes, history: History) -> str:
 
 
 def _write(ini: Path, values: dict[str, str]) -> None:
-    """Set keys of our section or table. A key without a value is removed, and other lines stay as they are.
+    """Set keys of our section or table. A key without a value is removed, and other lines are not changed.
 
     Raises:
         InvalidProject: the table has another form, such as one line.

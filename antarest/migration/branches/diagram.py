@@ -1,4 +1,4 @@
-"""The page with the schema of the models: a Mermaid diagram, which GitHub draws, and a line about each table."""
+"""The page with the schema of the models: a Mermaid diagram, which GitHub renders, and a line about each table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PAGE = f"""\
 
 
 def render(project: Project) -> str:
-    """Render the diagram and the table of tables.
+    """Return the diagram and the list of the tables as Markdown.
 
     Raises:
         InvalidProject: `alembic.ini` names no metadata, or it cannot be imported.
@@ -41,7 +41,7 @@ def render(project: Project) -> str:
 
 
 def is_in_sync(project: Project) -> bool:
-    """Whether the page is up to date. True if the project has none."""
+    """Return whether the page is up to date. True if the project has no page."""
     path = project.diagram
     if path is None:
         return True
@@ -52,7 +52,7 @@ def write(project: Project) -> Path:
     """Write the page, or the generated part of an existing page.
 
     Raises:
-        InvalidProject: `alembic.ini` names no page, or the page has no place for it.
+        InvalidProject: `alembic.ini` names no page, or the existing page has no marks around a generated part.
     """
     path = project.diagram
     if path is None:
@@ -75,7 +75,7 @@ def _draw(metadata: MetaData) -> str:
         raise PackageMissing("paracelsus", "inv db.diagram") from None
 
     class Diagram(Mermaid):
-        """The library's diagram, in which the ends of a line show whether a key is unique and may be NULL."""
+        """The diagram of the library. The ends of its lines show whether a foreign key is unique and may be NULL."""
 
         def _relationships(self, column: Column[object]) -> str:
             lines = str(super()._relationships(column))
@@ -89,7 +89,7 @@ def _draw(metadata: MetaData) -> str:
 
 
 def _holds(project: Project, metadata: MetaData) -> dict[str, str]:
-    """The first paragraph of the docstring of each model, by table.
+    """Return the first paragraph of the docstring of each model, by table.
 
     The classes are found through the declarative base, which the module of the metadata exports as well.
     """

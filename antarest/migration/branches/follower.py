@@ -1,4 +1,4 @@
-"""The database follows the checkout: the part of the workflow that needs git."""
+"""The follower lets a database follow the checkout. It is the part of the workflow that needs git."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Follower:
-    """Makes a database match a checkout."""
+    """A follower makes a database match a checkout."""
 
     def __init__(self, workflow: MigrationWorkflow) -> None:
         """Create a follower for the database and the project of a workflow."""
@@ -38,10 +38,10 @@ class Follower:
 
     @contextmanager
     def syncing(self, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan how the database comes to match the checkout; the plan is valid inside the block.
+        """Plan to make the database match the checkout. The plan is valid inside the block.
 
         Args:
-            allow_changed: also run a downgrade whose code is not the applied code.
+            allow_changed: also run a downgrade whose code differs from the applied code.
 
         Raises:
             RevisionLost, ScriptChanged, Irreversible: a revision that the checkout does not have cannot be undone.
@@ -53,15 +53,15 @@ class Follower:
 
     @contextmanager
     def switching(self, branch: str, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan to switch to a branch. The database will match it, with the uncommitted work that git takes along.
+        """Plan to switch to a branch, so that the database matches it. Git takes the uncommitted files along.
 
         Args:
-            branch: the branch, as `git switch` takes it.
+            branch: the branch, as for `git switch`.
             allow_changed: as for `syncing`.
 
         Raises:
             NoRepository: there is no git here.
-            BranchNotFound, SwitchRefused: git would not switch to it.
+            BranchNotFound, SwitchRefused: git would not switch to the branch.
             MigrationError: as for `syncing`.
         """
         home, repository = self._workflow.project, self._repository()
@@ -82,7 +82,7 @@ class Follower:
 
     @contextmanager
     def redoing(self) -> Iterator[SyncPlan]:
-        """Plan to undo the newest revision, as it was applied, and to apply it as it is now.
+        """Plan to undo the newest revision with its applied code, and to apply it with the present code.
 
         Raises:
             MigrationError: as for `syncing`.
@@ -102,7 +102,7 @@ class Follower:
             The plan, which is empty if the revision is not applied, and the revision.
 
         Raises:
-            AmendRefused, EditedRevision: it may not be written again.
+            AmendRefused, EditedRevision: the revision may not be written again.
             MigrationError: as for `syncing`.
         """
         home = self._workflow.project
@@ -114,7 +114,7 @@ class Follower:
 
     @contextmanager
     def rebasing(self, onto: str = "") -> Iterator[tuple[SyncPlan, Rebase]]:
-        """Plan to put the revisions of this branch on top of another head, with the database.
+        """Plan to put the revisions of this branch on top of another head, in the files and in the database.
 
         Args:
             onto: the branch with the other head. The default is main; on main, it is the merged or pulled commit.
@@ -124,7 +124,7 @@ class Follower:
 
         Raises:
             NoRepository: there is no git here.
-            RebaseRefused: it cannot be done.
+            RebaseRefused: the revisions cannot be moved.
             MigrationError: as for `syncing`.
         """
         home = self._workflow.project
@@ -171,7 +171,7 @@ class Follower:
             return flow.run(steps_of(plan), request)
 
     def install_hooks(self) -> list[Path]:
-        """Write git hooks that say when the database and the checkout differ. They call the existing hooks.
+        """Write git hooks that report a difference between the database and the checkout. They call the existing hooks.
 
         Returns:
             The hooks.
@@ -210,13 +210,13 @@ def _flagged(command: str, **flags: bool) -> str:
 
 
 def files_at(home: Project, commit: str, branch: str, folder: Path) -> Project:
-    """The project with the revision files of a commit, and the uncommitted files that git takes along.
+    """Return the project with the revision files of a commit, and the uncommitted files that git takes along.
 
     Args:
         home: the project as it is checked out.
         commit: the commit.
-        branch: the branch that it is on, for messages.
-        folder: an empty folder to write them into.
+        branch: the branch of the commit, for messages.
+        folder: an empty folder for the files.
 
     Raises:
         SwitchRefused: the commit has no revisions in the folders where this checkout has them.

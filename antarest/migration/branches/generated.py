@@ -6,16 +6,19 @@ import re
 
 
 def block(text: str, name: str) -> str | None:
-    """The text between `<!-- generated: NAME ... -->` and `<!-- end -->`. None if there is no such place."""
+    """Return the text between `<!-- generated: NAME ... -->` and `<!-- end -->`.
+
+    None if the page has no such comments.
+    """
     found = _place(name).search(text)
     return found["content"] if found else None
 
 
 def with_block(text: str, name: str, content: str) -> str:
-    """The text with other content between the comments of this name.
+    """Return the text with new content between the comments of this name.
 
     Raises:
-        ValueError: it does not have these comments.
+        ValueError: the text does not have these comments.
     """
     new, count = _place(name).subn(lambda found: f"{found['begin']}{content}{found['end']}", text, count=1)
     if not count:

@@ -1,8 +1,8 @@
-"""Git hooks that say in one line when the database and the checkout differ.
+"""Git hooks that report in one line that the database and the checkout differ.
 
-They run after `git switch`, `git checkout`, `git merge` and `git pull`. Git is asked first whether revision files
-changed at all, which takes milliseconds; only then is Python started. A hook never fails, never waits, and never moves
-a database.
+They run after `git switch`, `git checkout`, `git merge` and `git pull`. A hook first asks git whether revision files
+changed at all, which takes milliseconds. Only then does it start Python. A hook never fails, never waits, and never
+moves a database.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ exit $status
 
 
 def install(project: Project, repository: Repository) -> list[Path]:
-    """Write the hooks. An existing hook is renamed, and ours calls it.
+    """Write the hooks. An existing hook is renamed, and our hook calls it.
 
     Args:
         project: the project of the database.
@@ -54,7 +54,7 @@ def install(project: Project, repository: Repository) -> list[Path]:
         The hooks.
 
     Raises:
-        HookInTheWay: the new name of an existing hook is taken.
+        HookInTheWay: another file already has the new name of an existing hook.
     """
     folder = repository.hooks
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def install(project: Project, repository: Repository) -> list[Path]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print the difference, if there is one. Errors are not printed here."""
+    """Print the difference between the database and the checkout, if there is one. Errors are not printed."""
     from ..errors.settings.config import load_config
     from ..project.project import Project
     from ..workflow.workflow import MigrationWorkflow
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def difference(status: Status) -> str:
-    """The difference between the database and the checkout in a line. It is empty if there is none."""
+    """Return the difference between the database and the checkout in one line; empty if there is none."""
     if not status.current:  # It is a new database.
         return ""
     if status.unknown:

@@ -39,7 +39,7 @@ class Rebase:
 
 
 def amendable(project: Project, *, discard_edits: bool) -> Revision:
-    """The newest revision, if it may be written again.
+    """Return the newest revision, if it may be written again.
 
     Args:
         project: the project of the revision.
@@ -47,8 +47,8 @@ def amendable(project: Project, *, discard_edits: bool) -> Revision:
 
     Raises:
         MultipleHeads: there are several newest revisions.
-        AmendRefused: there is none, it is a merge, or others have it from main or a tag.
-        EditedRevision: its file was edited.
+        AmendRefused: there is no revision, it is a merge, or others have it from main or a tag.
+        EditedRevision: the file of the revision was edited.
     """
     history, repository = project.history, project.repository
     if history.head == BASE:
@@ -69,10 +69,10 @@ def amendable(project: Project, *, discard_edits: bool) -> Revision:
 
 
 def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Rebase:
-    """Plan to put the revisions of this branch on top of the head of another one.
+    """Plan to put the revisions of this branch on top of the head of another branch.
 
     Args:
-        project: the project, with the revisions of both.
+        project: the project, with the revisions of both branches.
         repository: its repository.
         onto: the other branch. The default is the branch of an unfinished merge or rebase, else main.
 
@@ -102,7 +102,7 @@ def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
     """Group revisions into chains. In a chain, each revision follows the one before it.
 
     Raises:
-        RebaseRefused: one chain ends in several revisions, or joins another one.
+        RebaseRefused: several revisions follow one revision, or a revision joins two chains.
     """
     chains: list[list[Revision]] = []
     for revision in own:
@@ -117,7 +117,7 @@ def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
 
 
 def _immovable(revision: Revision, deployed: Collection[str], published: Collection[str]) -> str:
-    """The reason why a revision cannot be moved. It is empty if it can."""
+    """Return the reason why a revision cannot be moved; empty if it can be moved."""
     if revision.id in deployed:
         return "is deployed"
     if revision.id in published:
@@ -126,14 +126,14 @@ def _immovable(revision: Revision, deployed: Collection[str], published: Collect
 
 
 def _published(project: Project, repository: Repository) -> set[str]:
-    """The revisions that others have: those of the remote main, and on a branch also those of the local main."""
+    """Return the revisions that others have: those of the remote main, and on a branch also those of the local main."""
     names = [name for name in MAINS if name.startswith("origin/") or repository.branch not in MAINS]
     commits = [(name, commit) for name in names if (commit := repository.commit(name))]
     return {id_ for name, commit in commits for id_ in project.references(repository).history_at(commit, name).order}
 
 
 def follow(revision: Revision, down: str) -> bytes:
-    """The file of a revision, changed so that it follows another one: in the code and in the docstring."""
+    """Return the file of a revision, changed so that it follows another one: in the code and in the docstring."""
     text = revision.path.read_text(encoding="utf-8")
     lines = text.splitlines(keepends=True)
     value = _value_of(ast.parse(text), "down_revision")
@@ -145,7 +145,7 @@ def follow(revision: Revision, down: str) -> bytes:
 
 
 def _value_of(tree: ast.Module, name: str) -> ast.expr:
-    """The value of a name at the top of a file."""
+    """Return the value that is assigned to a name at the top level of a file."""
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
@@ -163,7 +163,7 @@ def rewritten(project: Project, contents: Mapping[Path, bytes], folder: Path, *,
 
 
 def _base(repository: Repository, onto: str) -> tuple[str, str]:
-    """The branch on top of which the revisions go, and its commit."""
+    """Return the commit on top of which the revisions are put, with its name for messages."""
     if onto:
         candidates = [(onto, repository.commit(onto))]
     elif under_way := repository.rebased_onto:  # In a `git rebase`.
@@ -181,7 +181,10 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
 
 
 def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
-    """On main, revisions go on top of the pulled commit. If none was pulled, they go on main before the merge."""
+    """Return the possible commits on top of which revisions of main are put, with their names.
+
+    If commits were pulled, it is the pulled commit. Otherwise it is main before the merge.
+    """
     upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
     is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)
     if is_pulled:
@@ -190,7 +193,10 @@ def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
 
 
 def _merged_main(repository: Repository) -> tuple[str, str]:
-    """On a branch, the revisions go on top of the merged part of main. If none was merged, they go on top of main."""
+    """Return the commit on top of which the revisions of a branch are put, with the name of its branch.
+
+    It is the merged part of main. If nothing of main is merged, it is the newest commit of main.
+    """
     names = [name for name in MAINS if repository.commit(name)]
     if not names:
         return "main", ""

@@ -1,4 +1,4 @@
-"""Fill an empty development database with the project's own function, in one transaction."""
+"""Fills an empty development database with the project's own function, in one transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = 
     Args:
         workflow: the project, and the database to fill.
         studies: the number of studies. All other numbers follow from it.
-        allow_production: also fill it if the server is not on this host, or the configuration says production.
+        allow_production: also fill a database that is on another host, or whose configuration says production.
 
     Yields:
         A table and the number of its new rows, each time that rows were inserted.
@@ -34,7 +34,7 @@ def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = 
     Raises:
         ResetRefused: the configuration says production, or the server is not on this host.
         NotAtHead, AlreadyFilled: the database is not at head, or it has rows.
-        InvalidProject, PackageMissing: the project has no function for it, or it cannot be imported.
+        InvalidProject, PackageMissing: the project names no function for this, or the function cannot be imported.
         DatabaseError: the database cannot be reached, or cannot be written.
     """
     if not allow_production:

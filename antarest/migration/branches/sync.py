@@ -1,7 +1,7 @@
 """Makes a database match a checkout: undoes the revisions that the checkout lacks, and applies pending ones.
 
-A revision is undone with the code that was applied. All of it is one run: one plan, one confirmation, one backup, and
-one transaction where no revision asks for more.
+A revision is undone with the code that was applied. All of this is one run, with one plan, one confirmation and one
+backup. It is one transaction, unless a revision asks for more.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class SyncPlan:
     Attributes:
         project: the project that the database is to match.
         applied: the project with the revisions as they were applied; equal to `project` if there is nothing to undo.
-        undo: the downgrades, newest first, with what they lose.
-        between: the revisions that the database is at after the downgrades.
+        undo: the downgrades, newest first, with their losses.
+        between: the current revisions of the database after the downgrades.
         apply: the upgrades that follow, in order.
-        found: by revision, where the code of its downgrade was found, if it is not in the checkout.
-        edited: the revisions that stay although their file was edited: the applied file is lost, or others have applied
-            it too.
-        command: the command that carries it out.
+        found: by revision, the file for its downgrade, if it is not in the checkout.
+        edited: the revisions that are not undone although their file was edited. The applied file is lost, or others
+            have applied it too.
+        command: the command that carries out the plan.
         file_change: the change of files that happens together with the change of the database.
     """
 
@@ -57,12 +57,12 @@ class SyncPlan:
 
     @property
     def current(self) -> tuple[str, ...]:
-        """The revisions that the database is at."""
+        """The current revisions of the database."""
         return self.undo.current
 
     @property
     def end(self) -> tuple[str, ...]:
-        """The revisions that the database is at after the plan has run."""
+        """The current revisions of the database after the plan has run."""
         if not self.apply:
             return self.between
         head = self.project.history.head
@@ -70,7 +70,7 @@ class SyncPlan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the database matches already."""
+        """Whether the database already matches."""
         return not self.undo.steps and not self.apply
 
 
@@ -79,11 +79,11 @@ class SyncOptions:
     """The options of a sync.
 
     Attributes:
-        command: the command that carries the plan out.
+        command: the command that carries out the plan.
         again: revisions to undo although they match.
         undo_only: apply nothing afterwards.
-        allow_changed: also run a downgrade whose code is not the applied code.
-        note: told before a scratch database is made on the server of the database.
+        allow_changed: also run a downgrade whose code differs from the applied code.
+        note: called with a line before a scratch database is made on the server of the database.
     """
 
     command: str = "inv db.sync"
@@ -102,14 +102,14 @@ def plan_sync(
         home: the project as it is checked out.
         goal: the project that the database should match: `home`, or the one that will be checked out.
         connection: a connection to read the database.
-        database: its URL, redacted.
+        database: the URL of the database, redacted.
         folder: an empty folder for the code of the downgrades. It must exist until the plan has run.
         options: the options.
 
     Raises:
-        RevisionLost: the file of a revision that is to be undone cannot be found.
-        ScriptChanged: the file that was found is not what was applied.
-        Irreversible: it cannot be undone.
+        RevisionLost: the file of a revision to undo cannot be found.
+        ScriptChanged: the file that was found differs from the applied file.
+        Irreversible: a revision cannot be undone.
         MultipleHeads: the checkout has several heads.
     """
     history = goal.history
@@ -140,7 +140,7 @@ def _refuse_changed(applied: Applied, undone: Collection[str], command: str) -> 
 
 
 def steps_of(plan: SyncPlan) -> Callable[[ScriptDirectory, Sequence[str]], Iterator[MigrationStep]]:
-    """Make the function that returns the steps of a plan, given Alembic's scripts of the checkout's project."""
+    """Return the function that returns the steps of a plan. It takes Alembic's view of the revision files."""
     theirs = ScriptDirectory.from_config(plan.applied.alembic_config())
 
     def sync(ours: ScriptDirectory, current: Sequence[str]) -> Iterator[MigrationStep]:
@@ -161,7 +161,7 @@ def steps_of(plan: SyncPlan) -> Callable[[ScriptDirectory, Sequence[str]], Itera
 def _kept(
     home: Project, history: History, applied: Applied, again: Collection[str]
 ) -> tuple[set[str], tuple[str, ...]]:
-    """The applied revisions that the checkout has at the same place of the graph, and which of them were edited."""
+    """Return the applied revisions that the checkout has with the same predecessors, and which of them were edited."""
     kept = set[str]()
     edited = list(applied.edited)
     for id_ in applied.history.order:
@@ -178,6 +178,6 @@ def _kept(
 
 
 def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
-    """The newest of the kept revisions. A database that has all kept revisions records only these."""
+    """Return the newest of the kept revisions. A database that has all kept revisions records only these."""
     followed = {down for id_ in kept for down in applied.history[id_].down}
     return tuple(sorted(id_ for id_ in kept if id_ not in followed))

@@ -1,4 +1,4 @@
-"""The parser of every command line of ours; it imports little, so that a program starts quickly."""
+"""The parser of all our command lines. It imports little, so that a program starts quickly."""
 
 from __future__ import annotations
 

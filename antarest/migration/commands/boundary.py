@@ -35,10 +35,10 @@ from .progress import Progress
 
 
 class _SignalHandler:
-    """The handler of SIGINT and SIGTERM. It has states, since a signal between two handlers would print a traceback.
+    """The one handler of SIGINT and SIGTERM. A signal between two separate handlers would print a traceback.
 
-    Before the command begins, a signal ends the process. While the command runs, it raises `Stopped`. Once the exit
-    code is decided, the first signal does nothing, so that the result is printed to its end. A second one ends the
+    Before the command begins, a signal ends the process. While the command runs, a signal raises `Stopped`. After the
+    exit code is decided, the first signal does nothing, so that the whole result is printed. A second signal ends the
     process, in case nobody reads the output.
     """
 
@@ -55,7 +55,7 @@ class _SignalHandler:
 
     @contextmanager
     def in_place(self, *, always: bool) -> Iterator[None]:
-        """Handle signals inside the block. Only the main thread can."""
+        """Handle signals inside the block. This works only in the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -71,7 +71,7 @@ class _SignalHandler:
 
 
 class CommandContext:
-    """The configuration, project and workflow of a command. Each is made when it is first needed."""
+    """The configuration, project and workflow of a command. Each is created when it is first needed."""
 
     def __init__(
         self,
@@ -97,17 +97,17 @@ class CommandContext:
 
     @property
     def named(self) -> str:
-        """The configuration file that the command line names; empty where it names none."""
+        """The configuration file that the command line names; empty if it names none."""
         return self._config_path or ""
 
     @property
     def project_named(self) -> str:
-        """The `--project` of the command line; empty where it names none."""
+        """The value of `--project` on the command line; empty if it is missing."""
         return self._project if isinstance(self._project, str) else ""
 
     @property
     def project_name(self) -> str | None:
-        """The `alembic.ini` that the command line names; None where it names none."""
+        """The `alembic.ini` that the command line names; None if it names none."""
         return str(self._project.ini) if isinstance(self._project, Project) else self._project
 
     @cached_property
@@ -143,12 +143,12 @@ class CommandContext:
         return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress, others=others)
 
     def introduce(self) -> None:
-        """Print the project, the configuration file, and the database that it names."""
+        """Print the project, the configuration file, and the database in the configuration."""
         facts = [("project", str(self.project.ini)), ("configuration", str(self.config.source))]
         self.print(fields([*facts, ("database", self.workflow.database)]))
 
     def print(self, text: str) -> None:
-        """Print a finding of the command, or its next step. A broken output ends the command; see `Output`.
+        """Print a finding of the command, or its next step. If the output is broken, the command ends; see `Output`.
 
         Raises:
             OutputFailed: the text cannot be printed.
@@ -156,11 +156,11 @@ class CommandContext:
         self.output.print(text)
 
     def report(self, text: str) -> None:
-        """Print a step that the command has done. If the output is broken, another stream gets it; see `Output`."""
+        """Print a step that the command has done. If the output is broken, it goes to another stream; see `Output`."""
         self.output.report(text)
 
     def say(self, *facts: tuple[str, str]) -> None:
-        """Report facts, one a line."""
+        """Report facts, one on each line."""
         self.report(fields(facts))
 
     def redact(self, text: str) -> str:
@@ -170,7 +170,7 @@ class CommandContext:
         return redact(text, *urls)
 
     def known(self, error: BaseException) -> AntarestError:
-        """Convert an error to one of ours."""
+        """Return an error of ours for any error."""
         known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None)
         if known is not error:
             undone = "What was not committed was rolled back."
@@ -186,7 +186,7 @@ def guard(
     """Run a command, and print the error that ends it. Ctrl-C and SIGTERM undo everything that is not committed.
 
     Args:
-        context: what the command works with.
+        context: the context of the command.
         call: the command; returns the exit code.
         always: handle signals even if the parent process made this one ignore them. A shell does so with Ctrl-C for
             background commands. In the first process of a container, a signal without a handler does nothing.
@@ -226,8 +226,8 @@ def tell(context: CommandContext, error: BaseException, *, debug: bool = False, 
     """Print an error of any kind.
 
     Args:
-        context: what the command worked with.
-        error: the error that ended it.
+        context: the context of the command.
+        error: the error that ended the command.
         debug: whether its traceback is printed too.
         json: whether it is printed as JSON, on the standard output.
 

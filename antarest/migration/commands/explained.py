@@ -1,4 +1,4 @@
-"""Explains errors that no part of a command expects, but that have a cause outside of this program.
+"""Explains unexpected errors that have a cause outside of this program.
 
 Such causes are a missing right, a refused statement, or a missing file. Any other error is a mistake of this program.
 """
@@ -26,11 +26,11 @@ _AS_OWNER = Hint("Name its owner in the configuration", "db.admin_url: postgresq
 
 
 def explain(error: BaseException, url: URL | None = None) -> AntarestError:
-    """Return an error that says to a user what happened.
+    """Return an error that explains any error to a user.
 
     Args:
         error: any error.
-        url: the database that the command works on, where it is known.
+        url: the database that the command works on, if it is known.
     """
     urls = [url] if url else []
     if isinstance(error, AntarestError):

@@ -1,4 +1,4 @@
-"""The flags of all verbs, shared by Invoke and `python -m antarest.migration`, and those that must be refused.
+"""The flags of all verbs, shared by Invoke and `python -m antarest.migration`, and the flags that must be refused.
 
 Invoke takes some flags for itself without a message, and a user may leave the value of a flag empty. In both cases a
 command could work on another database than the one that the user named.
@@ -23,7 +23,7 @@ class Flag:
     """A flag, or a word that a verb takes.
 
     Attributes:
-        help: what it does; HIDDEN for a flag that only programs use.
+        help: the help text; HIDDEN for a flag that only programs use.
         value: the name of its value; empty for a flag without one.
         repeats: whether it may be given several times.
     """
@@ -102,7 +102,7 @@ def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
         command: the task, as it is called, for example `inv db.status`.
 
     Returns:
-        The error, with the right spelling; None where there is no such flag.
+        The error, with the right spelling; None if there is no such flag.
     """
     namespace = command.rpartition(" ")[2].partition(".")[0]
     task = next((index for index, word in enumerate(words) if word.startswith(f"{namespace}.")), len(words))
@@ -120,7 +120,7 @@ def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
 
 
 def refuse_empty(options: Mapping[str, object], verb: str) -> None:
-    """Refuse `--to=$UNSET`: the user did not mean to leave the flag out.
+    """Refuse a flag with an empty value, such as `--to=$UNSET`, because the user did not mean to omit it.
 
     Raises:
         UsageError: a flag has no value.

@@ -1,4 +1,4 @@
-"""The output of a command, which may end at any moment: a disk is full, or the reader of a pipe has gone."""
+"""The output of a command, which may stop working at any moment: a disk is full, or the reader of a pipe has ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Output:
     stream that still works.
 
     Attributes:
-        failure: the reason why the stream does not work any more; empty while it does.
+        failure: the reason why the stream does not work any more; empty while it works.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -28,29 +28,29 @@ class Output:
         self.failure = ""
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Return whether the standard output is a terminal."""
         return self._stream.isatty()
 
     def print(self, text: str) -> None:
-        """Print a text that the user must see before the command goes on.
+        """Print a text that the user must see before the command continues.
 
         Raises:
-            OutputFailed: it cannot be printed.
+            OutputFailed: the text cannot be printed.
         """
         if error := self._try(f"{printable(text)}\n"):
             raise OutputFailed(self.failure, is_gone=isinstance(error, BrokenPipeError)) from error
 
     def report(self, text: str) -> None:
-        """Print what the command has done, or is doing. This never fails."""
+        """Print a step that the command has done, or is doing. This never fails."""
         self.write(f"{printable(text)}\n")
 
     def write(self, text: str) -> None:
-        """Write a text as it is, to the standard error where the standard output does not work any more."""
+        """Write a text unchanged. If the standard output does not work any more, write it to the standard error."""
         if self.failure or self._try(text):
             complain(text)
 
     def finish(self) -> None:
-        """Write what is left in the buffer of the stream."""
+        """Write the rest of the stream's buffer."""
         self._try("")
 
     def _try(self, text: str) -> Exception | None:
@@ -65,7 +65,7 @@ class Output:
 
 
 def complain(text: str) -> None:
-    """Write a text to the standard error, to the standard output where that does not work."""
+    """Write a text to the standard error. If that does not work, write it to the standard output."""
     for stream in (each for each in (sys.stderr, sys.stdout) if each not in _DISCARDED):
         try:
             stream.write(text)
@@ -77,7 +77,7 @@ def complain(text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Discard what is written from now on. Python would try again at its end, and print an error."""
+    """Discard everything that is written to a stream from now on. Otherwise Python would print an error at its end."""
     _DISCARDED.append(stream)
     with suppress(OSError, ValueError):  # It is closed, or belongs to a test.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

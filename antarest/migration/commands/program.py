@@ -15,7 +15,7 @@ from .table import EVERYWHERE, VERBS, run
 
 
 def _is_program() -> bool:
-    """Whether this is `antarest-db`."""
+    """Return whether this program is `antarest-db`."""
     return Path(sys.argv[0]).name == PROGRAM
 
 

@@ -19,7 +19,7 @@ _ARROWS: dict[Direction, str] = {"upgrade": "up  ", "downgrade": "down"}
 
 
 class Progress(Listener):
-    """Prints a line for each revision. A terminal shows the revision that runs, with its time."""
+    """Prints a line for each revision. A terminal also shows the running revision, with its time."""
 
     _EVERY = 1.0  # seconds
 
@@ -32,7 +32,7 @@ class Progress(Listener):
         self._last_line = time.monotonic()
 
     def started(self, revision: Revision, direction: Direction) -> None:
-        """Show on a terminal that the revision runs. In a pipe, its line is printed when it has ended."""
+        """Show the running revision on a terminal. In a pipe, its line is printed when it has ended."""
         self._last_line = time.monotonic()
         if not self._stream.isatty():
             return
@@ -48,18 +48,21 @@ class Progress(Listener):
         self._write(f"{start}  {arrow} {seconds:7.2f} s  {revision_line(revision)}\n")
 
     def committed(self, revisions: Sequence[str]) -> None:
-        """Note where the database is, for a command that is interrupted later."""
+        """Note the current revisions of the database, for a command that is interrupted later."""
         self.end = position(revisions)
 
     def working(self, what: str, done: int, total: int) -> None:
-        """Show on a terminal how much of a long task is done; the next line replaces it."""
+        """Show the done part of a long task on a terminal; the next line replaces it."""
         if self._stream.isatty():
             shown = f"{100 * done // total:>3} %" if total else size(done)
             self._write(f"\r\x1b[K{what:<14} {shown}")
             self._is_passing = True
 
     def moved(self, table: str, done: int, total: int, seconds: float) -> None:
-        """Show how many rows have moved, and the time left: at once on a terminal, once a minute in a pipe."""
+        """Show the number of moved rows and the time left.
+
+        A terminal shows each change, a pipe gets a line each minute.
+        """
         rate = done / seconds if seconds else 0
         left = f", {(total - done) / rate:,.0f} s left" if rate and done < total else ""
         text = f"{table}: {done:,} of {total:,} rows, {rate:,.0f} a second{left}"
@@ -82,7 +85,10 @@ class Progress(Listener):
             self._is_passing = True
 
     def block(self, lines: Sequence[str], width: int) -> None:
-        """Show lines on a terminal; the next ones replace them. A terminal that is too small shows the last line."""
+        """Show lines on a terminal; the next block replaces them.
+
+        A terminal that is too small shows only the last line.
+        """
         if not self._stream.isatty():
             return
         size_ = shutil.get_terminal_size()
@@ -105,10 +111,10 @@ class Progress(Listener):
             self._write("\r\x1b[K")
 
     def _stop_clock(self) -> bool:
-        """Stop the clock of the line that is shown.
+        """Stop the clock of the present line.
 
         Returns:
-            Whether there was one.
+            Whether there was a clock.
         """
         clock, self._clock = self._clock, None
         if clock:
@@ -120,7 +126,7 @@ class Progress(Listener):
 
 
 class _Clock:
-    """Calls a function again and again with the seconds that have passed, until it is stopped."""
+    """A thread that repeatedly calls a function with the seconds that have passed, until it is stopped."""
 
     def __init__(self, every: float, show: Callable[[float], None]) -> None:
         self._every, self._show = every, show

@@ -1,4 +1,4 @@
-"""Questions to the user, and answers that flags give in advance: how far back, and which losses are permitted."""
+"""Questions to the user, and the flags that answer them in advance: the steps back, and the permitted losses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def positive(steps: str | None) -> int:
 def agree(
     workflow: MigrationWorkflow, plan: RollbackPlan, command: str, *, yes: bool, everything: bool, goal: str = ""
 ) -> Agreement:
-    """Get the user's agreement to a rollback and its losses, from the flags or on the terminal.
+    """Return the user's agreement to a rollback and its losses, from the flags or from the terminal.
 
     Args:
         workflow: the workflow that made the plan.
@@ -45,13 +45,13 @@ def agree(
         command: the command, without the flags that answer the question.
         yes: whether a flag answers the question with yes; that permits no loss.
         everything: whether a flag agrees to every declared loss.
-        goal: the place to which the database goes, if the plan ends at another one.
+        goal: the final revision of the database, if it differs from the end of the plan.
 
     Returns:
-        The losses that are agreed to.
+        The losses to which the user agreed.
 
     Raises:
-        LossNotDeclared: the plan loses something that its revisions do not declare.
+        LossNotDeclared: the plan has a loss that its revisions do not declare.
         LossNotConfirmed: data would be lost, and nobody can be asked.
         NotConfirmed: the answer is not yes.
     """
@@ -70,7 +70,7 @@ def agree(
 
 
 def ask(question: str, command: str) -> None:
-    """Ask on the terminal.
+    """Ask a question on the terminal.
 
     Raises:
         NotConfirmed: the answer is not yes, or there is no terminal.

@@ -1,4 +1,4 @@
-"""The table of verbs: for each one the function, its flags and its words, and `run`, which calls one by its name.
+"""The table of verbs, with the function, the flags and the words of each, and `run`, which calls a verb by its name.
 
 `tasks.py` and `python -m antarest.migration` (which `rollback.sh` calls) are made from it.
 """
@@ -19,7 +19,8 @@ EVERYWHERE = ("config", "project", "x", "debug")
 
 _RUN = ("backup", "lock_timeout")
 _ASKED = ("dry_run", "yes", "allow_data_loss", *_RUN)
-_REPEATED = ("engine", "versions", "metadata", "rows_from")  # They say what is proved, and on which engine.
+# They say what is proved, on which engine, and how.
+_REPEATED = ("engine", "versions", "metadata", "rows_from", "revisions", "new", "rows", "start", "since", "run_env")
 _FOREIGN = ("project", "versions", "metadata", "rows_from")
 
 
@@ -30,9 +31,9 @@ class Verb:
     Attributes:
         call: the function; its docstring is the help text.
         flags: the names of its flags.
-        own: the flags that mean something else here.
+        own: the flags that have another meaning for this verb.
         words: the words that it takes without a flag, in order.
-        only_looks: whether it changes nothing, and only prints.
+        only_looks: whether it only prints, and changes nothing.
     """
 
     call: Callable[..., int]
@@ -42,7 +43,7 @@ class Verb:
     only_looks: bool = False
 
     def flag(self, name: str) -> Flag:
-        """The flag or word of this name, as this verb means it."""
+        """Return the flag or word of this name, with its meaning for this verb."""
         return self.own.get(name, FLAGS[name])
 
 
@@ -81,6 +82,7 @@ VERBS = {
     "rollback-script": Verb(revisions.write_rollback_script),
     "install-hooks": Verb(branches.install_hooks),
     "diagram": Verb(development.diagram),
+    "snapshot": Verb(development.snapshot),
     "seed": Verb(development.seed, ("studies", "allow_production")),
 }
 
@@ -101,13 +103,13 @@ def run(
 
     Args:
         verb: its name in the table.
-        config: the configuration file; None for the usual one.
+        config: the configuration file; None for the default one.
         project: the `alembic.ini` or its folder; None for the one that is found from this folder.
         x: the values of `-x`.
-        lock_timeout: how many seconds to wait for another run.
+        lock_timeout: the number of seconds to wait for another run.
         backup: whether a backup is made first, also on PostgreSQL.
         debug: whether the traceback of an error is shown.
-        or_own: whether the history of this package is used where no project is found.
+        or_own: whether the history of this package is used if no project is found.
         options: the flags and words of this verb.
 
     Returns:
@@ -123,5 +125,11 @@ def run(
         refuse_empty({"config": config, "project": project, "lock_timeout": lock_timeout, **options}, verb)
         return VERBS[verb].call(context, **options)
 
-    with repeating(verb, x=x or (), **{name: options.get(name) for name in _REPEATED}):
+    with repeating(verb, x=x or (), **_repeated(options)):
         return guard(context, call, debug=debug, json=as_json)
+
+
+def _repeated(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags that the next command repeats. A value for `env.py` may be a password, so it is left out."""
+    env = [f"{each.partition('=')[0]}=..." for each in options.get("env") or ()]
+    return {**{name: options.get(name) for name in _REPEATED}, "env": env}

@@ -1,6 +1,6 @@
 """The tables and columns of a database, and their counts, read with few and cheap queries.
 
-This is what the loss check needs. `schema/reflection.py` reads a schema in every detail.
+The loss check uses this module. `schema/reflection.py` reads a schema in every detail.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ _AFFINITIES = {
 
 @dataclass(frozen=True)
 class CatalogTable:
-    """A table of the database as it is now.
+    """A table that the database has now.
 
     Attributes:
-        name: its name, with its schema where that is not the current one (PostgreSQL).
+        name: its name, with its schema unless that is the current one (PostgreSQL).
         bare_name: its name without its schema.
         schema: its schema; empty on SQLite.
         sql: its name as SQL.
@@ -77,42 +77,47 @@ class CatalogTable:
     file: int
     readable: bool = True
 
+    def old_names(self, before: CatalogTable) -> dict[str, str]:
+        """Return the names that the columns had before, by their names now. New columns are left out."""
+        names = {identity: name for name, identity in before.columns.items()}
+        return {name: names[identity] for name, identity in self.columns.items() if identity in names}
+
 
 Tables = dict[str, CatalogTable]
 """The tables of a database by name."""
 
 
 class Fullness(NamedTuple):
-    """How many values a column has.
+    """The number of values in a column.
 
     Attributes:
-        values: those that are not NULL.
-        filled: those of them that are no empty text either.
+        values: the number of values that are not NULL.
+        filled: the number of these that are not an empty text either.
     """
 
     values: int = 0
     filled: int = 0
 
     def plus(self, other: Fullness) -> Fullness:
-        """The sum of both."""
+        """Return the sum of two counts."""
         return Fullness(self.values + other.values, self.filled + other.filled)
 
     def most(self, other: Fullness) -> Fullness:
-        """The larger count of each."""
+        """Return the larger number of each pair."""
         return Fullness(max(self.values, other.values), max(self.filled, other.filled))
 
     def minus(self, other: Fullness) -> Fullness:
-        """These counts minus the other ones."""
+        """Return these counts minus the other counts."""
         return Fullness(self.values - other.values, self.filled - other.filled)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """The number of rows of a table, and the fullness of some of its columns.
+    """The number of rows of a table, and the number of values in some of its columns.
 
     Attributes:
         rows: the number of rows.
-        columns: the fullness, by column.
+        columns: the number of values in each column.
         chosen: the number of rows for which a condition is true.
     """
 
@@ -121,12 +126,12 @@ class Measure:
     chosen: int = 0
 
     def of(self, column: str | None) -> int:
-        """Return the number of values of a column, or of rows where it is None."""
+        """Return the number of values of a column. With None, return the number of rows."""
         return self.columns[column].values if column is not None else self.rows
 
 
 def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Collection[str] | None = None) -> Tables:
-    """Read the tables with one query; on PostgreSQL those of every schema.
+    """Read the tables of a database with one query; on PostgreSQL the tables of every schema.
 
     Args:
         connection: a connection to the database.
@@ -149,7 +154,7 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
 
 
 def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
-    """A table, from the rows that the query returns for its columns, or from one row if it has none."""
+    """Return a table, made from the rows that the query returns for its columns. Without columns there is one row."""
     first, columns = rows[0], [row for row in rows if row[2] is not None]
     types = {row[2]: row[8].lower() for row in columns}
     if engine == "sqlite":
@@ -171,7 +176,7 @@ def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
 
 
 def affinity(declared: str) -> str:
-    """The affinity that SQLite gives to a column with this type, in lower case."""
+    """Return the affinity that SQLite gives to a column of this type, in lower case."""
     for words, name in _AFFINITIES.items():
         if any(word in declared for word in words):
             return name
@@ -179,12 +184,12 @@ def affinity(declared: str) -> str:
 
 
 def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:
-    """Read the names of the tables of the database and of their columns."""
+    """Return the names of the tables of the database, and the names of their columns."""
     return {name: frozenset(table.columns) for name, table in read_tables(connection, exclude=exclude).items()}
 
 
 def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | None] | None:
-    """Split "table" or "table.column", whose names may have dots in them; None if there is no such table or column."""
+    """Split "table" or "table.column" into its names, which may have dots. None if there is no such table or column."""
     if item in tables:
         return item, None
     parts = item.split(".")
@@ -196,7 +201,7 @@ def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | N
 
 
 def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] = (), condition: str = "") -> Measure:
-    """Count the rows of a table, the values in its columns, and the rows with a condition, in one scan."""
+    """Count the rows of a table, the values in its columns, and the rows that fulfil a condition, in one scan."""
     names = sorted(columns)
     texts = [name for name in names if name in table.texts]
     as_text = "" if connection.dialect.name == "sqlite" else "::text"  # A domain, for one, may refuse an empty text.
@@ -216,7 +221,7 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
 
 
 def quote(name: str) -> str:
-    """Quote a name for a statement that goes directly to the driver. Only SQLAlchemy needs an escape for "%"."""
+    """Return a quoted name for a statement that goes directly to the driver, where a "%" needs no escape."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -224,7 +229,7 @@ def count_rows(connection: Connection, names: Collection[str]) -> dict[str, int]
     """Count the rows of each of these tables.
 
     Raises:
-        Error: the error of the driver, where this role may not see all rows.
+        Error: the error of the driver, if this role may not see all rows.
     """
     tables = read_tables(connection)
     if connection.dialect.name == "postgresql":

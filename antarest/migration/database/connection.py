@@ -40,12 +40,12 @@ _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_cou
 
 @contextmanager
 def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
-    """Open a connection to migrate on, whose transaction includes DDL on both engines.
+    """Open a connection for migrations, whose transaction includes DDL on both engines.
 
     On SQLite the driver would commit before DDL, and foreign keys would act while a table is rebuilt. So the driver's
-    own transactions are off (`isolation_level`), and foreign keys are switched off before the transaction begins,
-    because inside it the PRAGMA does nothing. The transaction begins with `BEGIN IMMEDIATE`, so that this connection is
-    the only writer from its start. No statement has run on the connection: Alembic must find it without a transaction.
+    own transactions are off (`isolation_level`). Foreign keys are switched off before the transaction begins, because
+    inside it the PRAGMA does nothing. The transaction begins with `BEGIN IMMEDIATE`, so that this connection is the
+    only writer from its start. No statement has run on the connection: Alembic must find it without a transaction.
 
     Args:
         db: the database.
@@ -65,11 +65,11 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
 def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
     """Return an engine for many databases of one server, whose connections are like those of `moving`.
 
-    One engine reads the properties of the server, and compiles each statement, once for all databases.
+    The engine reads the properties of the server once, and compiles each statement once, for all databases.
 
     Args:
         url: the server, or any SQLite file.
-        database: returns the database to connect to: its name, or its file on SQLite.
+        database: returns the name or the SQLite file of the database to connect to.
     """
 
     def choose(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
@@ -88,15 +88,15 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
 def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection]:
     """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
 
-    A missing folder is an error, because then the path is probably misspelt. The connection waits for a lock of another
-    session as long as for another migration; on SQLite no longer than `busy_timeout`.
+    A missing folder is an error, because then the path is probably misspelt. If another session holds a lock, the
+    connection waits as long as for another migration. On SQLite it waits no longer than `busy_timeout`.
 
     Args:
         db: the database.
         tell: called with a line about a lock that is waited for, or about work that takes long.
 
     Raises:
-        TableLocked: another session holds a table that is read.
+        TableLocked: another session holds a lock on a table that is read.
         DatabaseError: the database cannot be reached, or cannot be read.
     """
     db = db if isinstance(db, DbConfig) else DbConfig(db)
@@ -114,12 +114,12 @@ def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection
 
 
 def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
-    """Read the current revisions of a database with one query, sorted; empty where it has none.
+    """Read the current revisions of a database with one query, sorted; empty if it records none.
 
-    A transaction that the caller has begun stays usable, even where the table is missing.
+    A transaction that the caller has begun stays usable, even if the version table is missing.
 
     Raises:
-        VersionTableDamaged: a row of the table is no revision.
+        VersionTableDamaged: a row of the table is not a revision.
     """
     quote = connection.dialect.identifier_preparer.quote
     table = ".".join(map(quote, filter(None, (version_table.schema, version_table.name))))
@@ -151,7 +151,7 @@ def engine_version(connection: Connection) -> str:
 
 
 def _create_file(url: URL) -> None:
-    """Create a missing SQLite file, readable by its owner only.
+    """Create a missing SQLite file that only its owner can read.
 
     SQLite gives its journal files the same permissions.
     """
@@ -161,7 +161,7 @@ def _create_file(url: URL) -> None:
 
 
 def _is_absent(file: Path) -> bool:
-    """Return whether only the file is missing. The driver explains any other fault of the path better."""
+    """Return whether only the file is missing, and not its folder. The driver explains any other fault better."""
     try:
         file.stat()
     except FileNotFoundError:
@@ -182,7 +182,7 @@ def _begin(statement: str, *, limits: bool = True) -> Callable[[Connection], Non
 
 
 def _begin_as_first_or_beside() -> Callable[[Connection], None]:
-    """Begin as the only writer. If a revision opens a second connection beside its own, begin so that it can read."""
+    """Return a function that begins a transaction as the only writer, or as a reader beside an open transaction."""
     begun: list[weakref.ref[Connection]] = []
 
     def begin(connection: Connection) -> None:

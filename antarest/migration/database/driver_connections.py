@@ -1,6 +1,6 @@
 """Driver connections that report each statement, commit and rollback to a watcher before it happens.
 
-SQLAlchemy's events do not see a revision that uses the driver's own connection or cursor. These classes do.
+SQLAlchemy's events do not notice a revision that uses the driver's own connection or cursor. These classes do.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ Attempt = Callable[[], object]
 
 
 class Watcher:
-    """An object to which a connection reports. A subclass overrides the methods that it needs."""
+    """An object that receives the reports of a connection. A subclass overrides the methods that it needs."""
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
         """Called before a statement runs.
 
         Args:
-            statement: its text.
-            attempt: runs it, as often as it is called; None where it can run only once, or the driver cannot say.
+            statement: the text of the statement.
+            attempt: a function that runs the statement, and can be called several times. None if the statement can run
+                only once, or if the driver cannot tell.
         """
 
     def after(self, statement: str) -> None:
         """Called after a statement has run."""
 
     def inside(self, statement: str) -> None:
-        """Called before a statement that a function runs inside another one."""
+        """Called before a statement that a function runs inside another statement."""
 
     def on_commit(self) -> None:
         """Called before the driver commits."""
@@ -46,10 +47,11 @@ class Watcher:
 
 
 class _Inside(Watcher):
-    """Takes the reports while a statement runs.
+    """A watcher of the statements that run inside another statement.
 
     Attributes:
-        refusal: the error of the watcher, if it has refused a statement. The function may have caught the error.
+        refusal: the error with which the watcher refused a statement. The function that ran it may have caught the
+            error.
     """
 
     def __init__(self, watcher: Watcher) -> None:
@@ -69,7 +71,7 @@ class WatchedConnection:
     """The base of the connections of both drivers.
 
     Attributes:
-        watcher: the watcher to report to; None for no reports.
+        watcher: the watcher that receives the reports; None for no reports.
     """
 
     watcher: Watcher | None = None
@@ -88,7 +90,7 @@ class WatchedConnection:
 
     @contextmanager
     def reporting(self, statement: str, attempt: Attempt | None = None) -> Iterator[None]:
-        """Report a statement that runs inside the block. Statements of the watcher itself are not reported."""
+        """Report a statement that runs inside the block. The watcher's own statements are not reported."""
         watcher, self.watcher = self.watcher, None
         if watcher is None:
             yield
@@ -119,13 +121,13 @@ def is_in_transaction(connection: Connection) -> bool:
 
 
 def set_watcher(connection: Connection, watcher: Watcher | None) -> None:
-    """Report the statements of a connection to a watcher. None ends the reports."""
+    """Report the statements of a connection to a watcher. With None, the reports end."""
     driver: Any = connection.connection.dbapi_connection
     driver.watcher = watcher
 
 
 class SqliteConnection(WatchedConnection, sqlite3.Connection):
-    """A connection of `sqlite3`.
+    """A connection of `sqlite3` that reports to a watcher.
 
     Attributes:
         retry_commit: called when a reader blocks a commit; returns whether to try again, perhaps after a short wait.
@@ -134,19 +136,22 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
     retry_commit: Callable[[], bool] = staticmethod(lambda: False)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute. Setting `isolation_level` or `autocommit` reports a commit, as the driver commits then."""
+        """Set an attribute.
+
+        Setting `isolation_level` or `autocommit` reports a commit, because the driver then commits.
+        """
         if name in {"isolation_level", "autocommit"} and self.watcher:
             self.watcher.on_commit()
         super().__setattr__(name, value)
 
     def cursor(self, factory: Any = None) -> Any:
-        """Return a cursor that reports its statements, also of a class that the caller names."""
+        """Return a cursor that reports its statements. A cursor class that the caller names is extended to do so."""
         if isinstance(factory, type) and not issubclass(factory, _SqliteCursor):
             factory = type("Reporting", (_SqliteCursor, factory), {})
         return super().cursor(factory or _SqliteCursor)
 
     def execute(self, *arguments: Any) -> Any:
-        """Execute on a cursor that reports. The driver's own method would use a cursor that does not."""
+        """Execute with a cursor that reports its statements. The cursor of the driver's own method would not."""
         return self.cursor().execute(*arguments)
 
     def executemany(self, *arguments: Any) -> Any:
@@ -158,7 +163,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
         return self.cursor().executescript(*arguments)
 
     def commit(self) -> None:
-        """Commit, and try again while a reader blocks it and `retry_commit` says so."""
+        """Commit. If a reader blocks the commit, try again as long as `retry_commit` returns True."""
         while True:
             try:
                 return super().commit()
@@ -167,7 +172,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
                     raise
 
     def __exit__(self, kind: object, error: object, traceback: object) -> Literal[False]:
-        """Commit or roll back with the methods above. The driver's own method would not call them."""
+        """Commit or roll back with the methods of this class. The driver's own method would not call them."""
         if kind is None:
             self.commit()
         else:
@@ -188,7 +193,7 @@ class _SqliteCursor(sqlite3.Cursor):
             return super().executemany(sql, rows)
 
     def executescript(self, script: str, /) -> Self:
-        """Run the statements one by one: the driver's own method would commit first."""
+        """Run the statements of a script one by one. The driver's own method would commit first."""
         if not self.connection.watcher:
             super().executescript(script)
             return self
@@ -203,7 +208,7 @@ class _SqliteCursor(sqlite3.Cursor):
 
 @cache
 def postgres_connection() -> type[Any]:
-    """Return the class of connections of `psycopg2`. It is created here, since SQLite does not need the driver."""
+    """Return the class of connections of `psycopg2`, which is imported here, because SQLite does not need it."""
     from psycopg2.extensions import connection, cursor
 
     class Reporting(cursor):
@@ -244,7 +249,7 @@ def postgres_connection() -> type[Any]:
 
 
 def _text(query: Any, cursor: Any) -> str:
-    """Return the text of a statement, which psycopg2 accepts as a text, as bytes or composed."""
+    """Return the text of a statement. psycopg2 accepts text, bytes and composed statements."""
     if hasattr(query, "as_string"):
         return str(query.as_string(cursor))
     return query.decode() if isinstance(query, bytes) else str(query)
@@ -255,7 +260,9 @@ def _text(query: Any, cursor: Any) -> str:
 
 @contextmanager
 def _answered(connection: Any) -> Iterator[None]:
-    """Wait for the answer to a statement. The error of a session that has ended gets the server's last words.
+    """Wait in the block for the answer to a statement.
+
+    If the session has ended, its error gets the server's last message.
 
     Raises:
         OperationalError: the server has ended the session, or no answer came in time.
@@ -283,7 +290,7 @@ _WAITING: dict[Callable[[], None], threading.Thread] = {}
 
 
 def give_up_all() -> bool:
-    """End the waits of all threads, because the process was told to stop.
+    """End the waits of all threads, because the process got a signal to stop.
 
     Returns:
         Whether the calling thread waits. Then its statement ends with an error.
@@ -296,10 +303,10 @@ def give_up_all() -> bool:
 
 @contextmanager
 def _begins_within(connection: Any, seconds: float) -> Iterator[None]:
-    """Close a connection of `psycopg2` when the first statement of a transaction gets no answer in time.
+    """Close a connection of `psycopg2` if the first statement of a transaction gets no answer in time.
 
     Args:
-        connection: the connection of the driver. Other statements than the first one have no time limit.
+        connection: the connection of the driver. Only the first statement has a time limit.
         seconds: how long to wait; 0 for no limit.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Translate the errors of psycopg2 and sqlite3 about a connection into errors with next steps.
+"""Translates the errors of psycopg2 and sqlite3 about a connection into errors with next steps.
 
-An error of psycopg2 has an SQLSTATE only after the connection is made, so errors before that are recognised by their
-text. A server may send the text in another language: an unknown text becomes `DatabaseUnreachable`, which quotes it.
+An error of psycopg2 has an SQLSTATE only after the connection is made. Earlier errors are recognised by their text. A
+server may send the text in another language. So an unknown text becomes `DatabaseUnreachable`, which quotes it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ LOCK_FAILURES = frozenset({"55P03", "40P01"})
 
 
 def is_connection_error(error: BaseException) -> bool:
-    """Return whether a driver's error is about reaching or opening the database, and not about the SQL that was run."""
+    """Return whether a driver's error is about the connection to the database, and not about the SQL that was run."""
     raised = driver_error(error)
     if isinstance(raised, sqlite3.Error):
         return _sqlite_code(raised) in _FILE_CODES
@@ -94,7 +94,7 @@ def sqlstate(error: BaseException) -> str:
 
 
 def connection_error(error: BaseException, url: URL) -> DatabaseError:
-    """Return an error that explains to a user what a driver's error about a connection means.
+    """Return the error for a user that explains a driver's error about a connection.
 
     Args:
         error: the error of the driver, or SQLAlchemy's error around it.
@@ -126,7 +126,7 @@ def role_missing(url: URL, role: str, reason: str = "") -> RoleMissing:
 
 
 def driver_error(error: BaseException) -> BaseException | None:
-    """Return the error of the driver, without SQLAlchemy's error around it; None for any other error."""
+    """Return the error of psycopg2 or sqlite3, taken out of SQLAlchemy's error if necessary; None for other errors."""
     raised = error.orig if isinstance(error, DBAPIError) else error
     return raised if raised and type(raised).__module__.partition(".")[0] in {"psycopg2", "sqlite3"} else None
 
@@ -143,7 +143,10 @@ def _first_line(text: str) -> str:
 def _on_server(
     kind: type[DatabaseError], fact: str, *hints: Hint | Callable[[URL], Hint]
 ) -> Callable[[URL, str], DatabaseError]:
-    """Return a function that makes an error from a URL and a reason. It fills in `{server}`, `{role}`, `{database}`."""
+    """Return a function that makes an error from a URL and a reason.
+
+    It replaces `{server}`, `{role}` and `{database}`.
+    """
 
     def build(url: URL, reason: str) -> DatabaseError:
         role = f"the role {url.username}" if url.username else "this user"
@@ -205,7 +208,7 @@ def _ended_by(limit: str) -> Callable[[URL, str], DatabaseError]:
 
 
 def server_command(program: str, url: URL, *arguments: str) -> str:
-    """Return the command line of a PostgreSQL program for the server of a URL, as a person types it."""
+    """Return the command line of a PostgreSQL program for the server of a URL."""
     hosts, ports = [",".join(each) for each in zip(*servers(url), strict=True)] or ("", "")
     server = [f"--host={hosts}" if hosts else "", f"--port={ports}" if ports.strip(",") else ""]
     return shlex.join([each for each in (program, *server, *arguments) if each])
@@ -278,9 +281,10 @@ def _folder(file: str) -> Path:
 
 
 def _why_not_opened(file: str) -> str:
-    """Return why a path cannot name a file; empty where it can: then permissions are the reason.
+    """Return the reason why SQLite cannot open a path.
 
-    This only calls `stat`: opening and closing the file would drop the locks that sqlite3 holds on it in this process.
+    The reason is empty if the path is valid. Then a permission is missing. This only calls `stat`: opening and closing
+    the file would drop the locks that sqlite3 holds on it in this process.
     """
     folder = _folder(file)
     try:
@@ -296,9 +300,9 @@ def _why_not_opened(file: str) -> str:
 
 @contextmanager
 def translate_errors(url: URL) -> Iterator[None]:
-    """Translate the driver's errors about the connection inside the block into errors for a user.
+    """Translate the driver's errors about the connection in the block into errors for a user.
 
-    Other errors pass unchanged: ours, and those about the SQL that was run.
+    Other errors pass unchanged: our own, and those about the SQL that was run.
     """
     try:
         yield

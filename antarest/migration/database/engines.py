@@ -1,4 +1,4 @@
-"""The engine that an application connects with."""
+"""The engine with which an application connects."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def create_db_engine(db: DbConfig | URL, *, application_name: str = "antarest", 
     """Return the application's engine. It is not connected yet.
 
     On SQLite every connection enforces foreign keys and waits for other writers. On PostgreSQL a connection has a name,
-    and fails when the server does not answer in time. Bound values stay out of logs and errors.
+    and fails if the server does not answer in time. Bound values stay out of logs and errors.
 
     Args:
         db: the configuration, or a normalised URL, for which the defaults are used.
         application_name: the name in the server's list of sessions.
-        options: other arguments of SQLAlchemy's `create_engine`, which win over ours.
+        options: other arguments of SQLAlchemy's `create_engine`, which override ours.
     """
     db = db if isinstance(db, DbConfig) else DbConfig(db)
     settings: dict[str, Any] = {"hide_parameters": True}

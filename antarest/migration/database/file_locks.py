@@ -13,17 +13,17 @@ _WAL_WRITE, _WAL_READ = 120, range(123, 128)
 
 
 def holder(file: str) -> str:
-    """Return the process that holds the write lock of an SQLite file; empty where none is found (Linux only)."""
+    """Return the process that holds the write lock of an SQLite file; empty if none is found (Linux only)."""
     return _first(file, {_RESERVED, _PENDING}, {_WAL_WRITE}, "WRITE")
 
 
 def blocker(file: str) -> str:
-    """Return the process that keeps the readers of an SQLite file out; empty where none is found (Linux only)."""
+    """Return the process that prevents others from reading an SQLite file; empty if none is found (Linux only)."""
     return _first(file, {_PENDING, *_SHARED}, set(), "WRITE")
 
 
 def reader(file: str) -> str:
-    """Return a process that reads an SQLite file now and blocks a commit; empty where none is found (Linux only)."""
+    """Return a process that reads an SQLite file and blocks a commit; empty if none is found (Linux only)."""
     return _first(file, set(_SHARED), set(_WAL_READ), "READ")
 
 
@@ -63,7 +63,7 @@ def _describe(pid: int) -> str:
 
 
 def _started(folder: Path) -> str:
-    """Return when a process began: the boot time of the system plus the ticks until the process began."""
+    """Return the time when a process began: the boot time of the system plus the ticks from then on."""
     ticks = int((folder / "stat").read_text().rpartition(")")[2].split()[19])
     boot = next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line[:6] == "btime ")
     return f"{datetime.fromtimestamp(boot + ticks / os.sysconf('SC_CLK_TCK'), UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,7 +1,7 @@
-"""The rights of the application's role, where another role runs the migrations and owns the new tables.
+"""The rights of the application's role, if another role runs the migrations and owns the new tables.
 
 Only the objects of our own history count: the tables and sequences of the metadata, the sequences that belong to
-columns of these tables, and the version table. Tables of other applications in the same schema are left alone.
+columns of these tables, and the version table. Tables of other applications in the same schema are not changed.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Grant:
         kind: the kind of the object.
         schema: the schema of the object; for a schema, the schema itself.
         name: the name of the object; empty for a schema.
-        role: the role that lacks them.
+        role: the role that lacks the rights.
     """
 
     privileges: tuple[str, ...]
@@ -127,13 +127,13 @@ class Grant:
 
     @property
     def sql(self) -> str:
-        """The statement that grants them."""
+        """The statement that grants the rights."""
         path = ".".join(_quote(each) for each in (self.schema, self.name) if each)
         return f"GRANT {', '.join(self.privileges)} ON {self.kind} {path} TO {_quote(self.role)}"
 
 
 def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Grant]:
-    """Return the rights that the application's role lacks; empty where the application has no role of its own.
+    """Return the rights that the application's role lacks; empty if the application has no role of its own.
 
     Args:
         project: the project, for its models and its version table.
@@ -152,7 +152,7 @@ def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Gran
 def missing_grants(
     connection: Connection, metadata: MetaData, role: str, version_table: VersionTable = _DEFAULT
 ) -> list[Grant]:
-    """Return the rights that a role lacks on the existing objects of our history. This locks and changes nothing.
+    """Return the rights that a role lacks on the existing objects of our history. Nothing is locked or changed.
 
     Args:
         connection: a connection as any role.
@@ -187,7 +187,7 @@ def grant(connection: Connection, grants: Sequence[Grant]) -> None:
     """Grant the missing rights of one role, and check that the role has them.
 
     Raises:
-        GrantRefused: the role of the connection may not grant them.
+        GrantRefused: the role of the connection may not grant the rights.
     """
     if not grants:
         return

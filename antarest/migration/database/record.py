@@ -1,8 +1,8 @@
-"""The history table of a database: which revision was applied or undone when, by whom, and from which code.
+"""The history table of a database. It records when each revision was applied or undone, by whom, and from which code.
 
-It is a table beside Alembic's own, and it is written in the transaction of the revisions. It is created when it is
-first needed. A database that only plain Alembic has migrated has none, which counts as an empty record. The table has
-no model, and the comparisons, counts and rebuilds of the workflow leave it out.
+The table is beside Alembic's own, and it is written in the transaction of the revisions. It is created when it is first
+needed. A database that only plain Alembic has migrated has no such table, which counts as an empty record. The table
+has no model, and the comparisons, counts and rebuilds of the workflow leave it out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Float, MetaData, String, Table, func, select, text
+from sqlalchemy.schema import CreateSchema
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
@@ -32,7 +33,7 @@ _OTHER_SCHEMAS = text("""
 
 
 def _table(version_table: VersionTable) -> Table:
-    """The history table beside a version table, with the types that both engines read in the same way."""
+    """Return the history table beside a version table. Both engines read its types in the same way."""
     return Table(
         version_table.history,
         MetaData(),
@@ -50,17 +51,29 @@ def _table(version_table: VersionTable) -> Table:
     )
 
 
+def make_schema_of(version_table: VersionTable, connection: Connection) -> None:
+    """Make the schema of the version table if it is missing. No revision can: Alembic makes the table before it.
+
+    An `env.py` that opens its own connection does this. One that calls `environment.run` has none.
+    """
+    if version_table.schema and connection.dialect.name != "sqlite":
+        known = text("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :name)")
+        if not connection.scalar(known, {"name": version_table.schema}):
+            connection.execute(CreateSchema(version_table.schema))
+
+
 @dataclass(frozen=True)
 class RecordLine:
     """A line of the record: one revision was applied, undone or stamped.
 
     Attributes:
         revision: the id of the revision.
-        direction: `upgrade`, `downgrade`, or `stamp` where it was recorded without being run.
-        at: the time when it ended, in UTC.
+        direction: `upgrade`, `downgrade`, `stamp` if the revision was recorded without being run, or `snapshot` if the
+            database has its effect from the snapshot of the project.
+        at: the time when the run of the revision ended, in UTC.
         seconds: how long it ran.
         version: the version of this package.
-        git_commit: the commit that was checked out; None where it is not known.
+        git_commit: the commit that was checked out; None if it is not known.
         digest: the hash of the revision file, with its algorithm, such as `sha256:ab12...`.
         user: the user who ran it.
         host: the host on which it ran.
@@ -83,7 +96,7 @@ class RecordLine:
 
 
 class Recorder:
-    """Writes lines of the record in the transaction of the revisions."""
+    """A writer of lines of the record, in the transaction of the revisions."""
 
     def __init__(
         self, connection: Connection, project: Project, keep: Callable[[str, bytes], None], tell: Callable[[str], None]
@@ -93,8 +106,8 @@ class Recorder:
         Args:
             connection: the connection with the transaction of the revisions.
             project: the project, for its version table and its commit.
-            keep: called with the id and the content of each file that is applied, to keep a copy.
-            tell: called with the reason where this role may not create the table.
+            keep: called with the id and the content of each file that is applied, to store a copy.
+            tell: called with the reason if this role may not create the table.
         """
         self._keep, self._tell = keep, tell
         self._connection = connection
@@ -102,9 +115,16 @@ class Recorder:
         self._project = project
         self._lines: list[dict[str, object]] = []
 
-    def add(self, revision: Revision, direction: str, seconds: float = 0.0) -> None:
-        """Add a line for a revision that has run."""
-        content = content_of(revision.path)
+    def add(self, revision: Revision, direction: str, seconds: float = 0.0, content: bytes = b"") -> None:
+        """Add a line for a revision that has run.
+
+        Args:
+            revision: the revision.
+            direction: as in `RecordLine`.
+            seconds: how long it ran.
+            content: the content of its file; without it, the file is read.
+        """
+        content = content or content_of(revision.path)
         if direction != "downgrade":
             self._keep(revision.id, content)
         self._lines.append(
@@ -118,7 +138,7 @@ class Recorder:
         )
 
     def write(self) -> None:
-        """Write all lines at once, and create the table where it is missing."""
+        """Write all lines at once, and create the table if it is missing."""
         if not self._lines or not self._is_there():
             return
         last = self._connection.scalar(select(func.max(self._table.c.id))) or 0
@@ -132,7 +152,7 @@ class Recorder:
         self._connection.execute(self._table.insert(), lines)
 
     def _is_there(self) -> bool:
-        """Create the table where it is missing. Return False where this role may not create it."""
+        """Create the table if it is missing. Return False if this role may not create it."""
         if self._connection.dialect.has_table(self._connection, self._table.name, self._table.schema):
             return True
         if _may_create(self._connection, self._table):
@@ -143,12 +163,12 @@ class Recorder:
 
 
 def read_record(connection: Connection, version_table: VersionTable, database: str = "") -> list[RecordLine]:
-    """Read the whole record, oldest first; empty where there is none.
+    """Read the whole record, oldest line first; empty if there is none.
 
     Args:
         connection: a connection to the database.
         version_table: Alembic's table.
-        database: the redacted URL, for the error. Without the URL, a record that this role may not read is empty.
+        database: the redacted URL, for the error. Without it, the result is empty if this role may not read the record.
 
     Raises:
         RecordUnreadable: this role may not read the record.
@@ -167,7 +187,7 @@ def read_record(connection: Connection, version_table: VersionTable, database: s
 def recorded_elsewhere(
     connection: Connection, version_table: VersionTable, history: History
 ) -> dict[str, tuple[str, ...]]:
-    """The revisions that version tables in other schemas record, by schema (PostgreSQL)."""
+    """Return the revisions that version tables in other schemas record, by schema (PostgreSQL)."""
     found: dict[str, tuple[str, ...]] = {}
     if connection.dialect.name == "postgresql":
         quote = connection.dialect.identifier_preparer.quote
@@ -181,7 +201,7 @@ def recorded_elsewhere(
 
 
 def last_applied(record: Sequence[RecordLine]) -> dict[str, RecordLine]:
-    """Return the last line of each revision that is applied and not undone since, by revision."""
+    """Return the last line of each revision that was applied and has not been undone since, by revision."""
     last = {line.revision: line for line in record}
     return {revision: line for revision, line in last.items() if line.is_applied}
 

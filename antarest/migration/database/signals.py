@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM during a run: the running statement is cancelled, and the open transaction is rolled back.
 
-Python handles a signal between its own instructions only. While a driver waits for the server, or SQLite counts a
-million rows, the signal would have to wait. The system writes each signal into a pipe at once. A thread reads it there
-and cancels the statement. Then the main thread raises `Stopped`. Only a run in the main thread can be stopped this way,
+Python handles a signal only between its own instructions. So it would handle none while a driver waits for the server,
+or while SQLite counts a million rows. Therefore the system also writes each signal into a pipe at once. A thread reads
+the pipe and cancels the statement. Then the main thread raises `Stopped`. A signal stops only a run in the main thread,
 because Python handles signals only there. Other threads and their connections are not affected.
 """
 
@@ -39,7 +39,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class Signals:
-    """The signals of a run, and the statement that they cancel. `stoppable` creates it."""
+    """The signals that a run receives, and the statement that they cancel. `stoppable` creates the object."""
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -57,7 +57,7 @@ class Signals:
             self._cancel = self._cancel_commit = driver.cancel
 
     def heed(self) -> None:
-        """Raise `Stopped` if a signal came: its first exception is lost in some places, such as a callback of SQLite.
+        """Raise `Stopped` if a signal came, because its first exception may be lost, as in a callback of SQLite.
 
         Raises:
             Stopped: a signal came.
@@ -75,7 +75,7 @@ class Signals:
         self.heed()
 
     def release(self) -> None:
-        """Handle signals again, also one that came meanwhile.
+        """Handle signals again, including one that came while signals were held back.
 
         Raises:
             Stopped: a signal came.
@@ -90,7 +90,7 @@ class Signals:
             raise Stopped(signum)
 
     def _listen(self, pipe: socket.socket, others: int) -> None:
-        """Cancel the statement for each signal in the pipe, and copy the signal to the previous pipe."""
+        """Cancel the statement for each signal in the pipe, and copy the signal to the pipe that was set before."""
         while data := pipe.recv(64):
             if others >= 0:
                 with suppress(OSError):
@@ -107,7 +107,7 @@ class Signals:
 def stoppable() -> Iterator[Signals]:
     """Handle SIGINT and SIGTERM during the block, in the main thread. An ignored signal stays ignored.
 
-    Afterwards the program's own handler is called for the signal too, so that a server that upgrades at its start
+    After the block, the program's own handler is called for the signal too. So a server that upgrades at its start
     stops.
 
     Raises:
@@ -128,7 +128,7 @@ def stoppable() -> Iterator[Signals]:
 
 @contextmanager
 def insisting() -> Iterator[None]:
-    """Send a signal again if Python ignored the exception for it, as it does in a callback of a weak reference."""
+    """Send a signal again if Python ignored its exception, as it does in a callback of a weak reference."""
     before, timers = sys.unraisablehook, list[threading.Timer]()
 
     def hear(ignored: sys.UnraisableHookArgs) -> None:

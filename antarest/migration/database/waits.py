@@ -1,7 +1,8 @@
-"""The waits for locks that others hold. Each wait has a limit, and a message names the session in the way.
+"""The waits for locks of others. Each wait has a limit, and a message names the session that holds the lock.
 
-PostgreSQL knows who blocks a session only while the session waits, so a thread looks while a statement runs. The limits
-are set for each transaction alone: PgBouncer drops the options of a connection, and gives its session to others.
+PostgreSQL knows who blocks a session only while the session waits. So a thread asks the server while a statement runs.
+The limits are set for each transaction alone: PgBouncer drops the options of a connection, and gives its session to
+others.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ Tell = Callable[[str], object]
 
 
 def say_nothing(_text: str) -> None:
-    """Tell nobody."""
+    """Print nothing."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class ServerSession:
 
     @property
     def since(self) -> str:
-        """The time when its transaction began; empty where this role may not see it."""
+        """The time when the session's transaction began; empty if this role may not see it."""
         return f"{self.begin:%Y-%m-%d %H:%M:%S} UTC" if self.begin else ""
 
 
@@ -103,7 +104,7 @@ class Blocked(NamedTuple):
     """A wait for a lock.
 
     Attributes:
-        table: the table; empty where the lock is on something else.
+        table: the table; empty if the lock is on something else.
         holder: the session that holds the lock.
     """
 
@@ -112,18 +113,18 @@ class Blocked(NamedTuple):
 
 
 def undisturbed(connection: Connection) -> dict[str, str]:
-    """Return the settings that switch off the server's limits for the work of a transaction."""
+    """Return the settings that switch off the server's time limits for a transaction."""
     version = connection.dialect.server_version_info or (0,)
     return {**_UNDISTURBED, **(_SINCE_17 if version >= (17,) else {})}
 
 
 def lock_timeout(db: DbConfig) -> str:
-    """Return the longest wait of a reading session for a lock, as PostgreSQL spells it."""
+    """Return the longest time that a reading session waits for a lock, as PostgreSQL spells it."""
     return f"{max(db.migration_lock_timeout, _SHORTEST) * 1000:.0f}ms"
 
 
 def configure(connection: Connection, settings: Mapping[str, str]) -> int:
-    """Change settings for the transaction only: behind a pooler, others use the same session.
+    """Change settings for this transaction only: behind a pooler, others use the same session.
 
     Returns:
         The process id of the session on the server.
@@ -135,7 +136,7 @@ def configure(connection: Connection, settings: Mapping[str, str]) -> int:
 
 @contextmanager
 def limited(connection: Connection, db: DbConfig) -> Iterator[None]:
-    """Limit the waits, and not the work, of a session without transactions during the block."""
+    """Limit the time that a session without transactions waits in the block. The time of its work is not limited."""
     version = connection.dialect.server_version_info or (0,)
     settings = {"statement_timeout": "0", "lock_timeout": lock_timeout(db)}
     settings |= {"idle_session_timeout": "0"} if version >= (14,) else {}
@@ -150,14 +151,16 @@ def limited(connection: Connection, db: DbConfig) -> Iterator[None]:
 
 
 class LockWatch:
-    """A thread that finds who blocks a session while it waits. After the wait, the server no longer knows it.
+    """A thread that finds who blocks a session while the session waits.
 
-    It opens a connection of its own to the server, and only while something takes long. The name of the blocker is only
-    for a message, so an error of that connection is ignored.
+    After the wait, the server cannot tell any more.
+
+    The thread opens a connection of its own to the server, and only while a statement takes long. The name of the
+    blocker is only for a message, so an error of that connection is ignored.
 
     Attributes:
-        seen: the last wait that it saw.
-        pid: the session on the server.
+        seen: the last wait that the thread saw.
+        pid: the process id of the session on the server.
     """
 
     def __init__(self, engine: Engine, tell: Tell = say_nothing, *, pid: int = 0, application: str = "") -> None:
@@ -165,8 +168,8 @@ class LockWatch:
 
         Args:
             engine: connects to the database.
-            tell: called once with a line that says for whom the session waits.
-            pid: the session on the server.
+            tell: called once with a line that names the session that holds the lock.
+            pid: the process id of the session on the server.
             application: the name of an application, all of whose sessions are watched.
         """
         self.seen, self.pid = Blocked(), pid
@@ -176,7 +179,7 @@ class LockWatch:
         self._stopped, self._thread = threading.Event(), threading.Thread()
 
     def start(self) -> Self:
-        """Start to watch."""
+        """Start the thread."""
         self._stopped.clear()
         self._thread = threading.Thread(target=self._run, name="antarest-locks", daemon=True)
         self._thread.start()
@@ -193,11 +196,11 @@ class LockWatch:
         return bool(self._last_seen) and time.monotonic() - self._last_seen < _A_MOMENT
 
     def _running(self) -> float:
-        """Return for how many seconds the session has been busy with one statement."""
+        """Return the number of seconds for which the session has been busy with one statement."""
         return time.monotonic() - self._begin
 
     def _work(self) -> None:
-        """Called while the session works, and does not wait."""
+        """Called while the session works and does not wait."""
 
     def _run(self) -> None:
         while not self._stopped.wait(_EVERY):
@@ -245,7 +248,7 @@ class LockWatch:
 
 
 class ReadWatch(LockWatch, Watcher):
-    """Limits how long the transactions of an engine wait for locks, and watches the statements of one connection."""
+    """A watch that limits the waits of an engine's transactions, and sees the statements of one connection."""
 
     def __init__(
         self, engine: Engine, db: DbConfig, tell: Tell = say_nothing, limits: Mapping[str, str] | None = None
@@ -254,8 +257,8 @@ class ReadWatch(LockWatch, Watcher):
 
         Args:
             engine: connects to the database, without a pool.
-            db: its `migration_lock_timeout` limits each wait, but not the work. After that time, a line names the
-                object that is still read.
+            db: the configuration. Its `migration_lock_timeout` limits each wait, but not the work. After that time, a
+                line names the object that is still being read.
             tell: called with such a line.
             limits: other settings for each transaction.
         """
@@ -272,7 +275,7 @@ class ReadWatch(LockWatch, Watcher):
         """Watch during the block.
 
         Raises:
-            TableLocked: it could not get a lock in time.
+            TableLocked: a transaction could not get a lock in time.
         """
         self.start()
         try:
@@ -287,17 +290,17 @@ class ReadWatch(LockWatch, Watcher):
             self.stop()
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
-        """A statement begins."""
+        """Note the statement that begins, and the time."""
         del attempt
         self._statement, self._since = statement, time.monotonic()
 
     def after(self, statement: str) -> None:
-        """A statement has ended."""
+        """Note that the statement has ended."""
         del statement
         self._statement = ""
 
     def on_commit(self) -> None:
-        """The transaction ends, perhaps after a statement that failed."""
+        """Note that the transaction ends, perhaps after a statement that failed."""
         self._statement = ""
 
     on_rollback = on_commit

@@ -21,9 +21,9 @@ NOTHING_CHANGED = "Nothing was changed."
 
 
 class Hint(NamedTuple):
-    """A next step: what it does, and the command that does it (empty where there is no command).
+    """A next step: a text, and the command that does it. The command is empty if there is none.
 
-    The code writes our commands as in a checkout (`inv db.status`). An error shows them as they can be typed here.
+    The code writes every command as in a checkout (`inv db.status`). An error shows it as the user can type it here.
     """
 
     text: str
@@ -47,7 +47,7 @@ class AntarestError(Exception):
     exit_code: ClassVar[int] = EXIT_FAILED
 
     def __init_subclass__(cls, code: str = "", exit_code: int | None = None) -> None:
-        """Set the codes of a subclass. A code that is not given is that of the base."""
+        """Set the codes of a subclass. It inherits each code that it does not give."""
         if code:
             cls.code = code
         if exit_code is not None:
@@ -68,7 +68,7 @@ class AntarestError(Exception):
 
     @property
     def hints(self) -> tuple[Hint, ...]:
-        """The next steps, safest first, with our commands as they can be typed here."""
+        """The next steps, safest first. Each command is written as the user can type it here."""
         return tuple(Hint(hint.text, spell(hint.command)) for hint in self._hints)
 
     @hints.setter

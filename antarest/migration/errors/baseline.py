@@ -46,7 +46,7 @@ class Baseline:
         """Read the file in the folder of a project. Without one, nothing is accepted.
 
         Raises:
-            InvalidProject: it is no baseline.
+            InvalidProject: the file is not a baseline.
         """
         path = folder / FILE_NAME
         if not path.is_file():

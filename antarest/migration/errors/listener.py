@@ -20,10 +20,10 @@ class Listener:
         """Called after each commit of a run, with the current revisions of the database."""
 
     def working(self, what: str, done: int, total: int) -> None:
-        """Called while something long runs, such as a backup, with `done` of `total`; an unknown total is 0."""
+        """Called during a long task, such as a backup: `done` of `total` units are finished. An unknown total is 0."""
 
     def moved(self, table: str, done: int, total: int, seconds: float) -> None:
-        """Called while a revision moves data: `done` of `total` rows of the table, after so many seconds."""
+        """Called while a revision moves data: `done` of `total` rows of the table are moved after so many seconds."""
 
     def note(self, text: str) -> None:
         """Called with anything else that the user should know."""

@@ -16,8 +16,8 @@ def interrupted(committed: str = "", *, only_looks: bool = False) -> str:
     """Return the message for a command that was ended by Ctrl-C or SIGTERM.
 
     Args:
-        committed: the revision to which the commits of this command have led; empty if there was no commit.
-        only_looks: whether the command changes nothing anyway.
+        committed: the revision of the database after the last commit of this command; empty if there was no commit.
+        only_looks: whether the command only reads, so that it has changed nothing.
     """
     hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command))
     subject = f"the database is at {committed}, and what" if committed else "a run that"

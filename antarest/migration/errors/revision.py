@@ -25,12 +25,13 @@ class Revision:
         depends_on: further revisions that must be applied before it.
         message: the first line of its docstring.
         path: its file.
-        lossy: the losses that it declares, by direction: from "table", "table.column" or "trigger:name" to the reason.
+        lossy: the losses that it declares: for each direction, the reasons by "table", "table.column" or
+            "trigger:name".
         moves: where an upgrade moves values, from "table.column" to "table.column". A downgrade moves them back.
-        irreversible: the reason why it cannot be undone; empty where it can.
+        irreversible: the reason why it cannot be undone; empty if it can be undone.
         transaction: "own" for a commit before and after it, "none" where its statements cannot run in a transaction
             (`CREATE INDEX CONCURRENTLY`), "" for one transaction with its neighbours.
-        row_security: the reason why it may write to tables of which row security hides rows; empty where it may not.
+        row_security: the reason why it may write to tables in which row security hides rows; empty if it may not.
         uses_autocommit: whether its file names `autocommit_block`.
         branch_labels: the names of the branch that begins with it.
     """
@@ -58,11 +59,11 @@ class Revision:
         return {item: why for item, why in self.lossy.get(direction, {}).items() if not _is_structure(item)}
 
     def structure_losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return the other losses that it declares, "trigger:name" and the like, with their reasons."""
+        """Return the other losses that it declares for a direction, such as "trigger:name", with their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if _is_structure(item)}
 
     def destinations(self, direction: Direction) -> dict[str, list[str]]:
-        """Return the destinations of each moved "table.column" in a direction."""
+        """Return the destinations of each "table.column" that the revision moves in a direction."""
         result: dict[str, list[str]] = {}
         for source, destination in self.moves.items():
             first, second = (source, destination) if direction == "upgrade" else (destination, source)
@@ -80,7 +81,7 @@ class VersionTable:
 
     Attributes:
         name: its name.
-        schema: its schema (PostgreSQL); empty for the one where the connection creates tables.
+        schema: its schema (PostgreSQL); empty for the schema in which the connection creates tables.
     """
 
     name: str = "alembic_version"
@@ -93,7 +94,7 @@ class VersionTable:
 
     @property
     def both(self) -> tuple[str, ...]:
-        """The names of both tables, as a catalog of the database has them. They do not belong to the schema."""
+        """The names of the version table and of the history table, as the catalog of the database has them."""
         names = self.name, self.history
         return (*names, *(f"{self.schema}.{name}" for name in names)) if self.schema else names
 

@@ -44,11 +44,11 @@ class Stream(Protocol):
     """A stream that may be a terminal."""
 
     def isatty(self) -> bool:
-        """Whether it is one."""
+        """Return whether the stream is a terminal."""
 
 
 def printable(text: str) -> str:
-    """Return a text with its control characters as escapes, because anybody may have written a name or a message."""
+    """Return a text with its control characters as escapes, so that a name or a message cannot control the terminal."""
     return _CONTROL.sub(lambda found: found["colour"] or ascii(found[0])[1:-1], text)
 
 

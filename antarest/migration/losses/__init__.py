@@ -1,1 +1,1 @@
-"""The data that a run takes away, measured before its commit."""
+"""The data that a run removes, measured before its commit."""

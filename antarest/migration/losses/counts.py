@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from ..database.catalog import CatalogTable, Fullness, Measure, measure
+from .copied_rows import CopiedRows
 from .moves import Moves
 from .tracking.base import ChangeTracker, RowChanges, Takes
 
@@ -17,7 +18,7 @@ _VALUES = re.compile(r"'(?:[^']|'')+'(?!')|\b\d+\b")  # An empty text is left in
 
 
 class Lost(NamedTuple):
-    """Rows of a table, or values of a column, that are lost; the amount is None where it is not known."""
+    """Lost rows of a table, or lost values of a column. The amount is None if it is not known."""
 
     table: str
     column: str | None
@@ -25,19 +26,20 @@ class Lost(NamedTuple):
 
     @property
     def item(self) -> str:
-        """Its key in `lossy`."""
+        """The key of the table or column in `lossy`."""
         return self.table if self.column is None else f"{self.table}.{self.column}"
 
 
 @dataclass
 class _Values:
-    """The fullness of a column, before and after statements that may overwrite its values.
+    """The number of values in a column, before and after statements that may overwrite them.
 
     Attributes:
-        first: how full it was at first.
-        now: how full it was when it was counted last.
-        deleted: how many rows had been deleted by then.
-        overwritten: how many values had been overwritten by then: with NULL, and with NULL or an empty text.
+        first: the first count.
+        now: the last count.
+        deleted: the number of rows that had been deleted before the last count.
+        overwritten: two numbers of values that had been overwritten before the last count: with NULL, and with NULL or
+            an empty text.
     """
 
     first: Fullness
@@ -47,33 +49,35 @@ class _Values:
 
     @property
     def lost(self) -> int:
-        """How many of the first values are lost. An empty text in the place of NULL does not replace a lost value."""
+        """The number of lost values, at most the first count. A value that an empty text has replaced is lost too."""
         return min(max(self.overwritten), self.first.values)
 
     def count_again(self, now: Fullness, deleted: int) -> None:
-        """Take a new count after statements that may overwrite values. Values of deleted rows were not overwritten.
+        """Add a count after statements that may overwrite values. Values of deleted rows were not overwritten.
 
-        New values are set off against earlier losses, but not against later ones.
+        New values make up for earlier losses, but not for later ones.
         """
         gone = max(deleted - self.deleted, 0)
         self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())
         self.begin(now, deleted)
 
     def begin(self, now: Fullness, deleted: int) -> None:
-        """Take a new count after rows were inserted or deleted."""
+        """Replace the last count after rows were inserted or deleted."""
         self.now, self.deleted = now, deleted
 
 
 @dataclass
 class _Counted:
-    """The counts of a table from which a revision may take something.
+    """The counts of a table from which a revision may remove data.
 
     Attributes:
-        rows: how many rows it had when the revision began.
+        rows: the number of rows when the revision began.
         values: the counted columns, by the names that they had then.
         open: whether statements may have overwritten values since the last count.
         shape: the text of these statements, without the values in it.
         others: how many rows other sessions have written or deleted while it was not locked, as far as was seen.
+        exact_since: how often the transaction had gone back to a savepoint, which releases locks, when it was counted
+            under a lock.
     """
 
     rows: int
@@ -81,14 +85,15 @@ class _Counted:
     open: bool = False
     shape: str = ""
     others: int = 0
+    exact_since: int | None = None
 
     def begin(self, column: str, now: Fullness, deleted: int) -> None:
-        """Take a count of a column as it is now."""
+        """Set the present count of a column."""
         self.values.setdefault(column, _Values(now, now, deleted)).begin(now, deleted)
 
 
 class LossCounter:
-    """Counts what one revision loses.
+    """A counter of the data that one revision loses.
 
     Call `before()` and `after()` around each statement, and `lost()` at the end.
     """
@@ -99,9 +104,9 @@ class LossCounter:
         """Begin with the current tables.
 
         Args:
-            connection: the database.
-            tracker: knows how its tables change.
-            destinations: where the revision says that it moves "table" or "table.column" to.
+            connection: a connection to the database.
+            tracker: knows how the tables change.
+            destinations: for each "table" or "table.column", where the revision says that it moves the data.
         """
         self._connection = connection
         self._tracker = tracker
@@ -110,23 +115,26 @@ class LossCounter:
         self._by_identity = {table.identity: table for table in self._before.values()}
         self._changes = tracker.row_changes()
         self._moves = Moves(connection, tracker, destinations)
+        self._copied = CopiedRows(connection, tracker)
         self._counted: dict[Hashable, _Counted] = {}
         self._missing: set[tuple[str, str]] = set()
         self._shape = ""
 
     def before(self, statement: str, takes: Takes) -> None:
-        """Count the tables from which a statement may take something. Call it before the statement runs.
+        """Count the tables from which a statement may remove data. Call this before the statement runs.
 
-        Statements of one shape are counted together, since a revision may run one for each row.
+        Statements with the same text except for values are counted together, since a revision may run one for each row.
         """
         self._shape = _VALUES.sub("?", statement)
         for name, columns in takes.items():
             self._count_before(self._tracker.tables[name], columns)
         self._moves.before(statement, takes)
+        self._copied.before(statement)
 
     def after(self, *, has_changed_tables: bool) -> None:
         """Note the effect of a statement that has run."""
         self._moves.after()
+        self._copied.after()
         if has_changed_tables:
             self._note_missing_columns()
 
@@ -135,7 +143,7 @@ class LossCounter:
 
         Args:
             table: the table.
-            columns: the columns that the statement may take values from; none if it only inserts or deletes rows.
+            columns: the columns from which the statement may remove values; none if it only inserts or deletes rows.
         """
         before = self._by_identity.get(table.identity)
         if before is None or not table.readable or table.identity in self._tracker.emptied:
@@ -143,15 +151,16 @@ class LossCounter:
         if table.identity in self._tracker.unlocked:
             self._counted.pop(table.identity, None)  # Others can write until the statement runs: no count is true then.
             return
-        counted, is_locked = self._counted.get(table.identity), table.identity in self._tracker.locked
+        counted, back = self._counted.get(table.identity), self._tracker.went_back
+        is_locked = table.identity in self._tracker.locked and not (counted and counted.exact_since == back)
         writes_no_values = not columns and not is_locked
-        is_fresh = bool(counted and counted.open and (writes_no_values or counted.shape != self._shape))
+        is_fresh = bool(counted and counted.open and (writes_no_values or is_locked or counted.shape != self._shape))
         if counted and is_fresh:
             self._count_again(table, before, counted)
         if writes_no_values:
             return
         known = counted.values if counted else {}
-        names = _names(before, table)
+        names = table.old_names(before)
         new = {name for name in columns if name in names and names[name] not in known}
         is_closed = counted is not None and not counted.open and not is_fresh
         again = {now for now, name in names.items() if name in known} if is_closed else set[str]()
@@ -162,7 +171,8 @@ class LossCounter:
             rows = found.rows + changes.deleted - changes.inserted
             counted = self._counted.setdefault(table.identity, _Counted(rows))
             self._note_others(table, counted, found, changes)
-            counted.rows = rows if is_locked else counted.rows
+            if is_locked:
+                counted.rows, counted.exact_since = rows, back
             for name in unsure:
                 known[names[name]].first = known[names[name]].first.most(found.columns[name])
             for name in new | again:
@@ -170,8 +180,8 @@ class LossCounter:
         counted.open, counted.shape = True, self._shape
 
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
-        """Count the values that statements have overwritten so far."""
-        names = {now: name for now, name in _names(before, table).items() if name in counted.values}
+        """Count the values that statements have overwritten until now."""
+        names = {now: name for now, name in table.old_names(before).items() if name in counted.values}
         found, changes = self._measure(table, names), self._changes_of(table)
         self._note_others(table, counted, found, changes)
         for now, name in names.items():
@@ -179,13 +189,13 @@ class LossCounter:
         counted.open = False
 
     def _note_missing_columns(self) -> None:
-        """Note which columns are missing now. If one comes back later, it is a new column."""
+        """Note the columns that are missing now. A column that has the same name later is a new column."""
         now = self._tracker.tables
         for name in self._before.keys() & now.keys():
             self._missing |= {(name, column) for column in self._before[name].columns.keys() - now[name].columns.keys()}
 
     def lost(self) -> Iterator[Lost]:
-        """The rows and values that are gone, and that did not arrive where the revision says that it moves them."""
+        """Yield the rows and values that are gone, and did not arrive at the declared destination."""
         found = sorted(self._all_lost(), key=lambda each: (each.table, each.column or ""))
         rest = self._moves.not_arrived({each.item: each.amount for each in found})
         for each in found:
@@ -194,13 +204,14 @@ class LossCounter:
                 yield each._replace(amount=amount)
 
     def overtaken(self, lost: Iterable[Lost], declared: Collection[str]) -> Iterator[CatalogTable]:
-        """The tables whose data the revision used and then removed, while other sessions changed that data.
+        """Yield the tables whose data the revision used and then removed, while other sessions changed that data.
 
-        The revision may have copied rows that were no longer current. Its losses may include those of other sessions.
+        The revision may have copied rows that were out of date. Some of the counted losses may be rows of other
+        sessions.
 
         Args:
-            lost: what `lost()` returned.
-            declared: the losses that the revision declares. Those need no other try.
+            lost: the result of `lost()`.
+            declared: the losses that the revision declares. For these, no other try is needed.
         """
         alive = {table.identity: table for table in self._tracker.tables.values()}
         nulled = {(each.table, each.column) for each in lost}
@@ -209,7 +220,7 @@ class LossCounter:
             if not counted or not counted.others:
                 continue
             if same and table.identity not in self._tracker.emptied:
-                kept = _names(table, same).values()
+                kept = same.old_names(table).values()
                 taken = {
                     f"{name}.{column}"
                     for column in table.columns
@@ -232,7 +243,7 @@ class LossCounter:
                 values |= dict.fromkeys(unforeseen.get(table.identity, ()))
             elif name in now and now[name].identity not in self._by_identity:
                 # The table was rebuilt: the new table has the same name, and columns are matched by name.
-                rows = counted.rows - measure(self._connection, now[name]).rows if counted else None
+                rows = counted.rows - self._copied.in_place_of(table, now[name]) if counted else None
                 if counted and rows is not None and self._tracker.may_be_shared(table.identity):
                     counted.others = max(counted.others, -rows)  # Perhaps they deleted rows after they were copied.
                 values = self._values_copied(table, now[name], counted, rows or 0)
@@ -244,7 +255,7 @@ class LossCounter:
             yield from (Lost(name, column, amount) for column, amount in values.items())
 
     def _rows_lost(self, table: CatalogTable, counted: _Counted | None, changes: RowChanges) -> int | None:
-        """The rows that are gone from a table that still exists."""
+        """Return the number of rows that are gone from a table that still exists."""
         if table.identity in self._tracker.emptied:
             return counted.rows if counted else None
         if not changes.deleted or not table.readable:
@@ -255,8 +266,11 @@ class LossCounter:
     def _values_lost(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, changes: RowChanges
     ) -> dict[str, int | None]:
-        """The values that are gone from a table that still exists, without those of deleted rows."""
-        names = {name: new for new, name in _names(table, now).items()}
+        """Return the number of values, by column, that are gone from a table that still exists.
+
+        Deleted rows do not count.
+        """
+        names = {name: new for new, name in now.old_names(table).items()}
         known = counted.values if counted else {}
         lost: dict[str, int | None] = {
             name: known[name].first.values if name in known else None for name in table.columns if name not in names
@@ -272,7 +286,7 @@ class LossCounter:
     def _retyped(
         self, table: CatalogTable, kept: Collection[str], known: Mapping[str, _Values]
     ) -> dict[str, int | None]:
-        """The values that are gone from columns whose type a statement has changed, as far as it changes values."""
+        """Return the number of values, by column, that a change of type has lost."""
         lost: dict[str, int | None] = {}
         for name in kept:
             origin, values = self._tracker.origins[table.columns[name]], known.get(name)
@@ -285,7 +299,7 @@ class LossCounter:
     def _values_copied(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, rows: int
     ) -> dict[str, int | None]:
-        """The values that are gone from a table that was rebuilt, without those of deleted rows."""
+        """Return the number of values, by column, that a rebuild of the table has lost. Deleted rows do not count."""
         known, places = counted.values if counted else {}, self._copies_of(table, now)
         left = measure(self._connection, now, {new for name, (new, _) in places.items() if name in known})
         lost: dict[str, int | None] = {}
@@ -301,7 +315,7 @@ class LossCounter:
         return lost
 
     def _copies_of(self, table: CatalogTable, now: CatalogTable) -> dict[str, tuple[str, int | None]]:
-        """The place of each column in the table that was made from this one, and how many values have changed."""
+        """Return for each column its name in the rebuilt table, and the number of values that the copy changed."""
         origins = {new: self._tracker.origins[identity] for new, identity in now.columns.items()}
         places: dict[Hashable, tuple[str, int | None]] = {}
         for new, origin in origins.items():
@@ -321,7 +335,7 @@ class LossCounter:
         return measure(self._connection, table, columns, self._tracker.written_by_others())
 
     def _note_others(self, table: CatalogTable, counted: _Counted, found: Measure, changes: RowChanges) -> None:
-        """Note how many rows other sessions have written or deleted in a table that is counted again."""
+        """Note the number of rows that other sessions have written or deleted in a table that is counted again."""
         if self._tracker.written_by_others() and table.identity not in self._tracker.emptied:
             expected = counted.rows + changes.inserted - changes.deleted
             counted.others = max(counted.others, found.chosen, abs(found.rows - expected))
@@ -330,12 +344,6 @@ class LossCounter:
         return self._since(table.identity, self._tracker.row_changes(table.identity))
 
     def _since(self, table: Hashable, changes: Mapping[Hashable, RowChanges]) -> RowChanges:
-        """The rows that the revision inserted, deleted and updated."""
+        """Return the number of rows that the revision inserted, deleted and updated in a table."""
         since = changes.get(table, RowChanges()).minus(self._changes.get(table, RowChanges()))
         return RowChanges(*(max(each, 0) for each in since))
-
-
-def _names(before: CatalogTable, now: CatalogTable) -> dict[str, str]:
-    """The old name of each column of a table, by its new name."""
-    names = {identity: name for name, identity in before.columns.items()}
-    return {name: names[identity] for name, identity in now.columns.items() if identity in names}

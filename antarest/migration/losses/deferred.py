@@ -1,7 +1,7 @@
 """Runs deferred foreign keys and constraint triggers at the end of each revision.
 
-PostgreSQL would run them at the commit, where nobody can say which revision is at fault. It also refuses to alter a
-table while one of them still waits.
+PostgreSQL would run them at the commit, and then the revision at fault is not known. It also refuses to alter a table
+while one of them still waits.
 """
 
 from __future__ import annotations
@@ -29,27 +29,43 @@ _DEFERRABLE = text("""
     GROUP BY c.connamespace, c.conname
 """)
 
+# Most databases have none. Each revision asks this, and only then for the list, which costs the server far more.
+_HAS_DEFERRABLE = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE condeferrable)"
+# The same as one statement of an SQL script, for which nobody can be asked.
+AS_STATEMENT = """DO $$ DECLARE deferred text;
+BEGIN
+    SET CONSTRAINTS ALL IMMEDIATE;
+    SELECT string_agg(name, ', ') INTO deferred FROM (
+        SELECT format('%I.%I', n.nspname, c.conname)
+        FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+        WHERE has_schema_privilege(n.oid, 'USAGE') AND n.nspname !~ '^pg_temp_'
+        GROUP BY n.nspname, c.conname HAVING bool_and(c.condeferred)) AS found (name);
+    IF deferred IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || deferred || ' DEFERRED'; END IF;
+END $$"""
+
 
 class DeferredFails(NotAllowed):
     """A deferred constraint fails at the end of a revision."""
 
 
 class DeferredConstraints:
-    """The constraints that can wait for the commit of a transaction; on SQLite there are none."""
+    """The constraints that can wait for the commit of a transaction. On SQLite there are none."""
 
     def __init__(self, connection: Connection) -> None:
-        """Prepare for the transaction of a connection. Nothing is executed."""
+        """Prepare for the transaction of a connection. No statement is executed yet."""
         self._connection = connection
         self._again: list[str] = []
         self._stuck = ""
 
     def run(self) -> None:
-        """Run the deferred constraints at the end of a revision. From then on, each statement is checked at once.
+        """Run the deferred constraints at the end of a revision. After that, each statement is checked at once.
 
         Raises:
             DeferredFails: a constraint fails.
         """
         if self._connection.dialect.name != "postgresql":
+            return
+        if not self._connection.exec_driver_sql(_HAS_DEFERRABLE).scalar():
             return
         found = self._connection.execute(_DEFERRABLE).all()
         now = []
@@ -69,10 +85,10 @@ class DeferredConstraints:
             raise DeferredFails(reason(error)) from error
 
     def defer_again(self) -> None:
-        """Give every constraint its own mode back, before the next revision of the transaction.
+        """Restore the mode of every constraint before the next revision of the transaction.
 
         Raises:
-            NotAllowed: the mode of a constraint cannot be set, because of another one with its name.
+            NotAllowed: the mode of a constraint cannot be set, because another constraint has the same name.
         """
         stuck, again = self._stuck, self._again
         self._stuck, self._again = "", []

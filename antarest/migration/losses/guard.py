@@ -1,30 +1,31 @@
-"""Measures what a run loses: tables, columns with values, and rows that are gone after a revision.
+"""Measures the losses of a run: tables, columns with values, and rows that are gone after a revision.
 
-The revision declares in its file what it loses (`lossy`) and what it moves (`moves`). `LossGuard` measures what is
-really gone, and names each loss with its count before the run commits. It counts a table only when a statement is about
-to take something from it, so a large table that nobody touches costs nothing.
+The revision declares in its file what it loses (`lossy`) and what it moves (`moves`). `LossGuard` measures the data
+that is really gone, and names each loss with its count before the run commits. It counts a table only when a statement
+is about to remove data from it, so a large table that nobody touches costs nothing.
 
-It compares counts. A value that another one overwrites is no loss. A table that is rebuilt with as many rows and values
-as it had is no loss either. Where the guard cannot be sure, it reports too much: rows that move to another partition
-count as lost, and so do rows that the revision both inserted and deleted, beside others. It does not see
+It compares counts. A value that is overwritten with another value is no loss. A rebuilt table is no loss either, if all
+of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much: rows that
+move to another partition count as lost. Rows that the revision inserts and then deletes together with others count too.
+It does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;
 - values that one statement, or several of the same text, take from a column, if they also fill as many NULLs or insert
   as many values;
 - a row that one `INSERT OR REPLACE` deletes besides the row that it replaces, if it also adds a row (SQLite);
-- the exact number of values while other sessions change the same column (PostgreSQL): nobody is locked out for a count.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, event
 
 from ..database.driver_connections import Attempt, Watcher, is_in_transaction, set_watcher
+from ..database.lock.tables import EVERYBODY, Learned
 from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
 from ..errors.text import shorten
@@ -39,17 +40,17 @@ _LONG = 1.0  # seconds of a count, after which a note says that others wait for 
 
 
 class LossGuard(Watcher):
-    """Watches one transaction of a run, and measures what it loses.
+    """Watches one transaction of a run, and measures its losses.
 
     Call `start()` inside the transaction, `begin()` before and `end()` after each revision, and `finish()` before the
     commit. In between, a statement or a call that would commit fails.
 
     Attributes:
-        losses: what has been lost so far, in order.
+        losses: the losses until now, in order.
         overtaken: the tables whose data a revision used and then removed, while others changed that data. Another try
-            can count exactly, because it locks them first.
-        missing: the objects that a rebuild of the last revision lost, apart from rows.
-        hidden: the tables of which row security may have hidden rows from the last revision, which wrote to them.
+            can count exactly, because it locks these tables first.
+        missing: the objects, such as triggers, that a rebuild in the last revision has lost.
+        hidden: the tables that the last revision wrote to, although row security may have hidden rows from it.
     """
 
     def __init__(
@@ -57,17 +58,17 @@ class LossGuard(Watcher):
         connection: Connection,
         exclude: Iterable[str] = (),
         rebuilds: RebuildGuard | None = None,
-        learned: set[Hashable] | None = None,
+        learned: Learned | None = None,
         note: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """Prepare to watch a transaction.
 
         Args:
-            connection: its connection.
+            connection: the connection of the transaction.
             exclude: the tables that are not watched.
             rebuilds: watches the rebuilds of tables (SQLite).
-            learned: the tables that earlier tries of the transaction had to lock. They are locked at its beginning, and
-                the tables that this try has to lock are added (PostgreSQL).
+            learned: the tables that earlier tries of the transaction had to lock. They are locked at its beginning.
+                Each further table that this try has to lock is added (PostgreSQL).
             note: called with a line for the user.
         """
         self.losses: list[Loss] = []
@@ -75,7 +76,7 @@ class LossGuard(Watcher):
         self.missing: list[Missing] = []
         self.hidden: list[str] = []
         self._rebuilds = rebuilds
-        self._learned = set() if learned is None else learned
+        self._learned = {} if learned is None else learned
         self._note = note
         self._connection = connection
         self._tracker = open_tracker(connection, exclude)
@@ -126,7 +127,7 @@ class LossGuard(Watcher):
                 self._tracker.look()
                 found = list(self._counter.lost())
                 for table in self._counter.overtaken(found, revision.losses(direction)):
-                    self._learned.add(table.identity)
+                    self._learned[table.identity] = EVERYBODY
                     self.overtaken.append(table.name)
                 for lost in found:
                     reason = revision.losses(direction).get(lost.item, "")
@@ -138,7 +139,7 @@ class LossGuard(Watcher):
                 self.missing = self._rebuilds.end(revision, direction)
 
     def in_the_way(self, message: str) -> Missing | None:
-        """The view or trigger that made a rebuild fail with this message."""
+        """Return the view or trigger that made a rebuild fail with this message."""
         return self._rebuilds.in_the_way(message) if self._rebuilds else None
 
     def finish(self) -> None:
@@ -149,7 +150,7 @@ class LossGuard(Watcher):
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:
-        """Let the run itself execute statements inside the block."""
+        """Let the run execute statements of its own in the block, without watching them."""
         set_watcher(self._connection, None)
         yield
         set_watcher(self._connection, self)
@@ -157,7 +158,7 @@ class LossGuard(Watcher):
     # ---- called by the connection
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
-        """Lock and count the tables that the statement is about to take something from."""
+        """Lock and count the tables from which the statement is about to remove data."""
         self._require_transaction()
         if self._rebuilds:
             self._rebuilds.note_statement(statement)
@@ -170,17 +171,17 @@ class LossGuard(Watcher):
             self._note(f"counted {shorten(sorted(takes))} in {seconds:.1f} s, and other sessions had to wait for it")
 
     def after(self, statement: str) -> None:
-        """Look at the tables that the statement has changed."""
+        """Read the tables that the statement has changed."""
         self._row_security.after(statement)
         if self._counter:
             self._counter.after(has_changed_tables=self._tracker.after(statement))
 
     def inside(self, statement: str) -> None:  # noqa: ARG002 - any statement is refused
-        """Refuse a statement that runs inside another one."""
+        """Refuse a statement that runs inside another statement."""
         raise NotAllowed(RUNS_INSIDE)
 
     def on_commit(self) -> None:
-        """Refuse a commit: the losses are not known yet."""
+        """Refuse a commit, because the losses are not known yet."""
         raise NotAllowed(ENDS_TRANSACTION)
 
     def on_rollback(self) -> None:

@@ -1,16 +1,16 @@
-"""Counts the rows and values that arrive where a revision says that it moves them.
+"""Counts the rows and values that arrive at the destination to which a revision declares to move them.
 
-Values of one type are compared one by one, right before a statement takes them from their source. A value that is then
-in the source and in the destination has arrived. The comparison is impossible where rows become a list, where a value
-gets another type, or where the destination is filled only when the source is gone. Then those rows count that
-statements have added to the destination while they read the source.
+Values of one type are compared one by one, right before a statement removes them from their source. A value that is
+then in the source and in the destination has arrived. This comparison is impossible if rows become a list, if a value
+gets another type, or if the destination is filled only when the source is gone. In these cases the module counts the
+rows that statements have added to the destination while they read the source.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -22,20 +22,26 @@ from .tracking.conversions import count_common
 _FROM = re.compile(r"\b(?:FROM|JOIN)\s+(?:ONLY\s+)?(?:\w+\s*\.\s*)?[\"`\[]?(\w+)(?![\w.]*\s*\()", re.IGNORECASE)
 
 
+def reads_unknown(statement: str, tables: Iterable[CatalogTable]) -> bool:
+    """Whether a statement reads something else than these tables, such as a temporary table."""
+    known = {table.bare_name.lower() for table in tables}
+    return any(name.lower() not in known for name in _FROM.findall(statement))
+
+
 @dataclass
 class _Move:
     """A move of rows or values.
 
     Attributes:
-        table: the table that loses them, as it was at first.
-        column: the column that loses them; None for rows.
-        place: the "table" or "table.column" that gets them.
-        first: how much was in both before the revision.
-        arrived: how much was also in the place when a statement took it from the source.
-        is_compared: whether the place had already got something at such a time, so that both could be compared.
-        filled: how many rows statements that read the source have written, by the identity of their table.
-        taking: how much is in both before the statement that runs; None where it takes nothing.
-        filling: the rows that were written before the statement that runs, by table; None where it reads no source.
+        table: the source table, as it was at first.
+        column: the source column; None for rows.
+        place: the destination, "table" or "table.column".
+        first: the amount that was in the source and in the destination before the revision.
+        arrived: the amount that was in both when a statement removed it from the source.
+        is_compared: whether the destination already had data at such a time, so that both could be compared.
+        filled: the number of rows that statements which read the source have written, by the identity of their table.
+        taking: the amount in both before the running statement; None if the statement removes nothing.
+        filling: the rows that were written before the running statement, by table; None if it does not read the source.
     """
 
     table: CatalogTable
@@ -50,7 +56,7 @@ class _Move:
 
 
 class Moves:
-    """What a revision moves. Call `before()` and `after()` around each statement, and `not_arrived()` at the end."""
+    """The moves of a revision. Call `before()` and `after()` around each statement, and `not_arrived()` at the end."""
 
     def __init__(
         self, connection: Connection, tracker: ChangeTracker, destinations: Mapping[str, Collection[str]]
@@ -58,9 +64,9 @@ class Moves:
         """Begin with the current tables.
 
         Args:
-            connection: the database.
-            tracker: knows how its tables change.
-            destinations: where the revision says that it moves "table" or "table.column" to.
+            connection: a connection to the database.
+            tracker: knows how the tables change.
+            destinations: for each "table" or "table.column", where the revision says that it moves the data.
         """
         self._connection = connection
         self._tracker = tracker
@@ -78,7 +84,7 @@ class Moves:
         self._tables: Tables = {}  # before the statement that runs
 
     def before(self, statement: str, taken: Collection[str]) -> None:
-        """Count these tables, from which a statement may take something. Call it before the statement runs."""
+        """Count the tables from which a statement may remove data. Call this before the statement runs."""
         self._tables = tables = self._tracker.tables
         names = {tables[name].identity for name in taken}
         for move in self._all():
@@ -88,7 +94,7 @@ class Moves:
             move.filling = self._written_by(move) if self._reads(statement, move) else None
 
     def after(self) -> None:
-        """Count after the statement has run."""
+        """Count the rows that the statement has written."""
         known = {table.identity for table in self._tables.values()}
         for move in self._all():
             self._find(move.place)  # The next statement may rename it.
@@ -103,7 +109,7 @@ class Moves:
                         move.filled[table.identity] += measure(self._connection, table).rows
 
     def not_arrived(self, losses: Mapping[str, int | None]) -> dict[str, int | None]:
-        """The rows or values that did not arrive, by item. Each arrival counts for one source only."""
+        """Return the number of rows or values that did not arrive, by item. Each arrival counts for one source only."""
         grown = {place: max(self._full(place) - full, 0) for place, full in self._full_at_first.items()}
         return {item: amount and self._rest(item, amount, grown) for item, amount in losses.items()}
 
@@ -120,7 +126,7 @@ class Moves:
         return lost
 
     def _filled(self, move: _Move) -> int:
-        """The rows that were written to the place, also before a rebuild gave its table another identity."""
+        """Return the number of rows written to the destination, including those before a rebuild of its table."""
         table, column = self._seen[move.place]
         homes = self._homes[move.place, table if column is None else column]
         return sum(move.filled[home] for home in homes)
@@ -142,7 +148,7 @@ class Moves:
         return table, column
 
     def _renamed(self, item: str) -> tuple[CatalogTable, str | None] | None:
-        """The table or column that had this name, and that the revision has renamed."""
+        """Return the table or column that had this name, and that the revision has renamed."""
         if item not in self._seen:
             return None
         identity, wanted = self._seen[item]
@@ -159,7 +165,7 @@ class Moves:
         return bool(found and found[1])
 
     def _full(self, place: str) -> int:
-        """The rows or values of "table" or "table.column"; 0 where it does not exist."""
+        """Return the number of rows or values of "table" or "table.column"; 0 if it does not exist."""
         found = self._find(place)
         if found is None:
             return 0
@@ -167,7 +173,10 @@ class Moves:
         return measure(self._connection, table, [] if column is None else [column]).of(column)
 
     def _common(self, move: _Move) -> int | None:
-        """How much is in the source and in the place. None where they cannot be compared; 0 where one is gone."""
+        """Return the amount that is in both source and destination.
+
+        It is None if they cannot be compared, and 0 if one of them is gone.
+        """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:
             return 0
@@ -180,9 +189,9 @@ class Moves:
         return count_common(self._connection, source, place[0], pairs, values=is_column) if pairs else 0
 
     def _pairs(self, move: _Move) -> tuple[list[tuple[str, str]], bool]:
-        """The pairs of columns that are compared, and whether they show everything that arrives.
+        """Return the pairs of columns to compare, and whether they show everything that arrives.
 
-        They do if a column moves, and if a statement was seen to copy these columns of the rows.
+        They show everything if a column moves, and if a statement was seen to copy these columns of the rows.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:
@@ -200,11 +209,10 @@ class Moves:
         return next((each for each in self._tracker.tables.values() if each.identity == table.identity), None)
 
     def _reads(self, statement: str, move: _Move) -> bool:
-        """Whether a statement reads the source, a table that was made from it, or an unknown table."""
+        """Return whether a statement reads the source, a table that was made from it, or an unknown table."""
         tables, origins = self._tracker.tables.values(), self._tracker.origins
-        known = {table.bare_name.lower() for table in tables}
-        if any(name.lower() not in known for name in _FROM.findall(statement)):
-            return True  # such as a temporary table
+        if reads_unknown(statement, tables):
+            return True
         columns = {*move.table.columns.values()}
         for table in tables:
             names = {identity: name for name, identity in table.columns.items()}
@@ -217,7 +225,7 @@ class Moves:
         return False
 
     def _written_by(self, move: _Move) -> dict[Hashable, int]:
-        """The rows that were written so far to each table that the statement writes to."""
+        """Return the number of rows written until now to each table to which the statement writes."""
         place, written = self._find(move.place), {}
         for table in self._tracker.tables.values():
             column = place[1] if place and place[0].identity == table.identity else None

@@ -1,8 +1,9 @@
-"""Finds what a table rebuild on SQLite loses beside rows: triggers, indexes, views, checks, and parts of its columns.
+"""Finds the objects that a table rebuild on SQLite loses: triggers, indexes, views, checks, and properties of columns.
 
-For most changes of a table SQLite needs a new one, and `op.batch_alter_table` makes it from what it can reflect of the
-old one. The rest is lost, and nothing reports it. So the schema is compared before and after each revision, by the text
-that SQLite keeps. An object that is missing, and that the revision did not drop by its name, ends the run.
+For most changes of a table SQLite needs a new table. `op.batch_alter_table` makes it from the properties of the old
+table that it can reflect. The others are lost, and nothing reports this. So the schema is compared before and after
+each revision, by the text that SQLite keeps. If an object is missing, and the revision did not drop it by its name, the
+run ends.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _Row = tuple[str, str, str, str]
 
 
 class _Object(NamedTuple):
-    """A row of `sqlite_master`. Rows are compared before they are parsed: only a few of thousands have changed."""
+    """A row of `sqlite_master`. Rows are compared before they are parsed, because most of them have not changed."""
 
     kind: str
     name: str
@@ -52,7 +53,10 @@ class _Object(NamedTuple):
 
 @dataclass
 class _NamedDrops:
-    """The objects that a statement or an operation of the revision drops by name. Names are in lower case."""
+    """The objects that the revision drops or renames by name, in a statement or an operation.
+
+    Names are in lower case.
+    """
 
     dropped: set[str] = field(default_factory=set)  # indexes, triggers, views and constraints
     renamed: set[tuple[str, str]] = field(default_factory=set)  # columns, by their old name
@@ -62,7 +66,7 @@ class RebuildGuard:
     """Watches the revisions of one transaction on SQLite. Call `begin()` before and `end()` after each revision."""
 
     def __init__(self, context: MigrationContext, exclude: Iterable[str] = ()) -> None:
-        """Prepare to watch this context of Alembic, except for the tables in `exclude`."""
+        """Prepare to watch a migration context of Alembic, except for the tables in `exclude`."""
         assert context.connection is not None  # noqa: S101 - online, as every run
         self._connection: Connection = context.connection
         self._exclude = json.dumps([*exclude])
@@ -82,21 +86,21 @@ class RebuildGuard:
         self._named.dropped |= {_plain(found[2]) for found in _DROPS.finditer(statement)}
 
     def end(self, revision: Revision, direction: Direction) -> list[Missing]:
-        """The objects that are missing after a revision, and that it neither dropped by name nor declared."""
+        """Return the objects that are missing after a revision, and that it neither dropped by name nor declared."""
         declared = revision.structure_losses(direction)
         self._after = after = self._look()
         found = [] if after == self._before else self._compare(after)
         return [missing for missing in found if missing.item not in declared]
 
     def in_the_way(self, message: str) -> Missing | None:
-        """The view or trigger that made a rebuild fail: it refers to the table, which is gone for a moment."""
+        """Return the view or trigger that made a rebuild fail, because it refers to the rebuilt table."""
         if (found := _IN_THE_WAY.search(message)) is None:
             return None
         same = _find(self._before, found[1], found[2])
         return _missing(same) if same else None
 
     def note_operation(self, operation: MigrateOperation) -> None:
-        """Note an operation of Alembic that is about to run. In a batch there is no statement to note."""
+        """Note an operation of Alembic that is about to run. A batch executes no statement that could be noted."""
         dropped: list[object] = []
         if isinstance(operation, ops.DropIndexOp):
             dropped = [operation.index_name]
@@ -110,7 +114,7 @@ class RebuildGuard:
         self._named.dropped |= {fold(str(name)) for name in dropped if name}
 
     def _name_by_convention(self, operation: ops.DropConstraintOp) -> str | None:
-        """The name that a naming convention makes from the short name of a check."""
+        """Return the full name of a check, which a naming convention makes from its short name."""
         if self._metadata is None or operation.constraint_type != "check":
             return None
         constraint = sa.CheckConstraint("", name=operation.constraint_name)
@@ -140,13 +144,13 @@ class RebuildGuard:
         return found
 
     def _is_lost(self, old: _Object, new: _Object | None, table: TableText) -> bool:
-        """Whether an index or trigger of a table that is still there is gone, or an index has lost a feature."""
+        """Return whether an index or trigger of an existing table is gone, or an index has lost a property."""
         if new is not None:
             return old.kind == "index" and _features(new.sql) != _features(old.sql)
         return old.kind == "trigger" or not self._is_about_dropped(old.table, old.sql, table)
 
     def _is_about_dropped(self, table: str, sql: str, now: TableText) -> bool:
-        """Whether the text names a column that was dropped, and not renamed: then the object was dropped with it."""
+        """Return whether the text names a dropped column. Then the object was dropped together with this column."""
         before = _find(self._before, "table", table)
         columns = read_table(before.sql).columns if before else frozenset[str]()
         gone = {column for column in columns - now.columns if (fold(table), column) not in self._named.renamed}
@@ -183,7 +187,7 @@ class RebuildGuard:
 
 
 def in_the_way(connection: Connection, error: BaseException) -> list[Missing]:
-    """The views and triggers because of which a change of a table failed with this error."""
+    """Return the views and triggers because of which a change of a table failed with this error."""
     raised = getattr(error, "orig", None)
     if connection.dialect.name == "sqlite":
         found = _IN_THE_WAY.search(str(raised))
@@ -218,7 +222,7 @@ def _missing(old: _Object) -> Missing:
 
 
 def _features(sql: str) -> object:
-    """The features of an index without its columns, which may have got other names."""
+    """Return the properties of an index without the names of its columns, which may have changed."""
     text = parse_index(with_quotes_for_brackets(sql))
     keys = [tokenise(key) for key in text.keys]
     orders = [("desc" in key, key[key.index("collate") + 1] if "collate" in key else "") for key in keys]
@@ -226,7 +230,10 @@ def _features(sql: str) -> object:
 
 
 def _listed(condition: str) -> str:
-    """The column whose values a condition lists; empty if it lists none. A longer list may replace a shorter one."""
+    """Return the column whose values a condition lists; empty if it lists none.
+
+    Such a condition is not lost if another list of values for the same column replaces it.
+    """
     found = _LIST.match(condition)
     return fold(found[1]) if found else ""
 
@@ -236,7 +243,7 @@ def _plain(name: str) -> str:
 
 
 def report_operation(context: MigrationContext, operation: MigrateOperation) -> None:
-    """Tell the guard of the run, where there is one, that an operation of Alembic is about to run."""
+    """Report an operation of Alembic that is about to run to the guard of the run, if there is one."""
     guard: RebuildGuard | None = context.opts.get(_OPTION)
     if guard is not None:
         guard.note_operation(operation)

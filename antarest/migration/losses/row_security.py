@@ -1,6 +1,6 @@
-"""Finds the tables that a revision writes to, but of which PostgreSQL may hide rows from the role.
+"""Finds the tables that a revision writes to although PostgreSQL may hide some of their rows from the role.
 
-Where row security is active, UPDATE and DELETE reach only the rows that a policy shows, and nothing reports it.
+If row security is active, UPDATE and DELETE reach only the rows that a policy shows, and nothing reports this.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class _ProtectedTable:
     Attributes:
         bare_name: its name without its schema.
         name: its name.
-        locked: whether the transaction holds the lock of a writer on it.
-        changes: how many rows the transaction has changed.
+        locked: whether the transaction holds a lock for writing on it.
+        changes: the number of rows that the transaction has changed.
     """
 
     bare_name: str
@@ -45,10 +45,10 @@ class _ProtectedTable:
 
 
 class RowSecurity:
-    """Watches a transaction; on SQLite there is nothing to watch."""
+    """A watcher of row security in one transaction. On SQLite there is nothing to watch."""
 
     def __init__(self, connection: Connection) -> None:
-        """Look at the tables, in the transaction of a connection."""
+        """Read the tables with active row security, in the transaction of a connection."""
         self._connection = connection
         self._written: set[str] = set()
         self._active = self._read()  # since the last statement that switches row security
@@ -60,7 +60,7 @@ class RowSecurity:
             self._active = self._read()
 
     def before(self, statement: str) -> None:
-        """Note the tables that a statement is about to write to."""
+        """Note the tables to which a statement is about to write."""
         if self._active and _WRITES.match(statement):
             words = set(re.findall(r"\w+", statement.lower()))
             names = ((set(re.findall(r"\w+", table.bare_name.lower())), table.name) for table in self._active.values())
@@ -74,13 +74,13 @@ class RowSecurity:
             self._active = self._read()
 
     def written(self) -> list[str]:
-        """The tables of which rows may have been hidden while the revision wrote to them."""
+        """Return the tables that the revision wrote to while row security may have hidden some of their rows."""
         if self._active:
             self._written |= self._compare()
         return sorted(self._written)
 
     def _compare(self) -> set[str]:
-        """The tables that were written to since they were read, also by statements that do not name them."""
+        """Return the tables that were written to since they were last read, also by statements without their names."""
         now = self._read()
         return {
             table.name

@@ -1,8 +1,8 @@
 """The options that a project's `env.py` gives to `environment.run`. They are those of `context.configure`.
 
-To learn them, a command runs `env.py` in a mode in which `environment.run` keeps the options, and does nothing else. No
-connection is opened, and logging stays as it is. `env.py` may import a whole application. So a process runs it in this
-mode only once, and only for commands that need the options.
+To learn the options, a command runs `env.py` in a mode in which `environment.run` only keeps them. In this mode no
+connection is opened, and logging stays as it is. Because `env.py` may import a whole application, a process runs it in
+this mode only once, and only for commands that need the options.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ _known: dict[tuple[Path, bytes, tuple[str, ...]], Options] = {}
 
 
 def checked(path: Path, options: Options) -> Options:
-    """Return the options of `env.py` if the workflow can respect them.
+    """Return the options of `env.py`, after a check that the workflow can respect them.
 
     Args:
         path: the settings file of the project, for the error.
         options: the options that `env.py` gave.
 
     Raises:
-        InvalidProject: the workflow cannot respect an option, or its name is misspelt.
+        InvalidProject: the workflow cannot respect an option, or the name of an option is misspelt.
     """
     # Imported here: `env.py` is running, so Alembic is there; other commands start without it.
     from alembic.runtime.environment import EnvironmentContext
@@ -105,11 +105,11 @@ class EnvFile:
 
     @property
     def options(self) -> Options:
-        """The options that it gives to `environment.run`. The first call in this process runs it.
+        """The options that `env.py` gives to `environment.run`. The first use in a process runs `env.py`.
 
         Raises:
-            EnvNotAdopted: it did not call `environment.run`, opened a connection, or failed.
-            InvalidProject: the workflow cannot respect one of its options.
+            EnvNotAdopted: `env.py` did not call `environment.run`, opened a connection, or failed.
+            InvalidProject: the workflow cannot respect one of the options.
         """
         if not self.path.is_file():
             return {}
@@ -123,7 +123,8 @@ class EnvFile:
     def version_table(self) -> VersionTable:
         """The table in which the database records its current revisions.
 
-        The settings name it, or else the text of `env.py`. `env.py` is run only if its text computes the name.
+        The name comes from the settings, or else from the text of `env.py`. If `env.py` computes the name, `env.py` is
+        run.
         """
         return self.named or _version_table_in(self.path) or named_table(self.options) or VersionTable()
 
@@ -131,20 +132,20 @@ class EnvFile:
         """Refuse a version table in another schema on an engine that has no schemas.
 
         Raises:
-            InvalidProject: it is SQLite.
+            InvalidProject: the engine is SQLite, and the project names a schema.
         """
         if engine == "sqlite" and (schema := self.version_table.schema):
             raise InvalidProject(self.ini, f"version_table_schema is {schema}, and SQLite has no schemas", _FIX)
 
     def tell(self, config: Config, options: Options) -> None:
-        """Take over the options of the `env.py` that runs right now.
+        """Store the options of the `env.py` that is running.
 
         Args:
-            config: the configuration that Alembic runs it with.
-            options: the options that it gave to `environment.run`.
+            config: the configuration with which Alembic runs `env.py`.
+            options: the options that `env.py` gave to `environment.run`.
 
         Raises:
-            InvalidProject: the workflow cannot respect one of them, or the settings name another version table.
+            InvalidProject: the workflow cannot respect one of the options, or the settings name another version table.
         """
         options = checked(self.ini, options)
         if "." in (options.get("version_table") or ""):
@@ -193,14 +194,14 @@ def _run(config: Config, env: Path, path: Path) -> Options:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keep the prints of Alembic and `env.py` off the output, and leave logging as it is."""
+    """Hide the output of Alembic and `env.py` in the block, and leave logging as it is."""
     with logging_left_alone(), contextlib.redirect_stdout(io.StringIO()):
         yield
 
 
 @contextmanager
 def outer_kept() -> Iterator[None]:
-    """Give a running `env.py` its own `alembic.context` back after the block, because the block uses another one."""
+    """Restore the `alembic.context` of a running `env.py` after the block, because the block uses another one."""
     from alembic import context
 
     outer = getattr(context, "_proxy", None)
@@ -215,8 +216,8 @@ def stand_in(environment: EnvironmentContext, drivername: str) -> None:
     """Let revision files that are imported now use `context.get_context()`, before the context has its connection.
 
     Args:
-        environment: Alembic's context. A later call of its `configure` replaces what this sets.
-        drivername: the dialect that they see, such as `sqlite` or `postgresql+psycopg2`.
+        environment: Alembic's context. A later call of its `configure` replaces the stand-in.
+        drivername: the dialect that the files see, such as `sqlite` or `postgresql+psycopg2`.
     """
     from alembic.runtime.migration import MigrationContext
 
@@ -226,7 +227,7 @@ def stand_in(environment: EnvironmentContext, drivername: str) -> None:
 
 @contextmanager
 def _without_connections(path: Path) -> Iterator[None]:
-    """Refuse connections that this thread opens through SQLAlchemy."""
+    """Refuse every connection that this thread opens through SQLAlchemy in the block."""
     from sqlalchemy import Engine, event
 
     thread = threading.get_ident()
@@ -246,7 +247,8 @@ def _without_connections(path: Path) -> Iterator[None]:
 def logging_left_alone() -> Iterator[None]:
     """Let `fileConfig` and `dictConfig` do nothing in the block: they would disable the loggers of the application.
 
-    A module that is first imported in the block may keep these functions, so they work again after it.
+    A module that is first imported in the block may keep the replaced functions. So these work normally after the
+    block.
     """
     import logging.config  # here, since few commands run `env.py`
 
@@ -272,7 +274,7 @@ def logging_left_alone() -> Iterator[None]:
 
 
 def _version_table_in(env: Path) -> VersionTable | None:
-    """Read from the text of `env.py` which version table it names, without running it.
+    """Return the version table that `env.py` names, read from its text without running it.
 
     Returns:
         The table; None if only running `env.py` can tell.
@@ -297,7 +299,7 @@ def _version_table_in(env: Path) -> VersionTable | None:
 
 
 def _literals(call: ast.Call) -> tuple[tuple[str, str | None], ...] | None:
-    """The version table in a call, as literals; None if something in it is computed."""
+    """Return the name and the schema of the version table in a call. None if the call computes one of them."""
     found = []
     for keyword in call.keywords:
         if keyword.arg is None:
@@ -310,7 +312,7 @@ def _literals(call: ast.Call) -> tuple[tuple[str, str | None], ...] | None:
 
 
 def named_table(options: Options) -> VersionTable | None:
-    """The version table that these options name; None if they name none."""
+    """Return the version table that these options name; None if they name none."""
     name, schema = options.get("version_table"), options.get("version_table_schema")
     return VersionTable(name or VersionTable().name, schema or "") if name or schema else None
 
@@ -319,14 +321,14 @@ def named_table(options: Options) -> VersionTable | None:
 
 
 def combined(path: Path, found: object) -> MetaData:
-    """The one metadata of `target_metadata`, which may be a declarative base or a list.
+    """Return the one metadata of `target_metadata`, which may be a declarative base or a list.
 
     Args:
         path: the settings file of the project, for the error.
         found: a `MetaData`, an object that has one, or several of them.
 
     Raises:
-        InvalidProject: it is none of these, or the parts have different naming conventions.
+        InvalidProject: `found` is none of these, or its parts have different naming conventions.
     """
     from sqlalchemy import MetaData
 

@@ -1,4 +1,4 @@
-"""Questions to git. Nothing here uses a network, and only `switch` changes anything."""
+"""Read-only access to git, and `git switch`. Nothing here uses a network."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SWITCHING = "ANTAREST_SWITCHING"
 
 @dataclass(frozen=True)
 class Repository:
-    """A git repository, seen from a folder of its working tree.
+    """A git repository, and one of its working trees.
 
     Attributes:
         root: the top of the working tree.
-        folder: the part of git's data that all working trees share (`.git` of the first one).
+        folder: git's own folder, which all working trees share (`.git` of the first one).
     """
 
     root: Path
@@ -35,38 +35,38 @@ class Repository:
 
     @classmethod
     def of(cls, place: Path) -> Repository | None:
-        """The repository of a folder. None if it is in no repository, or git is not installed."""
+        """Return the repository of a folder. None if the folder is in no repository, or if git is not installed."""
         said = _run(place, "rev-parse", "--show-toplevel", "--git-common-dir")
         if said is None or len(paths := said.decode(errors="surrogateescape").splitlines()) < 2:  # noqa: PLR2004 - bare
             return None
         return cls(Path(paths[0]), (place / paths[1]).resolve())
 
     def ask(self, *arguments: str) -> str:
-        """The output of git without the last line break. It is empty if git fails."""
+        """Run a git command, and return its output without the last line break. The result is empty if git fails."""
         said = _run(self.root, *arguments)
         return "" if said is None else said.decode(errors="surrogateescape").rstrip("\n")
 
     def lines(self, *arguments: str) -> list[str]:
-        """The lines that git prints."""
+        """Run a git command, and return the lines that it prints."""
         return self.ask(*arguments).splitlines()
 
     def commit(self, ref: str) -> str:
-        """The commit of a branch, a tag or the beginning of an id. It is empty if git has none."""
+        """Return the commit of a branch, a tag or the beginning of a commit id; empty if git has no such commit."""
         return "" if ref.startswith("-") else self.ask("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
 
     @property
     def main(self) -> str:
-        """The last common commit of this branch and main. It is empty if there is none."""
+        """The last common commit of this branch and main; empty if there is none."""
         return next((base for name in MAINS if (base := self.ask("merge-base", "HEAD", name))), "")
 
     @property
     def branch(self) -> str:
-        """The branch that is checked out. It is empty if HEAD is detached."""
+        """The branch that is checked out; empty if HEAD is detached."""
         return self.ask("symbolic-ref", "--quiet", "--short", "HEAD")
 
     @property
     def rebased_onto(self) -> str:
-        """The commit onto which an unfinished `git rebase` moves commits. It is empty if there is none."""
+        """The commit onto which an unfinished `git rebase` moves commits; empty if no rebase is unfinished."""
         for kind in ("rebase-merge", "rebase-apply"):
             path = self.root / self.ask("rev-parse", "--git-path", f"{kind}/onto")
             if path.is_file():
@@ -75,7 +75,7 @@ class Repository:
 
     @property
     def hooks(self) -> Path:
-        """The folder of its hooks."""
+        """The folder of the git hooks."""
         return self.root / self.ask("rev-parse", "--git-path", "hooks")
 
     @property
@@ -84,14 +84,20 @@ class Repository:
         return self.ask("rev-parse", "--is-shallow-repository") == "true"
 
     def branch_of(self, name: str) -> str:
-        """The commit of a branch, or of the only remote branch of that name: `git switch NAME` goes there."""
+        """Return the commit to which `git switch NAME` goes.
+
+        It is the commit of a branch, or of the only remote branch of that name.
+        """
         if commit := self.commit(f"refs/heads/{name}"):
             return commit
         remotes = self.lines("for-each-ref", "--format=%(objectname)", f"refs/remotes/*/{name}")
         return remotes[0] if len(remotes) == 1 else ""
 
     def refuses(self, commit: str) -> str:
-        """The reason why git refuses to switch to a commit with the uncommitted changes; empty if it accepts."""
+        """Return the reason why git refuses to switch to a commit with the uncommitted changes.
+
+        The reason is empty if git would switch.
+        """
         self._change("update-index", "-q", "--refresh")  # else a file counts as changed after a `touch`
         return self._change("read-tree", "--dry-run", "-m", "-u", "--exclude-per-directory=.gitignore", "HEAD", commit)
 
@@ -99,12 +105,12 @@ class Repository:
         """Run `git switch`.
 
         Returns:
-            The reason why git refused. It is empty if it did not.
+            The reason why git refused; empty if git has switched.
         """
         return self._change("switch", "--quiet", *arguments)
 
     def changes(self, folder: Path) -> dict[str, bool]:
-        """The paths in a folder that differ from the commit, each with whether the file exists now."""
+        """Return the uncommitted paths in a folder. The value of a path says whether the file exists now."""
         listed = self.ask("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", str(folder))
         return {entry[3:]: (self.root / entry[3:]).is_file() for entry in filter(None, listed.split("\0"))}
 
@@ -124,16 +130,16 @@ class Repository:
         return (lines or f"git {arguments[0]} failed") if done.returncode else ""
 
     def path(self, place: Path) -> str:
-        """A path of the working tree as git names it."""
+        """Return a path of the working tree in the form in which git names it."""
         return os.path.relpath(place.resolve(), self.root.resolve())
 
     def files(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, bytes]:
-        """The revision files that a commit has in these folders, by their path in the repository."""
+        """Return the contents of the revision files that a commit has in these folders, by path in the repository."""
         found = self.objects(commit, folders, recursive=recursive)
         return dict(zip(found, self.blobs(list(found.values())), strict=True))
 
     def objects(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, str]:
-        """The git objects of the files that `files` returns, by path."""
+        """Return the ids of the git objects of the files that `files` returns, by path."""
         names = [f"{self.path(folder)}/" for folder in folders]
         listed = self.ask("ls-tree", "-z", "--full-tree", *(["-r"] if recursive else []), commit, *names)
         blobs = {}
@@ -144,7 +150,7 @@ class Repository:
         return blobs
 
     def blobs(self, objects: Sequence[str]) -> list[bytes]:
-        """The contents of these git objects, such as `HEAD:alembic.ini`. Missing ones are empty."""
+        """Return the contents of git objects, such as `HEAD:alembic.ini`. The content of a missing object is empty."""
         if not objects:
             return []
         said = _run(self.root, "cat-file", "--batch", given="\n".join(objects).encode() + b"\n") or b""
@@ -159,13 +165,13 @@ class Repository:
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
-    """Variables for git: it uses the working directory, fetches nothing, and asks for no password."""
+    """Return the environment for git. Git uses the working directory, fetches nothing, and asks for no password."""
     kept = {name: value for name, value in os.environ.items() if name not in _PLACES}
     return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C", **more}
 
 
 def _run(place: Path, *arguments: str, given: bytes | None = None) -> bytes | None:
-    """The output of git. None if it fails or is not installed."""
+    """Run git and return its output. None if git fails or is not installed."""
     try:
         done = subprocess.run(
             ["git", *arguments],

@@ -34,10 +34,10 @@ class History:
         """Link the revisions.
 
         Raises:
-            DuplicateRevision: two of them have the same id.
-            MissingPredecessor: one follows a revision that is not there.
-            RevisionCycle: they follow each other in a circle.
-            InvalidRevisionFile: two of them have the same branch label, or a label is the id of a revision.
+            DuplicateRevision: two revisions have the same id.
+            MissingPredecessor: a revision follows one that does not exist.
+            RevisionCycle: the revisions follow each other in a circle.
+            InvalidRevisionFile: two revisions have the same branch label, or a label is the id of a revision.
         """
         self._by_id: dict[str, Revision] = {}
         for revision in revisions:
@@ -62,7 +62,7 @@ class History:
             self._branches[label] = revision.id
 
     def _line(self) -> tuple[str, ...]:
-        """All ids in order, if the history is one line, as most histories are; else empty."""
+        """Return all ids in order if the history has no branches, which is usual. Otherwise return nothing."""
         next_ = {revision.predecessors: revision.id for revision in self._by_id.values()}
         order: list[str] = []
         last: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class History:
 
     @cached_property
     def heads(self) -> tuple[str, ...]:
-        """The revisions that no other one follows."""
+        """The revisions that no other revision follows."""
         followed = {down for revision in self._by_id.values() for down in revision.down}
         return tuple(id_ for id_ in self.order if id_ not in followed)
 
@@ -109,12 +109,12 @@ class History:
         return self.heads[0] if self.heads else BASE
 
     def resolve(self, reference: str) -> str:
-        """The id that `head`, `base`, an id, the beginning of one, a branch label or `label@head` stands for.
+        """Return the id for a reference: `head`, `base`, an id or its beginning, a branch label, or `label@head`.
 
         Raises:
             RevisionNotFound: nothing fits.
             AmbiguousRevision: more than one revision fits.
-            MultipleHeads: a head was asked for, and there are several.
+            MultipleHeads: the reference is to a head, and there are several.
         """
         if reference in (HEAD, BASE):
             return self.head if reference == HEAD else BASE
@@ -133,7 +133,7 @@ class History:
         return candidates[0]
 
     def _head_of(self, start: str) -> str:
-        """The one head that follows a revision by `down_revision`."""
+        """Return the one head that follows a revision by `down_revision`."""
         followers = {start}
         for id_ in self.order:
             if not followers.isdisjoint(self._by_id[id_].down):
@@ -144,11 +144,11 @@ class History:
         return heads[0]
 
     def unknown(self, current: Collection[str]) -> tuple[str, ...]:
-        """The current revisions without a file."""
+        """Return those of the current revisions that have no file."""
         return tuple(sorted(id_ for id_ in current if id_ not in self._by_id))
 
     def applied(self, current: Iterable[str]) -> frozenset[str]:
-        """All revisions that are applied in a database at these revisions."""
+        """Return all revisions that are applied in a database at these revisions."""
         seen: set[str] = set()
         waiting = [id_ for id_ in current if id_ in self._by_id]
         while waiting:
@@ -159,7 +159,7 @@ class History:
         return frozenset(seen)
 
     def below(self, revision: str) -> frozenset[str]:
-        """The revisions that this one follows, near and far, without those that it only depends on."""
+        """Return all revisions before this one, along `down_revision` only. `depends_on` does not count."""
         seen: set[str] = set()
         waiting = [revision] if revision in self._by_id else []
         while waiting:
@@ -169,19 +169,19 @@ class History:
         return frozenset(seen)
 
     def pending(self, current: Iterable[str], to: str | None = None) -> tuple[str, ...]:
-        """The revisions that an upgrade from `current` to `to` (default: all heads) runs, in order."""
+        """Return the revisions that an upgrade from `current` to `to` (default: all heads) runs, in order."""
         wanted = frozenset(self.order) if to is None else self.applied([to])
         return self.in_order(wanted - self.applied(current))
 
     def in_order(self, revisions: Container[str]) -> tuple[str, ...]:
-        """These revisions, each after its predecessors."""
+        """Return these revisions in order, each after its predecessors."""
         return tuple(id_ for id_ in self.order if id_ in revisions)
 
     def states_below(self, current: Iterable[str]) -> tuple[str, ...]:
-        """The single revisions that a rollback from `current` can stop at, nearest first, `base` last.
+        """Return the single revisions at which a rollback from `current` can stop, nearest first, and `base` last.
 
-        A revision is such a stop only if every other applied revision lies below it or was built on it. So a rollback
-        of a merge stops at the common ancestor of its branches, never at a revision of one branch.
+        A rollback can stop at a revision only if every other applied revision is below it or was built on it. So a
+        rollback of a merge stops at the common ancestor of its branches, never at a revision of one branch.
         """
         at = set(current)
         ordered = self.in_order(self.applied(at))
@@ -206,10 +206,10 @@ class History:
         return (*reached, BASE) if ordered else ()
 
     def _can_stop_at(self, state: str, ordered: Sequence[str]) -> bool:
-        """Whether a downgrade to this state, which others depend on, undoes all that was built on it.
+        """Return whether a downgrade to this state undoes all revisions that were built on it.
 
-        Alembic undoes the revisions that have the state as `down_revision`, and all that need one of these. It keeps
-        a revision that has the state in `depends_on` only.
+        Alembic undoes the revisions that have the state as `down_revision`, and all that need one of these. It keeps a
+        revision that has the state only in `depends_on`.
         """
         undone = set[str]()
         for id_ in ordered:
@@ -218,7 +218,7 @@ class History:
         return len(undone) == len(ordered) - len(self.applied([state]))
 
     def rollback_target(self, current: Collection[str], *, steps: int = 1, to: str | None = None) -> str:
-        """The revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
+        """Return the revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
 
         Raises:
             OutOfReach: fewer steps are applied, a step would undo independent revisions, or `to` is not below the
@@ -253,9 +253,9 @@ class History:
             self._require_one_step(at, below[0])
 
     def _require_one_step(self, at: tuple[str, ...], below: str) -> None:
-        """Refuse a step back that would undo more than the last revision. Alembic would undo only that one, or refuse.
+        """Refuse a step back that would undo more than the last revision. Alembic would undo only that, or refuse.
 
-        A merge is the exception: one step back from it is the common ancestor of its branches, if they have one.
+        A merge is the exception: one step back from a merge is the common ancestor of its branches, if they have one.
 
         Raises:
             OutOfReach: the state below is not one step back.
@@ -281,7 +281,7 @@ class History:
         """Refuse a target that an upgrade cannot go to.
 
         Args:
-            current: where the database is.
+            current: the current revisions of the database.
             target: the whole id of a revision, or `base`.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Which Alembic project is worked on: its `alembic.ini`, its revision files, its metadata and its rollback script."""
+"""The Alembic project that a command works on: its `alembic.ini`, revision files, metadata and rollback script."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class Project:
         rollback_script: the `rollback.sh` to keep in sync; None if the project has none.
         diagram: the page with the schema as a diagram, to keep in sync too; None if the project has none.
         seed_name: the function that fills a development database, as `package.module:function`.
-        settings_name: the declared sections of the application's configuration, as `package.module:attribute`;
-            empty if it declares none.
+        settings_name: the declared sections of the application's configuration, as `package.module:attribute`; empty if
+            it declares none.
         named_version_table: the version table that the settings name; None if `env.py` decides.
         search: the folders that Alembic puts at the beginning of `sys.path`.
         x_arguments: the values of `-x`, which revisions and `env.py` read with `context.get_x_argument`.
-        is_moved: whether its revision files are copies in another folder.
-        at_commit: the commit of these files, if it is not the one that is checked out.
+        is_moved: whether the revision files are copies in another folder.
+        at_commit: the commit of the revision files, if another commit is checked out.
         deployed: the revision of production; empty if none is recorded.
         deployed_from: the tag or commit of that revision; empty if it was recorded without one.
-        engines: the engines that it is for ("sqlite", "postgresql"); empty if it does not say.
+        engines: the engines that the project supports ("sqlite", "postgresql"); empty if its settings do not say.
         max_seconds: the time limit of an upgrade on the rows of `db.verify`; None if there is no limit.
     """
 
@@ -80,15 +80,15 @@ class Project:
 
     @classmethod
     def load(cls, ini: str | Path | None = None, *, or_own: bool = False) -> Project:
-        """Read the settings of a project: the named one, else the one that is found from this folder; see `find`.
+        """Read the settings of a project. Without `ini`, the project is found from this folder; see `find`.
 
         Args:
             ini: its `alembic.ini`, a `pyproject.toml` with `[tool.alembic]`, or the folder of one of them.
-            or_own: whether to take the project of this code if none is found; otherwise only a checkout of it is taken.
+            or_own: whether an installed copy of this code may use its own project if no other one is found.
 
         Raises:
             ProjectNotFound: there is no such file.
-            InvalidProject: it does not say where the revisions are.
+            InvalidProject: the settings do not say where the revisions are.
         """
         found = find(ini, Path.cwd(), os.environ)
         path = (found or (ROOT / INI if or_own else Path(INI))).absolute()
@@ -118,7 +118,7 @@ class Project:
 
     @classmethod
     def own(cls) -> Project:
-        """The project of this code. An application works with it, in whatever folder it is started.
+        """Return the project of this code. An application uses it, whatever the working directory is.
 
         Raises:
             ProjectNotFound, InvalidProject: as for `load`.
@@ -132,7 +132,7 @@ class Project:
 
     @property
     def is_checkout(self) -> bool:
-        """Whether people work on it here. An installed copy is not under version control."""
+        """Whether people work on the project here. An installed copy is not under version control."""
         return (self.root / ".git").exists() and not self.is_moved
 
     @cached_property
@@ -145,18 +145,18 @@ class Project:
 
     @property
     def commit(self) -> str:
-        """The commit of its revisions. It is empty if it is not known."""
+        """The commit of the revision files; empty if it is not known."""
         return self.at_commit or (self.repository.commit("HEAD") if self.repository else "")
 
     def refuse_unknown(self, current: Sequence[str], database: str) -> None:
         """Refuse a database at a revision without a file, and name the branch that has the file.
 
         Args:
-            current: the revisions that it is at.
-            database: its URL, redacted.
+            current: the current revisions of the database.
+            database: the URL of the database, redacted.
 
         Raises:
-            UnknownRevision: one of them has no file here.
+            UnknownRevision: one of the revisions has no file here.
         """
         history = self.history
         if unknown := history.unknown(current):
@@ -164,7 +164,7 @@ class Project:
             raise UnknownRevision(unknown[0], database, history.heads, len(history), self.folder, elsewhere)
 
     def describe_location(self, revision: str) -> str:
-        """Say in a sentence which branch has the file of a revision. It is empty if none is found."""
+        """Return a sentence that names the branch with the file of a revision; empty if no branch has it."""
         # Imported here: few commands need it.
         from .revision_search import describe_location
 
@@ -173,22 +173,22 @@ class Project:
         return describe_location(self.repository, self.versions, revision, recursive=self.is_recursive)
 
     def resolve(self, reference: str) -> str:
-        """Resolve a reference: a revision, or the head of a tag, a branch, a commit or a date.
+        """Return the id of the revision for a reference, which may be a tag, a branch, a commit or a date.
 
         Args:
             reference: `head`, `base`, a revision, the beginning of its id, or a branch label; also a git ref or a date.
 
         Raises:
-            RevisionNotFound: it stands for nothing.
-            AmbiguousRevision, AmbiguousReference: it stands for more than one revision.
-            MultipleHeads: it stands for a state with several heads.
+            RevisionNotFound: the reference stands for nothing.
+            AmbiguousRevision, AmbiguousReference: the reference stands for more than one revision.
+            MultipleHeads: the reference stands for a state with several heads.
         """
         if reference in (HEAD, BASE) or reference in self.history or self.repository is None:
             return self.history.resolve(reference)
         return self.references(self.repository).resolve(reference)
 
     def references(self, repository: Repository) -> References:
-        """The references of this checkout in its repository."""
+        """Return a resolver for the references of this checkout in a repository."""
         # Imported here: most references are revisions, which need no git.
         from .references import References
 
@@ -196,7 +196,7 @@ class Project:
 
     @property
     def workflow_tables(self) -> tuple[str, ...]:
-        """The tables that Alembic and this workflow keep in a database. They do not belong to the schema."""
+        """The tables of Alembic and of this workflow in a database. They are not part of the project's schema."""
         return self.version_table.both
 
     @property
@@ -204,7 +204,7 @@ class Project:
         return INSTALLED and self.root.resolve() == ROOT
 
     def refuse_installed(self) -> None:
-        """Refuse to write into an installed copy: the next release replaces it.
+        """Refuse to write into an installed copy, because the next release replaces its files.
 
         Raises:
             InstalledCopy: the project is installed.
@@ -236,7 +236,7 @@ class Project:
         return Baseline.read(self.root)
 
     def refuse_files_below(self) -> None:
-        """Refuse a project without revisions if folders below have revision files, which are not read.
+        """Refuse a project without revisions if a folder below has revision files, which are not read.
 
         Raises:
             InvalidProject: there are such files.
@@ -249,12 +249,12 @@ class Project:
 
     @property
     def folder(self) -> str:
-        """The revision folders as they are shown, relative to the project."""
+        """The revision folders for messages, relative to the project."""
         return ", ".join(os.path.relpath(folder, self.root) for folder in self.versions)
 
     @cached_property
     def env(self) -> EnvFile:
-        """Its `env.py`."""
+        """The `env.py` of the project."""
         return EnvFile((self.scripts or self.root) / "env.py", self.ini, self.alembic_config, self.named_version_table)
 
     @property
@@ -264,7 +264,7 @@ class Project:
 
     @property
     def options(self) -> Options:
-        """The options that `env.py` gives to `environment.run`. Their first use in a process may run `env.py`.
+        """The options that `env.py` gives to `environment.run`. The first use in a process may run `env.py`.
 
         Raises:
             EnvNotAdopted, InvalidProject: see `EnvFile`.
@@ -273,7 +273,7 @@ class Project:
 
     @property
     def commits_each(self) -> bool:
-        """Whether each revision is committed on its own, because `env.py` says `transaction_per_migration`."""
+        """Whether each revision is committed on its own, as `transaction_per_migration` in `env.py` demands."""
         return bool(self.options.get("transaction_per_migration"))
 
     @property
@@ -285,21 +285,21 @@ class Project:
         """Import the models and return their metadata.
 
         Raises:
-            InvalidProject: neither `[antarest]` nor `env.py` names one, or it cannot be imported.
+            InvalidProject: neither `[antarest]` nor `env.py` names a metadata, or it cannot be imported.
         """
         return combined(self.ini, self._target_metadata())
 
     def _target_metadata(self) -> Any:
-        """The metadata, or a list of them, as Alembic takes it."""
+        """Return the metadata, or a list of them, as Alembic accepts it."""
         given = None if self.metadata_name else self.options.get("target_metadata")
         found = self.named("metadata", self.metadata_name) if given is None else given
         return getattr(found, "metadata", found)  # A declarative base has one too.
 
     def settings(self) -> Sections | None:
-        """The sections of the configuration that the application declares. None if it declares none.
+        """Return the sections of the configuration that the application declares. None if it declares none.
 
         Raises:
-            InvalidProject: `alembic.ini` names them, and they cannot be imported.
+            InvalidProject: `alembic.ini` names the sections, and they cannot be imported.
         """
         sections: Sections | None = self.named("settings", self.settings_name) if self.settings_name else None
         return sections
@@ -308,12 +308,12 @@ class Project:
         """Import an object that `[antarest]` names with this key; see `import_named`.
 
         Raises:
-            InvalidProject, PackageMissing: it cannot be imported.
+            InvalidProject, PackageMissing: the object cannot be imported.
         """
         return import_named(self.ini, key, name, self.search or [self.root])
 
     def alembic_options(self) -> dict[str, Any]:
-        """The options of Alembic's migration context: those of `env.py`, with what the workflow needs."""
+        """Return the options of Alembic's migration context: those of `env.py`, and those that the workflow needs."""
         table = self.version_table
         return {
             "render_as_batch": True,
@@ -326,16 +326,16 @@ class Project:
         }
 
     def scratch_options(self) -> dict[str, Any]:
-        """The same options for a scratch database. It has no other schema yet, and no listener hears about it."""
+        """Return the options of Alembic's migration context for a scratch database, without schema and listeners."""
         return {**self.alembic_options(), "version_table_schema": None, "on_version_apply": ()}
 
     def alembic_config(self, **attributes: object) -> Config:
-        """A configuration for Alembic's commands. They print nothing, and `env.py` gets the `attributes`."""
+        """Return a configuration for Alembic's commands. They print nothing, and `env.py` gets the `attributes`."""
         silent = argparse.Namespace(quiet=True, x=list(self.x_arguments))
         return self.tell_folders(config_of(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes))
 
     def tell_folders(self, config: Config) -> Config:
-        """Tell Alembic where the scripts and revisions are, wherever it is started, and return its configuration."""
+        """Set the absolute folders of scripts and revisions in Alembic's configuration, and return it."""
         values = {
             "version_locations": "\n".join(str(folder) for folder in self.versions),
             "path_separator": "newline",

@@ -1,4 +1,4 @@
-"""References to a revision: a tag, a branch, a commit or a date stands for the head of its revisions."""
+"""References to a revision. A tag, a branch, a commit or a date stands for the head of the revisions at that point."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class References:
     is_recursive: bool = False
 
     def resolve(self, reference: str) -> str:
-        """Resolve a reference: it can be a revision, a tag, a branch, a commit or a date.
+        """Return the id of the revision for a reference: a revision, a tag, a branch, a commit or a date.
 
         Raises:
-            RevisionNotFound: it stands for nothing.
-            AmbiguousRevision: it is the beginning of two ids.
-            AmbiguousReference: it stands for two things with different answers.
+            RevisionNotFound: the reference stands for nothing.
+            AmbiguousRevision: the reference is the beginning of two ids.
+            AmbiguousReference: the reference stands for two things with different heads.
             ReferenceUnusable: this checkout cannot go to the revisions of that state.
         """
         found: dict[str, str] = {}
@@ -64,7 +64,7 @@ class References:
         return answers.pop()
 
     def head_at(self, commit: str, name: str) -> str:
-        """The head of the revisions that a commit has.
+        """Return the head of the revisions that a commit has.
 
         Args:
             commit: the commit.
@@ -82,10 +82,10 @@ class References:
         return head
 
     def history_at(self, commit: str, name: str) -> History:
-        """The revisions that a commit has.
+        """Return the revisions that a commit has.
 
         Raises:
-            ReferenceUnusable: they cannot be read.
+            ReferenceUnusable: the revisions cannot be read.
         """
         try:
             files = self.repository.files(commit, self.versions, recursive=self.is_recursive)
@@ -102,7 +102,7 @@ def _head(history: History, name: str) -> str:
 
 
 def _commits(repository: Repository, reference: str) -> Iterator[tuple[str, str]]:
-    """The commits that a reference can mean, each with its kind."""
+    """Yield the commits that a reference can mean, each with its kind."""
     for kind, ref in (
         ("tag", f"refs/tags/{reference}"),
         ("branch", f"refs/heads/{reference}"),

@@ -51,7 +51,7 @@ _LONGEST = 1 << 16  # bytes of a file that is read by its lines
 
 
 def digest_of(content: bytes) -> str:
-    """The hash of a revision file, with its algorithm."""
+    """Return the hash of a revision file, with the name of its algorithm."""
     return f"{HASH}:{hashlib.sha256(content).hexdigest()}"
 
 
@@ -73,7 +73,7 @@ def read_history(folders: Iterable[Path], *, recursive: bool = False) -> History
 
 
 def listed(folders: Iterable[Path], *, recursive: bool = False) -> Iterator[tuple[str, str]]:
-    """The folder and the name of each revision file, once, as Alembic finds them."""
+    """Yield the folder and the name of each revision file once, in the order in which Alembic finds them."""
     found = [each for folder in folders for each in (_below(folder) if recursive else [_names_in(folder)])]
     seen: set[str] = set()
     for folder, names in found:
@@ -96,12 +96,12 @@ def _below(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def is_revision_file(name: str) -> bool:
-    """Whether a file of that name, in a folder of revisions, is a revision file."""
+    """Return whether a file of that name, in a folder of revisions, is a revision file."""
     return name.endswith(".py") and not name.startswith(("__init__", ".#"))
 
 
 def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> Path:
-    """Write revision files into an empty folder. A name that is taken gets a number.
+    """Write revision files into an empty folder. If a name occurs twice, the second file gets a number.
 
     Returns:
         The folder.
@@ -113,17 +113,14 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> Path:
 
 
 class _Outline(Revision):
-    """A revision with a known place in the graph. The rest of its file is read on demand.
-
-    Most files are never read further.
-    """
+    """A revision with a known place in the graph. The rest of its file is read only when it is needed."""
 
     def __init__(self, id_: str, down: tuple[str, ...], place: tuple[str, str]) -> None:
         self.__dict__.update(id=id_, down=down, _place=place)  # The dataclass is frozen.
 
     @cached_property
     def path(self) -> Path:
-        """Its file."""
+        """The revision file."""
         folder, name = self.__dict__["_place"]
         return Path(folder, name)
 
@@ -141,7 +138,7 @@ class _Outline(Revision):
 
 
 def _outline(folder: str, file: str) -> Revision | None:
-    """Read the place of a revision from its usual lines. None if they are missing, or if other lines may count.
+    """Read the place of a revision in the graph from its usual lines. None if they are missing or may be incomplete.
 
     This must be fast for thousands of files: creating and reading a `Path` would take longer than all the rest.
     """
@@ -163,7 +160,7 @@ def read_revision(path: Path) -> Revision:
     """Read one revision file without running it.
 
     Raises:
-        InvalidRevisionFile: it is not Python, or does not say which revision it is.
+        InvalidRevisionFile: the file is not Python, or does not say which revision it is.
     """
     try:
         content = path.read_bytes()
@@ -176,11 +173,11 @@ def parse_revision(content: bytes, path: Path) -> Revision:
     """Read the declarations of a revision file.
 
     Args:
-        content: the file.
+        content: the content of the file.
         path: its path, for messages.
 
     Raises:
-        InvalidRevisionFile: it is not Python, or does not say which revision it is.
+        InvalidRevisionFile: the file is not Python, or does not say which revision it is.
     """
     try:
         tree = ast.parse(content, filename=str(path))
@@ -212,10 +209,12 @@ def parse_revision(content: bytes, path: Path) -> Revision:
 
 @contextmanager
 def importing(folders: Iterable[Path]) -> Iterator[None]:
-    """Name the revision file that cannot be imported in the block: Alembic imports all files before it runs one.
+    """Add the name of the file to an error of a revision file that cannot be imported in the block.
+
+    Alembic imports all files before it runs one, and does not name the file.
 
     Raises:
-        InvalidRevisionFile: the block raised an error from the top of such a file.
+        InvalidRevisionFile: the block raised an error from the top level of a revision file.
     """
     try:
         yield
@@ -242,7 +241,7 @@ def _is_below(path: Path, folders: Iterable[Path]) -> bool:
 
 
 def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
-    """The values of the names that a revision file declares, from its top level.
+    """Return the values of the names that a revision file declares at its top level.
 
     Raises:
         InvalidRevisionFile: a value is not a literal, or a name is not set by an assignment of its own.
@@ -266,7 +265,7 @@ def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
 
 
 def _executed(tree: ast.Module) -> Iterator[Any]:
-    """All that is executed when a file is imported, without the bodies of functions and classes."""
+    """Yield the parts of a file that are executed when it is imported. The bodies of functions and classes are not."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -277,7 +276,7 @@ def _executed(tree: ast.Module) -> Iterator[Any]:
 
 
 def _bound(node: ast.AST) -> Iterable[str]:
-    """The names that a part of a file sets or deletes."""
+    """Return the names that a part of a file sets or deletes."""
     if isinstance(node, ast.Name):
         return () if isinstance(node.ctx, ast.Load) else (node.id,)
     if isinstance(node, ast.alias):
@@ -295,7 +294,7 @@ def _as_ids(path: Path, value: object) -> tuple[str, ...]:
 
 
 def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The declared losses of a file. Other forms are refused: they would permit nothing, or too much."""
+    """Return the declared losses of a file. Refuse other forms: they would permit nothing, or too much."""
     lossy, moves = values.get("lossy", {}), values.get("moves", {})
     well_formed = isinstance(lossy, dict) and all(_is_text_mapping(part) for part in lossy.values())
     if not well_formed or not set(lossy) <= {"upgrade", "downgrade"}:
@@ -313,7 +312,7 @@ def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def does_the_same(one: bytes, other: bytes) -> bool:
-    """Whether two revision files differ in nothing but comments, docstrings and layout."""
+    """Return whether two revision files differ only in comments, docstrings and layout."""
     if one == other:
         return True
     try:
@@ -323,7 +322,7 @@ def does_the_same(one: bytes, other: bytes) -> bool:
 
 
 def _bare(content: bytes) -> ast.Module:
-    """The code of a file, without its docstrings."""
+    """Return the code of a file without its docstrings."""
     tree = ast.parse(content)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:

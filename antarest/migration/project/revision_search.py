@@ -1,4 +1,4 @@
-"""The search for a revision file that this checkout does not have, in the store of applied revisions and in git."""
+"""The search for a revision file that this checkout lacks, in the store of applied revisions and in git."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class FoundRevision:
     """A revision file that was found.
 
     Attributes:
-        revision: its declarations.
-        content: the file.
-        place: its place, such as `branch feature/reserves`.
-        commit: the commit that has it; empty if it was not committed.
+        revision: the declarations of the file.
+        content: the content of the file.
+        place: where it was found, such as `branch feature/reserves`.
+        commit: the commit that has the file; empty if it was not committed.
         author: the author of the commit.
         date: the date of the commit, in the form of ISO 8601.
         ref: a branch or tag with this commit; empty if there is none.
@@ -46,7 +46,7 @@ class FoundRevision:
 
     @property
     def digest(self) -> str:
-        """The hash of the file, in the form of the record in a database."""
+        """The hash of the file, in the form in which a database records it."""
         return digest_of(self.content)
 
     @property
@@ -67,7 +67,7 @@ class RevisionSearch:
         """Prepare a search.
 
         Args:
-            repository: where to search.
+            repository: the repository to search.
             folders: the folders of the revision files, as this checkout has them.
             recursive: whether the folders below them count too.
         """
@@ -83,11 +83,11 @@ class RevisionSearch:
 
         Args:
             revision: its id.
-            digest: the hash of the applied file; without it, the first file is taken.
+            digest: the hash of the applied file; without it, the first file that is found is returned.
 
         Returns:
-            The file with that hash, else the first file that declares the revision, else None. Git is searched too if
-            the store has the file: only git knows its branch.
+            The file with that hash, else the first file that declares the revision, else None. Git is searched even if
+            the store has the file, because only git knows its branch.
         """
         stored = [
             found for content in self.store.find(revision) for found in self._declaring(revision, content, _STORE)
@@ -104,7 +104,7 @@ class RevisionSearch:
 
     @property
     def searched(self) -> str:
-        """The searched places in one line."""
+        """The places that were searched, in one line."""
         names = self._repository.lines("for-each-ref", "--format=%(refname)")
         parts = [f"{_STORE} ({len(self.store)} files)"]
         for prefix, word in {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote branch"}.items():
@@ -113,7 +113,7 @@ class RevisionSearch:
         return ", ".join([*parts, "stashes, the reflog, the working trees"])
 
     def in_git(self, revision: str) -> Iterator[FoundRevision]:
-        """Find the file of a revision in git: branches, tags, remotes, stashes, the reflog, working trees."""
+        """Yield the files of a revision in git: branches, tags, remotes, stashes, the reflog, working trees."""
         yield from self._beside.get(revision, [])
         yield from self._in_commits(revision)
         yield from self._in_working_trees(revision)
@@ -121,7 +121,7 @@ class RevisionSearch:
     # ---- in git
 
     def _in_commits(self, revision: str) -> Iterator[FoundRevision]:
-        """Search every commit of a branch, a tag, a stash or the reflog; branches first."""
+        """Yield the files of a revision in the commits of branches, tags, stashes and the reflog; branches first."""
         matches = [f":(top,glob){folder}/{self._below}*{revision}*.py" for folder in self._folders]
         found = self._declared(revision, "--", *matches) if _NAMED.fullmatch(revision) else {}
         # The name of a file does not have to contain the id.
@@ -133,7 +133,7 @@ class RevisionSearch:
             yield each
 
     def _declared(self, revision: str, *arguments: str) -> dict[str, FoundRevision]:
-        """The files that declare a revision, by hash, in the commits that `git log` finds with these arguments."""
+        """Return the files that declare a revision, by hash. `git log` lists the commits with these arguments."""
         seen = self._log(*arguments)
         objects = [f"{commit}:{path}" for commit, _, _, path in seen]
         found: dict[str, FoundRevision] = {}
@@ -143,7 +143,7 @@ class RevisionSearch:
         return found
 
     def _log(self, *arguments: str) -> list[tuple[str, str, str, str]]:
-        """Commit, author, date and path of each change to these files, newest first."""
+        """Return the commit, author, date and path of each change to the files in `git log`, newest first."""
         known = ("--all", "--reflog", "-m", "--no-renames", "--diff-filter=AM", "--name-only")
         result: list[tuple[str, str, str, str]] = []
         commit: Sequence[str] = ()
@@ -157,7 +157,7 @@ class RevisionSearch:
         return result
 
     def _placed(self, found: FoundRevision) -> FoundRevision:
-        """Add the place of the commit, such as `branch feature/reserves`."""
+        """Add the place of the commit, such as `branch feature/reserves`, to a file that was found."""
         names = self._repository.lines("for-each-ref", f"--contains={found.commit}", "--format=%(refname)")
         for prefix, word in _REFS.items():
             for name in names:
@@ -170,7 +170,7 @@ class RevisionSearch:
         return replace(found, place="the reflog")
 
     def _remember_beside(self, found: FoundRevision) -> None:
-        """Remember the other revision files of the commit: the predecessors are probably among them."""
+        """Remember the other revision files of the same commit, because the predecessors are probably among them."""
         places = [Path(self._repository.root, folder) for folder in self._folders]
         for path, content in self._repository.files(found.commit, places, recursive=self._is_recursive).items():
             for each in self._declaring("", content, found.place, found.commit, found.author, found.date, name=path):
@@ -198,7 +198,7 @@ class RevisionSearch:
         *,
         name: str = "",
     ) -> Iterator[FoundRevision]:
-        """The file, if it can be read and declares that revision. An empty id stands for any revision."""
+        """Yield the file if it can be read and declares that revision. An empty id stands for any revision."""
         try:
             declared = parse_revision(content, Path(name or f"{self._folders[0]}/revision.py"))
         except AntarestError:
@@ -210,10 +210,10 @@ class RevisionSearch:
 def describe_location(
     repository: Repository, folders: Sequence[Path], revision: str, *, recursive: bool = False
 ) -> str:
-    """Say in a sentence where the file of a revision is.
+    """Return a sentence that says where the file of a revision is.
 
     Args:
-        repository: where to search.
+        repository: the repository to search.
         folders: the folders of the revision files.
         revision: its id.
         recursive: whether the folders below them count too.

@@ -1,7 +1,7 @@
-"""The store: a copy of each revision file that was applied from this repository, also of those never committed.
+"""The store: a copy of each revision file that was applied from this repository, also if it was never committed.
 
-It lies in git's own folder: all working trees share it, and it is never committed. The name of a copy contains its
-hash. A copy whose content has another hash was changed, and is ignored.
+The store is in git's own folder. So all working trees share it, and it is never committed. The name of a copy contains
+its hash. A copy whose content has another hash was changed, and is ignored.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class RevisionStore:
         self.folder = repository.folder / "antarest" / "revisions"
 
     def note_generated(self, revision: str, content: bytes) -> None:
-        """Note the hash of a revision file that was just generated, since a kill may come before it is in place."""
+        """Record the hash of a new revision file before the file is put in place, since a kill may come in between."""
         path = self._generated(revision)
         _write(path, b"\n".join(filter(None, [content_of(path), digest_of(content).encode()])))
 
     def is_generated(self, revision: str, content: bytes) -> bool:
-        """Whether a revision file is as it was generated. False if this is not known."""
+        """Return whether a revision file is unchanged since it was generated. False if this is not known."""
         return digest_of(content).encode() in content_of(self._generated(revision)).splitlines()
 
     def _generated(self, revision: str) -> Path:
@@ -39,13 +39,13 @@ class RevisionStore:
         return sum(1 for _ in self.folder.glob("*.py"))
 
     def keep(self, revision: str, content: bytes) -> None:
-        """Keep a copy of a revision file. A failure is no error: git may have the file."""
+        """Store a copy of a revision file. A failure raises no error, because git may have the file."""
         path = self.folder / f"{quote(revision, safe='')}.{_hash(content)}.py"
         if not path.exists():
             _write(path, content)  # Readable for all: another user of this clone may need it for a rollback.
 
     def find(self, revision: str) -> Iterator[bytes]:
-        """The copies of a revision file, newest first."""
+        """Yield the copies of a revision file, newest first."""
         prefix = f"{quote(revision, safe='')}."
         paths = [path for path in self.folder.glob("*.py") if path.name.startswith(prefix)]
         for path in sorted(paths, key=lambda each: each.stat().st_mtime, reverse=True):
@@ -55,7 +55,7 @@ class RevisionStore:
 
 
 def keeping(repository: Repository | None) -> Callable[[str, bytes], None]:
-    """Return a function that keeps applied revision files. Without a repository it does nothing."""
+    """Return a function that stores copies of applied revision files. Without a repository it does nothing."""
     return RevisionStore(repository).keep if repository else lambda _revision, _content: None
 
 

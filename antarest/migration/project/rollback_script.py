@@ -1,6 +1,6 @@
-"""`scripts/rollback.sh`: rendered from the revision graph, compared with the file, and written.
+"""`scripts/rollback.sh`: how it is rendered from the revision graph, compared with the file, and written.
 
-The script says where it goes (`REVISION=`) and, on the next line, for which head it was made (`HEAD=`): if two
+The script names its target (`REVISION=`) and, on the next line, the head for which it was made (`HEAD=`). If two
 branches each add a revision, git reports a conflict there. A script that was made for an older head refuses to run.
 """
 
@@ -70,14 +70,14 @@ Roll the database back from the head of this checkout to the deployed revision{t
 
 
 def target(history: History, deployed: str = "") -> tuple[str, str]:
-    """The target of the script, and the head for which it is made.
+    """Return the target of the script, and the head for which the script is made.
 
     Args:
         history: the revisions.
         deployed: the revision of production; empty if none is recorded.
 
     Returns:
-        The deployed revision, or the state before the head if none is recorded; and the head.
+        The target and the head. The target is the deployed revision, or the state before the head if none is recorded.
 
     Raises:
         MultipleHeads: the history has several heads.
@@ -92,7 +92,7 @@ def target(history: History, deployed: str = "") -> tuple[str, str]:
 
 
 def render(project: Project) -> str:
-    """Render the script for the project as its files are now.
+    """Return the text of the script for the project and its present files.
 
     Raises:
         MultipleHeads: the history has several heads.
@@ -119,14 +119,14 @@ def _purpose(history: History, revision: str, head: str) -> str:
 
 
 def parse(path: Path) -> tuple[str, str]:
-    """Read `REVISION` and `HEAD` from a script. They are empty if it does not have them."""
+    """Return the values of `REVISION` and `HEAD` in a script. They are empty if the script lacks them."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     found = dict(re.findall(r"^(REVISION|HEAD)=(\S*)$", text, re.MULTILINE))
     return found.get("REVISION", ""), found.get("HEAD", "")
 
 
 def is_in_sync(project: Project) -> bool:
-    """Whether the script is up to date and can be executed. True if the project has none."""
+    """Return whether the script is up to date and executable. True if the project has no script."""
     path = project.rollback_script
     if path is None:
         return True
@@ -143,8 +143,8 @@ def sync(project: Project) -> bool:
     """Write the script if it is not in sync.
 
     Returns:
-        Whether it was written. With several heads, or a deployed revision that is not below the head, it cannot be
-        written: the old script stays, and refuses to run.
+        Whether it was written. It cannot be written if there are several heads, or if the deployed revision is not
+        below the head. Then the old script stays, and refuses to run.
     """
     if project.rollback_script is None or is_in_sync(project):
         return False
@@ -156,7 +156,7 @@ def sync(project: Project) -> bool:
 
 
 def write(project: Project) -> Path:
-    """Write the script, whole or not at all.
+    """Write the script, completely or not at all.
 
     Raises:
         InstalledCopy: the project is installed, and not a checkout.

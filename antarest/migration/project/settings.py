@@ -1,7 +1,7 @@
 """The settings of a project: `alembic.ini`, and `pyproject.toml` beside it.
 
-The plain shape, a folder `versions` below `script_location` of `alembic.ini`, is read here, so that most commands
-start without Alembic. Alembic's own `Config` reads all other shapes.
+This module reads the usual layout, a folder `versions` below the `script_location` of `alembic.ini`, so that most
+commands start without Alembic. Alembic's own `Config` reads all other layouts.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def read_settings(path: Path) -> Settings:
         path: its `alembic.ini` or `pyproject.toml`.
 
     Raises:
-        InvalidProject: they do not name the folder of the revisions, or are not supported.
+        InvalidProject: the settings do not name the folder of the revisions, or are not supported.
     """
     try:
         return _read(path)
@@ -140,9 +140,9 @@ def find(named: str | Path | None, start: Path, environ: Mapping[str, str]) -> P
         environ: the environment, for `ALEMBIC_CONFIG`.
 
     Returns:
-        The named file, or that of `ALEMBIC_CONFIG`; else the `alembic.ini` of this folder or of one above it, or its
-        `pyproject.toml` with `[tool.alembic]`; else a `migrations/alembic.ini` there, as Flask-Migrate makes it. None
-        if there is none of them.
+        The first of these that exists: the named file; that of `ALEMBIC_CONFIG`; the `alembic.ini`, or the
+        `pyproject.toml` with `[tool.alembic]`, of this folder or of one above it; a `migrations/alembic.ini` there, as
+        Flask-Migrate makes it. None if none of them exists.
     """
     if named := named or environ.get(VARIABLE):
         path = start / named
@@ -154,16 +154,16 @@ def find(named: str | Path | None, start: Path, environ: Mapping[str, str]) -> P
 
 
 def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
-    """Find other projects than the one that was found, for which the configured database may be.
+    """Find other projects to which the configured database may belong.
 
     Args:
         ini: the settings of the project that was found.
         config: the configuration file.
 
     Returns:
-        The settings of the project that is found from the folder of the configuration, and of those below this
-        folder. If the project that was found lies around this folder, only a `migrations/alembic.ini` counts there. A
-        configuration in the folder of the project is for no other one, wherever the command is called.
+        The settings of the project that is found from the folder of the configuration, and of the projects below this
+        folder. If the project that was found lies around this folder, only a `migrations/alembic.ini` below it counts.
+        A configuration in the folder of a project belongs to no other project.
     """
     here = Path.cwd()
     is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)
@@ -185,14 +185,14 @@ def _is_settings(path: Path) -> bool:
 
 
 def read_values(ini: Path, own: Mapping[str, str]) -> dict[str, Any]:
-    """Read the keys of `[antarest]` whose values are no plain text.
+    """Return the values in `[antarest]` that are not plain text.
 
     Args:
         ini: the `alembic.ini` of the project.
         own: the section.
 
     Raises:
-        InvalidProject: an engine is not supported, or a number is none.
+        InvalidProject: an engine is not supported, or a value that must be a number is not.
     """
     engines, seconds = tuple(own.get("engines", "").replace(",", " ").split()), own.get("max_seconds", "")
     if wrong := [each for each in engines if each not in ENGINES]:
@@ -206,12 +206,15 @@ def read_values(ini: Path, own: Mapping[str, str]) -> dict[str, Any]:
 
 
 def is_toml(path: Path) -> bool:
-    """Whether a project has its settings in a `pyproject.toml` only."""
+    """Return whether a project has its settings in a `pyproject.toml` only."""
     return path.name == TOML
 
 
 def names_project(path: Path) -> bool:
-    """Whether a `pyproject.toml` has the table `[tool.alembic]`, or seems to have it and cannot be read."""
+    """Return whether a `pyproject.toml` has the table `[tool.alembic]`.
+
+    A file that cannot be read counts as having it.
+    """
     try:
         return bool(_tables(path).get("alembic"))
     except ValueError:
@@ -219,7 +222,7 @@ def names_project(path: Path) -> bool:
 
 
 def config_of(path: Path, **options: Any) -> Config:
-    """Alembic's configuration of a project, from the same files as on its command line.
+    """Return Alembic's configuration of a project, from the files that Alembic's command line reads.
 
     Args:
         path: its `alembic.ini` or `pyproject.toml`.
@@ -234,26 +237,26 @@ def config_of(path: Path, **options: Any) -> Config:
 
 
 def _here(path: Path) -> str:
-    """The folder of the project, as the value of `%(here)s`. In an ini file, a percent sign begins a placeholder."""
+    """Return the folder of the project as the value of `%(here)s`. An ini file needs percent signs doubled."""
     return path.parent.as_posix().replace("%", "%%")
 
 
 def search_paths(config: Config) -> list[str]:
-    """The folders that Alembic puts at the beginning of `sys.path`."""
+    """Return the folders that Alembic puts at the beginning of `sys.path`."""
     with _no_warning():
         return config.get_prepend_sys_paths_list() or []
 
 
 @contextmanager
 def _no_warning() -> Iterator[None]:
-    """Silence warnings about old settings: Alembic repeats them when it runs."""
+    """Silence warnings about old settings in the block: Alembic repeats them when it runs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
 
 
 def _tables(path: Path) -> Mapping[str, Any]:
-    """The tables below `[tool]`; empty if none is for us or for Alembic."""
+    """Return the tables below `[tool]`; empty if none of them is ours or Alembic's."""
     text = path.read_bytes() if path.is_file() else b""
     if not _TABLE.search(text):
         return {}
@@ -310,8 +313,8 @@ def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any
         search: the folders to put at the beginning of `sys.path`.
 
     Raises:
-        InvalidProject: nothing is named, or it cannot be imported.
-        PackageMissing: it needs a package that is not installed.
+        InvalidProject: the value names no object, or the object cannot be imported.
+        PackageMissing: the object needs a package that is not installed.
     """
     module, _, attribute = name.partition(":")
     if not module or not attribute:
@@ -333,6 +336,9 @@ def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any
 
 
 def prepend(folders: Iterable[Path]) -> None:
-    """Put folders at the beginning of `sys.path`, as Alembic does; those that are there stay where they are."""
+    """Put folders at the beginning of `sys.path`, as Alembic does.
+
+    A folder that is in the path already is not moved.
+    """
     known = {Path(each).resolve() for each in sys.path}
     sys.path[:0] = [str(each.resolve()) for each in folders if each.resolve() not in known]

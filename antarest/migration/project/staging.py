@@ -1,4 +1,4 @@
-"""New revision files are made beside the folder of revisions, and put into it when they are complete.
+"""New revision files are made in a folder of their own, and moved to the revisions when they are complete.
 
 So a command that fails or is killed leaves the revisions as they were.
 """
@@ -22,11 +22,11 @@ from .revision_files import write_files
 
 @dataclass(frozen=True)
 class Staging:
-    """A folder beside the revisions, where a new revision file is made.
+    """A folder beside the revisions, in which a new revision file is made.
 
     Attributes:
-        project: the project, with this place for new files.
-        folder: the place.
+        project: the project, with this folder for new files.
+        folder: the folder.
     """
 
     project: Project
@@ -35,16 +35,16 @@ class Staging:
     _replaced: Revision | None = None
 
     def put(self, made: Path) -> Path:
-        """Put a new file into the folder of revisions, and bring `rollback.sh` in line.
+        """Move a new file to the folder of revisions, and update `rollback.sh`.
 
         Args:
-            made: the file, as it was made here.
+            made: the new file, in this folder.
 
         Returns:
-            Its path in the project.
+            The path of the file in the project.
 
         Raises:
-            UsageError: another revision has that file.
+            UsageError: another revision has a file of that name.
         """
         content, old = made.read_bytes(), self._replaced
         path = _folder_of_next(self._home, old) / made.relative_to(self.folder)
@@ -63,12 +63,13 @@ class Staging:
 
 @contextmanager
 def staging(home: Project, *, replaced: Revision | None = None, alone: bool = False) -> Iterator[Staging]:
-    """Make a place for a new revision file.
+    """Make a folder for a new revision file, and delete it after the block.
 
     Args:
         home: the project.
         replaced: a revision that the new file replaces. The project that Alembic sees does not have it.
-        alone: whether Alembic must see a single folder, because its command takes no place for the new file.
+        alone: whether Alembic must see a single folder, because its command has no option for the folder of the new
+            file.
     """
     with unfinished_folder(home.versions[0].parent) as folder:
         versions: tuple[Path, ...] = (*home.versions, folder)
@@ -86,7 +87,10 @@ def delete_left(project: Project) -> list[Path]:
 
 
 def _folder_of_next(project: Project, replaced: Revision | None) -> Path:
-    """The folder in which Alembic would write the next revision: that of the head, if there are several."""
+    """Return the folder in which Alembic would write the next revision.
+
+    If the project has several folders, it is the folder of the head.
+    """
     if replaced:
         return replaced.path.parent
     heads = project.history.heads

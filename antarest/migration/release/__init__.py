@@ -1,4 +1,4 @@
-"""The revisions of a release, as SQL that a scratch server has run. The release notes are in `notes`."""
+"""The revisions of a release, as SQL that was tried on a scratch server. The release notes are in `notes`."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class RevisionRange:
 
 
 def revision_range(project: Project, start: str, end: str) -> RevisionRange:
-    """Find the revisions between two refs.
+    """Return the revisions between two refs.
 
     Raises:
-        OutOfReach: the second ref does not lie above the first.
+        OutOfReach: the second ref is not above the first.
         MigrationError: a ref names no revision.
     """
     first, last, history = project.resolve(start), project.resolve(end), project.history
@@ -55,7 +55,7 @@ def revision_range(project: Project, start: str, end: str) -> RevisionRange:
 
 
 def write_sql(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """Write the statements for PostgreSQL, and return them by the name of their file.
+    """Return the statements for PostgreSQL, by the name of their file.
 
     Raises:
         Irreversible: a revision cannot be undone.
@@ -80,7 +80,7 @@ def prove_sql(project: Project, between: RevisionRange, scripts: Mapping[str, Se
 
     Raises:
         NoPostgres: no PostgreSQL is available.
-        SqlDiffers: a script makes another schema than the revisions.
+        SqlDiffers: a script creates another schema than the revisions.
     """
     with postgres_server() as server, scratch_database("postgresql", server) as url:
         before = _reflect(project, url, between.start)
@@ -97,7 +97,7 @@ def prove_sql(project: Project, between: RevisionRange, scripts: Mapping[str, Se
 
 
 def _reflect(project: Project, url: URL, revision: str = BASE) -> Inventory:
-    """Reflect the schema of a database, after an upgrade to a revision if one is given."""
+    """Return the schema of a database. If a revision is given, the database is first upgraded to it."""
     with moving(url) as connection:
         if revision != BASE:
             ScratchRunner.of(project).upgrade(connection, [revision])

@@ -1,4 +1,4 @@
-"""Release notes of the database: the changes, losses and costs of each revision."""
+"""The part of release notes that is about the database: the changes, losses and costs of each revision."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from . import RevisionRange
 
 
 def write_notes(project: Project, between: RevisionRange, listener: Listener) -> str:
-    """Write the notes as Markdown.
+    """Return the notes as Markdown.
 
     Args:
         project: the project.
         between: the revisions of the release.
-        listener: hears which revision is being measured.
+        listener: called with the revision that is being measured.
 
     Raises:
         NoPostgres: no PostgreSQL is available.
@@ -67,7 +67,7 @@ def _impact(proof: Proof) -> str:
 
 
 def _changes(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """Describe the changes of each revision in the schema of PostgreSQL."""
+    """Return the changes of each revision in the schema of PostgreSQL."""
     result: dict[str, list[str]] = {}
     with postgres_server() as server, scratch_database("postgresql", server) as url, moving(url) as connection:
         runner = ScratchRunner.of(project)
@@ -83,7 +83,7 @@ def _changes(project: Project, between: RevisionRange) -> dict[str, list[str]]:
 
 
 def _without_key_sequences(found: Sequence[Difference]) -> list[Difference]:
-    """Leave out the sequences that PostgreSQL makes or drops with the keys of their tables."""
+    """Return the differences without the sequences that PostgreSQL creates or drops with the keys of their tables."""
     tables = [each.path for each in found if each.kind == "table" and not each.aspect]
     keys = tuple(f"{table}_" for table in tables)
     return [
@@ -100,7 +100,7 @@ def _change(difference: Difference) -> str:
 
 
 def _measure(project: Project, between: RevisionRange, listener: Listener) -> dict[str, Proof]:
-    """Prove the revisions on PostgreSQL, which measures their impact on tables with rows."""
+    """Prove the revisions on PostgreSQL, to measure their impact on tables with rows. Return the proofs by revision."""
     found = Verification(("postgresql",))
     target = target_of(str(project.ini), None, None, None)
     prove_history(

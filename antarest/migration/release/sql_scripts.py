@@ -19,7 +19,7 @@ _NOWHERE = DbConfig(make_url("postgresql+psycopg2://"))
 
 
 def upgrade_sql(project: Project, start: str, end: str) -> list[str]:
-    """Write the statements that upgrade from one revision to another. Comments name the losses.
+    """Return the statements that upgrade from one revision to another. Comments name the losses.
 
     Raises:
         NotAsSql: a revision reads from the database.
@@ -28,7 +28,7 @@ def upgrade_sql(project: Project, start: str, end: str) -> list[str]:
 
 
 def downgrade_sql(project: Project, start: str, end: str) -> list[str]:
-    """Write the statements that downgrade from one revision to another. Comments name the losses.
+    """Return the statements that downgrade from one revision to another. Comments name the losses.
 
     Raises:
         Irreversible: a revision has no downgrade.
@@ -47,14 +47,14 @@ def _between(project: Project, below: str, above: str) -> list[Revision]:
 
 
 class _Statements(list[str]):
-    """Collects the output of Alembic, which writes one statement or comment at a time."""
+    """A stream that collects the output of Alembic, which writes one statement or comment at a time."""
 
     def write(self, text: str) -> None:
         """Add a statement or comment."""
         self.append(text)
 
     def flush(self) -> None:
-        """Do nothing: there is no buffer."""
+        """Do nothing, because there is no buffer."""
 
 
 def _write(project: Project, revisions: list[Revision], direction: Direction, between: str) -> list[str]:

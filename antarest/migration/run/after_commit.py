@@ -16,7 +16,7 @@ from .request import RunOutcome, RunRequest
 
 
 def finish(request: RunRequest, outcome: RunOutcome) -> None:
-    """Grant what the application's role lacks, name what was lost, and bring `rollback.sh` in line with the project."""
+    """Grant the missing rights of the application's role, report the losses, and update `rollback.sh`."""
     if not outcome.steps and outcome.before and request.db.role_to_grant:
         note_grants(request, grant_at_rest(request))
     for loss in outcome.losses:
@@ -29,19 +29,19 @@ def finish(request: RunRequest, outcome: RunOutcome) -> None:
 
 
 def grant(request: RunRequest, connection: Connection) -> Sequence[grants.Grant]:
-    """Grant the rights that the application's role lacks, in the transaction of a run. Return these rights."""
+    """Grant the missing rights of the application's role, in the transaction of a run. Return the granted rights."""
     missing = grants.lacking(request.project, request.db, connection)
     grants.grant(connection, missing)
     return missing
 
 
 def grant_at_rest(request: RunRequest) -> Sequence[grants.Grant]:
-    """Give the application's role the rights that it lacks, when no revision runs.
+    """Grant the missing rights of the application's role when no revision runs.
 
-    A right can be missing for an object that somebody made by hand. If none is missing, nothing is locked.
+    A right can be missing for an object that somebody created by hand. If no right is missing, nothing is locked.
 
     Returns:
-        The rights that were given.
+        The granted rights.
     """
     table = request.project.version_table
     with looking(request.db, request.listener.note) as connection:
@@ -58,6 +58,6 @@ def grant_at_rest(request: RunRequest) -> Sequence[grants.Grant]:
 
 
 def note_grants(request: RunRequest, given: Sequence[grants.Grant]) -> None:
-    """Note how many rights were given."""
+    """Report the number of rights that were granted."""
     if given:
         request.listener.note(f"granted {len(given)} rights to role {request.db.role_to_grant}")

@@ -1,4 +1,4 @@
-"""Checks that end a segment before its commit: losses that nobody declared or agreed to, and errors of revisions."""
+"""Checks at the end of a segment, before its commit: losses without declaration or agreement, errors of revisions."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _LONGEST_PAUSE = 30.0  # seconds
 
 
 def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
-    """Refuse a loss that no revision declares, or that a downgrade causes and nobody agreed to.
+    """Refuse a loss that no revision declares, or that a downgrade causes without an agreement.
 
-    If other sessions wrote to tables between the first use and the removal of their data, some losses are not counted.
+    Some losses are not counted if other sessions wrote to a table between the first use and the removal of its data.
 
     Args:
         request: the run.
-        guard: what it loses.
+        guard: the guard with the losses of the run.
         state: the state of the database, for the error.
 
     Raises:
         Overtaken: other sessions wrote first.
-        LossNotDeclared, LossNotConfirmed: there is one.
+        LossNotDeclared, LossNotConfirmed: there is such a loss.
     """
     if guard.overtaken:
         raise Overtaken(guard.overtaken, request.database, state)
@@ -53,7 +53,7 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
 
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
-    """The foreign keys that more rows violate than before, as "table -> table"."""
+    """Return the foreign keys that more rows violate than before, as "table -> table"."""
     # A rebuild may change the rowid of a table without an integer key. So rows are counted, and not identified.
     counts, known = (Counter((row[0], row[2]) for row in rows) for rows in (after, before))
     return [f"{table} -> {referred}" for table, referred in sorted(counts - known)]
@@ -61,7 +61,7 @@ def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) ->
 
 @contextmanager
 def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
-    """Turn an error of a segment into one that names the revision, and the state of the database."""
+    """Replace an error of a segment by an error that names the revision and the state of the database."""
     url, segment = request.db.migration_url, outcome.segment
     try:
         with translate_errors(url):
@@ -92,7 +92,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
 
 
 def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:
-    """Yield a hint to run the first half of the steps alone, which needs fewer locks."""
+    """Yield a hint to run a first part of the steps alone, which needs fewer locks."""
     half, direction = len(steps) // 2, steps[0][1] if steps else ""
     if half and direction == "upgrade":
         yield Hint("Run it in parts, first", f"inv db.upgrade --to={steps[half - 1][0].id}")
@@ -101,14 +101,14 @@ def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:
 
 
 def _statement(error: BaseException) -> str:
-    """The statement that failed, on one line, without its values: those are data of users."""
+    """Return the failed statement on one line, without its values, which are data of users."""
     text = " ".join((error.statement or "").split()) if isinstance(error, DBAPIError) else ""
     return text if len(text) <= _LONGEST_STATEMENT else f"{text[: _LONGEST_STATEMENT - 3]}..."
 
 
 @contextmanager
 def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[None]:
-    """Name the session whose lock a change without revisions needs. The change is not tried again.
+    """Name the session that holds a lock which a change outside of revisions needs. The change is not tried again.
 
     Args:
         what: the change, for the message.
@@ -116,7 +116,7 @@ def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[
         writer: the lock under which it runs.
 
     Raises:
-        ObjectLocked: another session holds a lock that it needs.
+        ObjectLocked: another session holds a lock that the change needs.
     """
     try:
         yield
@@ -129,7 +129,7 @@ def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[
 
 
 def holder_of_table(error: BaseException) -> str:
-    """The session that held a table for too long, according to the error of a segment."""
+    """Return the session that held a table for too long, according to the error of a segment."""
     cause: BaseException | None = error
     while cause and not isinstance(cause, NotLocked):
         cause = cause.__cause__
@@ -137,16 +137,16 @@ def holder_of_table(error: BaseException) -> str:
 
 
 def note_next_try(request: RunRequest, number: int, error: Exception, blockers: str) -> float:
-    """Tell the user why a segment is tried again.
+    """Report why a segment is tried again.
 
     Args:
         request: the run.
-        number: how many times it was tried.
-        error: why the last try failed.
-        blockers: the session in the way, as far as it was seen.
+        number: the number of tries until now.
+        error: the error of the last try.
+        blockers: the session that holds the lock, if it was seen.
 
     Returns:
-        The seconds to wait before the next try, so that others can go on.
+        The seconds to wait before the next try, so that others can continue.
     """
     if isinstance(error, Overtaken):
         request.listener.note(f"{error.message}: rolled back, and the next try locks that first")
@@ -158,7 +158,7 @@ def note_next_try(request: RunRequest, number: int, error: Exception, blockers: 
 
 
 def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
-    """Whether another try can help, because another session holds a lock, or wrote first."""
+    """Return whether another try can help, because another session held a lock or wrote first."""
     if isinstance(error, TableLocked):  # A backup has waited for long enough.
         return False
     cause: BaseException | None = error

@@ -1,8 +1,9 @@
 """Operations that move data: `op.move_column`, `op.backfill`, `op.copy_rows`, `op.split_json` and `op.join_json`.
 
-They never loop over rows. Each executes one statement or, on a large table, one for each range of keys, so that a run
-can print its progress. All statements are part of the revision's transaction, and load no rows. `--sql` writes a single
-statement. Importing this module registers the operations, as Alembic's documentation describes for custom operations.
+They never loop over rows. Each executes one statement. On a large table it executes one for each range of keys, so that
+the run can print its progress. All statements are part of the revision's transaction, and load no rows. `--sql` writes
+a single statement. Importing this module registers the operations, as Alembic's documentation describes for custom
+operations.
 """
 
 from __future__ import annotations
@@ -60,12 +61,12 @@ class DataOperations(_Operation):
         Rows of the target without a row of the source keep their values.
 
         Args:
-            operations: Alembic's.
+            operations: Alembic's operations.
             source: "table.column".
             target: "table.column".
-            on: which columns of the source are equal to which of the target.
+            on: the columns of the target that must be equal, by the columns of the source.
             key: a unique column of the target. A large table is processed in ranges of its values.
-            chunk: the rows of a range; 0 for one statement.
+            chunk: the number of rows in a range; 0 for a single statement.
 
         Raises:
             ValueError: several rows of the source match one row of the target, which can take only one value.
@@ -92,15 +93,15 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Set columns of the rows that are there.
+        """Set the values of columns in the existing rows.
 
         Args:
-            operations: Alembic's.
+            operations: Alembic's operations.
             table: the table.
             values: by column, a value, or an expression such as `sa.text("lower(name)")`.
             where: the condition for the rows, as SQL; without it all rows.
             key: a unique column. A large table is processed in ranges of its values.
-            chunk: the rows of a range; 0 for one statement.
+            chunk: the number of rows in a range; 0 for a single statement.
         """
         here = _table(table, key, *values)
         # `--sql` needs the type of a plain value to write it. The columns here have no type, so `literal` finds it.
@@ -125,13 +126,14 @@ class DataOperations(_Operation):
         """Copy the rows of a table into another one, as for a rebuild.
 
         Args:
-            operations: Alembic's.
+            operations: Alembic's operations.
             source: the table with the rows.
-            target: the table that gets them.
-            columns: the columns that both have; or by column of the target, a column of the source or an expression.
+            target: the table that gets the rows.
+            columns: the columns that both tables have. Or a mapping: by column of the target, a column of the source or
+                an expression.
             where: the condition for the rows, as SQL; without it all rows.
             key: a unique column of the source. A large table is processed in ranges of its values.
-            chunk: the rows of a range; 0 for one statement.
+            chunk: the number of rows in a range; 0 for a single statement.
         """
         chosen = columns if isinstance(columns, Mapping) else {name: name for name in columns}
         names = [value for value in chosen.values() if isinstance(value, str)]
@@ -152,19 +154,19 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Make a row for each different element of the JSON lists in a text column. A null is no element.
+        """Create a row for each different element of the JSON lists in a text column. A null is not an element.
 
-        Any other text stops the revision, on both engines.
+        A text that is not a JSON list stops the revision, on both engines.
 
         Args:
-            operations: Alembic's.
+            operations: Alembic's operations.
             source: "table.column" with the lists.
             target: the table that gets the rows.
-            value: its column for the element, as text.
-            keys: which columns of the source go into which of the target with each element. Without keys, equal
-                elements of several lists make one row.
+            value: the column of the target for the element, as text.
+            keys: the columns that are copied with each element: the column of the target, by that of the source.
+                Without keys, equal elements of several lists make one row.
             key: a unique column of the source. A large table is processed in ranges of its values.
-            chunk: the rows of a range; 0 for one statement. Without `keys` it is always one statement.
+            chunk: the number of rows in a range; 0 for a single statement. Without `keys` it is always one statement.
         """
         table, column = _split(source)
         there, here = _table(table, key, column, *keys), _table(target, *keys.values(), value)
@@ -189,18 +191,18 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """The reverse of `split_json`: make JSON lists from rows, sorted by code points on both engines.
+        """Create JSON lists from rows, sorted by code points on both engines. This reverses `split_json`.
 
         Rows of the target without elements keep their lists.
 
         Args:
-            operations: Alembic's.
+            operations: Alembic's operations.
             source: the table with a row for each element.
             target: "table.column" that gets the lists, as text.
             value: the column with the element.
-            keys: which columns of the source are equal to which of the target.
+            keys: the columns of the target that must be equal, by the columns of the source.
             key: a unique column of the target. A large table is processed in ranges of its values.
-            chunk: the rows of a range; 0 for one statement.
+            chunk: the number of rows in a range; 0 for a single statement.
         """
         table, column = _split(target)
         here, there = _table(table, key, column, *keys.values()), _table(source, value, *keys)
@@ -238,7 +240,7 @@ def _in_ranges(
     statement: Any,
     into: sa.TableClause | None = None,
 ) -> None:
-    """Execute an update, or copy the rows of a query into a table, for each range of keys, and report the progress."""
+    """Execute an update, or copy the rows of a query, for each range of keys, and report the progress."""
     context = operations.migration_context
     report: Report | None = context.opts.get(REPORT)
     if context.as_sql or not chunk:
@@ -268,7 +270,7 @@ def _build(statement: Any, into: sa.TableClause | None, *conditions: sa.ColumnEl
 def _refuse_several(
     operations: Operations, table: sa.TableClause, columns: Sequence[str], source: str, target: str
 ) -> None:
-    """Refuse a move if several values could arrive in one row, since chance would decide which one stays."""
+    """Refuse a move if several values could arrive in one row, because the result would be random."""
     if operations.migration_context.as_sql:
         return
     inspector = sa.inspect(operations.get_bind())
@@ -284,7 +286,7 @@ def _refuse_several(
 
 
 def _elements(operations: Operations, column: sa.ColumnElement[Any]) -> Any:
-    """The elements of the list in a column, as a table with the column `value`."""
+    """Return the elements of the list in a column, as a table with the column `value`."""
     if operations.migration_context.dialect.name == "postgresql":
         elements: Any = sa.func.json_array_elements_text(sa.cast(column, sa.JSON()))
     else:
@@ -295,7 +297,7 @@ def _elements(operations: Operations, column: sa.ColumnElement[Any]) -> Any:
 
 
 def _as_list(operations: Operations, column: sa.ColumnElement[Any]) -> Any:
-    """A query for a JSON list of the values of a column, as text."""
+    """Return a query for a JSON list of the values of a column, as text."""
     if operations.migration_context.dialect.name == "postgresql":
         text = sa.cast(sa.func.to_json(column), sa.Text())
         ordered = sa.func.string_agg(text, sa.literal_column("', '").op("ORDER BY")(sa.collate(column, "C")))

@@ -28,21 +28,23 @@ Step = tuple[Revision, Direction, float]
 
 @dataclass
 class Segment:
-    """The transaction under way: revisions that are committed together.
+    """The transaction that is in progress: revisions that are committed together.
 
     Attributes:
-        running: the revision that runs right now.
-        steps: the revisions that have run.
-        losses: what they lose.
-        goal: the revisions that the database is at after the commit.
+        running: the revision that is running.
+        steps: the revisions that have run, and those that came from the snapshot.
+        from_snapshot: how many came from the snapshot.
+        losses: the losses of these revisions.
+        goal: the current revisions of the database after the commit.
         outside: the running revision, if it has left its transaction; else empty.
         has_changed_files: whether the files were changed, perhaps only some of them.
         is_committing: whether the commit has begun.
-        is_unsure: the connection was lost during the commit, and nobody knows whether it took place.
+        is_unsure: whether the connection was lost during the commit, so that the result of the commit is not known.
     """
 
     running: tuple[Revision, Direction] | None = None
     steps: list[Step] = field(default_factory=list)
+    from_snapshot: int = 0
     losses: list[Loss] = field(default_factory=list)
     goal: tuple[str, ...] = ()
     outside: str = ""
@@ -56,14 +58,14 @@ class RunOutcome:
     """The outcome of a run.
 
     Attributes:
-        before: the revisions that the database was at.
-        after: the revisions that it is at now, as far as the run was committed.
-        total: how many revisions there were to run.
+        before: the current revisions of the database before the run.
+        after: the current revisions of the database after the last commit.
+        total: the number of revisions to run.
         steps: the revisions that were committed.
-        losses: what was lost. All of it was declared, and a person agreed to the losses of downgrades.
+        losses: the committed losses. All of them were declared, and a person agreed to those of downgrades.
         is_prepared: whether `RunRequest.prepare` has run, and was committed.
         backup: the backup that was made before the run changed anything.
-        segment: the segment under way.
+        segment: the segment that is in progress.
     """
 
     before: tuple[str, ...] = ()
@@ -76,14 +78,14 @@ class RunOutcome:
     segment: Segment = field(default_factory=Segment)
 
     def record_commit(self) -> None:
-        """The segment under way was committed."""
+        """Record that the segment in progress was committed."""
         self.steps += self.segment.steps
         self.losses += self.segment.losses
         self.after = self.segment.goal
         self.segment = Segment()
 
     def state(self, *, failed: bool = False) -> str:
-        """The state of the database, as an error names it.
+        """Return the state of the database for an error.
 
         Args:
             failed: whether to count the revisions that were rolled back with the segment.
@@ -109,11 +111,11 @@ REQUEST = "antarest"
 
 @dataclass(frozen=True)
 class FileChange:
-    """A change of files, such as a `git switch`, that happens together with the change of the database, or not at all.
+    """A change of files, such as a `git switch`, that happens only together with the change of the database.
 
     Attributes:
         make: makes the change; an error ends the run, and nothing was changed.
-        undo: undoes the change, also one that was made only in part.
+        undo: undoes the change, even one that was made only in part.
     """
 
     make: Callable[[], None]
@@ -128,14 +130,16 @@ class RunRequest:
         project: the Alembic project.
         db: the database.
         listener: receives the progress of the run.
-        agreement: the losses of a downgrade that a person agreed to.
-        before_change: makes a backup and returns its path. The run calls it when it holds the lock and has written
-            nothing yet, and only where it will change something. An error ends the run.
+        agreement: the losses of a downgrade to which a person agreed.
+        before_change: makes a backup and returns its path. The run calls it when it holds the lock and before it writes
+            anything, but only if it will change something. An error ends the run.
         prepare: runs inside the transaction before the first revision (a reset drops the objects there).
         command: the command that a person would repeat.
         file_change: the change of files that happens right before the last commit.
-        from_base: whether it may start at base although the database is not empty.
-        undo: the revisions as they were applied, where a downgrade runs other code than the project's files.
+        from_base: whether the run may start at base although the database is not empty.
+        undo: the revisions as they were applied, if a downgrade runs other code than that in the project's files.
+        upgrades_to: the revisions to which the run only upgrades; empty if it does anything else. On an empty database
+            such a run can begin with the snapshot of the project.
     """
 
     project: Project
@@ -148,6 +152,7 @@ class RunRequest:
     file_change: FileChange | None = None
     from_base: bool = False
     undo: History | None = None
+    upgrades_to: tuple[str, ...] = ()
 
     @property
     def database(self) -> str:
@@ -155,10 +160,10 @@ class RunRequest:
         return redact_url(self.db.migration_url)
 
     def patience(self) -> Patience:
-        """The time that the run may wait for others. It begins now."""
+        """Return the time that the run may wait for locks of others. It begins now."""
         return Patience(self.db.migration_lock_timeout, self.listener.note)
 
     def revision_of(self, step: Any) -> Revision:
-        """The declarations in the file of a step of Alembic."""
+        """Return the declarations of the revision file for a step of Alembic."""
         history = self.undo if self.undo and step.is_downgrade else self.project.history
         return history[step.revision.revision]

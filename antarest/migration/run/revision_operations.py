@@ -1,10 +1,10 @@
 """The `op` that a revision uses while it runs.
 
-It is Alembic's `op` with three changes. First, `op.batch_alter_table` reads only the table that it rebuilds, and not
-all tables that foreign keys lead to. The new table does not need those: with 20 tables in a chain, reading them took
-60 % of the time of all revisions. Second, the watcher of rebuilds gets each operation, since inside a batch there is no
-statement to watch. Third, a batch on SQLite does not CAST to a date or a time, which would keep only the year.
-Alembic has no hook for these, so they are set on the `Operations` of the run; the classes stay as they are.
+It is Alembic's `op` with three changes. First, `op.batch_alter_table` reads only the table that it rebuilds. Alembic
+also reads all tables that foreign keys lead to, which the new table does not need: with 20 tables in a chain, this took
+60 % of the time of all revisions. Second, the guard of rebuilds receives each operation, because inside a batch there
+is no statement to watch. Third, a batch on SQLite does not CAST to a date or a time, which would keep only the year.
+Alembic has no hook for these changes, so they are made on the `Operations` object of the run, and not on the classes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from . import operations as _  # noqa: F401 - registers `op.move_column` and the
 
 @contextmanager
 def revision_operations(context: MigrationContext) -> Iterator[Operations]:
-    """Let revisions use `op`, as `Operations.context` does."""
+    """Let revisions use `op` in the block, as `Operations.context` does."""
     with Operations.context(context) as operations:
         batch_alter_table = operations.batch_alter_table
         signature = inspect.signature(batch_alter_table)
@@ -72,7 +72,7 @@ _DATES = (sa.Date, sa.DateTime, sa.Time, sa.Interval)
 
 
 def _keep_dates(context: MigrationContext) -> None:
-    """Copy texts and dates into a column for dates or times without a CAST, which would keep the year only."""
+    """Let a batch copy values into a column for dates or times without a CAST, which would keep only the year."""
     cast = context.impl.cast_for_batch_migrate
 
     def copy_or_cast(existing: sa.Column[Any], transfer: dict[str, Any], type_: Any) -> None:
@@ -88,7 +88,10 @@ def _keep_dates(context: MigrationContext) -> None:
 
 
 def _has_untyped_column(context: MigrationContext, table: str) -> bool:
-    """Whether a column has no type. It gets the type of the column that it refers to, so that table is read too."""
+    """Return whether a table has a column without a type.
+
+    Such a column gets the type of the column to which it refers, so the referred table is read too.
+    """
     connection = context.connection
     if connection is None or connection.dialect.name != "sqlite":
         return False

@@ -1,14 +1,14 @@
-"""One run of revisions: under the lock, segment by segment, each of them all or nothing.
+"""One run of revisions under the lock. Each segment of the run is committed as a whole, or rolled back as a whole.
 
-A segment is one transaction on both engines. Before it commits, its losses are compared with the declarations of its
-revisions. After the commit, a second connection reads where the database is. A segment that cannot get a lock is rolled
-back, and tried again after a pause in which the sessions that queued behind it can go on.
+A segment is one transaction on both engines. Before its commit, its losses are compared with the declarations of its
+revisions. After the commit, a second connection reads the current revision. A segment that cannot get a lock is rolled
+back, and tried again after a pause. In the pause the sessions that wait behind it can continue.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,13 +22,14 @@ from ..database.catalog import foreign_key_violations
 from ..database.connection import looking, moving, read_current
 from ..database.lock import in_this_process, one_writer
 from ..database.lock.base import Patience, Writer
-from ..database.record import Recorder
-from ..database.signals import Signals, Stopped, stoppable
+from ..database.lock.tables import Learned
+from ..database.record import Recorder, make_schema_of
+from ..database.signals import Signals
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked, Overtaken
 from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses, RowsHidden
 from ..errors.facts.refusal import InMemoryDatabase
-from ..errors.facts.run import NotRecorded, RunInterrupted, RunTerminated
+from ..errors.facts.run import NotRecorded
 from ..errors.revision import BASE, Direction
 from ..errors.settings.urls import is_memory
 from ..losses.guard import LossGuard
@@ -37,42 +38,44 @@ from ..project.env_options import stand_in
 from ..project.revision_store import keeping
 from .after_commit import finish, grant, note_grants
 from .before_commit import failures, holder_of_table, is_lock_failure, new_violations, note_next_try, refuse_losses
+from .ending import ending_at_signals, naming_backup
 from .operations import REPORT
 from .request import RunOutcome, RunRequest, Segment, Step
 from .revision_operations import revision_operations
 from .segments import Blocks, StepsOf, first_segment, let_blocks_pass, plan_steps
+from .start import SnapshotStart
 
 
 def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str | None) -> RunOutcome:
-    """Run the steps that Alembic wants to run, or do nothing when there are none: then nothing is locked either.
+    """Run the steps that Alembic wants to run. If there are none, do nothing and lock nothing.
 
     Args:
         context: the module `alembic.context`.
-        request: what the run is asked to do.
-        steps_of: Alembic's function that gives the steps from the current revisions.
-        destination: where the command wants to go, in its own words.
+        request: the request for the run.
+        steps_of: Alembic's function that returns the steps from the current revisions.
+        destination: the target of the command, as it was written.
 
     Returns:
         The outcome.
 
     Raises:
         DatabaseLocked: another run held the database, or another session held a needed lock, for too long.
-        AntarestError: the run was refused, or it failed; `state` says where the database is now.
+        AntarestError: the run was refused, or it failed; `state` describes the state of the database.
     """
     if is_memory(request.db.migration_url):
         raise InMemoryDatabase(None)
     plan = partial(plan_steps, request, steps_of, destination)
     current = _current(request)
     stand_in(context._proxy, request.db.migration_url.drivername)  # noqa: SLF001 - the plan imports the revisions
-    outcome = RunOutcome(before=current, after=current)
-    if plan(current) or request.prepare:
-        with _naming_backup(outcome), _stoppable(request, outcome) as signals:
+    outcome, start = RunOutcome(before=current, after=current), SnapshotStart.of(request, current)
+    if start.candidate or plan(current) or request.prepare:
+        with naming_backup(outcome), ending_at_signals(request, outcome) as signals:
             patience = request.patience()
             patience.is_over = lambda: signals.received is not None
             with in_this_process(request.db, patience):
                 patience.restart()
                 with one_writer(request.db, request.project.version_table, patience) as writer:
-                    _Run(context, request, plan, outcome, patience, signals, writer).run()
+                    _Run(context, request, plan, outcome, start, patience, signals, writer).run()
     elif request.file_change:
         request.file_change.make()
     finish(request, outcome)
@@ -80,47 +83,26 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
 
 
 def _current(request: RunRequest) -> tuple[str, ...]:
-    """The revisions that the database is at, read on a connection of its own."""
+    """Return the current revisions of the database, read on a separate connection."""
     with looking(request.db, request.listener.note) as connection:
         return read_current(connection, request.project.version_table)
 
 
-@contextmanager
-def _naming_backup(outcome: RunOutcome) -> Iterator[None]:
-    """Name the backup in the error of a run that fails after it was made."""
-    try:
-        yield
-    except AntarestError as error:
-        if outcome.backup:
-            error.details["backup"] = str(outcome.backup)
-        raise
-
-
-@contextmanager
-def _stoppable(request: RunRequest, outcome: RunOutcome) -> Iterator[Signals]:
-    """Let a signal end the run with an error that names the state of the database."""
-    try:
-        with stoppable() as signals:
-            yield signals
-    except Stopped as stopped:
-        ended = RunInterrupted if stopped.exit_code == RunInterrupted.exit_code else RunTerminated
-        raise ended(request.database, outcome.state(failed=True)) from None
-
-
 @dataclass
 class _Run:
-    """One run that holds the lock. `outcome` has what it did, and the segment under way; `left` has the next steps."""
+    """One run that holds the lock. `outcome` has its results and the segment in progress; `left` has the next steps."""
 
     context: Any
     request: RunRequest
     plan: Callable[[tuple[str, ...]], list[Any]]
     outcome: RunOutcome
+    start: SnapshotStart
     patience: Patience
     signals: Signals
     writer: Writer
     left: list[Any] = field(default_factory=list)
     blocks: Blocks | None = None  # on PostgreSQL
-    learned: set[Hashable] = field(default_factory=set)  # the tables that the next try of the segment locks first
+    learned: Learned = field(default_factory=dict)  # the tables that the next try of the segment locks first
 
     def run(self) -> None:
         """Run all segments."""
@@ -154,13 +136,13 @@ class _Run:
         return ObjectLocked(what, blockers, self.request.database, **limits, state=state)
 
     def _run_segment(self, segment: Segment) -> None:
-        """Run one segment and commit it, or leave nothing of it."""
+        """Run one segment and commit it, or roll all of it back."""
         try:
             with self._undoing_file_change(segment), self._passing_a_commit_that_took_place(segment):
                 self._transact(segment)
             segment.is_committing = False
             self.learned.clear()
-            self.left = self.left[len(segment.steps) :]
+            self.left = self.left[len(segment.steps) - segment.from_snapshot :]
             self.outcome.record_commit()
             self.request.listener.committed(self.outcome.after)
             if segment.steps:
@@ -170,7 +152,10 @@ class _Run:
 
     @contextmanager
     def _undoing_file_change(self, segment: Segment) -> Iterator[None]:
-        """Undo the change of files if the segment was rolled back. If that is not known, keep the change."""
+        """Undo the change of files if the segment was rolled back.
+
+        If the result of the commit is not known, keep the change.
+        """
         try:
             yield
         except BaseException:
@@ -180,7 +165,7 @@ class _Run:
 
     @contextmanager
     def _passing_a_commit_that_took_place(self, segment: Segment) -> Iterator[None]:
-        """Ignore the error of a commit that took place all the same."""
+        """Ignore the error of a commit that took place nevertheless."""
         try:
             yield
         except AntarestError as error:
@@ -207,8 +192,8 @@ class _Run:
             # Alembic must find no transaction here. The first statement takes the lock.
             with self.context.begin_transaction():
                 steps += self._next_steps(connection)
-                segment.goal = self.outcome.after
-                if steps or (request.prepare and not self.outcome.steps):
+                segment.goal = segment.goal or self.outcome.after
+                if steps or segment.from_snapshot or (request.prepare and not self.outcome.steps):
                     self._change(connection, guard)
                     self.writer.check(connection)
                 if request.file_change and len(steps) == len(self.left):
@@ -227,23 +212,35 @@ class _Run:
         return guard
 
     def _next_steps(self, connection: Connection) -> list[Any]:
-        """The steps of the next segment, from the current revision. Nobody else can move the database now."""
+        """Return the steps of the next segment, from the current revision. Nobody else can move the database now."""
         request, outcome = self.request, self.outcome
         current = read_current(connection, request.project.version_table)
         if not outcome.steps:
-            outcome.before = outcome.after = current
-            self.left = self.plan(current)
-            outcome.total = len(self.left)
-            if request.before_change and (self.left or request.prepare):
-                # Each try makes a backup, since others may have written since the last one.
-                outcome.backup = request.before_change(request, outcome, connection) or outcome.backup
+            self._begin(connection, current)
         elif current != outcome.after:
             self._follow(current)
-        first = first_segment(self.left, request.revision_of, connection.dialect.name)
-        return first[:1] if request.project.commits_each else first
+        begun = outcome.segment.from_snapshot > 0
+        first = first_segment(self.left, request.revision_of, connection.dialect.name, begun=begun)
+        return ([] if begun else first[:1]) if request.project.commits_each else first
+
+    def _begin(self, connection: Connection, current: tuple[str, ...]) -> None:
+        """Plan the run from where the database is. An empty one begins with the snapshot, if there is no doubt."""
+        request, outcome, start = self.request, self.outcome, self.start
+        outcome.before = outcome.after = current
+        begins = start.fits(connection, current)
+        self.left = [] if begins else self.plan(current)
+        outcome.total = start.total if begins else len(self.left)
+        if request.before_change and (begins or self.left or request.prepare):
+            # Each try makes a backup, since others may have written since the last one.
+            outcome.backup = request.before_change(request, outcome, connection) or outcome.backup
+        if begins:
+            start.load(self.context.get_context(), outcome.segment)
+            done = outcome.segment.from_snapshot
+            self.left = [] if done == outcome.total else self.plan(outcome.segment.goal)
+            outcome.total = done + len(self.left)
 
     def _follow(self, current: tuple[str, ...]) -> None:
-        """Continue after another run that came between two segments (SQLite), if it applied some of our steps."""
+        """Continue after another run that came between two segments (SQLite), if it has applied steps of ours."""
         outcome, history = self.outcome, self.request.project.history
         applied = history.applied(current)
         is_our_way = outcome.steps[-1][1] == "upgrade" and set(outcome.after) <= applied
@@ -256,7 +253,9 @@ class _Run:
         if request.prepare and not outcome.steps:
             request.prepare(connection)
             outcome.is_prepared = True
-        migration, violations = self.context.get_context(), foreign_key_violations(connection)
+        migration = self.context.get_context()
+        make_schema_of(request.project.version_table, connection)
+        violations = set() if segment.from_snapshot else foreign_key_violations(connection)
         guard.start()
         try:
             with revision_operations(migration):
@@ -280,6 +279,8 @@ class _Run:
         """Pass the steps to Alembic one by one. The code after the `yield` runs when Alembic has run the step."""
         request, segment = self.request, self.outcome.segment
         recorder = Recorder(connection, request.project, keeping(request.project.repository), request.listener.note)
+        for id_, content in self.start.loaded(segment):
+            recorder.add(request.project.history[id_], "snapshot", content=content)
         for step in steps:
             self.signals.heed()
             revision = request.revision_of(step)
@@ -306,11 +307,11 @@ class _Run:
             recorder.write()
 
     def _note_heads(self, heads: Collection[str], **_: object) -> None:
-        """Note the revisions that Alembic has recorded. The database is at them after the commit."""
+        """Note the revisions that Alembic has recorded. They will be the current ones after the commit."""
         self.outcome.segment.goal = tuple(sorted(heads))
 
     def _leave(self, guard: LossGuard) -> None:
-        """Check the losses before a revision leaves its transaction, because that commits it."""
+        """Check the losses before a revision leaves its transaction, because this commits the transaction."""
         segment = self.outcome.segment
         refuse_losses(self.request, guard, self.outcome.state())
         segment.outside = segment.running[0].id if segment.running else ""
@@ -318,7 +319,7 @@ class _Run:
     # ---- after the commit
 
     def _is_recorded(self, segment: Segment) -> bool:
-        """Whether a commit that ended with an error took place all the same."""
+        """Return whether a commit that ended with an error took place nevertheless."""
         segment.is_unsure = True
         try:
             if not self.writer.wait_for_end():
@@ -330,7 +331,7 @@ class _Run:
         return found == segment.goal and not segment.is_unsure
 
     def _confirm(self, steps: Sequence[Step]) -> None:
-        """Read the revision from a second connection: only that proves that these steps were committed."""
+        """Read the revision from a second connection, because only this proves that these steps were committed."""
         goal, request = self.outcome.after, self.request
         try:
             found = _current(request)

@@ -1,7 +1,8 @@
 """The steps of a run, and its segments: the parts that are committed separately, as the revisions ask.
 
-A run is one segment, unless a revision says `transaction = "own"` (the run commits before and after it) or `"none"`
-(the revision also leaves its transaction, with `autocommit_block()`, for what PostgreSQL refuses to do inside one).
+A run is one segment, unless a revision asks for a boundary. With `transaction = "own"` the run commits before and after
+the revision. With `"none"` the revision also leaves its transaction, with `autocommit_block()`, for statements that
+PostgreSQL refuses to run inside one.
 """
 
 from __future__ import annotations
@@ -63,17 +64,19 @@ _BUILDS = text("""
 
 
 def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, current: tuple[str, ...]) -> list[Any]:
-    """The steps of a run from the current revisions. A run that cannot succeed is refused before anything is locked.
+    """Return the steps of a run from the current revisions.
+
+    A run that cannot succeed is refused before anything is locked.
 
     Args:
-        request: what the run is asked to do.
-        steps_of: Alembic's function that gives the steps from the current revisions.
-        destination: where the command wants to go, in its own words.
-        current: the revisions that the database is at.
+        request: the request for the run.
+        steps_of: Alembic's function that returns the steps from the current revisions.
+        destination: the target of the command, as it was written.
+        current: the current revisions of the database.
 
     Raises:
         UnknownRevision, AlembicRefused, RevisionNotFound, AmbiguousRevision: the run cannot go there.
-        Irreversible, AutocommitNotAsked, RevisionNotRunnable: a revision on the way cannot run.
+        Irreversible, AutocommitNotAsked, RevisionNotRunnable: a revision on the path cannot run.
     """
     if not request.prepare:
         project, known = request.project, request.undo or ()
@@ -99,7 +102,7 @@ def refuse_overlap(history: History, current: Sequence[str], database: str) -> N
     """Refuse a database that records two revisions of which one includes the other.
 
     Raises:
-        RowsOverlap: it does.
+        RowsOverlap: the database records two such revisions.
     """
     for revision in current:
         if included := history.below(revision).intersection(current):
@@ -107,10 +110,10 @@ def refuse_overlap(history: History, current: Sequence[str], database: str) -> N
 
 
 def refuse_not_runnable(step: Any, revision: Revision) -> None:
-    """Refuse a step of Alembic whose function runs nothing when it is called.
+    """Refuse a step of Alembic whose function does nothing when it is called.
 
     Raises:
-        RevisionNotRunnable: it is a generator or a coroutine.
+        RevisionNotRunnable: the function is a generator or a coroutine.
     """
     function, direction = step.migration_fn, "upgrade" if step.is_upgrade else "downgrade"
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -120,34 +123,46 @@ def refuse_not_runnable(step: Any, revision: Revision) -> None:
 
 
 def leaves_transaction(revision: Revision, engine: str) -> bool:
-    """Whether the revision leaves its transaction on this engine; on SQLite none needs to."""
+    """Return whether the revision leaves its transaction on this engine. On SQLite, no revision leaves it."""
     return revision.transaction == "none" and engine != "sqlite"
 
 
-def first_segment(steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str) -> list[Any]:
-    """Return the steps at the beginning that are committed together; empty if there are no steps."""
+def first_segment(
+    steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str, *, begun: bool = False
+) -> list[Any]:
+    """Return the steps at the beginning that are committed together; empty if there are no steps.
+
+    Args:
+        steps: all steps.
+        revision_of: returns the revision of a step.
+        engine: the engine of the database.
+        begun: whether the transaction has changed something already. Then no step that stands alone can follow.
+    """
 
     def stands_alone(step: Any) -> bool:
         revision = revision_of(step)
         return revision.transaction == "own" or leaves_transaction(revision, engine)
 
     if steps and stands_alone(steps[0]):
-        return [steps[0]]
+        return [] if begun else [steps[0]]
     return list(takewhile(lambda step: not stands_alone(step), steps))
 
 
 def let_blocks_pass(context: Any) -> None:
-    """Let the `autocommit_block()` of a revision stay in its transaction: SQLite has no need to leave it."""
+    """Let the `autocommit_block()` of a revision stay in its transaction, because SQLite need not leave it."""
     context.autocommit_block = nullcontext
 
 
 class Blocks:
-    """Guards the `autocommit_block()` of a revision on PostgreSQL."""
+    """A guard of the `autocommit_block()` of revisions on PostgreSQL."""
 
     def __init__(
         self, context: MigrationContext, guard: LossGuard, leave: Callable[[], None], patience: Patience
     ) -> None:
-        """Prepare a transaction. A block begins with a commit by Alembic, and `leave` is called before that."""
+        """Prepare to guard the blocks of a transaction.
+
+        `leave` is called before Alembic commits at the start of a block.
+        """
         self._connection: Any = context.connection
         self._guard, self._leave, self._patience = guard, leave, patience
         self._running: tuple[Revision, Direction] | None = None
@@ -189,14 +204,14 @@ class Blocks:
         self._guard.begin(*self._running)
 
     def _reset_timeouts(self) -> None:
-        """`RESET` the timeouts that the lock unset for the block: behind a pooler, others use this session too."""
+        """Reset the timeouts that were switched off for the block: behind a pooler, others use this session too."""
         with suppress(SQLAlchemyError):
             for name in ("lock_timeout", "statement_timeout"):
                 self._connection.exec_driver_sql(f"RESET {name}")
 
 
 class _BlockWatcher(Watcher):
-    """Refuses statements that cannot be run again, and drops the index that a failed build has left."""
+    """A watcher that refuses statements which cannot be run again, and drops indexes that failed builds have left."""
 
     def __init__(self, connection: Connection, patience: Patience) -> None:
         self._connection, self._patience = connection, patience
@@ -213,13 +228,13 @@ class _BlockWatcher(Watcher):
         raise NotAllowed(RUNS_INSIDE)
 
     def clean(self) -> None:
-        """Drop the indexes of a block that failed, if the connection still works."""
+        """Drop the invalid indexes of a block that failed, if the connection still works."""
         with suppress(SQLAlchemyError):
             for found in self._built:
                 self._drop_invalid(found)
 
     def _drop_invalid(self, found: re.Match[str]) -> None:
-        """Drop the index where it is INVALID, once no other session can be building it."""
+        """Drop an index if it is INVALID and no other session can be building it."""
         names = {"table": found["table"], "index": _unquoted(found["index"])}
         if self._connection.scalar(_INVALID, names) is None:
             return

@@ -32,10 +32,10 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
     Args:
         request: the request, which `env.py` finds in the configuration.
         steps_of: returns the steps.
-        target: where they lead, for messages.
+        target: the target of the steps, for messages.
 
     Returns:
-        The outcome, which `env.py` leaves in the configuration.
+        The outcome, which `env.py` stores in the configuration.
 
     Raises:
         EnvNotAdopted: `env.py` did not call `environment.run`. It is not allowed to run the steps itself.

@@ -1,4 +1,4 @@
-"""Compare two inventories, object by object and attribute by attribute."""
+"""Compares two inventories, object by object and attribute by attribute."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Difference:
     Attributes:
         kind: "table", "column", "primary key", "foreign key", "unique", "check", "index", "enum", "sequence", "view",
             "trigger", "function" or "domain".
-        table: the table that the object belongs to, empty where it belongs to none.
+        table: the table that the object belongs to, empty if it belongs to none.
         path: the path of the object, such as "study.path".
-        aspect: the attribute that differs, such as "nullable"; empty where one side lacks the whole object.
-        before: the value, or the object, on the first side; None where that side lacks it.
-        after: the same on the second side.
+        aspect: the attribute that differs, such as "nullable"; empty if one side lacks the whole object.
+        before: the value or the object on the first side; None if that side lacks it.
+        after: the value or the object on the second side.
     """
 
     kind: str
@@ -79,7 +79,7 @@ def differences(before: Inventory, after: Inventory) -> list[Difference]:
         after: the second side.
 
     Returns:
-        The differences, sorted. Where one side lacks an object, the parts of the object are not listed.
+        The differences, sorted. If one side lacks an object, the result has the object, but not its parts.
     """
     left, right = dict(_objects(before)), dict(_objects(after))
     found: list[Difference] = []
@@ -97,15 +97,15 @@ def differences(before: Inventory, after: Inventory) -> list[Difference]:
 def without_unmodelled(found: Sequence[Difference], models: Inventory) -> tuple[list[Difference], list[Difference]]:
     """Separate the objects that models do not describe, such as views, triggers, functions, domains and partitions.
 
-    The migrations make these with SQL of their own. A model can make such an object with an event. So a kind of object
-    is compared if the models make at least one of it.
+    Migrations create these objects with SQL. Models describe them only through events. So a kind of object is compared
+    only if the models create at least one object of the kind.
 
     Args:
         found: the differences of the migrations and the models.
-        models: the schema that the models make.
+        models: the schema that the models create.
 
     Returns:
-        The differences that count, and the objects that only the migrations make.
+        The differences that count, and the objects that only the migrations create.
     """
     unmodelled = [each for each in found if _is_unmodelled(each, models)]
     return [each for each in found if each not in unmodelled], unmodelled
@@ -135,7 +135,7 @@ def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
 
 
 def _parts(table: Table) -> Iterator[tuple[Key, object]]:
-    """Yield the parts of a table. A constraint is identified by its columns, a check by its name where it has one."""
+    """Yield the parts of a table. Columns identify a constraint; the name identifies a check, if it has one."""
     for column in table.columns:
         yield Key("column", table.name, f"{table.name}.{column.name}"), column
     if table.primary_key:

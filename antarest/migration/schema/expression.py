@@ -1,8 +1,8 @@
-"""Give an expression the same spelling on both engines, whatever its casts, parentheses and operators.
+"""Give an expression the same spelling on both engines, whatever its casts, parentheses and operators are.
 
-PostgreSQL keeps an expression as a tree and prints it in its own way (`(kind)::text = ANY (ARRAY[...])`). SQLite keeps
-the text that was typed (`kind IN (...)`). Both are parsed here by precedence and printed with all parentheses. An
-expression that the small grammar does not know is compared as normalised text.
+PostgreSQL keeps an expression as a tree, and prints it in its own way (`(kind)::text = ANY (ARRAY[...])`). SQLite keeps
+the text as it was written (`kind IN (...)`). This module parses both by precedence, and prints them with all
+parentheses. An expression that the small grammar does not know is compared as normalised text.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _NOT, _COMPARISON, _UNARY = 3, 4, 8
 
 
 class _UnknownSyntaxError(Exception):
-    """The grammar does not know this expression."""
+    """The grammar does not know the syntax of an expression."""
 
 
 def canonical(sql: str) -> str:
-    """Return the spelling of an expression that both engines share."""
+    """Return an expression in the spelling that both engines share."""
     tokens = _without_casts(tokenise(sql))
     try:
         return _ExpressionParser(tokens).parse().replace(_SEPARATOR, ", ")
@@ -40,7 +40,7 @@ def canonical(sql: str) -> str:
 
 
 def _without_casts(tokens: list[str]) -> list[str]:
-    """Drop `::type`, with the words, the length and the brackets that belong to the type."""
+    """Return the tokens without `::type`, and without the words, the length and the brackets of the type."""
     kept: list[str] = []
     position = 0
     while position < len(tokens):
@@ -59,7 +59,7 @@ def _without_casts(tokens: list[str]) -> list[str]:
 
 
 class _ExpressionParser:
-    """A parser by precedence. Each method returns the text of the part that it has read."""
+    """A parser of expressions by precedence. Each method returns the text of the part that it has read."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = [*tokens, ""]

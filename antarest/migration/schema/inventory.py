@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `type`, `default` and `computed` have the spelling of the engine."""
+    """A column of a table. `type`, `default` and `computed` are in the engine's own spelling."""
 
     name: str
     type: str
@@ -63,7 +63,10 @@ class CheckConstraint:
 
 @dataclass(frozen=True)
 class Index:
-    """An index that no constraint owns. A key is a column or an expression, followed by its order if not ascending."""
+    """An index that belongs to no constraint.
+
+    A key is a column or an expression, and the order if it is not ascending.
+    """
 
     name: str
     table: str
@@ -77,8 +80,9 @@ class Index:
 class Table:
     """A table with its columns, constraints and indexes.
 
-    `options` are those of the table (STRICT, UNLOGGED, PARTITION BY ...), and `settings` those that a statement sets
-    and no model has: row level security and the parameters of the storage (PostgreSQL).
+    `options` has the options of the table (STRICT, UNLOGGED, PARTITION BY ...). `settings` has the properties that
+    statements set and models cannot describe: row level security, replica identity and storage
+    parameters (PostgreSQL).
     """
 
     name: str
@@ -130,7 +134,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Inventory:
-    """A whole schema. The keys of each mapping are names, and "table.trigger" for triggers."""
+    """A whole schema. The keys of each mapping are names. The key of a trigger is "table.trigger"."""
 
     engine: str
     tables: Mapping[str, Table] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The objects of a database that can be dropped: tables, views, functions, types and the rest, of both engines."""
+"""The objects of a database that can be dropped, on both engines: tables, views, functions, types and others."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class ObjectKey(NamedTuple):
 
 @dataclass(frozen=True)
 class DatabaseObject:
-    """An object of a database. Two of them are equal if their keys are equal, also in two databases.
+    """An object of a database. Two objects are equal if their keys are equal, also in two databases.
 
     Attributes:
         key: its kind and its name.
         sql: its name as SQL.
-        identity: the identity that `CatalogTable` has too.
-        owner: the identity of the object with which this one is dropped. For a trigger, an index, a policy, a rule or a
-            partition this is the table. For a shadow table it is the virtual table (SQLite), and for the table of an
-            extension the extension.
+        identity: its identity, comparable with that of a `CatalogTable`.
+        owner: the identity of the object that is dropped together with this one. It is the table of a trigger, an
+            index, a policy, a rule or a partition; the virtual table of a shadow table (SQLite); or the extension of a
+            table.
     """
 
     key: ObjectKey
@@ -66,7 +66,7 @@ _POSTGRESQL = """
 
 
 def read_objects(connection: Connection, *, exclude: Collection[str] = ()) -> set[DatabaseObject]:
-    """Read the objects of a database, without those of the server.
+    """Return the objects of a database, without those of the server.
 
     The result includes triggers, indexes, policies, rules, partitions, and the tables of extensions. It does not
     include other parts of tables and extensions.
@@ -90,5 +90,5 @@ def read_objects(connection: Connection, *, exclude: Collection[str] = ()) -> se
 
 
 def _without(schema: str | None, identity: str) -> str:
-    """Take the current schema out of an identity, such as `public.f(public.mood)`."""
+    """Return an identity, such as `public.f(public.mood)`, without the name of the current schema."""
     return re.sub(rf'(?<![\w$".]){re.escape(schema)}\.', "", identity) if schema else identity

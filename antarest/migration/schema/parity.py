@@ -1,8 +1,8 @@
-"""Parity: compare the schemas of SQLite and PostgreSQL, as far as the two engines can have the same.
+"""Parity: compares the schemas of SQLite and PostgreSQL, as far as both engines can have the same schema.
 
-Both inventories are translated into one spelling and then compared strictly. The comparison leaves out what only
-PostgreSQL has: enum types, sequences, functions, domains, comments, NOT VALID, and the options of tables and indexes.
-Views and triggers are written for one engine, so only their names are compared.
+Both inventories are translated into one spelling and then compared strictly. The comparison omits the properties that
+only PostgreSQL has: enum types, sequences, functions, domains, comments, NOT VALID, and the options of tables and
+indexes. Views and triggers are written for one engine, so only their names are compared.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _GENERATED = "generated"
 
 
 def parity(sqlite: Inventory, postgresql: Inventory) -> list[Difference]:
-    """Return the differences between two schemas, without those that the engines require.
+    """Return the differences between two schemas, without the differences that the engines require.
 
     Args:
         sqlite: the inventory of the SQLite database, the first side of each difference.
         postgresql: the inventory of the PostgreSQL database.
 
     Returns:
-        The differences, sorted; empty when there is parity.
+        The differences, sorted; empty if there is parity.
     """
     left = {name: _translate(table, sqlite, postgresql.tables.get(name)) for name, table in sqlite.tables.items()}
     right = {name: _translate(table, postgresql, sqlite.tables.get(name)) for name, table in postgresql.tables.items()}
@@ -166,7 +166,7 @@ def _default(default: str | None, family: str) -> str | None:
 
 
 def _named(checks: Iterable[CheckConstraint], counterpart: Table | None) -> Iterable[CheckConstraint]:
-    """Return the checks. A check loses its name if the other engine has no check of the same name."""
+    """Return the checks, without the names that the other engine does not have."""
     names = {check.name for check in counterpart.checks} if counterpart else set()
     return [check if check.name in names else replace(check, name=None) for check in checks]
 

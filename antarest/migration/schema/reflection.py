@@ -29,7 +29,7 @@ def reflect(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) ->
 
     Args:
         connection: a connection to SQLite or PostgreSQL. A transaction is open afterwards only if one was open before.
-        exclude: the tables to leave out, with all that belongs to them.
+        exclude: the tables to leave out, with their columns, constraints, indexes and triggers.
 
     Returns:
         The inventory of the connection's default schema.
@@ -41,7 +41,7 @@ def reflect(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) ->
 
 @contextmanager
 def only_reading(connection: Connection) -> Iterator[None]:
-    """End the transaction that the block begins on a connection, but not one that was open before."""
+    """Roll back the transaction that the block begins on a connection, unless one was open before."""
     began_here = not connection.in_transaction()
     try:
         yield

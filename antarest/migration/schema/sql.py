@@ -1,4 +1,4 @@
-"""Split SQL into tokens, to read the definitions that engines keep as text, and to compare expressions."""
+"""Splits SQL into tokens, to read the definitions that engines keep as text, and to compare expressions."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ class IndexText(NamedTuple):
 
 
 def tokenise(sql: str) -> list[str]:
-    """Return the tokens of a text: words in lower case, plain identifiers without quotes, no comments."""
+    """Return the tokens of a text: words in lower case, plain identifiers without quotes, and no comments."""
     return [_token(match["token"]) for match in _TOKEN.finditer(sql) if match["token"]]
 
 
 def as_written(sql: str) -> list[str]:
-    """Return the same tokens as `tokenise`, but unchanged, so that a name in quotes differs from a word of SQL."""
+    """Return the tokens of a text unchanged, so that a quoted name differs from a word of SQL."""
     return [match["token"] for match in _TOKEN.finditer(sql) if match["token"]]
 
 
 class Piece(NamedTuple):
-    """A token with its place.
+    """A token with its position in the text.
 
     Attributes:
-        word: the token as it is written, in lower case: a name in quotes differs from a word of SQL.
-        name: the identifier that it stands for.
-        start: where it begins.
-        end: where it ends.
+        word: the token as it is written, in lower case. A quoted name differs from a word of SQL.
+        name: the identifier that the token stands for.
+        start: the position of its first character.
+        end: the position after its last character.
     """
 
     word: str
@@ -60,7 +60,7 @@ class Piece(NamedTuple):
 
 
 def pieces(sql: str) -> list[Piece]:
-    """Return the tokens of a text with their places in it."""
+    """Return the tokens of a text with their positions."""
     found = [match for match in _TOKEN.finditer(sql) if match["token"]]
     return [Piece(match[0].lower(), name_of(_token(match[0])), match.start(), match.end()) for match in found]
 
@@ -73,7 +73,7 @@ def _token(text: str) -> str:
 
 
 def join(tokens: Iterable[str]) -> str:
-    """Return the text of tokens with single spaces, and none inside parentheses."""
+    """Return the tokens as one text with single spaces, but without spaces inside parentheses."""
     text = previous = ""
     for token in tokens:
         tight = not text or text[-1] in "([." or token in _NEVER_SPACED or text.endswith("::")
@@ -84,7 +84,7 @@ def join(tokens: Iterable[str]) -> str:
 
 
 def normalise(sql: str) -> str:
-    """Return the one spelling of a text, whatever its white space, quotes and case."""
+    """Return the text in one spelling, whatever its white space, quotes and case are."""
     return join(tokenise(sql))
 
 
@@ -94,7 +94,7 @@ def name_of(token: str) -> str:
 
 
 def with_quotes(sql: str, name: str) -> str:
-    """Return the text with a column quoted, since its name may be a word of SQL. Types are not quoted."""
+    """Return the text with the name of a column quoted, since it may be a word of SQL. Types are not quoted."""
     quoted = '"' + name.replace('"', '""') + '"'
     parts: list[str] = []
     for match in _TOKEN.finditer(sql):
@@ -129,7 +129,7 @@ def closing(tokens: Sequence[str], start: int) -> int:
 
 
 def parse_index(sql: str) -> IndexText:
-    """Parse a `CREATE INDEX` statement, as SQLite keeps it or as PostgreSQL prints it."""
+    """Return the parts of a `CREATE INDEX` statement, as SQLite keeps it or as PostgreSQL prints it."""
     tokens = tokenise(sql)
     start = tokens.index("(")
     end = closing(tokens, start)

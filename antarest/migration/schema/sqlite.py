@@ -1,6 +1,6 @@
-"""Read the schema of SQLite from its PRAGMAs. What they lack is read from the text in `sqlite_master`.
+"""Reads the schema of SQLite from its PRAGMAs. The rest is read from the text in `sqlite_master`.
 
-This does not use SQLAlchemy's inspector, which needs several queries a table and reads less of the text.
+SQLAlchemy's inspector is not used, because it needs several queries for each table and reads less of the text.
 """
 
 from __future__ import annotations
@@ -103,14 +103,14 @@ def _unique(columns: tuple[str, ...], text: TableText) -> Unique:
 
 
 def _key_columns(rows: Iterable[Any]) -> tuple[str, ...]:
-    """Return the columns of the primary key, in its order."""
+    """Return the columns of the primary key, in the order of the key."""
     return tuple(name for position, name in sorted((row[4], row[0]) for row in rows) if position)
 
 
 def _foreign_keys(
     connection: Connection, texts: Mapping[str, TableText], keys: Mapping[str, tuple[str, ...]]
 ) -> dict[str, list[ForeignKey]]:
-    """Return the foreign keys of each table. `keys` has the primary keys by folded name, for keys without columns."""
+    """Return the foreign keys of each table. A key without referred columns refers to the primary key, from `keys`."""
     pairs: dict[tuple[Any, ...], list[tuple[str, str | None]]] = defaultdict(list)
     for table, number, referred, column, to, on_update, on_delete in connection.exec_driver_sql(_FOREIGN_KEYS):
         pairs[table, number, referred, on_update, on_delete].append((column, to))

@@ -1,4 +1,4 @@
-"""Parse the `CREATE TABLE` text that SQLite keeps, for the facts that no PRAGMA returns."""
+"""Parses the `CREATE TABLE` text that SQLite keeps, for the properties that no PRAGMA returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .inventory import CheckConstraint
-from .sql import as_written, closing, join, split, tokenise
+from .sql import as_written, closing, join, pieces, split, tokenise
 
 _CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}  # No column definition begins with these.
 # A text in which a bracket does not begin a name; or a name in brackets.
@@ -16,6 +16,7 @@ _BRACKETS = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | --[^\n]* | /\*.*?\*/ | \[(?P<name>[^\]]*)\]""",
     re.VERBOSE | re.DOTALL,
 )
+_COMMENT_OR_BRACKET = re.compile(r"--|/\*|\[")
 _VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+(\w+)", re.IGNORECASE | re.DOTALL)
 # The endings of their names, by module.
 _SHADOWS = {
@@ -27,21 +28,21 @@ _SHADOWS = {
 
 
 class KeyText(NamedTuple):
-    """The facts of a foreign key that only the text has."""
+    """The properties of a foreign key that only the text of its table has."""
 
     name: str | None = None
     deferral: str = ""
 
 
 class UniqueText(NamedTuple):
-    """The facts of a unique constraint that only the text has."""
+    """The properties of a unique constraint that only the text of its table has."""
 
     name: str | None = None
     conflict: str = ""
 
 
 class TableText(NamedTuple):
-    """The facts in the text of a `CREATE TABLE`. The names of columns are in lower case."""
+    """The properties of a table in the text of its `CREATE TABLE`. The names of columns are in lower case."""
 
     columns: frozenset[str] = frozenset()
     collations: Mapping[str, str] = {}
@@ -58,8 +59,8 @@ class _Clause(NamedTuple):
     """The definition of a column or a constraint, as three lists of the same tokens.
 
     Attributes:
-        words: the tokens in lower case, with empty texts inside parentheses. Names keep their quotes here, so a token
-            without quotes can be searched as a word of SQL.
+        words: the tokens in lower case, with an empty text for each token inside parentheses. Names keep their quotes,
+            so that a search for a word of SQL does not find a quoted name.
         tokens: the tokens in the spelling for comparisons.
         written: the tokens as they are written.
     """
@@ -69,7 +70,7 @@ class _Clause(NamedTuple):
     written: Sequence[str]
 
     def at(self, word: str) -> Iterator[int]:
-        """Return the positions of a word of SQL."""
+        """Return the positions of a word of SQL in the definition."""
         return (at for at, each in enumerate(self.words) if each == word)
 
     def within(self, start: int) -> str:
@@ -77,7 +78,7 @@ class _Clause(NamedTuple):
         return join(self.tokens[start + 1 : closing(self.words, start)])
 
     def names(self, start: int, end: int) -> tuple[str, ...]:
-        """Return the names in a list, in lower case."""
+        """Return the names in a list, which is a part of the definition, in lower case."""
         return tuple(fold(_plain(part[0])) for part in split(self.written[start:end]))
 
     def name_before(self, at: int) -> str | None:
@@ -86,7 +87,7 @@ class _Clause(NamedTuple):
 
 
 def with_quotes_for_brackets(sql: str) -> str:
-    """Return the text with names in brackets, `[a b]`, in quotes, since brackets are tokens of PostgreSQL's arrays."""
+    """Return the text with `[a b]` written as `"a b"`, because brackets are also tokens of PostgreSQL's arrays."""
     return _BRACKETS.sub(_quoted, sql) if "[" in sql else sql
 
 
@@ -95,7 +96,7 @@ def _quoted(found: re.Match[str]) -> str:
 
 
 def shadow_tables(texts: Mapping[str, str]) -> set[str]:
-    """Return the tables in which virtual tables keep their data. They come and go with these.
+    """Return the shadow tables, in which virtual tables keep their data. They are created and dropped with these.
 
     Args:
         texts: the text of each table, by name.
@@ -111,7 +112,7 @@ def shadow_tables(texts: Mapping[str, str]) -> set[str]:
 
 @lru_cache(maxsize=1024)  # Most tables are the same on both sides of a comparison.
 def read_table(sql: str) -> TableText:
-    """Parse a `CREATE TABLE` statement as SQLite keeps it. The result is empty where it cannot be parsed."""
+    """Parse a `CREATE TABLE` statement as SQLite keeps it. The result is empty if the statement cannot be parsed."""
     sql = with_quotes_for_brackets(sql)
     tokens, written = tokenise(sql), as_written(sql)
     words = [word.lower() for word in written]
@@ -151,8 +152,29 @@ def read_table(sql: str) -> TableText:
     )
 
 
+def with_sorted_constraints(sql: str) -> str:
+    """Return the text of a `CREATE TABLE` with its constraints in the order of their names, behind the columns.
+
+    Alembic writes them in another order each time. A text with comments or with names in brackets is left as it is.
+    """
+    tokens = [] if _COMMENT_OR_BRACKET.search(sql) else pieces(sql)
+    words = [each.word for each in tokens]
+    if "(" not in words or words[1:2] == ["virtual"]:
+        return sql
+    start = words.index("(")
+    at, parts = start + 1, list[tuple[str, str]]()
+    for part in split(words[start + 1 : closing(words, start)]):
+        parts.append((part[0], sql[tokens[at].start : tokens[at + len(part) - 1].end]))
+        at += len(part) + 1
+    columns = [text for word, text in parts if word not in _CONSTRAINTS]
+    constraints = sorted(text for word, text in parts if word in _CONSTRAINTS)
+    head, tail = sql[: tokens[start].end], sql[tokens[at - 1].start :]
+    inner = ",\n\t".join([*columns, *constraints])
+    return f"{head}\n\t{inner}\n{tail}"
+
+
 def _outside(words: Iterable[str]) -> Iterator[str]:
-    """Yield the words of the definition itself, and an empty text for each word inside parentheses."""
+    """Yield the words outside of parentheses, and an empty text for each word inside."""
     depth = 0
     for word in words:
         depth -= word == ")"
@@ -181,7 +203,7 @@ def _deferral(words: Sequence[str]) -> str:
 
 
 def _uniques(definition: _Clause) -> Iterator[tuple[tuple[str, ...], UniqueText]]:
-    """Yield the unique constraints in a definition: of a column, or of a constraint that lists its columns."""
+    """Yield the unique constraints in a definition of a column or of a constraint."""
     for at in definition.at("unique"):
         start, end = at + 1, at + 1
         columns = definition.names(0, 1)
@@ -200,5 +222,5 @@ def _plain(written: str) -> str:
 
 
 def fold(name: str) -> str:
-    """Return a name as SQLite compares it: only ASCII letters are turned into lower case."""
+    """Return a name in the form in which SQLite compares it: only ASCII letters become lower case."""
     return name.encode().lower().decode()

@@ -1,8 +1,8 @@
-"""Keeps scratch SQLite databases in git's own folder, so that a revision that has run need not run again.
+"""A cache of scratch SQLite databases in git's own folder, so that a revision that has run need not run again.
 
-The name of a file depends on everything that the database depends on (`antarest.migration.scratch.fingerprint`). When
-any of that changes, the name changes too. Files that nobody uses are deleted after some time. The cache is never
-needed: without it, the revisions run.
+The name of a file is computed from everything that the database depends on (`antarest.migration.scratch.fingerprint`).
+When any of that changes, the name changes too. Files that have not been used for some time are deleted. The cache is
+never needed: without it, the revisions run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a proc
 
 
 class ScratchCache:
-    """The cached databases of a list of revisions: one has run the first revision, one the first two, and so on."""
+    """The cached databases of a list of revisions. One has run the first revision, one the first two, and so on."""
 
     def __init__(self, project: Project, revisions: Sequence[str], also: Sequence[str] = ()) -> None:
         """Find the files of these revisions. A project outside of a git repository has none.
@@ -39,20 +39,20 @@ class ScratchCache:
         Args:
             project: the project of the revisions.
             revisions: their ids, in the order of the history.
-            also: further modules of ours on which the kept result depends, as paths in this package.
+            also: further modules of ours on which the stored result depends, as paths in this package.
         """
         self._project = project
         self._revisions = revisions
         self._also = also
 
     def copy_to(self, file: Path) -> int:
-        """Copy the database that has run most of the revisions.
+        """Copy the database that has run the largest number of the revisions.
 
         Args:
             file: the copy.
 
         Returns:
-            How many revisions the copy has run; 0 if there is no database, and so no copy.
+            The number of revisions that the copy has run; 0 if there is no database, and therefore no copy.
         """
         for number, cached in reversed(list(enumerate(self._files, 1))):
             try:
@@ -74,12 +74,12 @@ class ScratchCache:
         return 0
 
     def store(self, database: Path) -> None:
-        """Keep a copy of a database that has run all of the revisions. Nobody may be connected to it."""
+        """Store a copy of a database that has run all of the revisions. Nobody may be connected to it."""
         if self._file and database.stat().st_size <= _LARGEST:
             _write(self._file, database.read_bytes())
 
     def objects(self, engine: str) -> list[list[str]] | None:
-        """Read the objects that `store_objects` has kept for the revisions; None if there are none."""
+        """Return the objects that `store_objects` has stored for the revisions; None if there are none."""
         if self._file:
             with suppress(OSError, ValueError):
                 found: list[list[str]] = json.loads(self._objects_of(engine, self._file).read_text(encoding="utf-8"))
@@ -87,7 +87,7 @@ class ScratchCache:
         return None
 
     def store_objects(self, engine: str, objects: Sequence[Sequence[str]]) -> None:
-        """Keep the kinds and names of all objects that existed while the revisions ran on an engine."""
+        """Store the kinds and names of all objects that existed while the revisions ran on an engine."""
         if self._file:
             _write(self._objects_of(engine, self._file), json.dumps(objects).encode())
 
@@ -96,14 +96,17 @@ class ScratchCache:
         return file.with_name(f"{file.stem}-{engine}{_OBJECTS}")
 
     def facts(self, key: str) -> Any:
-        """Read the facts that `store_facts` has kept for the revisions under this key; None if there are none."""
+        """Return the data that `store_facts` has stored for the revisions under this key; None if there is none."""
         if file := self._facts_file(key):
             with suppress(OSError, ValueError):
                 return json.loads(file.read_text(encoding="utf-8"))
         return None
 
     def store_facts(self, key: str, facts: Any) -> None:
-        """Keep facts that a run of the revisions has shown. The key names everything else that they depend on."""
+        """Store data that a run of the revisions has produced.
+
+        The key names everything else on which the data depends.
+        """
         if file := self._facts_file(key):
             _write(file, json.dumps(facts).encode())
 
@@ -113,12 +116,15 @@ class ScratchCache:
 
     @property
     def _file(self) -> Path | None:
-        """The database that has run all of the revisions; None if the cache cannot keep it."""
+        """The database that has run all of the revisions; None if the cache cannot store it."""
         return self._files[-1] if self._files and len(self._files) == len(self._revisions) else None
 
     @cached_property
     def _files(self) -> list[Path]:
-        """The databases that have run the first revision, the first two, and so on, as long as they can be named."""
+        """The files for the databases that have run the first revision, the first two revisions, and so on.
+
+        The list ends before the first revision whose database cannot have a name.
+        """
         repository = self._project.repository
         if repository is None:
             return []

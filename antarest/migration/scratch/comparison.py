@@ -1,10 +1,10 @@
-"""Compares the models with the migrations, on each engine that the project has.
+"""The comparison of the models with the migrations, on each engine that the project has.
 
-For each engine, it makes both on scratch databases, and reads their schemas. `db.check` and `db.revision` both use this
-module, so that they cannot contradict each other.
+For each engine, this module runs the migrations and creates the models on scratch databases, and reads both schemas.
+`db.check` and `db.revision` both use it, so that they cannot contradict each other.
 
-A project has the engines that `[antarest] engines` names. Without that line it has the engine of the configured
-database, and the other one where its models and its migrations run there too.
+A project has the engines that `[antarest] engines` names. Without that line, it has the engine of the configured
+database. It also has the other engine if its models and its migrations run there too.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ class Comparison:
 
     Attributes:
         engine: the engine.
-        migrated: the schema that the migrations make.
-        models: the schema that the models make.
+        migrated: the schema that the migrations create.
+        models: the schema that the models create.
         found: the differences.
-        not_compared: the objects that only the migrations make, because models do not have them, such as views.
+        not_compared: the objects that only the migrations create, because models cannot describe them, such as views.
     """
 
     engine: EngineName
@@ -80,7 +80,7 @@ class Comparison:
 
     @classmethod
     def of(cls, project: Project, engine: EngineName, migrated: Inventory, models: Inventory) -> Comparison:
-        """Compare the models with the migrations, without the objects that `env.py` leaves out."""
+        """Return the comparison of the models with the migrations, without the objects that `env.py` excludes."""
         different = included(project, differences(migrated, models), migrated)
         found, not_compared = without_unmodelled(different, models)
         return cls(engine, migrated, models, found, not_compared)
@@ -93,12 +93,12 @@ class Comparison:
 
 @dataclass
 class Bench:
-    """Compares for one command. Its scratch databases stay until the end of the command.
+    """The scratch databases with which one command makes comparisons. They exist until the end of the command.
 
     Attributes:
         engines: the engines to compare on, the most important one first.
-        required: those of them on which the comparison must not fail.
-        skipped: why there is no comparison on an engine.
+        required: the engines on which the comparison must not fail.
+        skipped: the reason why there is no comparison on an engine.
         at_head: by engine, a scratch database that has run the migrations.
     """
 
@@ -112,12 +112,12 @@ class Bench:
     _models: dict[EngineName, Inventory] = field(default_factory=dict)
 
     def compare(self) -> list[Comparison]:
-        """Compare on each engine.
+        """Compare the models with the migrations on each engine.
 
         Raises:
             ScratchRunFailed: a revision fails on a required engine.
-            ModelsNotMade: such an engine cannot have the models.
-            NoPostgres: such an engine is PostgreSQL, and there is none.
+            ModelsNotMade: the models cannot be created on a required engine.
+            NoPostgres: a required engine is PostgreSQL, and there is no server.
         """
         found = []
         for engine in self.engines:
@@ -150,7 +150,7 @@ class Bench:
         return found
 
     def _how_to_say(self, engine: EngineName) -> str:
-        """A hint how the project can name its engines; empty if it names them."""
+        """Return a hint how the project can name its engines; empty if it names them."""
         others = [each for each in self.engines if each != engine]
         return "" if self.project.engines else f" (engines = {others[0]} in [antarest] says that it need not)"
 
@@ -174,7 +174,10 @@ class Bench:
         return self._keep("postgresql", url, migrated, models)
 
     def _models_on(self, server: ScratchServer, migrated: URL) -> Inventory:
-        """Make the models on a server. They may need schemas, extensions or functions that the migrations make."""
+        """Create the models on a server, and return their schema.
+
+        The models may need schemas, extensions or functions that the migrations create.
+        """
         try:
             with server.database() as empty:
                 return self._make_models(empty, "postgresql")
@@ -202,7 +205,7 @@ class Bench:
 
 
 def engines_of(project: Project, db: DbConfig | None) -> tuple[list[EngineName], list[EngineName]]:
-    """The engines of a project, the most important one first, and those of them that it must have.
+    """Return the engines of a project, the most important one first, and those of them that are required.
 
     Args:
         project: the project.
@@ -224,12 +227,12 @@ def bench(
     *,
     only_first: bool = False,
 ) -> Iterator[Bench]:
-    """Compare the models of a project with its migrations inside the block.
+    """Provide the scratch databases for comparisons in the block.
 
     Args:
         project: the project.
         db: the configured database. Nothing is changed in it.
-        note: told before a scratch database is made on the server of the configured database.
+        note: called with a line before a scratch database is made on the server of the configured database.
         only_first: whether only the most important engine is required, even if the project names both.
     """
     engines, required = engines_of(project, db)
@@ -247,8 +250,8 @@ def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connect
         db: the configured database. Nothing is changed in it.
 
     Raises:
-        ScratchRunFailed: a revision fails on it.
-        NoPostgres: the engine is PostgreSQL, and there is none.
+        ScratchRunFailed: a revision fails on the scratch database.
+        NoPostgres: the engine is PostgreSQL, and there is no server.
     """
     heads, (engines, _) = project.history.heads, engines_of(project, db)
     if engines[0] == "sqlite":
@@ -272,7 +275,7 @@ def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connect
 
 @contextmanager
 def _keeping_rules(metadata: MetaData) -> Iterator[None]:
-    """Restore the marks of constraints after the block. SQLAlchemy marks a key to leave it out on SQLite later."""
+    """Restore the create rules of constraints after the block, because SQLAlchemy may change them in it."""
     rules = [(each, each._create_rule) for table in metadata.tables.values() for each in table.constraints]  # noqa: SLF001
     try:
         yield

@@ -1,4 +1,4 @@
-"""Makes scratch databases, which are dropped after their use, and finds or starts a PostgreSQL for them.
+"""Scratch databases, which are dropped after their use, and the PostgreSQL servers for them.
 
 `postgres_server` tries these servers in this order:
 
@@ -81,11 +81,11 @@ class PostgresServer:
     """A running PostgreSQL for scratch databases.
 
     Args:
-        url: its maintenance database, with a role that may create databases.
-        kind: its origin.
+        url: the URL of its maintenance database, with a role that may create databases.
+        kind: the kind of server: `url`, `testcontainers` or `embedded`.
         version: its version, for example "15.8".
-        leave: lets the server run on after its block and this process, and returns the command that stops and deletes
-            it. For a server that ran before, the command is empty.
+        leave: lets the server continue after its block and this process, and returns the command that stops and deletes
+            it. The command is empty for a server that was not started here.
     """
 
     url: URL
@@ -96,10 +96,10 @@ class PostgresServer:
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    """Find or start a PostgreSQL. A server that was started is stopped at the end of the block.
+    """Find or start a PostgreSQL server. A server that was started is stopped at the end of the block.
 
     Raises:
-        NoPostgres: none is available. The error has the reason for each kind that was tried.
+        NoPostgres: no server is available. The error has the reason for each kind that was tried.
     """
     with ExitStack() as stack:
         atexit.register(stack.close)  # if nothing else ends the block, the end of the interpreter does
@@ -111,12 +111,13 @@ def postgres_server() -> Iterator[PostgresServer]:
 def scratch_database(
     engine: EngineName, server: PostgresServer | None = None, template: str | None = None
 ) -> Iterator[URL]:
-    """Make a database, and drop it at the end of the block, also if somebody is still connected.
+    """Create a database, and drop it at the end of the block, even if somebody is still connected.
 
     Args:
         engine: the engine.
         server: the server for a PostgreSQL database. Without it the block finds or starts one.
-        template: the `URL.database` of a database to copy. Nobody may be connected to it. None makes an empty one.
+        template: the `URL.database` of a database to copy. Nobody may be connected to it. None creates an empty
+            database.
 
     Raises:
         NoPostgres: as in `postgres_server`.
@@ -143,7 +144,7 @@ def _postgres_database(stack: ExitStack, server: PostgresServer, template: str |
 
 
 def _execute(url: URL, statement: str) -> Any:
-    """Run one statement outside of a transaction. Returns the first value of its result, if it has one."""
+    """Run one statement outside of a transaction. Return the first value of its result, if it has one."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"connect_timeout": 10})
     with engine.connect() as connection:
         result = connection.execute(text(statement))
@@ -157,10 +158,10 @@ _Running = tuple[URL, Callable[[], str]]
 
 
 def wanted_kinds(*groups: Sequence[ServerKind] | str) -> list[str]:
-    """The kinds of servers to try, in order, as the environment allows them.
+    """Return the kinds of servers to try, in order, as the environment allows them.
 
     Args:
-        groups: the kinds in order. Names of other servers can stand between them; those are always tried.
+        groups: the kinds in order. The names of other servers can stand between them; those are always tried.
 
     Raises:
         NoPostgres: the environment forces a kind that does not exist.
@@ -182,7 +183,7 @@ def start_server(kind: ServerKind, stack: ExitStack) -> PostgresServer:
 
     Args:
         kind: the kind.
-        stack: stops the server.
+        stack: the stack that stops the server when it closes.
 
     Raises:
         Exception: any error, if there is no such server.
@@ -199,7 +200,7 @@ def _ways() -> dict[ServerKind, Callable[[], AbstractContextManager[_Running]]]:
 
 
 def _first_server(stack: ExitStack) -> PostgresServer:
-    """Find the first server that is available. The stack stops it."""
+    """Return the first server that is available. The stack stops it."""
     reasons: dict[str, str] = {}
     kinds = wanted_kinds(("url", "testcontainers", "embedded"))
     for kind in cast("list[ServerKind]", kinds[:1] if kinds[:1] == ["url"] else kinds):
@@ -212,7 +213,7 @@ def _first_server(stack: ExitStack) -> PostgresServer:
 
 
 def _close_sockets(error: BaseException | None) -> None:
-    """Close the sockets that the package docker leaves open if no engine answers: their warning would stop pytest."""
+    """Close the sockets that the package docker leaves open if no engine answers. Their warning would stop pytest."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         while error:

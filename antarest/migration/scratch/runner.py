@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import read_current
+from ..database.record import make_schema_of
 from ..errors.base import Hint
 from ..errors.facts.loss import drop_and_make_again
 from ..errors.facts.run import ScratchRunFailed
@@ -45,11 +46,12 @@ class ScratchRunner:
     Attributes:
         config: the Alembic configuration of the project.
         script: Alembic's view of its revision files.
-        history: the same revisions, with what they declare.
+        history: the same revisions, with their declarations.
         options: the options of Alembic's migration context.
         commits_each: whether each revision is committed on its own, as `transaction_per_migration` asks for.
         runs_deferred: whether deferred constraints run at the end of each revision, as in a run of the workflow. With
             plain Alembic they run at the commit.
+        version_schema: the schema of the version table, which each database of the project has.
     """
 
     config: Config
@@ -58,14 +60,25 @@ class ScratchRunner:
     options: Mapping[str, Any]
     commits_each: bool = False
     runs_deferred: bool = False
+    version_schema: str = ""
 
     @classmethod
     def of(cls, project: Project) -> Self:
-        """Make the runner of a project that follows our conventions. Its revision files are imported when they run."""
+        """Return the runner for a project that follows our conventions.
+
+        Its revision files are imported when they run.
+        """
         config = project.alembic_config()
         script = ScriptDirectory.from_config(config)
-        commits_each = project.commits_each
-        return cls(config, script, project.history, project.scratch_options(), commits_each, runs_deferred=True)
+        return cls(
+            config,
+            script,
+            project.history,
+            project.scratch_options(),
+            project.commits_each,
+            runs_deferred=True,
+            version_schema=project.version_table.schema,
+        )
 
     def upgrade(
         self,
@@ -76,16 +89,16 @@ class ScratchRunner:
         """Upgrade to these revisions, and commit where the revisions ask for it.
 
         Args:
-            connection: to a scratch database.
+            connection: a connection to a scratch database.
             targets: the revisions, or names that Alembic gives to revisions.
             after_step: called with the id of each revision that has run, before its commit.
 
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
-        self._import_revisions(connection)
+        self._prepare(connection)
         for target in targets:
-            current: Any = read_current(connection, VersionTable(self.options["version_table"]))
+            current: Any = read_current(connection, VersionTable(self.options["version_table"], self.version_schema))
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
@@ -99,14 +112,14 @@ class ScratchRunner:
         """Undo these revisions, in this order, and commit where they ask for it.
 
         Args:
-            connection: to a scratch database.
+            connection: a connection to a scratch database.
             revisions: their ids.
-            steps_of: gets the steps of one transaction, and returns them. A generator can act around each step.
+            steps_of: receives the steps of one transaction, and returns them. A generator can act around each step.
 
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
-        self._import_revisions(connection)
+        self._prepare(connection)
         left = [self.step(id_, "downgrade") for id_ in revisions]
         while left:
             segment = self._segment(left, connection)
@@ -114,11 +127,11 @@ class ScratchRunner:
             left = left[len(segment) :]
 
     def _segment(self, steps: Sequence[Any], connection: Connection) -> list[Any]:
-        """Return the first segment of these steps: those at the beginning that are committed together."""
+        """Return the first segment of these steps: the steps at the beginning that are committed together."""
         return [*steps[:1]] if self.commits_each else first_segment(steps, self._revision_of, connection.dialect.name)
 
     def step(self, revision: str, direction: Direction) -> Any:
-        """Make Alembic's step that runs one revision."""
+        """Return Alembic's step that runs one revision."""
         make = MigrationStep.upgrade_from_script if direction == "upgrade" else MigrationStep.downgrade_from_script
         return make(self.script.revision_map, self.script.get_revision(revision))
 
@@ -126,13 +139,13 @@ class ScratchRunner:
         """Run some steps of Alembic in one transaction, and commit.
 
         Args:
-            connection: to a scratch database.
+            connection: a connection to a scratch database.
             steps_in: returns the steps for a migration context. A generator can act before and after each step.
 
         Raises:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
-        self._import_revisions(connection)
+        self._prepare(connection)
         running, fixes, deferred = list[Any](), list[Hint](), DeferredConstraints(connection)
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
@@ -163,20 +176,26 @@ class ScratchRunner:
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
 
-    def _import_revisions(self, connection: Connection) -> None:
-        """Import the revision files, once. Their tops may ask `alembic.context` for the dialect."""
+    def _prepare(self, connection: Connection) -> None:
+        """Import the revision files once, and create the schema of the version table.
+
+        The top level of a revision file may ask `alembic.context` for the dialect.
+        """
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         folders = {revision.path.parent for revision in map(self.history.__getitem__, self.history.order)}
         with outer_kept(), without_output(), environment, importing(folders):
             stand_in(environment, connection.engine.url.drivername)
             self.script.get_heads()
+        make_schema_of(VersionTable(schema=self.version_schema), connection)
+        if connection.in_transaction():
+            connection.commit()  # Alembic commits only the transactions that it has begun.
 
     def _revision_of(self, step: Any) -> Revision:
         return self.history[step.revision.revision]
 
     @contextmanager
     def _environment(self, context: MigrationContext) -> Iterator[None]:
-        """Let revisions use `alembic.op` and `alembic.context`. An `env.py` that is running gets its own back."""
+        """Let revisions use `alembic.op` and `alembic.context` in the block, also inside a running `env.py`."""
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
         with outer_kept(), without_output(), environment, revision_operations(context):
@@ -205,7 +224,7 @@ def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: M
 
 @contextmanager
 def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]:
-    """If a revision fails in the block, ask the database for a fix before everything is rolled back."""
+    """If a revision fails in the block, look for a fix in the database before everything is rolled back."""
     try:
         yield
     except DBAPIError as error:
@@ -219,7 +238,7 @@ def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]
 
 @contextmanager
 def without_output() -> Iterator[None]:
-    """Suppress what revisions print, and their warnings: they are not about the user's database."""
+    """Suppress the output and the warnings of revisions in the block: they are not about the user's database."""
     with (
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),

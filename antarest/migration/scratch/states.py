@@ -1,4 +1,4 @@
-"""Finds the tables and columns after each revision of a history, with a scratch SQLite database."""
+"""The tables and columns after each revision of a history, found with a scratch SQLite database."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from .runner import ScratchRunner
 
 @dataclass(frozen=True)
 class TableStates:
-    """The tables of a history, by their names and those of their columns.
+    """The tables of a history, with the names of their columns.
 
     Attributes:
-        after: the tables after each revision and all revisions before it in the order of the history.
+        after: for each revision, the tables after it and all revisions before it in the order of the history.
     """
 
     after: dict[str, Catalog] = field(default_factory=dict)
 
     @property
     def made(self) -> frozenset[str]:
-        """Every table that some revision has."""
+        """The names of all tables that exist after some revision."""
         return frozenset(name for tables in self.after.values() for name in tables)
 
     def fitting(self, present: Catalog) -> list[str]:
-        """The revisions after which the database has these tables and columns. It may also have tables of others."""
+        """Return the revisions after which a database has these tables and columns.
+
+        Tables that do not belong to the history are ignored.
+        """
         ours = {name: columns for name, columns in present.items() if name in self.made}
         return [revision for revision, tables in self.after.items() if tables == ours]
 
     def left_over(self, present: Catalog, revision: str | None) -> list[str]:
-        """The tables of the history that are present, and that a database at this revision does not have.
+        """Return the tables of the history that are present, but that a database at this revision does not have.
 
         Args:
             present: the tables of a database.
@@ -43,9 +46,9 @@ class TableStates:
 
 
 def table_states(project: Project) -> TableStates:
-    """Run the history on a scratch database, and read the tables after each revision.
+    """Run the history on a scratch database, and return the tables after each revision.
 
-    A revision on a branch is left out: it does not have all earlier revisions below it.
+    A revision on a branch is left out, because some earlier revisions are not below it.
 
     Raises:
         ScratchRunFailed: a revision fails there.

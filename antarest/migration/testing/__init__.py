@@ -3,9 +3,9 @@
 In a test file, this import defines a test for each revision, engine and property, and these fixtures:
 
     migrated_database   the URL of a database at head, on each engine in turn
-    database_at         `database_at("0146b79f723c")` returns the URL of one at that revision, with rows
-    empty_database      the URL of an empty one, on each engine in turn
-    new_database        `new_database("sqlite", "head")` returns the URL of one on the named engine
+    database_at         `database_at("0146b79f723c")` returns the URL of a database at that revision, with rows
+    empty_database      the URL of an empty database, on each engine in turn
+    new_database        `new_database("sqlite", "head")` returns the URL of a database on the named engine
 
 Each test has its own databases, which are copies of a template. `MIGRATION_PROJECT` in the test file is the path of the
 `alembic.ini`, relative to the folder of pytest's configuration. The default is the `alembic.ini` in that folder.

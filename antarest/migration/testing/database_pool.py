@@ -1,4 +1,7 @@
-"""Makes PostgreSQL databases in advance for the tests of one process, and drops them in the background."""
+"""A pool of PostgreSQL databases, which are created in advance for the tests of one process.
+
+Used databases are dropped in the background.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _THREADS = 2  # one makes a database while the other drops one
 
 
 class DatabasePool:
-    """Copies databases from templates, in threads of its own. Close it at the end.
+    """A pool that copies databases from templates in its own threads. It must be closed at the end.
 
     Args:
         server: the server of the databases.
@@ -56,17 +59,17 @@ class DatabasePool:
         return taken.result()
 
     def give_back(self, url: URL) -> None:
-        """Drop a database in the background, also if somebody is still connected."""
+        """Drop a database in the background, even if somebody is still connected."""
         self._threads.submit(self._drop, str(url.database))
 
     def keep(self, url: URL) -> None:
-        """Keep a database, so that somebody can look at it."""
+        """Keep a database after the test, so that somebody can look at it."""
         self._names.discard(str(url.database))
         with self._engine.connect() as connection:
             note_use(connection, str(url.database))
 
     def close(self) -> None:
-        """Drop the databases that are left, and the templates that were not used for some time."""
+        """Drop the remaining databases, and the templates that were not used for some time."""
         self._threads.shutdown()
         with self._ownership:
             for name in sorted(self._names):

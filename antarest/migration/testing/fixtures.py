@@ -48,10 +48,10 @@ ENGINES: tuple[EngineName, ...] = ("sqlite", "postgresql")
 
 
 class NewDatabase(Protocol):
-    """Makes databases for one test."""
+    """A function that creates databases for one test."""
 
     def __call__(self, engine: EngineName, revision: str = "", *, with_rows: bool = False) -> URL:
-        """Make a database, and return its URL.
+        """Create a database, and return its URL.
 
         Args:
             engine: the engine.
@@ -62,7 +62,7 @@ class NewDatabase(Protocol):
 
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
-    """A PostgreSQL server; `antarest.migration.scratch.databases` describes its origin."""
+    """A PostgreSQL server. `antarest.migration.scratch.databases` describes which one."""
     shared = shared_server(pytestconfig)
     if isinstance(shared, str):
         pytest.fail(shared, pytrace=False)
@@ -75,7 +75,7 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
 
 @pytest.fixture(params=ENGINES)
 def engine_name(request: pytest.FixtureRequest) -> EngineName:
-    """Each engine in turn."""
+    """The name of an engine. A test that uses it runs on each engine in turn."""
     name: EngineName = request.param
     return name
 
@@ -98,13 +98,16 @@ def database_at(
     postgres: PostgresServer,  # noqa: ARG001 - starts the server
     new_database: NewDatabase,
 ) -> Callable[[str], URL]:
-    """Databases at a revision, with rows in every table: `database_at("0146b79f723c")`, on each engine in turn."""
+    """A function that returns a database at a revision, with rows: `database_at("0146b79f723c")`.
+
+    A test that uses it runs on each engine in turn.
+    """
     return lambda revision: new_database(engine_name, revision, with_rows=True)
 
 
 @pytest.fixture
 def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
-    """Makes databases: `new_database("sqlite", "0146b79f723c")`; see `NewDatabase`.
+    """A function that creates databases: `new_database("sqlite", "0146b79f723c")`; see `NewDatabase`.
 
     A database of PostgreSQL needs the fixture `postgres`. With the plugin, databases of failed tests are kept.
     """
@@ -127,7 +130,7 @@ def new_database(request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
 def sqlite_templates(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Template], Path]:
-    """Finds or makes the template of an SQLite database."""
+    """A function that returns the file of a template for SQLite, and creates it if it is missing."""
     for_all = folder_of_runs(pytestconfig, tmp_path_factory)
     for_one = folder_of_run(pytestconfig, tmp_path_factory) / "templates"
     made: dict[Template, Path] = {}
@@ -142,7 +145,7 @@ def sqlite_templates(
 
 @pytest.fixture(scope="session")
 def database_pool(pytestconfig: pytest.Config, postgres: PostgresServer) -> Iterator[DatabasePool]:
-    """Makes the databases of PostgreSQL in advance."""
+    """The pool that creates databases of PostgreSQL in advance."""
     with closing(DatabasePool(postgres, run_id(pytestconfig))) as pool:
         yield pool
 
@@ -162,7 +165,7 @@ class _Test:
         return self._request.session.testsfailed > self._failed_before
 
     def template(self, revision: str, *, with_rows: bool) -> Template:
-        """The template for the databases of this test at a revision."""
+        """Return the template for the databases of this test at a revision."""
         return _template(ini_for(self.config, getattr(self._request, "module", None)), revision, with_rows)
 
     def report(self, kept: str) -> None:

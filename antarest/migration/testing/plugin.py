@@ -2,7 +2,7 @@
 
 It gives all tests the fixtures of `antarest.migration.testing`. One PostgreSQL serves the whole run, its workers, and
 the commands that tests run. With pytest-xdist it starts before the workers. Otherwise it starts if a selected test
-needs it. `--keep-db` lets it go on if a test fails.
+needs it. With `--keep-db` it continues if a test fails.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest prints its header
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """With pytest-xdist, start the server before the workers."""
+    """Start the server before the workers of pytest-xdist."""
     if session.config.getoption("keep_db"):
         os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"  # Ryuk removes each container when this process ends.
     if session.config.getoption("dist", "no") != "no":
@@ -53,7 +53,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Without pytest-xdist, start the server if a selected test needs it."""
+    """Start the server if a selected test needs it, and pytest-xdist has not started it."""
     in_worker = hasattr(session.config, "workerinput")
     if not in_worker and any("postgres" in getattr(item, "fixturenames", ()) for item in session.items):
         _share_server(session.config)
@@ -70,7 +70,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the URLs of the databases of failed tests, and let their server go on."""
+    """Print the URLs of the databases of failed tests, and let their server continue."""
     reports = [each for outcome in terminalreporter.stats.values() for each in outcome]
     kept = [
         (report.nodeid, where)

@@ -30,7 +30,10 @@ _PROJECT = "MIGRATION_PROJECT"  # the name of the alembic.ini in a test file
 
 
 def shared_server(config: pytest.Config) -> PostgresServer | str | None:
-    """The server of this run, or the reason why there is none; None without the plugin, or if no test needs one."""
+    """Return the server of this run, or the reason why there is no server.
+
+    The result is None without the plugin, or if no test needs a server.
+    """
     given = _worker_input(config).get(IN_WORKER)
     if isinstance(given, str):
         return given
@@ -41,23 +44,23 @@ def shared_server(config: pytest.Config) -> PostgresServer | str | None:
 
 
 def has_plugin(config: pytest.Config) -> bool:
-    """Whether the plugin is active. It prints the databases that were kept."""
+    """Return whether the plugin is active. It prints the databases of failed tests."""
     return config.pluginmanager.has_plugin(PLUGIN)
 
 
 def outlives_the_run(config: pytest.Config, server: PostgresServer) -> bool:
-    """Whether a database on the server still exists after the run."""
+    """Return whether a database on the server still exists after the run."""
     return has_plugin(config) and (server.kind == "url" or bool(config.getoption("keep_db")))
 
 
 def ini_for(config: pytest.Config, module: ModuleType | None) -> Path:
-    """The `alembic.ini` that a test file names, or the one in pytest's root folder."""
+    """Return the `alembic.ini` that a test file names, or the one in pytest's root folder."""
     return Path(config.rootpath, getattr(module, _PROJECT, "alembic.ini"))
 
 
 @cache
 def target_at(ini: Path) -> Target:
-    """The project of an `alembic.ini`."""
+    """Return the project of an `alembic.ini`."""
     # Imported here: most tests do not need Alembic.
     from ..verify.env_reader import target_of
 
@@ -67,7 +70,7 @@ def target_at(ini: Path) -> Target:
 
 
 def run_id(config: pytest.Config) -> str:
-    """The id of this run, which all of its workers share."""
+    """Return the id of this run, which all of its workers share."""
     given = _worker_input(config)
     return str(
         given.get(RUN_IN_WORKER) or given.get("testrunuid") or config.stash.setdefault(_RUN, secrets.token_hex(8))
@@ -75,18 +78,18 @@ def run_id(config: pytest.Config) -> str:
 
 
 def folder_of_run(config: pytest.Config, temporary: pytest.TempPathFactory) -> Path:
-    """The folder that only the workers of this run share."""
+    """Return the folder that only the workers of this run share."""
     base = temporary.getbasetemp()
     return base.parent if _worker_input(config) else base
 
 
 def _worker_input(config: pytest.Config) -> Mapping[str, Any]:
-    """The input of a worker of pytest-xdist. Environment variables would also reach a run that a test starts."""
+    """Return the input of a worker of pytest-xdist. Environment variables would also reach a run that a test starts."""
     return getattr(config, "workerinput", {})
 
 
 def folder_of_runs(config: pytest.Config, temporary: pytest.TempPathFactory) -> Path:
-    """The folder that the next run shares too: in pytest's cache, if it can be written to."""
+    """Return the folder that later runs share too: in pytest's cache, if it can be written to."""
     cache_: pytest.Cache | None = getattr(config, "cache", None)
     try:
         folder = cache_.mkdir("antarest-templates") if cache_ else None

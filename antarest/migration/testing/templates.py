@@ -1,7 +1,7 @@
 """Templates for the databases of tests. Each is migrated once, for all workers of a run, and for the next run.
 
-The name of a template depends on everything that its content depends on. When a revision changes, the name changes,
-and a new template is made. Templates that were not used for some time are deleted.
+The name of a template depends on everything that its content depends on. When a revision changes, the name changes, and
+a new template is created. Templates that were not used for some time are deleted.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Template:
         return self.target.history.in_order(self.target.history.applied(self._heads))
 
     def key(self, run: str, role: str = "") -> str:
-        """Make the name of the template.
+        """Return the name of the template.
 
         Args:
             run: the id of the run. If a revision depends on more than its own text, the template is only for this run,
@@ -86,7 +86,9 @@ class Template:
         return f"{'' if is_known else prefix_of(run)}{_hash(repr(facts))}"[:40]
 
     def build(self, url: URL) -> None:
-        """Give an empty database this content. If that failed once on an engine, the same error is raised again.
+        """Migrate an empty database to the content of the template.
+
+        If this failed before on an engine, raise the same error.
 
         Raises:
             TemplateFailed: a revision fails.
@@ -109,7 +111,7 @@ class Template:
 
 
 def prefix_of(run: str) -> str:
-    """The prefix of the names of the templates that only one run uses."""
+    """Return the prefix of the names of the templates that only one run uses."""
     return _hash(run)[:12]
 
 
@@ -122,14 +124,14 @@ class TemplateFailed(Exception):
 
 
 def _failed_file(failed: Exception, folders: Collection[Path]) -> str:
-    """The revision file in which an error was raised."""
+    """Return the name of the revision file in which an error was raised."""
     cause = failed.__cause__.__traceback__ if failed.__cause__ else None
     files = [Path(frame.f_code.co_filename) for frame, _ in traceback.walk_tb(cause)]
     return next((f"{path.name}: " for path in files if path.parent in folders), "")
 
 
 def sqlite_template(template: Template, for_all: Path, for_one: Path, run: str) -> Path:
-    """Find or make the template of SQLite.
+    """Return the file of a template for SQLite, which is created if it is missing.
 
     Args:
         template: its content.
@@ -162,7 +164,7 @@ def sqlite_template(template: Template, for_all: Path, for_one: Path, run: str) 
 
 @contextmanager
 def _one_at_a_time(folder: Path, key: str) -> Iterator[None]:
-    """Lock out other processes that make the same template. Each template locks one byte of an empty file."""
+    """Lock out other processes that create the same template. Each template locks one byte of an empty file."""
     with folder.joinpath("lock").open("w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX, 1, int(key[-8:], 16))
         yield
@@ -177,7 +179,7 @@ def _is_whole(file: Path) -> bool:
 
 
 def postgres_template(template: Template, server: URL, maintenance: Connection, run: str, unfinished: str) -> str:
-    """Find or make the template of PostgreSQL.
+    """Return the name of a template for PostgreSQL, which is created if it is missing.
 
     Args:
         template: its content.
@@ -211,7 +213,7 @@ def postgres_template(template: Template, server: URL, maintenance: Connection, 
 
 @contextmanager
 def _one_worker(maintenance: Connection, number: int) -> Iterator[None]:
-    """Lock out other workers that make the same template. Ctrl-C ends the waiting."""
+    """Lock out other workers that create the same template. Ctrl-C ends the wait."""
     while not maintenance.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": number}):
         time.sleep(0.05)
     try:
@@ -226,7 +228,7 @@ _NOTE = "antarest, for tests, last used "
 
 
 def note_use(maintenance: Connection, database: str) -> None:
-    """Note the time of this use in the comment of a database, for `drop_unused`."""
+    """Write the present time into the comment of a database, for `drop_unused`."""
     now = maintenance.scalar(text("SELECT extract(epoch FROM now())::bigint"))
     maintenance.execute(text(f"COMMENT ON DATABASE {database} IS '{_NOTE}{now}'"))
 

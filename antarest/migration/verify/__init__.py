@@ -20,7 +20,7 @@ from ..scratch.runner import without_output
 from . import processes
 from .comparison import EngineComparison
 from .findings import static
-from .findings.kinds import Finding, worst_first
+from .findings.finding import Finding, worst_first
 from .findings.proof import Proof
 from .proving.prover import ProofPlan
 from .target import Target
@@ -39,7 +39,7 @@ class Verification:
         is_whole: whether the history as a whole is proved too, because the heads are among the revisions.
         is_complete: whether the proof ran to its end.
         not_checked: everything that was not checked, with the reason.
-        comparison: compares the engines.
+        comparison: the comparison of the engines.
     """
 
     engines: tuple[EngineName, ...]
@@ -54,7 +54,7 @@ class Verification:
 
     @property
     def not_proved(self) -> list[tuple[str, str, str]]:
-        """Everything that could not be tried: revision, engine and reason."""
+        """Everything that could not be tried, as revision, engine and reason."""
         found = [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_proved]
         missing = [
             (revision, engine, "it was not reached")
@@ -66,11 +66,11 @@ class Verification:
 
     @property
     def errors(self) -> list[Finding]:
-        """The findings that are more than a note."""
+        """The findings that are errors, and not notes."""
         return [each for each in self.findings if each.severity == "error"]
 
     def of(self, revision: str, engine: str = "") -> list[Finding]:
-        """Select the findings of one revision, on one engine or on both together."""
+        """Return the findings of one revision on one engine. The engine "" stands for findings about both engines."""
         return [each for each in self.findings if (each.revision, each.engine) == (revision, engine)]
 
     def add(self, *findings: Finding) -> None:
@@ -79,7 +79,7 @@ class Verification:
 
     @property
     def not_tried(self) -> list[tuple[str, str, str]]:
-        """Everything that was not tried because nobody asked for it: revision, engine and reason."""
+        """Everything that was not tried because nobody asked for it, as revision, engine and reason."""
         return [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_tried]
 
     def add_proof(self, proof: Proof, target: Target) -> None:
@@ -112,12 +112,13 @@ def prove_history(
 
     Args:
         target: the project.
-        found: names the engines, and receives the result. An interrupted caller finds the result so far in it.
+        found: names the engines, and receives the result. If the proof is interrupted, it has the results up to then.
         select: returns the ids of the revisions to prove; None for all.
-        rows: the least number of rows that a table gets.
-        since: the project with earlier versions of its revisions, which other databases ran. Empty if none differ.
+        rows: the smallest number of rows that a table gets.
+        since: the project with earlier versions of its revisions, which other databases have run; empty if there are
+            none.
         server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
-        keep: whether to keep the databases from before and after each revision that has a finding.
+        keep: whether to keep the databases before and after each revision that has a finding.
         on_proof: called with each proof.
 
     Raises:
@@ -139,7 +140,7 @@ def prove_history(
 
 
 def _look_at_files(target: Target, found: Verification, wanted: Collection[str]) -> None:
-    """Add the findings that need no database, and everything that cannot be checked."""
+    """Add the findings that need no database, and note everything that cannot be checked."""
     found.add(*static.findings(target, wanted))
     reasons = {
         "the models": "" if target.metadata_name else "no metadata is named",
@@ -153,7 +154,7 @@ def _look_at_files(target: Target, found: Verification, wanted: Collection[str])
 
 
 def _broken_files(target: Target) -> list[str]:
-    """Import each revision file on its own, and return why it fails: Alembic stops at the first."""
+    """Import each revision file separately, and return the errors. Alembic would stop at the first error."""
     found, folders = list[str](), target.project.versions
     for folder, name in listed(folders, recursive=target.project.is_recursive):
         path = Path(folder, name).resolve()

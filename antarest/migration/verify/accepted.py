@@ -9,14 +9,14 @@ from dataclasses import replace
 from ..errors.baseline import Baseline, digest_of
 from ..project.project import Project
 from . import Verification
-from .findings.kinds import Finding
+from .findings.finding import Finding
 
 _LOSSES = {"V501": "upgrade", "V502": "downgrade"}
 _ITEM = re.compile(r"\d[\d,]* (?:rows?|values?) of (?P<item>.+)")
 
 
 def accept(project: Project, found: Verification, drift: Sequence[str]) -> Baseline:
-    """Make the baseline that accepts everything that was found.
+    """Return the baseline that accepts everything that was found.
 
     Args:
         project: the project that adopts the workflow.

@@ -27,8 +27,8 @@ class DatabaseLocation:
         engine: the engine.
         url: the maintenance database of PostgreSQL; for SQLite, a file in the folder.
         prefix: the beginning of the names of PostgreSQL's databases.
-        kept: the place of databases that are kept: for SQLite a folder, for PostgreSQL the beginning of their names.
-            It is empty if none can be kept, because the server ends with the proof or nobody asked for it.
+        kept: the folder for databases to keep (SQLite), or the beginning of their names (PostgreSQL). It is empty if
+            none is kept, because the server ends with the proof or nobody asked for it.
     """
 
     engine: EngineName
@@ -37,7 +37,7 @@ class DatabaseLocation:
     kept: str = ""
 
     def drop_all(self) -> None:
-        """Drop all PostgreSQL databases that are left. A folder of SQLite is deleted by the code that made it."""
+        """Drop all remaining PostgreSQL databases. A folder of SQLite is deleted by the code that created it."""
         if self.engine == "postgresql":
             with _maintenance_engine(self.url).connect() as connection:
                 found = connection.execute(
@@ -48,7 +48,7 @@ class DatabaseLocation:
 
 
 class Clones:
-    """Makes databases in a location. Close it at the end; the databases stay in the location."""
+    """A maker of databases in a location. It must be closed at the end; the databases stay in the location."""
 
     def __init__(self, location: DatabaseLocation) -> None:
         self.engine: EngineName = location.engine
@@ -69,7 +69,10 @@ class Clones:
 
     @cached_property
     def _maintenance(self) -> Connection:
-        """The only connection that makes PostgreSQL databases: connecting takes as long as copying a database."""
+        """The one connection that creates PostgreSQL databases.
+
+        A second connection would take as long as the copy of a database.
+        """
         return _maintenance_engine(self._location.url).connect()
 
     @contextmanager
@@ -78,8 +81,8 @@ class Clones:
 
         Args:
             url: the database.
-            as_alembic: whether the driver of SQLite decides when a transaction begins, as with plain Alembic. Then a
-                revision can write through a second connection.
+            as_alembic: whether SQLite's driver decides when a transaction begins, as with plain Alembic. Then a
+                revision can also write through a second connection.
         """
         outer, self._database = self._database, str(url.database)
         engine = self._alembics_engine if as_alembic and self.engine == "sqlite" else self._engine
@@ -104,11 +107,11 @@ class Clones:
             arguments[0] = self._database
 
     def new(self) -> URL:
-        """Make an empty database."""
+        """Create an empty database, and return its URL."""
         return self._make(None)
 
     def copy(self, other: URL) -> URL:
-        """Copy a database. Nobody may be connected to it."""
+        """Copy a database, and return the URL of the copy. Nobody may be connected to the original."""
         return self._make(other)
 
     def drop(self, url: URL) -> None:
@@ -120,10 +123,10 @@ class Clones:
                 self._maintenance.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
 
     def keep(self, url: URL, name: str) -> URL | None:
-        """Rename a database so that it is kept. Nobody may be connected to it.
+        """Rename a database so that it is not dropped. Nobody may be connected to it.
 
         Returns:
-            Its new URL; None if the location can keep none.
+            Its new URL; None if the location can keep no databases.
         """
         if not self._location.kept:
             return None

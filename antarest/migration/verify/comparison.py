@@ -14,7 +14,8 @@ from ..schema.inventory import Inventory, Table
 from ..schema.parity import parity
 from .findings import integrity
 from .findings.behaviour import differing_behaviour
-from .findings.kinds import Finding, Severity
+from .findings.finding import Finding
+from .findings.kinds import Severity
 from .findings.proof import Proof
 from .findings.row_values import differing_values
 from .target import Target
@@ -27,11 +28,11 @@ _VARCHAR = re.compile(r"VARCHAR(?:\((\d+)\))?")
 
 @dataclass
 class EngineComparison:
-    """The knowledge of the comparison about earlier revisions.
+    """The differences that earlier revisions have shown, so that each is reported only once.
 
     Attributes:
-        known: the differences that were found already, or that are older than the revisions to prove.
-        names: the long names that were seen already.
+        known: the differences that were already found, or that are older than the revisions to prove.
+        names: the long names that were already seen.
         reactions: the different reactions of the engines before the first revision to prove.
     """
 
@@ -48,7 +49,7 @@ class EngineComparison:
             target: the project.
 
         Returns:
-            The findings; and the differences that exist at this revision, None if a schema is not known.
+            The findings, and the differences at this revision. The differences are None if a schema is not known.
         """
         revision, found = sqlite.revision, list[Finding]()
         if sqlite.before and postgresql.before:
@@ -64,7 +65,14 @@ class EngineComparison:
         found += self._long_names(revision, sqlite.schema, postgresql.schema)
         current = {_text(each): each for each in _differences(sqlite.schema, postgresql.schema)}
         found += [
-            replace(Finding.of("V601", text, revision), severity=_severity(each, is_own=target.is_own))
+            Finding.of(
+                "V601",
+                text,
+                revision,
+                severity=_severity(each, is_own=target.is_own),
+                item=each.path,
+                table=each.table,
+            )
             for text, each in current.items()
             if text not in self.known and not (_is_enum(each) and not target.is_own)
         ]
@@ -73,19 +81,22 @@ class EngineComparison:
         return found, {*current}
 
     def _long_names(self, revision: str, sqlite: Inventory, postgresql: Inventory) -> Iterator[Finding]:
-        """Find the names that only PostgreSQL has cut: SQLAlchemy shortens its own names in the same way each time."""
+        """Yield findings about names that PostgreSQL has cut, because they are too long.
+
+        Names that SQLAlchemy itself has shortened are no findings.
+        """
         theirs = integrity.names(postgresql)
         for name in sorted(integrity.names(sqlite) - self.names):
             if len(name.encode()) > _LONGEST_NAME and name not in theirs and _shortened(name) not in theirs:
-                yield Finding.of("V104", name, revision)
+                yield Finding.of("V104", name, revision, item=name)
         self.names |= integrity.names(sqlite)
 
 
 def _other_rows(sqlite: Proof, postgresql: Proof, different: Collection[str]) -> Iterator[Finding]:
-    """Find the columns with different values. If their schemas differ, this is the cause, and already a finding."""
+    """Yield findings about columns with different values. A column whose schema differs is already a finding."""
     for column, text in differing_values(sqlite.rows, postgresql.rows) if sqlite.rows and postgresql.rows else ():
         if column not in different:
-            yield Finding.of("V603", text, sqlite.revision)
+            yield Finding.of("V603", text, sqlite.revision, item=column, table=column.rpartition(".")[0])
 
 
 def _differences(sqlite: Inventory, postgresql: Inventory) -> list[Difference]:
@@ -97,14 +108,17 @@ def _text(difference: Difference) -> str:
 
 
 def _severity(each: Difference, *, is_own: bool) -> Severity:
-    """The severity of a difference. A foreign project gets only a note for a time zone, which SQLite cannot store."""
+    """Return the severity of a difference.
+
+    In a foreign project, a time zone is only a note, because SQLite cannot store time zones.
+    """
     is_zone = each.aspect == "type" and each.after in _WITH_A_ZONE and not is_own
     is_name = each.aspect == "name" and each.kind in _NOT_COMPARED_BY_ALEMBIC
     return "note" if is_zone or is_name or _is_enum(each) else "error"
 
 
 def _is_enum(each: Difference) -> bool:
-    """Whether `sa.Enum` made both: an enum type on PostgreSQL, and a VARCHAR on SQLite that has room for its labels."""
+    """Return whether `sa.Enum` made both types: an enum on PostgreSQL, and a long enough VARCHAR on SQLite."""
     if each.aspect != "type" or not str(each.after).startswith("ENUM("):
         return False
     found = _VARCHAR.fullmatch(str(each.before))
@@ -113,13 +127,13 @@ def _is_enum(each: Difference) -> bool:
 
 
 def _shortened(name: str) -> str:
-    """The short name that SQLAlchemy makes from a name that is too long for PostgreSQL."""
+    """Return the short name that SQLAlchemy makes from a name that is too long for PostgreSQL."""
     digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
     return f"{name[: _LONGEST_NAME - 8]}_{digest[-4:]}"
 
 
 def _with_short_names(schema: Inventory, theirs: set[str]) -> Inventory:
-    """Give the objects of SQLite the names that SQLAlchemy gives to them on PostgreSQL."""
+    """Return the schema of SQLite with the names that SQLAlchemy gives to its objects on PostgreSQL."""
     long = {name: _shortened(name) for name in integrity.names(schema) if len(name) > _LONGEST_NAME}
     short = {name: other for name, other in long.items() if other in theirs}
     if not short:

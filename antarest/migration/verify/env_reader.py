@@ -25,7 +25,7 @@ _MOST_FILES = 200  # the limit of the search for the naming convention: an appli
 
 
 def target_of(project: str | None, versions: str | None, metadata: str | None, rows_from: str | None) -> Target:
-    """Find the project to prove: the one that is named, or the one of the current folder.
+    """Find the project to prove: the named one, or the one of the current folder.
 
     Args:
         project: its `alembic.ini`.
@@ -35,7 +35,7 @@ def target_of(project: str | None, versions: str | None, metadata: str | None, r
 
     Raises:
         ProjectNotFound: there is no such file or folder.
-        InvalidProject: it does not name the folders of its revisions.
+        InvalidProject: the settings do not name the folders of the revisions.
     """
     if versions:
         folder = Path(versions).absolute()
@@ -58,7 +58,7 @@ def target_of(project: str | None, versions: str | None, metadata: str | None, r
 
 
 def _refuse_empty(project: Project) -> None:
-    """Refuse a project without a revision: its proof would find nothing."""
+    """Refuse a project without revisions, because its proof would find nothing."""
     if not any(listed(project.versions, recursive=project.is_recursive)):
         project.refuse_files_below()
         raise InvalidProject(project.ini, f"there is no revision in {project.folder}", _FIX)
@@ -74,7 +74,7 @@ def _file(name: str | None) -> Path | None:
 
 
 def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) -> Target:
-    """Make the target from the options that can be read from `env.py`."""
+    """Return the target, with the options that can be read from `env.py`."""
     values: dict[str, object] = {}
     unknown: list[str] = []
     convention: Mapping[str, str] = {}
@@ -116,7 +116,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
 
 
 def _options(tree: ast.Module, wanted: Collection[str] = _OPTIONS) -> Iterator[tuple[str, ast.expr]]:
-    """Find the options for `context.configure`, which may be keywords or keys of a dictionary."""
+    """Yield the options for `context.configure`, which may be keywords or keys of a dictionary."""
     for node in ast.walk(tree):
         called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
         if isinstance(node, ast.Call) and called in {"configure", "dict"}:
@@ -132,9 +132,9 @@ class _Models:
     """The metadata that `env.py` gives to Alembic.
 
     Attributes:
-        name: its place, as `package.module:attribute`.
+        name: the name of the metadata, as `package.module:attribute`.
         imports: the modules that `env.py` imports, since they may add tables to it.
-        problem: the reason why its place is not known.
+        problem: the reason why its name is not known.
     """
 
     name: str = ""
@@ -143,7 +143,7 @@ class _Models:
 
 
 def _metadata(env: SourceModule) -> _Models:
-    """Find the metadata, if `env.py` has one with tables of other modules."""
+    """Return the metadata that `env.py` names, if it contains the tables of other modules."""
     nodes = [node for name, node in _options(env.tree, ("target_metadata",))]
     # Another module may call `configure`; the template of Alembic has a variable of this name.
     name = ast.Name("target_metadata", lineno=1)
@@ -158,14 +158,14 @@ def _metadata(env: SourceModule) -> _Models:
 
 
 def _convention(env: SourceModule, package: str) -> tuple[Mapping[str, str], list[str]]:
-    """Find the naming convention of the metadata, in `env.py` or in a module that it imports.
+    """Return the naming convention of the metadata, from `env.py` or from a module that it imports.
 
     Args:
         env: the source of `env.py`.
         package: the package of the metadata. No other installed package is read.
 
     Returns:
-        The convention, and the places of conventions that cannot be read. It is empty if none can be read.
+        The convention, which is empty if none can be read; and the places of conventions that cannot be read.
     """
     seen, waiting, unread = {env.path}, [env], list[str]()
     while waiting:

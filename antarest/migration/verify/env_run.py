@@ -1,4 +1,4 @@
-"""Runs the `env.py` of a project once, on a scratch database, and takes the options that it gives to Alembic.
+"""Runs the `env.py` of a project once, on a scratch database, to read the options that it gives to Alembic.
 
 During the run, `env.py` can only reach the scratch database. Every engine of SQLAlchemy, sync or async, connects to it,
 because the event `do_connect` is set on the class. Other connections are refused.
@@ -32,7 +32,7 @@ _guard: dict[str, Callable[[str], None]] = {}  # An audit hook cannot be removed
 
 
 class ConnectionRefusedByProof(PermissionError):
-    """A connection that `env.py` tried to open, and that does not lead to the scratch database."""
+    """A connection of `env.py` was refused, because it does not lead to the scratch database."""
 
 
 @dataclass
@@ -41,8 +41,8 @@ class EnvRun:
 
     Attributes:
         options: the options of `context.configure`.
-        statements: the statements that it has executed before the revisions, such as `SET search_path`.
-        refused: the connections that it tried to open elsewhere.
+        statements: the statements that `env.py` executed before the revisions, such as `SET search_path`.
+        refused: the connections to other databases that it tried to open.
     """
 
     options: dict[str, Any] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class EnvRun:
 
 @contextmanager
 def own_surroundings(variables: Mapping[str, str]) -> Iterator[None]:
-    """Give this process a home, a working folder and a temporary folder of its own, and these variables."""
+    """Give this process a home, a working folder, a temporary folder and these environment variables in the block."""
     with tempfile.TemporaryDirectory(prefix="antarest-env-") as folder:
         os.environ |= {"HOME": folder, "TMPDIR": folder, **variables}
         tempfile.tempdir = None
@@ -65,8 +65,8 @@ def run_env(target: Target, connection: Connection, url: URL) -> EnvRun:
 
     Args:
         target: the project.
-        connection: to an empty scratch database, for an `env.py` that takes it from `config.attributes`.
-        url: that database.
+        connection: a connection to an empty scratch database, for an `env.py` that takes it from `config.attributes`.
+        url: the URL of that database.
 
     Raises:
         InvalidProject: `env.py` raised an error.
@@ -94,7 +94,7 @@ def run_env(target: Target, connection: Connection, url: URL) -> EnvRun:
 
 
 def with_options_of_env(target: Target, run: EnvRun) -> Target:
-    """Make a copy of the target with the options of a run of `env.py`, not those that were read from its source."""
+    """Return a copy of the target. Its options come from a run of `env.py`, and not from the source of the file."""
     options = dict(run.options)
     version_table = VersionTable(options.get("version_table") or target.project.version_table.name)
     commits_each = bool(options.pop("transaction_per_migration", False))
@@ -111,7 +111,7 @@ def with_options_of_env(target: Target, run: EnvRun) -> Target:
 
 @contextmanager
 def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
-    """Lead every engine to the scratch database, and refuse every other connection."""
+    """Let every engine connect to the scratch database in the block, and refuse every other connection."""
     inside: list[bool] = []
 
     def refuse(what: str) -> None:
@@ -152,7 +152,7 @@ def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
 
 @contextmanager
 def _watched(refuse: Callable[[str], None]) -> Iterator[None]:
-    """Report each direct connection: by sqlite3, by psycopg2, and by sockets, which all other drivers use."""
+    """Report each direct connection in the block: by sqlite3, by psycopg2, or by a socket of any other driver."""
     import psycopg2  # Only a proof that runs env.py needs it here.
 
     original = psycopg2.connect

@@ -50,7 +50,8 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
         server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
 
     Yields:
-        Each proof as soon as it is ready: for each engine the revisions in the order of the history, then the whole.
+        Each proof as soon as it is ready. On each engine, the revisions come in the order of the history, and then the
+        history as a whole.
 
     Raises:
         NoPostgres: no PostgreSQL is available.
@@ -97,7 +98,7 @@ def _end(process: Any) -> None:
 
 @contextmanager
 def _without(paths: Sequence[str]) -> Iterator[None]:
-    """Move folders to the end of the search path while a process is started, since it begins with this path.
+    """Move folders to the end of the search path while a process is started, because the process begins with this path.
 
     While Python starts, a module of the project must not come before a module of Python with the same name.
     """
@@ -111,7 +112,7 @@ def _without(paths: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let a second Ctrl-C wait until everything is cleaned up."""
+    """Delay a second Ctrl-C until the clean-up in the block is done."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -123,9 +124,9 @@ def _undisturbed() -> Iterator[None]:
 def location_for(
     engine: EngineName, server: PostgresServer | None, *, keep: bool = False
 ) -> Iterator[DatabaseLocation]:
-    """Make a location for the databases of an engine. They are deleted at the end of the block.
+    """Create a location for the databases of an engine, and delete them at the end of the block.
 
-    Databases that are kept lie elsewhere: in another folder, or on a server that this process has not started.
+    Databases to keep are elsewhere: in another folder, or on a server that this process has not started.
 
     Args:
         engine: the engine.
@@ -155,7 +156,7 @@ def location_for(
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent ends, also if the parent was killed."""
+    """End this process when its parent ends, even if the parent was killed."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
@@ -163,7 +164,7 @@ def _end_with_parent() -> None:
 
 
 def _work(plan: ProofPlan, location: DatabaseLocation, writer: Connection) -> None:
-    """Run as the process of an engine: send each proof, and None at the end."""
+    """Prove the revisions on one engine, in a process of its own. Send each proof, and None at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this process.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Reads the source of Python modules without importing them: literals, and where a name comes from."""
+"""Reads the source of Python modules without importing them, to find literals and the origin of names."""
 
 from __future__ import annotations
 
@@ -32,12 +32,15 @@ class SourceModule:
             root: the folder of the project.
 
         Raises:
-            SyntaxError, OSError: it cannot be read.
+            SyntaxError, OSError: the file cannot be read.
         """
         return cls(path, ast.parse(path.read_bytes(), filename=str(path)), root)
 
     def value(self, node: ast.expr, depth: int = 5) -> object:
-        """Evaluate a literal, or a name that is assigned a literal here or in the module that it is imported from."""
+        """Return the value of a literal.
+
+        For a name, return the literal that is assigned to it, here or in an imported module.
+        """
         try:
             return ast.literal_eval(node)
         except ValueError:
@@ -45,7 +48,7 @@ class SourceModule:
         return self._named(node.id, depth) if isinstance(node, ast.Name) and depth else None
 
     def assigned(self, node: ast.expr) -> ast.expr:
-        """The expression that is assigned to a name at the top of the module; another expression as it is."""
+        """Return the expression that is assigned to a name at the top level. Return any other expression unchanged."""
         for each in self.tree.body if isinstance(node, ast.Name) else ():
             targets = each.targets if isinstance(each, ast.Assign) else []
             targets = [each.target] if isinstance(each, ast.AnnAssign) else targets
@@ -55,7 +58,10 @@ class SourceModule:
         return node
 
     def imported(self, name: str = "") -> Iterator[SourceModule]:
-        """Read the project's modules that this one imports. With a name, read only those that give it the name."""
+        """Yield the modules of the project that this module imports.
+
+        With a name, yield only the modules from which the name is imported.
+        """
         for node in ast.walk(self.tree):
             for file in self._files(node, name):
                 with suppress(SyntaxError, OSError):
@@ -92,7 +98,7 @@ class SourceModule:
                     break
 
     def _roots(self, name: str) -> Iterator[Path]:
-        """The folders where an import may begin: those of the project, those of Python, and those above the module."""
+        """Yield the folders where an import may begin: those of the project, of Python, and above the module."""
         yield from (self.root, self.root / "src", self.root.parent)
         top = name.partition(".")[0]
         with suppress(ImportError, ValueError):
@@ -103,7 +109,7 @@ class SourceModule:
         yield from [*self.path.parents][:_MOST_FOLDERS]
 
     def dotted(self, node: ast.expr) -> str:
-        """Where an expression comes from, as `package.module:attribute`; empty if it is not imported."""
+        """Return the origin of an expression, as `package.module:attribute`; empty if it is not imported."""
         names: list[str] = []
         while isinstance(node, ast.Attribute):
             names.insert(0, node.attr)
@@ -124,7 +130,7 @@ class SourceModule:
         return [node for node in ast.walk(self.tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
 
     def imported_names(self) -> Iterator[str]:
-        """The modules that this one imports, each by its full name."""
+        """Yield the full names of the modules that this one imports."""
         for node in self._imports:
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
@@ -133,7 +139,10 @@ class SourceModule:
 
 
 def _joined(name: str, attributes: list[str]) -> str:
-    """Add attributes to a name. Those of a module may be modules, as in `import package.module as name`."""
+    """Return a name with attributes.
+
+    The attribute of a module may be a module, as in `import package.module as name`.
+    """
     if ":" in name:
         return ".".join([name, *attributes])
     *modules, last = attributes or [""]

@@ -1,4 +1,4 @@
-"""Makes the tables from which a history starts, if something else makes tables before its first revision."""
+"""Creates the tables from which a history starts, if something else creates tables before its first revision."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_start(text: str | None) -> Mapping[str, str]:
     """Read the flag `--start`: a file of SQL or a function, for both engines or by engine.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: the flag names neither a file nor a function.
     """
     if not text:
         return {}
@@ -40,10 +40,10 @@ def read_start(text: str | None) -> Mapping[str, str]:
 
 
 def make_start(connection: Connection, name: str) -> None:
-    """Make the tables that a history starts from, and commit.
+    """Create the tables from which a history starts, and commit.
 
     Args:
-        connection: to an empty database.
+        connection: a connection to an empty database.
         name: a file of SQL, or a function as `module:function`. The function takes the connection.
 
     Raises:

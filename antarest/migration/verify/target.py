@@ -50,10 +50,10 @@ class Target:
         models_problem: the reason why the metadata of `env.py` is not known.
         is_own: whether the project follows our conventions, and so declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
-        start: by engine, the file of SQL or the function that makes the tables from which the history starts.
-        run_env: the variables with which `env.py` is run; None if it is not run.
+        start: by engine, the file of SQL or the function that creates the tables from which the history starts.
+        run_env: the environment variables for a run of `env.py`; None if it is not run.
         env_options: the options that `env.py` gave to Alembic when it was run.
-        engine: the dialect that the top of a revision file sees when it is imported.
+        engine: the dialect that a revision file sees when it is imported.
     """
 
     project: Project
@@ -73,7 +73,7 @@ class Target:
 
     @cached_property
     def script(self) -> ScriptDirectory:
-        """Alembic's view of the revisions, all of them imported.
+        """Alembic's view of the revisions, after the import of all revision files.
 
         Raises:
             InvalidRevisionFile: a file cannot be imported.
@@ -105,7 +105,7 @@ class Target:
 
     @property
     def config(self) -> Config:
-        """The configuration from `alembic.ini`, or a made-up one if the project is only a folder of revisions."""
+        """The configuration from `alembic.ini`. It is empty if the project is only a folder of revisions."""
         ini = self.project.ini
         return self.project.tell_folders(config_of(ini) if ini.is_file() else Config())
 
@@ -115,7 +115,7 @@ class Target:
 
     @cached_property
     def history(self) -> History:
-        """The revisions as our graph. Those of a foreign project have to be imported for it."""
+        """The revisions as our own graph. The revision files of a foreign project have to be imported for it."""
         if self.is_own:
             return self.project.history
         scripts: Iterable[Script] = reversed(list(self.script.walk_revisions()))
@@ -123,7 +123,7 @@ class Target:
 
     @cached_property
     def declares(self) -> bool:
-        """Whether its revisions declare their losses. If none does, a dropped table or column is only a note."""
+        """Whether the revisions declare their losses. If none does, a dropped table or column is only a note."""
         revisions = [self.history[id_] for id_ in self.history.order]
         return self.is_own or any(each.lossy or each.moves for each in revisions)
 
@@ -132,7 +132,7 @@ class Target:
         """The metadata of the models; None if it is not known.
 
         Raises:
-            InvalidProject: somebody named it, and it cannot be imported.
+            InvalidProject: the user named the metadata, and it cannot be imported.
         """
         try:
             return self._imported_metadata()
@@ -143,7 +143,7 @@ class Target:
 
     @property
     def why_no_models(self) -> str:
-        """The reason why the metadata of `env.py` is not known; empty if it is, or if there is none."""
+        """The reason why the metadata of `env.py` is not known; empty if it is known, or if there is none."""
         try:
             self._imported_metadata()
         except InvalidProject as error:
@@ -173,11 +173,14 @@ class Target:
 
     @cached_property
     def runner(self) -> ScratchRunner:
-        """Runs its revisions on scratch databases."""
-        return ScratchRunner(self.config, self.script, self.history, self.options(), self.commits_each, self.is_own)
+        """The runner of the revisions on scratch databases."""
+        schema = self.project.version_table.schema
+        return ScratchRunner(
+            self.config, self.script, self.history, self.options(), self.commits_each, self.is_own, schema
+        )
 
     def options(self) -> dict[str, Any]:
-        """The options of Alembic's migration context."""
+        """Return the options of Alembic's migration context."""
         metadata = self.metadata
         if metadata is None and self.naming_convention:
             metadata = MetaData(naming_convention=self.naming_convention)
@@ -191,7 +194,7 @@ class Target:
 
     @cached_property
     def values_at(self) -> Callable[[Iterable[str]], Values]:
-        """A function: it takes the revisions of a database, and returns values for generated rows by "table.column"."""
+        """A function that takes the revisions of a database, and returns values for its generated rows, by column."""
         if self.rows_file is None:
             return lambda _revisions: {}
         spec = importlib.util.spec_from_file_location("_rows_for_verify", self.rows_file)
@@ -217,13 +220,13 @@ class Target:
 
     @property
     def paths(self) -> list[str]:
-        """The folders that the project adds to the search path, as `prepend_sys_path` in its settings says."""
+        """The folders that `prepend_sys_path` in the project's settings adds to the search path."""
         return [str((self.project.root / each).resolve()) for each in search_paths(self.config)]
 
     def import_paths(self) -> None:
-        """Extend the search path as Alembic does.
+        """Extend the search path for imports as Alembic does.
 
-        A folder of revisions without `alembic.ini` has no setting for it, and models that the user names lie in the
+        A folder of revisions without `alembic.ini` has no setting for it, and models that the user names are in the
         project. So the folder of the project and the current folder are added last.
         """
         sys.path[:0] = [path for path in self.paths if path not in sys.path]

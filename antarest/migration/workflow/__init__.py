@@ -1,4 +1,4 @@
-"""The workflow: where a database is, and how to upgrade it, roll it back or reset it."""
+"""The workflow: read the state of a database, upgrade it, roll it back, and reset it."""
 
 from .workflow import MigrationWorkflow
 

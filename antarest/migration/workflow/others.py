@@ -1,4 +1,4 @@
-"""Other projects, to which a database may belong: a run of the wrong project would make its tables there."""
+"""Other projects to which a database may belong. A run of the wrong project would create its tables there."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def refuse_others(project: Project, others: Sequence[Path], current: Sequence[st
     Args:
         project: the project that was found.
         others: the settings of the projects around it.
-        current: the revisions that the database is at.
-        database: its URL, redacted.
+        current: the current revisions of the database.
+        database: the URL of the database, redacted.
 
     Raises:
-        OtherProject: another project has a revision that this one lacks; or the database is empty, and another project
-            lies around.
+        OtherProject: another project has a revision that this one lacks; or the database is empty, and there are other
+            projects around.
     """
     if other := other_project(project, others, current):
         unknown = project.history.unknown(current)[0]
@@ -36,7 +36,7 @@ def refuse_others(project: Project, others: Sequence[Path], current: Sequence[st
 
 
 def other_project(project: Project, others: Sequence[Path], current: Sequence[str]) -> Path | None:
-    """Find another project that has the unknown revisions of a database. Search the project of this package too."""
+    """Return another project that has the unknown revisions of a database. The project of this package counts too."""
     unknown = project.history.unknown(current)
     for path in dict.fromkeys((*others, ROOT / INI)) if unknown else ():
         with suppress(AntarestError):  # A project that cannot be read does not tell.

@@ -1,4 +1,4 @@
-"""The plans of upgrades and rollbacks: the revisions, what each downgrade drops, and where it keeps values."""
+"""The plans of upgrades and rollbacks: the revisions, the data that each downgrade drops, and where it moves values."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class UpgradePlan:
     """The plan of an upgrade. The run reads the current revision again, under the lock.
 
     Attributes:
-        current: the revisions that the database is at.
-        target: the revision where the upgrade goes.
-        pending: the revisions that it runs, in order; none when the database is there already.
+        current: the current revisions of the database.
+        target: the revision to upgrade to.
+        pending: the revisions to run, in order; empty if the database is already at the target.
     """
 
     current: tuple[str, ...]
@@ -40,7 +40,7 @@ def plan_upgrade(project: Project, current: tuple[str, ...], to: str) -> Upgrade
     """Plan an upgrade of a database that is at `current`.
 
     Raises:
-        OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
+        OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go to this target.
     """
     history = project.history
     target = project.resolve(to)
@@ -54,8 +54,8 @@ class Drop:
 
     Attributes:
         loss: the rows or values in it now, with the declaration of the revision.
-        moved_to: where the revision says that the values are kept.
-        is_drop: False if only some of its rows or values may go. Then the count is the most that can be lost.
+        moved_to: the places to which the revision declares to move the values.
+        is_drop: False if only some of its rows or values may be lost. Then the count is the largest possible loss.
     """
 
     loss: Loss
@@ -81,10 +81,10 @@ class RollbackPlan:
     """The plan of a rollback. It is made without a lock, so the run checks it again before its commit.
 
     Attributes:
-        current: the revisions that the database is at.
-        target: the revision where the rollback goes.
-        steps: the downgrades, in order; none when the database is there already.
-        unknown: the reason why the losses of the downgrades are not known; empty if they are. With such a reason, the
+        current: the current revisions of the database.
+        target: the revision to roll back to.
+        steps: the downgrades, in order; empty if the database is already at the target.
+        unknown: the reason why the losses of the downgrades are not known; empty if they are known. With a reason, the
             steps have only the declared losses, and the run measures the others before its commit.
     """
 
@@ -95,17 +95,17 @@ class RollbackPlan:
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """The losses of all its steps."""
+        """The losses of all steps of the plan."""
         return tuple(drop.loss for step in self.steps for drop in step.drops if drop.loses)
 
     def refuse_undeclared(self, database: str) -> None:
-        """Refuse losses that the revisions do not declare: nobody can agree to those.
+        """Refuse losses that the revisions do not declare, because nobody can agree to those.
 
         Args:
-            database: its URL, redacted.
+            database: the URL of the database, redacted.
 
         Raises:
-            LossNotDeclared: there is one.
+            LossNotDeclared: the plan has such a loss.
         """
         if undeclared := [loss for loss in self.losses if not loss.declared]:
             state = f"{NOTHING_CHANGED} The database is at {', '.join(self.current)}."
@@ -113,7 +113,7 @@ class RollbackPlan:
 
     @property
     def agreement(self) -> Agreement:
-        """The agreement to lose what this plan names, with at most the counts that it names."""
+        """The agreement to the losses that this plan names, up to the counts that it shows."""
         shown = [drop.loss for step in self.steps for drop in step.drops if drop.loses or drop.loss.count == 0]
         return Agreement(most={(loss.revision, loss.item): loss.count for loss in shown})
 
@@ -127,19 +127,19 @@ def plan_rollback(
     to: str | None = None,
     note: Tell = say_nothing,
 ) -> RollbackPlan:
-    """Plan a rollback of the database behind `connection`, which is at `current`.
+    """Plan a rollback of the database behind `connection`.
 
     Args:
         project: the project with the code of the downgrades.
         connection: a connection to read the database.
-        current: the revisions that it is at.
-        steps: how many single states it goes back.
-        to: the revision where it goes, instead of a number of steps.
-        note: told before a scratch database is made on the server of the database.
+        current: the current revisions of the database.
+        steps: the number of single states to go back.
+        to: the revision to roll back to, instead of a number of steps.
+        note: called with a line before a scratch database is made on the server of the database.
 
     Raises:
         OutOfReach, RevisionNotFound, AmbiguousRevision: a rollback cannot go there.
-        Irreversible: a revision on the way cannot be undone.
+        Irreversible: a revision on the path cannot be undone.
     """
     history = project.history
     target = history.rollback_target(current, steps=steps, to=project.resolve(to) if to else None)
@@ -164,14 +164,14 @@ def plan_undo(
     Args:
         project: the project with the code of the downgrades.
         connection: a connection to read the database.
-        current: the revisions that it is at.
+        current: the current revisions of the database.
         undone: the revisions to undo, each before its predecessors.
-        target: the revision where that leads.
-        note: told before a scratch database is made on the server of the database.
+        target: the revision of the database after that.
+        note: called with a line before a scratch database is made on the server of the database.
 
     Raises:
-        Irreversible: one of them cannot be undone.
-        ScratchRunFailed: the downgrade of one of them fails on an empty scratch database.
+        Irreversible: one of the revisions cannot be undone.
+        ScratchRunFailed: the downgrade of one of the revisions fails on an empty scratch database.
     """
     history = project.history
     for position, revision in enumerate(history[id_] for id_ in undone):
@@ -186,7 +186,7 @@ def plan_undo(
 def _effects(
     project: Project, connection: Connection, current: tuple[str, ...], undone: Sequence[str], note: Tell
 ) -> tuple[list[DowngradeEffect], str]:
-    """Find the effect of each downgrade. If no scratch database can run them, return none, and the reason."""
+    """Return the effect of each downgrade. If no scratch database can run them, return no effects, and the reason."""
     # These import Alembic, which an upgrade at head does not need.
     from ..scratch.databases import NoPostgres
     from ..scratch.migrated import DowngradeEffect, downgrade_effects
@@ -217,10 +217,10 @@ def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -
 
 
 class _Counter:
-    """Counts the data that tables and columns have now.
+    """A counter of the present data in tables and columns.
 
-    A table or column may not exist yet, because a downgrade of the plan makes it from another one. Then the other one
-    is counted.
+    A table or column may not exist yet, because a downgrade of the plan creates it from another one. Then the data of
+    the other one is counted.
     """
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
@@ -231,7 +231,7 @@ class _Counter:
         self._origins: dict[str, tuple[str, ...] | None] = {}
 
     def follow(self, step: DowngradeEffect, moved: Mapping[str, Sequence[str]]) -> None:
-        """Note what a downgrade drops, renames and moves."""
+        """Note the tables and columns that a downgrade drops, renames and moves."""
         arrived: dict[str, tuple[str, ...] | None] = {}
         for source, places in [*moved.items(), *((old, [new]) for old, new in step.renamed.items())]:
             origin = self._origin(source)
@@ -241,13 +241,13 @@ class _Counter:
         self._origins |= dict.fromkeys([*step.dropped, *step.renamed]) | arrived
 
     def count(self, item: str) -> int | None:
-        """The rows or values of "table" or "table.column"; None when that is not known."""
+        """Return the number of rows or values of "table" or "table.column"; None if it is not known."""
         origin = self._origin(item)
         counts = [self._count(place) for place in origin or ()]
         return None if origin is None or None in counts else sum(count or 0 for count in counts)
 
     def unit(self, item: str) -> str:
-        """The unit that is counted: rows or values."""
+        """Return the unit in which an item is counted: "row" or "value"."""
         place = self._find(item)
         is_column = place[1] is not None if place else "." in item
         return "value" if is_column else "row"

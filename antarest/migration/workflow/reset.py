@@ -1,4 +1,4 @@
-"""A reset: it drops the objects of the history, and nothing else in the database."""
+"""A reset, which drops the objects of the history, and no other object of the database."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ class ResetPlan:
     """The objects that a reset is going to drop.
 
     Attributes:
-        database: its URL, redacted.
-        rows: the rows of each table that it drops, partitions included; None where this role cannot see them all.
-        others: how many other objects it drops, by their kind: views, functions, types.
-        along: the objects that are dropped with the tables although the history did not make them, such as `trigger
+        database: the URL of the database, redacted.
+        rows: the number of rows of each table that is dropped, partitions included; None if this role cannot see all
+            rows.
+        others: the number of other objects that are dropped, by their kind: views, functions, types.
+        along: the objects that are dropped with the tables although the history did not create them, such as `trigger
             audit on study`.
-        made: every object that the history makes at some revision.
+        made: every object that the history creates at some revision.
     """
 
     database: str
@@ -54,7 +55,7 @@ class ResetPlan:
 
     @property
     def amount(self) -> str:
-        """The rows that are lost in words, such as `12 rows`."""
+        """The number of lost rows in words, such as `12 rows`."""
         known, hidden = sum(number or 0 for number in self.rows.values()), None in self.rows.values()
         return " and ".join(
             ([count(known, "row")] if known or not hidden else []) + (["an unknown number of rows"] if hidden else [])
@@ -62,7 +63,7 @@ class ResetPlan:
 
     @property
     def filled(self) -> dict[str, int | None]:
-        """The tables that have rows, or may have some."""
+        """The tables that have rows, or may have rows that this role cannot see."""
         return {table: number for table, number in self.rows.items() if number != 0}
 
 
@@ -72,10 +73,10 @@ def plan_reset(project: Project, connection: Connection, note: Tell) -> ResetPla
     Args:
         project: the project.
         connection: a connection to read the database.
-        note: told before a scratch database is made on the server of the database.
+        note: called with a line before a scratch database is made on the server of the database.
 
     Raises:
-        NoPostgres, ScratchRunFailed: nobody knows what the history makes, because it cannot be run anywhere.
+        NoPostgres, ScratchRunFailed: the history cannot be run anywhere, so its objects are not known.
     """
     try:
         made = objects_of_history(project, connection, note)
@@ -98,19 +99,19 @@ def _plan(found: _Found, connection: Connection) -> ResetPlan:
 
 
 def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, everything: bool) -> None:
-    """Drop the objects of the history, and forget the revision.
+    """Drop the objects of the history, and delete the record of the revision.
 
-    It runs in the caller's transaction. On PostgreSQL it does not drop with CASCADE. If an object of somebody else
+    This runs in the caller's transaction. On PostgreSQL it does not drop with CASCADE. If an object of somebody else
     depends on one of ours, the function fails, and so does the whole transaction.
 
     Args:
         project: the project.
         connection: the connection with the transaction.
-        plan: the plan that somebody has agreed to.
+        plan: the plan to which somebody has agreed.
         everything: whether they agreed to lose all rows, and not only as many as the plan shows.
 
     Raises:
-        ResetNotConfirmed: there are more rows by now.
+        ResetNotConfirmed: there are now more rows than in the plan.
     """
     found = _Found.read(project, connection, plan.made)
     if connection.dialect.name == "postgresql":
@@ -135,10 +136,10 @@ class _Found:
     """The objects of a database that a reset drops.
 
     Attributes:
-        made: every object that the history makes.
-        dropped: those that the database has, without those that are dropped with their table.
-        tables: the tables that hold rows, partitions included, also those that the history did not make.
-        along: the other objects that are dropped with one of these tables although the history did not make them.
+        made: every object that the history creates.
+        dropped: those of them that the database has. Objects that are dropped with their table are left out.
+        tables: the tables with rows, including partitions that the history did not create.
+        along: the other objects that are dropped with one of these tables although the history did not create them.
     """
 
     made: frozenset[ObjectKey]
@@ -167,7 +168,7 @@ class _Found:
         )
 
     def count_rows(self, connection: Connection) -> dict[str, int | None]:
-        """Count the rows of the tables; None where this role cannot see all of them."""
+        """Return the number of rows of each table; None if this role cannot see all of them."""
         return {
             name: measure(connection, table).rows if table.readable else None
             for name, table in sorted(self.tables.items())
@@ -175,9 +176,9 @@ class _Found:
 
 
 def _lock(tables: list[DatabaseObject], connection: Connection) -> None:
-    """Lock tables of PostgreSQL, with their partitions, so that their rows can be counted.
+    """Lock tables of PostgreSQL and their partitions, so that their rows can be counted.
 
-    The function waits for the first lock only, because a wait with a lock in hand can end in a deadlock.
+    Only the first lock is waited for, because a wait while another lock is held can end in a deadlock.
     """
     for names, wait in ((tables[:1], ""), (tables[1:], " NOWAIT")):
         if names:
@@ -187,7 +188,7 @@ def _lock(tables: list[DatabaseObject], connection: Connection) -> None:
 def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
     """Drop objects in an order that the engine permits. An object on which others depend is tried again after them.
 
-    A schema or an extension that others use stays.
+    A schema or an extension that others use is not dropped.
     """
     tables = [each.sql for each in objects if each.key.kind == "table"]
     groups = [tables] if connection.dialect.name == "postgresql" else [[table] for table in tables]  # keys in a circle
@@ -213,13 +214,13 @@ def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
 
 
 def _execute(connection: Connection, statement: str) -> None:
-    """Execute a statement unchanged. SQLAlchemy would take a ":" or "%" in a name for a parameter."""
+    """Execute a statement unchanged. SQLAlchemy would read a ":" or "%" in a name as a parameter."""
     with closing(connection.connection.cursor()) as cursor:
         cursor.execute(statement)
 
 
 def refuse_production(environment: str, url: URL, verb: str) -> None:
-    """Refuse a database that looks like one that others use.
+    """Refuse a database that others seem to use.
 
     Args:
         environment: the environment that the configuration names.
@@ -254,7 +255,7 @@ def require_local(url: URL, verb: str = "reset") -> None:
 
 
 def _hosts(url: URL) -> list[str]:
-    """Every name and address that libpq may connect to, from the URL and from the environment variables of libpq."""
+    """Return every name and address to which libpq may connect, from the URL and from libpq's environment variables."""
     names = [url.host or "", *_parameters(url, "host")]
     names = names if any(names) else _environment("PGHOST")
     addresses = _parameters(url, "hostaddr") or _environment("PGHOSTADDR")

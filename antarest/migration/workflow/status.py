@@ -18,12 +18,12 @@ class Status:
     """The status of a database.
 
     Attributes:
-        engine: its engine and version, such as `PostgreSQL 15.18`.
+        engine: the engine and its version, such as `PostgreSQL 15.18`.
         database: its URL, redacted.
-        current: the revisions that it records.
+        current: the revisions that the database records.
         heads: the heads of the revision files.
         pending: the revisions that an upgrade would run, in order.
-        applied: how many revisions of the files are applied.
+        applied: the number of applied revisions that have a file.
         unknown: the current revisions that no file has.
         rollback_script_in_sync: whether `rollback.sh` is up to date; None if the project has none.
         missing_grants: the rights that the application's role lacks.
@@ -62,11 +62,11 @@ class Status:
 def not_checked(
     project: Project, role: str | None, current: Sequence[str], record: Sequence[RecordLine]
 ) -> dict[str, str]:
-    """Everything that a status cannot check, with the reason.
+    """Return everything that a status cannot check, with the reason.
 
     Args:
         project: the project.
-        role: the application's role, where it has one of its own.
+        role: the application's role, if it has one of its own.
         current: the revisions that the database records.
         record: the time and the user of each revision that was applied.
     """
@@ -84,9 +84,9 @@ class HistoryEntry:
 
     Attributes:
         revision: the revision.
-        is_head: whether no other one follows it.
+        is_head: whether no other revision follows it.
         is_current: whether the database records it.
-        is_applied: whether the database has it.
+        is_applied: whether it is applied in the database.
         is_edited: whether its file was edited after it was applied.
         record: the time and user of its last run; None if it was not recorded.
     """

@@ -1,4 +1,4 @@
-"""Refuses databases that are not empty and have no recorded revision. An upgrade from base would find their tables."""
+"""Refuses databases that are not empty and record no revision. An upgrade from base would fail on their tables."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _MAKES = re.compile(
 def before_change(request: RunRequest, outcome: RunOutcome, connection: Connection) -> Path | None:
     """Refuse a run from base on a database that is not empty. Otherwise back up the database with `backup`.
 
-    It uses the connection of the run, because a pooler may have no other one, and others may wait for this one.
+    It uses the connection of the run, because a pooler may have no second one, and others may wait for this one.
 
     Raises:
-        Unrecorded: it has tables of the history, or its revision is recorded elsewhere.
+        Unrecorded: the database has tables of the history, or its revision is recorded elsewhere.
     """
     if not outcome.before and not request.prepare and not request.from_base:
         refuse_start(request.project, connection, (), from_base=False)
@@ -49,8 +49,8 @@ def refuse_start(project: Project, connection: Connection, current: tuple[str, .
     Args:
         project: the project.
         connection: a connection to the database.
-        current: the revisions that it records.
-        from_base: whether it may start at base although the database is not empty.
+        current: the revisions that the database records.
+        from_base: whether the upgrade may start at base although the database is not empty.
 
     Raises:
         RowsOverlap, Unrecorded: the revision is not known.
@@ -64,7 +64,7 @@ def _refuse_unrecorded(project: Project, connection: Connection) -> None:
     """Refuse an upgrade from base if the database has tables of the history, or records its revision elsewhere.
 
     Raises:
-        Unrecorded: it does.
+        Unrecorded: the database has such tables or records.
     """
     elsewhere = recorded_elsewhere(connection, project.version_table, project.history)
     present = read_catalog(connection, exclude=project.workflow_tables)
@@ -83,7 +83,7 @@ def _refuse_unrecorded(project: Project, connection: Connection) -> None:
 
 
 def note_left_over(request: RunRequest) -> None:
-    """Report the tables that the downgrades of a committed run have left behind, since the next upgrade would fail."""
+    """Report the tables that the downgrades of a committed run have left, since the next upgrade would fail on them."""
     project = request.project
     with suppress(AntarestError), looking(request.db) as connection:
         current = read_current(connection, project.version_table)
@@ -93,7 +93,7 @@ def note_left_over(request: RunRequest) -> None:
 
 
 def _names_any(project: Project, tables: Iterable[str]) -> bool:
-    """Whether the text of a revision has the name of one of these tables."""
+    """Return whether the text of a revision contains the name of one of these tables."""
     names = {name.rpartition(".")[2].lower() for name in tables}
     return bool(names) and any(not names.isdisjoint(re.findall(r"\w+", text.lower())) for text in _texts(project))
 

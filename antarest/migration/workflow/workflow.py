@@ -1,6 +1,6 @@
-"""The façade of the workflow: what the command line, the launchers and the tests call.
+"""The façade of the workflow, which the command line, the launchers and the tests call.
 
-A method looks, plans or runs, and returns the result as data. Nothing here prints, asks or exits.
+A method reads, plans or runs, and returns the result as data. Nothing here prints, asks or exits.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class MigrationWorkflow:
-    """Everything that can be done with one database and one Alembic project."""
+    """The operations on one database with one Alembic project."""
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class MigrationWorkflow:
 
         Args:
             project: the Alembic project.
-            db: the database; migrations go to its `admin_url` where it has one.
-            environment: the environment that is configured; production is reset only with `--allow-production`.
+            db: the database; migrations use its `admin_url` if it has one.
+            environment: the configured environment; a database of `production` is reset only with `--allow-production`.
             source: the configuration file, for messages.
             listener: receives the progress of a run.
-            others: the settings of other projects, for which the database may be.
+            others: the settings of other projects to which the database may belong.
         """
         self.project = project
         self.others = tuple(others)
@@ -76,7 +76,7 @@ class MigrationWorkflow:
         listener: Listener | None = None,
         others: Sequence[Path] = (),
     ) -> MigrationWorkflow:
-        """Bind a project (default: our own, wherever the program is started) to the database of a configuration."""
+        """Return the workflow for the database of a configuration. The default project is our own."""
         return cls(
             project or Project.own(),
             config.db,
@@ -98,7 +98,7 @@ class MigrationWorkflow:
 
     @property
     def backups(self) -> Backups:
-        """The backups of the database: it lists, makes and restores them."""
+        """The backups of the database, with methods to list, make and restore them."""
         from ..backup import Backups
 
         self._refuse_memory()
@@ -107,20 +107,20 @@ class MigrationWorkflow:
     # ---- looking
 
     def current(self) -> tuple[str, ...]:
-        """The revisions that the database records; none for an empty or missing one.
+        """Return the revisions that the database records; none for an empty or missing database.
 
         Raises:
-            DatabaseError: it cannot be reached.
+            DatabaseError: the database cannot be reached.
         """
         with self.looking() as connection:
             return read_current(connection, self.project.version_table)
 
     def status(self) -> Status:
-        """The status of the database. A missing SQLite file is not created.
+        """Return the status of the database. A missing SQLite file is not created.
 
         Raises:
-            DatabaseError: it cannot be reached.
-            MigrationError: the revision files do not make a history.
+            DatabaseError: the database cannot be reached.
+            MigrationError: the revision files do not form a history.
         """
         history = self.project.history
         with self.looking() as connection:
@@ -149,10 +149,10 @@ class MigrationWorkflow:
         )
 
     def history(self, to: str | None = None) -> list[HistoryEntry]:
-        """List the revisions, newest first, each with its record in the database.
+        """Return the revisions, newest first, each with its record in the database.
 
         Args:
-            to: list only the revisions that lead to this one: a revision, or a tag, a branch, a commit or a date.
+            to: the revision, tag, branch, commit or date up to which revisions are listed; None for all.
         """
         table = self.project.version_table
         with self.looking() as connection:
@@ -183,13 +183,13 @@ class MigrationWorkflow:
         """Plan an upgrade.
 
         Args:
-            to: where it goes: `head`, a revision or the beginning of its id, or a tag, a branch, a commit or a date.
-            from_base: whether it may start at base although the database is not empty.
+            to: the target: `head`, a revision or the beginning of its id, or a tag, a branch, a commit or a date.
+            from_base: whether the upgrade may start at base although the database is not empty.
 
         Raises:
-            Unrecorded, RowsOverlap: nobody knows which revision the database is at.
+            Unrecorded, RowsOverlap: the revision of the database is not known.
             UnknownRevision: the database is at a revision that the files do not have.
-            OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go there.
+            OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go to this target.
         """
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
@@ -205,17 +205,17 @@ class MigrationWorkflow:
     def upgrade(self, to: UpgradePlan | str = HEAD, *, from_base: bool = False) -> RunOutcome:
         """Upgrade the database, all or nothing, and read its revision from a second connection.
 
-        It is one transaction, unless a revision asks for its own. If nothing is pending, nothing is locked.
+        The upgrade is one transaction, unless a revision asks for its own. If nothing is pending, nothing is locked.
 
         Args:
-            to: a plan that `plan_upgrade` returned, or the argument to make one.
-            from_base: whether it may start at base although the database is not empty.
+            to: a plan that `plan_upgrade` returned, or the target for a new plan.
+            from_base: whether the upgrade may start at base although the database is not empty.
 
         Raises:
-            UnknownRevision, OutOfReach, MultipleHeads: it cannot go there; nothing was changed.
-            RevisionFailed, LossNotDeclared, ForeignKeysViolated: it was rolled back; the error says to where.
+            UnknownRevision, OutOfReach, MultipleHeads: the upgrade cannot go there; nothing was changed.
+            RevisionFailed, LossNotDeclared, ForeignKeysViolated: the run was rolled back; the error names the revision.
             DatabaseLocked: another run held the database, or another session held a needed lock, for too long.
-            RunInterrupted, RunTerminated: SIGINT or SIGTERM came; what was not committed was rolled back.
+            RunInterrupted, RunTerminated: SIGINT or SIGTERM came; everything that was not committed was rolled back.
             DatabaseError: the database cannot be reached.
         """
         from ..run.after_commit import finish
@@ -223,7 +223,8 @@ class MigrationWorkflow:
 
         plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to, from_base=from_base)
         if plan.pending:
-            return self.run(_steps("upgrade", plan.target), replace(self.request, from_base=from_base), plan.target)
+            request = replace(self.request, from_base=from_base, upgrades_to=(plan.target,))
+            return self.run(_steps("upgrade", plan.target), request, plan.target)
         # The database is at the target. Alembic is not needed, so there is no need to wait for other threads.
         outcome = RunOutcome(before=plan.current, after=plan.current)
         finish(self.request, outcome)
@@ -231,7 +232,7 @@ class MigrationWorkflow:
 
     @property
     def request(self) -> RunRequest:
-        """A run on this database that makes a backup before it changes something."""
+        """The request for a run on this database that makes a backup before it changes something."""
         from ..errors.listener import Listener
         from ..run.request import RunRequest
         from .unrecorded import before_change
@@ -239,7 +240,7 @@ class MigrationWorkflow:
         return RunRequest(self.project, self.db, self.listener or Listener(), before_change=before_change)
 
     def plan_rollback(self, *, steps: int = 1, to: str | None = None) -> RollbackPlan:
-        """Plan a rollback: `steps` single states back, or to the revision `to`.
+        """Plan a rollback by `steps` single states, or to the revision `to`.
 
         Raises:
             UnknownRevision, OutOfReach, RevisionNotFound, AmbiguousRevision, Irreversible: it cannot go there.
@@ -254,8 +255,9 @@ class MigrationWorkflow:
         """Roll back as planned, in one transaction.
 
         Args:
-            plan: what `plan_rollback` returned.
-            agreement: the losses that may happen. It must cover those that the run measures, not those of the plan.
+            plan: the plan that `plan_rollback` returned.
+            agreement: the losses that may happen. It must cover the losses that the run measures, even if the plan
+                shows others.
 
         Raises:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
@@ -268,7 +270,7 @@ class MigrationWorkflow:
         return outcome
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:
-        """Find out what a reset would drop.
+        """Find the objects that a reset would drop.
 
         Raises:
             ResetRefused: the configuration says production, or the server is not on this host.
@@ -282,7 +284,7 @@ class MigrationWorkflow:
             return reset.plan_reset(self.project, connection, self.tell)
 
     def refuse_production(self, verb: str) -> None:
-        """Refuse a database that looks like one that others use; see `reset.refuse_production`."""
+        """Refuse a database that others seem to use; see `reset.refuse_production`."""
         from . import reset
 
         reset.refuse_production(self.environment, self.db.migration_url, verb)
@@ -291,11 +293,11 @@ class MigrationWorkflow:
         """Drop the objects of the history and migrate to head again, in one transaction.
 
         Args:
-            plan: what `plan_reset` returned.
+            plan: the plan that `plan_reset` returned.
             everything: whether all rows may be lost, and not only as many as the plan shows.
 
         Raises:
-            ResetNotConfirmed: there are more rows by now; nothing was changed.
+            ResetNotConfirmed: there are now more rows than in the plan; nothing was changed.
             RevisionFailed, AlembicRefused: the run was rolled back; nothing was changed.
         """
         from . import reset
@@ -308,7 +310,7 @@ class MigrationWorkflow:
         return self.run(_steps("upgrade", head), replace(self.request, prepare=prepare), head)
 
     def grant(self) -> list[str]:
-        """Give the application's role the rights that it lacks.
+        """Grant the missing rights of the application's role.
 
         Returns:
             The statements that were executed.
@@ -327,10 +329,10 @@ class MigrationWorkflow:
 
     @contextmanager
     def looking(self) -> Iterator[Connection]:
-        """A connection to read the database.
+        """Open a connection to read the database.
 
         Raises:
-            DatabaseError: it cannot be reached.
+            DatabaseError: the database cannot be reached.
         """
         self._refuse_memory()
         with looking(self.db, self.tell) as connection:
@@ -343,5 +345,5 @@ class MigrationWorkflow:
 
 
 def _steps(direction: Direction, target: str) -> StepsOf:
-    """The steps that Alembic's commands would take to a revision."""
+    """Return the steps that Alembic's commands would take to a revision."""
     return lambda scripts, current: getattr(scripts, f"_{direction}_revs")(target, current)

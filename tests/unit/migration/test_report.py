@@ -302,7 +302,7 @@ def test_a_revision_that_was_written(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_a_revision_that_was_not_written() -> None:
-    nothing = "nothing detected: the models match the migrations, and nothing was written"
+    nothing = "no changes: the models match the migrations, and nothing was written"
     by_hand = 'nothing was written. Write it into an empty revision:   inv db.revision --empty --message="..."'
 
     assert results.written(Written(None), None) == nothing

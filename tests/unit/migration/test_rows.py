@@ -10,12 +10,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
-from antarest.migration.verify.proving.state import everywhere
+from antarest.migration.schema.reflection import reflect
+from antarest.migration.verify.findings.behaviour import behaviour
+from antarest.migration.verify.findings.integrity import late_sequences
 from antarest.migration.verify.rows.draw import NoValidRow
 from antarest.migration.verify.rows.filler import _Filler, fill
-from antarest.migration.verify.rows.hints import Hints
-from antarest.migration.verify.rows.inserts import Memory
-from antarest.migration.verify.rows.plain import PlainValues
 from antarest.migration.verify.rows.snapshots import snapshot
 from tests.support_schemas import THING, column, create_things, opened, read, run
 
@@ -122,34 +121,6 @@ def test_all_rows_of_a_table_are_those_that_come_one_by_one(
 
     assert snapshot(database) == together
     assert (number, len(inserts)) == (1, 1 + len(together.tables["thing"].rows))
-
-
-def test_remembered_rows_are_those_that_would_be_drawn(database: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also in a second table that refers to them, and where the database refuses them, others are drawn."""
-    create_things(database)
-    run(
-        database,
-        "CREATE TABLE parent (id INTEGER PRIMARY KEY, name VARCHAR(20));"
-        "CREATE TABLE child (id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL REFERENCES parent (id))",
-    )
-    memory: Memory = {}
-    pools = PlainValues(Hints(), everywhere)
-    fill(database, pools=pools, memory=memory)
-    drawn = snapshot(database)
-    database.rollback()
-
-    with monkeypatch.context() as patch:
-        patch.delattr(_Filler, "_draw_table")
-        fill(database, pools=pools, memory=memory)
-    remembered = snapshot(database)
-    database.rollback()
-    run(database, "CREATE UNIQUE INDEX ux ON parent (name)")
-    broken = {origin: known._replace(rows=known.rows * 2, statement=b"no SQL") for origin, known in memory.items()}
-    fill(database, pools=pools, memory=broken)
-
-    assert len(memory) == len(drawn.tables)
-    assert remembered == drawn
-    assert {name for name, table in snapshot(database).tables.items() if table.rows} == {*drawn.tables}
 
 
 def test_at_least_as_many_rows_as_asked_for(database: Connection) -> None:
@@ -259,6 +230,29 @@ def test_the_sequence_of_an_id_that_we_numbered_goes_on_behind_it(postgres_datab
 
 
 # ---- what the caller says
+
+
+def test_tables_of_every_schema_get_rows_that_refer_to_each_other(postgres_database: URL) -> None:
+    with opened(postgres_database) as connection:
+        run(
+            connection,
+            """
+            CREATE SCHEMA "50%% Ours";
+            CREATE TABLE "50%% Ours".club (id SERIAL PRIMARY KEY, name TEXT UNIQUE);
+            CREATE TABLE member (id SERIAL PRIMARY KEY, club INTEGER REFERENCES "50%% Ours".club ON DELETE CASCADE)
+            """,
+        )
+        fill(connection)
+        rows, late = snapshot(connection), late_sequences(connection)
+        found = behaviour(connection, reflect(connection), rows)
+
+    assert set(rows.tables) == {"50% Ours.club", "member"}
+    assert {club for (club,) in rows.tables["member"].pick(["club"]) if club} <= {
+        club for (club,) in rows.tables["50% Ours.club"].pick(["id"])
+    }
+    assert found["repeat 50% Ours.club(name)"] == "refuses it"
+    assert found["delete a row of 50% Ours.club to which member(club) refers"] == "also deletes the rows of member"
+    assert not late
 
 
 def test_values_of_the_caller_replace_the_generated_ones(database: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Writes revisions: autogenerates them, declares the losses of the downgrade, and names the changes that are left."""
+"""Writes revisions: autogenerates them, declares the losses of the downgrade, and lists the remaining changes."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Written:
     Attributes:
         path: the new file; None if nothing was detected.
         detected: the changes that the file makes.
-        drops: those of them that drop a table or a column.
-        retypes: those of them that give a column another type, which can change its values.
-        by_hand: the changes that have to be written by hand, because Alembic does not see them.
-        skipped: why nothing was compared on an engine.
+        drops: the detected changes that drop a table or a column.
+        retypes: the detected changes that give a column another type, which can change its values.
+        by_hand: the changes that have to be written by hand, because Alembic does not detect them.
+        skipped: the reason why nothing was compared on an engine.
     """
 
     path: Path | None
@@ -60,15 +60,15 @@ def write_revision(
 ) -> Written:
     """Write a revision file from the difference between the models and the migrations.
 
-    The command makes both on scratch databases of each engine of the project, and runs the new revision there. The
-    differences that are left have to be written by hand.
+    The command creates the schemas of both on scratch databases of each engine of the project, and runs the new
+    revision there. The remaining differences have to be written by hand.
 
     Args:
         project: the project that gets the revision.
-        message: its purpose. The words become the name of the file.
-        empty: write an empty revision, for changes by hand, whatever the models say.
-        db: the configured database, which says what a scratch database needs; nothing is changed in it.
-        note: told before a scratch database is made on the server of the configured database.
+        message: the purpose of the revision. The words become the name of the file.
+        empty: write an empty revision, for changes by hand, whatever the models are.
+        db: the configured database, which shows what a scratch database needs; nothing is changed in it.
+        note: called with a line before a scratch database is made on the server of the configured database.
 
     Raises:
         InstalledCopy: the project is an installed copy.
@@ -76,7 +76,7 @@ def write_revision(
         MultipleHeads: the history has several heads.
         InvalidProject: the models cannot be imported.
         ScratchRunFailed, ModelsNotMade: no file was written, since the migrations or the models do not work.
-        RevisionUnfinished: the new file does not run on a scratch database. It stays, to be fixed.
+        RevisionUnfinished: the new file does not run on a scratch database. It was written, and has to be fixed.
     """
     _refuse(project, message)
     with staging(project) as place:
@@ -93,7 +93,7 @@ def write_revision(
 def _written(
     path: Path | None, before: Sequence[Comparison], left: Sequence[Comparison], skipped: Mapping[EngineName, str]
 ) -> Written:
-    """The changes of a new file, if there is one, from the comparisons before and after it."""
+    """Return the changes of a new file, if there is one, from the comparisons before and after it."""
     remaining = {each for comparison in left for each in comparison.found}
     detected = [each for comparison in before for each in comparison.found if each not in remaining]
     drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
@@ -103,7 +103,7 @@ def _written(
 
 
 def _refuse(project: Project, message: str) -> None:
-    """Refuse a message from which no file name can be made, and a project in which nothing can be written."""
+    """Refuse a message without a letter or digit, and a project in which nothing can be written."""
     if not re.search(r"[^\W_]", message):
         hint = Hint("Name its purpose", 'inv db.revision --message="add study horizon"')
         raise UsageError("the message of a revision needs at least one letter or digit", hint)
@@ -121,7 +121,7 @@ def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig |
 
 
 def _changes(compared: Bench, first: Comparison) -> Writing:
-    """The request to write the differences that Alembic sees on the most important engine."""
+    """Return the request to write the differences that Alembic detects on the most important engine."""
     # Alembic compares less than we do. Where we find no difference, it finds none either, or is wrong.
     return Writing(
         compared.project,
@@ -134,7 +134,7 @@ def _changes(compared: Bench, first: Comparison) -> Writing:
 
 
 def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Render differences, and name the engine of those that only one engine shows."""
+    """Yield the differences as text. If only one engine has a difference, the text names the engine."""
     lines: dict[str, list[str]] = {}
     for comparison in comparisons:
         for line in _render(comparison.found):
@@ -171,7 +171,7 @@ def write_again(
     db: DbConfig | None = None,
     note: Tell = say_nothing,
 ) -> Written:
-    """Write the newest revision again from the models, with its id and message.
+    """Write the newest revision again from the models, with the same id and message.
 
     Args:
         project: the project of the revision.
@@ -180,7 +180,7 @@ def write_again(
         note: as for `write_revision`.
 
     Returns:
-        The result. If its path is None, there is nothing to change, and the file stays as it was.
+        The result. If its path is None, there is nothing to change, and the file is unchanged.
     """
     project.refuse_installed()
     _require_template(project)
@@ -193,7 +193,7 @@ def merge_heads(project: Project, message: str) -> Path:
 
     Args:
         project: the project that gets the revision.
-        message: its purpose.
+        message: the purpose of the revision.
 
     Returns:
         The new file.
@@ -209,7 +209,7 @@ def merge_heads(project: Project, message: str) -> Path:
 
 
 def format_file(path: str) -> None:
-    """Format a new revision file and sort its imports, if ruff is installed. It is a development tool."""
+    """Format a new revision file and sort its imports, if ruff, which is a development tool, is installed."""
     try:
         from ruff import find_ruff_bin
     except ImportError:

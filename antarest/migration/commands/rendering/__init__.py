@@ -1,1 +1,1 @@
-"""Results as text and as JSON."""
+"""The results of commands as text and as JSON."""

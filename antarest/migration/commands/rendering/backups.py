@@ -11,12 +11,12 @@ from ...errors.text import count, fields, position, shorten, size
 
 
 def backup(backup: Backup) -> str:
-    """A backup that was made."""
+    """Return the line about a backup that was made."""
     return fields([("backup", f"{backup.path} ({size(backup.size)})")])
 
 
 def backups(found: Sequence[Backup]) -> str:
-    """The backups of a database, newest first."""
+    """Return the list of the backups of a database, newest first."""
     if not found:
         return "no backups"
     lines = []
@@ -28,7 +28,7 @@ def backups(found: Sequence[Backup]) -> str:
 
 
 def backups_json(found: Sequence[Backup]) -> str:
-    """The backups of a database, for machines."""
+    """Return the backups of a database as JSON."""
     return json.dumps(
         [
             {
@@ -46,7 +46,7 @@ def backups_json(found: Sequence[Backup]) -> str:
 
 
 def plan(plan: RestorePlan) -> str:
-    """The plan of a restore: what it restores, and what would be lost."""
+    """Return the plan of a restore: the backup, and the losses."""
     held, live = plan.held, plan.live
     known = f" (not in this checkout: {', '.join(plan.unknown)})" if plan.unknown else ""
     lines = [
@@ -70,7 +70,7 @@ def plan(plan: RestorePlan) -> str:
 
 
 def losses(plan: RestorePlan) -> list[str]:
-    """The known losses of a restore, one line each."""
+    """Return the known losses of a restore, one on each line."""
     lines = [f"goes back before {shorten(plan.newer)}"] if plan.newer else []
     for table, (now, then) in sorted(plan.losses.items()):
         lines.append(f"{count(now - then, 'row')} of {table}: {now:,} now, {then:,} in the backup")
@@ -78,7 +78,7 @@ def losses(plan: RestorePlan) -> list[str]:
 
 
 def restored(done: Restored) -> str:
-    """The result of a restore."""
+    """Return the lines about the result of a restore."""
     lines = [f"restored: the database is at {position(done.revisions)}"]
     if done.kept:
         lines.append(fields([("kept", f"what it replaced: {done.kept}")]))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from ...errors.settings.commands import spell
 from ...errors.text import count, fields, shorten, style
 from ...verify import Verification
 from ...verify.target import Target
@@ -18,7 +19,7 @@ _NOT_KEPT = "deleted with its server; ANTAREST_TEST_POSTGRES_URL names a server 
 
 
 def head(found: Verification, target: Target) -> str:
-    """Render the lines above the proof."""
+    """Return the lines above the proof: the project, the engines, and the options that were not read."""
     engines = " and ".join(NAMES[engine] for engine in found.engines)
     ini = target.project.ini
     project = str(ini if ini.is_file() else target.project.versions[0])
@@ -27,12 +28,12 @@ def head(found: Verification, target: Target) -> str:
 
 
 def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool = False) -> str:
-    """Render the result: a short list of the findings, then each finding by its revision, and the outcome.
+    """Return the result: a short list of the findings, then each finding by its revision, and the outcome.
 
     Args:
         found: the result.
         target: the project, for the files of its revisions.
-        stream: where the text goes; a terminal gets colours.
+        stream: the stream for the text; a terminal gets colours.
         notes: whether notes are listed too. Otherwise they are counted.
     """
     shown = [each for each in found.findings if notes or each.severity == "error"]
@@ -45,14 +46,14 @@ def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool 
 
 
 def _overview(found: Verification, groups: Sequence[FindingGroup], stream: TextIO, *, notes: bool) -> list[str]:
-    """Count the findings by kind, and name everything that was not proved or not checked."""
+    """Return the number of findings of each kind, and everything that was not proved or not checked."""
     lines: list[str] = []
     for kind in sorted({each.kind for each in groups}, key=lambda kind: (kind.severity != "error", kind.id)):
         mine = [each for each in groups if each.kind == kind]
         revisions = [each.revision for each in mine if each.revision]
         place = f" in {shorten(revisions)}" if revisions else ""
         colour = "red" if any(each.is_error for each in mine) else "yellow"
-        lines.append(f"{style(kind.id, colour, stream)} {kind.title}: {sum(len(each.lines) for each in mine)}{place}")
+        lines.append(f"{style(kind.id, colour, stream)} {kind.title}: {sum(len(each.entries) for each in mine)}{place}")
     if len(lines) > _KINDS:
         lines[_KINDS:] = [f"and {count(len(lines) - _KINDS, 'more kind')}, see below"]
     hidden = Counter(each.id for each in found.findings if each.severity != "error")
@@ -73,7 +74,7 @@ def _missing(title: str, reasons: Sequence[str], stream: TextIO) -> list[str]:
 
 
 def _by_reason(missing: Iterable[tuple[str, str, str]]) -> list[str]:
-    """Everything that was not proved or tried, by engine. Revisions with the same reason share a line."""
+    """Return everything that was not proved or tried, by engine. Revisions with the same reason share a line."""
     same: dict[tuple[str, str], list[str]] = {}
     for revision, engine, why in missing:
         same.setdefault((engine, why), []).append(revision or "the history")
@@ -90,17 +91,18 @@ def _by_revision(groups: Sequence[FindingGroup], target: Target, stream: TextIO)
             path, _ = place_of(each.findings[0], target)
             lines += [*([""] if lines else []), f"{style(revision or 'the history', 'bold', stream)}  {relative(path)}"]
         lines.append(f"  {style(f'{each.kind.id} {each.kind.title}', 'red' if each.is_error else 'yellow', stream)}")
-        lines += [f"    {line}" for line in each.lines[:LINES]]
-        if (more := len(each.lines) - LINES) > 0:
+        for entry in each.entries[:LINES]:
+            lines += [f"{'    ' if line is entry.text else '      '}{line}" for line in entry.lines]
+        if (more := len(each.entries) - LINES) > 0:
             lines.append(f"    and {more} more of this kind, in the file of --json")
         if each.kind.id not in explained:
             explained.add(each.kind.id)
-            lines.append(f"    {style(each.kind.fix, 'dim', stream)}")
+            lines.append(f"    {style(spell(each.kind.fix), 'dim', stream)}")
     return lines
 
 
 def tracebacks(found: Verification) -> str:
-    """Render the tracebacks of all unexpected errors."""
+    """Return the tracebacks of all unexpected errors."""
     return "\n".join(text for proof in found.proofs.values() for text in proof.tracebacks.values())
 
 
@@ -111,9 +113,12 @@ def kept_databases(found: Verification) -> list[tuple[str, str, str, str]]:
 
 
 def outcome(found: Verification) -> str:
-    """Render the outcome in one line."""
+    """Return the outcome in one line."""
     notes = len(found.findings) - len(found.errors)
-    counts = f"{count(len(found.errors), 'finding')}, {count(notes, 'note')}" if found.findings else "no findings"
+    causes = sum(len(each.entries) for each in grouped(found, found.errors))
+    of_causes = f" of {count(causes, 'cause')}" if causes < len(found.errors) else ""
+    counts = f"{count(len(found.errors), 'finding')}{of_causes}, {count(notes, 'note')}"
+    counts = counts if found.findings else "no findings"
     missing = f", {len(found.not_proved)} not proved" if found.not_proved else ""
     end = "" if found.is_complete else "; interrupted"
     engines = " and ".join(NAMES[engine] for engine in found.engines)

@@ -6,10 +6,13 @@ import dataclasses
 import json
 from collections.abc import Iterator
 
+from ...errors.settings.commands import spell
 from ...verify import Verification
-from ...verify.findings.kinds import KINDS, Finding
+from ...verify.findings.finding import Finding
+from ...verify.findings.kinds import KINDS
 from ...verify.target import Target
 from .proof import kept_databases, outcome
+from .proof_causes import causes
 from .proof_groups import LINES, NAMES, grouped, place_of, relative
 
 _COMMENT = 65_000  # characters of a comment; GitHub refuses 65,536
@@ -18,7 +21,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_json(found: Verification, target: Target) -> str:
-    """Render everything as JSON."""
+    """Return the whole result as JSON."""
     proofs = [
         {
             "revision": proof.revision,
@@ -29,11 +32,15 @@ def as_json(found: Verification, target: Target) -> str:
         for proof in found.proofs.values()
         if proof.schema
     ]
-    findings = []
+    findings, explained = [], causes(found, found.findings)
     for each in found.findings:
         path, line = place_of(each, target)
-        more = {"title": each.kind.title, "fix": each.kind.fix, "file": str(path), "line": line}
-        findings.append({**dataclasses.asdict(each), **more})
+        more = {"title": each.kind.title, "fix": spell(each.kind.fix), "file": str(path), "line": line}
+        cause = explained.get(each)
+        because = (
+            {"cause": {name: getattr(cause, name) for name in ("id", "revision", "engine", "found")}} if cause else {}
+        )
+        findings.append({**dataclasses.asdict(each), **more, **because})
     data = {
         "complete": found.is_complete and bool(proofs) and not found.not_proved,
         "clean": not found.errors and not found.not_proved,
@@ -50,7 +57,7 @@ def as_json(found: Verification, target: Target) -> str:
 
 
 def _gap(found: Verification, revision: str, engine: str, reason: str) -> dict[str, str]:
-    """Something that is not proved, with the traceback if an unexpected error is the reason."""
+    """Return an item that is not proved, with the traceback if an unexpected error is the reason."""
     proof = found.proofs.get((revision, engine))
     traceback = proof.tracebacks.get(reason, "") if proof else ""
     more = {"traceback": traceback} if traceback else {}
@@ -58,14 +65,14 @@ def _gap(found: Verification, revision: str, engine: str, reason: str) -> dict[s
 
 
 def as_markdown(found: Verification) -> str:
-    """Render everything as Markdown, for a pull request."""
+    """Return the whole result as Markdown."""
     lines = [f"**{outcome(found)}**", ""]
     if found.findings:
         lines += _table("id", "revision", "engine", "found", "fix")
         for each in found.findings:
             engine = NAMES[each.engine]
             expected = f" (expected: {each.expected})" if each.expected else ""
-            lines.append(_row(each.id, each.revision, engine, each.found + expected, each.kind.fix))
+            lines.append(_row(each.id, each.revision, engine, each.found + expected, spell(each.kind.fix)))
         lines.append("")
     if found.not_checked:
         lines += [f"Not checked: {'; '.join(f'{what}: {why}' for what, why in found.not_checked.items())}.", ""]
@@ -89,16 +96,20 @@ def _row(*cells: str) -> str:
 
 
 def as_comment(found: Verification, target: Target) -> str:
-    """Render the result as Markdown for a comment on a pull request, which GitHub limits to 65,536 characters."""
+    """Return the result as Markdown for a comment on a pull request, which GitHub limits to 65,536 characters."""
     lines = [f"**{outcome(found)}**", ""]
     size = len(lines[0])
     groups = grouped(found, found.findings)
     for number, each in enumerate(groups):
         path, line = place_of(each.findings[0], target)
-        items = "".join(f"\n  - {_escaped(text)}" for text in each.lines[:LINES])
-        more = f"\n  - and {len(each.lines) - LINES} more" if len(each.lines) > LINES else ""
+        items = "".join(
+            f"\n{'  ' if line is entry.text else '    '}- {_escaped(line)}"
+            for entry in each.entries[:LINES]
+            for line in entry.lines
+        )
+        more = f"\n  - and {len(each.entries) - LINES} more" if len(each.entries) > LINES else ""
         place = f"{each.revision or 'the history'} (`{relative(path)}:{line}`)"
-        entry = f"- **{each.kind.id} {each.kind.title}** in {place}{items}{more}\n  - {each.kind.fix}"
+        entry = f"- **{each.kind.id} {each.kind.title}** in {place}{items}{more}\n  - {spell(each.kind.fix)}"
         size += len(entry) + 1
         if size > _COMMENT:
             lines.append(f"- and {len(groups) - number} more entries, in the file of `--json`")
@@ -112,7 +123,7 @@ def _escaped(text: str) -> str:
 
 
 def as_sarif(found: Verification, target: Target) -> str:
-    """Render the findings as SARIF 2.1.0, which services of code review read.
+    """Return the findings as SARIF 2.1.0, which services for code review read.
 
     Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
     """
@@ -122,7 +133,7 @@ def as_sarif(found: Verification, target: Target) -> str:
             "id": id_,
             "shortDescription": {"text": KINDS[id_].title},
             "fullDescription": {"text": KINDS[id_].why},
-            "help": {"text": KINDS[id_].fix},
+            "help": {"text": spell(KINDS[id_].fix)},
         }
         for id_ in used
     ]
@@ -148,7 +159,7 @@ def as_sarif(found: Verification, target: Target) -> str:
 
 
 def as_annotations(found: Verification, target: Target) -> Iterator[str]:
-    """Render each finding as a command of GitHub Actions, which shows it at its file and line.
+    """Yield each finding as a command of GitHub Actions, which shows the finding at its file and line.
 
     Source: https://docs.github.com/actions/reference/workflow-commands-for-github-actions
     """
@@ -163,7 +174,7 @@ def as_annotations(found: Verification, target: Target) -> Iterator[str]:
 def _sentence(finding: Finding) -> str:
     where = " on ".join(filter(None, [finding.revision, NAMES[finding.engine] if finding.engine else ""]))
     expected = f" (expected: {finding.expected})" if finding.expected else ""
-    return f"{f'{where}: ' if where else ''}{finding.found}{expected} - {finding.kind.fix}"
+    return f"{f'{where}: ' if where else ''}{finding.found}{expected} - {spell(finding.kind.fix)}"
 
 
 def _data(text: str) -> str:

@@ -1,87 +1,155 @@
-"""Puts the findings of a proof in the order of a report, and names the file and line of each."""
+"""Puts the findings of a proof in the order of a report, and returns the file and line of each."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from ...errors.settings.urls import ENGINES
+from ...errors.text import count, shorten
 from ...verify import Verification
-from ...verify.findings.kinds import KINDS, Finding, FindingKind
+from ...verify.findings.finding import Finding
+from ...verify.findings.kinds import KINDS, FindingKind
 from ...verify.target import Target
+from .proof_causes import causes
 
 LINES = 4
-"""How many findings of one kind are shown for one revision."""
+"""How many entries of one kind are shown for one revision."""
+_CONSEQUENCES = 2
+_OF_ROWS = (
+    "V501",
+    "V502",
+    "V504",
+    "V511",
+)  # Columns of the same table have the same cause, those of others may have another.
 NAMES = {**ENGINES, "": "both"}
 _LINE = re.compile(r"\bline (\d+)\b")
 _OF_DOWNGRADE = ("V401", "V402", "V403", "V404", "V405", "V502")
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A cause in a report: the findings that say the same of several objects, and the findings that follow from them.
+
+    Attributes:
+        text: the description, with the engines and the other objects.
+        consequences: a line for each finding that this one explains.
+    """
+
+    text: str
+    consequences: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the entry: the text and some of the consequences."""
+        shown = [f"so {each}" for each in self.consequences[:_CONSEQUENCES]]
+        more = len(self.consequences) - _CONSEQUENCES
+        return [self.text, *shown, *([f"and {count(more, 'more consequence')}"] if more > 0 else [])]
+
+
+@dataclass(frozen=True)
 class FindingGroup:
-    """The findings of one kind in one revision.
+    """The findings of one kind in one revision, without those that another finding explains.
 
     Attributes:
         kind: the kind.
         revision: the id of the revision; empty for the history as a whole.
         findings: the findings.
-        elsewhere: the number of later revisions that have the same finding, by its text.
+        entries: the findings as entries, one for each cause.
     """
 
     kind: FindingKind
     revision: str
     findings: tuple[Finding, ...]
-    elsewhere: dict[str, int]
+    entries: tuple[Entry, ...]
 
     @property
     def is_error(self) -> bool:
-        """Whether a finding is more than a note."""
+        """Whether one of the findings is an error, and not a note."""
         return any(each.severity == "error" for each in self.findings)
-
-    @property
-    def lines(self) -> list[str]:
-        """The lines of the group: each text once, with the engines on which it was found."""
-        engines: dict[str, list[str]] = {}
-        for each in self.findings:
-            text = each.found + (f" (expected: {each.expected})" if each.expected else "")
-            engines.setdefault(text, []).append(NAMES[each.engine] if each.engine else "")
-        return [self._line(text, list(filter(None, names))) for text, names in engines.items()]
-
-    def _line(self, text: str, names: Sequence[str]) -> str:
-        more = self.elsewhere.get(text, 0)
-        later = f" (and in {more} later revision{'' if more == 1 else 's'})" if more else ""
-        return f"{' and '.join(names)}: {text}{later}" if names else f"{text}{later}"
 
 
 def grouped(found: Verification, findings: Sequence[Finding]) -> list[FindingGroup]:
-    """Group findings by revision and kind: the newest revision first, and the whole history before all.
+    """Return the findings in groups by revision and kind. The whole history comes first, then the newest revision.
 
-    A finding that several revisions have in the same words is named at the first of them.
+    If several revisions have a finding in the same words, it is named at the first of them. A finding that another one
+    explains is named as a consequence of that one.
     """
     place = {revision: number for number, revision in enumerate(found.revisions)}
+    explained = causes(found, findings)
     first: dict[tuple[str, str, str], str] = {}
-    again: dict[tuple[str, str, str], int] = {}
+    again: dict[tuple[str, str], set[str]] = {}
     groups: dict[tuple[str, str], list[Finding]] = {}
+    consequences: dict[Finding, list[Finding]] = {}
     for each in sorted(findings, key=lambda each: place.get(each.revision, -1)):
-        same = (each.id, each.found, each.engine)
-        if first.setdefault(same, each.revision) != each.revision:
-            again[same] = again.get(same, 0) + 1
+        if each in explained:
+            consequences.setdefault(explained[each], []).append(each)
+        elif first.setdefault((each.id, each.found, each.engine), each.revision) != each.revision:
+            again.setdefault((each.id, each.found), set()).add(each.revision)
         else:
             groups.setdefault((each.revision, each.id), []).append(each)
-    made = []
-    for (revision, id_), mine in groups.items():
-        later = {each.found: again.get((id_, each.found, each.engine), 0) for each in mine}
-        made.append(FindingGroup(KINDS[id_], revision, tuple(mine), later))
+    made = [
+        FindingGroup(KINDS[id_], revision, tuple(mine), tuple(_entries(mine, again, consequences)))
+        for (revision, id_), mine in groups.items()
+    ]
     last = len(place)
     return sorted(made, key=lambda each: (-place.get(each.revision, last), not each.is_error, each.kind.id))
 
 
+def _entries(
+    findings: Sequence[Finding],
+    again: Mapping[tuple[str, str], set[str]],
+    consequences: Mapping[Finding, list[Finding]],
+) -> Iterator[Entry]:
+    """Return one entry for the findings that say the same of several objects, on the same engines."""
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for each in findings:
+        alike.setdefault((_without_object(each), each.item), []).append(each)
+    same: dict[tuple[str, tuple[str, ...]], list[Finding]] = {}
+    for (text, _), of_object in alike.items():
+        engines = tuple(dict.fromkeys(NAMES[each.engine] for each in of_object if each.engine))
+        same.setdefault((text, engines), []).extend(of_object)
+    for (_, engines), mine in same.items():
+        first = mine[0]
+        others = [each for each in dict.fromkeys(each.item for each in mine) if each != first.item]
+        later = len(again.get((first.id, first.found), ()))
+        text = f"{' and '.join(engines)}: {_text(first)}" if engines else _text(first)
+        text += f"; the same: {shorten(others)}" if others else ""
+        text += f" (and in {count(later, 'later revision')})" if later else ""
+        followed = {
+            (each.id, each.revision, each.item, _without_object(each)): each
+            for one in reversed(mine)
+            for each in reversed(consequences.get(one, []))
+        }
+        yield Entry(text, tuple(_as_consequence(each, first) for each in reversed(followed.values())))
+
+
+def _as_consequence(finding: Finding, cause: Finding) -> str:
+    place = f" in {finding.revision or 'the history'}" if finding.revision != cause.revision else ""
+    return f"{finding.id}{place}: {_text(finding)}"
+
+
+def _text(finding: Finding) -> str:
+    return finding.found + (f" (expected: {finding.expected})" if finding.expected else "")
+
+
+def _without_object(finding: Finding) -> str:
+    """Return the text without the object and its numbers.
+
+    It is equal for findings that probably have the same cause.
+    """
+    if not finding.item:
+        return _text(finding)
+    text = _text(finding).replace(finding.item, finding.table if finding.id in _OF_ROWS else "", 1)
+    return re.sub(r"^\d[\d,]*|(?<=: name: ).*| after \w+ and \w+$", "", text)
+
+
 def relative(path: Path) -> str:
-    """The path from the working folder, as services expect it; the whole path if it lies elsewhere."""
+    """Return the path relative to the working folder, as services expect it; the whole path if it is outside."""
     return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()
 
 

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from ...errors.settings.commands import spell
 from ...errors.text import count
 from ...schema.inventory import Inventory, Table
 from ...verify import Verification
@@ -22,7 +23,7 @@ _COLOURS = {"red": "error", "yellow": "note", "green": "ok", "dim": "soft"}
 
 
 def as_html(found: Verification, target: Target) -> str:
-    """Render the history as a grid of revisions, properties and engines. Each cell opens its findings."""
+    """Return the history as a grid of revisions, properties and engines. Each cell opens its findings."""
     lines = [*([""] if found.is_whole else []), *reversed(found.revisions)]
     missing = [
         f"not proved: {revision or 'the history'} on {NAMES[on]}: {why}" for revision, on, why in found.not_proved
@@ -76,10 +77,14 @@ def _section(found: Verification, revision: str, target: Target) -> str:
 
 
 def _group(group: FindingGroup) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in group.lines)
+    items = "".join(f"<li>{escape(each.text)}{_consequences(each.consequences)}</li>" for each in group.entries)
     kind, colour = group.kind, "error" if group.is_error else "note"
     title = f'<h3 class="{colour}"><span class="id">{kind.id}</span> {escape(kind.title)}</h3>'
-    return f"{title}<ul>{items}</ul><p>{escape(kind.why)}</p><p><b>Fix:</b> {escape(kind.fix)}</p>"
+    return f"{title}<ul>{items}</ul><p>{escape(kind.why)}</p><p><b>Fix:</b> {escape(spell(kind.fix))}</p>"
+
+
+def _consequences(lines: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>" if lines else ""
 
 
 def _impact(proof: Proof) -> Iterator[str]:
@@ -92,7 +97,7 @@ def _impact(proof: Proof) -> Iterator[str]:
 
 
 def _schemas(found: Verification, proof: Proof) -> Iterator[str]:
-    """The tables that the upgrade changes, before and after it."""
+    """Yield the tables that the upgrade changes, before and after it."""
     before, after = _before(found, proof), proof.schema
     if before is None or after is None:
         return
@@ -103,7 +108,10 @@ def _schemas(found: Verification, proof: Proof) -> Iterator[str]:
 
 
 def _before(found: Verification, proof: Proof) -> Inventory | None:
-    """The schema before a revision, which the proof of the previous one has. It is not known for the first revision."""
+    """Return the schema before a revision, from the proof of the previous one.
+
+    It is not known for the first revision.
+    """
     position = found.revisions.index(proof.revision)
     if position:
         earlier = found.proofs.get((found.revisions[position - 1], proof.engine))
@@ -131,14 +139,14 @@ def _described(table: Table | None) -> Iterator[str]:
 
 
 def _rows(proof: Proof) -> Iterator[str]:
-    """Rows of the tables that the upgrade changes, before and after it."""
+    """Yield rows of the tables that the upgrade changes, before and after it."""
     for table, sides in proof.samples.items():
         lines = [["  ".join(each) for each in side] or ["(no rows)"] for side in sides]
         yield _pair(f"rows of {table}", *_marked(*lines))
 
 
 def _marked(before: Sequence[str], after: Sequence[str]) -> tuple[str, str]:
-    """Both sides as HTML; what only one of them has is marked."""
+    """Return both sides as HTML. The parts that only one side has are marked."""
     left, right = list(map(escape, before)), list(map(escape, after))
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for tag, first, first_end, second, second_end in matcher.get_opcodes():

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from ...errors.text import style
 from ...verify import Verification
-from ...verify.findings.kinds import Finding
+from ...verify.findings.finding import Finding
 from ...verify.findings.proof import Proof
 from .proof_groups import NAMES
 
@@ -17,10 +17,12 @@ _SECONDS = 7
 _FIRST = 14  # the least width of the first column
 _OF_WHOLE = ("up", "schema")  # the properties of the history as a whole
 _PROPERTY_OF = {
-    **dict.fromkeys(("V301", "V302", "V304", "V306", "V307"), "up"),
-    **dict.fromkeys(("V401", "V402", "V406"), "down"),
+    **dict.fromkeys(("V301", "V302", "V304", "V306", "V307", "V308"), "up"),
+    **dict.fromkeys(("V401", "V402", "V406", "V407"), "down"),
     **dict.fromkeys(("V303", "V305", "V403", "V404", "V405"), "schema"),
-    **dict.fromkeys(("V501", "V502", "V503", "V504", "V505", "V506", "V507", "V508", "V509", "V603"), "rows"),
+    **dict.fromkeys(
+        ("V501", "V502", "V503", "V504", "V505", "V506", "V507", "V508", "V509", "V510", "V511", "V603"), "rows"
+    ),
     **dict.fromkeys(("V601", "V602"), "parity"),
 }
 
@@ -39,7 +41,7 @@ Cell = tuple[str, str]
 
 
 def head(found: Verification) -> str:
-    """Render the two lines above the revisions."""
+    """Return the two lines above the revisions."""
     width = _WIDTH * len(PROPERTIES) + _SECONDS
     names = "".join(f"  {NAMES[engine]:<{width}}" for engine in found.engines)
     properties = "".join(name.ljust(_WIDTH) for name in PROPERTIES)
@@ -59,7 +61,7 @@ def width(found: Verification) -> int:
 
 
 def line(found: Verification, revision: str, stream: TextIO) -> str:
-    """Render the line of a revision, as far as it is proved; "" is the history as a whole."""
+    """Return the line of a revision with the results up to now. The revision "" is the history as a whole."""
     text = f"{revision or 'in one run':<{_first(found)}}"
     for engine in found.engines:
         proof = found.proofs.get((revision, engine))
@@ -95,7 +97,7 @@ def parity_of(found: Verification, revision: str) -> Cell:
 
 
 def _others(found: Verification, revision: str) -> list[Finding]:
-    """The findings about a revision that belong to no column of the table."""
+    """Return the findings about a revision that have no column in the table."""
     return [each for engine in (*found.engines, "") for each in _about(found.of(revision, engine), "")]
 
 
@@ -104,7 +106,7 @@ def _about(findings: Sequence[Finding], name: str) -> list[Finding]:
 
 
 def _is_about(reason: str, name: str) -> bool:
-    """Whether a reason why something is not proved leaves this property open. Most reasons leave all of them open."""
+    """Return whether a reason for "not proved" concerns this property. Most reasons concern all properties."""
     about = next((names for start, names in _ABOUT.items() if reason.startswith(start)), PROPERTIES)
     return name in about
 

@@ -29,7 +29,7 @@ _PLURALS = {"index": "indexes", "policy": "policies"}
 
 
 def revision_line(revision: Revision) -> str:
-    """A revision in one line: its id and its message."""
+    """Return the id and the message of a revision in one line."""
     message = (
         revision.message if len(revision.message) <= _MESSAGE_WIDTH else revision.message[: _MESSAGE_WIDTH - 3] + "..."
     )
@@ -37,7 +37,7 @@ def revision_line(revision: Revision) -> str:
 
 
 def status(status: Status, project: str, source: str, head_message: str) -> str:
-    """`db.status`, for people."""
+    """Return the text of `db.status`."""
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
     for schema, recorded in status.recorded_elsewhere.items():
         current = f"{position(recorded)} in schema {schema}, which [antarest] version_table_schema does not name"
@@ -77,13 +77,13 @@ def _rollback_script(status: Status) -> str:
 
 
 def status_json(status: Status, project: str, source: str) -> str:
-    """`db.status`, for machines."""
+    """Return the JSON of `db.status`."""
     facts = {"project": project, "configuration": source, "at_head": status.at_head, **dataclasses.asdict(status)}
     return json.dumps(facts, indent=2)
 
 
 def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
-    """The revisions, newest first: `*` marks those that are applied; current and head are named."""
+    """Return the list of revisions, newest first. `*` marks the applied ones; current and head are named."""
     rows = [(f"? {id_}  (current; not in this checkout: inv db.sync)", "") for id_ in unknown]
     for entry in entries:
         marks = {"current": entry.is_current, "head": entry.is_head, "edited since": entry.is_edited}
@@ -96,20 +96,20 @@ def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
 
 
 def _applied(entry: RecordLine) -> str:
-    """When and by what a revision was applied."""
+    """Return the time, the user and the version with which a revision was applied."""
     code = f"{entry.version} {(entry.git_commit or '')[:8]}".rstrip()
-    how = "stamped " if entry.direction == "stamp" else ""
+    how = {"stamp": "stamped ", "snapshot": "from the snapshot "}.get(entry.direction, "")
     return f"{how}{entry.at:%Y-%m-%d %H:%M} UTC  {entry.user}@{entry.host}  {code}"
 
 
 def upgrade(plan: UpgradePlan) -> str:
-    """The text before an upgrade that has something to run."""
+    """Return the line that is printed before an upgrade with pending revisions."""
     way = f"{position(plan.current)} -> {plan.target} ({count(len(plan.pending), 'revision')})"
     return fields([("upgrade", way)])
 
 
 def pending(revisions: Sequence[Revision]) -> str:
-    """The revisions that an upgrade would run, and the losses that they declare."""
+    """Return the revisions that an upgrade would run, and the losses that they declare."""
     lines = []
     for revision in revisions:
         lines.append(f"  {revision_line(revision)}")
@@ -118,11 +118,11 @@ def pending(revisions: Sequence[Revision]) -> str:
 
 
 def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
-    """The plan of a rollback: its revisions, and what each of them drops.
+    """Return the plan of a rollback: its revisions, and the data that each of them drops.
 
     Args:
         plan: the rollback.
-        origins: where the code of a revision comes from, by its id, where that is not the checkout.
+        origins: the origin of a revision's code, by its id, if that is not the checkout.
     """
     lines = [f"rollback       {position(plan.current)} -> {plan.target} ({count(len(plan.steps), 'revision')})"]
     for step in plan.steps:
@@ -141,7 +141,7 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
 
 
 def sync_plan(sync: SyncPlan) -> str:
-    """The revisions to undo, with the place of their code, and the revisions to apply after them."""
+    """Return the revisions to undo, with the origin of their code, and the revisions to apply after them."""
     lines = [
         f"edited         {id_}: its file is not what was applied; it stays as it is in the database"
         for id_ in sync.edited
@@ -175,12 +175,12 @@ def _drop_line(drop: Drop) -> str:
 
 
 def nothing_to_do(current: Sequence[str]) -> str:
-    """The line for a database that is where it should be."""
+    """Return the line for a database that is already at the target."""
     return f"nothing to do: the database is at {position(current)}"
 
 
 def outcome(outcome: RunOutcome, verb: str) -> str:
-    """The result of a run."""
+    """Return the line about the result of a run."""
     if not outcome.steps and not outcome.is_prepared:
         return nothing_to_do(outcome.after)
     seconds = sum(step[2] for step in outcome.steps)
@@ -189,7 +189,7 @@ def outcome(outcome: RunOutcome, verb: str) -> str:
 
 
 def reset_plan(plan: ResetPlan) -> str:
-    """The plan of a reset."""
+    """Return the plan of a reset."""
     others = [count(number, kind, _PLURALS.get(kind, "")) for kind, number in sorted(plan.others.items())]
     held = ", ".join([f"{count(len(plan.rows), 'table')} with {plan.amount}", *others])
     with_them = [f"  {'dropped with its table':<28} {each}" for each in plan.along]
@@ -198,7 +198,7 @@ def reset_plan(plan: ResetPlan) -> str:
 
 
 def seeded(rows: Mapping[str, int], seconds: float) -> str:
-    """The rows that a seed has written."""
+    """Return the lines about the rows that a seed has written."""
     total = f"seeded: {count(sum(rows.values()), 'row')} in {count(len(rows), 'table')} in {seconds:.2f} s"
     return "\n".join([*_row_counts(dict(sorted(rows.items()))), total])
 
@@ -211,13 +211,11 @@ def _row_counts(rows: Mapping[str, int | None]) -> list[str]:
 
 
 def written(written: Written, rollback_script: Path | None, diagram: Path | None = None) -> str:
-    """The result of `db.revision`, and the changes that are left to write by hand."""
+    """Return the result of `db.revision`, and the changes that remain to be written by hand."""
     lines = []
     if written.path:
         lines.append(
-            fields(
-                [("revision", _near(written.path)), ("rollback", _near(rollback_script)), ("diagram", _near(diagram))]
-            )
+            fields([("revision", near(written.path)), ("rollback", near(rollback_script)), ("diagram", near(diagram))])
         )
         lines += [f"detected       {each}" for each in written.detected]
         lines += [
@@ -229,7 +227,7 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
             for each in written.retypes
         ]
     elif not written.by_hand:
-        lines.append("nothing detected: the models match the migrations, and nothing was written")
+        lines.append("no changes: the models match the migrations, and nothing was written")
     lines += [f"by hand        {each}: Alembic does not see it" for each in written.by_hand]
     lines += [f"not compared   {ENGINES[engine]}: {why}" for engine, why in written.skipped.items()]
     if written.by_hand and not written.path:
@@ -238,15 +236,15 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
     return "\n".join(lines)
 
 
-def _near(path: Path | None) -> str:
-    """The path, relative to the working directory if it lies inside."""
+def near(path: Path | None) -> str:
+    """Return the path, relative to the working directory if it is inside."""
     if path is None:
         return ""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def checks(made: Sequence[Check]) -> str:
-    """The findings of `db.check`, the checks that it made, and those that it did not make."""
+    """Return the findings of `db.check`, the checks that it made, and those that it did not make."""
     failures = [failure for check in made for failure in check.failures]
     lines = [f"{each.check}: {each.fact}\n    {spell(each.command)}" for each in failures]
     if not failures:

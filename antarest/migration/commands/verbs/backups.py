@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def backup(context: CommandContext) -> int:
-    """Back the database up, and verify the backup."""
+    """Make a backup of the database, and verify it."""
     from ..rendering import backups  # Imported here: other commands do not wait for it.
 
     context.introduce()
@@ -26,7 +26,7 @@ def backup(context: CommandContext) -> int:
 
 
 def backups(context: CommandContext, *, json: bool = False) -> int:
-    """List the backups of the database, newest first: when, how large, which revision, how many rows."""
+    """List the backups of the database, newest first, with their time, size, revision and number of rows."""
     from ..rendering import backups
 
     found = context.workflow.backups.list()
@@ -46,7 +46,7 @@ def restore(
     allow_data_loss: bool = False,
     end_sessions: bool = False,
 ) -> int:
-    """Restore a backup: show first what that would lose, and keep what it replaces."""
+    """List the losses, then restore a backup; the old content is kept."""
     from ..questions import ask
     from ..rendering import backups
 

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def sync(context: CommandContext, *, allow_changed: bool = False, **flags: bool) -> int:
-    """Make the database match this checkout: undo what the checkout does not have, then apply what is pending."""
+    """Make the database match this checkout: undo the revisions that it lacks, then apply the pending ones."""
     with _follower(context.workflow).syncing(allow_changed=allow_changed) as plan:
         _carry_out(context, plan, **flags)
     return EXIT_DONE
 
 
 def switch(context: CommandContext, *, branch: str, allow_changed: bool = False, **flags: bool) -> int:
-    """Switch to a branch and take the database along: both, or neither."""
+    """Switch to a branch together with the database: both, or neither."""
     with _follower(context.workflow).switching(branch, allow_changed=allow_changed) as plan:
         if _carry_out(context, plan, **flags):
             context.say(("branch", branch))
@@ -43,7 +43,7 @@ def redo(context: CommandContext, **flags: bool) -> int:
 
 
 def rebase(context: CommandContext, *, onto: str | None = None, **flags: bool) -> int:
-    """Put the revisions of this branch on top of another head, and take the database along."""
+    """Put the revisions of this branch on top of another head, in the files and in the database."""
     with _follower(context.workflow).rebasing(onto or "") as (plan, rebase):
         if not rebase.moved:
             context.introduce()
@@ -59,8 +59,9 @@ def rebase(context: CommandContext, *, onto: str | None = None, **flags: bool) -
 
 
 def merge(context: CommandContext, *, message: str | None = None) -> int:
-    """Write a revision that joins all heads, where those of this branch cannot be put on top."""
+    """Write a revision that joins all heads, for revisions that cannot be put on top of another head."""
     from ...branches.writing import merge_heads
+    from .development import follow_snapshots
 
     heads = context.project.history.heads
     if len(heads) < 2:  # noqa: PLR2004 - a merge joins two or more
@@ -68,14 +69,18 @@ def merge(context: CommandContext, *, message: str | None = None) -> int:
         return EXIT_DONE
     path = merge_heads(context.project, message or f"merge {' and '.join(heads)}")
     context.say(("revision", str(path)), ("joins", ", ".join(heads)))
+    follow_snapshots(context)
     return EXIT_DONE
 
 
 def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool) -> int:
-    """Write the newest revision again from the models, with its id and message; undo it first if it is applied."""
+    """Write the newest revision again from the models, with the same id and message.
+
+    If it is applied, undo it first.
+    """
     from ...branches.writing import write_again
     from ...project.revision_store import keeping
-    from .development import follow
+    from .development import follow, follow_snapshots
 
     with _follower(context.workflow).amending(discard_edits=discard_edits) as (plan, revision):
         if not plan.is_empty or flags.get("dry_run"):
@@ -86,20 +91,22 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
         written = write_again(context.project, revision, context.db, context.progress.note)
     diagram = follow(context.project) if written.path else None
     context.report(results.written(written, context.project.rollback_script, diagram))
+    if written.path:
+        follow_snapshots(context)
     if written.path and not plan.is_empty:
         context.report(next_command("Apply it again", "inv db.upgrade"))
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
 
 
 def install_hooks(context: CommandContext) -> int:
-    """Write git hooks that say in one line when the database and the checkout differ."""
+    """Write git hooks that report in one line that the database and the checkout differ."""
     for path in _follower(context.workflow).install_hooks():
         context.report(str(path))
     return EXIT_DONE
 
 
 def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
-    """Refuse `--message` and `--empty`: an amended revision keeps its message.
+    """Refuse `--message` and `--empty`, because an amended revision keeps its message.
 
     Raises:
         UsageError: one of them was given.
@@ -112,7 +119,7 @@ def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
 def _carry_out(
     context: CommandContext, plan: SyncPlan, *, dry_run: bool = False, yes: bool = False, allow_data_loss: bool = False
 ) -> bool:
-    """Print a plan, ask, and run it.
+    """Print a plan, ask for consent, and run it.
 
     Returns:
         Whether it was run.
@@ -132,15 +139,16 @@ def _carry_out(
 
 
 def _follow_up(context: CommandContext) -> None:
-    """Bring `rollback.sh` and the diagram in line with the changed revision files."""
+    """Update `rollback.sh`, the diagram and the snapshots after a change of revision files."""
     from ...project.project import Project
-    from .development import follow
+    from .development import follow, follow_snapshots
 
     project = Project.load(context.project.ini)
     if rollback_script.sync(project):
         context.say(("rollback", str(project.rollback_script)))
     if diagram := follow(project):
         context.say(("diagram", str(diagram)))
+    follow_snapshots(context)
 
 
 def _follower(workflow: MigrationWorkflow) -> Follower:

@@ -1,8 +1,9 @@
-"""The verbs that look at the database, or move it."""
+"""The verbs that read the database, or change its revision."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from ...errors.base import EXIT_DONE, EXIT_FAILED
 from ...errors.facts.configuration import UsageError
@@ -22,6 +23,10 @@ def upgrade(context: CommandContext, *, to: str | None = None, dry_run: bool = F
     if plan.pending:
         context.print(results.upgrade(plan))
     if dry_run:
+        if plan.pending:
+            from ...run.start import foresee  # A database at head need not wait for Alembic.
+
+            foresee(replace(context.workflow.request, upgrades_to=(plan.target,)), plan.current)
         context.print(results.pending(plan.pending) if plan.pending else results.nothing_to_do(plan.current))
         return EXIT_DONE
     context.report(results.outcome(context.workflow.upgrade(plan, from_base=from_base), "upgraded"))
@@ -39,7 +44,7 @@ def rollback(
     sql: bool = False,
     head: str | None = None,
 ) -> int:
-    """Roll the database back: one revision, several, or to a revision; with a plan first."""
+    """Show a plan, then roll the database back by one revision, by several, or to a revision."""
     count = positive(steps)
     if steps and to:
         raise UsageError("--steps and --to cannot be given together", *HOW_FAR)
@@ -81,7 +86,7 @@ def reset(
 
 
 def status(context: CommandContext, *, json: bool = False) -> int:
-    """Say where the database is: exit code 0 at head, 1 otherwise, 3 unreachable."""
+    """Print the state of the database. The exit code is 0 at head, 3 if it is unreachable, otherwise 1."""
     found = context.workflow.status()
     project, source = str(context.project.ini), str(context.config.source)
     if json:
@@ -101,7 +106,7 @@ def history(context: CommandContext, *, to: str | None = None) -> int:
 
 
 def grant(context: CommandContext) -> int:
-    """Give the application's role the rights that it lacks (PostgreSQL)."""
+    """Grant the missing rights of the application's role (PostgreSQL)."""
     context.introduce()
     granted = context.workflow.grant()
     context.report("\n".join(granted) if granted else "nothing to do: no right is missing")

@@ -1,4 +1,4 @@
-"""The verbs about releases: what production runs, and what a release changes."""
+"""The verbs about releases: the deployed revision, and the changes of a release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..boundary import CommandContext
 
 
 def deployed(context: CommandContext, *, ref: str) -> int:
-    """Record what production runs: from then on rollback.sh goes there."""
+    """Record the revision of production, which becomes the target of rollback.sh."""
     from ...branches.deployed import record
 
     revision, origin = record(context.project, ref)
@@ -24,7 +24,7 @@ def deployed(context: CommandContext, *, ref: str) -> int:
 
 
 def deployed_clear(context: CommandContext) -> int:
-    """Record that nothing is in production: rollback.sh goes to the revision before the head again."""
+    """Record that nothing is in production. The target of rollback.sh is then the revision before the head."""
     from ...branches.deployed import clear
 
     clear(context.project)
@@ -34,7 +34,7 @@ def deployed_clear(context: CommandContext) -> int:
 
 
 def sql(context: CommandContext, *, from_ref: str, to_ref: str, output: str | None = None) -> int:
-    """Write upgrade.sql and rollback.sql for PostgreSQL, and prove on a scratch server that they do the same."""
+    """Write upgrade.sql and rollback.sql for PostgreSQL, and prove on a scratch server that they are correct."""
     from ...release import prove_sql, revision_range, write_sql
 
     folder = Path(output or ".")
@@ -56,7 +56,7 @@ def sql(context: CommandContext, *, from_ref: str, to_ref: str, output: str | No
 
 
 def release_notes(context: CommandContext, *, from_ref: str, to_ref: str, output: str | None = None) -> int:
-    """Say in Markdown what each revision between two refs changes, what its rollback loses, and its measured impact."""
+    """Write, as Markdown, the changes, rollback losses and measured impact of each revision between two refs."""
     from ...release import revision_range
     from ...release.notes import write_notes
 
@@ -73,7 +73,14 @@ def release_notes(context: CommandContext, *, from_ref: str, to_ref: str, output
 
 
 def print_rollback_sql(context: CommandContext, steps: int, to: str | None, head: str | None) -> int:
-    """Print the SQL of a rollback: from the head that `rollback.sh` was made for, else from where the database is."""
+    """Print the SQL of a rollback that starts at a head.
+
+    Args:
+        context: the context of the command.
+        steps: the number of steps back.
+        to: the revision to roll back to.
+        head: the head in `rollback.sh`; without it, the rollback starts at the revision of the database.
+    """
     from ...release.sql_scripts import downgrade_sql
 
     project = context.project

@@ -1,4 +1,4 @@
-"""The verbs about revision files: they write, check and prove them."""
+"""The verbs that write, check and prove revision files."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ def revision(
     written = write_revision(context.project, message, empty=empty, db=context.db, note=context.progress.note)
     diagram = development.follow(context.project) if written.path else None
     context.report(results.written(written, context.project.rollback_script, diagram))
+    if written.path:
+        development.follow_snapshots(context)
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
 
 
@@ -68,7 +70,7 @@ def baseline(context: CommandContext, **options: Any) -> int:
 
 
 def write_rollback_script(context: CommandContext) -> int:
-    """Write rollback.sh again, after revision files were renamed, deleted or edited; print where it is."""
+    """Write rollback.sh again after revision files were renamed, deleted or edited, and print its path."""
     path = context.project.rollback_script
     if path is None or not rollback_script.is_in_sync(context.project):
         path = rollback_script.write(context.project)

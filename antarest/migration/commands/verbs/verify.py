@@ -100,7 +100,7 @@ def _number(rows: str) -> int:
 
 
 def _variables(given: Sequence[str], *, run_env: bool) -> dict[str, str]:
-    """Read the variables for `env.py`, each as `NAME=VALUE`."""
+    """Return the environment variables for `env.py`, which are given as `NAME=VALUE`."""
     if not run_env:
         raise _usage("--env is only for --run-env", "--run-env --env=NAME=VALUE")
     if wrong := [each for each in given if not re.match(r"\w+=", each)]:
@@ -143,14 +143,14 @@ def baseline(context: CommandContext, *, engine: str | None = None, rows_from: s
 
 
 def _engines(name: str | None, own: Sequence[str]) -> tuple[EngineName, ...]:
-    """The engines that the flag names; without it those of the project, or both if it does not name them."""
+    """Return the engine that the flag names. Without the flag, return those that the project names, or both."""
     if name and name not in _ENGINES:
         raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {name!r}", "--engine=both")
     return _ENGINES[name] if name else _ENGINES.get("".join(own), _ENGINES["both"])
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
-    """Check the files that flags name, before the proof, which may take long."""
+    """Refuse a file of a flag that cannot be written. This happens before the proof, which may take long."""
     for form, path in files.items():
         if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
             raise _usage(f"--{form} must be a file in a folder that exists, not {path!r}", f"--{form}=FILE")
@@ -167,7 +167,7 @@ class _Printer:
         self._printed = 0
 
     def print_proof(self, proof: Proof) -> None:
-        """Print the lines that are complete with this proof."""
+        """Print the lines that this proof completes."""
         found, lines = self._found, [*self._found.revisions, *([""] if self._found.is_whole else [])]
         for line in lines[self._printed :]:
             if not all((line, engine) in found.proofs for engine in found.engines):
@@ -207,7 +207,7 @@ def _usage(message: str, right: str) -> UsageError:
 
 
 def _between(revisions: str) -> Callable[[Target], Collection[str]]:
-    """Select the revisions from A to B, including both: `A:B`, `A:` or `:B`. `A` alone selects one."""
+    """Return a function that selects the revisions from A to B, including both: `A:B`, `A:`, `:B`, or only `A`."""
 
     def select(target: Target) -> Collection[str]:
         history = target.history

@@ -1,6 +1,6 @@
-"""The migration lock: one process and thread at a time changes a database, and the others wait.
+"""The migration lock: one process and one thread at a time change a database, and the others wait.
 
-The lock belongs to a connection, so it is free when its process ends. Commands that only read take no lock.
+The lock belongs to a connection, so it is released when its process ends. Commands that only read take no lock.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def in_this_process(db: DbConfig, patience: Patience) -> Iterator[None]:
     """Let one thread of this process at a time call Alembic, whose context is global. The lock is re-entrant.
 
     Raises:
-        ThreadLocked: another thread holds it for longer than the run waits.
+        ThreadLocked: another thread holds the lock for longer than the run waits.
     """
     while not ALEMBIC.acquire(timeout=0.05):
         if not patience.wait(lambda: "another thread of this process"):
@@ -38,12 +38,13 @@ def one_writer(db: DbConfig, version_table: VersionTable, patience: Patience) ->
 
     Args:
         db: the database.
-        version_table: the table that records the revision. Projects with different tables do not lock each other out.
+        version_table: the table that records the revision. Projects with different version tables can migrate at the
+            same time.
         patience: how long to wait for another run.
 
     Raises:
         DatabaseLocked: another run holds the lock for longer than the run waits. On SQLite only `Writer.begin` raises
-            it, because the lock is the transaction itself.
+            this error, because the lock is the transaction itself.
         DatabaseError: the database cannot be reached.
     """
     if db.migration_url.get_backend_name() == "sqlite":

@@ -24,14 +24,14 @@ class Writer(Protocol):
         """Check, before a commit, that the lock is still held.
 
         Raises:
-            LockLost: the server has released it.
+            LockLost: the server has released the lock.
         """
 
     def blockers(self) -> str:
-        """Return the session that held a lock that the last transaction needed; empty where it was not seen."""
+        """Return the session that held a lock which the last transaction needed; empty if no session was seen."""
 
     def wait_for_end(self) -> bool:
-        """Wait until the server has ended a transaction whose connection was lost. Return whether it has."""
+        """Wait until the server has ended a transaction whose connection was lost. Return whether it has ended."""
 
 
 _STEP = 0.1  # seconds between two tries
@@ -39,11 +39,11 @@ _SILENCE = 1.0  # seconds of waiting until the message
 
 
 class Patience:
-    """The time that one run may wait for locks that others hold.
+    """The time that one run may wait for locks of others.
 
     Attributes:
-        tell: tells the user a line.
-        is_over: returns whether the run was told to stop. It is for places where an exception would be lost.
+        tell: prints a line for the user.
+        is_over: returns whether a signal told the run to stop. It is for code in which an exception would be lost.
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
@@ -60,7 +60,7 @@ class Patience:
         self.is_over: Callable[[], bool] = lambda: False
 
     def restart(self) -> None:
-        """Start the clock again, after the run got what it waited for."""
+        """Start the clock again, after the run got the lock."""
         self._begin = time.monotonic()
 
     def wait(self, what: Callable[[], str]) -> bool:

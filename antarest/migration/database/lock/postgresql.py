@@ -1,12 +1,13 @@
 """The migration lock of PostgreSQL: two advisory locks, which the server releases when their transactions end.
 
 A separate connection holds the first lock for the whole run, in a READ COMMITTED transaction that stays idle. Such a
-lock works through PgBouncer in transaction mode, where a session lock does not. The transaction has no snapshot that
-`CREATE INDEX CONCURRENTLY` would have to wait for. A run that waited inside the server would have a snapshot. So a
-run asks for the lock again and again instead.
+lock works through PgBouncer in transaction mode, where a session lock does not. The idle transaction has no snapshot
+that `CREATE INDEX CONCURRENTLY` would have to wait for. A run that waited inside the server would have one. So a run
+asks for the lock repeatedly instead.
 
 Each transaction that changes something holds the second lock. When a process is killed, its first lock is released at
-once, but the server may still be busy with its last statement. Until that has ended, the second lock keeps others out.
+once, but the server may still be busy with its last statement. Until this statement ends, the second lock excludes
+other runs.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class PostgresWriter:
         """Take the first lock for the block.
 
         Raises:
-            MigrationLocked: another run holds it for longer than this one waits.
+            MigrationLocked: another run holds the lock for longer than this one waits.
         """
         with moving(db) as connection:
             writer = cls(db, version_table, patience, connection)
@@ -97,7 +98,7 @@ class PostgresWriter:
     def begin(self, connection: Connection) -> None:
         """Take the second lock in a transaction that changes something, and limit its waits.
 
-        Outside of a transaction (`autocommit_block`) it does neither: `CREATE INDEX CONCURRENTLY` has to wait.
+        Outside of a transaction (`autocommit_block`) it does neither, because `CREATE INDEX CONCURRENTLY` has to wait.
         """
         self._stop_watching()
         driver: Any = connection.connection.dbapi_connection
@@ -120,7 +121,7 @@ class PostgresWriter:
                 raise LockLost(redact_url(self._db.migration_url))
 
     def blockers(self) -> str:
-        """Return the session that held a lock that the last transaction needed."""
+        """Return the session that held a lock which the last transaction needed."""
         self._stop_watching()
         return self._watch.seen.holder if self._watch else ""
 
@@ -128,7 +129,7 @@ class PostgresWriter:
         """Wait until the last transaction has ended, but no longer than ten seconds: the server may be gone.
 
         Returns:
-            Whether it has ended.
+            Whether the transaction has ended.
         """
         patience = Patience(min(self._patience.seconds, 10), lambda _text: None)
         with moving(self._db) as connection:
@@ -139,7 +140,10 @@ class PostgresWriter:
         return True
 
     def _acquire(self) -> None:
-        """Try to get the first lock. No transaction is open between two tries, because a pool may be small."""
+        """Try to get the first lock.
+
+        Between two tries no transaction is open, because a pool of connections may be small.
+        """
         connection = self._connection
         self._settings = self._known_settings()
         while True:
@@ -174,7 +178,10 @@ class PostgresWriter:
             raise LockLost(redact_url(self._db.migration_url)) from error
 
     def _known_settings(self) -> dict[str, str]:
-        """Return the settings that this server knows. Some systems refuse the setting that checks clients."""
+        """Return those of our settings that this server knows.
+
+        Some systems refuse `client_connection_check_interval`.
+        """
         known = {**undisturbed(self._connection), **_ALIVE}
         if (self._connection.dialect.server_version_info or (0,)) >= (14,):
             try:
@@ -200,7 +207,7 @@ _NAMES: Final = {
 def _unset_timeouts(connection: Connection) -> None:
     """Switch the session's timeouts off.
 
-    A timeout that is off already is not set again: behind a pooler, others use the session too.
+    A timeout that is already off is not set again: behind a pooler, others use the session too.
     """
     for name in ("lock_timeout", "statement_timeout"):
         if connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) != "0":
@@ -208,7 +215,7 @@ def _unset_timeouts(connection: Connection) -> None:
 
 
 def _own_name(connection: Connection) -> str:
-    """Return a name for the session with its host and start, which other roles cannot see otherwise."""
+    """Return a name for the session with its host and start time, which other roles cannot see otherwise."""
     name = str(connection.scalar(text("SELECT current_setting('application_name')")))
     host = socket.gethostname().partition(".")[0]
     return f"{name[:18]} {os.getpid()}@{host[:19]} {datetime.now(UTC):%Y%m%dT%H%M%SZ}"[:_LONGEST_NAME]

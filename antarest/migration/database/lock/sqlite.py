@@ -1,7 +1,7 @@
 """The migration lock of SQLite: a transaction that begins with `BEGIN IMMEDIATE`.
 
-It keeps out all processes and containers that share the file, and it is released when its process is killed. SQLite
-would wait inside a call that no signal can end, so the run polls instead.
+The lock excludes all processes and containers that share the file, and it is released when its process is killed.
+SQLite would wait inside a call that no signal can end, so the run polls instead.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SqliteWriter:
         yield cls(db, patience)
 
     def begin(self, connection: Connection) -> None:
-        """Begin a transaction that keeps all other writers out."""
+        """Begin a transaction that excludes all other writers."""
         driver: Any = connection.connection.dbapi_connection
         driver.cursor().execute(_ASK)
         driver.retry_commit, self._first_try = self._retry_commit, 0.0
@@ -57,7 +57,7 @@ class SqliteWriter:
                 return
 
     def check(self, connection: Connection) -> None:
-        """Do nothing: the lock is the transaction."""
+        """Do nothing: the lock is the transaction itself."""
 
     def blockers(self) -> str:
         """Return the process that read the file while a commit had to wait."""

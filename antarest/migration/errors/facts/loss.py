@@ -17,7 +17,7 @@ def _fix(revision: str) -> str:
 
 
 def _all(losses: Sequence[Loss]) -> dict[str, str]:
-    """Render every loss, since each has to be declared: few with a line each, many on one line."""
+    """Return the lines of all losses, since each has to be declared. If there are many, they share one line."""
     if len(losses) <= _SHOWN:
         return numbered("loses", losses, _SHOWN)
     return {"loses": "; ".join(f"{loss.item}: {loss.amount}" for loss in losses)}
@@ -137,7 +137,7 @@ class RebuildLoses(MigrationError, code="db.E505"):
 
 
 def drop_and_make_again(object_: Missing, what: str) -> tuple[Hint, Hint]:
-    """The lines for the revision file that remove an object before a change.
+    """Return the lines for the revision file that drop an object before a change and create it again afterwards.
 
     Args:
         object_: the object.

@@ -27,7 +27,7 @@ def prepare(script: str, *packages: str, extra: str = "", always: bool = False) 
         always: whether to end on a signal even where the parent process made this program ignore it.
 
     Returns:
-        The exit code: 0 when it can run. Else the next steps have been printed.
+        The exit code: 0 if the program can run. With any other code, the next steps have been printed.
     """
     prepare_streams()
     if code := refuse_system():
@@ -48,7 +48,8 @@ def prepare(script: str, *packages: str, extra: str = "", always: bool = False) 
 def prepare_streams() -> None:
     """Open the streams that the parent process has closed (`<&- >&-`), and let them take any text.
 
-    Python has None for a closed stream, and its number would go to the next file that is opened: a database.
+    Python has None for a closed stream. The system would give the number of that stream to the next file that is
+    opened, which may be a database.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -71,7 +72,7 @@ def refuse_system() -> int:
 def finish(code: int) -> int:
     """Ignore signals from now on, so that they cannot change the exit code of a program that is done.
 
-    Python removes its signal handlers before its process ends, and a signal between the two would kill the process.
+    Python removes its signal handlers shortly before its process ends. A signal after that would kill the process.
 
     Args:
         code: the exit code.
@@ -101,6 +102,6 @@ def _refuse(fact: str, script: str, extra: str) -> int:
 
 
 def _print(fact: str, ways_on: list[str]) -> int:
-    """Print an error in the shape of all others. Their classes cannot be used, as they may need the missing package."""
+    """Print an error in the shape of all other errors, without their classes, which may need the missing package."""
     sys.stderr.write("\n".join([f"error app.E106: {fact}", "Nothing was changed.", *ways_on]) + "\n")
     return _USAGE

@@ -1,4 +1,4 @@
-"""Our commands as a user can type them here. All other code writes them as in a checkout: `inv db.status`."""
+"""Our commands as the user can type them here. All other code writes them as in a checkout: `inv db.status`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .location import PACKAGE
 PROGRAM: Final = "antarest-db"
 PROVER: Final = "antarest-verify"
 _TASK: Final = re.compile(r"\binv db\.(?P<verb>[a-z][a-z-]*)")
+_RIVALS: Final = frozenset(("--new", "--revisions"))  # No command takes both.
 _INVOKE: Final = ("inv", "invoke")
 
 _flags: list[tuple[str, str]] = []
@@ -25,17 +26,20 @@ _flags: list[tuple[str, str]] = []
 
 
 @contextmanager
-def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | None) -> Iterator[None]:
+def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | bool | Sequence[str] | None) -> Iterator[None]:
     """Add flags of the user to the commands that are shown in the block. Without them, a command would act differently.
 
     Args:
         verb: the verb that takes the flags; empty if all verbs do.
         x: the values of `-x`, which all verbs take.
-        flags: the flags with their values; those without a value are left out.
+        flags: the flags with their values: one value, several values, or True. Flags without a value are left out.
     """
     before = [*_flags]
     _flags.extend(("", f"-x {shlex.quote(each)}") for each in x)
-    _flags.extend((verb, f"{spelled(name)}={shlex.quote(value)}") for name, value in flags.items() if value)
+    for name, value in flags.items():
+        values = [value] if isinstance(value, str) else [] if isinstance(value, bool) or not value else value
+        _flags.extend((verb, f"{spelled(name)}={shlex.quote(each)}") for each in values if each)
+        _flags.extend([(verb, spelled(name))] if value is True else [])
     try:
         yield
     finally:
@@ -56,13 +60,15 @@ def spell(text: str) -> str:
         return text
     if command := _TASK.match(text):
         verb = _verb(command)
-        added = [flag for flag in _repeated(verb) if flag.partition("=")[0] not in text]
+        given = {word.partition("=")[0] for word in text.split()}
+        given |= _RIVALS if given & _RIVALS else set()
+        added = [flag for flag in _repeated(verb) if flag.partition("=")[0] not in given]
         return " ".join([_called(verb) + text[command.end() :], *added])
     return _TASK.sub(lambda found: " ".join([_called(_verb(found)), *_repeated(_verb(found))]), text)
 
 
 def _verb(command: re.Match[str]) -> str:
-    """The verb of a command. `antarest-verify` looks at a history too, and needs no database for it."""
+    """Return the verb of a command. For `antarest-verify`, "history" becomes "verify", because it needs no database."""
     is_prover = Path(sys.argv[0]).name == PROVER
     return "verify" if is_prover and command["verb"] == "history" else command["verb"]
 
@@ -72,7 +78,7 @@ def _repeated(verb: str) -> list[str]:
 
 
 def _called(verb: str) -> str:
-    """The command of a verb, with the program that was called."""
+    """Return the command of a verb, written with the program that was called."""
     called = Path(sys.argv[0])
     if verb == "verify" and called.name == PROVER:
         return typed(PROVER) or shlex.quote(str(called))
@@ -95,7 +101,7 @@ def _has_tasks() -> bool:
 
 
 def typed(program: str) -> str:
-    """Return what to type for a program of this environment.
+    """Return the text that a user types to start a program of this environment.
 
     Returns:
         The name of the program, or its path if the shell would not find it. It is empty if there is no such program, or

@@ -63,7 +63,7 @@ class Config:
     Args:
         db: the database.
         source: the file that it was read from.
-        environment: what the database is for; in production it is reset or seeded only with `--allow-production`.
+        environment: the kind of environment; production is reset or seeded only with `--allow-production`.
         sections: the sections that the application declares, by name.
     """
 
@@ -84,12 +84,13 @@ def load_config(
     """Find the configuration file, read it, and return the configuration.
 
     Args:
-        path: the file that the user named (`--config`); it beats `ANTAREST_CONF`.
-        sections: the other sections that the file may have. With None, the file may have any other section or key,
-            except for one that looks like a misspelt name of ours.
+        path: the file that the user named (`--config`); it overrides `ANTAREST_CONF`.
+        sections: the other sections that the file may have. With None, any other section or key is allowed, unless it
+            looks like a misspelt name of ours.
         environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.
         cwd: the folder to look in, and the base of relative paths; by default the working directory.
-        home: the folder of the project, to look in too; by default that of this code, which alone has a default.
+        home: the folder of the project, to look in too; by default the folder of this code, which alone has a default
+            file.
 
     Raises:
         ConfigError: the file is missing or cannot be used. Its subclass is the reason.
@@ -111,7 +112,7 @@ def load_config(
 
 
 def known_sections(sections: Sections) -> Sections:
-    """Return all sections by name: ours, where "" is the top of the file, and those of the application."""
+    """Return all sections by name: ours and those of the application. The name "" is the top of the file."""
     return {"": Config, "db": DbConfig, **sections}
 
 
@@ -237,7 +238,7 @@ def _expand(raw: str, environ: Mapping[str, str]) -> str:
 
 
 def _shown(raw: object) -> str:
-    """Return a value as the file has it, without its variables: short, on one line, and without a password."""
+    """Return a value of the file for a message: short, on one line, without its variables and passwords."""
     if not isinstance(raw, str):
         return "a list" if isinstance(raw, list) else "keys with values"
     text = redact_url(raw) if "://" in raw else raw
@@ -245,7 +246,7 @@ def _shown(raw: object) -> str:
 
 
 def _refuse_two_databases(db: DbConfig, file: Path) -> None:
-    """Refuse an admin URL of another engine or file. Server and name may differ: one URL may lead to a pooler."""
+    """Refuse an admin URL of another engine or file. The server and the name may differ, as with a pooler."""
     url, admin_url = db.url, db.migration_url
     engines = {url.get_backend_name(), admin_url.get_backend_name()}
     if len(engines) > 1 or ("sqlite" in engines and url != admin_url):

@@ -31,8 +31,8 @@ class DbConfig:
         backup_folder: the folder for backups; by default beside the SQLite file, or in the user's data folder.
         backups_kept: the number of backups to keep.
         postgres_programs: the folder with pg_dump and pg_restore of the server's version, where they are not found.
-        migration_lock_timeout: the seconds that a migration waits for another one, and a reading command for a table;
-            `--lock-timeout` beats it.
+        migration_lock_timeout: the seconds that a migration waits for another one, or a reading command for a table;
+            `--lock-timeout` overrides it.
         lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file. Then
             it rolls back, so that the sessions that wait behind it can continue, and tries again.
         lock_retries: the number of further tries.
@@ -75,7 +75,7 @@ class DbConfig:
 
     @property
     def role_to_grant(self) -> str | None:
-        """The role that needs rights, because another role owns the new tables; None where there is none."""
+        """The role that needs rights, because another role owns the new tables; None if there is none."""
         if self.url.get_backend_name() != "postgresql":
             return None
         other = self.url.username if self.url.username != self.migration_url.username else None

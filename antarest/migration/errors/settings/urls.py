@@ -60,7 +60,7 @@ _SLASHES = Hint("Relative paths have three slashes, absolute ones four", "url: s
 
 
 def normalise_url(url: URL | str, *, folder: Path | None = None) -> URL:
-    """Return the one spelling of a database URL that the rest of the project uses.
+    """Return a database URL in the one spelling that the rest of the project uses.
 
     The driver for PostgreSQL is always psycopg2. A user or password among the parameters is moved before the host,
     where SQLAlchemy masks it. The path of an SQLite file is absolute.
@@ -137,7 +137,7 @@ def server_name(url: URL) -> str:
 
 
 def servers(url: URL) -> list[tuple[str, str]]:
-    """Return the hosts of a PostgreSQL URL, each with its port, which is empty where the URL names none."""
+    """Return the hosts of a PostgreSQL URL, each with its port, which is empty if the URL names none."""
     named, ports = _listed(url.query.get("host")), _listed(url.query.get("port"))
     if url.host or not named:
         return [(url.host, str(url.port or ",".join(ports)))] if url.host else []
@@ -197,7 +197,7 @@ def _try_parse(text: str) -> URL | None:
 
 
 def _with_named_hosts(text: str) -> str:
-    """Return a URL whose list of hosts is written as SQLAlchemy needs it, with parameters, and not as for libpq."""
+    """Return a URL with its list of hosts moved to parameters. SQLAlchemy cannot read the list of libpq."""
     scheme, separator, rest = text.partition("://")
     place, _, query = rest.partition("?")
     user, at, place = place.rpartition("@")
@@ -241,7 +241,7 @@ def _is_shown(key: str, value: str | tuple[str, ...]) -> bool:
 
 
 def _masked(found: re.Match[str]) -> str:
-    """Mask the value of a keyword."""
+    """Return a keyword with its value masked."""
     return f"{found[1]}{found[2]}{_MASK}"
 
 

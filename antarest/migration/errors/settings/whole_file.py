@@ -1,4 +1,4 @@
-"""Read files that may be missing, and write files completely or not at all."""
+"""Reads files that may be missing, and writes files completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USUAL = 0o644
 
 
 def content_of(path: Path) -> bytes:
-    """Return the content of a file; empty where it cannot be read."""
+    """Return the content of a file; empty if it cannot be read."""
     with suppress(OSError):
         return path.read_bytes()
     return b""
@@ -36,7 +36,7 @@ def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
         mode: its permissions; None for those of the old file.
 
     Raises:
-        OSError: it cannot be written. The old file has not changed.
+        OSError: the file cannot be written. The old content has not changed.
     """
     path = Path(os.path.realpath(path))  # A link stays one.
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
     """Make a folder for files that are not complete yet, and delete it after the block.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be created.
     """
     with _naming(parent):
         made = tempfile.TemporaryDirectory(dir=parent, prefix=_beginning())
@@ -70,7 +70,7 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Make an error in the block name a path that the user knows."""
+    """Replace the path in an error of the block by this one, which the user knows."""
     try:
         yield
     except OSError as error:
@@ -81,7 +81,7 @@ def delete_left(folders: Iterable[Path]) -> list[Path]:
     """Delete the unfinished files and folders that killed processes have left in these folders.
 
     Returns:
-        Those that were deleted.
+        The files and folders that were deleted.
     """
     deleted = []
     for folder in dict.fromkeys(folders):

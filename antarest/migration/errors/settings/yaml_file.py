@@ -1,4 +1,4 @@
-"""Parse a configuration file: YAML whose values all stay text, with variables in them.
+"""Parses a configuration file: YAML with variables, in which all values stay text.
 
 Values stay text because each setting knows its own type. YAML would guess: `no` is false, `1e3` a number, and
 `2026-13-01` an exception.
@@ -19,10 +19,10 @@ _VARIABLE = re.compile(r"\$(?P<escape>\$?)\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)\
 
 
 def parse_yaml(data: bytes, file: Path) -> object:
-    """Return the document in the data: mappings, lists and texts, or None where it is empty.
+    """Return the document in the data: mappings, lists and texts, or None if it is empty.
 
     Raises:
-        ConfigNotYaml: it is not YAML. The error does not quote the text, which may hold a password.
+        ConfigNotYaml: the data is not YAML. The error does not quote the text, which may hold a password.
     """
     try:
         loader = yaml.BaseLoader(data)
@@ -41,7 +41,7 @@ def parse_yaml(data: bytes, file: Path) -> object:
 
 
 def _refuse_repeated_keys(node: yaml.Node | None) -> None:
-    """Refuse a key that occurs twice. PyYAML would silently use the last one, for example the second of two `url`."""
+    """Refuse a key that occurs twice in a mapping, such as two `url`. PyYAML would silently use the second value."""
     if not isinstance(node, yaml.MappingNode):
         return
     seen = set()
@@ -88,7 +88,7 @@ def _value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _safe_characters(text: str, position: int) -> str | None:
-    """Return the characters that stay unquoted in a variable at this position; None where nothing is quoted."""
+    """Return the characters that stay unquoted in a variable at this position; None if nothing is quoted there."""
     start = text.find("://") + len("://")
     if "://" not in text or position < start:
         return None

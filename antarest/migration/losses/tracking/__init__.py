@@ -1,6 +1,6 @@
-"""Tracks which tables a statement is about to take something from, and how many rows a transaction changed.
+"""Tracks from which tables a statement is about to remove data, and how many rows a transaction has changed.
 
-Each engine has its own tracker: SQLite says before a statement what it writes to, and PostgreSQL counts after it.
+Each engine has its own tracker: SQLite tells before a statement where it will write, and PostgreSQL counts afterwards.
 """
 
 from __future__ import annotations
@@ -15,6 +15,6 @@ from .sqlite import SqliteTracker
 
 
 def open_tracker(connection: Connection, exclude: Iterable[str]) -> ChangeTracker:
-    """The tracker for the engine of this connection, without the tables in `exclude`."""
+    """Return the tracker for the engine of this connection. It does not watch the tables in `exclude`."""
     trackers: dict[str, Callable[..., ChangeTracker]] = {"sqlite": SqliteTracker, "postgresql": PostgresTracker}
     return trackers[connection.dialect.name](connection, exclude)

@@ -1,11 +1,12 @@
-"""Attempts to run a statement in a savepoint. They show the locks and losses that its text does not (PostgreSQL).
+"""Attempts to run a statement in a savepoint. They show locks and losses that the text does not show (PostgreSQL).
 
-Going back to the savepoint undoes what the statement did, and releases its locks. Only sequences stay where they are.
+The rollback to the savepoint undoes the changes of the statement, and releases its locks. It does not reset sequences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from sqlalchemy import Connection
 from ...database.catalog import Tables, read_tables
 from ...database.driver_connections import Attempt
 from ...database.driver_errors import LOCK_FAILURES
-from ...database.lock.tables import TableLocks
+from ...database.lock.tables import EVERYBODY, WRITERS, TableLocks
 from .base import Takes
 from .statement import Statement
 
@@ -23,33 +24,35 @@ _SHORT = 300  # milliseconds that an attempt waits for each lock: long enough to
 
 @dataclass(frozen=True)
 class Attempted:
-    """What a statement did in an attempt.
+    """The effects of a statement in an attempt.
 
     Attributes:
-        locked: the tables that it needs an ACCESS EXCLUSIVE lock for.
+        locked: the tables on which it needs an ACCESS EXCLUSIVE lock.
         takes: the tables that it drops, empties or rewrites, and the tables from which it drops columns.
         has_new: whether a lock was missing before.
+        sure: the identities of the tables that nobody else could write to before.
     """
 
     locked: Sequence[str] = ()
     takes: Takes = field(default_factory=dict)
     has_new: bool = False
+    sure: AbstractSet[Hashable] = frozenset()
 
 
 def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: Attempt) -> Attempted:
-    """Run a statement in a savepoint, and go back to it.
+    """Run a statement in a savepoint, and roll back to the savepoint.
 
     Args:
         connection: the connection of the statement.
         locks: the locks of its transaction.
-        tables: the tables as they are now.
+        tables: the tables before the statement.
         attempt: runs the statement.
 
     Returns:
-        What it did; nothing where it failed: then it will fail again when it runs, and say why.
+        The effects of the statement. They are empty if it failed: then it will fail again when it runs, with a message.
 
     Raises:
-        Error: the error of the driver, if it did not get a lock at once.
+        Error: the error of the driver, if the statement did not get a lock at once.
     """
     held = locks.held()
     with _savepoint(connection):
@@ -60,14 +63,15 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
             if getattr(error, "pgcode", None) in LOCK_FAILURES:
                 raise
             return Attempted()
-        needed = {table for table, is_exclusive in locks.held().items() if is_exclusive}
+        needed = {table for table, mode in locks.held().items() if mode == EVERYBODY}
         names = [name for name, table in tables.items() if table.identity in needed]
-        has_new = any(not held.get(table) for table in needed)
-        return Attempted(names, _taken(connection, tables), has_new=has_new)
+        has_new = any(held.get(table) != EVERYBODY for table in needed)
+        sure = {table for table, mode in held.items() if mode >= WRITERS}
+        return Attempted(names, _taken(connection, tables), has_new=has_new, sure=sure)
 
 
 def inner_statement(error: Exception) -> Statement:
-    """The statement of a block or a function that failed, as far as the server shows it."""
+    """Return the statement inside a block or a function that failed, if the server names it."""
     return Statement(getattr(getattr(error, "diag", None), "context", None) or "")
 
 

@@ -1,4 +1,4 @@
-"""The interface of the trackers of both engines, and the savepoints that they follow."""
+"""The interface of the trackers of both engines, and the savepoints of a transaction."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ...database.catalog import CatalogTable, Tables
 from ...database.driver_connections import Attempt
+from ...database.lock.tables import Learned
 from .origins import Origins
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
@@ -23,33 +24,34 @@ No columns: rows only come and go, and each with its values.
 
 
 class RowChanges(NamedTuple):
-    """How many rows of a table were inserted, deleted and updated up to now."""
+    """The number of rows of a table that were inserted, deleted and updated until now."""
 
     inserted: int = 0
     deleted: int = 0
     updated: int = 0
 
     def plus(self, other: RowChanges) -> RowChanges:
-        """The sum of both."""
+        """Return the sum of these changes and the other ones."""
         return RowChanges(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def minus(self, other: RowChanges) -> RowChanges:
-        """These changes minus the other ones."""
+        """Return these changes minus the other ones."""
         return RowChanges(*(mine - its for mine, its in zip(self, other, strict=True)))
 
 
 class NotAllowed(Exception):
-    """A revision did something that cannot be watched."""
+    """A revision did something that the run does not allow, because it cannot be watched."""
 
 
 class ChangeTracker(Protocol):
     """Knows how the tables of a transaction change.
 
     Attributes:
-        tables: the tables as they were last looked at, with identities that outlive a rename.
-        emptied: the identities of the tables that lost all their rows, as far as is known.
-        origins: where the values of each column come from.
+        tables: the tables when they were last read, with identities that a rename does not change.
+        emptied: the identities of the tables that are known to have lost all their rows.
+        origins: the origin of the values of each column.
         locked: the identities of the tables that the last `before()` locked, so that a count is exact from now on.
+        went_back: how often the transaction has gone back to a savepoint, as far as is known.
         unlocked: the identities of the tables that it had to lock and could not, so that no count is exact.
     """
 
@@ -58,84 +60,92 @@ class ChangeTracker(Protocol):
     origins: Origins
     locked: set[Hashable]
     unlocked: set[Hashable]
+    went_back: int
 
-    def start(self, learned: set[Hashable]) -> None:
+    def start(self, learned: Learned) -> None:
         """Begin a transaction: look at the tables, and lock some of them.
 
         Args:
-            learned: the identities of the tables that earlier tries of the transaction had to lock. This try adds those
-                that it has to lock.
+            learned: the tables that earlier tries of the transaction had to lock. This try adds those that it has to
+                lock.
 
         Raises:
             NotLocked: another session holds one of them for too long.
         """
 
     def begin(self) -> None:
-        """Begin a revision: look at the tables, and forget which ones were emptied."""
+        """Begin a revision: read the tables, and forget which tables were emptied."""
 
     def look(self) -> None:
-        """Look at the tables again."""
+        """Read the tables again."""
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
         """Lock the tables that the statement may drop, truncate or rewrite.
 
         Args:
             statement: the text of the statement.
-            attempt: runs the statement, to find the tables that its text does not name; None where it cannot run twice.
+            attempt: runs the statement, to find the tables that its text does not name; None if it cannot run twice.
 
         Returns:
-            The tables that the statement may take something from.
+            The tables from which the statement may remove data.
 
         Raises:
-            NotAllowed: it would end the transaction.
+            NotAllowed: the statement would end the transaction.
             NotLocked: another session holds one of the tables for too long.
         """
 
     def after(self, statement: str) -> bool:
-        """Look at the tables again if the statement, which has run, may have changed them. Return whether it may.
+        """Read the tables again after a statement that may have changed them. Return whether it may have changed them.
 
         Raises:
             NotAllowed: the statement could not be watched.
         """
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
-        """The rows inserted, deleted and updated so far, by the identity of the table; of all tables or only one."""
-
-    def foresee_deferred(self) -> None:
-        """Foresee which tables deferred triggers update. Call it right before they run at the end of a revision."""
-
-    def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns that may have lost values although `before()` did not name them.
+        """Return the rows that were inserted, deleted and updated until now, by the identity of the table.
 
         Args:
-            updated: how many rows of each table the revision updated.
+            table: the only table to count; None for all tables.
+        """
+
+    def foresee_deferred(self) -> None:
+        """Note the tables that deferred triggers can update.
+
+        Call this right before they run at the end of a revision.
+        """
+
+    def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
+        """Return the columns that may have lost values although `before()` did not name them.
+
+        Args:
+            updated: the number of rows of each table that the revision updated.
 
         Returns:
             The names that these columns have now, by the identity of their table.
         """
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Whether the statement can read a column, or any column of a table."""
+        """Return whether the statement can read a column. Without a column, return whether it can read the table."""
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Whether the statement can insert rows into a table, or write to a column."""
+        """Return whether the statement can insert rows into a table, or write to a column."""
 
     def rows_written(self, table: CatalogTable) -> int:
-        """A number that grows with each row that is inserted into a table or updated."""
+        """Return a number that grows with each row that is inserted or updated in a table."""
 
     def was_read(self, column: Hashable) -> bool:
-        """Whether a statement of the revision can have copied the values of this column."""
+        """Return whether a statement of the revision may have copied the values of this column."""
 
     def was_used(self, table: Hashable) -> bool:
-        """Whether a statement of the revision read the table or wrote to it while other sessions could write too."""
+        """Return whether a statement of the revision used the table while other sessions could write to it."""
 
     def may_be_shared(self, table: Hashable) -> bool:
-        """Whether other sessions could write to the table at the beginning of the transaction."""
+        """Return whether other sessions could write to the table at the beginning of the transaction."""
 
     def written_by_others(self) -> str:
-        """The SQL condition for rows that other sessions have written since the revision used a table first.
+        """Return the SQL condition for rows that other sessions have written since the revision first used a table.
 
-        It is empty where there can be none.
+        It is empty if there can be no such rows.
         """
 
 
@@ -149,27 +159,30 @@ _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 class Savepoints(Generic[State]):
     """Follows the savepoints of a transaction by its statements.
 
-    Where it cannot follow (several statements in one string, a released savepoint) it forgets: then a loss that was
-    rolled back may be reported, but no real loss is missed.
+    If it cannot follow (several statements in one string, a released savepoint), it forgets all savepoints. Then a loss
+    that was rolled back may be reported, but no real loss is missed.
     """
 
     def __init__(self, save: Callable[[], State], restore: Callable[[State], None]) -> None:
-        """Begin without any.
+        """Begin without savepoints.
 
         Args:
-            save: returns the state now.
-            restore: takes the state of the savepoint that the transaction went back to.
+            save: returns the present state.
+            restore: restores the state of the savepoint to which the transaction was rolled back.
         """
         self._save = save
         self._restore = restore
         self._states: dict[str, State] = {}
 
     def forget(self) -> None:
-        """Forget all of them."""
+        """Forget all savepoints."""
         self._states.clear()
 
     def follow(self, statement: str) -> bool:
-        """Note a statement that has run. Return whether the transaction went back, so that tables may have changed."""
+        """Note a statement that has run.
+
+        Return whether it rolled back to a savepoint, so that tables may have changed.
+        """
         if "SAVEPOINT" not in (upper := statement.upper()) and "ROLLBACK" not in upper and "RELEASE" not in upper:
             return False
         bare = _COMMENTS.sub(" ", statement)
@@ -186,5 +199,5 @@ class Savepoints(Generic[State]):
 
 
 def _name(written: str) -> str:
-    """One name for all spellings. If two savepoints share it, the later one is used, so that no loss is missed."""
+    """Return one name for all spellings of a savepoint. If two savepoints share the name, the later one is used."""
     return written.strip("\"'`[]").lower()

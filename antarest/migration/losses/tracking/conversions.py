@@ -1,4 +1,4 @@
-"""The SQL that counts the values which a change of type changes. Such a value differs when it is cast back."""
+"""The SQL that counts the values that a change of type alters. Such a value differs when it is cast back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Conversion(NamedTuple):
         old: the old value as SQL.
         new: the new value as SQL, before it is stored.
         old_type: the type of the old value, in lower case.
-        new_type: the type of the column that stores the new one.
+        new_type: the type of the column that stores the new value.
     """
 
     old: str
@@ -29,7 +29,7 @@ class Conversion(NamedTuple):
 
 
 def can_convert(engine: str, old: str, new: str) -> bool:
-    """Whether a value of one type can become another value in a column of another type."""
+    """Return whether a value can change when it is stored in a column of another type."""
     if engine == "sqlite":
         return affinity(old) != affinity(new)
     (kind, sizes), (wider, room) = _parsed(old), _parsed(new)
@@ -42,12 +42,12 @@ def count_changed(connection: Connection, reads: str, conversions: Sequence[Conv
     """Count the values that each conversion changes, with one statement. Values that become NULL are not counted.
 
     Args:
-        connection: the database, where the old values still are.
-        reads: a query from its FROM on; the conversions apply to its rows.
+        connection: a connection to the database, which still has the old values.
+        reads: the part of a query that begins with FROM; the conversions apply to its rows.
         conversions: the conversions.
 
     Returns:
-        A count for each; None where the stored values cannot be cast back.
+        A count for each conversion; None if the stored values cannot be cast back.
     """
     if not conversions:
         return []
@@ -70,17 +70,17 @@ def count_changed(connection: Connection, reads: str, conversions: Sequence[Conv
 def count_common(
     connection: Connection, one: CatalogTable, other: CatalogTable, columns: Sequence[tuple[str, str]], *, values: bool
 ) -> int | None:
-    """Count what two tables have in common, each as often as both have it.
+    """Count the rows that two tables have in common. A row that both tables have several times counts several times.
 
     Args:
-        connection: the database.
+        connection: a connection to the database.
         one: a table.
-        other: another one.
-        columns: the columns that are compared, of both.
+        other: another table.
+        columns: the pairs of columns that are compared.
         values: whether to leave out NULL.
 
     Returns:
-        The number; None where it cannot be counted.
+        The number; None if it cannot be counted.
     """
     for as_text in ("", "::text"):  # Some types of PostgreSQL have no "=".
         parts = []
@@ -117,7 +117,7 @@ def _sqlite(reads: str, conversions: Sequence[Conversion]) -> str:
 
 
 def _stored(value: str, declared: str) -> str:
-    """The SQL for a value as a column of this type stores it."""
+    """Return the SQL for a value in the form in which a column of this type stores it."""
     kind = affinity(declared)
     if kind == "blob":
         return value
@@ -129,7 +129,7 @@ def _stored(value: str, declared: str) -> str:
 
 
 def _same(new: str, old: str, conversion: Conversion) -> str:
-    """The SQL for whether a value is still the old one. It gives NULL if one of the two is NULL."""
+    """Return the SQL for whether the new value equals the old one. Its result is NULL if one of them is NULL."""
     kinds = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "blob": "BLOB"}
     back = " ".join(f"WHEN '{kind}' THEN CAST({new} AS {name})" for kind, name in kinds.items())
     same = f"+{old} = +{new} COLLATE BINARY"
@@ -177,7 +177,7 @@ _SIZES = re.compile(r"\s*\(([\d, -]+)\)")
 
 
 def _parsed(type_: str) -> tuple[str, list[int]]:
-    """The name of a type, and its sizes. A number has two: the digits before its point, and those after it."""
+    """Return the name of a type, and its sizes. A number has two: the digits before its point, and those after it."""
     sizes = [int(size) for found in _SIZES.finditer(type_) for size in found[1].split(",")]
     if len(sizes) == 2:  # noqa: PLR2004 - precision and scale
         sizes[0] -= sizes[1]
@@ -200,7 +200,7 @@ def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool 
 
 
 def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None:
-    """The one row that a query returns; None if it fails."""
+    """Return the one row of a query that runs in a savepoint; None if it fails."""
     cursor = connection.connection.cursor()
     try:
         cursor.execute("SAVEPOINT antarest_conversions")

@@ -1,4 +1,4 @@
-"""Reads which columns a statement copies into which: `INSERT INTO new (id) SELECT id FROM old` and the like.
+"""Finds the columns that a statement copies, and where: `INSERT INTO new (id) SELECT id FROM old` and the like.
 
 A statement that this module does not understand does not count as a copy.
 """
@@ -31,16 +31,16 @@ _NO_ALIAS = _ENDS | {
 
 
 class Copied(NamedTuple):
-    """A column that a statement fills from another one.
+    """A column that a statement fills from another column.
 
     Attributes:
-        target: the table that it fills.
-        column: its column.
-        source: the table that it reads.
-        original: the column of it.
+        target: the table that the statement fills.
+        column: the column of this table.
+        source: the table that the statement reads.
+        original: the column of the source.
         new: the new value as SQL, in the query.
         old: the old value as SQL.
-        is_bare: whether the new value is the unchanged old one, before it is stored.
+        is_bare: whether the new value is the unchanged old value, before it is stored.
     """
 
     target: CatalogTable
@@ -53,12 +53,12 @@ class Copied(NamedTuple):
 
     @property
     def types(self) -> tuple[str, str]:
-        """The types of both columns, the old one first."""
+        """The types of the old and of the new column."""
         return self.source.types[self.original], self.target.types[self.column]
 
 
 class _Source(NamedTuple):
-    """A table that a query reads, and its name there."""
+    """A table that a query reads, and its alias there."""
 
     table: CatalogTable
     alias: str
@@ -72,8 +72,8 @@ class Copy:
     """A statement that fills a table from a query.
 
     Attributes:
-        into: the name of the table; that of its schema may come before it.
-        named: the columns that it fills, in order; empty where the statement does not name them.
+        into: the name of the table, perhaps after the name of its schema.
+        named: the columns that it fills, in order; empty if the statement does not name them.
         items: the expressions of the query, in the same order.
         rest: the query from its FROM on, up to its groups, order or limit.
         text: the statement, to which the positions of the parts refer.
@@ -89,11 +89,11 @@ class Copy:
 
     @property
     def reads(self) -> str:
-        """The rest of the query as it is written."""
+        """The text of the query from its FROM on."""
         return self._written(self.rest)
 
     def columns(self, tables: Tables) -> list[Copied]:
-        """The columns that are filled from another column, in order; empty where the statement is not understood."""
+        """Return the columns that are filled from other columns, in order; empty if the statement is not understood."""
         target, sources = find_table(tables, self.into), [*self._sources(tables)]
         if target is None or any(source.table.identity == target.identity for source in sources):
             return []
@@ -124,7 +124,7 @@ class Copy:
     def _values(
         self, item: Sequence[Piece], sources: Sequence[_Source]
     ) -> Iterator[tuple[str, Sequence[Piece], tuple[_Source, str] | None]]:
-        """The SQL and the pieces of each expression. For a star, these are the columns that it stands for."""
+        """Yield the SQL and the tokens of each expression. A star yields the columns for which it stands."""
         if item[-1].word != "*" or len(item) not in (1, 3):
             yield self._written(item), item, None
             return
@@ -138,7 +138,7 @@ class Copy:
 
 @lru_cache(maxsize=16)  # Each statement is read before and after it runs.
 def read_copy(statement: str, *, brackets: bool) -> Copy | None:
-    """Read a statement; None if it is no copy.
+    """Parse a statement; None if it is not a copy.
 
     Args:
         statement: its text.
@@ -165,22 +165,22 @@ def read_copy(statement: str, *, brackets: bool) -> Copy | None:
 
 def _read_query(text: str, into: Sequence[str], named: Sequence[str], parts: Sequence[Piece]) -> Copy | None:
     words = [part.word for part in parts]
-    outer = _outer(words)
-    begin = next((at for at in outer if words[at] == "from"), None)
+    places = outer(words)
+    begin = next((at for at in places if words[at] == "from"), None)
     if words[:1] != ["select"] or begin is None:
         return None
-    commas = [at for at in outer if words[at] == "," and at < begin]
+    commas = [at for at in places if words[at] == "," and at < begin]
     items = [parts[start + 1 : end] for start, end in zip([0, *commas], [*commas, begin], strict=True)]
     items = [item[:-2] if [part.word for part in item[-2:-1]] == ["as"] else item for item in items]
     if not all(items) or words[1] in {"all", "distinct"}:
         return None
-    end = next((at for at in outer if at > begin and words[at] in _ENDS), len(words))
-    is_plain = words[end : end + 1] in ([], ["order"]) and not {words[at] for at in outer if at > end} & _ENDS
+    end = next((at for at in places if at > begin and words[at] in _ENDS), len(words))
+    is_plain = words[end : end + 1] in ([], ["order"]) and not {words[at] for at in places if at > end} & _ENDS
     return Copy(into, named, items, parts[begin:end], text, is_plain)
 
 
 def _origin(item: Sequence[Piece], target: str, sources: Sequence[_Source]) -> tuple[_Source, str] | None:
-    """The one column that an expression uses. If it uses several, the column with the name of the target counts."""
+    """Return the one column that an expression uses. Of several columns, return the one with the name of the target."""
     found: dict[tuple[str, str], tuple[_Source, str]] = {}
     for at, piece in enumerate(item):
         before = item[at - 1].word if at else ""
@@ -199,7 +199,7 @@ def _origin(item: Sequence[Piece], target: str, sources: Sequence[_Source]) -> t
 
 
 def find_table(tables: Tables, name: Sequence[str]) -> CatalogTable | None:
-    """The table that a statement means by a name. The name of its schema may come before it."""
+    """Return the table to which a name in a statement refers. The name of its schema may come before it."""
     wanted = [part.lower() for part in name]
     if wanted[:1] == ["main"]:
         wanted = wanted[1:]
@@ -209,12 +209,12 @@ def find_table(tables: Tables, name: Sequence[str]) -> CatalogTable | None:
 
 
 def find_column(table: CatalogTable, name: str) -> str | None:
-    """The column of a table that a statement means by a name."""
+    """Return the column of a table to which a name in a statement refers."""
     return next((column for column in table.columns if column.lower() == name.lower()), None)
 
 
 def _name(parts: Sequence[Piece], at: int) -> tuple[list[str], int]:
-    """The name at a position, with that of its schema if there is one, and the position after it."""
+    """Return the name at a position, with its schema if that is written, and the position after it."""
     names = [parts[at].name] if at < len(parts) else []
     while at + 2 < len(parts) and parts[at + 1].word == ".":
         at += 2
@@ -222,7 +222,7 @@ def _name(parts: Sequence[Piece], at: int) -> tuple[list[str], int]:
     return names, at + 1
 
 
-def _outer(words: Sequence[str]) -> list[int]:
+def outer(words: Sequence[str]) -> list[int]:
     """The positions outside of parentheses."""
     found, depth = [], 0
     for at, word in enumerate(words):

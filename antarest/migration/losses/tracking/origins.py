@@ -1,4 +1,4 @@
-"""Follows values from column to column, by the statements that copy them, and counts those that a type changes."""
+"""Follows values from column to column through the statements that copy them, and counts those that a type changes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .copies import Copied, Copy, read_copy
 
 
 class Origin(NamedTuple):
-    """Where the values of a column come from.
+    """The origin of the values of a column.
 
     Attributes:
-        column: the identity of the column that they were copied from.
-        changed: how many of them a change of type has changed on the way; None where nobody knows.
-        is_exact: whether they were copied as they are.
+        column: the identity of the column from which the values were copied.
+        changed: the number of values that changes of type have altered on the way; None if it is not known.
+        is_exact: whether the values were copied unchanged.
     """
 
     column: Hashable
@@ -27,7 +27,7 @@ class Origin(NamedTuple):
 
 
 class Origins:
-    """Where the values of each column come from, in one transaction."""
+    """The origin of the values of each column, in one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -37,29 +37,34 @@ class Origins:
         self._fillings: dict[Hashable, Origin] = {}  # of old columns: they also have values of their own
 
     def __getitem__(self, column: Hashable) -> Origin:
-        """Where the values of a column come from: from itself, unless a statement has copied them."""
+        """Return the origin of a column's values: the column itself, unless a statement has copied them."""
         return self._origins.get(column, Origin(column))
 
     def filling(self, column: Hashable) -> Origin:
-        """The origin of the values that were copied into a column which also has values of its own."""
+        """Return the origin of the values that were copied into a column which also has values of its own."""
         return self._fillings.get(column, self[column])
 
     def begin(self, tables: Tables) -> None:
-        """Begin a revision: the values of each column come from that column itself."""
+        """Begin a revision: each column is the origin of its own values."""
         self._old = frozenset(column for table in tables.values() for column in table.columns.values())
         self._origins.clear()
         self._fillings.clear()
 
     def save(self) -> dict[Hashable, Origin]:
-        """The state, for a savepoint."""
+        """Return the state, for a savepoint."""
         return dict(self._origins)
 
     def restore(self, state: dict[Hashable, Origin]) -> None:
-        """Go back to a state."""
+        """Restore the state of a savepoint."""
         self._origins = dict(state)
 
     def note(self, copy: Copy, tables: Tables) -> bool:
-        """Note a copy that has run; the tables are those after it. Return whether the copy is understood."""
+        """Note a copy that has run. Return whether the copy is understood.
+
+        Args:
+            copy: the copy.
+            tables: the tables after the copy.
+        """
         copied = copy.columns(tables)
         converted = [each for each in copied if not self._is_old(each) and self._is_converted(each)]
         changed = dict(zip((each.column for each in converted), self._count(copy, converted), strict=True))
@@ -76,24 +81,24 @@ class Origins:
         return bool(copied)
 
     def add(self, column: Hashable, origin: Origin, changed: int | None, *, is_exact: bool = False) -> None:
-        """Note that a column has got the values of an origin, and how many of them a change of type has changed."""
+        """Note that a column has got the values of an origin, and how many of them a change of type has altered."""
         is_known = changed is not None and origin.changed is not None
         amount = (origin.changed or 0) + (changed or 0) if is_known else None
         self._origins[column] = Origin(origin.column, amount, origin.is_exact and is_exact)
 
     def can_convert(self, old: str, new: str) -> bool:
-        """Whether a value of one type can become another value in a column of another type."""
+        """Return whether a value can change when it is stored in a column of another type."""
         return can_convert(self._engine, old, new)
 
     def read(self, statement: str) -> Copy | None:
-        """Read a statement; None if it copies nothing."""
+        """Parse a statement; None if it copies nothing."""
         return read_copy(statement, brackets=self._engine == "sqlite")
 
     def _is_old(self, copied: Copied) -> bool:
         return copied.target.columns[copied.column] in self._old
 
     def _is_converted(self, copied: Copied) -> bool:
-        """Whether a copy may change values by accident. A new value under the same name and type is on purpose."""
+        """Return whether a copy may change values by accident. A new value under the same name and type is intended."""
         old, new = copied.types
         is_renamed = copied.original.lower() != copied.column.lower()
         return self.can_convert(old, new) or (not copied.is_bare and (old != new or is_renamed))

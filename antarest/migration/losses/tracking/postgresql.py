@@ -1,8 +1,8 @@
 """The tracker of a PostgreSQL database.
 
-The server counts the rows that a transaction deletes and updates, by any statement. The tables that a statement drops,
-truncates or updates are found by the names in it, and in the functions, views, triggers and rules that it calls. Where
-that fails (dynamic SQL) the loss is still noticed, but its count is unknown.
+The server counts the rows that a transaction deletes and updates, by any statement. The tracker finds the tables that a
+statement drops, truncates or updates by the names in the statement, and in the functions, views, triggers and rules
+that it calls. If that fails (dynamic SQL), the loss is still noticed, but its count is unknown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from ...database.catalog import CatalogTable, Tables, read_tables
 from ...database.driver_connections import Attempt
 from ...database.driver_errors import LOCK_FAILURES, sqlstate
-from ...database.lock.tables import TableLocks
+from ...database.lock.tables import Learned, TableLocks
 from .attempts import Attempted, inner_statement, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .copies import find_table
@@ -84,6 +84,7 @@ class PostgresTracker:
         self._by_others = ""  # a condition, see written_by_others()
         self._used: set[Hashable] = set()
         self.unlocked: set[Hashable] = set()
+        self.went_back = 0
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -99,13 +100,13 @@ class PostgresTracker:
         self._updates = Updates(connection, self.row_changes)
         self._columns_read: set[Hashable] = set()
 
-    def start(self, learned: set[Hashable]) -> None:
+    def start(self, learned: Learned) -> None:
         """Begin a transaction: look at the tables, and lock what its earlier tries have learned."""
         self.look()
         self._locks.start(self.tables.values(), learned)
 
     def begin(self) -> None:
-        """Begin a revision: look at the tables, and forget the previous revision."""
+        """Begin a revision: read the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
         self.origins.begin(self.tables)
@@ -119,7 +120,7 @@ class PostgresTracker:
         self._links.forget()
 
     def look(self) -> None:
-        """Look at the tables again. A table that has a new file was truncated, unless a statement rewrote it."""
+        """Read the tables again. A table that has a new file was truncated, unless a statement rewrote it."""
         self._look(set())
 
     def _look(self, rewritten: set[Hashable]) -> None:
@@ -131,51 +132,64 @@ class PostgresTracker:
         self.emptied |= moved - rewritten
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
-        """Lock the tables that a statement drops, truncates or rewrites, and find those that it names and writes to."""
+        """Lock the tables that a statement drops, truncates or rewrites. Find those that it names and writes to."""
         self.locked, self._named, self._copied = set(), set(), set()
         self._retypes.forget()
         self._updates.forget()
-        self._statement = seen = self._read(statement)
+        if self._definitions is None and self.tables:
+            self._definitions = read_definitions(self._connection)
+        self._statement = seen = Statement.of(statement, self._definitions or {})
         if seen.ends_transaction:
             raise NotAllowed(ENDS_TRANSACTION)
         if seen.names("track_counts"):
             raise NotAllowed(_NOT_COUNTED)
         if not self.tables or not seen.does(CHANGES_TABLES, *_WRITES, READS, RUNS_TEXT):
             return {}
-        if seen.does(CHANGES_TABLES):
+        copy = self.origins.read(statement)
+        if seen.does(CHANGES_TABLES) or (copy and find_table(self.tables, copy.into) is None):
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
-        if named and seen.does(READS, *_WRITES):
-            self._by_others = self._by_others or self._connection.scalar(text(_BY_OTHERS))
-            self._used |= {table.identity for table in named}
         self._named = self._links.reached({table.identity for table in named}, "i")
         if seen.does(READS) and seen.does(COPIES):
             read = (table.columns.items() for table in named)
             self._copied = {column for each in read for name, column in each if seen.can_read(name)}
         takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
         self._lock(seen, takes, attempt)
+        if named and seen.does(READS, *_WRITES):
+            self._by_others = self._by_others or self._connection.scalar(text(_BY_OTHERS))
+            self._used |= {table.identity for table in named}
         if seen.does(RETYPES) and seen.on_tables:
-            called = (self._called(schema, name) for schema, name in seen.on_tables.tables)
-            reached = (
-                self._links.reached({table.identity for tables in called for table in tables}, "i") - self.unlocked
-            )
+            reached = self._links.reached(self._meant(seen.on_tables.tables), "i") - self.unlocked
             self._retypes.count(statement, [each for each in self.tables.values() if each.identity in reached])
         return takes
 
     def _lock(self, seen: Statement, takes: Takes, attempt: Attempt | None) -> None:
-        if what := seen.on_tables:
+        written = self._overwritten(seen, takes)
+        if (what := seen.on_tables) and what.verb:
             # What can lose nothing waits for its own lock, unless a deadlock could then end another session.
             if what.takes or self._locks.has_taken:
                 taken = self._locks.take(self._in_the_way(seen, what))
                 self.locked = taken if what.takes else set()
-        elif attempt and seen.can_run_in_savepoint:
-            self._lock_by_attempts(attempt, takes)
+        elif not what and attempt and seen.can_run_in_savepoint:
+            self._lock_by_attempts(attempt, takes, written)
+        else:
+            self.locked = self._locks.take((), written)
         self.unlocked |= self._locks.refused & {self.tables[name].identity for name in takes}
+        self._updates.disclaim(self.unlocked)
+
+    def _overwritten(self, seen: Statement, takes: Takes) -> list[CatalogTable]:
+        """The tables of which the statement, or a foreign key with it, may turn values into NULL or an empty text."""
+        tables = [self.tables[name] for name, columns in takes.items() if columns and not seen.only_defines]
+        if not seen.changes:
+            return tables
+        changed = self._links.reached(self._meant([seen.changes]), "i")
+        keys = self._links.nulled(changed, "CND", seen.can_take)
+        keys |= {table.identity for table in tables if any(map(seen.can_take, table.columns))} & changed
+        return [table for table in tables if table.identity in keys]
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
         """The tables that the statement locks: those that it names, and those that lose rows or keys with them."""
-        named = {table.identity for schema, name in what.tables for table in self._called(schema, name)}
-        if not named:
+        if not (named := self._meant(what.tables)):
             return []
         is_truncate = what.verb == "TRUNCATE"
         found = self._links.reached(named, "iacrnd" if is_truncate and seen.names("cascade") else "i")
@@ -185,12 +199,15 @@ class PostgresTracker:
             found |= {parent for parent, column in keys if what.verb == "DROP" or seen.names(column)}
         return [table for table in self.tables.values() if table.identity in found]
 
-    def _called(self, schema: str, name: str) -> list[CatalogTable]:
-        """The tables that a name can mean. Without a schema, the search path of the session decides."""
-        same = [table for table in self.tables.values() if table.bare_name == name and schema in ("", table.schema)]
-        return [table for table in same if schema or table.name == name] or same
+    def _meant(self, names: Iterable[tuple[str, str]]) -> set[Hashable]:
+        """The tables that names can mean. Without a schema, the search path of the session decides."""
+        found: set[Hashable] = set()
+        for schema, name in names:
+            same = [table for table in self.tables.values() if table.bare_name == name and schema in ("", table.schema)]
+            found |= {each.identity for each in [each for each in same if schema or each.name == name] or same}
+        return found
 
-    def _lock_by_attempts(self, attempt: Attempt, takes: Takes) -> None:
+    def _lock_by_attempts(self, attempt: Attempt, takes: Takes, written: Iterable[CatalogTable]) -> None:
         """Try the statement in a savepoint, and lock the tables that it locks. Repeat this until no table is new."""
         tried, attempted = set[str](), set[Hashable]()
         while True:
@@ -212,8 +229,8 @@ class PostgresTracker:
             self._restore(state)
             for name, columns in found.takes.items():
                 takes[name] = takes.get(name, set()) | columns
-            self.locked |= self._locks.take(self.tables[name] for name in found.locked)
-            if not found.has_new:
+            self.locked |= self._locks.take([self.tables[name] for name in found.locked], [*updated, *written])
+            if not found.has_new and self.locked <= found.sure:
                 break
         self._updates.foresee(attempted)
 
@@ -227,7 +244,8 @@ class PostgresTracker:
             nulled |= self._links.nulled(deleted, "nd")
         if seen.does(UPDATES):
             updated = self._links.reached(self._named, "iC")
-            nulled |= self._links.nulled(updated, "ND")
+            if self._links.nulled(updated, "CND", seen.can_take):
+                nulled |= self._links.nulled(updated, "CND")
             self._updates.foresee(updated)
         self._updates.foresee(nulled)
         takes: Takes = {}
@@ -241,9 +259,11 @@ class PostgresTracker:
         return takes
 
     def after(self, statement: str) -> bool:
-        """Look again when the statement may have changed tables."""
+        """Read the tables again if the statement may have changed them."""
         self._updates.explain()
         if self._savepoints.follow(statement):
+            self.went_back += 1
+            self._locks.forget()
             return True
         if self._statement.does(LINKS_TABLES):
             self._links.forget()
@@ -264,29 +284,29 @@ class PostgresTracker:
         return self._statement.does(CHANGES_TABLES)
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
-        """The rows inserted, deleted and updated so far, as the server counts them."""
+        """Return the rows that were inserted, deleted and updated until now, as the server counts them."""
         rows = self._connection.execute(text(_ROW_CHANGES)).all()
         if any(row[4] != "on" for row in rows):
             raise NotAllowed(_NOT_COUNTED)
         return {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], RowChanges())) for row in rows}
 
     def foresee_deferred(self) -> None:
-        """Foresee what deferred triggers update."""
+        """Note the tables that deferred triggers can update."""
         self._updates.foresee_deferred()
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns of tables in which the server counted more updated rows than the statements explain."""
+        """Return the columns of tables in which the server counted more updated rows than the statements explain."""
         return self._updates.unforeseen(updated)
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Whether the statement can read a column, or any column of a table."""
+        """Return whether the statement can read a column. Without a column, return whether it can read the table."""
         seen = self._statement
         if column is None or table.identity not in self._named:
             return table.identity in self._named
         return seen.can_read(column) if seen.does(READS) else seen.names(column)
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Whether the statement can insert rows into a table, or write to a column."""
+        """Return whether the statement can insert rows into a table, or write to a column."""
         seen = self._statement
         if table.identity not in self._named:
             return False
@@ -294,32 +314,25 @@ class PostgresTracker:
         return seen.does(INSERTS) or (seen.does(UPDATES) and (column is None or seen.names(column)))
 
     def rows_written(self, table: CatalogTable) -> int:
-        """The rows that were inserted into a table, and those that were updated."""
+        """Return the number of rows that were inserted into a table or updated."""
         changes = self.row_changes().get(table.identity, RowChanges())
         return changes.inserted + changes.updated
 
     def was_used(self, table: Hashable) -> bool:
-        """Whether a statement of the revision named the table to read it or to write to it."""
+        """Return whether a statement of the revision named the table to read it or to write to it."""
         return table in self._used
 
     def may_be_shared(self, table: Hashable) -> bool:
-        """Whether the table was not locked at the beginning of the transaction."""
+        """Return whether the table was not locked at the beginning of the transaction."""
         return table not in self._locks.first
 
     def written_by_others(self) -> str:
-        """The condition for rows of other transactions that were still open when the revision first used a table."""
+        """Return the SQL condition for rows of transactions that were open when the revision first used a table."""
         return self._by_others
 
     def was_read(self, column: Hashable) -> bool:
-        """Whether a statement of the revision can have read the column."""
+        """Return whether a statement of the revision may have read the column."""
         return column in self._columns_read
-
-    # ---- what the server knows
-
-    def _read(self, statement: str) -> Statement:
-        if self._definitions is None and self.tables:
-            self._definitions = read_definitions(self._connection)
-        return Statement.of(statement, self._definitions or {})
 
     # ---- savepoints
 

@@ -1,4 +1,4 @@
-"""Reads which columns a statement of PostgreSQL gives another type: `ALTER TABLE t ALTER COLUMN c TYPE integer`."""
+"""Finds the columns to which a PostgreSQL statement gives another type: `ALTER TABLE t ALTER COLUMN c TYPE integer`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Retype(NamedTuple):
 
     Attributes:
         column: the column.
-        type: its new type as it is written.
-        using: the expression for its new values; empty where it is a cast.
+        type: its new type, as it is written in the statement.
+        using: the expression for its new values; empty if it is a cast.
     """
 
     column: str
@@ -27,7 +27,7 @@ class Retype(NamedTuple):
     using: str
 
     def conversion(self, table: CatalogTable) -> Conversion | None:
-        """The conversion that the new type causes in a table; None if it cannot change a value."""
+        """Return the conversion that the new type causes in a table; None if it cannot change a value."""
         old = table.types[self.column]
         is_same = not can_convert("postgresql", self.type, old)  # Neither way changes anything.
         if not can_convert("postgresql", old, self.type) and (is_same or not self.using):
@@ -40,17 +40,17 @@ class Retypes:
     """The changes of types in one transaction. Call `count()` before and `note()` after a statement."""
 
     def __init__(self, connection: Connection, origins: Origins) -> None:
-        """Begin without any; `origins` gets the counts."""
+        """Begin without changes of types. `origins` receives the counts."""
         self._connection = connection
         self._origins = origins
         self._counts: dict[Hashable, int | None] = {}
 
     def forget(self) -> None:
-        """Begin with the next statement."""
+        """Forget the counts, so that the next statement can begin."""
         self._counts.clear()
 
     def count(self, statement: str, tables: Iterable[CatalogTable]) -> None:
-        """Count the values that a statement changes in these tables by changing their type."""
+        """Count the values in these tables that a statement alters when it changes the type of their columns."""
         retypes = read_retypes(statement)
         for table in tables:
             found = {each.column: each.conversion(table) for each in retypes if each.column in table.columns}
@@ -62,7 +62,7 @@ class Retypes:
             self._counts |= zip((table.columns[column] for column in conversions), counts, strict=True)
 
     def note(self, before: Tables, after: Tables) -> None:
-        """Note the columns that have another type now, if the server has written their tables again."""
+        """Note the columns that have another type now, if the server has rewritten their tables."""
         was = {table.identity: table for table in before.values()}
         for table in after.values():
             old = was.get(table.identity)
@@ -77,7 +77,7 @@ class Retypes:
 
 
 def read_retypes(statement: str) -> list[Retype]:
-    """Read a statement; an empty list if it gives no column another type, or is not understood."""
+    """Return the changes of types in a statement; empty if there are none, or if the statement is not understood."""
     parts = pieces(statement.rstrip().rstrip(";"))
     words = [part.word for part in parts]
     if words[:2] != ["alter", "table"]:

@@ -1,6 +1,6 @@
 """The tracker of an SQLite database.
 
-SQLite reports, before it runs a statement, which tables and columns it will write to, triggers included.
+Before SQLite runs a statement, it reports the tables and columns to which the statement and its triggers will write.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt
+from ...database.lock.tables import Learned
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .origins import Origin, Origins
 
@@ -34,14 +35,14 @@ _Actions = list[tuple[int, str, str | None]]
 
 @dataclass
 class _Rows:
-    """Counts of the rows of one table. They are taken when the kind of its writes changes, and at the end.
+    """The row counts of one table. The table is counted when its kind of writes changes, and at the end.
 
-    This way the number of deleted rows is known, even if as many rows are inserted later.
+    So the number of deleted rows is known, even if as many rows are inserted later.
 
     Attributes:
-        changes: the rows that were inserted and deleted until the last count.
+        changes: the rows that were inserted and deleted before the last count.
         count: the number of rows at the last count; None before the first write.
-        way: the kind of its writes now.
+        way: the present kind of writes.
     """
 
     changes: RowChanges = field(default_factory=RowChanges)
@@ -49,7 +50,7 @@ class _Rows:
     way: object = None
 
     def record_count(self, now: int) -> None:
-        """Record that the table has this number of rows now."""
+        """Record the present number of rows of the table."""
         grown = 0 if self.count is None else now - self.count
         self.changes = self.changes.plus(RowChanges(inserted=max(grown, 0), deleted=max(-grown, 0)))
         self.count = now
@@ -74,6 +75,7 @@ class SqliteTracker:
         self.origins = Origins(connection)
         self.locked: set[Hashable] = set()  # never any: the transaction is the only writer
         self.unlocked: set[Hashable] = set()
+        self.went_back = 0
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -99,12 +101,12 @@ class SqliteTracker:
     def _driver(self) -> Any:
         return self._connection.connection.dbapi_connection
 
-    def start(self, learned: set[Hashable]) -> None:  # noqa: ARG002 - nobody else can write
+    def start(self, learned: Learned) -> None:  # noqa: ARG002 - nobody else can write
         """Look at the tables."""
         self.look()
 
     def begin(self) -> None:
-        """Begin a revision: look at the tables, and forget the previous revision."""
+        """Begin a revision: read the tables, and forget the previous revision."""
         self.look()
         self.emptied.clear()
         self.origins.begin(self.tables)
@@ -112,7 +114,7 @@ class SqliteTracker:
         self._savepoints.forget()
 
     def look(self) -> None:
-        """Look at the tables again. It runs after each statement that changes tables, so a name identifies a table."""
+        """Read the tables again. This runs after each statement that changes tables, so a name identifies a table."""
         schema = self._connection.exec_driver_sql(_SCHEMA).all()
         texts = {name: (place, sql) for kind, name, place, sql in schema if kind == "table"}
         changed = [name for name, seen in texts.items() if self._texts.get(name) != seen or not self._is_text_true]
@@ -142,7 +144,7 @@ class SqliteTracker:
         )
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:  # noqa: ARG002 - SQLite says all
-        """Ask SQLite what the statement will write to."""
+        """Ask SQLite where the statement will write."""
         self._reads = set()
         self._writes = actions = self._actions(statement)
         if copy := self.origins.read(statement):  # SQLite does not say what it reads where it copies whole tables.
@@ -168,7 +170,7 @@ class SqliteTracker:
         return takes
 
     def after(self, statement: str) -> bool:
-        """Look at the tables again if the statement has changed the schema. Return whether it has."""
+        """Read the tables again if the statement has changed the schema. Return whether it has changed the schema."""
         if not self._is_heard:
             raise NotAllowed("SQLite does not say what this statement writes to: write it without anything around it")
         self.emptied |= self._refilled
@@ -188,48 +190,48 @@ class SqliteTracker:
         return {identity: rows.changes for identity, rows in self._rows.items()}
 
     def foresee_deferred(self) -> None:
-        """Do nothing: SQLite defers no statement."""
+        """Do nothing, because SQLite defers no statement."""
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all
-        """Return nothing: SQLite says beforehand what a statement updates."""
+        """Return nothing, because SQLite reports before a statement what it will update."""
         return {}
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Whether the statement reads a column, or any column of a table."""
+        """Return whether the statement reads a column. Without a column, return whether it reads the table."""
         return (table.identity if column is None else table.columns[column]) in self._reads
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Whether the statement inserts rows into a table, or writes to a column."""
+        """Return whether the statement inserts rows into a table, or writes to a column."""
         wanted = {(sqlite3.SQLITE_INSERT, table.name, ""), (sqlite3.SQLITE_UPDATE, table.name, (column or "").lower())}
         return not wanted.isdisjoint((code, name, (written or "").lower()) for code, name, written in self._writes)
 
     def rows_written(self, table: CatalogTable) -> int:  # noqa: ARG002 - the driver counts those of all tables
-        """The rows that were inserted, updated or deleted, in any table."""
+        """Return the number of rows that were inserted, updated or deleted, in any table."""
         return int(self._driver.total_changes)
 
     def was_used(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
-        """Return False: the transaction is the only writer."""
+        """Return False, because the transaction is the only writer."""
         return False
 
     def may_be_shared(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
-        """Return False: the transaction is the only writer."""
+        """Return False, because the transaction is the only writer."""
         return False
 
     def written_by_others(self) -> str:
-        """Return nothing: the transaction is the only writer."""
+        """Return nothing, because the transaction is the only writer."""
         return ""
 
     def was_read(self, column: Hashable) -> bool:
-        """Whether a statement of the revision has read the column."""
+        """Return whether a statement of the revision has read the column."""
         return column in self._read
 
     def _way(self, code: int, name: str) -> object:
-        """The way in which an action writes. SQLite reports a replacement of rows as an insertion."""
+        """Return the kind of write of an action. SQLite reports the replacement of rows as an insertion."""
         is_insert = code == sqlite3.SQLITE_INSERT
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
     def _follow_rows(self, actions: _Actions) -> None:
-        """Count the rows of each table to which the statement writes in another way than the previous write."""
+        """Count the rows of each table for which the kind of writes changes with this statement."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
         self._refilled = set()
         for code, name in writes:
@@ -255,7 +257,7 @@ class SqliteTracker:
     # ---- what SQLite says
 
     def _actions(self, statement: str) -> _Actions:
-        """Compile the statement, without running it, and note what it will write."""
+        """Compile the statement without running it, and return the writes and reads that SQLite reports."""
         heard: _Actions = []
         read: set[tuple[str, Hashable]] = set()
         written: set[str] = set()

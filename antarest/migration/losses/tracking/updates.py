@@ -1,7 +1,7 @@
-"""Which updates of rows the statements of a revision explain (PostgreSQL).
+"""Compares the updated rows that the server counts with those that statements explain (PostgreSQL).
 
 The server counts the updated rows of each table. A statement explains the updates of the tables that its text names, or
-that it updates in an attempt. Other updated rows may have lost values that nobody has counted.
+that it updates in an attempt. Other updated rows may have lost values that were not counted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Updates:
     """The updates of one revision. Call `foresee()` before and `explain()` after each statement."""
 
     def __init__(self, connection: Connection, changes: Callable[[], Mapping[Hashable, RowChanges]]) -> None:
-        """Begin without updates; `changes` returns the changes of rows so far."""
+        """Begin without updates. `changes` returns the changes of rows until now."""
         self._connection = connection
         self._changes = changes
         self._foreseen: dict[Hashable, int] = {}  # the updated rows before the statement, by table
@@ -38,8 +38,13 @@ class Updates:
         self.forget()
 
     def forget(self) -> None:
-        """Begin with the next statement."""
+        """Forget the foreseen updates, so that the next statement can begin."""
         self._foreseen = {}
+
+    def disclaim(self, tables: Iterable[Hashable]) -> None:
+        """Note that the statement can update these tables, and that nobody can count what they lose."""
+        for table in tables:
+            self._foreseen.pop(table, None)
 
     def foresee(self, tables: Iterable[Hashable]) -> None:
         """Note that the statement can update these tables."""
@@ -49,7 +54,10 @@ class Updates:
             self._explained.update(dict.fromkeys(found, 0))
 
     def attempted(self, before: Mapping[Hashable, RowChanges], tables: Iterable[CatalogTable]) -> list[CatalogTable]:
-        """The tables that an attempt has updated and nobody foresaw. The server also counts rolled back updates."""
+        """Return the tables that an attempt has updated but that were not foreseen.
+
+        The server also counts undone updates.
+        """
         now, none = self._changes(), RowChanges()
         grown = {table for table, change in now.items() if change.updated > before.get(table, none).updated}
         return [table for table in tables if table.identity in grown - self._foreseen.keys()]
@@ -59,17 +67,17 @@ class Updates:
         self.foresee(self._explained)
 
     def explain(self) -> None:
-        """Note how many rows the statement has updated of the tables that it was seen to update."""
+        """Note the number of rows that the statement has updated in the foreseen tables."""
         changes = self._changes() if self._foreseen else {}
         for table, before in self._foreseen.items():
             self._explained[table] += changes.get(table, RowChanges()).updated - before
         self.forget()
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
-        """The columns that may have lost values: more rows of their tables were updated than the statements explain.
+        """Return the columns that may have lost values, because more rows were updated than the statements explain.
 
         Args:
-            updated: how many rows of each table the revision has updated.
+            updated: the number of rows of each table that the revision has updated.
         """
         self.explain()
         tables = [table for table, rows in updated.items() if rows > self._explained[table]]
@@ -79,9 +87,9 @@ class Updates:
         return found
 
     def save(self) -> Counter[Hashable]:
-        """The state, for a savepoint."""
+        """Return the state, for a savepoint."""
         return Counter(self._explained)
 
     def restore(self, state: Counter[Hashable]) -> None:
-        """Go back to a state."""
+        """Restore the state of a savepoint."""
         self._explained = Counter(state)

@@ -1,1 +1,1 @@
-"""The findings of a proof: the kinds, and the modules that find them."""
+"""The kinds of findings of a proof, and the modules that find them."""

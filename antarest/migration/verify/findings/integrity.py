@@ -12,25 +12,20 @@ from ...schema.inventory import Inventory
 
 _UNCHECKED = text("""
     SELECT conrelid::regclass || '.' || conname FROM pg_catalog.pg_constraint
-    WHERE NOT convalidated AND connamespace = current_schema()::regnamespace ORDER BY 1
-""")
-
-_ELSEWHERE = text("""
-    SELECT nspname FROM pg_catalog.pg_namespace
-    WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'public', current_schema()) ORDER BY 1
+    WHERE NOT convalidated AND connamespace::regnamespace::text !~ '^(pg_|information_schema)' ORDER BY 1
 """)
 _OWNED = text("""
-    SELECT s.relname, t.relname, a.attname FROM pg_catalog.pg_class AS s
+    SELECT s.oid::regclass::text, t.oid::regclass::text, a.attname FROM pg_catalog.pg_class AS s
     JOIN pg_catalog.pg_depend AS d ON d.objid = s.oid AND d.deptype IN ('a', 'i')
         AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
     JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
-    WHERE s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace ORDER BY 1
+    WHERE s.relkind = 'S' AND s.relnamespace::regnamespace::text !~ '^(pg_|information_schema)' ORDER BY 1
 """)
 
 
 def violations(connection: Connection) -> Counter[tuple[str, str]]:
-    """Count the rows that refer to a missing row, by table and referred table (SQLite; PostgreSQL accepts none)."""
+    """Return the number of rows that refer to a missing row, by table and referred table (SQLite only)."""
     try:
         return Counter((row[0], row[2]) for row in foreign_key_violations(connection))
     except OperationalError as error:
@@ -40,7 +35,7 @@ def violations(connection: Connection) -> Counter[tuple[str, str]]:
 
 
 def unchecked(connection: Connection) -> set[str]:
-    """Describe the constraints that were never checked against the rows, or cannot be checked.
+    """Return descriptions of the constraints that were never checked against the rows, or cannot be checked.
 
     SQLite accepts a foreign key to columns that are not unique, but then refuses each statement that has to check it.
     """
@@ -61,16 +56,18 @@ def _mismatch(error: OperationalError) -> str:
 
 
 def late_sequences(connection: Connection) -> dict[str, str]:
-    """Describe the sequences whose next value is already in their column, by name (PostgreSQL)."""
+    """Return descriptions of the sequences whose next value is already in their column, by name (PostgreSQL)."""
     found: dict[str, str] = {}
     if connection.dialect.name == "sqlite":
         return found
     quote = connection.dialect.identifier_preparer.quote
     owned = connection.execute(_OWNED).all()
+    # The driver reads a percent sign in a name as the beginning of a parameter.
+    relations = [(name.replace("%", "%%"), table.replace("%", "%%"), column) for name, table, column in owned]
     questions = [
-        f"SELECT {number}, max({quote(column)})::text FROM {quote(table)} WHERE {quote(column)} >= "
-        f"(SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM {quote(name)})"
-        for number, (name, table, column) in enumerate(owned)
+        f"SELECT {number}, max({quote(column)})::text FROM {table} WHERE {quote(column)} >= "
+        f"(SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM {name})"
+        for number, (name, table, column) in enumerate(relations)
     ]
     for number, largest in connection.exec_driver_sql(" UNION ALL ".join(questions)) if questions else ():
         if largest is not None:
@@ -79,13 +76,8 @@ def late_sequences(connection: Connection) -> dict[str, str]:
     return found
 
 
-def other_schemas(connection: Connection) -> list[str]:
-    """Find the schemas that the proof does not read (PostgreSQL)."""
-    return [] if connection.dialect.name == "sqlite" else list(connection.execute(_ELSEWHERE).scalars())
-
-
 def names(schema: Inventory) -> set[str]:
-    """Collect the names of all objects in a schema."""
+    """Return the names of all objects in a schema."""
     found = {*schema.tables, *schema.enums, *schema.sequences, *schema.views}
     for table in schema.tables.values():
         found |= {column.name for column in table.columns} | {index.name for index in table.indexes}

@@ -1,6 +1,6 @@
 """Tries the mapped classes on a database at head.
 
-To try a class, it inserts, loads, changes and deletes an object through the ORM, as the application does. On
+To try a class, this module inserts, loads, changes and deletes an object through the ORM, as the application does. On
 PostgreSQL it uses a role that owns nothing and has the rights that `db.grant` gives. Every change is rolled back.
 """
 
@@ -10,12 +10,12 @@ import datetime as dt
 import decimal
 import secrets
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, Connection, Enum, MetaData, Table, text
+from sqlalchemy import Column, Connection, Dialect, Enum, MetaData, Table, text
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Mapper, Session, attributes, configure_mappers, mapperlib
 
@@ -42,16 +42,16 @@ _VALUES: dict[type, Callable[[int], Any]] = {
 
 
 class _NotMadeError(Exception):
-    """No object of a class could be made. The database is not the cause."""
+    """No object of a class could be created. The database is not the cause."""
 
 
 @dataclass
 class OrmUse:
-    """The result of trying the classes.
+    """The results of trying the classes.
 
     Attributes:
         faults: a line for each class that does not work.
-        not_tried: a line for each class of which no object could be made, with the reason.
+        not_tried: a line for each class of which no object could be created, with the reason.
     """
 
     faults: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class OrmUse:
 
 
 def unreadable_defaults(connection: Connection, metadata: MetaData, schema: Inventory) -> list[str]:
-    """Describe the defaults of the database that the type of the model cannot load, such as an unknown enum label."""
+    """Return descriptions of the defaults that the model's type cannot load, such as an unknown enum label."""
     found = []
     for name, table in metadata.tables.items():
         migrated = {column.name: column for column in schema.tables[name].columns} if name in schema.tables else {}
@@ -79,11 +79,33 @@ def unreadable_defaults(connection: Connection, metadata: MetaData, schema: Inve
     return found
 
 
+def unreadable_labels(
+    metadata: MetaData, dialect: Dialect, stored: Callable[[str, str], Iterable[str]]
+) -> Iterator[tuple[str, str, str]]:
+    """Find the stored texts that the enum of a model cannot load: table, column and text.
+
+    Args:
+        metadata: the models.
+        dialect: the dialect of the database.
+        stored: a function: it takes a table and a column, and returns the texts that it may hold.
+    """
+    for name, table in metadata.tables.items():
+        for column in table.columns:
+            if not isinstance(column.type, Enum):
+                continue
+            read = column.type.dialect_impl(dialect).result_processor(dialect, None)
+            for text_ in stored(name, column.name) if read else ():
+                try:
+                    _ = read(text_) if read else None
+                except LookupError:
+                    yield name, column.name, text_
+
+
 def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[str] = ()) -> OrmUse:
     """Try every class that is mapped to these tables.
 
     Args:
-        connection: to a database at head; every change is rolled back.
+        connection: a connection to a database at head; every change is rolled back.
         metadata: the models.
         skipped: tables that differ from the models. Classes that need one of them are not tried.
     """
@@ -114,7 +136,7 @@ def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[
 
 
 def _needed(mapper: Mapper[Any]) -> set[str]:
-    """The tables of a class, and those to which they refer."""
+    """Return the tables of a class, and the tables to which these refer."""
     found: set[str] = set()
     waiting = [each for each in mapper.tables if isinstance(each, Table)]
     while waiting:
@@ -126,7 +148,7 @@ def _needed(mapper: Mapper[Any]) -> set[str]:
 
 
 def _mappers(metadata: MetaData) -> Iterator[Mapper[Any]]:
-    """The classes whose tables all belong to this metadata, without abstract bases of other classes."""
+    """Yield the classes whose tables all belong to this metadata, without the abstract bases of other classes."""
     for registry in mapperlib._all_registries():  # noqa: SLF001 - SQLAlchemy has no public list of them
         for mapper in registry.mappers:
             is_base = mapper.polymorphic_on is not None and mapper.polymorphic_identity is None
@@ -135,7 +157,7 @@ def _mappers(metadata: MetaData) -> Iterator[Mapper[Any]]:
 
 
 def _use_plain_role(connection: Connection, metadata: MetaData) -> None:
-    """On PostgreSQL, switch to a role that owns nothing. The rollback removes it."""
+    """Switch to a new role that owns nothing (PostgreSQL). The rollback removes it."""
     if connection.dialect.name != "postgresql":
         return
     role = f"antarest_user_{secrets.token_hex(8)}"
@@ -172,7 +194,7 @@ def _get(session: Session, mapper: Mapper[Any], identity: tuple[Any, ...]) -> An
 
 
 class _Maker:
-    """Makes objects, and the objects that they refer to."""
+    """A maker of objects for tests of the ORM. It also makes the objects to which an object refers."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -180,7 +202,7 @@ class _Maker:
         self._number = 0
 
     def make(self, mapper: Mapper[Any]) -> Any:
-        """Make an object and insert it. The constructor is not called, since its arguments are unknown."""
+        """Return a new object, which is inserted. Its constructor is not called, because the arguments are unknown."""
         if mapper in self._making:
             raise _NotMadeError(f"{mapper.class_.__name__} must refer to another object of its class")
         self._making.append(mapper)
@@ -219,7 +241,7 @@ def _fills_itself(column: Column[Any], mapper: Mapper[Any]) -> bool:
 
 
 def _changeable(mapper: Mapper[Any]) -> Iterator[str]:
-    """The attributes that may get another value: neither keys nor unique columns."""
+    """Yield the attributes whose value can be changed: those that are not keys, not unique and not computed."""
     for prop in mapper.column_attrs:
         column = prop.columns[0]
         if not isinstance(column, Column) or column is mapper.polymorphic_on:

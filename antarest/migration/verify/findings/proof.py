@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,9 +11,10 @@ from sqlalchemy import Connection, text
 
 from ...errors.base import EXIT_UNREACHABLE, EXIT_USAGE, AntarestError
 from ...errors.text import described
+from ...schema.compare import Difference
 from ...schema.inventory import Inventory
 from ..rows.snapshots import Sample
-from .kinds import Finding
+from .finding import Finding
 
 ColumnValues = Mapping[str, Mapping[str, tuple[str, ...]]]
 """By table and column, the sorted values in one spelling for both engines."""
@@ -51,7 +52,7 @@ class Impact:
     """The effects of an upgrade on the tables that existed before it.
 
     Attributes:
-        seconds: the duration, on the generated rows.
+        seconds: the duration of the upgrade, on the generated rows.
         locks: by table, the strongest lock that others have to wait for (PostgreSQL).
         rewritten: the tables that were rewritten as a whole.
         written: by table, the number of rows written (PostgreSQL).
@@ -64,7 +65,7 @@ class Impact:
 
 
 class ImpactMeter:
-    """Measures a revision. Call `start` before it, and `read` before its commit."""
+    """A meter of the effects of a revision. Call `start` before the revision, and `read` before its commit."""
 
     def __init__(self, version_table: str) -> None:
         self._version_table = version_table
@@ -72,12 +73,12 @@ class ImpactMeter:
         self.impact = Impact()
 
     def start(self, connection: Connection) -> None:
-        """Note the files of the tables, and end the transaction."""
+        """Note the storage files of the tables, and end the transaction."""
         self._before = self._files(connection)
         connection.rollback()
 
     def read(self, connection: Connection) -> None:
-        """Read the effects of the transaction."""
+        """Read the effects of the transaction on the tables."""
         after, found = self._files(connection), self.impact
         found.rewritten = sorted(name for name, file in self._before.items() if after.get(name, file) != file)
         if connection.dialect.name != "postgresql":
@@ -106,14 +107,14 @@ class Proof:
         not_tried: everything that was not tried because nobody asked for it, each with the reason.
         tracebacks: the traceback of each unexpected error, by the line in `not_proved`.
         schema: the schema after the upgrade; None if the upgrade failed.
-        before: the schema before the upgrade, if it is not the `schema` of another proof.
+        before: the schema before the upgrade, if no other proof has it as its `schema`.
         impact: the effects of the upgrade on tables with rows.
         is_irreversible: whether the revision has no downgrade. Its file declares this, or its downgrade refuses.
         compares_rows: whether rows were compared.
         rows: by table, the values of each column before and after the upgrade, for the comparison of the engines.
         behaviour: for the history as a whole, the results of changes to rows at head, by change.
         samples: by table, a few of the rows that the upgrade changes, before and after it.
-        starts_empty: whether nothing is applied before it.
+        starts_empty: whether no revision is applied before this one.
         kept: the URLs of the kept databases, by "before" and "after"; empty if a database could not be kept.
     """
 
@@ -138,13 +139,18 @@ class Proof:
         """Add findings of one kind."""
         self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in found]
 
+    def add_differences(self, id_: str, found: Iterable[Difference], before: str, after: str) -> None:
+        """Add a finding for each difference between two schemas. The names of the two sides are for the text."""
+        for each in found:
+            self.add(id_, each.render(before, after), item=each.path, table=each.table)
+
     def has(self, *ids: str) -> bool:
-        """Whether there are findings of these kinds."""
-        return any(each.id in ids for each in self.findings)
+        """Return whether there are findings of these kinds that are more than a note."""
+        return any(each.id in ids and each.severity == "error" for each in self.findings)
 
     @contextmanager
     def trying(self, what: str) -> Iterator[None]:
-        """Note that something is not proved if the block raises an error that nobody expects.
+        """Note that something is not proved if the block raises an unexpected error.
 
         Args:
             what: the thing that the block proves.

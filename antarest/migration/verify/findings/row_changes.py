@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from ...errors.revision import Direction, Revision
 from ...errors.text import count
 from ..rows.snapshots import RowSnapshot, TableRows
 from .kinds import Severity
+from .row_values import is_lost_by_cast, shown, spelled
 
 Moments = tuple[RowSnapshot, RowSnapshot, RowSnapshot | None]
 """The rows before, between and after a run in both directions; None if the way back failed or does not exist."""
@@ -18,7 +19,7 @@ Moments = tuple[RowSnapshot, RowSnapshot, RowSnapshot | None]
 
 @dataclass
 class RowDifferences:
-    """The differences between the rows of two moments.
+    """The differences between the rows at two moments.
 
     Attributes:
         lost: by "table", the number of rows that are gone; by "table.column", the number of lost values.
@@ -30,16 +31,17 @@ class RowDifferences:
 
 
 class RowFinding(NamedTuple):
-    """A finding about an item, which is a "table" or a "table.column"."""
+    """A finding about an item of a table. The item is a "table" or a "table.column"."""
 
     id: str
     item: str
+    table: str
     found: str
     severity: Severity = "error"
 
 
 def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowDifferences:
-    """Compare the rows of two moments."""
+    """Return the differences between the rows at two moments."""
     found = RowDifferences()
     for name, table in before.tables.items():
         now = after.tables.get(name)
@@ -64,6 +66,9 @@ def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDiffer
         found.lost[name] += (olds - news).total()
         found.changed[name] += (news - olds).total()
         return
+    if number := _other_keys(table, now, key):
+        found.changed.update({f"{name}.{column}": number for column in key})
+        return
     rows = dict(zip(new_keys, new, strict=True))
     found.changed[name] += len(rows.keys() - set(old_keys))
     for values, row in zip(old_keys, old, strict=True):
@@ -75,8 +80,22 @@ def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDiffer
                 found.changed[f"{name}.{column}"] += 1
 
 
+def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
+    """Return the number of rows whose key has changed, if nothing else has changed; otherwise 0."""
+    others = [column for column in table.columns if column not in key]
+    if not others or table.columns != now.columns:
+        return 0
+    then, after = (
+        [(repr(rest), repr(own)) for rest, own in zip(side.pick(others), side.pick(key), strict=True)]
+        for side in (table, now)
+    )
+    if Counter(rest for rest, _ in then) != Counter(rest for rest, _ in after):
+        return 0
+    return (Counter(then) - Counter(after)).total()
+
+
 def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
-    """Find the values that a run has replaced in all rows, by table and column, by their `repr`."""
+    """Return the values that a run has replaced in all rows, as `repr`, by table and column."""
     found: dict[tuple[str, str], set[str]] = {}
     for name, table in before.tables.items():
         now = after.tables.get(name)
@@ -91,23 +110,35 @@ def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, 
     return found
 
 
+def written_texts(before: RowSnapshot, after: RowSnapshot) -> Iterator[tuple[tuple[str, str], str]]:
+    """Find the texts that a run has written itself, each with its table and column: it did not move them there."""
+    known = {repr(value) for table in before.tables.values() for row in table.rows for value in row}
+    for name, table in after.tables.items():
+        old = before.tables.get(name)
+        has_key = old is not None and bool(table.key) and {*table.key} <= {*old.columns}
+        rows = dict(zip(old.pick(table.key), old.rows, strict=True)) if old and has_key else {}
+        for key, row in zip(table.pick(table.key), table.rows, strict=True) if table != old else ():
+            others = {repr(value) for value in rows[key]} if key in rows else known
+            for column, value in zip(table.columns, row, strict=True):
+                if isinstance(value, str) and repr(value) not in others:
+                    yield (name, column), value
+
+
 def unfounded_declarations(
     before: RowSnapshot, after: RowSnapshot, declared: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
     """Find the declared losses that did not happen.
 
     Returns:
-        The losses that cannot happen, because the table or column does not exist; and the losses that are possible, but
-        did not happen to the generated rows.
+        Two lists. The losses of the first cannot happen, because the table or column does not exist. Those of the
+        second are possible, but did not happen to the generated rows.
     """
     found = compare_rows(before, after)
     impossible, unseen = [], []
     for item in declared:
         place = before.find(item)
         if place is None:
-            impossible += (
-                [] if item in before.elsewhere else [f"there is no {'column' if '.' in item else 'table'} {item}"]
-            )
+            impossible.append(f"there is no {'column' if '.' in item else 'table'} {item}")
             continue
         table, column = place
         rows = before.tables[table]
@@ -121,12 +152,12 @@ def unfounded_declarations(
 def row_findings(
     revision: Revision, direction: Direction, moments: Moments, *, declares: bool, momentary: Collection[str] = ()
 ) -> list[RowFinding]:
-    """Find the losses and changes that the revision does not declare. It was run in one direction, then in the other.
+    """Return the losses and changes that a revision does not declare, after a run in one direction and back.
 
     Args:
         revision: the revision.
         direction: the first direction.
-        moments: the rows before the first direction, after it, and after the other (None if that was not run).
+        moments: the rows before the first direction, after it, and after the other one (None if that was not run).
         declares: whether the project declares losses. If not, a downgrade that drops a table or column is only a note.
         momentary: the columns whose default depends on the time. A row that was deleted and written again has another
             value there, which is no finding.
@@ -149,19 +180,43 @@ def row_findings(
         if item in on_the_way or table in on_the_way:
             is_dropped = direction == "downgrade" and between.find(item) is None
             severity: Severity = "note" if is_dropped and not declares else "error"
-            found.append(RowFinding("V501" if direction == "upgrade" else "V502", item, amount, severity))
+            found.append(RowFinding("V501" if direction == "upgrade" else "V502", item, table, amount, severity))
         else:
-            found.append(RowFinding("V504", item, f"{amount} lost {round_trip}"))
+            found.append(RowFinding("V504", item, table, f"{amount} lost {round_trip}"))
     for item, number in sorted(_without_momentary(final.changed, moments, momentary).items()):
         table = _table_of(before, item)
         if item not in lost and not {item, table} & {*declared}:
             what = count(number, "new row" if item == table else "other value")
-            found.append(RowFinding("V504", item, f"{what} in {item} {round_trip}"))
+            found.append(RowFinding("V504", item, table, f"{what} in {item} {round_trip}"))
     return found
 
 
+def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[str]) -> Iterator[RowFinding]:
+    """Find the values that a cast to another type has changed or destroyed.
+
+    Args:
+        before: the rows before the upgrade.
+        after: the rows after it, which no downgrade restores.
+        columns: each "table.column" with another type than before.
+    """
+    for item in sorted(columns):
+        name, _, column = item.rpartition(".")
+        table, now = before.tables.get(name), after.tables.get(name)
+        if not (table and now and table.key and {*table.key, column} <= {*table.columns} & {*now.columns}):
+            continue
+        rows = dict(zip(map(spelled, now.pick(table.key)), now.pick([column]), strict=True))
+        pairs = [
+            (value, rows[spelled(key)][0])
+            for key, (value,) in zip(table.pick(table.key), table.pick([column]), strict=True)
+            if spelled(key) in rows
+        ]
+        if lost := [(one, other) for one, other in pairs if is_lost_by_cast(one, other)]:
+            example = " became ".join(shown(each) for each in lost[0])
+            yield RowFinding("V511", item, name, f"{count(len(lost), 'value')} of {item}: {example}")
+
+
 def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
-    """Leave out the changes that both directions together make to an item that one direction alone already loses."""
+    """Return the findings about both directions only for items that no single direction already loses."""
     found = list(findings)
     lost = {each.item for each in found if each.id != "V504"}
     return [
@@ -174,19 +229,22 @@ def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
 def _is_declared(
     declared: Collection[str], item: str, table: str, before: RowSnapshot, lost: Mapping[str, int]
 ) -> bool:
-    """Whether these keys declare a loss. The key of a table declares its rows, and its values if no row is left."""
+    """Return whether these keys declare a loss.
+
+    The key of a table declares its rows, and its values if no row is left.
+    """
     is_empty = table in before.tables and lost.get(table) == len(before.tables[table].rows)
     return item in declared or (table in declared and (is_empty or item not in lost))
 
 
 def _table_of(rows: RowSnapshot, item: str) -> str:
-    """The table of an item, also if the item does not exist."""
+    """Return the table of an item, even if the item does not exist."""
     place = rows.find(item)
     return place[0] if place else item.partition(".")[0]
 
 
 def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direction: Direction, item: str) -> bool:
-    """Whether an item that is gone has its values at the places that `moves` names."""
+    """Return whether the values of an item that is gone are at the places that `moves` names."""
     places = revision.destinations(direction).get(item, [])
     if item in before.tables:
         return any(place in after.tables for place in places)
@@ -195,14 +253,14 @@ def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direct
 
 
 def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
-    """The values of a "table.column" as text; none if it does not exist."""
+    """Yield the values of a "table.column" as text; none if it does not exist."""
     table, column = rows.find(item) or ("", None)
     if column:
         yield from (repr(value) for (value,) in rows.tables[table].pick([column]))
 
 
 def _without_momentary(changed: Counter[str], moments: Moments, momentary: Collection[str]) -> Counter[str]:
-    """Leave out the changes of momentary columns in rows that did not exist between the two directions."""
+    """Return the changes. In momentary columns, rows that were deleted and written again do not count."""
     before, between, after = moments
     items = changed.keys() & {*momentary}
     if not (after and items):
@@ -212,7 +270,7 @@ def _without_momentary(changed: Counter[str], moments: Moments, momentary: Colle
 
 
 def _rows_that_stayed(before: RowSnapshot, between: RowSnapshot) -> RowSnapshot:
-    """The rows of `before` whose primary key also exists in `between`."""
+    """Return the rows of `before` whose primary key also exists in `between`."""
     kept = {}
     for name, table in before.tables.items():
         now = between.tables.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 import uuid
 from collections import Counter
@@ -11,11 +12,13 @@ from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 
 from ...errors.text import count
-from ..rows.snapshots import RowSnapshot
+from ..rows.snapshots import Row, RowSnapshot
 from .proof import ColumnValues
 
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
+_DIGITS = re.compile(r"\s*[+-]?\d+(?:\.\d+)?")
+_TOLERANCE = 1e-6  # A REAL has about seven digits.
 _RECENT = dt.timedelta(days=2)
 _NOW = "the present"
 _SHOWN = 60  # characters of a value
@@ -26,7 +29,7 @@ def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collect
 
     Args:
         rows: the rows.
-        momentary: each "table.column" whose default depends on the time. These are left out.
+        momentary: the columns whose default depends on the time, as "table.column". These are left out.
         tables: the tables to read.
     """
     return {
@@ -43,13 +46,13 @@ def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collect
 def differing_values(
     sqlite: tuple[ColumnValues, ColumnValues], postgresql: tuple[ColumnValues, ColumnValues]
 ) -> Iterator[tuple[str, str]]:
-    """Name and describe the columns in which the upgrade leaves different values on the two engines.
+    """Yield the columns in which the upgrade leaves different values on the two engines, each with a description.
 
-    If the rows differ before the upgrade already, nothing is compared.
+    If the rows already differ before the upgrade, nothing is compared.
 
     Args:
         sqlite: the values before and after the upgrade, of the tables that the revision names.
-        postgresql: the same on the other engine.
+        postgresql: the same values on the other engine.
     """
     before, after = (sqlite[0], postgresql[0]), (sqlite[1], postgresql[1])
     if any(_differ(before[0][name], before[1][name]) for name in before[0].keys() & before[1].keys()):
@@ -64,12 +67,53 @@ def differing_values(
                 yield f"{name}.{column}", f"{number} in {name}.{column}: {sides}"
 
 
+def spelled(key: Row) -> tuple[str, ...]:
+    """Spell a key in the same way before and after its type has changed."""
+    return tuple(map(_plain, key))
+
+
+def shown(value: object) -> str:
+    """Return a value for a message, cut if it is long."""
+    return _example(Counter([_plain(value)]))
+
+
+def is_lost_by_cast(value: object, after: object) -> bool:
+    """Whether a cast to another type has lost a part of a value. A value that is only written otherwise is not lost.
+
+    A value that became something unrelated was translated on purpose, such as a label that became a number.
+    """
+    if value is None or _plain(value) == _plain(after):
+        return False
+    if after is None:
+        return True
+    numbers = _as_number(value), _as_number(after)
+    if None not in numbers:
+        return not math.isclose(*numbers, rel_tol=_TOLERANCE)  # type: ignore[arg-type]  # neither is None
+    one, other = str(value), str(after)
+    if isinstance(value, dt.datetime) and isinstance(after, dt.date | dt.time):
+        return other in one and value != value.replace(hour=0, minute=0, second=0, microsecond=0)
+    if numbers[1] is not None and not isinstance(after, bool):  # SQLite reads the digits at the beginning of a text.
+        digits = _DIGITS.match(one)
+        return numbers[1] == float(digits[0] if digits else 0)
+    return one.rstrip() != other.rstrip() and one.startswith(other.rstrip())
+
+
+def _as_number(value: object) -> float | None:
+    if not isinstance(value, bool | int | float | Decimal | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _differ(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> bool:
     return any(one[column] != other[column] for column in one.keys() & other.keys())
 
 
 def _made(value: str, known: set[str]) -> str:
-    """The value, but one text for each UUID that the upgrade has made, because such UUIDs are random."""
+    """Return the value. A UUID that the upgrade has created is replaced by one text, because such UUIDs are random."""
     return "a UUID" if value not in known and _UUID.fullmatch(value) else value
 
 
@@ -95,7 +139,7 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
 
 
 def _text(text: str) -> str:
-    """A text, changed only if one engine stores such a value as a text, and the other one as a type of its own."""
+    """Return a text. If one engine has a type of its own for such a value, the text is normalised."""
     if _UUID.fullmatch(text):
         return text.replace("-", "").lower()
     if _MOMENT.fullmatch(text):

@@ -1,4 +1,4 @@
-"""Findings that need no database: in the graph and in the revision files."""
+"""Findings that need no database: those about the graph and the revision files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ...branches import checks
 from ...project import rollback_script
 from ...project.history import History
 from ..target import Target
-from .kinds import Finding
+from .finding import Finding
 
 _LONGEST_ID = 32  # characters that fit into Alembic's version table
 
 
 def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
-    """Check the graph, and the files of these revisions."""
+    """Yield the findings about the graph, and about the files of these revisions."""
     history = target.history
     if len(history.heads) > 1:
         # A history may have several trees, from which a database has one.
@@ -38,7 +38,7 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
 
 
 def _trees(history: History) -> int:
-    """Count the parts of the history that no revision joins."""
+    """Return the number of separate parts of the history."""
     trees: list[set[str]] = []
     for id_ in history.order:
         near = {id_, *history[id_].predecessors}
@@ -48,7 +48,7 @@ def _trees(history: History) -> int:
 
 
 def _packages(target: Target) -> set[str]:
-    """The packages of the application: those in the project, and the package of the models."""
+    """Return the packages of the application: those in the project, and the package of the models."""
     root = target.project.root
     skipped = {"alembic", "tests"}
     found = {path.parent.name for path in root.glob("*/__init__.py")} | {path.stem for path in root.glob("*.py")}
@@ -78,14 +78,14 @@ def _imported(node: ast.AST) -> list[str]:
 
 
 def _assigned_rows(node: ast.AST) -> list[str]:
-    """The names that are assigned the result of a query."""
+    """Return the names to which the result of a query is assigned."""
     if not isinstance(node, ast.Assign) or not _reads(node.value):
         return []
     return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
 def _is_row_loop(loop: ast.For, rows: set[str]) -> bool:
-    """Whether the loop goes through the result of a query, and runs statements."""
+    """Return whether a loop over the result of a query runs statements."""
     runs = any(_called(node) == "execute" for statement in loop.body for node in ast.walk(statement))
     return runs and (_reads(loop.iter) or any(isinstance(n, ast.Name) and n.id in rows for n in ast.walk(loop.iter)))
 
@@ -95,5 +95,5 @@ def _reads(node: ast.AST) -> bool:
 
 
 def _called(node: ast.AST) -> str:
-    """The name of the called method; empty if the node calls none."""
+    """Return the name of the method that a node calls; empty if it calls none."""
     return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""

@@ -1,1 +1,1 @@
-"""The proof on one engine: the walk through the history, and the trials at each revision."""
+"""The proof on one engine, which tries each revision of the history in order."""

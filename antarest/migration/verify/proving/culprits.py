@@ -16,12 +16,12 @@ _Item = TypeVar("_Item")
 
 
 def culprit(state: State, source: str, fails: Callable[[Awkward], bool]) -> str:
-    """Name the row and the value at which a revision fails.
+    """Return a text that names the row and the value at which a revision fails.
 
     Args:
         state: the database before the revision runs.
         source: the source of the revision. Only the tables that it names are tried.
-        fails: whether the revision fails if the columns get these awkward values.
+        fails: returns whether the revision fails if the columns get these awkward values.
 
     Returns:
         The text; empty if no single value makes the revision fail.
@@ -49,7 +49,7 @@ def culprit(state: State, source: str, fails: Callable[[Awkward], bool]) -> str:
 
 
 def _narrowed(items: Sequence[_Item], fails: Callable[[Sequence[_Item]], bool]) -> _Item | None:
-    """Search for the one item that fails: keep the half that fails on its own, and halve it again.
+    """Find the one item that fails: keep the half that fails on its own, and halve it again.
 
     Returns:
         The item; None if the items do not fail, or if they fail but neither half does.
@@ -71,7 +71,7 @@ def _pool(state: State, table: str, column: str) -> tuple[object, ...]:
 
 
 def _row(rows: RowSnapshot, table: str, column: str, value: str) -> str:
-    """Name the row that has the value, by its primary key."""
+    """Return the primary key of the row that has the value."""
     found = rows.tables[table]
     for key, (one,) in zip(found.pick(found.key), found.pick([column]), strict=True):
         if found.key and repr(one) == value:

@@ -27,11 +27,11 @@ _NO_TABLE = re.compile(
 
 @dataclass
 class Reached:
-    """The state after a revision, reached on another path.
+    """The state after a revision that was reached on another path.
 
     Attributes:
-        state: the state before it.
-        bare: the database after it.
+        state: the state before the revision.
+        bare: the database after it, without rows.
         schema: the schema of that database.
         is_proved: whether plain Alembic takes this path too. Then the revision counts as proved.
     """
@@ -45,7 +45,7 @@ class Reached:
 def another_path(
     runs: Runs, proof: Proof, revision: Revision, state: State, failed: ScratchRunFailed
 ) -> Reached | None:
-    """Find another path, and add a finding about the failure.
+    """Find another path to the state after a revision, and add a finding about the failure.
 
     Args:
         runs: runs the revisions.
@@ -74,14 +74,17 @@ def another_path(
 
 
 def _lacking(reason: str) -> str:
-    """The extension or role that the server lacks, if this is the reason."""
+    """Return the extension or role that the server lacks, if this is the reason of the failure."""
     extension = next(filter(None, _groups(_NO_EXTENSION, reason)), "")
     role = next(filter(None, _groups(_NO_ROLE, reason)), "")
     return f"extension {extension}" if extension else f"role {role}" if role else ""
 
 
 def _kind(runs: Runs, failed: ScratchRunFailed) -> tuple[str, str]:
-    """The kind and the text of the finding. V307 means that the revision needs a table that no revision makes."""
+    """Return the kind and the text of the finding.
+
+    V307 means that the revision needs a table that no revision creates.
+    """
     table = next(filter(None, _groups(_NO_TABLE, failed.reason)), "")
     if table and table not in runs.hints.made:
         return "V307", f"{table}: {failed.reason}"
@@ -94,7 +97,7 @@ def _groups(pattern: re.Pattern[str], text: str) -> tuple[str | None, ...]:
 
 
 def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
-    """Try it without a transaction of ours, which would lock out a second connection of the revision (SQLite)."""
+    """Try the revision without a transaction of ours, which would lock out a second connection of it (SQLite)."""
     if failed.reason != _LOCKED:
         return
     runs.beside.add(revision.id)
@@ -107,26 +110,29 @@ def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRun
 
 
 def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
-    """Try it on an empty database, for a base that is an alternative to the others."""
+    """Try the revision on an empty database, because it may be an alternative to the other bases."""
     upgrade = partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
     return next(_try(runs, State.empty(runs), upgrade, is_proved=True), None)
 
 
 def _in_one_run(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Try it in one run with all revisions before it. Alembic then remembers the enum types that it has made."""
+    """Try the revision in one run with all revisions before it.
+
+    Alembic then remembers the enum types that it created.
+    """
     if state.applied:
         everything = partial(runs.at_once, revisions=[*state.applied, revision.id])
         yield from _try(runs, state, everything, is_proved=False, is_empty=True)
 
 
 def _without_statements(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Try it without the statements that fail, if they change no table: then the schema is still the intended one."""
+    """Try the revision without the failing statements, if they change no table. Then the schema is as intended."""
     step = RevisionStep(revision.id, "upgrade", passes=True)
     yield from _try(runs, state, partial(runs.without_rows, step=step), is_proved=False)
 
 
 def _with_rows(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Try it on tables with rows, because the revision may need rows."""
+    """Try the revision on tables with rows, because it may need rows."""
     filled = state.fill(nowhere)
     with_rows = State(runs, filled.url, state.schema, state.applied)
     yield from _try(

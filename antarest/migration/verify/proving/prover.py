@@ -1,4 +1,4 @@
-"""The proof on one engine: the walk through the history."""
+"""The proof of the revisions of a history on one engine, one by one."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ _FAILED = ("V301", "V306", "V307")
 
 @dataclass(frozen=True)
 class ProofPlan:
-    """Everything that a proof on an engine needs to know.
+    """The arguments of a proof on one engine.
 
     Attributes:
         target: the project.
         wanted: the ids of the revisions to prove.
-        rows: the least number of rows that a table gets.
+        rows: the smallest number of rows that a table gets.
         is_whole: whether the history as a whole is proved too.
-        since: the project with earlier versions of its revisions, which other databases ran. Empty if none differ.
-        keep: whether to keep the databases from before and after each revision that has a finding.
+        since: the project with earlier versions of its revisions, which other databases have run; empty if there are
+            none.
+        keep: whether to keep the databases before and after each revision that has a finding.
     """
 
     target: Target
@@ -45,7 +46,7 @@ class ProofPlan:
     keep: bool = False
 
     def for_another_process(self, engine: EngineName) -> ProofPlan:
-        """Return the same plan for an engine, without the modules that this process has imported."""
+        """Return the same plan for one engine, in a form that can be sent to another process."""
         since = tuple(replace(each, engine=engine) for each in self.since)
         return replace(self, target=replace(self.target, engine=engine), since=since)
 
@@ -89,13 +90,14 @@ class Prover:
             yield prove_whole(self._runs, self._plan.since, self._states, self._blocked, self._start)
 
     def _note_start(self, proof: Proof) -> None:
-        """Note the state before the wanted revisions, because they are not at fault for differences there."""
+        """Note the state before the wanted revisions, because these did not cause the differences in it."""
         start = self._states[0]
         self._start = proof.before = start.schema
         if start.applied and self._plan.is_whole:
             with proof.trying("the changes to rows before the revisions"):
                 filled = start.filled(everywhere)
-                proof.behaviour = behaviour(filled.url, start.schema, filled.rows)
+                with self._runs.connected_as_application(filled.url) as connection:
+                    proof.behaviour = behaviour(connection, start.schema, filled.rows)
 
     def _prove(self, proof: Proof, revision: Revision) -> None:
         below = {self._blocked[each] for each in revision.predecessors if each in self._blocked}
@@ -116,12 +118,15 @@ class Prover:
             self._keep_databases(proof, before, after)
 
     def _state_of(self, revision: Revision) -> State | None:
-        """The database in which the revisions below this one have run."""
+        """Return the database in which the revisions below this one have run; None if there is none."""
         below = set(revision.predecessors)
         return next((state for state in self._states if below <= {*state.applied}), None)
 
     def _take(self, after: State, before: State) -> None:
-        """Keep the state `after` a revision. It replaces `before`, unless it lacks a revision that `before` has run."""
+        """Store the state `after` a revision.
+
+        It replaces `before`, unless it lacks a revision that `before` has run.
+        """
         if {*before.applied} <= {*after.applied}:
             self._states[self._states.index(before)] = after
         else:
@@ -131,7 +136,7 @@ class Prover:
         return self._runs.clones.copy(state.filled(everywhere).url)
 
     def _keep_databases(self, proof: Proof, before: URL, after: State | None) -> None:
-        """Keep the databases before and after a revision with a finding."""
+        """Keep the databases before and after a revision that has a finding, so that the user can look at them."""
         if not any(each.severity == "error" for each in proof.findings):
             self._runs.clones.drop(before)
             return

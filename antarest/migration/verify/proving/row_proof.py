@@ -1,7 +1,7 @@
-"""Proves one revision on tables with rows: plain ones first, then awkward ones.
+"""Proves one revision on tables with rows: with plain rows first, and then with awkward rows.
 
 The revision runs in one direction and back. A failure on plain rows is an error. Awkward rows are added to the plain
-ones; a failure on these alone is a note that names the row and the value.
+ones. A failure on these alone is a note that names the row and the value.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from sqlalchemy import URL
 
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction, Revision
+from ...schema.inventory import Inventory
 from ..findings import row_changes
 from ..findings.behaviour import momentary
-from ..findings.kinds import Finding
+from ..findings.finding import Finding
 from ..findings.proof import Proof
 from ..findings.row_values import column_values
 from ..rows.plain import Awkward
@@ -30,22 +31,24 @@ from .steps import refusal
 
 NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
 _VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
+_TOO_LONG = re.compile(r"index row (?:size|requires) \d+")
 _SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
 _JSON = ("JSON", "JSONB")
+_WRITERS = 10  # revisions from which all later ones run at once
 _OF_ALL_ROWS = ("V503", "V801")  # A few plain rows show less of these than all rows.
 
 
 @dataclass
 class _Trial:
-    """A revision that runs in one direction and back, on some rows.
+    """A run of a revision in one direction and back, on some rows.
 
     Attributes:
         url: the database.
         direction: the first direction.
         proof: receives the findings of this trial.
-        before: the rows before it.
-        between: the rows between the directions; None if the first failed.
-        after: the rows at the end; None if the second failed, or does not exist.
+        before: the rows before the trial.
+        between: the rows between the directions; None if the first direction failed.
+        after: the rows at the end; None if the second direction failed, or does not exist.
         found: the changes of rows.
     """
 
@@ -74,14 +77,20 @@ class RowProof:
         self._all: list[row_changes.RowFinding] = []
         self._awkward: list[Finding] = []
         self._added: set[str] = set()
+        self._cast: set[str] = set()
 
     def upwards(self, before: State) -> None:
-        """Run the upgrade and the downgrade, on rows at the revision before."""
+        """Run the upgrade and the downgrade, on rows of the schema before the revision."""
+        self._cast = _with_another_type(before.schema, self._proof.schema)
         plain = self._begin(before.take(nowhere), "upgrade")
         if plain.between:
             passing = momentary(self._proof.schema) if self._proof.schema else set()
             then, now = (column_values(rows, passing, self._words) for rows in (plain.before, plain.between))
             self._proof.rows = (then, now)
+            for place, written in row_changes.written_texts(plain.before, plain.between):
+                self._runs.hints.written.setdefault(place, {}).setdefault(written, self._revision.id)
+        if self._leaves_events(before):
+            self._runs.writers[self._revision.id] = before.fill(nowhere).url
         both = self._try(before, plain)
         shown = both if both.after else plain
         if shown.between and shown.after:
@@ -90,7 +99,7 @@ class RowProof:
             self._added = {item for item in more if "." not in item} - {each.item for each in shown.found}
 
     def downwards(self, after: State) -> None:
-        """Run the downgrade and the upgrade again, on rows at the revision."""
+        """Run the downgrade and the upgrade again, on rows of the schema after the revision."""
         filled = after.filled(nowhere)
         self._proof.add("V507", *filled.without_rows)
         self._proof.not_proved += [f"the rows: {reason}" for reason in filled.without_rows]
@@ -101,7 +110,7 @@ class RowProof:
         plain = row_changes.without_consequences(self._plain)
         known = {(each.id, each.item) for each in plain}
         for each in plain:
-            self._proof.add(each.id, each.found, severity=each.severity)
+            self._proof.add(each.id, each.found, severity=each.severity, item=each.item, table=each.table)
         for each in row_changes.without_consequences([*self._all, *self._plain]):
             if (each.id, each.item) not in known and each.severity == "error":
                 self._proof.add("V509", f"{each.id}: {each.found}")
@@ -110,7 +119,7 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Try all rows, and go on with the trial on plain rows if that is still needed."""
+        """Try all rows, and continue with the plain rows alone if that is still needed."""
         both = plain
         if not self._touches_nothing(state, plain):
             is_last = plain.direction == "upgrade"  # The next revision starts from rows at its own state.
@@ -125,7 +134,10 @@ class RowProof:
         return both
 
     def _touches_nothing(self, state: State, plain: _Trial) -> bool:
-        """Whether an upgrade only makes new tables and names no older one, so that older values do not matter."""
+        """Return whether an upgrade only creates new tables and names no older table.
+
+        Then older values do not matter.
+        """
         if plain.direction == "downgrade" or plain.between is None or plain.proof.findings or not self._proof.schema:
             return False
         then, now = plain.before.tables, plain.between.tables
@@ -133,6 +145,18 @@ class RowProof:
             self._proof.schema.tables.get(name) == table and then.get(name) == now.get(name)
             for name, table in state.schema.tables.items()
         )
+
+    def _leaves_events(self, before: State) -> bool:
+        """Whether the upgrade may write rows that a deferred constraint checks at the commit (PostgreSQL)."""
+        schemas = [before.schema, *([self._proof.schema] if self._proof.schema else [])]
+        tables = [table for schema in schemas for table in schema.tables.values()]
+        options = [key.options for table in tables for key in table.foreign_keys]
+        options += [key.options for table in tables for key in table.uniques]
+        options += [each.definition for schema in schemas for each in schema.triggers.values()]
+        is_deferred = any("INITIALLY DEFERRED" in each for each in options)
+        writes = {word.upper() for word in self._words} & {"INSERT", "UPDATE", "DELETE", "BULK_INSERT"}
+        is_postgresql = self._runs.clones.engine == "postgresql"
+        return is_postgresql and is_deferred and bool(writes) and len(self._runs.writers) < _WRITERS
 
     def _copied(self, filled: Filled) -> Filled:
         return filled._replace(url=self._runs.clones.copy(filled.url))
@@ -162,6 +186,7 @@ class RowProof:
     def _add_failure(self, trial: _Trial, direction: Direction, failed: ScratchRunFailed) -> None:
         reason, after = failed.reason, trial.direction == "downgrade" and direction == "upgrade"
         id_ = "V302" if direction == "upgrade" else "V402"
+        self._runs.failures.update([reason] if direction == "upgrade" else [])
         words = refusal(failed, self._revision)
         if direction == "downgrade" and words:
             trial.proof.findings.append(Finding.of("V406", words, self._revision.id))
@@ -176,7 +201,7 @@ class RowProof:
             trial.proof.add(id_, f"after a downgrade: {reason}")
 
     def _reads_unknown_json(self, failed: ScratchRunFailed) -> bool:
-        """Whether the revision passes JSON to other code, and that code fails: the shape that it needs is not known."""
+        """Return whether the revision passes JSON to other code, and that code fails because of an unknown shape."""
         error = failed.__cause__
         is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
         is_no_json = isinstance(error, JSONDecodeError) or "NoneType" in failed.reason
@@ -204,6 +229,9 @@ class RowProof:
         found = row_changes.row_findings(
             self._revision, trial.direction, moments, declares=target.declares, momentary=passing
         )
+        if trial.direction == "upgrade" and trial.after is None:
+            declared = self._revision.losses("upgrade")
+            found += row_changes.cast_findings(trial.before, trial.between, self._cast - {*declared})
         # The generated rows do not know those that the upgrade itself adds.
         is_known = self._added if trial.direction == "downgrade" else set[str]()
         trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]
@@ -227,8 +255,9 @@ class RowProof:
                     if self._runs.searches > _SEARCHES
                     else culprit(state, self._source, self._fails(state, both.direction, each))
                 )
+                id_ = "V510" if _TOO_LONG.search(each.found) else "V509"
                 kind = "" if each.id == "V509" else f"{each.id}: "
-                self._awkward.append(Finding.of("V509", f"{kind}{each.found}{where}", each.revision, each.engine))
+                self._awkward.append(Finding.of(id_, f"{kind}{each.found}{where}", each.revision, each.engine))
 
     @cached_property
     def _source(self) -> str:
@@ -249,6 +278,17 @@ class RowProof:
         return fails
 
 
+def _with_another_type(before: Inventory, after: Inventory | None) -> set[str]:
+    """Each "table.column" that exists before and after, with another type."""
+    return {
+        f"{name}.{column.name}"
+        for name, table in (after.tables if after else {}).items()
+        if name in before.tables
+        for column in table.columns
+        if (old := before.tables[name].column(column.name)) and old.type != column.type
+    }
+
+
 def _is_same(one: Finding, other: Finding) -> bool:
-    """Whether two findings are the same, apart from the values in their messages."""
+    """Return whether two findings are the same, apart from the values in their messages."""
     return one.id == other.id and _VALUE.sub("", one.found) == _VALUE.sub("", other.found)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, NullPool
 
+from ...database.engines import create_db_engine
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction
 from ...schema.inventory import Inventory
@@ -32,15 +33,16 @@ class Runs:
     Attributes:
         target: the project.
         clones: the databases.
-        hints: the values that the revisions ask for.
-        rows: the least number of rows that a table gets.
+        hints: the values that the revisions expect.
+        rows: the smallest number of rows that a table gets.
         exclude: the tables that belong to Alembic.
         beside: the ids of the revisions that write through a connection of their own. On SQLite they run as with plain
             Alembic, because a transaction of ours would lock them out.
         failures: the reasons of the upgrades that fail on their own.
-        searches: how often an awkward value was searched for.
+        searches: the number of searches for an awkward value.
+        writers: by revision that writes rows while a constraint is deferred, a database with rows from before it.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
-        refused: the connections that it tried to open elsewhere.
+        refused: the connections to other databases that `env.py` tried to open.
         memory: the generated rows of earlier databases.
     """
 
@@ -53,18 +55,28 @@ class Runs:
         self.beside: set[str] = set()
         self.failures: set[str] = set()
         self.searches = 0
+        self.writers: dict[str, URL] = {}
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
         self.memory: Memory = {}
 
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
-        """Open a connection, as this revision needs it."""
+        """Open a connection for a revision. For a revision in `beside`, it is as with plain Alembic."""
         with self.clones.connected(url, as_alembic=revision in self.beside) as connection:
             yield connection
 
+    def connected_as_application(self, url: URL) -> AbstractContextManager[Connection]:
+        """Open a connection as the application does. On SQLite it enforces foreign keys."""
+        if self.clones.engine == "sqlite":
+            return create_db_engine(url, poolclass=NullPool).connect()
+        return self.connected(url)
+
     def prepared(self) -> URL:
-        """Make a database as `env.py` prepares it for the revisions, if it was run; otherwise an empty one."""
+        """Create a database.
+
+        If `env.py` is run, the database is prepared as `env.py` does it; otherwise it is empty.
+        """
         url = self.clones.new()
         if self.preparation:
             with self.connected(url) as connection:
@@ -74,7 +86,7 @@ class Runs:
         return url
 
     def new(self) -> URL:
-        """Make a database from which the history starts: a prepared one, or one with the tables of `--start`."""
+        """Create a database from which the history starts: a prepared one, or one with the tables of `--start`."""
         url = self.prepared()
         if name := self.target.start.get(self.clones.engine, ""):
             with self.connected(url) as connection:
@@ -82,12 +94,12 @@ class Runs:
         return url
 
     def schema(self, url: URL) -> Inventory:
-        """Read the schema of a database."""
+        """Return the schema of a database."""
         with self.connected(url) as connection:
             return reflect(connection, exclude=self.exclude)
 
     def without_rows(self, url: URL, step: RevisionStep, proof: Proof | None = None) -> Inventory:
-        """Run a revision, and read the schema.
+        """Run a revision, and return the schema after it.
 
         Args:
             url: the database.
@@ -104,12 +116,13 @@ class Runs:
             schema = reflect(connection, exclude=self.exclude)  # A new connection would read the catalogue once more.
         if proof:
             known = {finding.found for finding in proof.findings}
-            lost = [f"{step.direction}: {each.what}" for each in step.missing]
-            proof.add("V506", *(each for each in lost if each not in known))
+            for each in step.missing:
+                if (lost := f"{step.direction}: {each.what}") not in known:
+                    proof.add("V506", lost, item=each.item.partition(":")[2])
         return schema
 
     def with_rows(self, url: URL, revision: str, direction: Direction, proof: Proof) -> RowSnapshot:
-        """Run a revision on a database with rows, and read the rows.
+        """Run a revision on a database with rows, and return the rows after it.
 
         Args:
             url: the database.
@@ -134,10 +147,10 @@ class Runs:
             return snapshot(connection, exclude=self.exclude)
 
     def at_once(self, url: URL, revisions: Sequence[str]) -> Inventory:
-        """Run the upgrades of several revisions in one run of Alembic, and read the schema.
+        """Run the upgrades of several revisions in one run of Alembic, and return the schema after them.
 
         Raises:
-            ScratchRunFailed: one of them failed.
+            ScratchRunFailed: one of the revisions failed.
         """
 
         def steps(_context: MigrationContext) -> Iterator[Any]:
@@ -151,7 +164,7 @@ class Runs:
         """Run all revisions of a project, in the segments that they ask for.
 
         Returns:
-            The reason if one fails.
+            The reason if a revision fails; else an empty text.
         """
         try:
             with self.clones.connected(url, as_alembic=bool(self.beside)) as connection:
@@ -169,7 +182,7 @@ class Runs:
 
 
 class _Integrity:
-    """The rows that refer to missing rows, the keys that were never checked, and the sequences that are behind."""
+    """The faults of a database: rows that refer to missing rows, keys that were not checked, late sequences."""
 
     def __init__(self, connection: Connection) -> None:
         self._violations: Counter[tuple[str, str]] = integrity.violations(connection)
@@ -179,7 +192,8 @@ class _Integrity:
     def compare(self, now: _Integrity, direction: Direction, proof: Proof) -> None:
         """Add a finding for each fault that was not there before."""
         worse = sorted(now._violations - self._violations)
-        proof.add("V505", *(f"{direction}: rows of {table} refer to no row of {to}" for table, to in worse))
+        for table, to in worse:
+            proof.add("V505", f"{direction}: rows of {table} refer to no row of {to}", item=table, table=table)
         proof.add("V505", *(f"{direction}: {what}" for what in sorted(now._unchecked - self._unchecked)))
         late = now._late.items()
         proof.add("V508", *(f"{direction}: {what}" for name, what in late if name not in self._late))

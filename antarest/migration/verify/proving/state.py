@@ -1,4 +1,4 @@
-"""The database at one point of the history: without rows, and copies of it with plain and with awkward rows."""
+"""The database at one point of the history, and copies of it with plain and with awkward rows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .runs import Runs
 
 
 def everywhere(_table: str, _column: str, _value: object) -> bool:
-    """Give every awkward value to every column."""
+    """Return True: every column gets every awkward value."""
     return True
 
 
 def nowhere(_table: str, _column: str, _value: object) -> bool:
-    """Give no awkward value to any column: then the rows are plain."""
+    """Return False: no column gets an awkward value, so the rows are plain."""
     return False
 
 
@@ -47,10 +47,10 @@ class State:
         runs: runs the revisions.
         bare: the database without generated rows.
         schema: its schema.
-        applied: the ids of the revisions that it has, in order.
-        before: the schema before the last of them. Plain rows respect its unique keys too: if an upgrade drops such a
-            key, an application has no rows yet that break it.
-        made_by: the revision that has made each table and sequence, by name.
+        applied: the ids of the revisions that it has run, in order.
+        before: the schema before the last of them. Plain rows respect its unique keys too: right after an upgrade has
+            dropped such a key, no application has written rows that break it.
+        made_by: the revision that has created each table, column and sequence, by name.
     """
 
     runs: Runs
@@ -63,24 +63,24 @@ class State:
 
     @classmethod
     def empty(cls, runs: Runs) -> State:
-        """Make the database from which the history starts."""
+        """Return the database from which the history starts."""
         bare = runs.new()
         return cls(runs, bare, runs.schema(bare))
 
     def filled(self, awkward: Awkward) -> Filled:
-        """Return the database with rows, which nobody may change. The first call makes it."""
+        """Return a copy of the database with rows, which must not be changed. The first call creates it."""
         if awkward not in self._filled:
             self._filled[awkward] = self.fill(awkward)
         return self._filled[awkward]
 
     def take(self, awkward: Awkward) -> Filled:
-        """Return the database with rows, which the caller may change: nobody else asks for it after that."""
+        """Return the copy with rows, which the caller may change. It is not returned again."""
         filled = self.filled(awkward)
         del self._filled[awkward]
         return filled
 
     def fill(self, awkward: Awkward) -> Filled:
-        """Make a copy of the database, and fill it with rows."""
+        """Create a copy of the database, and fill it with rows."""
         runs, skipped = self.runs, dict[str, str]()
         url = runs.clones.copy(self.bare)
         values = runs.target.values_at(self.applied)
@@ -110,10 +110,15 @@ class State:
         return Filled(url, rows, tuple(skipped.values()))
 
     def go_on(self, revision: str, bare: URL, schema: Inventory) -> None:
-        """Take the database after a revision for the next one."""
+        """Replace the database by the database after a revision."""
         for url in (self.bare, *(each.url for each in self._filled.values())):
             self.runs.clones.drop(url)
-        new = {*schema.tables, *schema.sequences} - {*self.schema.tables, *self.schema.sequences}
-        self.made_by |= dict.fromkeys(new, revision)
+        self.made_by |= dict.fromkeys(_names(schema) - _names(self.schema), revision)
         self.bare, self.schema, self.before, self._filled = bare, schema, self.schema, {}
         self.applied.append(revision)
+
+
+def _names(schema: Inventory) -> set[str]:
+    """The names of the tables, columns ("table.column") and sequences of a schema."""
+    columns = {f"{name}.{column.name}" for name, table in schema.tables.items() for column in table.columns}
+    return columns.union(schema.tables, schema.sequences)

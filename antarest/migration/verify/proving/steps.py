@@ -1,4 +1,4 @@
-"""Runs one revision in one direction for the proof, and measures what it does."""
+"""Runs one revision in one direction for the proof, and records its effects."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class RevisionStep:
         direction: up or down.
         before_commit: called before the commit.
         hints: receives the labels of the enums that the revision gives to columns.
-        passes: whether to leave out a statement that fails, if it changes no table.
+        passes: whether to skip a statement that fails, if it changes no table.
         seconds: the duration.
         missing: the objects that a rebuild of a table on SQLite lost.
-        left_out: the errors of these statements.
+        left_out: the errors of the skipped statements.
     """
 
     revision: str
@@ -61,11 +61,11 @@ class RevisionStep:
         """Run the revision, and commit.
 
         Args:
-            connection: to a scratch database, without a transaction.
+            connection: a connection to a scratch database, without a transaction.
             target: the project.
 
         Raises:
-            ScratchRunFailed: it failed, and was rolled back.
+            ScratchRunFailed: the revision failed, and was rolled back.
         """
 
         def steps(context: MigrationContext) -> Iterator[Any]:
@@ -90,7 +90,7 @@ class RevisionStep:
         self.seconds = time.perf_counter() - began
 
     def _watch(self, context: MigrationContext, target: Target) -> None:
-        """Note what the operations of the revision do. Alembic has no hook for it."""
+        """Record the operations of the revision. Alembic has no hook for this."""
         impl: Any = context.impl
         execute = impl._exec  # noqa: SLF001 - see above
 
@@ -146,7 +146,7 @@ def _note_labels(hints: Hints, construct: Any) -> None:
 
 
 class _RebuildWatcher(Watcher):
-    """Passes each statement to the guard of rebuilds."""
+    """A watcher that passes each statement to the guard of rebuilds."""
 
     def __init__(self, guard: RebuildGuard) -> None:
         self._guard = guard

@@ -1,18 +1,23 @@
-"""Proves the history as a whole: one run, the models, and databases that ran earlier revisions."""
+"""Proves the history as a whole: all revisions in one run, the models, and databases that ran earlier revisions."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from sqlalchemy import URL
+
 from ...errors.base import AntarestError
+from ...errors.facts.run import ScratchRunFailed
 from ...errors.text import described
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
-from ..findings import integrity
 from ..findings.behaviour import behaviour
+from ..findings.finding import Finding
+from ..findings.lints import lints
 from ..findings.proof import Proof
 from ..findings.rights import missing_rights
 from ..target import Target
+from .changed import Changed
 from .drift import compare_models
 from .runs import Runs
 from .state import State, everywhere
@@ -30,9 +35,9 @@ def prove_whole(
     Args:
         runs: runs the revisions.
         since: the project with earlier versions of its revisions.
-        states: the databases at head: one, or one for each alternative base.
+        states: the database at head. There are several if the history has alternative bases.
         blocked: the revisions that no path reaches.
-        start: the schema before the revisions that are proved; None if none are.
+        start: the schema before the revisions that are proved; None if no revision is proved.
     """
     proof = Proof("", runs.clones.engine)
     if blocked:
@@ -42,10 +47,14 @@ def prove_whole(
     for state in states:
         with proof.trying("the whole history in one run"):
             _prove_one_run(runs, proof, state, is_only=len(states) == 1)
+    with proof.trying("several revisions in one run, on rows"):
+        for revision, url in runs.writers.items():
+            _prove_run_on_rows(runs, proof, revision, url)
     last = states[-1]
     with proof.trying("the models"):
         compare_models(runs, proof, last, start)
     _look_at_head(runs, proof, last)
+    proof.findings += lints(last.schema, start, last.made_by, proof.engine)
     for each in since:
         with proof.trying("a database from before"):
             _prove_since(runs, proof, each, last)
@@ -53,10 +62,7 @@ def prove_whole(
 
 
 def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
-    """Look for tables in other schemas and for missing rights, and try changes to rows."""
-    with proof.trying("the content of other schemas"), runs.connected(last.bare) as connection:
-        if others := integrity.other_schemas(connection):
-            proof.not_tried.append(f"the content of other schemas: {', '.join(others)}")
+    """Look for missing rights, and try changes to rows."""
     with proof.trying("the rights"), runs.connected(last.bare) as connection:
         metadata = runs.target.metadata
         is_noted = metadata is not None and bool(metadata.tables) and not runs.target.is_own
@@ -64,7 +70,8 @@ def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
         proof.findings += missing_rights(proof, connection, last.made_by, version_table, is_noted=is_noted)
     with proof.trying("the changes to rows at head"):
         filled = last.filled(everywhere)
-        proof.behaviour = behaviour(filled.url, last.schema, filled.rows)
+        with runs.connected_as_application(filled.url) as connection:
+            proof.behaviour = behaviour(connection, last.schema, filled.rows)
 
 
 def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> None:
@@ -77,7 +84,20 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
             proof.add("V304", why)
         return
     found = differences(state.schema, runs.schema(url))
-    proof.add("V303", *(each.render("separate runs", "one run") for each in found))
+    proof.add_differences("V303", found, "separate runs", "one run")
+
+
+def _prove_run_on_rows(runs: Runs, proof: Proof, first: str, url: URL) -> None:
+    """Run a revision and all later ones at once, on tables with rows. Deferred constraints wait for the commit."""
+    history = runs.target.history
+    heads = [each for each in history.heads if first in history.applied([each])]
+    try:
+        with runs.connected(url) as connection:
+            runs.target.runner.upgrade(connection, heads)
+    except ScratchRunFailed as failed:
+        if failed.revision != first and failed.reason not in runs.failures:
+            found = f"{failed.reason} (after {first} in the same run)"
+            proof.findings.append(Finding.of("V308", found, failed.revision, proof.engine))
 
 
 def _heads(runs: Runs, state: State) -> tuple[str, ...]:
@@ -86,10 +106,10 @@ def _heads(runs: Runs, state: State) -> tuple[str, ...]:
 
 
 def _prove_since(runs: Runs, proof: Proof, since: Target, state: State) -> None:
-    """Prove that a database that ran the earlier revisions gets the same schema as a new one."""
+    """Prove that a database which ran the earlier revisions gets the same schema as a new one."""
     history = runs.target.history
-    if gone := [id_ for id_ in since.history.order if id_ not in history]:
-        proof.add("V901", *(f"{id_} is not there any more" for id_ in gone))
+    if gone := [since.history[id_] for id_ in since.history.order if id_ not in history]:
+        proof.add("V901", *(f"{each.id} is not there any more (its file was {each.path.name})" for each in gone))
         return
     url = runs.new()
     if why := runs.upgrade(url, since):
@@ -101,19 +121,10 @@ def _prove_since(runs: Runs, proof: Proof, since: Target, state: State) -> None:
         raise
     except Exception as error:  # noqa: BLE001 - Alembic refuses a database whose heads are on one line now
         why = described(error)
+    changed = Changed(since, runs.target)
     if why:
-        moved = "".join(f"; {each}" for each in _moved(since, runs.target))
-        proof.add("V901", f"a database from before cannot be upgraded: {why}{moved}")
-    else:
-        found = differences(state.schema, runs.schema(url))
-        proof.add("V901", *(each.render("a new database", "a database from before") for each in found))
-
-
-def _moved(since: Target, now: Target) -> list[str]:
-    """The revisions that now follow another revision than before."""
-    return [
-        f"{id_} followed {', '.join(since.history[id_].down) or 'base'}, and follows "
-        f"{', '.join(now.history[id_].down) or 'base'} now"
-        for id_ in since.history.order
-        if since.history[id_].down != now.history[id_].down
-    ]
+        proof.findings.append(changed.finding(proof.engine, f"a database from before cannot be upgraded: {why}"))
+        return
+    for each in differences(state.schema, runs.schema(url)):
+        text = each.render("a new database", "a database from before")
+        proof.findings.append(changed.finding(proof.engine, text, item=each.path, table=each.table))

@@ -15,7 +15,10 @@ from .pools import ValuePool
 
 
 def within_checks(connection: Connection, table: TableClause, facts: Table, column: str, pool: ValuePool) -> ValuePool:
-    """Add the literals of all checks on the column. Remove the values that a check on only this column forbids."""
+    """Return the values for a column, without those that a check on only this column forbids.
+
+    The literals in all checks on the column are added.
+    """
     names = {each.name for each in facts.columns}
     for check in facts.checks:
         # `canonical` removes casts, since a type may have the name of a column ("text", "date").
@@ -35,7 +38,7 @@ def _literals(tokens: list[str]) -> list[object]:
 
 
 def _holds(connection: Connection, table: TableClause, column: str, expression: str, value: object) -> bool:
-    """Whether a check of one column accepts a value. True if the database cannot tell: then the insertion decides."""
+    """Return whether a check of one column accepts a value. True if the database cannot tell before the insertion."""
     bound: sa.ColumnElement[object] = sa.literal(value, table.c[column].type)
     if connection.dialect.name == "postgresql":
         bound = sa.cast(bound, table.c[column].type)

@@ -1,4 +1,4 @@
-"""Draws rows for one table: each column from its pool, each foreign key from the rows of the referred table."""
+"""Generates rows for one table. A column gets a value from its pool, a foreign key one from the referred table."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class NoValidRow(MigrationError, code="db.E850"):
 
 
 class TableDraw:
-    """Draws rows for one table, and remembers those that the database has accepted.
+    """Generates rows for one table, and remembers those that the database has accepted.
 
     Args:
         connection: reads the rows to which the foreign keys can refer.
@@ -103,11 +103,11 @@ class TableDraw:
         self.longest = max((*(len(pool.values) for pool in self._pools.values()), *referred), default=0)
 
     def row(self, number: int, attempt: int) -> Draw | None:
-        """Draw a row. Returns None if the values break a constraint.
+        """Return a row, or None if its values break a constraint.
 
         Args:
-            number: the number of the row. Its first attempt takes the values in order, so that none is left out.
-            attempt: the number of the attempt. Later attempts draw by chance, at first only for constrained columns.
+            number: the number of the row. Its first attempt takes the values in order, so that every value is used.
+            attempt: the number of the attempt. Later attempts choose at random, at first only for constrained columns.
         """
         row = {
             name: self._value(pool, number, by_chance=attempt > (0 if name in self._constrained else _LENIENT_ATTEMPTS))
@@ -148,7 +148,7 @@ class TableDraw:
                     yield column.name, self._shuffled(pool)
 
     def _generated_pool(self, column: Column) -> ValuePool:
-        """Make the pool of a column. It is empty if the column should get its default."""
+        """Return the pool of a column. It is empty if the column should get its default."""
         nullable = column.name in self._nullable
         if column.name in self._later and nullable:
             return ValuePool((None,))
@@ -189,12 +189,15 @@ class TableDraw:
         return key is not None and key.columns == (column.name,)
 
     def _names_in(self, *texts: str) -> set[str]:
-        """The columns of the table that these expressions name."""
+        """Return the columns of the table that these expressions name."""
         words = {name_of(token) for text in texts for token in tokenise(text)}
         return {column.name for column in self._table.columns if column.name in words}
 
     def _made_by_database(self, column: Column) -> bool:
-        """Whether the database generates the value. If a row must refer to itself, we choose the value beforehand."""
+        """Return whether the database generates the value.
+
+        If a row must refer to itself, the proof chooses the value, because it must know it beforehand.
+        """
         for key in self._keys:
             if key.referred_table == self._table.name and column.name in key.referred_columns:
                 return column.identity == "ALWAYS" or (
@@ -225,7 +228,7 @@ class TableDraw:
         return chosen[1:] if is_extension else chosen
 
     def _options(self, key: ForeignKey, row: Draw) -> Iterator[KeyValues]:
-        """The values that a key can have: NULL, those of this row or other rows, and those with NULL where allowed."""
+        """Yield the possible values of a foreign key: NULL, the keys of this and other rows, keys with some NULLs."""
         found = list(self._referred[key])
         if self._nullable.issuperset(key.columns):
             yield (None,) * len(key.columns)
@@ -239,7 +242,7 @@ class TableDraw:
     # ---- unique keys
 
     def _uniques(self) -> Iterator[tuple[str, ...]]:
-        """The columns of each unique key. Only the database checks unique indexes on expressions or some rows."""
+        """Yield the columns of each unique key. Unique indexes on expressions or some rows are left to the database."""
         if self._table.primary_key:
             yield self._table.primary_key.columns
         yield from (unique.columns for unique in self._table.uniques)
@@ -249,7 +252,10 @@ class TableDraw:
                 yield index.keys
 
     def _unique_texts(self, row: Draw) -> Iterator[tuple[tuple[str, ...], str]]:
-        """The values of each unique key as text, without keys that have a NULL: they differ from all others."""
+        """Yield the values of each unique key as text.
+
+        A key with a NULL is left out, because it differs from all others.
+        """
         for columns in self._seen:
             values = [row.get(column) for column in columns]
             if None not in values:
@@ -257,5 +263,5 @@ class TableDraw:
 
 
 def _agree(row: Draw, key: ForeignKey, values: KeyValues) -> bool:
-    """Whether a column that belongs to two foreign keys gets the same value from both."""
+    """Return whether a column that belongs to two foreign keys gets the same value from both."""
     return all(column not in row or row[column] == value for column, value in zip(key.columns, values, strict=True))

@@ -1,8 +1,8 @@
 """Generates rows for every table of a schema, from the schema alone.
 
 Each column has a pool of awkward values. Each value appears at least once if the constraints allow it. Foreign keys,
-unique keys and checks of one column are respected beforehand. The database decides about all other constraints; if it
-refuses a row, another one is tried.
+unique keys and checks of one column are respected beforehand. The database checks all other constraints. If it refuses
+a row, another row is tried.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ from .pools import PoolMaker, awkward
 from .snapshots import reflect_tables
 
 _ATTEMPTS = 50
+_ADVANCE = sa.text("""
+    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass,
+        greatest(coalesce(last_value, start_value), :numbered))
+    FROM pg_catalog.pg_sequences WHERE schemaname !~ '^pg_'
+""")
 
 
 def fill(
@@ -42,14 +47,14 @@ def fill(
     """Add rows to every empty table, in the transaction of the caller.
 
     Args:
-        connection: to SQLite or PostgreSQL.
+        connection: a connection to SQLite or PostgreSQL.
         seed: the same seed, schema and values give the same rows.
-        rows: the least number of rows of a table. Constraints may allow fewer; a column with many values needs more.
+        rows: the smallest number of rows of a table. Constraints may allow fewer; a column with many values needs more.
         values: by "table.column", values that replace the generated ones; None is NULL. Columns that the schema does
             not have are ignored, so that one mapping is enough for a whole history.
-        exclude: the tables to leave as they are.
+        exclude: the tables that get no rows.
         pools: makes the pool of each column.
-        formerly: tables as they were before. The rows also respect the unique keys that these had.
+        formerly: earlier versions of the tables. The rows also respect the unique keys of these.
         schema: the schema of the database, if the caller has read it.
         memory: the rows of other databases. A table that would get the same rows again gets them without a draw.
 
@@ -195,7 +200,7 @@ class _Filler:
         return rows
 
     def _add(self, table: str, draw: TableDraw, number: int) -> str:
-        """Add one row, and try again until the database accepts one. Returns the reason if it accepts none."""
+        """Try rows until the database accepts one. Return the reason if it accepts none."""
         reason = "every row that was tried breaks a unique key"
         for attempt in range(_ATTEMPTS):
             row = draw.row(number, attempt)
@@ -209,7 +214,7 @@ class _Filler:
         return reason
 
     def _set_deferred(self, cut: DeferredKey) -> None:
-        """Let the rows of a table refer to a table that was filled after it."""
+        """Set a foreign key of a table to rows of a table that was filled after it."""
         if not cut.key.referred_columns:
             return
         table, referred = self._tables[cut.table], self._tables[cut.key.referred_table]
@@ -228,7 +233,7 @@ class _Filler:
 
     @contextmanager
     def _foreign_keys_deferred(self) -> Iterator[None]:
-        """Check foreign keys at the end of the block, if a cycle has no foreign key that may be NULL."""
+        """Check foreign keys only at the end of the block, if a cycle has no foreign key that may be NULL."""
         if all(is_nullable(self._inventory.tables[cut.table], cut.key) for cut in self._cuts):
             yield
             return
@@ -246,15 +251,11 @@ class _Filler:
 
     def _advance_sequences(self) -> None:
         """Move every sequence past the ids that were generated here."""
-        for name in self._inventory.sequences:
-            sequence = sa.table(name, sa.column("last_value", sa.BigInteger))
-            quoted = self._connection.dialect.identifier_preparer.quote(name)
-            value = sa.func.greatest(sequence.c.last_value, self._numbered)
-            self._connection.execute(sa.select(sa.func.setval(quoted, value)).select_from(sequence))
+        self._connection.execute(_ADVANCE, {"numbered": self._numbered})
 
 
 def _with_keys_of(table: Table, before: Table) -> Table:
-    """Add the unique keys and indexes that a table had, as far as it still has their columns."""
+    """Return the table with the unique keys and indexes that it had before, if it still has their columns."""
     names = {column.name for column in table.columns}
     uniques = (*table.uniques, *(each for each in before.uniques if names.issuperset(each.columns)))
     indexes = (each for each in before.indexes if each.unique and each.where is None and names.issuperset(each.keys))
@@ -262,7 +263,7 @@ def _with_keys_of(table: Table, before: Table) -> Table:
 
 
 def shorten_moments(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> None:
-    """Write one moment of each column as other programs do on SQLite: without microseconds."""
+    """Change one time of each column to a time without microseconds, as other programs write it on SQLite."""
     if connection.dialect.name != "sqlite":
         return
     quote = connection.dialect.identifier_preparer.quote

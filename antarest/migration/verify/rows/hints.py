@@ -1,4 +1,4 @@
-"""Reads the sources of revisions, and finds the values that their statements expect."""
+"""Finds the values that the statements of revisions expect, from the sources of the revisions."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ class Hints:
 
     Attributes:
         literals: by column, the texts with which a statement compares it.
-        shapes: by column, the JSON that a revision reads from it. A file that parses JSON may parse any column that
-            it names.
+        shapes: by column, the JSON that a revision reads from it. If a file parses JSON, this may be any column that it
+            names.
         labels: by table and column, the labels of the enum that a revision has given to the column. SQLite does not
             know them.
-        made: the tables and views that the revisions make.
+        made: the tables and views that the revisions create.
         gone: by table and column, the `repr` of the values that an upgrade replaces. After it, no row has them.
         deleted: by column and text, the ids of the revisions whose upgrades delete the rows with this text. After one
             of them, no row has it.
+        written: by table and column, the texts that upgrades write, each with the revision that writes it.
     """
 
     literals: dict[str, list[str]] = field(default_factory=dict)
@@ -52,10 +53,11 @@ class Hints:
     made: set[str] = field(default_factory=set)
     gone: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     deleted: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    written: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, revisions: Iterable[Revision]) -> Hints:
-        """Read the files of the revisions."""
+        """Read the files of the revisions, and return the values that they expect."""
         found = cls()
         for each in revisions:
             with suppress(OSError, SyntaxError, ValueError):
@@ -75,7 +77,7 @@ class Hints:
         return replace(self, literals=left)
 
     def labels_of(self, table: str, column: str) -> tuple[str, ...]:
-        """The labels of a column. Its table may have had another name when it got them."""
+        """Return the labels of a column. Its table may have had another name when it got them."""
         if (table, column) in self.labels:
             return self.labels[table, column]
         same = {labels for (_, name), labels in self.labels.items() if name == column}
@@ -87,7 +89,7 @@ class Hints:
         return self.labels_of(table, column), self.literals.get(column), self.shapes.get(column), gone
 
     def gives_json_away(self, source: str) -> bool:
-        """Whether a revision parses JSON and reads no key of it. Then other code reads the JSON."""
+        """Return whether a revision parses JSON but reads no key of it. Then other code reads the JSON."""
         return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
 
     def invents_json(self, words: Collection[str], columns: Iterable[str]) -> bool:
@@ -172,5 +174,5 @@ def _texts(node: ast.expr) -> list[str]:
 
 
 def _without_wildcards(pattern: str) -> str:
-    """A text that the pattern of a LIKE matches."""
+    """Return a text that the pattern of a LIKE matches."""
     return pattern.replace("%", "x").replace("_", "x") if "%" in pattern else pattern

@@ -16,12 +16,13 @@ _MOST_QUESTIONS = 200  # in one statement; SQLite has a limit
 _NUMBERED = {
     "sqlite": "SELECT name FROM sqlite_sequence",
     "postgresql": """
-        SELECT t.relname FROM pg_catalog.pg_sequences AS q
-        JOIN pg_catalog.pg_class AS s ON s.relname = q.sequencename AND s.relnamespace = current_schema()::regnamespace
+        SELECT CASE q.schemaname WHEN current_schema() THEN '' ELSE q.schemaname || '.' END || t.relname
+        FROM pg_catalog.pg_sequences AS q
+        JOIN pg_catalog.pg_class AS s ON s.oid = format('%I.%I', q.schemaname, q.sequencename)::regclass
         JOIN pg_catalog.pg_depend AS d ON d.objid = s.oid AND d.deptype IN ('a', 'i')
             AND d.refclassid = 'pg_class'::regclass
         JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid
-        WHERE q.schemaname = current_schema() AND q.last_value IS NOT NULL
+        WHERE q.schemaname !~ '^pg_' AND q.last_value IS NOT NULL
     """,
 }
 
@@ -84,7 +85,7 @@ class Inserter:
         """Return the tables in which the database has numbered rows already: their next number is not 1."""
         if not self._is_postgresql and not sa.inspect(self._connection).has_table("sqlite_sequence"):
             return set()
-        return {*self._connection.exec_driver_sql(_NUMBERED[self._connection.dialect.name]).scalars()}
+        return {*self._connection.execute(sa.text(_NUMBERED[self._connection.dialect.name])).scalars()}
 
     def _insert(self, table: str, rows: list[Draw]) -> str:
         return self._execute(sa.insert(self._tables[table]), rows)

@@ -13,7 +13,7 @@ _LEAF = "1"  # It is a text, and `int()` and `float()` read it too.
 
 
 def shape_of(tree: ast.Module) -> Any:
-    """Return a value of the shape that the code reads: a dictionary, or a list of them.
+    """Return a value of the shape that the code reads: a dictionary, or a list of dictionaries.
 
     Args:
         tree: the source of a revision.
@@ -72,7 +72,7 @@ class _JsonReader:
 
 
 def _value(paths: list[Path]) -> Any:
-    """Build the value that has all these paths."""
+    """Return the value that has all these paths."""
     heads = dict.fromkeys(path[0] for path in paths if path)
     if not heads:
         return _LEAF

@@ -11,14 +11,14 @@ from ...schema.inventory import ForeignKey, Table
 
 
 class DeferredKey(NamedTuple):
-    """A foreign key that closes a cycle of tables. It is set when all of them have rows."""
+    """A foreign key that closes a cycle of tables. It is set after all of these tables have rows."""
 
     table: str
     key: ForeignKey
 
 
 def insertion_order(tables: Mapping[str, Table]) -> tuple[list[str], list[DeferredKey]]:
-    """Sort the tables so that each comes after those that it refers to, as far as cycles allow.
+    """Sort the tables so that each comes after the tables to which it refers, as far as cycles allow.
 
     Returns:
         The names of the tables in order, and the foreign keys that have to wait because of cycles. A table that refers
@@ -41,7 +41,7 @@ def insertion_order(tables: Mapping[str, Table]) -> tuple[list[str], list[Deferr
 
 
 def is_nullable(table: Table, key: ForeignKey) -> bool:
-    """Whether a row may refer to no other row: for this, one of the key's columns must accept NULL."""
+    """Return whether a row may refer to no other row: for this, one of the key's columns must accept NULL."""
     return any(column.nullable for column in table.columns if column.name in key.columns)
 
 

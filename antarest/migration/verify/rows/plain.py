@@ -32,10 +32,10 @@ Awkward = Callable[[str, str, object], bool]
 
 
 class PlainValues:
-    """Makes the pools of plain values.
+    """A maker of pools of plain values.
 
     Args:
-        hints: the values that the revisions ask for.
+        hints: the values that the revisions expect.
         awkward: selects the awkward values that are added.
     """
 
@@ -44,7 +44,7 @@ class PlainValues:
         self._awkward = awkward
 
     def __call__(self, table: str, column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:
-        """Make the pool of a column. It is empty for an unknown type."""
+        """Return the pool of a column. It is empty for an unknown type."""
         pool, other = self._plain(table, column, _without_wrapper(kind)), pool_of(kind)
         more = (value for value in other.values if self._awkward(table, column, value))
         values = pool.values if self._hints.labels_of(table, column) else distinct((*pool.values, *more))
@@ -102,7 +102,7 @@ def _that_fit(texts: Iterable[str], length: int | None) -> tuple[str, ...]:
 
 
 def _uuid(table: str, number: int) -> uuid.UUID:
-    """A UUID that differs from those of all other tables."""
+    """Return a UUID that differs from those of all other tables."""
     return uuid.uuid5(_SPACE, f"{table} {number}")
 
 

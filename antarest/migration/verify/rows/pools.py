@@ -45,13 +45,13 @@ _JSON: tuple[object, ...] = ({}, [], {"clé": ["é🙂", 1, None, True, {"deep":
 
 @dataclass(frozen=True)
 class ValuePool:
-    """The values for a column, and a function that makes further ones for a column with unique values."""
+    """The values for a column, and a function that makes more of them for a column with unique values."""
 
     values: tuple[object, ...] = ()
     fresh: Callable[[int], object] | None = None
 
     def including(self, literals: Iterable[object]) -> ValuePool:
-        """Add the literals that fit the type. They come from checks, so they are important values."""
+        """Return the pool with the literals that fit the type. These come from checks, so they are important values."""
         sample = next(iter(self.values), None)
         suited: list[object] = []
         if isinstance(sample, str):
@@ -67,12 +67,12 @@ PoolMaker = Callable[[str, str, sa.types.TypeEngine[Any]], ValuePool]
 
 
 def awkward(_table: str, _column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:
-    """Make the pool of awkward values of a column."""
+    """Return the pool of awkward values for a column."""
     return pool_of(kind)
 
 
 def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
-    """Make the pool of awkward values of a type. It is empty for an unknown type."""
+    """Return the pool of awkward values for a type. It is empty for an unknown type."""
     if isinstance(kind, DOMAIN):
         return pool_of(kind.data_type)
     if isinstance(kind, FloatAsDecimal):
@@ -84,7 +84,7 @@ def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
 
 
 def _as_text(literal: object) -> Iterator[str]:
-    """Use a string as it is. For a number, make a string of that length, since a check may compare lengths."""
+    """Yield a string for a literal. A number becomes a string of that length, since a check may compare lengths."""
     if isinstance(literal, str):
         yield literal
     elif isinstance(literal, int) and 0 < literal <= _LONG_TEXT:
@@ -92,7 +92,10 @@ def _as_text(literal: object) -> Iterator[str]:
 
 
 def distinct(values: Iterable[object]) -> tuple[object, ...]:
-    """Remove duplicates, and keep the order. Values are compared by `repr`: True equals 1, and a list has no hash."""
+    """Return the values without duplicates, in order.
+
+    They are compared by `repr`: True equals 1, and lists have no hash.
+    """
     return tuple({repr(value): value for value in values}.values())
 
 
@@ -105,7 +108,7 @@ def _text(kind: Any) -> ValuePool:
 
 
 def _padded_text(kind: Any) -> ValuePool:
-    """Make values of the full length, because only PostgreSQL pads CHAR(n) with blanks."""
+    """Return texts of the full length of a CHAR(n), because only PostgreSQL pads shorter texts with blanks."""
     length = kind.length or 1
     return ValuePool(
         distinct(("0" * length, ("a1b2" * length)[:length], "f" * length)), lambda n: f"{n:0{length}x}"[-length:]

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Dialect, TableClause
 from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
-from ...database.catalog import find, read_tables
+from ...database.catalog import find
 from ...schema.reflection import OWN_TABLES, only_reading
 
 Row = tuple[object, ...]
@@ -24,15 +24,16 @@ _MOST_QUESTIONS = 200  # in one statement
 _STATE = {
     "sqlite": "SELECT type, name, tbl_name, sql FROM sqlite_master",
     "postgresql": """
-        SELECT current_schema(), c.oid, c.relname, c.relkind, a.attname, a.attnum, a.atttypid, a.atttypmod,
+        SELECT current_schema(), n.nspname, c.oid, c.relname, c.relkind, a.attname, a.attnum, a.atttypid, a.atttypmod,
             a.attnotnull, (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum AS e
                 WHERE e.enumtypid = a.atttypid)
         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
-        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f') AND a.attnum > 0
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname !~ '^(pg_|information_schema$)' AND c.relkind IN ('r', 'p', 'f') AND a.attnum > 0
         UNION ALL
-        SELECT '', conindid, conname, contype, conkey::text, 0, 0, 0, FALSE, '' FROM pg_catalog.pg_constraint
-        WHERE contype = 'p'
-        ORDER BY 2, 3, 6
+        SELECT '', '', conindid, conname, contype, conkey::text, 0, 0, 0, FALSE, '' FROM pg_catalog.pg_constraint
+        WHERE contype = 'p' AND connamespace::regnamespace::text !~ '^(pg_|information_schema$)'
+        ORDER BY 3, 4, 7
     """,
 }
 """The facts of the catalogue on which the reflected tables depend."""
@@ -45,7 +46,7 @@ _CELL = 40  # characters of a value
 
 @dataclass(frozen=True)
 class TableRows:
-    """The rows of one table, sorted. `key` has the columns of its primary key, and is empty without one."""
+    """The rows of one table, sorted. `key` has the columns of the primary key; it is empty if there is none."""
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
@@ -62,20 +63,18 @@ class RowSnapshot:
     """All rows of a database.
 
     Attributes:
-        tables: the rows by table.
-        elsewhere: the names of tables and columns in other schemas, as in `lossy`. Their rows are not read.
+        tables: the rows by table. The name of a table has its schema where that is not the current one.
     """
 
     tables: Mapping[str, TableRows]
-    elsewhere: Collection[str] = ()
 
     def find(self, item: str) -> tuple[str, str | None] | None:
-        """Split "table" or "table.column", as the run does; None if there is no such table or column."""
+        """Split "table" or "table.column" into its names. None if there is no such table or column."""
         return find({name: rows.columns for name, rows in self.tables.items()}, item)
 
 
 def samples(before: RowSnapshot, after: RowSnapshot) -> dict[str, tuple[Sample, Sample]]:
-    """Return a few rows of each table whose rows differ, before and after."""
+    """Return a few rows of each table whose rows differ, from before and after."""
     names = sorted({*before.tables, *after.tables})
     sides = {name: (before.tables.get(name), after.tables.get(name)) for name in names}
     changed = {
@@ -100,7 +99,7 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
     """Read all rows of all tables into memory.
 
     Args:
-        connection: to SQLite or PostgreSQL; a transaction that has begun goes on.
+        connection: a connection to SQLite or PostgreSQL; an open transaction stays open.
         exclude: the tables to leave out.
 
     Returns:
@@ -110,9 +109,7 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
         found = _reflect(connection)
         names = [name for name in found.tables if name not in exclude]
         tables = _read_all(connection, {name: (found.tables[name], found.keys[name]) for name in names})
-        others = {name: table for name, table in read_tables(connection).items() if name != table.bare_name}
-        columns = {f"{name}.{column}" for name, table in others.items() for column in table.columns}
-        return RowSnapshot(tables, {*others, *columns})
+        return RowSnapshot(tables)
 
 
 _Reflected = tuple[TableClause, tuple[str, ...]]
@@ -121,7 +118,8 @@ _rows: dict[object, TableRows] = {}  # rows that were read before, by their tabl
 
 def _read_all(connection: Connection, tables: Mapping[str, _Reflected]) -> dict[str, TableRows]:
     """Read the tables. Rows that were read before from another database are only compared."""
-    contents, found = _contents(connection, list(tables)), dict[str, TableRows]()
+    contents = _contents(connection, {name: table for name, (table, _) in tables.items()})
+    found: dict[str, TableRows] = {}
     for name, (table, key) in tables.items():
         types = tuple(repr(column.type) for column in table.c)
         content = (connection.dialect.name, name, tuple(table.c.keys()), types, key, contents[name])
@@ -133,19 +131,20 @@ def _read_all(connection: Connection, tables: Mapping[str, _Reflected]) -> dict[
     return found
 
 
-def _contents(connection: Connection, tables: Sequence[str]) -> dict[str, object]:
+def _contents(connection: Connection, tables: Mapping[str, TableClause]) -> dict[str, object]:
     """Tell the contents of tables apart, with few statements: by a digest, or by the rows as the driver gives them."""
-    quote, found = connection.dialect.identifier_preparer.quote, dict[str, object]()
+    spelt = {name: connection.dialect.identifier_preparer.format_table(table) for name, table in tables.items()}
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
-        return {name: repr(driver.execute(f"SELECT * FROM {quote(name)}").fetchall()) for name in tables}
-    for start in range(0, len(tables), _MOST_QUESTIONS):
+        return {name: repr(driver.execute(f"SELECT * FROM {table}").fetchall()) for name, table in spelt.items()}
+    names, found = list(spelt), dict[str, object]()
+    for start in range(0, len(names), _MOST_QUESTIONS):
         questions = (
-            f"SELECT {number}, count(*), md5(string_agg(r::text, ' ' ORDER BY r::text)) FROM {quote(name)} AS r"
-            for number, name in enumerate(tables[start : start + _MOST_QUESTIONS], start)
+            f"SELECT {number}, count(*), md5(string_agg(r::text, ' ' ORDER BY r::text)) FROM {spelt[name]} AS r"
+            for number, name in enumerate(names[start : start + _MOST_QUESTIONS], start)
         )
         for number, *content in connection.exec_driver_sql(" UNION ALL ".join(questions)):
-            found[tables[number]] = tuple(content)
+            found[names[number]] = tuple(content)
     return found
 
 
@@ -161,10 +160,10 @@ def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> T
 
 
 def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[Row]:
-    """Read each value with the type of its column. If this fails, keep the stored value.
+    """Read each value with the type of its column. If this fails, use the stored value.
 
-    SQLite stores any value in any column, such as a word in a DATETIME. On PostgreSQL an enum can have got a label that
-    the reflected type does not have.
+    SQLite stores any value in any column, such as a word in a DATETIME. On PostgreSQL, an enum may have a new label
+    that the reflected type lacks.
     """
     result = connection.execute(sa.select(*(_stored(column, connection) for column in table.c)))
     cursor: Any = result.cursor
@@ -173,7 +172,7 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Whether the driver itself makes the value. It fails at years that Python does not know."""
+    """Return whether the driver itself makes the Python value. It fails for years that Python does not support."""
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
@@ -218,7 +217,7 @@ class FloatAsDecimal(sa.TypeDecorator[Decimal]):
 
 
 def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str, TableClause]:
-    """Reflect the tables of the schema with the types of their columns, sorted by name."""
+    """Return the tables with the types of their columns, by their names in an `Inventory`, sorted."""
     return {name: table for name, table in _reflect(connection).tables.items() if name not in exclude}
 
 
@@ -238,15 +237,28 @@ def _reflect(connection: Connection) -> _Reflection:
     if state not in _reflections:
         if len(_reflections) >= _MOST_REFLECTIONS:
             del _reflections[next(iter(_reflections))]
-        inspector = sa.inspect(connection)
-        found = {
-            name: sa.table(name, *(sa.column(each["name"], _storage(each["type"], connection)) for each in columns))
-            for (_, name), columns in sorted(inspector.get_multi_columns().items())
-        }
-        keys = inspector.get_multi_pk_constraint().items()
-        columns_of = {name: tuple(key["constrained_columns"]) for (_, name), key in keys}
-        _reflections[state] = _Reflection(found, columns_of)
+        inspector, found, keys = sa.inspect(connection), dict[str, TableClause](), dict[str, tuple[str, ...]]()
+        for schema, read in _schemas(connection).items():
+            of_tables = inspector.get_multi_pk_constraint(read)
+            for (_, bare), columns in inspector.get_multi_columns(read).items():
+                name = f"{schema}.{bare}" if schema else bare
+                parts = (sa.column(each["name"], _storage(each["type"], connection)) for each in columns)
+                found[name] = sa.table(bare, *parts, schema=schema)
+                keys[name] = tuple(of_tables[read, bare]["constrained_columns"])
+        _reflections[state] = _Reflection({name: found[name] for name in sorted(found)}, keys)
     return _reflections[state]
+
+
+def _schemas(connection: Connection) -> dict[str | None, str | None]:
+    """Return the schemas that can have tables, by their names in an `Inventory`. SQLite has only one, without a name.
+
+    The current schema has none there. It is read by its name, because `env.py` may have changed the search path.
+    """
+    if connection.dialect.name == "sqlite":
+        return {None: None}
+    current = connection.scalar(sa.text("SELECT current_schema()"))
+    names = {*sa.inspect(connection).get_schema_names()} - {"information_schema"}
+    return {None if name == current else name: name for name in sorted(names)}
 
 
 def _storage(kind: sa.types.TypeEngine[Any], connection: Connection) -> sa.types.TypeEngine[Any]:

@@ -1,0 +1,95 @@
+"""Finds the finding that explains another one, so that a report has one entry for each cause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from ...schema.inventory import Inventory
+from ...verify import Verification
+from ...verify.findings.finding import Finding
+
+_SCHEMA = ("V403", "V404", "V405")
+_ROWS = ("V501", "V502", "V504")
+_EXPLAINED: dict[str, Collection[str]] = {
+    "V506": ("V403", "V404", "V305", "V601", "V602", "V701"),
+    **dict.fromkeys(_SCHEMA, ("V305", "V402", "V502", "V504", "V505")),
+    "V601": ("V602", "V603", "V701", "V704"),
+    "V501": ("V504", "V603"),
+    "V502": ("V504",),
+    "V504": ("V603",),
+    "V701": ("V704",),
+}
+"""By kind, the kinds of which it may be the cause, if both are about the same object."""
+
+
+def causes(found: Verification, findings: Collection[Finding]) -> dict[Finding, Finding]:
+    """Return the causes of findings.
+
+    Args:
+        found: the result, for the schemas.
+        findings: the findings. Only one of these can be a cause.
+
+    Returns:
+        For each finding that another finding explains, the other one. A cause has no cause itself.
+    """
+    direct: dict[Finding, Finding] = {}
+    possible = [each for each in findings if each.id in _EXPLAINED]
+    for each in findings:
+        others = (other for other in possible if other != each and _is_at(other, each) and other.severity == "error")
+        if cause := next((other for other in others if _explains(found, other, each)), None):
+            direct[each] = cause
+    return {each: _first(direct, each) for each in direct if _first(direct, each) != each}
+
+
+def _first(direct: dict[Finding, Finding], finding: Finding) -> Finding:
+    """Return the first cause of a finding, through the causes of its cause. In a circle, return the finding itself."""
+    seen = [finding]
+    while (cause := direct.get(seen[-1])) is not None:
+        if cause in seen:
+            return finding
+        seen.append(cause)
+    return seen[-1]
+
+
+def _is_at(cause: Finding, finding: Finding) -> bool:
+    """Return whether a cause can explain a finding: on the same engine, at the same revision or in the history."""
+    is_there = finding.revision == cause.revision or (not finding.revision and cause.id in {"V506", "V601"})
+    return is_there and (finding.engine == cause.engine or "" in {finding.engine, cause.engine})
+
+
+def _explains(found: Verification, cause: Finding, finding: Finding) -> bool:
+    if finding.id in _EXPLAINED[cause.id] and _is_about_the_same(cause, finding):
+        return True
+    return cause.id in _ROWS and finding.id in _ROWS and _refers(found, finding, cause)
+
+
+def _is_about_the_same(cause: Finding, finding: Finding) -> bool:
+    if not (cause.table and finding.table):
+        words = _words(cause.item)
+        return bool(words) and words <= _words(finding.item, finding.found)
+    if cause.table != finding.table:
+        return False
+    is_column = all(each.item.startswith(f"{each.table}.") for each in (cause, finding))
+    return cause.item == finding.item or not is_column
+
+
+def _words(*texts: str) -> set[str]:
+    return {word for text in texts for word in re.findall(r"\w+", text)}
+
+
+def _refers(found: Verification, finding: Finding, cause: Finding) -> bool:
+    """Return whether rows of a finding can have other keys because the rows to which they refer have other keys."""
+    return any(
+        key.referred_table == cause.table
+        and (cause.item == cause.table or any(cause.item == f"{cause.table}.{name}" for name in key.referred_columns))
+        and (finding.item == finding.table or any(finding.item == f"{finding.table}.{name}" for name in key.columns))
+        for schema in _schemas(found, finding)
+        if finding.table in schema.tables and finding.item != cause.item
+        for key in schema.tables[finding.table].foreign_keys
+    )
+
+
+def _schemas(found: Verification, finding: Finding) -> Iterable[Inventory]:
+    proof = found.proofs.get((finding.revision, finding.engine))
+    return [each for each in (proof.before, proof.schema) if each] if proof else []

@@ -1,0 +1,84 @@
+"""Finds the revision file whose change makes a new database differ from one that ran the file before the change."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+
+from ..findings.finding import Finding
+from ..target import Target
+
+_DIRECTIONS = ("upgrade", "downgrade")
+
+
+class Changed:
+    """The revision files that differ from those that another database has run.
+
+    Args:
+        since: the project with the revisions that the database has run.
+        now: the project as it is now.
+    """
+
+    def __init__(self, since: Target, now: Target) -> None:
+        self._since = since
+        self._now = now
+
+    def finding(self, engine: str, found: str, *, item: str = "", table: str = "") -> Finding:
+        """Return a finding at the changed revision that is the most likely cause.
+
+        Args:
+            engine: the engine.
+            found: the text.
+            item: the object that differs; empty if there are several.
+            table: the table of this object.
+        """
+        id_ = next((each for each in self._directions if self._names(each, item)), next(iter(self._directions), ""))
+        what = self._directions.get(id_, "")
+        return Finding.of("V901", f"{what}{found}", id_, engine, item=item, table=table)
+
+    @cached_property
+    def _directions(self) -> dict[str, str]:
+        """Return the changed directions of each revision.
+
+        Revisions whose change also affects a new database come first.
+        """
+        found: dict[str, str] = {}
+        for id_ in self._since.history.order:
+            old, new = self._since.history[id_], self._now.history[id_]
+            parts = _changed_functions(old.path, new.path)
+            if old.down != new.down:
+                found[id_] = f"it followed {_listed(old.down)}, and follows {_listed(new.down)} now: "
+            elif parts:
+                found[id_] = f"its {' and its '.join(parts)} {'were' if len(parts) > 1 else 'was'} changed: "
+        return dict(sorted(found.items(), key=lambda each: each[1].startswith("its downgrade")))
+
+    def _names(self, id_: str, item: str) -> bool:
+        """Return whether the earlier or the present file names the object."""
+        texts = (each.history[id_].path.read_text(encoding="utf-8") for each in (self._since, self._now))
+        words = {word for text in texts for word in re.findall(r"\w+", text)}
+        return bool(item) and {*re.findall(r"\w+", item)} <= words
+
+
+def _listed(down: Collection[str]) -> str:
+    return ", ".join(down) or "base"
+
+
+def _changed_functions(old: Path, new: Path) -> list[str]:
+    """Return the directions whose code differs. If other code of the file differs, return both."""
+    before, after = _code(old), _code(new)
+    parts = [each for each in _DIRECTIONS if before.get(each) != after.get(each)]
+    return [*_DIRECTIONS] if before.get("") != after.get("") else parts
+
+
+def _code(path: Path) -> dict[str, str]:
+    """Return the code of each function, without comments and positions. The name "" has the rest of the file."""
+    found: dict[str, str] = {}
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue  # the docstring
+        name = node.name if isinstance(node, ast.FunctionDef) and node.name in _DIRECTIONS else ""
+        found[name] = found.get(name, "") + ast.dump(node)
+    return found
