@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Float, MetaData, String, Table, func, select, text
+from sqlalchemy.schema import CreateSchema
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
@@ -48,6 +49,17 @@ def _table(version_table: VersionTable) -> Table:
         Column("host", String(255), nullable=False),
         schema=version_table.schema or None,
     )
+
+
+def make_schema_of(version_table: VersionTable, connection: Connection) -> None:
+    """Make the schema of the version table if it is missing. No revision can: Alembic makes the table before it.
+
+    An `env.py` that opens its own connection does this. One that calls `environment.run` has none.
+    """
+    if version_table.schema and connection.dialect.name != "sqlite":
+        known = text("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :name)")
+        if not connection.scalar(known, {"name": version_table.schema}):
+            connection.execute(CreateSchema(version_table.schema))
 
 
 @dataclass(frozen=True)

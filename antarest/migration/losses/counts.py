@@ -37,8 +37,7 @@ class _Values:
         first: the first count.
         now: the last count.
         deleted: the number of rows that had been deleted before the last count.
-        overwritten: two numbers of values that had been overwritten before the last count: with NULL, and with NULL or
-            an empty text.
+        overwritten: the values overwritten before the last count: with NULL, and with NULL or an empty text.
     """
 
     first: Fullness
@@ -74,7 +73,9 @@ class _Counted:
         values: the counted columns, by the names that they had then.
         open: whether statements may have overwritten values since the last count.
         shape: the text of these statements, without the values in it.
-        others: the number of rows that other sessions were seen to write or delete while the table was not locked.
+        others: how many rows other sessions have written or deleted while it was not locked, as far as was seen.
+        exact_since: how often the transaction had gone back to a savepoint, which releases locks, when it was counted
+            under a lock.
     """
 
     rows: int
@@ -82,6 +83,7 @@ class _Counted:
     open: bool = False
     shape: str = ""
     others: int = 0
+    exact_since: int | None = None
 
     def begin(self, column: str, now: Fullness, deleted: int) -> None:
         """Set the present count of a column."""
@@ -144,9 +146,10 @@ class LossCounter:
         if table.identity in self._tracker.unlocked:
             self._counted.pop(table.identity, None)  # Others can write until the statement runs: no count is true then.
             return
-        counted, is_locked = self._counted.get(table.identity), table.identity in self._tracker.locked
+        counted, back = self._counted.get(table.identity), self._tracker.went_back
+        is_locked = table.identity in self._tracker.locked and not (counted and counted.exact_since == back)
         writes_no_values = not columns and not is_locked
-        is_fresh = bool(counted and counted.open and (writes_no_values or counted.shape != self._shape))
+        is_fresh = bool(counted and counted.open and (writes_no_values or is_locked or counted.shape != self._shape))
         if counted and is_fresh:
             self._count_again(table, before, counted)
         if writes_no_values:
@@ -163,7 +166,8 @@ class LossCounter:
             rows = found.rows + changes.deleted - changes.inserted
             counted = self._counted.setdefault(table.identity, _Counted(rows))
             self._note_others(table, counted, found, changes)
-            counted.rows = rows if is_locked else counted.rows
+            if is_locked:
+                counted.rows, counted.exact_since = rows, back
             for name in unsure:
                 known[names[name]].first = known[names[name]].first.most(found.columns[name])
             for name in new | again:

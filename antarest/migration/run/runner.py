@@ -8,7 +8,7 @@ back, and tried again after a pause. In the pause the sessions that wait behind 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,8 @@ from ..database.catalog import foreign_key_violations
 from ..database.connection import looking, moving, read_current
 from ..database.lock import in_this_process, one_writer
 from ..database.lock.base import Patience, Writer
-from ..database.record import Recorder
+from ..database.lock.tables import Learned
+from ..database.record import Recorder, make_schema_of
 from ..database.signals import Signals, Stopped, stoppable
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked, Overtaken
@@ -120,7 +121,7 @@ class _Run:
     writer: Writer
     left: list[Any] = field(default_factory=list)
     blocks: Blocks | None = None  # on PostgreSQL
-    learned: set[Hashable] = field(default_factory=set)  # the tables that the next try of the segment locks first
+    learned: Learned = field(default_factory=dict)  # the tables that the next try of the segment locks first
 
     def run(self) -> None:
         """Run all segments."""
@@ -260,6 +261,7 @@ class _Run:
             request.prepare(connection)
             outcome.is_prepared = True
         migration, violations = self.context.get_context(), foreign_key_violations(connection)
+        make_schema_of(request.project.version_table, connection)
         guard.start()
         try:
             with revision_operations(migration):

@@ -174,7 +174,10 @@ class Target:
     @cached_property
     def runner(self) -> ScratchRunner:
         """The runner of the revisions on scratch databases."""
-        return ScratchRunner(self.config, self.script, self.history, self.options(), self.commits_each, self.is_own)
+        schema = self.project.version_table.schema
+        return ScratchRunner(
+            self.config, self.script, self.history, self.options(), self.commits_each, self.is_own, schema
+        )
 
     def options(self) -> dict[str, Any]:
         """Return the options of Alembic's migration context."""

@@ -123,9 +123,7 @@ def unfounded_declarations(
     for item in declared:
         place = before.find(item)
         if place is None:
-            impossible += (
-                [] if item in before.elsewhere else [f"there is no {'column' if '.' in item else 'table'} {item}"]
-            )
+            impossible.append(f"there is no {'column' if '.' in item else 'table'} {item}")
             continue
         table, column = place
         rows = before.tables[table]

@@ -15,7 +15,7 @@ from ..rows.snapshots import RowSnapshot
 from .proof import ColumnValues
 
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
 _RECENT = dt.timedelta(days=2)
 _NOW = "the present"
 _SHOWN = 60  # characters of a value
@@ -82,7 +82,7 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, (int, float, Decimal)):
-        return format(float(value), ".12g")
+        return _number(float(value))
     if isinstance(value, dt.datetime):
         return _moment(value)
     if isinstance(value, uuid.UUID):
@@ -101,6 +101,13 @@ def _text(text: str) -> str:
     if _MOMENT.fullmatch(text):
         return _moment(dt.datetime.fromisoformat(text))
     return text
+
+
+def _number(value: float) -> str:
+    """A number; the seconds since 1970, or a thousandth, millionth or billionth of them, may be the present."""
+    now = dt.datetime.now().timestamp()  # noqa: DTZ005 - an instant
+    is_now = any(abs(value / unit - now) < _RECENT.total_seconds() for unit in (1, 1e3, 1e6, 1e9))
+    return _NOW if is_now else format(value, ".12g")
 
 
 def _moment(value: dt.datetime) -> str:

@@ -96,7 +96,8 @@ class Prover:
         if start.applied and self._plan.is_whole:
             with proof.trying("the changes to rows before the revisions"):
                 filled = start.filled(everywhere)
-                proof.behaviour = behaviour(filled.url, start.schema, filled.rows)
+                with self._runs.connected_as_application(filled.url) as connection:
+                    proof.behaviour = behaviour(connection, start.schema, filled.rows)
 
     def _prove(self, proof: Proof, revision: Revision) -> None:
         below = {self._blocked[each] for each in revision.predecessors if each in self._blocked}

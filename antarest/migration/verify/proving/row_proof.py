@@ -26,10 +26,12 @@ from ..rows.snapshots import RowSnapshot, samples
 from .culprits import culprit
 from .runs import Runs
 from .state import Filled, State, everywhere, nowhere
+from .steps import refusal
 
 NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
 _VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
 _SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
+_JSON = ("JSON", "JSONB")
 _OF_ALL_ROWS = ("V503", "V801")  # A few plain rows show less of these than all rows.
 
 
@@ -163,7 +165,10 @@ class RowProof:
     def _add_failure(self, trial: _Trial, direction: Direction, failed: ScratchRunFailed) -> None:
         reason, after = failed.reason, trial.direction == "downgrade" and direction == "upgrade"
         id_ = "V302" if direction == "upgrade" else "V402"
-        if self._reads_unknown_json(failed):
+        words = refusal(failed, self._revision)
+        if direction == "downgrade" and words:
+            trial.proof.findings.append(Finding.of("V406", words, self._revision.id))
+        elif self._reads_unknown_json(failed) or (words and self._has_unknown_json()):
             trial.proof.add("V509", f"{id_}: {reason} (in JSON whose shape the revision does not show)")
         elif direction == "downgrade":
             if not self._proof.has("V401"):  # A downgrade that fails without rows also fails with them.
@@ -179,6 +184,12 @@ class RowProof:
         is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
         is_no_json = isinstance(error, JSONDecodeError) or "NoneType" in failed.reason
         return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
+
+    def _has_unknown_json(self) -> bool:
+        """Whether the revision names a column with generated JSON whose shape is not known. It may refuse that JSON."""
+        tables = self._proof.schema.tables.values() if self._proof.schema else ()
+        columns = (each.name for table in tables for each in table.columns if each.type in _JSON)
+        return self._runs.hints.invents_json(self._words, columns)
 
     def _compare(self, trial: _Trial) -> None:
         assert trial.between is not None  # noqa: S101 - the caller has looked

@@ -84,7 +84,7 @@ class State:
         runs, skipped = self.runs, dict[str, str]()
         url = runs.clones.copy(self.bare)
         values = runs.target.values_at(self.applied)
-        pools = PlainValues(runs.hints, awkward)
+        pools = PlainValues(runs.hints.after(self.applied), awkward)
         formerly = self.before.tables if self.before and awkward is not everywhere else {}
         with runs.connected(url) as connection:
             while True:
