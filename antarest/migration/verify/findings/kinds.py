@@ -76,14 +76,14 @@ _ALL = (
     FindingKind(
         "V201",
         "a revision imports the application",
-        "The revision gets the models of today, not those of the day on which it was written. When they "
-        "change, it does something else, or fails.",
+        "The revision gets the models of today, not those of the day on which it was written. When the "
+        "models change, the revision does something else, or fails.",
         "Write the tables and columns that it needs into the revision.",
     ),
     FindingKind(
         "V202",
         "a revision goes through a table row by row",
-        "It holds the lock of the table for as long as it takes to visit all rows. One statement takes a moment.",
+        "The revision locks the table until it has visited all rows. A single statement takes a moment.",
         "Write one UPDATE or INSERT ... SELECT.",
         "note",
     ),
@@ -97,7 +97,7 @@ _ALL = (
     FindingKind(
         "V302",
         "the upgrade fails on tables with rows",
-        "It works on the machine of every developer, and stops in production.",
+        "The upgrade works on the machine of every developer, and fails in production.",
         "Give a NOT NULL column a `server_default`. Correct the values before a new constraint refuses them.",
     ),
     FindingKind(
@@ -116,7 +116,7 @@ _ALL = (
     FindingKind(
         "V305",
         "a second upgrade gives another schema than the first",
-        "After a rollback and an upgrade, the code meets a schema that it does not expect.",
+        "After a rollback and an upgrade, the code finds a schema that it does not expect.",
         "Let the downgrade undo everything, including changes to objects that existed before the upgrade.",
     ),
     FindingKind(
@@ -149,7 +149,7 @@ _ALL = (
     FindingKind(
         "V403",
         "the downgrade does not restore the schema",
-        "The previous release meets a schema with which nobody has tested it.",
+        "The previous release runs on a schema with which it was never tested.",
         "Let the downgrade restore everything that the upgrade changed: names, defaults, nullability, and "
         "the actions of foreign keys.",
     ),
@@ -162,7 +162,7 @@ _ALL = (
     FindingKind(
         "V405",
         "the downgrade changes the order of the columns",
-        "INSERT without names and SELECT * see another order.",
+        "INSERT without column names, and SELECT *, get another order.",
         "Do nothing if all SQL names its columns.",
         "note",
     ),
@@ -170,7 +170,7 @@ _ALL = (
         "V406",
         "the downgrade of the revision refuses to run",
         "A rollback stops above this revision.",
-        'Do nothing if this is on purpose. `irreversible = "why"` in the file says it before a rollback begins.',
+        'Do nothing if this is on purpose. `irreversible = "why"` in the file declares this before a rollback begins.',
         "note",
     ),
     # ---- 5: rows
@@ -183,7 +183,7 @@ _ALL = (
     FindingKind(
         "V502",
         "the downgrade loses data that the revision does not declare",
-        "The guard refuses the rollback, and plain Alembic loses the data without a word.",
+        "The guard refuses the rollback, and plain Alembic loses the data without a message.",
         'Keep the data, or declare the loss: `lossy = {"downgrade": {"table.column": "why"}}`.',
     ),
     FindingKind(
@@ -207,7 +207,7 @@ _ALL = (
     FindingKind(
         "V506",
         "a rebuild of a table loses objects of the table",
-        "SQLite rebuilds the table, and Alembic does not know all of its objects. They are gone without a word.",
+        "SQLite rebuilds the table. The objects that Alembic does not know are lost without a message.",
         "Create the object again after the rebuild, in both directions, or declare it in `lossy`.",
     ),
     FindingKind(
@@ -220,7 +220,7 @@ _ALL = (
     FindingKind(
         "V508",
         "a sequence is behind the rows of its table",
-        "The next rows that are inserted get numbers that exist already, and PostgreSQL refuses them.",
+        "The next inserted rows get numbers that exist already, and PostgreSQL refuses them.",
         "Set it to the highest copied id: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
     ),
     FindingKind(
@@ -241,7 +241,7 @@ _ALL = (
     FindingKind(
         "V602",
         "the two engines behave differently",
-        "A developer on SQLite sees something else than users on PostgreSQL.",
+        "A developer on SQLite sees other results than users on PostgreSQL.",
         "Give the constraint, the action of the foreign key or the default to both engines.",
     ),
     FindingKind(
@@ -289,7 +289,7 @@ _ALL = (
     FindingKind(
         "V801",
         "a revision takes longer than `alembic.ini` allows",
-        "It holds its locks for this time.",
+        "The revision holds its locks for this time.",
         "Split it, or move the data in smaller steps.",
     ),
     # ---- 9: databases that ran earlier versions
