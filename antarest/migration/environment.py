@@ -202,7 +202,7 @@ def _write_sql(context: Any, request: RunRequest) -> None:
 
 
 def _checks_of_deferred(context: Any, history: History) -> Iterator[Callable[..., None]]:
-    """Yield a callback that checks deferred constraints after each revision, if a revision can have made one."""
+    """Yield a callback that checks deferred constraints after each revision; none if no file mentions deferring."""
     if any(b"deferr" in history[id_].path.read_bytes().lower() for id_ in history.order):
         yield lambda **_about_the_step: context.execute(AS_STATEMENT)
 

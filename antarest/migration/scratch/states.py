@@ -51,7 +51,7 @@ def table_states(project: Project) -> TableStates:
     A revision on a branch is left out, because some earlier revisions are not below it.
 
     Raises:
-        ScratchRunFailed: a revision fails there.
+        ScratchRunFailed: a revision fails on the scratch database.
     """
     history, after = project.history, dict[str, Catalog]()
     done: set[str] = set()

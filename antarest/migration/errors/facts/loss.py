@@ -169,7 +169,7 @@ class InTheWay(MigrationError, code="db.E506"):
 
 
 class RowsHidden(MigrationError, code="db.E510"):
-    """A revision writes to a table, and row security may hide rows of it. The revision does not declare that.
+    """A revision writes to a table in which row security may hide rows, and it does not declare this.
 
     Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). UPDATE and DELETE then
     reach only the rows that a policy shows, without a message, and the other rows stay as they were.

@@ -216,7 +216,7 @@ class OutputFailed(MigrationError, code="db.E613"):
 
 
 class NotReported(MigrationError, code="db.E614", exit_code=EXIT_UNREPORTED):
-    """The command has done its work, but could not print all of its output where it should.
+    """The command has done its work, but could not print all of its output.
 
     Why: the disk for the output is full, or the program that reads the output has ended.
 

@@ -142,7 +142,7 @@ def row_findings(
     Args:
         revision: the revision.
         direction: the first direction.
-        moments: the rows before the first direction, after it, and after the other one (None if that was not run).
+        moments: the rows before the first direction, after it, and after the second direction (None if it was not run).
         declares: whether the project declares losses. If not, a downgrade that drops a table or column is only a note.
         momentary: the columns whose default depends on the time. A row that was deleted and written again has another
             value there, which is no finding.
@@ -177,7 +177,7 @@ def row_findings(
 
 
 def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
-    """Return the findings about both directions only for items that no single direction already loses."""
+    """Return the findings without those about both directions (V504) that the loss of one direction explains."""
     found = list(findings)
     lost = {each.item for each in found if each.id != "V504"}
     return [

@@ -104,7 +104,7 @@ def _text(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    """A number; the seconds since 1970, or a thousandth, millionth or billionth of them, may be the present."""
+    """Return a number as text. A number near the present Unix time, in s, ms, µs or ns, becomes one fixed text."""
     now = dt.datetime.now().timestamp()  # noqa: DTZ005 - an instant
     is_now = any(abs(value / unit - now) < _RECENT.total_seconds() for unit in (1, 1e3, 1e6, 1e9))
     return _NOW if is_now else format(value, ".12g")

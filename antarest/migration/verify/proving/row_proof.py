@@ -186,7 +186,7 @@ class RowProof:
         return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
 
     def _has_unknown_json(self) -> bool:
-        """Whether the revision names a column with generated JSON whose shape is not known. It may refuse that JSON."""
+        """Return whether the revision names a column with generated JSON of unknown shape. It may refuse such JSON."""
         tables = self._proof.schema.tables.values() if self._proof.schema else ()
         columns = (each.name for table in tables for each in table.columns if each.type in _JSON)
         return self._runs.hints.invents_json(self._words, columns)
