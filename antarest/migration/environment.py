@@ -15,7 +15,7 @@ import logging
 import logging.config
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -313,6 +313,19 @@ def _plain_request(context: Any, project: Project) -> RunRequest:
         agreement=Agreement(everything="allow-data-loss" in named),
         before_change=before_change,
         from_base="from-base" in named,
+        upgrades_to=_targets(context, project),
     )
     log.info("Database %s, configuration %s", request.database, config.source)
     return request
+
+
+def _targets(context: Any, project: Project) -> tuple[str, ...]:
+    """The revisions where `alembic upgrade` goes; empty for other commands, and for a relative target such as `+2`."""
+    options, history = context._proxy.context_opts, project.history  # noqa: SLF001 - as in `_dispatch`
+    named = options.get("destination_rev")
+    if getattr(options.get("fn"), "__name__", "") != "upgrade" or named is None:
+        return ()
+    with suppress(AntarestError):  # Alembic has its own error for it.
+        found = history.heads if named == "heads" else (history.resolve(named),)
+        return tuple(id_ for id_ in found if id_ in history)
+    return ()

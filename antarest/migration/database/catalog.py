@@ -77,6 +77,11 @@ class CatalogTable:
     file: int
     readable: bool = True
 
+    def old_names(self, before: CatalogTable) -> dict[str, str]:
+        """Return the names that the columns had before, by their names now. New columns are left out."""
+        names = {identity: name for name, identity in before.columns.items()}
+        return {name: names[identity] for name, identity in self.columns.items() if identity in names}
+
 
 Tables = dict[str, CatalogTable]
 """The tables of a database by name."""

@@ -69,7 +69,8 @@ class RecordLine:
 
     Attributes:
         revision: the id of the revision.
-        direction: `upgrade`, `downgrade`, or `stamp` if the revision was recorded without being run.
+        direction: `upgrade`, `downgrade`, `stamp` if the revision was recorded without being run, or `snapshot` if the
+            database has its effect from the snapshot of the project.
         at: the time when the run of the revision ended, in UTC.
         seconds: how long it ran.
         version: the version of this package.
@@ -115,9 +116,16 @@ class Recorder:
         self._project = project
         self._lines: list[dict[str, object]] = []
 
-    def add(self, revision: Revision, direction: str, seconds: float = 0.0) -> None:
-        """Add a line for a revision that has run."""
-        content = content_of(revision.path)
+    def add(self, revision: Revision, direction: str, seconds: float = 0.0, content: bytes = b"") -> None:
+        """Add a line for a revision that has run.
+
+        Args:
+            revision: the revision.
+            direction: as in `RecordLine`.
+            seconds: how long it ran.
+            content: the content of its file; without it, the file is read.
+        """
+        content = content or content_of(revision.path)
         if direction != "downgrade":
             self._keep(revision.id, content)
         self._lines.append(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from ..database.catalog import CatalogTable, Fullness, Measure, measure
+from .copied_rows import CopiedRows
 from .moves import Moves
 from .tracking.base import ChangeTracker, RowChanges, Takes
 
@@ -112,6 +113,7 @@ class LossCounter:
         self._by_identity = {table.identity: table for table in self._before.values()}
         self._changes = tracker.row_changes()
         self._moves = Moves(connection, tracker, destinations)
+        self._copied = CopiedRows(connection, tracker)
         self._counted: dict[Hashable, _Counted] = {}
         self._missing: set[tuple[str, str]] = set()
         self._shape = ""
@@ -125,10 +127,12 @@ class LossCounter:
         for name, columns in takes.items():
             self._count_before(self._tracker.tables[name], columns)
         self._moves.before(statement, takes)
+        self._copied.before(statement)
 
     def after(self, *, has_changed_tables: bool) -> None:
         """Note the effect of a statement that has run."""
         self._moves.after()
+        self._copied.after()
         if has_changed_tables:
             self._note_missing_columns()
 
@@ -154,7 +158,7 @@ class LossCounter:
         if writes_no_values:
             return
         known = counted.values if counted else {}
-        names = _names(before, table)
+        names = table.old_names(before)
         new = {name for name in columns if name in names and names[name] not in known}
         is_closed = counted is not None and not counted.open and not is_fresh
         again = {now for now, name in names.items() if name in known} if is_closed else set[str]()
@@ -175,7 +179,7 @@ class LossCounter:
 
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
         """Count the values that statements have overwritten until now."""
-        names = {now: name for now, name in _names(before, table).items() if name in counted.values}
+        names = {now: name for now, name in table.old_names(before).items() if name in counted.values}
         found, changes = self._measure(table, names), self._changes_of(table)
         self._note_others(table, counted, found, changes)
         for now, name in names.items():
@@ -214,7 +218,7 @@ class LossCounter:
             if not counted or not counted.others:
                 continue
             if same and table.identity not in self._tracker.emptied:
-                kept = _names(table, same).values()
+                kept = same.old_names(table).values()
                 taken = {
                     f"{name}.{column}"
                     for column in table.columns
@@ -237,7 +241,7 @@ class LossCounter:
                 values |= dict.fromkeys(unforeseen.get(table.identity, ()))
             elif name in now and now[name].identity not in self._by_identity:
                 # The table was rebuilt: the new table has the same name, and columns are matched by name.
-                rows = counted.rows - measure(self._connection, now[name]).rows if counted else None
+                rows = counted.rows - self._copied.in_place_of(table, now[name]) if counted else None
                 if counted and rows is not None and self._tracker.may_be_shared(table.identity):
                     counted.others = max(counted.others, -rows)  # Perhaps they deleted rows after they were copied.
                 values = self._values_copied(table, now[name], counted, rows or 0)
@@ -264,7 +268,7 @@ class LossCounter:
 
         Deleted rows do not count.
         """
-        names = {name: new for new, name in _names(table, now).items()}
+        names = {name: new for new, name in now.old_names(table).items()}
         known = counted.values if counted else {}
         lost: dict[str, int | None] = {
             name: known[name].first.values if name in known else None for name in table.columns if name not in names
@@ -341,9 +345,3 @@ class LossCounter:
         """Return the number of rows that the revision inserted, deleted and updated in a table."""
         since = changes.get(table, RowChanges()).minus(self._changes.get(table, RowChanges()))
         return RowChanges(*(max(each, 0) for each in since))
-
-
-def _names(before: CatalogTable, now: CatalogTable) -> dict[str, str]:
-    """Return the old names of the columns of a table, by their new names."""
-    names = {identity: name for name, identity in before.columns.items()}
-    return {name: names[identity] for name, identity in now.columns.items() if identity in names}

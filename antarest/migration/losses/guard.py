@@ -4,9 +4,10 @@ The revision declares in its file what it loses (`lossy`) and what it moves (`mo
 that is really gone, and names each loss with its count before the run commits. It counts a table only when a statement
 is about to remove data from it, so a large table that nobody touches costs nothing.
 
-It compares counts. A value that is overwritten with another value is no loss. A rebuilt table with the same number of
-rows and values is no loss either. If the guard is not sure, it reports too much: rows that move to another partition
-count as lost. Rows that the revision inserts and then deletes together with others count as lost too. It does not see
+It compares counts. A value that is overwritten with another value is no loss. A rebuilt table is no loss either, if all
+of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much: rows that
+move to another partition count as lost. Rows that the revision inserts and then deletes together with others count too.
+It does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;

@@ -127,15 +127,24 @@ def leaves_transaction(revision: Revision, engine: str) -> bool:
     return revision.transaction == "none" and engine != "sqlite"
 
 
-def first_segment(steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str) -> list[Any]:
-    """Return the steps at the beginning that are committed together; empty if there are no steps."""
+def first_segment(
+    steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str, *, begun: bool = False
+) -> list[Any]:
+    """Return the steps at the beginning that are committed together; empty if there are no steps.
+
+    Args:
+        steps: all steps.
+        revision_of: returns the revision of a step.
+        engine: the engine of the database.
+        begun: whether the transaction has changed something already. Then no step that stands alone can follow.
+    """
 
     def stands_alone(step: Any) -> bool:
         revision = revision_of(step)
         return revision.transaction == "own" or leaves_transaction(revision, engine)
 
     if steps and stands_alone(steps[0]):
-        return [steps[0]]
+        return [] if begun else [steps[0]]
     return list(takewhile(lambda step: not stands_alone(step), steps))
 
 

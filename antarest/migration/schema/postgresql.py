@@ -48,7 +48,9 @@ _TABLES = """
         CASE c.relkind WHEN 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid) WHEN 'f' THEN 'FOREIGN' END,
         CASE WHEN c.relispartition THEN 'PARTITION ' || pg_get_expr(c.relpartbound, c.oid) END),
         concat_ws(' ', CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END,
-        CASE WHEN c.relforcerowsecurity THEN 'FORCED' END, array_to_string(c.reloptions, ' '))
+        CASE WHEN c.relforcerowsecurity THEN 'FORCED' END,
+        CASE c.relreplident WHEN 'f' THEN 'REPLICA IDENTITY FULL' WHEN 'n' THEN 'REPLICA IDENTITY NOTHING'
+        WHEN 'i' THEN 'REPLICA IDENTITY USING INDEX' END, array_to_string(c.reloptions, ' '))
     FROM pg_class AS c WHERE c.relkind IN ('r', 'p', 'f') AND {relation}
 """
 _CONSTRAINTS = """

@@ -193,8 +193,6 @@ def rebuilt(op: Operations) -> None:
 
 
 @cases(
-    case("a rebuild with as many other rows", *rebuild("SELECT * FROM study_tag WHERE study_id < 2")[:2],
-         "INSERT INTO n VALUES (1, 'new'), (1, 'newer')", *rebuild("")[2:]),
     case("a replacement with another row", "INSERT OR REPLACE INTO study VALUES (1, 'b', '/a'), (9, 'n', '/b')",
          on=SQLITE, before=("CREATE UNIQUE INDEX one_name ON study (name)",)),
 )  # fmt: skip

@@ -20,7 +20,12 @@ from .proof_causes import causes
 LINES = 4
 """How many entries of one kind are shown for one revision."""
 _CONSEQUENCES = 2
-_OF_ROWS = ("V501", "V502", "V504")  # Columns of the same table have the same cause, those of others may have another.
+_OF_ROWS = (
+    "V501",
+    "V502",
+    "V504",
+    "V511",
+)  # Columns of the same table have the same cause, those of others may have another.
 NAMES = {**ENGINES, "": "both"}
 _LINE = re.compile(r"\bline (\d+)\b")
 _OF_DOWNGRADE = ("V401", "V402", "V403", "V404", "V405", "V502")

@@ -145,7 +145,8 @@ class PostgresTracker:
             raise NotAllowed(_NOT_COUNTED)
         if not self.tables or not seen.does(CHANGES_TABLES, *_WRITES, READS, RUNS_TEXT):
             return {}
-        if seen.does(CHANGES_TABLES):
+        copy = self.origins.read(statement)
+        if seen.does(CHANGES_TABLES) or (copy and find_table(self.tables, copy.into) is None):
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
         self._named = self._links.reached({table.identity for table in named}, "i")

@@ -145,8 +145,8 @@ class Proof:
             self.add(id_, each.render(before, after), item=each.path, table=each.table)
 
     def has(self, *ids: str) -> bool:
-        """Return whether there are findings of these kinds."""
-        return any(each.id in ids for each in self.findings)
+        """Return whether there are findings of these kinds that are more than a note."""
+        return any(each.id in ids and each.severity == "error" for each in self.findings)
 
     @contextmanager
     def trying(self, what: str) -> Iterator[None]:

@@ -39,6 +39,7 @@ class Runs:
             Alembic, because a transaction of ours would lock them out.
         failures: the reasons of the upgrades that fail on their own.
         searches: the number of searches for an awkward value.
+        writers: by revision that writes rows while a constraint is deferred, a database with rows from before it.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections to other databases that `env.py` tried to open.
     """
@@ -52,6 +53,7 @@ class Runs:
         self.beside: set[str] = set()
         self.failures: set[str] = set()
         self.searches = 0
+        self.writers: dict[str, URL] = {}
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from sqlalchemy import URL
+
 from ...errors.base import AntarestError
+from ...errors.facts.run import ScratchRunFailed
 from ...errors.text import described
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
 from ..findings.behaviour import behaviour
+from ..findings.finding import Finding
+from ..findings.lints import lints
 from ..findings.proof import Proof
 from ..findings.rights import missing_rights
 from ..target import Target
@@ -42,10 +47,14 @@ def prove_whole(
     for state in states:
         with proof.trying("the whole history in one run"):
             _prove_one_run(runs, proof, state, is_only=len(states) == 1)
+    with proof.trying("several revisions in one run, on rows"):
+        for revision, url in runs.writers.items():
+            _prove_run_on_rows(runs, proof, revision, url)
     last = states[-1]
     with proof.trying("the models"):
         compare_models(runs, proof, last, start)
     _look_at_head(runs, proof, last)
+    proof.findings += lints(last.schema, start, last.made_by, proof.engine)
     for each in since:
         with proof.trying("a database from before"):
             _prove_since(runs, proof, each, last)
@@ -76,6 +85,19 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
         return
     found = differences(state.schema, runs.schema(url))
     proof.add_differences("V303", found, "separate runs", "one run")
+
+
+def _prove_run_on_rows(runs: Runs, proof: Proof, first: str, url: URL) -> None:
+    """Run a revision and all later ones at once, on tables with rows. Deferred constraints wait for the commit."""
+    history = runs.target.history
+    heads = [each for each in history.heads if first in history.applied([each])]
+    try:
+        with runs.connected(url) as connection:
+            runs.target.runner.upgrade(connection, heads)
+    except ScratchRunFailed as failed:
+        if failed.revision != first and failed.reason not in runs.failures:
+            found = f"{failed.reason} (after {first} in the same run)"
+            proof.findings.append(Finding.of("V308", found, failed.revision, proof.engine))
 
 
 def _heads(runs: Runs, state: State) -> tuple[str, ...]:

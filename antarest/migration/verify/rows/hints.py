@@ -44,6 +44,7 @@ class Hints:
         gone: by table and column, the `repr` of the values that an upgrade replaces. After it, no row has them.
         deleted: by column and text, the ids of the revisions whose upgrades delete the rows with this text. After one
             of them, no row has it.
+        written: by table and column, the texts that upgrades write, each with the revision that writes it.
     """
 
     literals: dict[str, list[str]] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Hints:
     made: set[str] = field(default_factory=set)
     gone: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     deleted: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    written: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, revisions: Iterable[Revision]) -> Hints:
