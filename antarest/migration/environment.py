@@ -320,7 +320,7 @@ def _plain_request(context: Any, project: Project) -> RunRequest:
 
 
 def _targets(context: Any, project: Project) -> tuple[str, ...]:
-    """The revisions where `alembic upgrade` goes; empty for other commands, and for a relative target such as `+2`."""
+    """Return the targets of `alembic upgrade`; empty for other commands, and for a relative target such as `+2`."""
     options, history = context._proxy.context_opts, project.history  # noqa: SLF001 - as in `_dispatch`
     named = options.get("destination_rev")
     if getattr(options.get("fn"), "__name__", "") != "upgrade" or named is None:

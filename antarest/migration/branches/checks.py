@@ -176,7 +176,7 @@ def _diagram(project: Project, no_models: str) -> Check:
 
 
 def _snapshots(project: Project) -> Iterator[Check]:
-    """Check the snapshots that the project has."""
+    """Check that the snapshots of the project are up to date."""
     if snapshots.kept(project):
         old = [
             CheckFailure("snapshot", f"{path.name} is out of date: {why}", "inv db.snapshot")

@@ -70,7 +70,7 @@ class RecordLine:
     Attributes:
         revision: the id of the revision.
         direction: `upgrade`, `downgrade`, `stamp` if the revision was recorded without being run, or `snapshot` if the
-            database has its effect from the snapshot of the project.
+            snapshot was loaded instead.
         at: the time when the run of the revision ended, in UTC.
         seconds: how long it ran.
         version: the version of this package.

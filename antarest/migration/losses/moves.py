@@ -23,7 +23,7 @@ _FROM = re.compile(r"\b(?:FROM|JOIN)\s+(?:ONLY\s+)?(?:\w+\s*\.\s*)?[\"`\[]?(\w+)
 
 
 def reads_unknown(statement: str, tables: Iterable[CatalogTable]) -> bool:
-    """Whether a statement reads something else than these tables, such as a temporary table."""
+    """Return whether a statement may read anything other than these tables, such as a temporary table."""
     known = {table.bare_name.lower() for table in tables}
     return any(name.lower() not in known for name in _FROM.findall(statement))
 

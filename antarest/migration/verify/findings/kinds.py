@@ -178,8 +178,8 @@ _ALL = (
     FindingKind(
         "V407",
         "the downgrade does not restore the rights of roles",
-        "A role can do more or less than before the upgrade, and no comparison of schemas shows it.",
-        "Revoke in the downgrade what the upgrade granted, and grant what it revoked, or what a new table lacks.",
+        "A role has more or fewer rights than before the upgrade, and no comparison of schemas shows this.",
+        "In the downgrade, revoke the granted rights, grant the revoked ones, and grant those of recreated tables.",
     ),
     # ---- 5: rows
     FindingKind(
@@ -242,7 +242,7 @@ _ALL = (
     FindingKind(
         "V510",
         "a text may be too long for an index",
-        "PostgreSQL refuses a text of more than 2,704 bytes, after compression, in a B-tree.",
+        "PostgreSQL refuses to store a text of more than 2,704 bytes, after compression, in a B-tree index.",
         "Limit the column, or index a hash: `(md5(column))`. For columns with short texts, use `--rows-from=FILE`.",
         "note",
     ),
@@ -293,8 +293,8 @@ _ALL = (
     FindingKind(
         "V704",
         "a mapped class cannot be used through the ORM",
-        "The application cannot insert, load, change or delete an object: it meets a default or a stored label that "
-        "the model cannot load, a mapping that does not fit, or a missing right.",
+        "The application cannot insert, load, change or delete an object. The reason is a default or a "
+        "stored label that the model cannot load, a mapping that does not fit, or a missing right.",
         "Repeat the failing step on that engine. Then fix the model, or grant the right in a revision.",
     ),
     FindingKind(
@@ -306,29 +306,29 @@ _ALL = (
     ),
     FindingKind(
         "V706",
-        "a column looks like a foreign key, and is none",
-        "Nothing stops rows that refer to a missing row. The models lack the key too, so no comparison shows it.",
-        "Add the foreign key to the model and in a revision. Do nothing if rows may outlive those they refer to.",
+        "a column looks like a foreign key, but has none",
+        "The database accepts references to missing rows. The models lack the key too, so no comparison shows this.",
+        "Add the foreign key to the model and in a revision. Do nothing if the referred row may be deleted alone.",
         "note",
     ),
     FindingKind(
         "V707",
         "no index begins with the columns of a foreign key",
-        "Each delete of a row that it refers to reads the whole table, and holds its lock meanwhile.",
+        "Each delete of a referred row has to read the whole table, and holds its locks for this time.",
         "Create an index on the columns: `index=True` in the model.",
         "note",
     ),
     FindingKind(
         "V708",
-        "a foreign key has no ON DELETE, and those beside it have one",
-        "A delete that works for the other tables is refused because of this one.",
-        "Give it the same `ondelete=`, or do nothing if such a delete should be refused.",
+        "a foreign key has no ON DELETE, but similar foreign keys have one",
+        "The database refuses a delete because of this key, although the other keys permit it.",
+        "Give the key the same `ondelete=`, or do nothing if such a delete should be refused.",
         "note",
     ),
     FindingKind(
         "V709",
         "a foreign key has another type than the key that it refers to",
-        "A key that is valid in one table may not fit into the other, and a join has to cast.",
+        "A value that is valid in one table may not fit into the other, and a join has to cast.",
         "Give both columns the same type.",
         "note",
     ),

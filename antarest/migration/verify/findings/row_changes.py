@@ -111,7 +111,7 @@ def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, 
 
 
 def written_texts(before: RowSnapshot, after: RowSnapshot) -> Iterator[tuple[tuple[str, str], str]]:
-    """Find the texts that a run has written itself, each with its table and column: it did not move them there."""
+    """Yield the texts that a run has written and not moved, each with its table and column."""
     known = {repr(value) for table in before.tables.values() for row in table.rows for value in row}
     for name, table in after.tables.items():
         old = before.tables.get(name)
@@ -192,11 +192,11 @@ def row_findings(
 
 
 def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[str]) -> Iterator[RowFinding]:
-    """Find the values that a cast to another type has changed or destroyed.
+    """Return findings about the values that a cast to another type has damaged.
 
     Args:
         before: the rows before the upgrade.
-        after: the rows after it, which no downgrade restores.
+        after: the rows after the upgrade.
         columns: each "table.column" with another type than before.
     """
     for item in sorted(columns):

@@ -68,7 +68,7 @@ def differing_values(
 
 
 def spelled(key: Row) -> tuple[str, ...]:
-    """Spell a key in the same way before and after its type has changed."""
+    """Return a key as text. A change of its type does not change this text."""
     return tuple(map(_plain, key))
 
 
@@ -78,7 +78,7 @@ def shown(value: object) -> str:
 
 
 def is_lost_by_cast(value: object, after: object) -> bool:
-    """Whether a cast to another type has lost a part of a value. A value that is only written otherwise is not lost.
+    """Return whether a cast to another type has lost a part of a value. Another spelling of the value is no loss.
 
     A value that became something unrelated was translated on purpose, such as a label that became a number.
     """
