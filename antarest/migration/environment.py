@@ -215,7 +215,7 @@ def _write_sql(context: Any, request: RunRequest) -> None:
 
 
 def _checks_of_deferred(context: Any, history: History) -> Iterator[Callable[..., None]]:
-    """Yield a callback that checks deferred constraints after each revision, if a revision can have made one."""
+    """Yield a callback that checks deferred constraints after each revision; none if no file mentions deferring."""
     if any(b"deferr" in history[id_].path.read_bytes().lower() for id_ in history.order):
         yield lambda **_about_the_step: context.execute(AS_STATEMENT)
 
@@ -333,7 +333,7 @@ def _plain_request(context: Any, project: Project) -> RunRequest:
 
 
 def _targets(context: Any, project: Project) -> tuple[str, ...]:
-    """The revisions where `alembic upgrade` goes; empty for other commands, and for a relative target such as `+2`."""
+    """Return the targets of `alembic upgrade`; empty for other commands, and for a relative target such as `+2`."""
     options, history = context._proxy.context_opts, project.history  # noqa: SLF001 - as in `_dispatch`
     named = options.get("destination_rev")
     if getattr(options.get("fn"), "__name__", "") != "upgrade" or named is None:

@@ -252,7 +252,9 @@ class LockWatch:
 class ReadWatch(LockWatch, Watcher):
     """A watch that limits the waits of an engine's transactions, and sees the statements of one connection."""
 
-    def __init__(self, engine: Engine, db: DbConfig, tell: Tell = say_nothing) -> None:
+    def __init__(
+        self, engine: Engine, db: DbConfig, tell: Tell = say_nothing, limits: Mapping[str, str] | None = None
+    ) -> None:
         """Limit the waits of the transactions that begin from now on.
 
         Args:
@@ -260,8 +262,10 @@ class ReadWatch(LockWatch, Watcher):
             db: the configuration. Its `migration_lock_timeout` limits all waits together, but not the work. After that
                 time, a line names the object that is still being read.
             tell: called with such a line.
+            limits: other settings for each transaction.
         """
         super().__init__(engine, tell)
+        self._limits = limits or {}
         self._db, self._seconds = db, float(db.migration_lock_timeout)
         self._connection: Connection | None = None  # the one that reports its statements, on PostgreSQL
         self._deducted = 0.0  # the seconds of waiting by which the limit of the transaction is shorter
@@ -310,7 +314,7 @@ class ReadWatch(LockWatch, Watcher):
     def _limit(self, connection: Connection) -> None:
         self.pid = 0  # Until a pooler has given the transaction a session, a look would only wait in the same queue.
         self._connection, self._deducted = connection, self.waited
-        limits = {"lock_timeout": lock_timeout(self._db, self._deducted)}
+        limits = {"lock_timeout": lock_timeout(self._db, self._deducted), **self._limits}
         self.pid = configure(connection, {**undisturbed(connection), **limits})
 
     def _running(self) -> float:

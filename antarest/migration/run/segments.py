@@ -139,7 +139,8 @@ def first_segment(
         steps: all steps.
         revision_of: returns the revision of a step.
         engine: the engine of the database.
-        begun: whether the transaction has changed something already. Then no step that stands alone can follow.
+        begun: whether the transaction has changed something already. Then a step that needs its own transaction is left
+            out.
     """
 
     def stands_alone(step: Any) -> bool:

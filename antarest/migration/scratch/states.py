@@ -63,7 +63,8 @@ def table_states(project: Project, connection: Connection, note: Tell = say_noth
         note: called with a line before a scratch database is made on the server of the real database.
 
     Raises:
-        NoPostgres, ScratchRunFailed: the history cannot be run anywhere.
+        NoPostgres: no PostgreSQL is available.
+        ScratchRunFailed: a revision fails on the scratch database.
     """
     cache, key = ScratchCache(project, project.history.order), f"tables {connection.dialect.name}"
     if (known := cache.facts(key)) is not None:

@@ -35,9 +35,9 @@ _MAY_MAKE = re.compile(r"create_table|CREATE\s+(?:UNLOGGED\s+)?TABLE|create_all|
 
 
 def before_change(request: RunRequest, outcome: RunOutcome, connection: Connection) -> Path | None:
-    """Refuse a run from base on a database that is not empty. Otherwise back up the database with `backup`.
+    """Refuse a run from base on a database that is not empty. Otherwise back up the database, if that is necessary.
 
-    It uses the connection of the run, because a pooler may have no second one, and others may wait for this one.
+    This uses the connection of the run. A second connection might not be available, or might wait for the first.
 
     Raises:
         Unrecorded: the database has tables of the history, or its revision is recorded elsewhere.

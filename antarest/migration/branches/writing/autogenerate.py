@@ -150,7 +150,7 @@ def _expression(item: Any) -> str:
 def _alter_only(
     operations: ops.OpContainer, columns: frozenset[str] | None, home: str | None, *, has_identity: bool
 ) -> None:
-    """Remove the changes of other columns, and the changes of identities that Alembic gets wrong.
+    """Keep only the changes of these columns, and remove the changes of identities that Alembic gets wrong.
 
     On an engine without identities, Alembic finds that each of them is missing. To change an identity, Alembic would
     have to write the old one too, which it cannot.
