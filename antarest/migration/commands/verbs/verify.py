@@ -20,6 +20,7 @@ from ...errors.text import count, fields
 from ...scratch.databases import EngineName
 from ...verify import Verification, prove_history
 from ...verify.accepted import accept, apply_baseline
+from ...verify.earlier.proofs import user_folder
 from ...verify.env_reader import target_of
 from ...verify.findings.proof import Proof
 from ...verify.git_revisions import earlier_targets, new_revisions
@@ -77,7 +78,16 @@ def verify(
     context.print(proof.head(found, target))
     with stoppable(), earlier_targets(target, since) as earlier:  # SIGTERM must delete the databases too.
         try:
-            prove_history(target, found, select=select, rows=number, since=earlier, keep=keep, on_proof=on_proof)
+            prove_history(
+                target,
+                found,
+                select=select,
+                rows=number,
+                since=earlier,
+                keep=keep,
+                earlier=user_folder(),
+                on_proof=on_proof,
+            )
         finally:
             context.progress.stop()
             apply_baseline(target.project, found)
