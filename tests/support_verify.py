@@ -166,6 +166,7 @@ FOREIGN: dict[str, Foreign] = {
     ),
     "no_grant": Foreign(notes=_on("V705", "r1", _POSTGRESQL), metadata="grant_models:metadata"),
     "keys_renumbered": Foreign(_on("V504", "r2", *BOTH)),
+    "numbered_by_order": Foreign(_on("V603", "r2")),  # PostgreSQL sorts NULLs last.
     "rows_differ_between_engines": Foreign(_on("V603", "r2")),
     "unknown_label": Foreign(
         _on("V704", "", *BOTH),
