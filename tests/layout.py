@@ -30,6 +30,7 @@ ROOMS = (  # of the workflow: each imports only from those before it
     "database",
     "schema",
     "losses",
+    "snapshot",
     "run",
     "scratch",
     "backup",

@@ -126,6 +126,7 @@ FOREIGN: dict[str, Foreign] = {
     "not_proved_is_not_zero": Foreign(_on("V301", "r2", _POSTGRESQL), revisions="r3", gaps={("", _POSTGRESQL)}),
     "one_run_only": Foreign(_on("V306", "a2", _POSTGRESQL) | _on("V404", "a3", *BOTH)),
     "package_hides_stdlib": Foreign(),
+    "refuses_rows": Foreign(_on("V302", "r2", *BOTH), _on("V509", "r3", *BOTH) | _on("V406", "r5")),
     "refuses_to_go_back": Foreign(notes=_on("V406", "r1") | _on("V406", "r2")),
     "second_connection": Foreign(),
     "table_as_select": Foreign(_on("V601", "a2")),

@@ -27,6 +27,7 @@ from tests.support import ROOT, ConfigFile, Result, Run
 from tests.user import User, assert_shows
 
 HEAD = HISTORY.head
+BELOW = HISTORY.states_below([HEAD])[0]
 TASKS = "2ed6bf9f1690"  # its downgrade drops taskjob and taskjoblog
 BEFORE_TASKS = HISTORY.states_below([TASKS])[0]
 STUDY = "0146b79f723c"  # its downgrade loses nothing while no variant has a path
@@ -53,12 +54,14 @@ def user_with_tasks(user: User) -> User:
 
 
 def test_upgrade_goes_to_head_and_says_from_where_to_where(user: User) -> None:
-    done = user.inv("upgrade")
+    done = user.inv("upgrade", f"--to={BELOW}")
 
     assert (done.code, done.err) == (EXIT_DONE, "")
     assert_shows(done.out, str(user.config), user.database.workflow.database)
-    assert_shows(done.out, f"{BASE} -> {HEAD}", *(f"s  {id_}  {HISTORY[id_].message}" for id_ in HISTORY.order))
-    assert_shows(done.out, f"upgraded: {len(HISTORY)} revisions", f"the database is at {HEAD}")
+    assert_shows(done.out, f"{BASE} -> {BELOW}", *(f"s  {id_}  {HISTORY[id_].message}" for id_ in HISTORY.order[:-1]))
+    assert_shows(done.out, f"upgraded: {len(HISTORY) - 1} revisions", f"the database is at {BELOW}")
+
+    assert_shows(user.inv("upgrade").out, f"{BELOW} -> {HEAD} (1 revision)", "upgraded: 1 revision")
     assert user.current() == (HEAD,)
 
     again = user.inv("upgrade")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.all_or_nothing import ALL_OR_NOTHING
 from tests.mutations.nothing_is_lost import NOTHING_IS_LOST
 from tests.mutations.patch import Patch
+from tests.mutations.snapshot import THE_SNAPSHOT
 from tests.mutations.waiting import NOBODY_IS_KEPT_WAITING
 
 _WORKFLOW = "antarest/migration"
@@ -43,8 +44,8 @@ _ONE_AT_A_TIME = (
     Patch(
         "One at a time: the lock is taken at head",
         f"{_RUN}/runner.py",
-        "if plan(current) or request.prepare:",
-        "if plan(current) is not None:",
+        "or plan(current) or request.prepare:",
+        "or plan(current) is not None:",
         [f"{_TESTS}/test_lock.py::test_at_head_nothing_is_locked[sqlite]"],
     ),
     Patch(
@@ -74,7 +75,7 @@ _BACKUPS = (
     Patch(
         "Backups: a run makes none",
         f"{_RUN}/runner.py",
-        "(self.left or request.prepare)",
+        "(begins or self.left or request.prepare)",
         "request.prepare",
         [f"{_TESTS}/test_backup.py::test_an_upgrade_and_a_rollback_back_up_first[sqlite]"],
     ),
@@ -214,6 +215,7 @@ PROMISES = (
     *NOTHING_IS_LOST,
     *_ONE_AT_A_TIME,
     *NOBODY_IS_KEPT_WAITING,
+    *THE_SNAPSHOT,
     *_BACKUPS,
     *_SECRETS_AND_STRANGERS,
 )

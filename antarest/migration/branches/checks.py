@@ -19,7 +19,7 @@ from ..schema.compare import Difference
 from ..schema.inventory import Inventory
 from ..scratch.comparison import BOTH, Comparison, bench
 from ..workflow.status import EDITED, Status
-from . import diagram
+from . import diagram, snapshots
 from .deployed import changed_since
 
 _MOST_NAMED = 12  # in one line
@@ -61,7 +61,7 @@ def check(
     db: DbConfig | None = None,
     note: Tell = say_nothing,
 ) -> list[Check]:
-    """Make every check that the project is set up for.
+    """Make every check for which the settings of the project have the necessary keys.
 
     Args:
         project: the project.
@@ -87,6 +87,7 @@ def check(
         _unedited(status),
         Check("every model registered", [] if no_module else [*_registry(project)], no_module),
         _diagram(project, no_models),
+        *_snapshots(project),
         *_drift(project, db, note, no_models),
     ]
 
@@ -172,6 +173,16 @@ def _diagram(project: Project, no_models: str) -> Check:
     return Check(
         claim, [CheckFailure("diagram", f"{path.name} does not show the models as they are now", "inv db.diagram")]
     )
+
+
+def _snapshots(project: Project) -> Iterator[Check]:
+    """Check the snapshots that the project has."""
+    if snapshots.kept(project):
+        old = [
+            CheckFailure("snapshot", f"{path.name} is out of date: {why}", "inv db.snapshot")
+            for path, why in snapshots.stale(project)
+        ]
+        yield Check("snapshots in sync", old)
 
 
 def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:

@@ -82,6 +82,7 @@ VERBS = {
     "rollback-script": Verb(revisions.write_rollback_script),
     "install-hooks": Verb(branches.install_hooks),
     "diagram": Verb(development.diagram),
+    "snapshot": Verb(development.snapshot),
     "seed": Verb(development.seed, ("studies", "allow_production")),
 }
 
@@ -129,6 +130,6 @@ def run(
 
 
 def _repeated(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags that the next command repeats. A value for `env.py` may be a password, so it is left out."""
+    """Return the flags that the next command repeats. A value for `env.py` may be a password, so it is left out."""
     env = [f"{each.partition('=')[0]}=..." for each in options.get("env") or ()]
     return {**{name: options.get(name) for name in _REPEATED}, "env": env}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Float, MetaData, String, Table, func, select, text
+from sqlalchemy.schema import CreateSchema
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
@@ -50,17 +51,29 @@ def _table(version_table: VersionTable) -> Table:
     )
 
 
+def make_schema_of(version_table: VersionTable, connection: Connection) -> None:
+    """Make the schema of the version table if it is missing. No revision can: Alembic makes the table before it.
+
+    An `env.py` that opens its own connection does this. One that calls `environment.run` has none.
+    """
+    if version_table.schema and connection.dialect.name != "sqlite":
+        known = text("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :name)")
+        if not connection.scalar(known, {"name": version_table.schema}):
+            connection.execute(CreateSchema(version_table.schema))
+
+
 @dataclass(frozen=True)
 class RecordLine:
     """A line of the record: one revision was applied, undone or stamped.
 
     Attributes:
         revision: the id of the revision.
-        direction: `upgrade`, `downgrade`, or `stamp` if the revision was recorded without being run.
+        direction: `upgrade`, `downgrade`, `stamp` if the revision was recorded without being run, or `snapshot` if the
+            database has its effect from the snapshot of the project.
         at: the time when the run of the revision ended, in UTC.
         seconds: how long it ran.
         version: the version of this package.
-        git_commit: the commit that was checked out; None where it is not known.
+        git_commit: the commit that was checked out; None if it is not known.
         digest: the hash of the revision file, with its algorithm, such as `sha256:ab12...`.
         user: the user who ran it.
         host: the host on which it ran.
@@ -102,9 +115,16 @@ class Recorder:
         self._project = project
         self._lines: list[dict[str, object]] = []
 
-    def add(self, revision: Revision, direction: str, seconds: float = 0.0) -> None:
-        """Add a line for a revision that has run."""
-        content = content_of(revision.path)
+    def add(self, revision: Revision, direction: str, seconds: float = 0.0, content: bytes = b"") -> None:
+        """Add a line for a revision that has run.
+
+        Args:
+            revision: the revision.
+            direction: as in `RecordLine`.
+            seconds: how long it ran.
+            content: the content of its file; without it, the file is read.
+        """
+        content = content or content_of(revision.path)
         if direction != "downgrade":
             self._keep(revision.id, content)
         self._lines.append(

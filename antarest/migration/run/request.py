@@ -32,7 +32,8 @@ class Segment:
 
     Attributes:
         running: the revision that is running.
-        steps: the revisions that have run.
+        steps: the revisions that have run, and those that came from the snapshot.
+        from_snapshot: how many came from the snapshot.
         losses: the losses of these revisions.
         goal: the current revisions of the database after the commit.
         outside: the running revision, if it has left its transaction; else empty.
@@ -43,6 +44,7 @@ class Segment:
 
     running: tuple[Revision, Direction] | None = None
     steps: list[Step] = field(default_factory=list)
+    from_snapshot: int = 0
     losses: list[Loss] = field(default_factory=list)
     goal: tuple[str, ...] = ()
     outside: str = ""
@@ -136,6 +138,8 @@ class RunRequest:
         file_change: the change of files that happens right before the last commit.
         from_base: whether the run may start at base although the database is not empty.
         undo: the revisions as they were applied, if a downgrade runs other code than that in the project's files.
+        upgrades_to: the revisions to which the run only upgrades; empty if it does anything else. On an empty database
+            such a run can begin with the snapshot of the project.
     """
 
     project: Project
@@ -148,6 +152,7 @@ class RunRequest:
     file_change: FileChange | None = None
     from_base: bool = False
     undo: History | None = None
+    upgrades_to: tuple[str, ...] = ()
 
     @property
     def database(self) -> str:

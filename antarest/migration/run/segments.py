@@ -64,7 +64,9 @@ _BUILDS = text("""
 
 
 def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, current: tuple[str, ...]) -> list[Any]:
-    """Return the steps of a run from the current revisions. Refuse a run that cannot succeed before anything is locked.
+    """Return the steps of a run from the current revisions.
+
+    A run that cannot succeed is refused before anything is locked.
 
     Args:
         request: the request for the run.
@@ -121,19 +123,28 @@ def refuse_not_runnable(step: Any, revision: Revision) -> None:
 
 
 def leaves_transaction(revision: Revision, engine: str) -> bool:
-    """Return whether the revision leaves its transaction on this engine. On SQLite no revision needs to."""
+    """Return whether the revision leaves its transaction on this engine. On SQLite, no revision leaves it."""
     return revision.transaction == "none" and engine != "sqlite"
 
 
-def first_segment(steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str) -> list[Any]:
-    """Return the steps at the beginning that are committed together; empty if there are no steps."""
+def first_segment(
+    steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str, *, begun: bool = False
+) -> list[Any]:
+    """Return the steps at the beginning that are committed together; empty if there are no steps.
+
+    Args:
+        steps: all steps.
+        revision_of: returns the revision of a step.
+        engine: the engine of the database.
+        begun: whether the transaction has changed something already. Then no step that stands alone can follow.
+    """
 
     def stands_alone(step: Any) -> bool:
         revision = revision_of(step)
         return revision.transaction == "own" or leaves_transaction(revision, engine)
 
     if steps and stands_alone(steps[0]):
-        return [steps[0]]
+        return [] if begun else [steps[0]]
     return list(takewhile(lambda step: not stands_alone(step), steps))
 
 

@@ -1,4 +1,4 @@
-"""Read the schema of PostgreSQL with SQLAlchemy's inspector, and from the catalogs where the inspector is not enough.
+"""Reads the schema of PostgreSQL with SQLAlchemy's inspector. The rest is read from the catalogs.
 
 The number of queries does not depend on the number of tables, but the inspector reads one schema at a time. Objects of
 all schemas are read, except those of the system and of extensions. The name of an object includes its schema, unless
@@ -254,7 +254,10 @@ def _computed(found: ReflectedComputed | None) -> str | None:
 
 
 def _spelling(connection: Connection, kind: sa.types.TypeEngine[Any]) -> str:
-    """Return the engine's spelling of a type, without its schema and without its collation, which the column has."""
+    """Return the engine's spelling of a type, without its schema and its collation.
+
+    The collation is read with the column.
+    """
     if isinstance(kind, (sa.Enum, DOMAIN)) and kind.name:
         return kind.name
     if isinstance(kind, sa.types.NullType):

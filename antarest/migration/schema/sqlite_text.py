@@ -1,4 +1,4 @@
-"""Parse the `CREATE TABLE` text that SQLite keeps, for the properties that no PRAGMA returns."""
+"""Parses the `CREATE TABLE` text that SQLite keeps, for the properties that no PRAGMA returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .inventory import CheckConstraint
-from .sql import as_written, closing, join, split, tokenise
+from .sql import as_written, closing, join, pieces, split, tokenise
 
 _CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign"}  # No column definition begins with these.
 # A text in which a bracket does not begin a name; or a name in brackets.
@@ -16,6 +16,7 @@ _BRACKETS = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | --[^\n]* | /\*.*?\*/ | \[(?P<name>[^\]]*)\]""",
     re.VERBOSE | re.DOTALL,
 )
+_COMMENT_OR_BRACKET = re.compile(r"--|/\*|\[")
 _VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+(\w+)", re.IGNORECASE | re.DOTALL)
 # The endings of their names, by module.
 _SHADOWS = {
@@ -149,6 +150,27 @@ def read_table(sql: str) -> TableText:
         ),
         options=join(tokens[end + 1 :]).upper(),
     )
+
+
+def with_sorted_constraints(sql: str) -> str:
+    """Return the text of a `CREATE TABLE` with its constraints in the order of their names, behind the columns.
+
+    Alembic writes them in another order each time. A text with comments or with names in brackets is left as it is.
+    """
+    tokens = [] if _COMMENT_OR_BRACKET.search(sql) else pieces(sql)
+    words = [each.word for each in tokens]
+    if "(" not in words or words[1:2] == ["virtual"]:
+        return sql
+    start = words.index("(")
+    at, parts = start + 1, list[tuple[str, str]]()
+    for part in split(words[start + 1 : closing(words, start)]):
+        parts.append((part[0], sql[tokens[at].start : tokens[at + len(part) - 1].end]))
+        at += len(part) + 1
+    columns = [text for word, text in parts if word not in _CONSTRAINTS]
+    constraints = sorted(text for word, text in parts if word in _CONSTRAINTS)
+    head, tail = sql[: tokens[start].end], sql[tokens[at - 1].start :]
+    inner = ",\n\t".join([*columns, *constraints])
+    return f"{head}\n\t{inner}\n{tail}"
 
 
 def _outside(words: Iterable[str]) -> Iterator[str]:

@@ -103,7 +103,7 @@ def _assert_none(verification: Any, revision: str, engine: str, *ids: str) -> No
 
 
 def _once(file: Path, make: Callable[[], Any]) -> Any:
-    """Let the first of several processes make a result, and return it in all of them."""
+    """Return a result that the first of several processes makes, and the others read."""
     with file.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists():

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class MigrationWorkflow:
-    """Everything that can be done with one database and one Alembic project."""
+    """The operations on one database with one Alembic project."""
 
     def __init__(
         self,
@@ -223,7 +223,8 @@ class MigrationWorkflow:
 
         plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to, from_base=from_base)
         if plan.pending:
-            return self.run(_steps("upgrade", plan.target), replace(self.request, from_base=from_base), plan.target)
+            request = replace(self.request, from_base=from_base, upgrades_to=(plan.target,))
+            return self.run(_steps("upgrade", plan.target), request, plan.target)
         # The database is at the target. Alembic is not needed, so there is no need to wait for other threads.
         outcome = RunOutcome(before=plan.current, after=plan.current)
         finish(self.request, outcome)

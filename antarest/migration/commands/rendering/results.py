@@ -98,12 +98,12 @@ def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
 def _applied(entry: RecordLine) -> str:
     """Return the time, the user and the version with which a revision was applied."""
     code = f"{entry.version} {(entry.git_commit or '')[:8]}".rstrip()
-    how = "stamped " if entry.direction == "stamp" else ""
+    how = {"stamp": "stamped ", "snapshot": "from the snapshot "}.get(entry.direction, "")
     return f"{how}{entry.at:%Y-%m-%d %H:%M} UTC  {entry.user}@{entry.host}  {code}"
 
 
 def upgrade(plan: UpgradePlan) -> str:
-    """Return the line before an upgrade that has something to run."""
+    """Return the line that is printed before an upgrade with pending revisions."""
     way = f"{position(plan.current)} -> {plan.target} ({count(len(plan.pending), 'revision')})"
     return fields([("upgrade", way)])
 
@@ -215,9 +215,7 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
     lines = []
     if written.path:
         lines.append(
-            fields(
-                [("revision", _near(written.path)), ("rollback", _near(rollback_script)), ("diagram", _near(diagram))]
-            )
+            fields([("revision", near(written.path)), ("rollback", near(rollback_script)), ("diagram", near(diagram))])
         )
         lines += [f"detected       {each}" for each in written.detected]
         lines += [
@@ -238,7 +236,7 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
     return "\n".join(lines)
 
 
-def _near(path: Path | None) -> str:
+def near(path: Path | None) -> str:
     """Return the path, relative to the working directory if it is inside."""
     if path is None:
         return ""

@@ -61,6 +61,7 @@ def rebase(context: CommandContext, *, onto: str | None = None, **flags: bool) -
 def merge(context: CommandContext, *, message: str | None = None) -> int:
     """Write a revision that joins all heads, for revisions that cannot be put on top of another head."""
     from ...branches.writing import merge_heads
+    from .development import follow_snapshots
 
     heads = context.project.history.heads
     if len(heads) < 2:  # noqa: PLR2004 - a merge joins two or more
@@ -68,6 +69,7 @@ def merge(context: CommandContext, *, message: str | None = None) -> int:
         return EXIT_DONE
     path = merge_heads(context.project, message or f"merge {' and '.join(heads)}")
     context.say(("revision", str(path)), ("joins", ", ".join(heads)))
+    follow_snapshots(context)
     return EXIT_DONE
 
 
@@ -78,7 +80,7 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
     """
     from ...branches.writing import write_again
     from ...project.revision_store import keeping
-    from .development import follow
+    from .development import follow, follow_snapshots
 
     with _follower(context.workflow).amending(discard_edits=discard_edits) as (plan, revision):
         if not plan.is_empty or flags.get("dry_run"):
@@ -89,6 +91,8 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
         written = write_again(context.project, revision, context.db, context.progress.note)
     diagram = follow(context.project) if written.path else None
     context.report(results.written(written, context.project.rollback_script, diagram))
+    if written.path:
+        follow_snapshots(context)
     if written.path and not plan.is_empty:
         context.report(next_command("Apply it again", "inv db.upgrade"))
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
@@ -135,15 +139,16 @@ def _carry_out(
 
 
 def _follow_up(context: CommandContext) -> None:
-    """Update `rollback.sh` and the diagram after a change of revision files."""
+    """Update `rollback.sh`, the diagram and the snapshots after a change of revision files."""
     from ...project.project import Project
-    from .development import follow
+    from .development import follow, follow_snapshots
 
     project = Project.load(context.project.ini)
     if rollback_script.sync(project):
         context.say(("rollback", str(project.rollback_script)))
     if diagram := follow(project):
         context.say(("diagram", str(diagram)))
+    follow_snapshots(context)
 
 
 def _follower(workflow: MigrationWorkflow) -> Follower:

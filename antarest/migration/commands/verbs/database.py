@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from ...errors.base import EXIT_DONE, EXIT_FAILED
 from ...errors.facts.configuration import UsageError
@@ -22,6 +23,10 @@ def upgrade(context: CommandContext, *, to: str | None = None, dry_run: bool = F
     if plan.pending:
         context.print(results.upgrade(plan))
     if dry_run:
+        if plan.pending:
+            from ...run.start import foresee  # A database at head need not wait for Alembic.
+
+            foresee(replace(context.workflow.request, upgrades_to=(plan.target,)), plan.current)
         context.print(results.pending(plan.pending) if plan.pending else results.nothing_to_do(plan.current))
         return EXIT_DONE
     context.report(results.outcome(context.workflow.upgrade(plan, from_base=from_base), "upgraded"))
@@ -39,7 +44,7 @@ def rollback(
     sql: bool = False,
     head: str | None = None,
 ) -> int:
-    """Roll the database back by one revision, by several, or to a revision, after a plan."""
+    """Show a plan, then roll the database back by one revision, by several, or to a revision."""
     count = positive(steps)
     if steps and to:
         raise UsageError("--steps and --to cannot be given together", *HOW_FAR)

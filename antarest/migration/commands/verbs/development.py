@@ -7,10 +7,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from ...errors.base import EXIT_DONE, Hint
+from ...errors.base import EXIT_DONE, AntarestError, Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import PackageMissing
-from ...errors.text import count
+from ...errors.text import count, fields
 from ...project.project import Project
 from ..boundary import CommandContext
 from ..rendering import results
@@ -42,6 +42,27 @@ def diagram(context: CommandContext) -> int:
     path = page.write(context.project)
     context.report(f"{path}: {count(len(context.project.metadata().tables), 'table')}")
     return EXIT_DONE
+
+
+def snapshot(context: CommandContext) -> int:
+    """Write the snapshots: the schema at head, which a new database loads instead of running every revision."""
+    from ...branches import snapshots
+
+    written = snapshots.write(context.project)
+    context.report("\n".join(map(results.near, written)) if written else "nothing to do: the snapshots are up to date")
+    return EXIT_DONE
+
+
+def follow_snapshots(context: CommandContext) -> None:
+    """Bring the snapshots that the project has in line with revision files that have changed, and say so."""
+    from ...branches import snapshots
+
+    project = Project.load(context.project.ini)
+    try:
+        for path in snapshots.write(project, snapshots.kept(project)):
+            context.report(fields([("snapshot", results.near(path))]))
+    except AntarestError as error:  # Nothing loads the old snapshot, and `db.check` reports it.
+        context.report(fields([("snapshot", f"not written, and out of date: {error.message}")]))
 
 
 def follow(project: Project) -> Path | None:

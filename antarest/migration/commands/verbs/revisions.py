@@ -35,6 +35,8 @@ def revision(
     written = write_revision(context.project, message, empty=empty, db=context.db, note=context.progress.note)
     diagram = development.follow(context.project) if written.path else None
     context.report(results.written(written, context.project.rollback_script, diagram))
+    if written.path:
+        development.follow_snapshots(context)
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
 
 

@@ -251,3 +251,22 @@ class OutOfReach(MigrationError, code="db.E209"):
             *hints,
             details={"current": current},
         )
+
+
+class SnapshotUnfit(MigrationError, code="db.E213"):
+    """There can be no snapshot of these revisions.
+
+    Why: a snapshot stands for its revisions only if they make the same each time, on every machine. A revision that
+    inserts the time or a random id, imports a module of the project or reads a file may make something else. Or the
+    database holds something that statements cannot make again.
+
+    To do: change the revision that the message names, if it was not released yet. Otherwise delete the snapshot: then
+    every revision runs, as without one.
+    """
+
+    def __init__(self, fact: str) -> None:
+        super().__init__(
+            f"no snapshot can be written: {fact}",
+            Hint("If you can, change that revision, then write it", "inv db.snapshot"),
+            Hint("Or go on without one: delete the file snapshot/*.sql, if there is one, and every revision runs"),
+        )

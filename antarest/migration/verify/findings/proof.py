@@ -140,7 +140,7 @@ class Proof:
         self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in found]
 
     def add_differences(self, id_: str, found: Iterable[Difference], before: str, after: str) -> None:
-        """Add a finding for each difference of two schemas, which have these names."""
+        """Add a finding for each difference between two schemas. The names of the two sides are for the text."""
         for each in found:
             self.add(id_, each.render(before, after), item=each.path, table=each.table)
 

@@ -85,7 +85,7 @@ def differing_rights(before: Rights, after: Rights, version_table: str) -> Itera
 def missing_rights(
     proof: Proof, connection: Connection, made_by: Mapping[str, str], version_table: str, *, is_noted: bool
 ) -> Iterator[Finding]:
-    """Find the objects that a role may not use, although it may use other objects of the same kind.
+    """Yield the objects that a role may not use, although it may use other objects of the same kind.
 
     Args:
         proof: the proof of the history as a whole.

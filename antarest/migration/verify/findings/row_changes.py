@@ -31,7 +31,7 @@ class RowDifferences:
 
 
 class RowFinding(NamedTuple):
-    """A finding about an item, which is a "table" or a "table.column", and belongs to a table."""
+    """A finding about an item of a table. The item is a "table" or a "table.column"."""
 
     id: str
     item: str
@@ -81,7 +81,7 @@ def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDiffer
 
 
 def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
-    """Count the rows that have another key than before, if nothing else has changed; otherwise 0."""
+    """Return the number of rows whose key has changed, if nothing else has changed; otherwise 0."""
     others = [column for column in table.columns if column not in key]
     if not others or table.columns != now.columns:
         return 0
@@ -138,9 +138,7 @@ def unfounded_declarations(
     for item in declared:
         place = before.find(item)
         if place is None:
-            impossible += (
-                [] if item in before.elsewhere else [f"there is no {'column' if '.' in item else 'table'} {item}"]
-            )
+            impossible.append(f"there is no {'column' if '.' in item else 'table'} {item}")
             continue
         table, column = place
         rows = before.tables[table]
@@ -218,7 +216,7 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
 
 
 def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
-    """Return the findings without changes of both directions to an item that one direction alone already loses."""
+    """Return the findings about both directions only for items that no single direction already loses."""
     found = list(findings)
     lost = {each.item for each in found if each.id != "V504"}
     return [
@@ -262,7 +260,7 @@ def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
 
 
 def _without_momentary(changed: Counter[str], moments: Moments, momentary: Collection[str]) -> Counter[str]:
-    """Return the changes without those in momentary columns of rows that did not exist between the two directions."""
+    """Return the changes. In momentary columns, rows that were deleted and written again do not count."""
     before, between, after = moments
     items = changed.keys() & {*momentary}
     if not (after and items):

@@ -16,7 +16,7 @@ from ..rows.snapshots import Row, RowSnapshot
 from .proof import ColumnValues
 
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
 _DIGITS = re.compile(r"\s*[+-]?\d+(?:\.\d+)?")
 _TOLERANCE = 1e-6  # A REAL has about seven digits.
 _RECENT = dt.timedelta(days=2)
@@ -101,7 +101,7 @@ def is_lost_by_cast(value: object, after: object) -> bool:
         return False
     if after is None:
         return True
-    numbers = _number(value), _number(after)
+    numbers = _as_number(value), _as_number(after)
     if None not in numbers:
         return not math.isclose(*numbers, rel_tol=_TOLERANCE)  # type: ignore[arg-type]  # neither is None
     one, other = str(value), str(after)
@@ -113,7 +113,7 @@ def is_lost_by_cast(value: object, after: object) -> bool:
     return one.rstrip() != other.rstrip() and one.startswith(other.rstrip())
 
 
-def _number(value: object) -> float | None:
+def _as_number(value: object) -> float | None:
     if not isinstance(value, bool | int | float | Decimal | str):
         return None
     try:
@@ -144,7 +144,7 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, (int, float, Decimal)):
-        return format(float(value), ".12g")
+        return _number(float(value))
     if isinstance(value, dt.datetime):
         return _moment(value)
     if isinstance(value, uuid.UUID):
@@ -157,12 +157,19 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
 
 
 def _text(text: str) -> str:
-    """Return a text. It is normalised if one engine stores such a value as text, and the other as a type of its own."""
+    """Return a text. If one engine has a type of its own for such a value, the text is normalised."""
     if _UUID.fullmatch(text):
         return text.replace("-", "").lower()
     if _MOMENT.fullmatch(text):
         return _moment(dt.datetime.fromisoformat(text))
     return text
+
+
+def _number(value: float) -> str:
+    """A number; the seconds since 1970, or a thousandth, millionth or billionth of them, may be the present."""
+    now = dt.datetime.now().timestamp()  # noqa: DTZ005 - an instant
+    is_now = any(abs(value / unit - now) < _RECENT.total_seconds() for unit in (1, 1e3, 1e6, 1e9))
+    return _NOW if is_now else format(value, ".12g")
 
 
 def _moment(value: dt.datetime) -> str:

@@ -104,7 +104,7 @@ def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory
 def _filter(metadata: MetaData, include_object: Callable[..., bool] | None) -> Callable[[Difference], bool]:
     """Return a filter that omits the objects which `include_object` of `env.py` omits.
 
-    It is called as Alembic calls it.
+    It calls `include_object` with the arguments that Alembic would give.
     """
 
     def is_included(each: Difference) -> bool:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
-
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
-from ...errors.base import AntarestError
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Revision
 from ...schema.compare import differences
@@ -20,7 +16,7 @@ from .paths import Reached, another_path
 from .row_proof import NO_WAY_BACK, RowProof
 from .runs import Runs
 from .state import State
-from .steps import RevisionStep
+from .steps import RevisionStep, refusal
 
 _INVENTORIED = {"table", "foreign table", "view", "materialized view", "index", "sequence", "type", "trigger", "domain"}
 _INVENTORIED |= {"function", "procedure", "domain constraint", "table constraint", "default value", "default acl"}
@@ -111,7 +107,7 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
 
 
 def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
-    """Make a new database at the revision, because the downgrade changed the first one to another state."""
+    """Create a new database at the revision, because the downgrade did not restore the state of the first one."""
     runs.clones.drop(left)
     other = runs.clones.copy(state.bare)
     runs.without_rows(other, RevisionStep(revision.id, "upgrade"))
@@ -123,25 +119,15 @@ def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, state: St
     try:
         after = runs.without_rows(url, RevisionStep(revision.id, "downgrade"), proof)
     except ScratchRunFailed as failed:
-        if refusal := _refusal(failed, revision):
+        if words := refusal(failed, revision):
             proof.is_irreversible = True
-            proof.findings.append(Finding.of("V406", refusal, revision.id))
+            proof.findings.append(Finding.of("V406", words, revision.id))
         else:
             proof.add("V401", failed.reason)
     else:
         _compare_schemas(proof, state.schema, after)
         _compare_others(runs, proof, state.bare, url)
     return proof.is_irreversible
-
-
-def _refusal(failed: ScratchRunFailed, revision: Revision) -> str:
-    """Return the message with which a downgrade refuses to run; empty if it failed for another reason."""
-    error = failed.__cause__
-    if error is None or isinstance(error, (DBAPIError, AntarestError)):
-        return ""
-    frames = traceback.extract_tb(error.__traceback__)
-    is_raised_there = bool(frames) and frames[-1].filename == str(revision.path) and "raise" in (frames[-1].line or "")
-    return failed.reason if isinstance(error, NotImplementedError) or is_raised_there else ""
 
 
 def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:

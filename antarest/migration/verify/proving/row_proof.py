@@ -27,12 +27,14 @@ from ..rows.snapshots import RowSnapshot, samples
 from .culprits import culprit
 from .runs import Runs
 from .state import Filled, State, everywhere, nowhere
+from .steps import refusal
 
 NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
 _VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
 _NO_JSON = re.compile(r"NoneType|the JSON object must be str\b.* not (?!int|float|bool)")  # not even text
 _TOO_LONG = re.compile(r"index row (?:size|requires) \d+")
 _SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
+_JSON = ("JSON", "JSONB")
 _WRITERS = 10  # revisions from which all later ones run at once
 _OF_ALL_ROWS = ("V503", "V801")  # A few plain rows show less of these than all rows.
 
@@ -118,7 +120,7 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Try the awkward rows too, and then continue the trial on plain rows if that is still needed."""
+        """Try all rows, and continue with the plain rows alone if that is still needed."""
         both = plain
         if not self._touches_nothing(state, plain):
             is_last = plain.direction == "upgrade"  # The next revision starts from rows at its own state.
@@ -186,7 +188,10 @@ class RowProof:
         reason, after = failed.reason, trial.direction == "downgrade" and direction == "upgrade"
         id_ = "V302" if direction == "upgrade" else "V402"
         self._runs.failures.update([reason] if direction == "upgrade" else [])
-        if self._reads_unknown_json(failed):
+        words = refusal(failed, self._revision)
+        if direction == "downgrade" and words:
+            trial.proof.findings.append(Finding.of("V406", words, self._revision.id))
+        elif self._reads_unknown_json(failed) or (words and self._has_unknown_json()):
             trial.proof.add("V509", f"{id_}: {reason} (in JSON whose shape the revision does not show)")
         elif direction == "downgrade":
             if not self._proof.has("V401"):  # A downgrade that fails without rows also fails with them.
@@ -202,6 +207,12 @@ class RowProof:
         is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
         is_no_json = isinstance(error, JSONDecodeError) or bool(_NO_JSON.search(failed.reason))
         return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
+
+    def _has_unknown_json(self) -> bool:
+        """Whether the revision names a column with generated JSON whose shape is not known. It may refuse that JSON."""
+        tables = self._proof.schema.tables.values() if self._proof.schema else ()
+        columns = (each.name for table in tables for each in table.columns if each.type in _JSON)
+        return self._runs.hints.invents_json(self._words, columns)
 
     def _compare(self, trial: _Trial) -> None:
         assert trial.between is not None  # noqa: S101 - the caller has looked

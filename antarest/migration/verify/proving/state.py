@@ -84,7 +84,7 @@ class State:
         runs, skipped = self.runs, dict[str, str]()
         url = runs.clones.copy(self.bare)
         values = runs.target.values_at(self.applied)
-        pools = PlainValues(runs.hints, awkward)
+        pools = PlainValues(runs.hints.after(self.applied), awkward)
         formerly = self.before.tables if self.before and awkward is not everywhere else {}
         with runs.connected(url) as connection:
             while True:
@@ -101,7 +101,7 @@ class State:
         return Filled(url, rows, tuple(skipped.values()))
 
     def go_on(self, revision: str, bare: URL, schema: Inventory) -> None:
-        """Replace the database by the one after a revision, for the next revision."""
+        """Replace the database by the database after a revision."""
         for url in (self.bare, *(each.url for each in self._filled.values())):
             self.runs.clones.drop(url)
         self.made_by |= dict.fromkeys(_names(schema) - _names(self.schema), revision)

@@ -1,0 +1,113 @@
+"""The start of a run on an empty database: the snapshot of the project, unless there is a doubt about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ..database.connection import looking
+from ..database.driver_connections import is_in_transaction
+from ..database.driver_errors import is_connection_error
+from ..errors.text import reason
+from ..snapshot.file import Doubt
+from ..snapshot.loading import Candidate, find, not_used, refuse_database
+from .before_commit import is_lock_failure
+from .request import RunRequest, Segment
+
+
+@dataclass
+class SnapshotStart:
+    """The decision of a run whether it begins with the snapshot. It is taken under the lock.
+
+    Attributes:
+        request: the run.
+        candidate: the snapshot, as long as there is no doubt.
+    """
+
+    request: RunRequest
+    candidate: Candidate | None = None
+
+    @classmethod
+    def of(cls, request: RunRequest, current: tuple[str, ...]) -> Self:
+        """Look for the snapshot, if the run upgrades an empty database."""
+        start = cls(request)
+        if request.upgrades_to and not current:
+            try:
+                start.candidate = find(
+                    request.project, request.db.migration_url.get_backend_name(), request.upgrades_to
+                )
+            except Doubt as doubt:
+                request.listener.note(not_used(doubt))
+        return start
+
+    def fits(self, connection: Connection, current: tuple[str, ...]) -> bool:
+        """Whether the run begins with the snapshot. This says so, or the reason against it.
+
+        Args:
+            connection: to the database, under the lock.
+            current: the revisions that it is at.
+        """
+        if self.candidate is None or current:
+            return False
+        try:
+            refuse_database(self.candidate.snapshot, connection, self.request.project.workflow_tables)
+        except Doubt as doubt:
+            self._give_up(doubt)
+            return False
+        self.request.listener.note(str(self.candidate))
+        return True
+
+    def load(self, migration: Any, segment: Segment) -> None:
+        """Load the snapshot in the transaction of the run. If it does not work, leave nothing of it in the database.
+
+        Args:
+            migration: Alembic's migration context.
+            segment: the segment under way. It gets the revisions.
+        """
+        assert self.candidate  # noqa: S101 - it fits
+        began, connection, history = time.perf_counter(), migration.connection, self.request.project.history
+        savepoint = connection.begin_nested()
+        try:
+            self.candidate.load(migration)
+        except DBAPIError as error:
+            is_lost = is_connection_error(error) or not is_in_transaction(connection)
+            if is_lost or is_lock_failure(error, committing=False):
+                raise
+            savepoint.rollback()
+            self._give_up(Doubt(reason(error)))
+            return
+        savepoint.commit()
+        seconds = (time.perf_counter() - began) / len(self.candidate.contents)
+        segment.steps += [(history[id_], "upgrade", seconds) for id_ in self.candidate.contents]
+        segment.from_snapshot = len(self.candidate.contents)
+        segment.goal = tuple(sorted(self.candidate.snapshot.current))
+
+    def loaded(self, segment: Segment) -> Iterable[tuple[str, bytes]]:
+        """The revisions that a segment has from the snapshot, with the contents of their files."""
+        return self.candidate.contents.items() if self.candidate and segment.from_snapshot else ()
+
+    @property
+    def total(self) -> int:
+        """How many revisions the run applies to an empty database."""
+        return len(self.request.project.history.applied(self.request.upgrades_to))
+
+    def _give_up(self, doubt: Doubt) -> None:
+        self.candidate = None
+        self.request.listener.note(not_used(doubt))
+
+
+def foresee(request: RunRequest, current: tuple[str, ...]) -> None:
+    """Say how a run would start, for a plan. Nothing is locked.
+
+    Args:
+        request: the run.
+        current: the revisions that the database is at.
+    """
+    start = SnapshotStart.of(request, current)
+    with looking(request.db, request.listener.note) as connection:
+        start.fits(connection, current)

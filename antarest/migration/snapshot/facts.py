@@ -1,0 +1,40 @@
+"""The facts of a database, by which two of them are compared: its inventory, its rows and its sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from sqlalchemy import Connection
+
+from ..schema.inventory import Inventory
+from ..schema.reflection import only_reading, reflect
+from . import sqlite
+
+_PARTS = ("tables", "enums", "sequences", "views", "triggers", "functions", "domains")
+
+
+def statements(connection: Connection, exclude: Collection[str]) -> tuple[str, ...]:
+    """Return the statements that make a database again, without some tables."""
+    with only_reading(connection):
+        return tuple(sqlite.statements(connection, exclude))
+
+
+def read_facts(connection: Connection, exclude: Collection[str]) -> Mapping[str, object]:
+    """Read the facts of a database, each with its name. Equal databases have equal facts.
+
+    Args:
+        connection: to the database.
+        exclude: the tables of Alembic and the workflow.
+    """
+    with only_reading(connection):
+        return {**dict(_schema(reflect(connection, exclude=exclude))), **dict(sqlite.facts(connection, exclude))}
+
+
+def unequal(one: Mapping[str, object], other: Mapping[str, object]) -> list[str]:
+    """Return the names of the facts that differ."""
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def _schema(inventory: Inventory) -> Iterator[tuple[str, object]]:
+    for part in _PARTS:
+        yield from ((f"{part.removesuffix('s')} {name}", each) for name, each in getattr(inventory, part).items())

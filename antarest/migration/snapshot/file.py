@@ -1,0 +1,107 @@
+"""The file of a snapshot: its statements, the hashes of the revisions that they stand for, and its own hash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..project.project import Project
+from ..project.revision_files import digest_of
+
+_FORMAT = "1"
+_TITLE = """\
+-- The schema that the revisions below make. A new database loads it, and need not run them.
+-- Generated: do not edit or merge it. Write it again with: inv db.snapshot
+"""
+_END = ";"
+"""The line after each statement. A line of a statement that looks like it gets one more of these."""
+_LOOKS_LIKE_END = re.compile(rf"{_END}+")
+
+
+class Doubt(Exception):
+    """The reason why a snapshot is not loaded. It completes the sentence "the snapshot is not used: ..."."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The content of the file.
+
+    Attributes:
+        engine: the engine that it is for.
+        proved: the versions of the engine: the oldest one for SQLite, each major version for PostgreSQL.
+        current: the revisions that a database is at after it.
+        naming: the hash of the naming convention of the models, which names constraints in revisions.
+        revisions: the hash of each revision file that it stands for, by revision, in the order of the history.
+        statements: what makes the schema, its rows and the position of its sequences.
+    """
+
+    engine: str
+    proved: tuple[str, ...]
+    current: tuple[str, ...]
+    naming: str
+    revisions: Mapping[str, str]
+    statements: tuple[str, ...]
+
+    def render(self) -> bytes:
+        """Render the file."""
+        facts = [
+            ("format", _FORMAT),
+            ("engine", self.engine),
+            *(("proved", each) for each in self.proved),
+            *(("current", each) for each in self.current),
+            ("naming", self.naming),
+            *(("revision", f"{id_} {digest}") for id_, digest in self.revisions.items()),
+        ]
+        head = "".join(f"-- {name}: {value}\n" for name, value in facts)
+        rest = f"{head}\n{''.join(map(_entry, self.statements))}"
+        return f"{_TITLE}-- hash: {digest_of(rest.encode())}\n{rest}".encode()
+
+    @classmethod
+    def parse(cls, content: bytes) -> Snapshot:
+        """Parse the file.
+
+        Raises:
+            Doubt: it is not as it was written.
+        """
+        title, line, rest = content.partition(b"-- hash: ")
+        digest, _, rest = rest.partition(b"\n")
+        if title != _TITLE.encode() or not line or digest.decode(errors="replace") != digest_of(rest):
+            raise Doubt("its file was edited or merged by hand")
+        head, _, body = rest.decode().partition("\n\n")
+        facts = [each.removeprefix("-- ").partition(": ")[::2] for each in head.split("\n")]
+        if facts[0] != ("format", _FORMAT):
+            raise Doubt("its file has another format, of another version of this program")
+
+        def all_of(name: str) -> tuple[str, ...]:
+            return tuple(value for each, value in facts if each == name)
+
+        return cls(
+            engine=all_of("engine")[0],
+            proved=all_of("proved"),
+            current=all_of("current"),
+            naming=all_of("naming")[0],
+            revisions=dict(each.rpartition(" ")[::2] for each in all_of("revision")),
+            statements=tuple(_entries(body)),
+        )
+
+
+def path_of(project: Project, engine: str) -> Path:
+    """The file of a project for an engine."""
+    return (project.scripts or project.root) / "snapshot" / f"{engine}.sql"
+
+
+def _entry(statement: str) -> str:
+    lines = (f"{line}{_END}" if _LOOKS_LIKE_END.fullmatch(line) else line for line in statement.split("\n"))
+    return "".join(f"{line}\n" for line in (*lines, _END))
+
+
+def _entries(body: str) -> Iterator[str]:
+    lines: list[str] = []
+    for line in body.split("\n"):
+        if line == _END:
+            yield "\n".join(lines)
+            lines = []
+        else:
+            lines.append(line[1:] if _LOOKS_LIKE_END.fullmatch(line) else line)

@@ -1,0 +1,125 @@
+"""Finds out whether a snapshot may be loaded, and loads it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..errors.settings.urls import ENGINES
+from ..errors.settings.whole_file import content_of
+from ..errors.text import count
+from ..project.project import Project
+from ..project.revision_files import digest_of
+from .file import Doubt, Snapshot, path_of
+
+_SQLITE_OBJECTS = r"""
+    SELECT type || ' ' || name, tbl_name FROM main.sqlite_master WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\'
+"""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A snapshot that stands for revisions of a project as their files are now.
+
+    Attributes:
+        snapshot: the snapshot.
+        name: its file, as it is shown.
+        contents: the content of each revision file, by revision, in the order of the history.
+    """
+
+    snapshot: Snapshot
+    name: str
+    contents: Mapping[str, bytes]
+
+    def __str__(self) -> str:
+        """Say in a line that it is loaded."""
+        return f"{'snapshot':<14} {count(len(self.contents), 'revision')} from {self.name}"
+
+    def load(self, migration: Any) -> None:
+        """Make the schema in an empty database, and record the revisions there as applied.
+
+        Args:
+            migration: Alembic's migration context of a connection with a transaction. It makes the version table.
+        """
+        connection: Connection = migration.connection
+        for statement in self.snapshot.statements:
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        migration._ensure_version_table()  # noqa: SLF001 - as Alembic does before the first revision
+        rows = [{"version_num": each} for each in self.snapshot.current]
+        connection.execute(migration._version.insert(), rows)  # noqa: SLF001
+
+
+def not_used(doubt: Doubt) -> str:
+    """Say in a line why every revision runs."""
+    return f"{'snapshot':<14} not used, so every revision runs: {doubt}"
+
+
+def find(project: Project, engine: str, targets: Iterable[str]) -> Candidate | None:
+    """Find the snapshot with which an upgrade of an empty database can begin.
+
+    Args:
+        project: the project.
+        engine: the engine of the database.
+        targets: the revisions where the upgrade goes.
+
+    Returns:
+        The snapshot; None if the project has none for this engine.
+
+    Raises:
+        Doubt: the revisions may make something else, or the upgrade does not go that far.
+    """
+    path, history = path_of(project, engine), project.history
+    if not path.is_file():
+        return None
+    snapshot = Snapshot.parse(content_of(path))
+    if gone := [id_ for id_ in snapshot.revisions if id_ not in history]:
+        raise Doubt(f"it has revision {gone[0]}, which is not here")
+    if beyond := snapshot.revisions.keys() - history.applied(targets):
+        raise Doubt(f"it has revision {history.in_order(beyond)[0]}, which is not on the way")
+    contents = {id_: content_of(history[id_].path) for id_ in snapshot.revisions}
+    for id_, content in contents.items():
+        if digest_of(content) != snapshot.revisions[id_]:
+            raise Doubt(f"revision {id_} has changed since it was written")
+    options = project.alembic_options()
+    if snapshot.naming != naming_of(options):
+        raise Doubt("the naming convention of the models has changed since it was written")
+    if options.get("on_version_apply"):
+        raise Doubt("env.py wants to hear about each revision (on_version_apply)")
+    return Candidate(snapshot, os.path.relpath(path, project.root), contents)
+
+
+def refuse_database(snapshot: Snapshot, connection: Connection, exclude: Collection[str]) -> None:
+    """Refuse a database that is not empty, or on which the snapshot was not proved.
+
+    Args:
+        snapshot: the snapshot.
+        connection: to the database.
+        exclude: the tables of Alembic and the workflow, which may be there.
+
+    Raises:
+        Doubt: the database is not fit for it.
+    """
+    version = sqlite3.sqlite_version
+    if _numbers(version) < _numbers(snapshot.proved[0]):
+        raise Doubt(f"this is {ENGINES['sqlite']} {version}, and it was proved from {snapshot.proved[0]} on")
+    for name, table in connection.exec_driver_sql(_SQLITE_OBJECTS):
+        if table not in exclude:
+            raise Doubt(f"the database is not empty: it has {name}")
+
+
+def naming_of(options: Mapping[str, Any]) -> str:
+    """The hash of the naming convention of the models, which names constraints that a revision does not name."""
+    convention = getattr(options["target_metadata"], "naming_convention", None) or {}
+    return hashlib.sha256(
+        repr(sorted((str(key), str(value)) for key, value in convention.items())).encode()
+    ).hexdigest()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

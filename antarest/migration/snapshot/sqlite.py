@@ -1,0 +1,103 @@
+"""Reads an SQLite database for a snapshot: the statements that make it again, and facts to compare two databases."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..schema.sqlite_text import read_table, shadow_tables, with_sorted_constraints
+
+_MASTER = r"""
+    SELECT type, name, tbl_name, sql FROM main.sqlite_master
+    WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name
+"""
+_NAMES = "SELECT type, name, tbl_name FROM main.sqlite_master ORDER BY type, name"
+_STORED = "SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0 ORDER BY cid"
+_HAS_SEQUENCES = "SELECT 1 FROM main.sqlite_master WHERE name = 'sqlite_sequence'"
+_SEQUENCES = "SELECT name, seq FROM main.sqlite_sequence ORDER BY name"
+_PRAGMAS = ("user_version", "application_id")
+"""The numbers that a transaction can set in the file itself."""
+_ROWS = 200  # of one INSERT
+
+
+def statements(connection: Connection, exclude: Collection[str]) -> Iterator[str]:
+    """Yield the statements that make this database again.
+
+    Args:
+        connection: to a database that has run revisions.
+        exclude: the tables of Alembic and the workflow.
+    """
+    master = _own(connection, exclude)
+    tables = {name: sql for kind, name, _, sql in master if kind == "table"}
+    shadows, by_kind = shadow_tables(tables), {"table": list[str](), "index": [], "view": [], "trigger": []}
+    for kind, _, table, sql in master:
+        if table not in shadows:
+            by_kind[kind].append(with_sorted_constraints(sql) if kind == "table" else sql)
+    yield from by_kind["table"]
+    for name, sql in tables.items():
+        if name not in shadows:
+            yield from _inserts(connection, name, sql)
+    yield from _sequence_rows(connection, exclude)
+    yield from (sql for kind in ("index", "view", "trigger") for sql in by_kind[kind])  # Triggers saw no INSERT.
+    for name in _PRAGMAS:
+        if value := connection.exec_driver_sql(f"PRAGMA main.{name}").scalar():
+            yield f"PRAGMA main.{name} = {value}"
+
+
+def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, object]]:
+    """Yield the facts that equal databases share, beside the inventory: rows, sequences and numbers, with names."""
+    names = [tuple(each) for each in connection.exec_driver_sql(_NAMES) if each[2] not in exclude]
+    yield "the names of the objects", names
+    for kind, name, _, sql in _own(connection, exclude):
+        if kind == "table":
+            columns = _columns(connection, name)
+            read = ", ".join(f"typeof({column}), {column}" for column in columns)
+            rows = connection.exec_driver_sql(f"SELECT {read} FROM {_quote(name)} ORDER BY {_order(sql, columns)}")
+            yield f"the rows of {name}", [tuple(row) for row in rows]
+    yield "the sequences", [*_sequences(connection, exclude)]
+    yield from ((name, connection.exec_driver_sql(f"PRAGMA main.{name}").scalar()) for name in _PRAGMAS)
+
+
+def _own(connection: Connection, exclude: Collection[str]) -> Sequence[Any]:
+    return [each for each in connection.exec_driver_sql(_MASTER) if each[2] not in exclude]
+
+
+def _inserts(connection: Connection, table: str, sql: str) -> Iterator[str]:
+    columns = _columns(connection, table)
+    texts = " || ', ' || ".join(f"quote({column})" for column in columns)
+    found = connection.exec_driver_sql(f"SELECT {texts} FROM {_quote(table)} ORDER BY {_order(sql, columns)}").all()
+    for start in range(0, len(found), _ROWS):
+        rows = ",\n".join(f"({values})" for (values,) in found[start : start + _ROWS])
+        yield f"INSERT INTO {_quote(table)} ({', '.join(columns)}) VALUES\n{rows}"
+
+
+def _columns(connection: Connection, table: str) -> list[str]:
+    """The columns of a table in quotes, without generated ones."""
+    return [_quote(name) for (name,) in connection.exec_driver_sql(_STORED, (table,))]
+
+
+def _order(sql: str, columns: Sequence[str]) -> str:
+    return ", ".join(columns) if "WITHOUT ROWID" in read_table(sql).options else "rowid"
+
+
+def _sequence_rows(connection: Connection, exclude: Collection[str]) -> Iterator[str]:
+    found = [*_sequences(connection, exclude)]
+    if found:  # The INSERTs have moved them already.
+        yield "DELETE FROM sqlite_sequence"
+        rows = ",\n".join(f"({_literal(name)}, {position})" for name, position in found)
+        yield f"INSERT INTO sqlite_sequence (name, seq) VALUES\n{rows}"
+
+
+def _sequences(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, int]]:
+    if connection.exec_driver_sql(_HAS_SEQUENCES).first():
+        yield from (tuple(each) for each in connection.exec_driver_sql(_SEQUENCES) if each[0] not in exclude)
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
