@@ -144,6 +144,7 @@ FOREIGN: dict[str, Foreign] = {
     "healed_later": Foreign(notes=_on("V601", "r1")),
     "json_in_text": Foreign(notes=_on("V509", "a2", *BOTH)),
     "parsed_json": Foreign(notes=_on("V509", "r2", *BOTH)),
+    "makes_a_role": Foreign(),
     "range_blames_first": Foreign(revisions="r2"),
     "shortened_names": Foreign(notes=_on("V509", "a2", *BOTH)),
     # ---- what is easily overlooked

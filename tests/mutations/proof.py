@@ -115,6 +115,13 @@ PROOF = (
         "convention_in_package",
     ),
     _patch(
+        "a role that another database has cannot be made",
+        f"{_VERIFY}/clones.py",
+        'event.listen(self._engine, "before_cursor_execute", self._pretend, retval=True)',
+        "pass",
+        "makes_a_role",
+    ),
+    _patch(
         "equal values in other rows are the same",
         f"{_VERIFY}/findings/row_values.py",
         'Counter((key if key in keys.get(name, ()) else "", _made',
