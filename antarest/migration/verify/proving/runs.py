@@ -41,7 +41,8 @@ class Runs:
             Alembic, because a transaction of ours would lock them out.
         failures: the reasons of the upgrades that fail on their own.
         searches: the number of searches for an awkward value.
-        writers: by revision that writes rows while a constraint is deferred, a database with rows from before it.
+        writers: databases with rows, by the revision that runs next. These revisions write rows while a constraint is
+            deferred.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections to other databases that `env.py` tried to open.
         memory: the generated rows of earlier databases.

@@ -145,6 +145,6 @@ class State:
 
 
 def _names(schema: Inventory) -> set[str]:
-    """The names of the tables, columns ("table.column") and sequences of a schema."""
+    """Return the names of the tables, columns ("table.column") and sequences of a schema."""
     columns = {f"{name}.{column.name}" for name, table in schema.tables.items() for column in table.columns}
     return columns.union(schema.tables, schema.sequences)

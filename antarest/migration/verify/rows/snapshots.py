@@ -63,7 +63,7 @@ class RowSnapshot:
     """All rows of a database.
 
     Attributes:
-        tables: the rows by table. The name of a table has its schema where that is not the current one.
+        tables: the rows by table. The name of a table includes its schema, unless that is the current schema.
     """
 
     tables: Mapping[str, TableRows]
@@ -250,9 +250,10 @@ def _reflect(connection: Connection) -> _Reflection:
 
 
 def _schemas(connection: Connection) -> dict[str | None, str | None]:
-    """Return the schemas that can have tables, by their names in an `Inventory`. SQLite has only one, without a name.
+    """Return the schemas that can have tables, by the names that an `Inventory` uses.
 
-    The current schema has none there. It is read by its name, because `env.py` may have changed the search path.
+    An `Inventory` has no name (None) for the current schema, and for the only schema of SQLite. The current schema is
+    still read by its real name, because `env.py` may have changed the search path.
     """
     if connection.dialect.name == "sqlite":
         return {None: None}
