@@ -107,7 +107,6 @@ def prove_history(
     since: Sequence[Target] = (),
     server: PostgresServer | None = None,
     keep: bool = False,
-    earlier: Path | None = None,
     on_proof: Callable[[Proof], None] = lambda _proof: None,
 ) -> Verification:
     """Prove the revisions of a project.
@@ -121,19 +120,18 @@ def prove_history(
             none.
         server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
         keep: whether to keep the databases before and after each revision that has a finding.
-        earlier: the folder with the proofs of earlier runs; None to make every proof.
         on_proof: called with each proof.
 
     Raises:
         NoPostgres, AntarestError: no PostgreSQL is available, or the project cannot be proved.
     """
-    began, found.earlier = time.monotonic(), earlier
+    began = time.monotonic()
     if _is_readable(target, found):
         wanted = frozenset(select(target) if select else target.history.order)
         found.revisions = target.history.in_order(wanted)
         found.is_whole = wanted.issuperset(target.history.heads) or bool(since)
         _look_at_files(target, found, wanted)
-        plan = ProofPlan(target, wanted, rows, found.is_whole, tuple(since), keep, earlier)
+        plan = ProofPlan(target, wanted, rows, found.is_whole, tuple(since), keep, found.earlier)
         for proof in processes.prove(plan, found.engines if wanted or since else (), server):
             found.add_proof(proof, target)
             found.seconds = time.monotonic() - began

@@ -70,7 +70,8 @@ def verify(
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     _refuse_missing_folders(files)
     target = replace(target_of(context.project_name, versions, metadata, rows_from), start=read_start(start))
-    found, number = Verification(_engines(engine, target.project.engines)), _number(rows or _ROWS)
+    number = _number(rows or _ROWS)
+    found = Verification(_engines(engine, target.project.engines), earlier=user_folder())
     if run_env or env:
         target = replace(target, run_env=_variables(env or (), run_env=run_env), unknown=())
     select = _selection(revisions, new=new)
@@ -78,16 +79,7 @@ def verify(
     context.print(proof.head(found, target))
     with stoppable(), earlier_targets(target, since) as earlier:  # SIGTERM must delete the databases too.
         try:
-            prove_history(
-                target,
-                found,
-                select=select,
-                rows=number,
-                since=earlier,
-                keep=keep,
-                earlier=user_folder(),
-                on_proof=on_proof,
-            )
+            prove_history(target, found, select=select, rows=number, since=earlier, keep=keep, on_proof=on_proof)
         finally:
             context.progress.stop()
             apply_baseline(target.project, found)
