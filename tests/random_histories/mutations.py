@@ -156,7 +156,7 @@ MUTATIONS = (
         _drop_fitted,
         rows.overwrite,
     ),
-    _kind("V503", "the declared loss names nothing that exists", faults.declares_misspelt),
+    _kind("V503", "the declaration of a loss has a misspelt name", faults.declares_misspelt),
     replace(_kind("V503", "a loss is declared that does not happen", faults.declares_untouched), severity="note"),
     # ---- the graph
     replace(_kind("V101", "two heads", faults.follows_another), between=1),

@@ -83,7 +83,7 @@ def _values(columns: Mapping[str, tuple[tuple[str, str], ...]]) -> dict[str, lis
 
 
 def spelled(key: Row) -> tuple[str, ...]:
-    """Spell a key in the same way before and after its type has changed."""
+    """Return a key as text. A change of its type does not change this text."""
     return tuple(map(_plain, key))
 
 
@@ -93,7 +93,7 @@ def shown(value: object) -> str:
 
 
 def is_lost_by_cast(value: object, after: object) -> bool:
-    """Whether a cast to another type has lost a part of a value. A value that is only written otherwise is not lost.
+    """Return whether a cast to another type has lost a part of a value. Another spelling of the value is no loss.
 
     A value that became something unrelated was translated on purpose, such as a label that became a number.
     """
@@ -166,7 +166,7 @@ def _text(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    """A number; the seconds since 1970, or a thousandth, millionth or billionth of them, may be the present."""
+    """Return a number as text. A number near the present Unix time, in s, ms, µs or ns, becomes one fixed text."""
     now = dt.datetime.now().timestamp()  # noqa: DTZ005 - an instant
     is_now = any(abs(value / unit - now) < _RECENT.total_seconds() for unit in (1, 1e3, 1e6, 1e9))
     return _NOW if is_now else format(value, ".12g")

@@ -68,7 +68,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
 def _unreadable_labels(
     runs: Runs, proof: Proof, state: State, dialect: Dialect, metadata: MetaData
 ) -> Iterator[Finding]:
-    """Find the texts that revisions write, and the labels that they permit, if the model cannot load them."""
+    """Return the texts that revisions write, and the labels that they allow, if the model cannot load them."""
     hints = runs.hints
 
     def stored(table: str, column: str) -> Iterable[str]:

@@ -148,7 +148,7 @@ class RowProof:
         )
 
     def _leaves_events(self, before: State) -> bool:
-        """Whether the upgrade may write rows that a deferred constraint checks at the commit (PostgreSQL)."""
+        """Return whether the upgrade may write rows that a deferred constraint checks at the commit (PostgreSQL)."""
         schemas = [before.schema, *([self._proof.schema] if self._proof.schema else [])]
         tables = [table for schema in schemas for table in schema.tables.values()]
         options = [key.options for table in tables for key in table.foreign_keys]
@@ -209,7 +209,7 @@ class RowProof:
         return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
 
     def _has_unknown_json(self) -> bool:
-        """Whether the revision names a column with generated JSON whose shape is not known. It may refuse that JSON."""
+        """Return whether the revision names a column with generated JSON of unknown shape. It may refuse such JSON."""
         tables = self._proof.schema.tables.values() if self._proof.schema else ()
         columns = (each.name for table in tables for each in table.columns if each.type in _JSON)
         return self._runs.hints.invents_json(self._words, columns)
@@ -280,7 +280,7 @@ class RowProof:
 
 
 def _with_another_type(before: Inventory, after: Inventory | None) -> set[str]:
-    """Each "table.column" that exists before and after, with another type."""
+    """Return each "table.column" that exists before and after a revision, with different types."""
     return {
         f"{name}.{column.name}"
         for name, table in (after.tables if after else {}).items()

@@ -91,7 +91,16 @@ class State:
                 exclude = [*runs.exclude, *skipped]
                 try:
                     with connection.begin():
-                        fill(connection, rows=runs.rows, values=values, exclude=exclude, pools=pools, formerly=formerly)
+                        fill(
+                            connection,
+                            rows=runs.rows,
+                            values=values,
+                            exclude=exclude,
+                            pools=pools,
+                            formerly=formerly,
+                            schema=self.schema,
+                            memory=runs.memory,
+                        )
                         if awkward is everywhere:
                             shorten_moments(connection, exclude=exclude)
                     break
@@ -110,6 +119,6 @@ class State:
 
 
 def _names(schema: Inventory) -> set[str]:
-    """The names of the tables, columns ("table.column") and sequences of a schema."""
+    """Return the names of the tables, columns ("table.column") and sequences of a schema."""
     columns = {f"{name}.{column.name}" for name, table in schema.tables.items() for column in table.columns}
     return columns.union(schema.tables, schema.sequences)
