@@ -206,6 +206,13 @@ PROOF = (
         [f"{_COMMAND}::test_an_error_that_nobody_expects_leaves_only_its_own_part_unproved"],
     ),
     Patch(
+        "The proof: env.py with an async engine gets no async driver",
+        f"{_VERIFY}/env_run.py",
+        "if _NEEDS_ASYNC not in error.message:",
+        "if error:",
+        [f"{_COMMAND}::test_an_env_py_with_an_async_engine_gets_an_async_driver"],
+    ),
+    Patch(
         "The proof: env.py reaches other files",
         f"{_VERIFY}/env_run.py",
         'if name == "sqlite3.connect":',
