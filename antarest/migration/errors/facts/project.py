@@ -269,7 +269,5 @@ class SnapshotUnfit(MigrationError, code="db.E213"):
         super().__init__(
             f"no snapshot can be written: {fact}",
             Hint("If you can, change that revision, then write it", "inv db.snapshot"),
-            Hint(
-                "Or continue without a snapshot: delete snapshot/*.sql, if it exists. Then every revision runs"
-            ),
+            Hint("Or continue without a snapshot: delete snapshot/*.sql, if it exists. Then every revision runs"),
         )
