@@ -98,6 +98,10 @@ class Clones:
                 cursor.execute("; ".join(self.settings))
             driver.commit()
 
+    def set_again(self, connection: Connection) -> None:
+        """Execute the statements again with which a connection begins. The end of a run resets all settings."""
+        self._set(connection.connection.driver_connection, None)
+
     def _choose_file(self, _dialect: object, _record: object, arguments: list[object], _named: object) -> None:
         if arguments:
             arguments[0] = self._database

@@ -199,7 +199,7 @@ class MigrationWorkflow:
             if plan.pending:
                 from .unrecorded import refuse_start  # This needs Alembic; a database at head does not.
 
-                refuse_start(self.project, connection, current, from_base=from_base)
+                refuse_start(self.project, connection, current, from_base=from_base, note=self.tell)
         return plan
 
     def upgrade(self, to: UpgradePlan | str = HEAD, *, from_base: bool = False) -> RunOutcome:
@@ -267,7 +267,7 @@ class MigrationWorkflow:
         from .unrecorded import note_left_over
 
         outcome = self.run(_steps("downgrade", plan.target), request, plan.target)
-        note_left_over(request)
+        note_left_over(request, [revision for revision, _, _ in outcome.steps])
         return outcome
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:

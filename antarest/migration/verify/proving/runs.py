@@ -20,6 +20,7 @@ from ..clones import Clones
 from ..findings import integrity
 from ..findings.proof import ImpactMeter, Proof
 from ..rows.hints import Hints
+from ..rows.inserts import Memory
 from ..rows.snapshots import RowSnapshot, snapshot
 from ..start import make_start
 from ..target import Target
@@ -43,6 +44,7 @@ class Runs:
             deferred.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections to other databases that `env.py` tried to open.
+        memory: the generated rows of earlier databases.
     """
 
     def __init__(self, target: Target, clones: Clones, rows: int) -> None:
@@ -57,6 +59,7 @@ class Runs:
         self.writers: dict[str, URL] = {}
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
+        self.memory: Memory = {}
 
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
@@ -110,12 +113,14 @@ class Runs:
         step.hints = self.hints
         with self.connected(url, step.revision) as connection:
             step.run(connection, self.target)
+            self.clones.set_again(connection)
+            schema = reflect(connection, exclude=self.exclude)  # A new connection would read the catalogue once more.
         if proof:
             known = {finding.found for finding in proof.findings}
             for each in step.missing:
                 if (lost := f"{step.direction}: {each.what}") not in known:
                     proof.add("V506", lost, item=each.item.partition(":")[2])
-        return self.schema(url)
+        return schema
 
     def with_rows(self, url: URL, revision: str, direction: Direction, proof: Proof) -> RowSnapshot:
         """Run a revision on a database with rows, and return the rows after it.
@@ -135,6 +140,7 @@ class Runs:
             meter.start(connection)
             step = RevisionStep(revision, direction, meter.read)
             step.run(connection, self.target)
+            self.clones.set_again(connection)
             if direction == "upgrade" and not proof.impact.seconds:  # Later upgrades start from other rows.
                 self._note_impact(proof, meter, step.seconds)
             before.compare(_Integrity(connection), direction, proof)

@@ -91,7 +91,16 @@ class State:
                 exclude = [*runs.exclude, *skipped]
                 try:
                     with connection.begin():
-                        fill(connection, rows=runs.rows, values=values, exclude=exclude, pools=pools, formerly=formerly)
+                        fill(
+                            connection,
+                            rows=runs.rows,
+                            values=values,
+                            exclude=exclude,
+                            pools=pools,
+                            formerly=formerly,
+                            schema=self.schema,
+                            memory=runs.memory,
+                        )
                         if awkward is everywhere:
                             shorten_moments(connection, exclude=exclude)
                     break

@@ -83,6 +83,11 @@ class Hints:
         same = {labels for (_, name), labels in self.labels.items() if name == column}
         return same.pop() if len(same) == 1 else ()
 
+    def about(self, table: str, column: str) -> tuple[object, ...]:
+        """Everything that is known about a column."""
+        gone = sorted(self.gone.get((table, column), ()))
+        return self.labels_of(table, column), self.literals.get(column), self.shapes.get(column), gone
+
     def gives_json_away(self, source: str) -> bool:
         """Return whether a revision parses JSON but reads no key of it. Then other code reads the JSON."""
         return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
