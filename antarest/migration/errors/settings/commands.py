@@ -1,4 +1,4 @@
-"""Converts our commands to the form that the user can type. All other code writes the form of a checkout: `inv db.status`."""
+"""Converts our commands to the form that the user can type. Other code writes that of a checkout: `inv db.status`."""
 
 from __future__ import annotations
 
