@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -146,6 +147,18 @@ class Runs:
             before.compare(_Integrity(connection), direction, proof)
             connection.rollback()
             return snapshot(connection, exclude=self.exclude)
+
+    def only_upgrade(self, url: URL, revisions: Sequence[str]) -> None:
+        """Run the upgrades of some revisions, each on its own.
+
+        Raises:
+            ScratchRunFailed: one of them failed.
+        """
+        for is_beside, some in groupby(revisions, key=lambda each: each in self.beside):
+            with self.clones.connected(url, as_alembic=is_beside) as connection:
+                for each in some:
+                    RevisionStep(each, "upgrade").run(connection, self.target)
+                    self.clones.set_again(connection)
 
     def at_once(self, url: URL, revisions: Sequence[str]) -> Inventory:
         """Run the upgrades of several revisions in one run of Alembic, and return the schema after them.

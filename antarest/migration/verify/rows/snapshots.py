@@ -117,12 +117,12 @@ _rows: dict[object, TableRows] = {}  # rows that were read before, by their tabl
 
 
 def _read_all(connection: Connection, tables: Mapping[str, _Reflected]) -> dict[str, TableRows]:
-    """Return the rows of the tables. If the content of a table was read before, the rows are not read again."""
+    """Read the tables. Rows that were read before from another database are only compared."""
     contents = _contents(connection, {name: table for name, (table, _) in tables.items()})
     found: dict[str, TableRows] = {}
     for name, (table, key) in tables.items():
         types = tuple(repr(column.type) for column in table.c)
-        content = (connection.dialect.name, name, tuple(table.c.keys()), types, key, contents[name])
+        content = (connection.dialect.name, name, tuple(table.c.keys()), types, key, digests[name])
         if content not in _rows:
             if len(_rows) >= _MOST_ROWS:
                 _rows.clear()
@@ -131,7 +131,7 @@ def _read_all(connection: Connection, tables: Mapping[str, _Reflected]) -> dict[
     return found
 
 
-def _contents(connection: Connection, tables: Mapping[str, TableClause]) -> dict[str, object]:
+def contents(connection: Connection, tables: Mapping[str, TableClause]) -> dict[str, object]:
     """Return a value for the content of each table, which differs for different contents: a digest, or the raw rows."""
     spelt = {name: connection.dialect.identifier_preparer.format_table(table) for name, table in tables.items()}
     if connection.dialect.name == "sqlite":
