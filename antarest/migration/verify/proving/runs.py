@@ -45,7 +45,7 @@ class Runs:
             deferred.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections to other databases that `env.py` tried to open.
-        memory: the generated rows of earlier databases.
+        memory: the generated rows of earlier databases, which are inserted again.
     """
 
     def __init__(self, target: Target, clones: Clones, rows: int) -> None:
