@@ -182,9 +182,9 @@ def listening(database: Database) -> None:
         (of_a_newer_sqlite, "it was proved from 99.0.0 on"),
         (of_another_convention, "the naming convention of the models has changed"),
         (that_does_not_run, "no such table: missing"),
-        (delete_revision, "it has revision later, which is not here"),
+        (delete_revision, "it has revision later, which has no file"),
         (not_empty, "the database is not empty: it has table other"),
-        (listening, "env.py wants to hear about each revision"),
+        (listening, "env.py has to be called for each revision"),
     ],
 )
 def test_with_a_doubt_every_revision_runs(

@@ -57,8 +57,8 @@ NOBODY_IS_KEPT_WAITING = (
     Patch(
         "Nobody is kept waiting: a reading session waits without end",
         f"{_DATABASE}/waits.py",
-        'limits = {"lock_timeout": lock_timeout(self._db, self._deducted)}',
-        'limits = {"lock_timeout": "0"}',
+        'limits = {"lock_timeout": lock_timeout(self._db, self._deducted), **self._limits}',
+        'limits = {"lock_timeout": "0", **self._limits}',
         [f"{_HELD}::test_a_prepared_transaction_is_named_by_each_command"],
     ),
     Patch(

@@ -1,8 +1,8 @@
 """Writes the snapshots of a project, and finds those that are out of date.
 
-Two scratch databases run the revisions. If they differ, or have the time of the run in them, the revisions make
-something else each time, and there is no snapshot of them. A third database loads the new file before it is written,
-and must be equal to the others.
+Two scratch databases run the revisions. If the two differ, or contain the date of the run, the revisions do not always
+have the same effect, and no snapshot is written. Before the new file is written, a third database loads its content,
+and must be equal to the other two.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ _TICK = 1.1  # seconds; the clock of SQL on SQLite shows whole ones
 
 
 def write(project: Project, engines: Sequence[EngineName] = ENGINES) -> list[Path]:
-    """Write the snapshot of each of these engines. A file that is right already stays as it is.
+    """Write the snapshot of each of these engines. A file that is up to date is not changed.
 
     Returns:
         The files that were written.
 
     Raises:
         InstalledCopy: the project is an installed copy.
-        SnapshotUnfit: there can be no snapshot of these revisions.
+        SnapshotUnfit: the revisions cannot have a snapshot.
         ScratchRunFailed: a revision fails.
     """
     project.refuse_installed()
@@ -67,12 +67,12 @@ def write(project: Project, engines: Sequence[EngineName] = ENGINES) -> list[Pat
 
 
 def kept(project: Project) -> list[EngineName]:
-    """The engines for which the project has a snapshot."""
+    """Return the engines for which the project has a snapshot."""
     return [engine for engine in ENGINES if path_of(project, engine).is_file()]
 
 
 def stale(project: Project) -> Iterator[tuple[Path, str]]:
-    """Yield the snapshots that do not stand for all revisions as they are now, each with the reason."""
+    """Yield the files of the snapshots that are out of date, each with the reason."""
     for engine in kept(project):
         path = path_of(project, engine)
         try:
@@ -87,13 +87,13 @@ def stale(project: Project) -> Iterator[tuple[Path, str]]:
 
 @dataclass(frozen=True)
 class _SnapshotWriter:
-    """Makes a snapshot: from the old one and the revisions after it, or from all revisions.
+    """Makes a snapshot, from the old one and the revisions after it, or from all revisions.
 
     Attributes:
         project: the project.
         engine: the engine.
-        old: the old snapshot; None if it is of no use.
-        runner: runs the revisions, each in a transaction of its own: a single one may need more locks than there are.
+        old: the old snapshot; None if there is none, or if it cannot be used.
+        runner: runs each revision in a transaction of its own, because a single transaction may need too many locks.
     """
 
     project: Project
@@ -113,7 +113,7 @@ class _SnapshotWriter:
         """Make the snapshot, and prove it.
 
         Raises:
-            SnapshotUnfit: the revisions do not make the same each time, or the snapshot does not.
+            SnapshotUnfit: the revisions do not always have the same effect, or the snapshot has another effect.
         """
         history, known = self.project.history, self.old.contents if self.old else {}
         new = [id_ for id_ in history.order if id_ not in known]
@@ -162,10 +162,10 @@ class _SnapshotWriter:
         return Snapshot(self.engine, (version,), current, naming_of(self.runner.options), digests, found)
 
     def _prove(self, snapshot: Snapshot, facts: Facts) -> None:
-        """Load the file as it will be read, and compare.
+        """Load the snapshot into a scratch database, and compare the result with the facts.
 
         Raises:
-            SnapshotUnfit: something cannot be written in statements.
+            SnapshotUnfit: the statements of the snapshot fail, or have another result than the revisions.
         """
         read = Snapshot.parse(snapshot.render())
         try:
@@ -177,21 +177,21 @@ class _SnapshotWriter:
             raise SnapshotUnfit(f"statements cannot make {shorten(different or ['the file'])} again")
 
     def _differ(self, names: Sequence[str]) -> SnapshotUnfit:
-        """The error for facts that differ between two runs."""
+        """Return the error for facts that differ between two runs. It names the revision."""
         for (id_, one), (_, other) in zip(self._trace(names), self._trace(names), strict=True):
             if different := unequal(one, other):
                 return SnapshotUnfit(f"two runs of revision {id_} differ: {shorten(different)}")
         return SnapshotUnfit(f"two runs of the revisions differ: {shorten(names)}")
 
     def _dated(self, names: Sequence[str], days: set[str]) -> SnapshotUnfit:
-        """The error for facts that have the time of the run in them."""
+        """Return the error for facts that contain the date of the run. It names the revision."""
         for id_, facts in self._trace(names):
             if dated := [name for name, fact in facts.items() if _names(days, fact)]:
                 return SnapshotUnfit(f"revision {id_} puts the date of today into {shorten(dated)}")
         return SnapshotUnfit(f"the date of today is in {shorten(names)}")
 
     def _trace(self, names: Sequence[str]) -> list[tuple[str, Facts]]:
-        """Run the revisions, and read these facts after each."""
+        """Run the revisions, and return these facts after each revision."""
         found: list[tuple[str, Facts]] = []
         with self._database(self.old) as connection:
 
@@ -204,12 +204,12 @@ class _SnapshotWriter:
 
 
 def _days() -> set[str]:
-    """Today in the forms in which values show it, here and in UTC."""
+    """Return the present date, here and in UTC, in the usual formats."""
     return {datetime.now(zone).strftime(form) for zone, form in product(_ZONES, _DATES)}
 
 
 def _names(days: set[str], fact: object) -> bool:
-    """Whether a fact names one of these days, or a time near now as a number of seconds or of parts of them."""
+    """Return whether a fact contains one of these dates, or a Unix time near now, in s, ms, µs or ns."""
     text, now = repr(fact), time.time()
     units = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
     numbers = ((int(each), units.get(len(each))) for each in _LONG_NUMBER.findall(text))

@@ -38,8 +38,7 @@ class _Values:
         first: the first count.
         now: the last count.
         deleted: the number of rows that had been deleted before the last count.
-        overwritten: two numbers of values that had been overwritten before the last count: with NULL, and with NULL or
-            an empty text.
+        overwritten: the values that NULL had replaced before the last count, and those that NULL or "" had replaced.
     """
 
     first: Fullness
@@ -55,7 +54,7 @@ class _Values:
     def count_again(self, now: Fullness, deleted: int) -> None:
         """Add a count after statements that may overwrite values. Values of deleted rows were not overwritten.
 
-        New values make up for earlier losses, but not for later ones.
+        New values do not make up for values that are lost later.
         """
         gone = max(deleted - self.deleted, 0)
         self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())
@@ -76,8 +75,7 @@ class _Counted:
         open: whether statements may have overwritten values since the last count.
         shape: the text of these statements, without the values in it.
         others: the number of rows that other sessions were seen to write or delete while the table was not locked.
-        exact_since: how often the transaction had gone back to a savepoint, which releases locks, when it was counted
-            under a lock.
+        exact_since: the number of rollbacks to a savepoint (which release locks) before the last count under a lock.
     """
 
     rows: int

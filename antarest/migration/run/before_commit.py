@@ -53,7 +53,7 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
 
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
-    """Return the foreign keys that more rows violate than before, as "table -> table"."""
+    """Return the foreign keys that are now violated by more rows than before, as "table -> table"."""
     # A rebuild may change the rowid of a table without an integer key. So rows are counted, and not identified.
     counts, known = (Counter((row[0], row[2]) for row in rows) for rows in (after, before))
     return [f"{table} -> {referred}" for table, referred in sorted(counts - known)]
@@ -108,12 +108,12 @@ def _statement(error: BaseException) -> str:
 
 @contextmanager
 def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[None]:
-    """Name the session that holds a lock which a change outside of revisions needs. The change is not tried again.
+    """If a change outside of revisions, such as a grant, cannot get a lock, name the session that holds the lock.
 
     Args:
         what: the change, for the message.
         request: the request for it.
-        writer: the lock under which it runs.
+        writer: the migration lock, which this run holds.
 
     Raises:
         ObjectLocked: another session holds a lock that the change needs.

@@ -133,12 +133,12 @@ def plan_rollback(
         project: the project with the code of the downgrades.
         connection: a connection to read the database.
         current: the current revisions of the database.
-        steps: the number of single states to go back.
+        steps: the number of steps to go back, as in `alembic downgrade -N`.
         to: the revision to roll back to, instead of a number of steps.
         note: called with a line before a scratch database is made on the server of the database.
 
     Raises:
-        OutOfReach, RevisionNotFound, AmbiguousRevision: a rollback cannot go there.
+        OutOfReach, RevisionNotFound, AmbiguousRevision: a rollback cannot go to this target.
         Irreversible: a revision on the path cannot be undone.
     """
     history = project.history
@@ -220,7 +220,7 @@ class _Counter:
     """A counter of the present data in tables and columns.
 
     A table or column may not exist yet, because a downgrade of the plan creates it from another one. Then the data of
-    the other one is counted.
+    that other table or column is counted.
     """
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:

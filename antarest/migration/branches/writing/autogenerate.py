@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -15,6 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from ...losses.tracking.conversions import can_convert
 from ...project.project import Project
+from .enums import EnumName, complete_enums, render_enum
 
 _REASON = "the downgrade drops it"
 
@@ -67,6 +69,7 @@ class _Rules:
 
     def __init__(self, writing: Writing, home: str | None) -> None:
         self._home = home
+        self._enums: frozenset[EnumName] = frozenset()
         self._given = writing.project.options
         self._own = writing.project.workflow_tables
         self._writing = writing
@@ -80,6 +83,7 @@ class _Rules:
                 _create_keys_last(upgrade)
                 _drop_in_order(upgrade)
                 upgrade.reverse_into(way_back)
+                self._enums = complete_enums(upgrade, way_back, self._writing.project.metadata())
         if change := self._given.get("process_revision_directives"):
             change(context, revision, directives)
         is_empty = all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list)
@@ -117,8 +121,13 @@ class _Rules:
         rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False
         if rendered is not False:
             return rendered
-        module = type(item).__module__
-        if kind == "type" and not self._given.get("user_module_prefix") and not _is_known(module):
+        if kind == "type" and (text := render_enum(item, self._enums, context, alone=not self._writing.in_batches)):
+            return text
+        prefix = self._given.get("user_module_prefix")
+        module = prefix.rstrip(".") if prefix else type(item).__module__
+        # A prefix may be a name that script.py.mako imports from somewhere. It is imported only if it is the module.
+        is_module = not prefix or getattr(sys.modules.get(module), type(item).__name__, None) is type(item)
+        if kind == "type" and is_module and not _is_known(type(item).__module__):
             context.imports.add(f"import {module}")
         return (kind == "server_default" and _expression(getattr(item, "arg", None))) or False
 
@@ -146,7 +155,7 @@ def _expression(item: Any) -> str:
 def _alter_only(
     operations: ops.OpContainer, columns: frozenset[str] | None, home: str | None, *, has_identity: bool
 ) -> None:
-    """Remove the changes of other columns, and the changes of identities that Alembic gets wrong.
+    """Keep only the changes of these columns, and remove the changes of identities that Alembic gets wrong.
 
     On an engine without identities, Alembic finds that each of them is missing. To change an identity, Alembic would
     have to write the old one too, which it cannot.

@@ -54,7 +54,7 @@ def snapshot(context: CommandContext) -> int:
 
 
 def follow_snapshots(context: CommandContext) -> None:
-    """Bring the snapshots that the project has in line with revision files that have changed, and say so."""
+    """Update the existing snapshots after a change of revision files, and print their paths."""
     from ...branches import snapshots
 
     project = Project.load(context.project.ini)

@@ -61,12 +61,12 @@ class Links:
     def nulled(
         self, parents: Collection[Hashable], kinds: str, has_changed: Callable[[str], bool] = lambda _column: True
     ) -> set[Hashable]:
-        """Return the tables whose foreign key to these tables can be set to NULL, to its default or to a new key.
+        """Return the tables with a foreign key to these tables, if its action may set it to NULL.
 
         Args:
-            parents: the tables that it refers to.
+            parents: the tables that the key refers to.
             kinds: the actions.
-            has_changed: whether a column that it refers to has changed.
+            has_changed: returns whether a referred column has changed.
         """
         return {
             child

@@ -101,7 +101,7 @@ class PostgresTracker:
         self._columns_read: set[Hashable] = set()
 
     def start(self, learned: Learned) -> None:
-        """Begin a transaction: read the tables, and lock those that earlier tries of the transaction had to lock."""
+        """Begin a transaction: look at the tables, and lock the tables that its earlier tries had to lock."""
         self.look()
         self._locks.start(self.tables.values(), learned)
 
@@ -177,7 +177,7 @@ class PostgresTracker:
         self._updates.disclaim(self.unlocked)
 
     def _overwritten(self, seen: Statement, takes: Takes) -> list[CatalogTable]:
-        """Return the tables of which the statement, also by a foreign key, can turn values into NULL or ''."""
+        """Return the tables in which the statement, or a foreign key, may turn values into NULL or empty texts."""
         tables = [self.tables[name] for name, columns in takes.items() if columns and not seen.only_defines]
         if not seen.changes:
             return tables
@@ -187,7 +187,7 @@ class PostgresTracker:
         return [table for table in tables if table.identity in keys]
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
-        """Return the tables that it locks: those that it names, and those that lose rows or keys with them."""
+        """Return the tables that the statement locks: those that it names, and those that lose rows or keys too."""
         if not (named := self._meant(what.tables)):
             return []
         is_truncate = what.verb == "TRUNCATE"
@@ -199,7 +199,7 @@ class PostgresTracker:
         return [table for table in self.tables.values() if table.identity in found]
 
     def _meant(self, names: Iterable[tuple[str, str]]) -> set[Hashable]:
-        """Return the tables to which names can refer. Without a schema, the search path of the session decides."""
+        """Return the tables to which names may refer. Without a schema, the search path of the session decides."""
         found: set[Hashable] = set()
         for schema, name in names:
             same = [table for table in self.tables.values() if table.bare_name == name and schema in ("", table.schema)]

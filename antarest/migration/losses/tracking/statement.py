@@ -116,24 +116,24 @@ class Statement:
         return self._all_words >= _words(name)
 
     def can_read(self, column: str) -> bool:
-        """Return whether the statement, which names a table, can read this column of it."""
+        """Return whether the statement can read this column. The statement must name the table of the column."""
         return self.names(column) or "*" in self.text or not _READS_BY_NAME.search(self.text)
 
     @cached_property
     def changes(self) -> tuple[str, str] | None:
-        """The schema and the name of the only table that it can change values of; None where its text does not say."""
+        """The schema and the name of the only table in which it can change values; None if this is not clear."""
         found = _CHANGES.match(self.written) if self.is_plain else None
         return (_folded(found["schema"]), _folded(found["name"])) if found else None
 
     def can_take(self, column: str) -> bool:
-        """Return whether it can turn a value of this column of the table that it changes into NULL or ''."""
+        """Return whether it can set values of this column to NULL or an empty text, in the table that it changes."""
         if not self.changes or self._assigned is None:
             return self.names(column)
         return any(_words(target) >= _words(column) for target in self._assigned)
 
     @cached_property
     def _assigned(self) -> list[str] | None:
-        """What an UPDATE assigns to, without what gets a filled value; None where its text is not understood."""
+        """The targets that an UPDATE may set to NULL or an empty text; None if its text is not understood."""
         parts = pieces(self.written.rstrip().rstrip(";"))
         words = [part.word for part in parts]
         places = outer(words)
@@ -152,7 +152,7 @@ class Statement:
 
     @property
     def only_defines(self) -> bool:
-        """Whether the statement only defines objects, whose texts may say what they do later, or grants rights."""
+        """Whether the statement only defines objects or grants rights. The text of an object may run later."""
         return bool(_ONLY_DEFINES.fullmatch(_ATOMIC.sub(" ", _LITERALS.sub(" ", self.written))))
 
     def does(self, *actions: re.Pattern[str]) -> bool:
