@@ -94,11 +94,7 @@ def write(folder: Path, number: int, models: str = "", tables: int = TABLES) -> 
     versions.mkdir(parents=True)
     down = None
     for position in range(number):
-        message, up, undo, lossy = _operation(position, tables)
-        id_ = f"{position:012x}"
-        text = _REVISION.format(id=id_, down=down, message=message, up=up, undo=undo, lossy=lossy)
-        (versions / f"{id_}_{message.replace(' ', '_')}.py").write_text(text)
-        down = id_
+        down = add(versions, position, tables)
     for location, env in (("plain", _PLAIN_ENV), ("ours", _OUR_ENV)):
         (folder / location).mkdir()
         imported = "from models import metadata as target_metadata" if models else ""
@@ -111,6 +107,21 @@ def write(folder: Path, number: int, models: str = "", tables: int = TABLES) -> 
         (folder / "models.py").write_text(models)
     shutil.copy(ROOT / "tasks.py", folder)
     return Bench(folder, down or "base")
+
+
+def add(versions: Path, position: int, tables: int = TABLES) -> str:
+    """Write one revision, and return its id.
+
+    Args:
+        versions: the folder of the revisions.
+        position: the number of revisions below it.
+        tables: how many tables the first revisions make.
+    """
+    message, up, undo, lossy = _operation(position, tables)
+    id_, down = f"{position:012x}", f"{position - 1:012x}" if position else None
+    text = _REVISION.format(id=id_, down=down, message=message, up=up, undo=undo, lossy=lossy)
+    (versions / f"{id_}_{message.replace(' ', '_')}.py").write_text(text)
+    return id_
 
 
 def _operation(position: int, tables: int) -> tuple[str, str, str, dict[str, dict[str, str]]]:

@@ -15,6 +15,12 @@ _TYPE_WORDS = {"varying", "precision", "without", "with", "time", "zone"}
 _NUMBERS = {"smallint", "integer", "bigint", "numeric", "real", "double"}
 _QUOTED_NUMBER = re.compile(r"'-?\d+(\.\d+)?'")
 _SYNONYMS = {"!=": "<>", "==": "=", "~~": "like", "!~~": "not like", "true": "1", "false": "0"}
+_JSON_PATHS = (  # As SQLAlchemy writes an element of JSON on each engine: its path is in the second group.
+    re.compile(r"cast\s*\(\s*json_extract\s*\(\s*([\w\"]+)\s*,\s*'\$\.([^']+)'\s*\)\s*as\s+\w+\s*\)", re.IGNORECASE),
+    re.compile(r"json_extract\s*\(\s*([\w\"]+)\s*,\s*'\$\.([^']+)'\s*\)", re.IGNORECASE),
+    re.compile(r"([\w\"]+)\s*#\s*>\s*>\s*'\{([^']+)\}'(?:::text\[\])?"),
+    re.compile(r"([\w\"]+)\s*->>\s*'([^'$]+)'(?:::text)?"),
+)
 _PRECEDENCE = {
     "or": 1,
     "and": 2,
@@ -32,11 +38,18 @@ class _UnknownSyntaxError(Exception):
 
 def canonical(sql: str) -> str:
     """Return an expression in the spelling that both engines share."""
+    for pattern in _JSON_PATHS:
+        sql = pattern.sub(_json_element, sql)
     tokens = _without_casts(tokenise(sql))
     try:
         return _ExpressionParser(tokens).parse().replace(_SEPARATOR, ", ")
     except _UnknownSyntaxError:
         return join(tokens)
+
+
+def _json_element(found: re.Match[str]) -> str:
+    path = ".".join(found[2].replace('"', "").replace(",", ".").split("."))
+    return f"json_element({found[1]}, '{path}')"
 
 
 def _without_casts(tokens: list[str]) -> list[str]:

@@ -7,8 +7,10 @@ indexes. Views and triggers are written for one engine, so only their names are 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from .compare import Difference, differences
@@ -160,6 +162,9 @@ def _default(default: str | None, family: str) -> str | None:
     text = canonical(default)
     if re.fullmatch(_STRING, text):
         text = text[1:-1].replace("''", "'")
+    if family == "JSON":
+        with suppress(ValueError):  # PostgreSQL sorts the keys of a JSONB.
+            return json.dumps(json.loads(text), sort_keys=True)
     if family == "BOOLEAN":
         return {"0": "false", "1": "true"}.get(text.lower(), text.lower())
     return {"null": None, "now()": "current_timestamp"}.get(text, text)

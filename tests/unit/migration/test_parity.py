@@ -7,12 +7,18 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
+from sqlalchemy.dialects import postgresql
 
 from antarest.migration.schema.compare import differences
 from antarest.migration.schema.expression import canonical
 from antarest.migration.schema.parity import parity
 from antarest.migration.schema.reflection import reflect
 from tests.support_schemas import MODELS, opened, run
+
+_DONE = {  # the same element of JSON
+    "sqlite": ("JSON", 'coalesce(CAST(JSON_EXTRACT(content, \'$."is"."done"\') AS BOOLEAN), 0)'),
+    "postgresql": ("JSONB", "coalesce((content #>> '{is,done}')::boolean, false)"),
+}
 
 
 @pytest.fixture
@@ -41,6 +47,25 @@ def test_names_that_need_quotes_have_parity(sqlite_database: URL, postgres_datab
     for url in (sqlite_database, postgres_database):
         with opened(url) as connection:
             models.create_all(connection)
+            found.append(reflect(connection))
+
+    assert [str(each) for each in parity(*found)] == []
+
+
+def test_elements_and_defaults_of_json_have_parity(sqlite_database: URL, postgres_database: URL) -> None:
+    models = sa.MetaData()
+    id_ = sa.Column("id", sa.Integer, primary_key=True)
+    content = sa.Column("content", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"))
+    default = sa.Column("wanted", content.type, server_default='{"longer": {}, "z": {}}')
+    thing = sa.Table("thing", models, id_, content, default)
+    user = thing.c.content[["user", "id"]].as_string()
+    sa.Index("ix_user", user, sqlite_where=user.is_not(None), postgresql_where=user.is_not(None))
+    found = []
+    for url in (sqlite_database, postgres_database):
+        with opened(url) as connection:
+            models.create_all(connection)
+            kind, text = _DONE[connection.dialect.name]
+            run(connection, f"CREATE TABLE made (content {kind}, done BOOLEAN GENERATED ALWAYS AS ({text}) STORED)")
             found.append(reflect(connection))
 
     assert [str(each) for each in parity(*found)] == []

@@ -63,6 +63,7 @@ class EarlierProof:
         hints: the digest of what was known about the columns of the revision before it ran.
         labels: the labels of enums that the revision has given to columns.
         gone: the values that it has replaced.
+        written: the texts that it has written.
         is_beside: whether it writes through a connection of its own.
         state: the name of the state after it.
     """
@@ -72,6 +73,7 @@ class EarlierProof:
     hints: str = ""
     labels: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     gone: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    written: list[tuple[tuple[str, str], str]] = field(default_factory=list)
     is_beside: bool = False
     state: str = ""
 

@@ -205,6 +205,8 @@ class _Attempt:
             return None
         self._runs.hints.labels |= kept.labels
         self._runs.hints.gone |= kept.gone
+        for place, text in kept.written:
+            self._runs.hints.written.setdefault(place, {}).setdefault(text, self._revision.id)
         if kept.is_beside:
             self._runs.beside.add(self._revision.id)
         self._state.skip(self._revision.id, kept.proof.schema)
@@ -233,6 +235,12 @@ class _Attempt:
             self._about(proof.schema),
             {each: labels for each, labels in hints.labels.items() if old.labels.get(each) != labels},
             {each: gone for each, gone in hints.gone.items() if old.gone.get(each) != gone},
+            [
+                (place, text)
+                for place, texts in hints.written.items()
+                for text, by in texts.items()
+                if by == proof.revision
+            ],
             self._revision.id in self._runs.beside,
             after.name,
         )
