@@ -145,8 +145,8 @@ PROOF = (
     _patch(
         "objects that no inventory has may stay",
         f"{_VERIFY}/proving/revision_proof.py",
-        "for key in sorted(new - old):",
-        "for key in sorted(new - new):",
+        "for kind, name in sorted(new - old):",
+        "for kind, name in sorted(new - new):",
         "objects_stay",
     ),
     _patch(
