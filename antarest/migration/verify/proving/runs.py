@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -44,7 +45,7 @@ class Runs:
             deferred.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections to other databases that `env.py` tried to open.
-        memory: the generated rows of earlier databases.
+        memory: the generated rows of earlier databases, which are inserted again.
     """
 
     def __init__(self, target: Target, clones: Clones, rows: int) -> None:
@@ -147,6 +148,18 @@ class Runs:
             connection.rollback()
             return snapshot(connection, exclude=self.exclude)
 
+    def only_upgrade(self, url: URL, revisions: Sequence[str]) -> None:
+        """Run the upgrades of some revisions, each on its own.
+
+        Raises:
+            ScratchRunFailed: one of them failed.
+        """
+        for is_beside, some in groupby(revisions, key=lambda each: each in self.beside):
+            with self.clones.connected(url, as_alembic=is_beside) as connection:
+                for each in some:
+                    RevisionStep(each, "upgrade").run(connection, self.target)
+                    self.clones.set_again(connection)
+
     def at_once(self, url: URL, revisions: Sequence[str]) -> Inventory:
         """Run the upgrades of several revisions in one run of Alembic, and return the schema after them.
 
@@ -183,7 +196,10 @@ class Runs:
 
 
 class _Integrity:
-    """The faults of a database: rows that refer to missing rows, keys that were not checked, late sequences."""
+    """The faults of a database.
+
+    They are rows that refer to missing rows, keys that were not checked, and sequences whose next number is taken.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._violations: Counter[tuple[str, str]] = integrity.violations(connection)
