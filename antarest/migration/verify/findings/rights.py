@@ -51,6 +51,23 @@ _RIGHTS = text(f"""
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid >= 16384
 """)
 
+# The objects that an inventory does not have, each with its kind.
+_OTHERS = text(f"""
+    SELECT 'rule', rulename || ' on ' || ev_class::regclass FROM pg_catalog.pg_rewrite
+    WHERE rulename <> '_RETURN' AND oid >= 16384
+    UNION ALL SELECT 'extension', extname FROM pg_catalog.pg_extension
+    UNION ALL SELECT 'schema', nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'
+    UNION ALL SELECT 'collation', collname FROM pg_catalog.pg_collation WHERE oid >= 16384
+    UNION ALL SELECT 'publication', pubname FROM pg_catalog.pg_publication
+    UNION ALL SELECT 'event trigger', evtname FROM pg_catalog.pg_event_trigger
+    UNION ALL SELECT 'statistics', stxname FROM pg_catalog.pg_statistic_ext
+    UNION ALL SELECT 'text search configuration', cfgname FROM pg_catalog.pg_ts_config WHERE oid >= 16384
+    UNION ALL SELECT 'type', c.oid::regclass::text FROM pg_catalog.pg_class AS c
+    WHERE c.relkind = 'c' AND c.oid >= 16384 AND {_OURS.format(oid="c.oid")}
+    UNION ALL SELECT 'aggregate', p.oid::regprocedure::text FROM pg_catalog.pg_proc AS p
+    WHERE p.prokind = 'a' AND p.oid >= 16384 AND {_OURS.format(oid="p.oid")}
+""")
+
 Rights = Mapping[str, set[tuple[str, str]]]
 """By object, the rights on it, each with the role that has it."""
 
@@ -61,6 +78,12 @@ def read_rights(connection: Connection) -> Rights:
     for object_, right, role in connection.execute(_RIGHTS) if connection.dialect.name == "postgresql" else ():
         found.setdefault(object_, set()).update([(right, role)] if right else [])
     return found
+
+
+def read_others(connection: Connection) -> set[tuple[str, str]]:
+    """Read the kind and name of the objects that an inventory does not have. There are none on SQLite."""
+    rows = connection.execute(_OTHERS) if connection.dialect.name == "postgresql" else ()
+    return {(kind, name) for kind, name in rows}
 
 
 def differing_rights(before: Rights, after: Rights, version_table: str) -> Iterator[tuple[str, str]]:
