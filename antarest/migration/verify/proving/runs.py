@@ -196,7 +196,10 @@ class Runs:
 
 
 class _Integrity:
-    """The faults of a database: rows that refer to missing rows, keys that were not checked, late sequences."""
+    """The faults of a database.
+
+    They are rows that refer to missing rows, keys that were not checked, and sequences whose next number is taken.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._violations: Counter[tuple[str, str]] = integrity.violations(connection)
