@@ -176,7 +176,7 @@ class Statement:
 
     @property
     def can_run_in_savepoint(self) -> bool:
-        """Whether a savepoint can undo the statement."""
+        """Whether the statement can run in a savepoint, and the rollback to the savepoint undoes it."""
         return not _NO_ATTEMPT.search(_LITERALS.sub(" ", self.written))
 
     @property

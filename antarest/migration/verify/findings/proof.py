@@ -116,7 +116,7 @@ class Proof:
         samples: by table, a few of the rows that the upgrade changes, before and after it.
         starts_empty: whether no revision is applied before this one.
         kept: the URLs of the kept databases, by "before" and "after"; empty if a database could not be kept.
-        is_earlier: whether an earlier run has made it, and nothing has changed on which it depends.
+        is_earlier: whether the proof comes from an earlier run, because nothing has changed on which it depends.
     """
 
     revision: str
