@@ -31,6 +31,7 @@ class Snapshot:
     Attributes:
         engine: the engine that it is for.
         proved: the versions of the engine: the oldest one for SQLite, each major version for PostgreSQL.
+        home: the schema that must be the current one; empty if the revisions follow the search path.
         current: the revisions that a database is at after it.
         naming: the hash of the naming convention of the models, which names constraints in revisions.
         revisions: the hash of each revision file that it stands for, by revision, in the order of the history.
@@ -39,6 +40,7 @@ class Snapshot:
 
     engine: str
     proved: tuple[str, ...]
+    home: str
     current: tuple[str, ...]
     naming: str
     revisions: Mapping[str, str]
@@ -50,6 +52,7 @@ class Snapshot:
             ("format", _FORMAT),
             ("engine", self.engine),
             *(("proved", each) for each in self.proved),
+            *([("home", self.home)] if self.home else []),
             *(("current", each) for each in self.current),
             ("naming", self.naming),
             *(("revision", f"{id_} {digest}") for id_, digest in self.revisions.items()),
@@ -80,6 +83,7 @@ class Snapshot:
         return cls(
             engine=all_of("engine")[0],
             proved=all_of("proved"),
+            home="".join(all_of("home")),
             current=all_of("current"),
             naming=all_of("naming")[0],
             revisions=dict(each.rpartition(" ")[::2] for each in all_of("revision")),
